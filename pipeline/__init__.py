@@ -1,0 +1,1 @@
+"""Turns a manifest of prompts and reference art into verified asset files."""

@@ -1,0 +1,1 @@
+"""The edge: alone reads argv and the environment, alone prints."""

@@ -1,0 +1,56 @@
+"""Time as an argument: the one protocol through which the package reads clocks.
+
+Nothing else in the package calls ``time`` or ``anyio.sleep`` to pass time, so
+that a test can hold the hands of the clock.
+"""
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+import anyio
+
+
+class Clock(Protocol):
+    """What the package needs to know about time."""
+
+    def utc_now(self) -> datetime:
+        """The wall clock, timezone-aware, in UTC; it may jump."""
+
+    def monotonic_s(self) -> float:
+        """Seconds from an arbitrary origin that never go backwards."""
+
+    async def sleep(self, duration_s: float) -> None:
+        """Suspend for ``duration_s`` seconds; 0 is a bare checkpoint."""
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def utc_now(self) -> datetime:
+        """The wall clock, timezone-aware, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic_s(self) -> float:
+        """Seconds that never go backwards."""
+        return time.monotonic()
+
+    async def sleep(self, duration_s: float) -> None:
+        """Suspend for ``duration_s`` seconds."""
+        await anyio.sleep(duration_s)
+
+
+def format_utc(moment: datetime) -> str:
+    """As the service writes: ``2026-10-02T21:20:16.925Z``, to the millisecond."""
+    text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def parse_utc(text: str) -> datetime:
+    """The inverse of :func:`format_utc`; a time without a zone is taken as UTC.
+
+    Raises:
+        ValueError: ``text`` is no ISO 8601 date.
+    """
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
