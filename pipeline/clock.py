@@ -41,7 +41,7 @@ class SystemClock:
 
 
 def format_utc(moment: datetime) -> str:
-    """As the service writes: ``2026-10-02T21:20:16.925Z``, to the millisecond."""
+    """As the service writes: ``2026-10-02T21:20:16.925Z``."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 

@@ -108,8 +108,6 @@ class FailureClass(StrEnum):
     GENERATION = "generation"  # the service tried and failed
     NO_OUTPUT = "no_output"  # success without assets
     TIMED_OUT = "timed_out"  # runs past its deadline: looked at again, never resent
-        "timed_out"  # still running at its deadline: looked at again, never resent
-    )
     LOST = "lost"  # the service no longer knows the job
     DOWNLOAD = "download"  # made and paid for; only the file is missing
     LOCAL = "local"  # a reference file could not be read or uploaded
