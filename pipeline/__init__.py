@@ -1,1 +1,61 @@
-"""Turns a manifest of prompts and reference art into verified asset files."""
+"""Turns a manifest of prompts and reference art into verified asset files.
+
+::
+
+    manifest ─→ plan ─→ upload → submit → poll → download → sidecar ─→ output/
+                  ↑        └──────── ledger remembers ────────┘
+                  └──────────────── what is done stays done
+
+From a notebook: ``result = await pipeline.run("manifests/icons.yaml")``; from a
+program: ``asyncio.run(pipeline.run(...))``. Names are imported when first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pipeline.version import __version__
+
+if TYPE_CHECKING:
+    from pipeline.errors import ExitCode, ManifestError, PipelineError
+    from pipeline.launch import plan, run
+    from pipeline.manifest import Manifest, load_manifest
+    from pipeline.planning import Plan, Selection
+    from pipeline.running.run import RunResult
+    from pipeline.settings import Credentials, Settings
+
+__all__ = [
+    "Credentials",
+    "ExitCode",
+    "Manifest",
+    "ManifestError",
+    "PipelineError",
+    "Plan",
+    "RunResult",
+    "Selection",
+    "Settings",
+    "__version__",
+    "load_manifest",
+    "plan",
+    "run",
+]
+
+_HOMES = {
+    "Credentials": "pipeline.settings",
+    "ExitCode": "pipeline.errors",
+    "Manifest": "pipeline.manifest",
+    "ManifestError": "pipeline.errors",
+    "PipelineError": "pipeline.errors",
+    "Plan": "pipeline.planning",
+    "RunResult": "pipeline.running.run",
+    "Selection": "pipeline.planning",
+    "Settings": "pipeline.settings",
+    "load_manifest": "pipeline.manifest",
+    "plan": "pipeline.launch",
+    "run": "pipeline.launch",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

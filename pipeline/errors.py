@@ -241,9 +241,21 @@ class RunError(PipelineError):
 
 
 class AccessDenied(RunError):
-    """The credentials, their scope or the team's plan do not allow this."""
+    """The credentials, their scope or the team's plan do not allow this.
+
+    Attributes:
+        status: 401 or 403.
+        model_id: The only model it concerns, or "" when it concerns all.
+    """
 
     exit_code = ExitCode.ACCESS
+
+    def __init__(
+        self, message: str = "", *, hint: str = "", status: int = 0, model_id: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.model_id = model_id
 
 
 class BudgetReached(RunError):

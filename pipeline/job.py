@@ -6,6 +6,8 @@ a Job and give back a later one, ``ledger`` remembers it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import NewType
@@ -92,8 +94,9 @@ LEGAL_TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.SUCCEEDED: frozenset({JobStatus.SAVED, JobStatus.FAILED}),
     # SUCCEEDED: the file is gone or damaged and is fetched again, free of charge.
     JobStatus.SAVED: frozenset({JobStatus.SUCCEEDED}),
-    # SUBMITTED: a job that outlived its deadline is looked at again.
-    JobStatus.FAILED: frozenset({JobStatus.SUBMITTED}),
+    # SUBMITTED: a job that outlived its deadline is looked at again; SUCCEEDED: an
+    # asset that could not be fetched is tried again. Neither is paid for again.
+    JobStatus.FAILED: frozenset({JobStatus.SUBMITTED, JobStatus.SUCCEEDED}),
     JobStatus.UNKNOWN: frozenset(
         {JobStatus.SUBMITTED, JobStatus.PLANNED, JobStatus.FAILED}
     ),
@@ -112,3 +115,105 @@ class FailureClass(StrEnum):
     DOWNLOAD = "download"  # made and paid for; only the file is missing
     LOCAL = "local"  # a reference file could not be read or uploaded
     GIVEN_UP = "given_up"  # the user's decision
+
+
+FINAL_CLASSES = frozenset({FailureClass.REFUSED, FailureClass.GIVEN_UP})
+SIDECAR_SUFFIX = ".json"  # after the whole name of the asset: oak.png.json
+MODERATION_TRIES = 2  # near the threshold, chance decides; a third try never helped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """One verified file that a job produced.
+
+    Attributes:
+        asset_id: The service's id.
+        output_index: From 1, in the service's order.
+        path: Relative to the output folder, parts separated by ``/``.
+        sha256: Hex digest of the file.
+        size_bytes: Its size.
+        media_type: By content.
+        width_px: Pixels, or None for what is no image.
+        height_px: Likewise.
+    """
+
+    asset_id: AssetId
+    output_index: int
+    path: str
+    sha256: str
+    size_bytes: int
+    media_type: str
+    width_px: int | None
+    height_px: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a job is FAILED, UNKNOWN or back to PLANNED.
+
+    Attributes:
+        kind: What it means for later runs; None while nothing is decided.
+        reason: The service's text, or ours; one line or more.
+        hint: The next step; may be empty.
+        trace_id: The service's id of the exchange; may be empty.
+    """
+
+    kind: FailureClass | None
+    reason: str
+    hint: str = ""
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One request to the service and its fate; a row of the ledger.
+
+    Attributes:
+        row_id: The ledger's number, or 0 before it is recorded.
+        item_id: Whose asset it makes.
+        attempt: From 1, counted per item.
+        job_key: Identity of what is asked for, defaults left out.
+        request_key: The same with defaults as they were written.
+        model_id: The service's id of the model.
+        status: Where it is in its life.
+        request: The inputs as sent, or None before the first submit.
+        seed: The seed sent, explicit or derived, or None where the model has none.
+        derived_seed: Whether it is derived, so that only this item has it.
+        remote_id: The service's id, from SUBMITTED on.
+        base_url: The service it was sent to.
+        project_id: The project it was sent for, or "".
+        author_id: Who the service says made it, or "".
+        charged: Compute units charged, from the submit's answer; None if unsaid.
+        sent_at: When the submit began, in the service's time.
+        submitted_at: When the answer came, or the service's creation time.
+        finished_at: When the service ended it.
+        saved_at: When the last sidecar was in place.
+        remote_assets: Asset ids in the service's order, from SUCCEEDED on.
+        echo: What the service's record of the inputs says differently.
+        failure: Why it is FAILED, UNKNOWN or back to PLANNED.
+        assets: The files, once SAVED.
+    """
+
+    row_id: int = 0
+    item_id: str
+    attempt: int
+    job_key: JobKey
+    request_key: JobKey
+    model_id: str
+    status: JobStatus = JobStatus.PLANNED
+    request: Mapping[str, JsonValue] | None = None
+    seed: int | None = None
+    derived_seed: bool = False
+    remote_id: RemoteId | None = None
+    base_url: str = ""
+    project_id: str = ""
+    author_id: str = ""
+    charged: Decimal | None = None
+    sent_at: datetime | None = None
+    submitted_at: datetime | None = None
+    finished_at: datetime | None = None
+    saved_at: datetime | None = None
+    remote_assets: tuple[AssetId, ...] = ()
+    echo: Mapping[str, JsonValue] | None = None
+    failure: Failure | None = None
+    assets: tuple[Asset, ...] = ()

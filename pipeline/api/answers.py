@@ -1,0 +1,192 @@
+"""Answers and aiohttp's errors → our errors: the tables of API section 10. Pure.
+
+What is said of a free call and of a submit differs in one point: whatever does not
+prove that nothing was accepted makes a submit an ``OutcomeUnknown``.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from pipeline.errors import (
+    AccessDenied,
+    BudgetReached,
+    JobError,
+    OutcomeUnknown,
+    PipelineError,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    UnexpectedAnswer,
+)
+
+REFUSED_STATUSES = frozenset({400, 404, 413, 422})
+_CREDIT_WORDS = re.compile(
+    r"insufficient|not enough|credit|quota|compute units|creative units", re.IGNORECASE
+)
+_LONGEST_TEXT = 2000  # characters of the service's text that are worth keeping
+
+# What ``session.request`` raises before a connection exists: nothing has left.
+_NEVER_CONNECTED = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ServerFingerprintMismatch,
+    aiohttp.InvalidURL,
+)
+
+
+class ErrorText:
+    """What an error body says, wherever it says it.
+
+    Attributes:
+        reason: The main text, or "".
+        hint: Advice, or "".
+        trace_id: For the service's support, or "".
+        fields: The whole object; empty when the body is none.
+    """
+
+    def __init__(self, body: Mapping[str, Any] | None, raw: bytes) -> None:
+        self.fields: Mapping[str, Any] = body or {}
+        nested = self.fields.get("error")
+        inner = nested if isinstance(nested, dict) else {}
+        self.reason = _first(
+            self.fields, "reason", "message", "error", "detail"
+        ) or _first(inner, "reason", "message", "detail")
+        self.hint = _first(self.fields, "hint") or _first(inner, "hint")
+        self.trace_id = _first(self.fields, "trace_id", "traceId")
+        if not self.reason and body is None:
+            self.reason = readable_excerpt(raw)
+
+
+def error_of_answer(
+    status: int,
+    body: Mapping[str, Any] | None,
+    raw: bytes,
+    headers: Mapping[str, str],
+    *,
+    what: str,
+) -> PipelineError:
+    """What an answer that is no 2xx means for a free call.
+
+    Args:
+        status: The HTTP status.
+        body: The JSON object, or None when the body is none.
+        raw: The body as it came.
+        headers: Of the answer.
+        what: What was asked, such as ``reading job job_x``, for the message.
+    """
+    text = ErrorText(body, raw)
+    said = f"{what}: {text.reason or 'no reason given'} (HTTP {status})"
+    trace_id = text.trace_id
+    if status == 402:
+        return BudgetReached(said, hint="buy or wait for credit, then run again")
+    if status == 429:
+        return _rate_limited(text, headers, said)
+    if status in {401, 403}:
+        if status == 403 and _CREDIT_WORDS.search(text.reason):
+            return BudgetReached(said, hint="buy or wait for credit, then run again")
+        return AccessDenied(said, hint=_access_hint(status, text), status=status)
+    if status in REFUSED_STATUSES or (400 <= status < 500 and status not in {408, 409}):
+        return Rejected(said, status=status, hint=text.hint, trace_id=trace_id)
+    return Unavailable(
+        said,
+        status=status,
+        retry_after_s=_retry_after_s(headers),
+        trace_id=trace_id,
+    )
+
+
+def error_of_submit(error: PipelineError) -> PipelineError:
+    """The same answer as it is to be taken when the call was a submit.
+
+    Only 400, 404, 413, 422 (refused), 401, 402, 403, 429 (refused for now) and a
+    request that never left prove that nothing was paid for.
+    """
+    if isinstance(error, Rejected) and error.status not in REFUSED_STATUSES:
+        return _unknown(error)
+    if isinstance(error, Unavailable) and not isinstance(error, RateLimited):
+        return _unknown(error) if error.request_left else error
+    if isinstance(error, UnexpectedAnswer):
+        return _unknown(error)
+    return error
+
+
+def error_of_exchange(
+    error: Exception, *, what: str, request_left: bool
+) -> Unavailable:
+    """What a broken exchange means: every aiohttp client error and timeout.
+
+    Args:
+        error: As aiohttp raised it.
+        what: What was asked, for the message.
+        request_left: False when it is otherwise proved that no byte left.
+    """
+    left = request_left and not isinstance(error, _NEVER_CONNECTED)
+    if isinstance(error, asyncio.TimeoutError):
+        text = "no connection in time" if not left else "no answer in time"
+    else:
+        text = str(error) or type(error).__name__
+    return Unavailable(f"{what}: {text}", request_left=left)
+
+
+def readable_excerpt(raw: bytes) -> str:
+    """The beginning of a body that is not JSON, without its markup."""
+    text = re.sub(r"<[^>]*>", " ", raw[:4000].decode("utf-8", "replace"))
+    return " ".join(text.split())[:200]
+
+
+def _rate_limited(
+    text: ErrorText, headers: Mapping[str, str], said: str
+) -> PipelineError:
+    details = text.fields.get("details")
+    limit = details.get("actionLimit") if isinstance(details, dict) else None
+    ceiling = limit if isinstance(limit, int) and not isinstance(limit, bool) else None
+    remaining_s = _positive(text.fields.get("remainingSeconds"))
+    if ceiling is None and not remaining_s and _CREDIT_WORDS.search(text.reason):
+        return BudgetReached(said, hint="buy or wait for credit, then run again")
+    return RateLimited(
+        said,
+        ceiling=ceiling,
+        retry_after_s=remaining_s or _retry_after_s(headers),
+        trace_id=text.trace_id,
+    )
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float:
+    return min(_positive(headers.get("Retry-After")), 60.0)
+
+
+def _positive(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return 0.0
+    try:
+        number = float(value)
+    except ValueError:
+        return 0.0
+    return number if 0 < number < 86_400 else 0.0
+
+
+def _access_hint(status: int, text: ErrorText) -> str:
+    if status == 401:
+        return "check SCENARIO_SDK_API_KEY and SCENARIO_SDK_API_SECRET"
+    if text.fields.get("name") == "ModelAccessRestrictedError":
+        plan = text.fields.get("requiredPlan")
+        needed = f" ({plan})" if isinstance(plan, str) else ""
+        return f"the model needs a higher plan{needed}; choose another model"
+    return text.hint or "check the key's scope and its project"
+
+
+def _unknown(error: JobError) -> OutcomeUnknown:
+    return OutcomeUnknown(error.message, trace_id=error.trace_id)
+
+
+def _first(fields: Mapping[str, Any], *keys: str) -> str:
+    for key in keys:
+        value = fields.get(key)
+        if isinstance(value, str) and value.strip():
+            return value.strip()[:_LONGEST_TEXT]
+    return ""

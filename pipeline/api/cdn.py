@@ -1,0 +1,181 @@
+"""HttpTransfer: bytes from and to signed URLs, without any credential of ours.
+
+Signed URLs are secrets: they never appear in an error, a log or a record.
+"""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from pipeline.api.answers import error_of_exchange
+from pipeline.api.client import USER_AGENT
+from pipeline.api.proxy import find_proxy
+from pipeline.atomic_file import CHUNK_SIZE_BYTES
+from pipeline.errors import DownloadFailed, JobError, Unavailable
+from pipeline.settings import Settings, is_loopback_url
+
+CDN_HOSTS = frozenset({"cdn.cloud.scenario.com", "cdn.scenario.com"})  # API section 7
+MAX_REDIRECTS = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_EXPIRED = frozenset({403, 404, 410})
+
+
+class UrlExpired(JobError):
+    """A signed URL is no longer valid; a fresh one may be."""
+
+
+class HttpTransfer:
+    """Signed URLs over aiohttp; an async context manager.
+
+    Args:
+        settings: Timeouts and how many downloads there are at a time.
+        loopback: Whether the service runs on this machine; then so may its CDN.
+    """
+
+    def __init__(self, settings: Settings, *, loopback: bool) -> None:
+        self._settings = settings
+        self._loopback = loopback
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, ssl=ssl.create_default_context(), keepalive_timeout=15
+            ),
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            # A body that says it is compressed is refused rather than blown up.
+            auto_decompress=False,
+            read_bufsize=CHUNK_SIZE_BYTES,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @asynccontextmanager
+    async def read(
+        self, url: str
+    ) -> AsyncIterator[tuple[int | None, AsyncIterator[bytes]]]:
+        """Open a download; see ``FileTransfer``."""
+        response = await self._open(url)
+        try:
+            yield response.content_length, _chunks(response)
+        finally:
+            response.close()
+
+    async def write(self, url: str, content: bytes, media_type: str) -> None:
+        """Send one part of an upload; free to repeat.
+
+        Raises:
+            UrlExpired: 403, 404 or 410.
+            Unavailable: Anything else that is no success.
+        """
+        assert self._session is not None
+        if not (urlsplit(url).scheme == "https" or self._is_own_machine(url)):
+            raise DownloadFailed("the service named an upload address without https")
+        try:
+            async with self._session.put(
+                URL(url, encoded=True),
+                data=content,
+                headers={"Content-Type": media_type},
+                allow_redirects=False,
+                proxy=find_proxy(url),
+                timeout=self._timeout(),
+            ) as response:
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _broken(error, "sending a part") from None
+        if status in _EXPIRED:
+            raise UrlExpired(f"sending a part: HTTP {status}")
+        if not 200 <= status < 300:
+            raise Unavailable(f"sending a part: HTTP {status}", status=status)
+
+    async def _open(self, url: str) -> aiohttp.ClientResponse:
+        assert self._session is not None
+        for _ in range(MAX_REDIRECTS + 1):
+            self._check_host(url)
+            try:
+                response = await self._session.get(
+                    # Byte-identical, or the signature no longer fits.
+                    URL(url, encoded=True),
+                    allow_redirects=False,
+                    proxy=find_proxy(url),
+                    timeout=self._timeout(),
+                )
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                raise _broken(error, "downloading") from None
+            if response.status in _REDIRECTS:
+                target = response.headers.get("Location", "")
+                response.close()
+                url = urljoin(url, target)
+                continue
+            if response.status == 200 and not _is_encoded(response):
+                return response
+            status = response.status
+            response.close()
+            if status in _EXPIRED:
+                raise UrlExpired(f"downloading: HTTP {status}")
+            raise Unavailable(f"downloading: HTTP {status}", status=status)
+        raise Unavailable(f"downloading: more than {MAX_REDIRECTS} redirects")
+
+    def _check_host(self, url: str) -> None:
+        try:
+            parts = urlsplit(url)
+            host = parts.hostname or ""
+        except ValueError:
+            host = ""
+        if host in CDN_HOSTS and parts.scheme == "https":
+            return
+        if self._is_own_machine(url):
+            return
+        raise ForeignHost(f"the service sent us to {host[:80]!r}, which is not its CDN")
+
+    def _is_own_machine(self, url: str) -> bool:
+        return self._loopback and is_loopback_url(url)
+
+    def _timeout(self) -> aiohttp.ClientTimeout:
+        # No total: a large file may take long; a silent connection may not.
+        return aiohttp.ClientTimeout(
+            total=None,
+            sock_connect=self._settings.connect_timeout_s,
+            sock_read=self._settings.read_timeout_s,
+        )
+
+
+class ForeignHost(Unavailable):
+    """A URL leads to a host that is not the service's; a fresh one may not."""
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.content.iter_any():
+            yield chunk
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise _broken(error, "downloading") from None
+
+
+def _is_encoded(response: aiohttp.ClientResponse) -> bool:
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    return encoding not in {"", "identity"}
+
+
+def _broken(error: Exception, what: str) -> Unavailable:
+    # aiohttp's texts may hold the URL, which is a secret: only the kind is told.
+    mapped = error_of_exchange(error, what=what, request_left=True)
+    return Unavailable(
+        f"{what}: {type(error).__name__}", request_left=mapped.request_left
+    )

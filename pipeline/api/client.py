@@ -1,0 +1,341 @@
+"""HttpApi: the service over aiohttp. One method, one exchange, one of our errors.
+
+Nothing here tries twice: aiohttp re-sends a GET on a dead connection by itself,
+never a POST, and when to ask again is decided where the ledger and the slots are.
+"""
+
+import base64
+import ssl
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import aiohttp
+
+from pipeline.api import wire
+from pipeline.api.answers import error_of_answer, error_of_exchange, error_of_submit
+from pipeline.api.interface import (
+    JobFilter,
+    JobPage,
+    RemoteAsset,
+    RemoteJob,
+    RemoteUpload,
+    Submission,
+)
+from pipeline.api.pacing import RequestRate
+from pipeline.api.proxy import find_proxy
+from pipeline.clock import Clock, format_utc
+from pipeline.errors import (
+    AccessDenied,
+    JobError,
+    PipelineError,
+    RateLimited,
+    Rejected,
+    RunError,
+    UnexpectedAnswer,
+)
+from pipeline.job import AssetId, JsonValue, RemoteId
+from pipeline.settings import Credentials, Settings
+from pipeline.version import __version__
+
+PAGE_SIZE = 100  # the service's cap
+BULK_SIZE = 100  # of 200 allowed: a body stays far below the gateway's 6 MB
+MAX_BODY_BYTES = 16 << 20  # above any answer of the service (6 MB), below a bomb
+KEEPALIVE_S = 4.0  # below the 5 s after which common servers hang up on their side
+USER_AGENT = f"scenario-pipeline/{__version__}"
+
+
+class HttpApi:
+    """The service behind ``GenerationApi``; an async context manager.
+
+    Args:
+        credentials: Who we are to which service.
+        settings: Rate and timeouts.
+        clock: Whose time is spent.
+    """
+
+    def __init__(
+        self, credentials: Credentials, settings: Settings, clock: Clock
+    ) -> None:
+        self._credentials = credentials
+        self._settings = settings
+        self._clock = clock
+        self._rate = RequestRate(settings.rate_per_s, clock)
+        self._skew = timedelta()
+        self._session: aiohttp.ClientSession | None = None
+        self._proxy = find_proxy(credentials.base_url)
+        self._answered_at_s: float | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,  # slots and posts are the limits
+                keepalive_timeout=KEEPALIVE_S,
+                ssl=ssl.create_default_context(),
+            ),
+            headers={
+                "Authorization": aiohttp.encode_basic_auth(
+                    self._credentials.key, self._credentials.secret
+                ),
+                "Accept": "application/json",
+                "User-Agent": USER_AGENT,
+            },
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=True,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def answered_at_s(self) -> float | None:
+        """When, on the monotonic clock, an answer last came; None before the first."""
+        return self._answered_at_s
+
+    def service_now(self) -> datetime:
+        """The service's time: our clock, corrected by the last ``Date`` it sent."""
+        return self._clock.utc_now() + self._skew
+
+    async def submit(
+        self, model_id: str, inputs: Mapping[str, JsonValue]
+    ) -> Submission:
+        """Start a paid job; see ``GenerationApi``."""
+        try:
+            answer = await self._exchange(
+                "POST",
+                f"/generate/custom/{_segment(model_id)}",
+                body=inputs,
+                timeout_s=self._settings.submit_timeout_s,
+                what=f"submitting to {model_id}",
+            )
+            return wire.parse_submission(answer)
+        except (JobError, RunError) as error:
+            raise error_of_submit(error) from error
+
+    async def find_job(self, remote_id: RemoteId) -> RemoteJob | None:
+        """Read one job; None when the service does not know it (404)."""
+        answer = await self._find(f"/jobs/{_segment(remote_id)}", f"job {remote_id}")
+        return None if answer is None else wire.parse_job_answer(answer)
+
+    async def list_jobs(self, which: JobFilter, *, token: str = "") -> JobPage:
+        """Read one page of up to 100 jobs; the first without a token."""
+        query = {"pageSize": str(PAGE_SIZE)}
+        if which.created_after is not None:
+            query["createdAfter"] = format_utc(which.created_after)
+        else:
+            query["types"] = "custom"
+            if which.status:
+                query["status"] = which.status
+            if which.updated_after is not None:
+                query["updatedAfter"] = format_utc(which.updated_after)
+        if token:
+            query["paginationToken"] = token
+        return wire.parse_job_page(
+            await self._exchange("GET", "/jobs", query=query, what="listing jobs")
+        )
+
+    async def find_asset(self, asset_id: AssetId) -> RemoteAsset | None:
+        """Read one asset with a fresh URL of the original; None on 404."""
+        answer = await self._find(
+            f"/assets/{_segment(asset_id)}",
+            f"asset {asset_id}",
+            query={"originalAssets": "true"},
+        )
+        return None if answer is None else wire.parse_asset_answer(answer)
+
+    async def find_assets(
+        self, asset_ids: Sequence[AssetId]
+    ) -> dict[AssetId, RemoteAsset]:
+        """Read up to 200 assets; those the service does not show are left out."""
+        answer = await self._exchange(
+            "POST",
+            "/assets/get-bulk",
+            query={"originalAssets": "true"},
+            body={"assetIds": list(asset_ids)},
+            what=f"reading {len(asset_ids)} assets",
+        )
+        return wire.parse_assets(answer)
+
+    async def upload_image(self, name: str, content: bytes) -> RemoteAsset:
+        """Upload a small image (below 3.5 MB) in one request."""
+        body = {"name": name, "image": base64.b64encode(content).decode("ascii")}
+        answer = await self._exchange(
+            "POST", "/assets", body=body, what=f"uploading {name}"
+        )
+        return wire.parse_asset_answer(answer)
+
+    async def create_upload(
+        self, name: str, size_bytes: int, media_type: str, parts: int
+    ) -> RemoteUpload:
+        """Begin a multipart upload of ``parts`` parts."""
+        body = {
+            "fileName": name,
+            "fileSize": size_bytes,
+            "contentType": media_type,
+            "kind": _upload_kind(media_type),
+            "parts": parts,
+        }
+        answer = await self._exchange(
+            "POST", "/uploads", body=body, what=f"uploading {name}"
+        )
+        return wire.parse_upload(answer)
+
+    async def complete_upload(self, upload_id: str) -> None:
+        """Say that every part has been sent."""
+        await self._exchange(
+            "POST",
+            f"/uploads/{_segment(upload_id)}/action",
+            body={"action": "complete"},
+            what=f"completing upload {upload_id}",
+        )
+
+    async def find_upload(self, upload_id: str) -> RemoteUpload:
+        """Read how far the import is."""
+        answer = await self._exchange(
+            "GET", f"/uploads/{_segment(upload_id)}", what=f"reading upload {upload_id}"
+        )
+        return wire.parse_upload(answer)
+
+    async def find_ceiling(self) -> int | None:
+        """Jobs the team may have in flight, or None when the key may not read it."""
+        try:
+            teams = wire.parse_team_ids(
+                await self._exchange("GET", "/teams", what="reading the team")
+            )
+            if len(teams) != 1:
+                return None
+            limits = await self._exchange(
+                "GET", f"/teams/{_segment(teams[0])}/limits", what="reading the limits"
+            )
+        except (AccessDenied, Rejected, UnexpectedAnswer, RateLimited) as error:
+            if isinstance(error, AccessDenied) and error.status == 401:
+                raise
+            return None
+        return wire.parse_ceiling(limits)
+
+    # --- one exchange ---------------------------------------------------------
+
+    async def _find(
+        self, path: str, what: str, *, query: Mapping[str, str] | None = None
+    ) -> Mapping[str, Any] | None:
+        try:
+            return await self._exchange(
+                "GET", path, query=query, what=f"reading {what}"
+            )
+        except Rejected as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        timeout_s: float | None = None,
+    ) -> Mapping[str, Any]:
+        """One request, one answer, as a JSON object of a 2xx status."""
+        assert self._session is not None, "HttpApi is an async context manager"
+        await self._rate.wait_for_turn()
+        parameters = dict(query or {})
+        if self._credentials.project_id:
+            parameters["projectId"] = self._credentials.project_id
+        tracker = aiohttp.UploadTracker()
+        data = None if body is None else wire.encode_json(body)
+        try:
+            async with self._session.request(
+                method,
+                self._credentials.base_url + path,
+                params=parameters,
+                data=data,
+                headers=None if data is None else {"Content-Type": "application/json"},
+                allow_redirects=False,
+                proxy=self._proxy,
+                timeout=aiohttp.ClientTimeout(
+                    total=timeout_s or self._settings.read_timeout_s,
+                    sock_connect=self._settings.connect_timeout_s,
+                ),
+                upload_tracker=tracker,
+            ) as response:
+                raw = await _read_capped(response)
+                status, headers = response.status, response.headers
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            # An attempt of which no byte of the body left was never a submit.
+            unsent = (
+                data is not None
+                and tracker.attempts > 0
+                and (tracker.bytes_written == 0)
+            )
+            raise error_of_exchange(
+                error, what=what, request_left=not unsent
+            ) from error
+        self._answered_at_s = self._clock.monotonic_s()
+        self._learn_time(headers)
+        return self._judge(status, headers, raw, what)
+
+    def _judge(
+        self, status: int, headers: Mapping[str, str], raw: bytes, what: str
+    ) -> Mapping[str, Any]:
+        if 200 <= status < 300:
+            return wire.parse_json(raw)
+        body: Mapping[str, Any] | None
+        try:
+            body = wire.parse_json(raw)
+        except UnexpectedAnswer:
+            body = None
+        error: PipelineError = error_of_answer(status, body, raw, headers, what=what)
+        if isinstance(error, RateLimited) and error.ceiling is None:
+            self._rate.lower()
+        raise error
+
+    def _learn_time(self, headers: Mapping[str, str]) -> None:
+        text = headers.get("Date")
+        if not text:
+            return
+        try:
+            # A Date is cut to the second: half of it is added back on average.
+            said = parsedate_to_datetime(text) + timedelta(seconds=0.5)
+            skew = said - self._clock.utc_now()
+        except (ValueError, TypeError):
+            return
+        # Below two seconds it is the header's own coarseness.
+        self._skew = skew if abs(skew) > timedelta(seconds=2) else timedelta()
+
+
+async def _read_capped(response: aiohttp.ClientResponse) -> bytes:
+    """The body, decompressed, as long as it stays below ``MAX_BODY_BYTES``."""
+    pieces = []
+    size_bytes = 0
+    async for piece in response.content.iter_any():
+        size_bytes += len(piece)
+        if size_bytes > MAX_BODY_BYTES:
+            raise aiohttp.ClientPayloadError(f"answer above {MAX_BODY_BYTES} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _segment(identifier: str) -> str:
+    if not wire.is_safe_id(identifier):
+        raise UnexpectedAnswer(f"not a usable id: {identifier[:80]!r}")
+    return quote(identifier, safe="")
+
+
+def _upload_kind(media_type: str) -> str:
+    kind = media_type.partition("/")[0]
+    if kind in {"image", "audio", "video"}:
+        return kind
+    return "3d" if kind == "model" else "asset"

@@ -1,0 +1,230 @@
+"""What the stages know of the service: records and the ``GenerationApi`` protocol."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from pipeline.job import AssetId, JsonValue, RemoteId
+
+
+class RemoteStatus(StrEnum):
+    """The service's eight words for a job, as far as they matter to us."""
+
+    RUNNING = "running"  # pending, queued, warming-up, in-progress, finalizing, unknown
+    SUCCESS = "success"
+    FAILURE = "failure"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteJob:
+    """The service's record of a job.
+
+    Attributes:
+        remote_id: Never empty.
+        status: Where it is.
+        status_text: The service's own word.
+        created_at: In the service's time, or None if unsaid.
+        updated_at: Likewise.
+        author_id: Whose key made it, or "".
+        model_id: From the echoed inputs, or "".
+        inputs: The echoed inputs without ``modelId``; may be empty.
+        asset_ids: Outputs in the provider's order.
+        error: Why it failed, or "".
+        hint: The service's advice, or "".
+        charged: Compute units for this job with add-ons, or None if unsaid.
+        refunds: False when the service keeps the charge of a failure.
+    """
+
+    remote_id: RemoteId
+    status: RemoteStatus
+    status_text: str
+    created_at: datetime | None
+    updated_at: datetime | None
+    author_id: str
+    model_id: str
+    inputs: Mapping[str, JsonValue]
+    asset_ids: tuple[AssetId, ...]
+    error: str
+    hint: str
+    charged: Decimal | None
+    refunds: bool
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no further change is to be expected."""
+        return self.status is not RemoteStatus.RUNNING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """The answer to a submit that was accepted.
+
+    Attributes:
+        job: As it was made.
+        charged: Compute units for this request, or None if unsaid.
+    """
+
+    job: RemoteJob
+    charged: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPage:
+    """One page of a listing; ``jobs`` may be empty while ``next_token`` is set."""
+
+    jobs: tuple[RemoteJob, ...]
+    next_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """Which jobs a listing shows. ``created_after`` excludes the other two.
+
+    Attributes:
+        updated_after: Custom jobs changed since, sorted by update.
+        created_after: Jobs of all types made since, sorted by creation.
+        status: With ``updated_after``: only this status of the service's.
+    """
+
+    updated_after: datetime | None = None
+    created_after: datetime | None = None
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteAsset:
+    """The service's record of an asset.
+
+    Attributes:
+        asset_id: Never empty.
+        url: Signed; a secret, and short-lived.
+        is_ready: Whether the file can be read.
+        has_failed: Whether it never will be.
+        media_type: As the service says, or "".
+        kind: ``image``, ``video``, …, or "".
+        size_bytes: Of the stored file, or None if unsaid.
+        author_id: Whose key made it, or "".
+    """
+
+    asset_id: AssetId
+    url: str
+    is_ready: bool
+    has_failed: bool
+    media_type: str
+    kind: str
+    size_bytes: int | None
+    author_id: str
+
+    def __repr__(self) -> str:  # a signed URL is a credential
+        return f"RemoteAsset({self.asset_id!r}, ready={self.is_ready})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadPart:
+    """Where one part of a multipart upload goes."""
+
+    number: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteUpload:
+    """The service's record of a multipart upload.
+
+    Attributes:
+        upload_id: Never empty.
+        status: The service's word: ``pending``, …, ``imported``, ``failed``.
+        asset_id: The asset it became, or None while it is being imported.
+        parts: In order; empty once uploaded.
+        error: Why it failed, or "".
+    """
+
+    upload_id: str
+    status: str
+    asset_id: AssetId | None
+    parts: tuple[UploadPart, ...]
+    error: str
+
+
+class GenerationApi(Protocol):
+    """The service. Each call is one exchange: no call here tries twice.
+
+    Every method may raise ``Unavailable`` (connection, timeout, 5xx), ``RateLimited``
+    (429), ``AccessDenied`` (401, 403), ``BudgetReached`` (402), ``Rejected`` (400,
+    404, 413, 422) and ``UnexpectedAnswer``.
+    """
+
+    @property
+    def answered_at_s(self) -> float | None:
+        """When, on the monotonic clock, an answer last came; None before the first."""
+
+    def service_now(self) -> datetime:
+        """The service's time: our clock, corrected by the last ``Date`` it sent."""
+
+    async def submit(
+        self, model_id: str, inputs: Mapping[str, JsonValue]
+    ) -> Submission:
+        """Start a paid job.
+
+        Raises:
+            OutcomeUnknown: It may have been accepted.
+            Unavailable: It is proved that the request never left.
+            Rejected, RateLimited, AccessDenied, BudgetReached: Refused, unpaid.
+        """
+
+    async def find_job(self, remote_id: RemoteId) -> RemoteJob | None:
+        """Read one job; None when the service does not know it (404)."""
+
+    async def list_jobs(self, which: JobFilter, *, token: str = "") -> JobPage:
+        """Read one page of up to 100 jobs; the first without a token."""
+
+    async def find_asset(self, asset_id: AssetId) -> RemoteAsset | None:
+        """Read one asset with a fresh URL of the original; None on 404."""
+
+    async def find_assets(
+        self, asset_ids: Sequence[AssetId]
+    ) -> dict[AssetId, RemoteAsset]:
+        """Read up to 200 assets; those the service does not show are left out."""
+
+    async def upload_image(self, name: str, content: bytes) -> RemoteAsset:
+        """Upload a small image (below 3.5 MB) in one request."""
+
+    async def create_upload(
+        self, name: str, size_bytes: int, media_type: str, parts: int
+    ) -> RemoteUpload:
+        """Begin a multipart upload of ``parts`` parts."""
+
+    async def complete_upload(self, upload_id: str) -> None:
+        """Say that every part has been sent."""
+
+    async def find_upload(self, upload_id: str) -> RemoteUpload:
+        """Read how far the import is."""
+
+    async def find_ceiling(self) -> int | None:
+        """Jobs the team may have in flight, or None when the key may not read it."""
+
+
+class FileTransfer(Protocol):
+    """Bytes from and to signed URLs. Knows no credential of the service."""
+
+    def read(
+        self, url: str
+    ) -> AbstractAsyncContextManager[tuple[int | None, AsyncIterator[bytes]]]:
+        """Open a download.
+
+        Yields:
+            The announced length in bytes, or None; and the chunks.
+
+        Raises:
+            UrlExpired: 403, 404 or 410: a fresh URL may help.
+            DownloadFailed: The URL leads to a host that is not the service's.
+            Unavailable: Anything that another try may mend.
+        """
+
+    async def write(self, url: str, content: bytes, media_type: str) -> None:
+        """Send one part of an upload; free to repeat."""

@@ -1,0 +1,303 @@
+"""Service JSON ↔ our records; the one table from its status words to ours. Pure.
+
+Reading is tolerant: a field of the wrong type counts as absent, unknown fields are
+passed over, and only what a record cannot do without is insisted on.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from pipeline.api.interface import (
+    JobPage,
+    RemoteAsset,
+    RemoteJob,
+    RemoteStatus,
+    RemoteUpload,
+    Submission,
+    UploadPart,
+)
+from pipeline.clock import parse_utc
+from pipeline.errors import UnexpectedAnswer
+from pipeline.job import AssetId, RemoteId
+
+MAX_ID_LENGTH = 256
+_FORBIDDEN_IN_IDS = frozenset("/?#%\\")
+
+# Guide pages also show the last two; a word that is not here counts as running.
+_STATUSES: Mapping[str, RemoteStatus] = {
+    "pending": RemoteStatus.RUNNING,
+    "queued": RemoteStatus.RUNNING,
+    "warming-up": RemoteStatus.RUNNING,
+    "in-progress": RemoteStatus.RUNNING,
+    "finalizing": RemoteStatus.RUNNING,
+    "success": RemoteStatus.SUCCESS,
+    "failure": RemoteStatus.FAILURE,
+    "canceled": RemoteStatus.CANCELED,
+    "failed": RemoteStatus.FAILURE,
+    "processing": RemoteStatus.RUNNING,
+}
+TERMINAL_STATUSES = ("success", "failure", "canceled")
+
+
+def parse_json(body: bytes) -> Mapping[str, Any]:
+    """A JSON object.
+
+    Raises:
+        UnexpectedAnswer: Not JSON, or not an object.
+    """
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UnexpectedAnswer(
+            f"the service's answer is not JSON: {_excerpt(body)}"
+        ) from error
+    if not isinstance(value, dict):
+        raise UnexpectedAnswer(f"the service's answer is no object: {_excerpt(body)}")
+    return value
+
+
+def encode_json(value: object) -> bytes:
+    """A request body."""
+    return msgspec.json.encode(value)
+
+
+def is_safe_id(text: object) -> bool:
+    """Whether an id of the service's may become part of a URL."""
+    return (
+        isinstance(text, str)
+        and 0 < len(text) <= MAX_ID_LENGTH
+        and text.isprintable()
+        and not any(char.isspace() or char in _FORBIDDEN_IN_IDS for char in text)
+        and text not in {".", ".."}
+    )
+
+
+def parse_submission(answer: Mapping[str, Any]) -> Submission:
+    """The answer to a submit.
+
+    Raises:
+        UnexpectedAnswer: It has no usable job id.
+    """
+    return Submission(
+        job=parse_job(_mapping(answer.get("job"))),
+        charged=parse_units(answer.get("creativeUnitsCost")),
+    )
+
+
+def parse_job_answer(answer: Mapping[str, Any]) -> RemoteJob:
+    """The answer to a read of one job.
+
+    Raises:
+        UnexpectedAnswer: It has no usable job id.
+    """
+    return parse_job(_mapping(answer.get("job")))
+
+
+def parse_job(record: Mapping[str, Any]) -> RemoteJob:
+    """One job record.
+
+    Raises:
+        UnexpectedAnswer: It has no usable job id.
+    """
+    remote_id = record.get("jobId") or record.get("id")
+    if not isinstance(remote_id, str) or not is_safe_id(remote_id):
+        raise UnexpectedAnswer("the service's answer names no job id")
+    metadata = _mapping(record.get("metadata"))
+    inputs = dict(_mapping(metadata.get("input")))
+    model_id = inputs.pop("modelId", "")
+    status_text = _string(record.get("status"))
+    billing = _mapping(record.get("billing"))
+    return RemoteJob(
+        remote_id=RemoteId(remote_id),
+        status=_STATUSES.get(status_text, RemoteStatus.RUNNING),
+        status_text=status_text,
+        created_at=parse_time(record.get("createdAt")),
+        updated_at=parse_time(record.get("updatedAt")),
+        author_id=_string(record.get("authorId")),
+        model_id=_string(model_id),
+        inputs=inputs,
+        asset_ids=tuple(
+            AssetId(asset_id)
+            for asset_id in _sequence(metadata.get("assetIds"))
+            if is_safe_id(asset_id)
+        ),
+        error=_first_text(
+            metadata.get("error"),
+            *(
+                record.get(key)
+                for key in ("error", "errorMessage", "failureReason", "reason")
+            ),
+        ),
+        hint=_string(metadata.get("hint")),
+        charged=_charge(billing),
+        refunds=billing.get("disableRefund") is not True,
+    )
+
+
+def parse_job_page(answer: Mapping[str, Any]) -> JobPage:
+    """One page of a listing; records without an id are passed over.
+
+    Raises:
+        UnexpectedAnswer: There is no list of jobs.
+    """
+    records = answer.get("jobs")
+    if not isinstance(records, list):
+        raise UnexpectedAnswer("the service's answer holds no list of jobs")
+    jobs = []
+    for record in records:
+        if isinstance(record, dict) and is_safe_id(
+            record.get("jobId") or record.get("id")
+        ):
+            jobs.append(parse_job(record))
+    return JobPage(
+        jobs=tuple(jobs), next_token=_string(answer.get("nextPaginationToken"))
+    )
+
+
+def parse_asset_answer(answer: Mapping[str, Any]) -> RemoteAsset:
+    """The answer to a read or an upload of one asset.
+
+    Raises:
+        UnexpectedAnswer: It has no usable asset id.
+    """
+    return parse_asset(_mapping(answer.get("asset")))
+
+
+def parse_asset(record: Mapping[str, Any]) -> RemoteAsset:
+    """One asset record.
+
+    Raises:
+        UnexpectedAnswer: It has no usable asset id.
+    """
+    asset_id = record.get("id")
+    if not isinstance(asset_id, str) or not is_safe_id(asset_id):
+        raise UnexpectedAnswer("the service's answer names no asset id")
+    size = _mapping(record.get("properties")).get("size")
+    status = _string(record.get("status"))
+    url = _string(record.get("url"))
+    return RemoteAsset(
+        asset_id=AssetId(asset_id),
+        url=url,
+        # No status at all is taken as ready: the field is required, but costs nothing.
+        is_ready=bool(url) and status in {"success", ""},
+        has_failed=status == "error",
+        media_type=_string(record.get("mimeType")),
+        kind=_string(record.get("kind")),
+        size_bytes=size if isinstance(size, int) and size > 0 else None,
+        author_id=_string(record.get("authorId")),
+    )
+
+
+def parse_assets(answer: Mapping[str, Any]) -> dict[AssetId, RemoteAsset]:
+    """The answer to a bulk read, by id; records without an id are passed over.
+
+    Raises:
+        UnexpectedAnswer: There is no list of assets.
+    """
+    records = answer.get("assets")
+    if not isinstance(records, list):
+        raise UnexpectedAnswer("the service's answer holds no list of assets")
+    assets = [
+        parse_asset(record)
+        for record in records
+        if isinstance(record, dict) and is_safe_id(record.get("id"))
+    ]
+    return {asset.asset_id: asset for asset in assets}
+
+
+def parse_upload(answer: Mapping[str, Any]) -> RemoteUpload:
+    """The answer to a call about a multipart upload.
+
+    Raises:
+        UnexpectedAnswer: It has no usable upload id.
+    """
+    record = _mapping(answer.get("upload"))
+    upload_id = record.get("id")
+    if not isinstance(upload_id, str) or not is_safe_id(upload_id):
+        raise UnexpectedAnswer("the service's answer names no upload id")
+    entity_id = record.get("entityId")
+    parts = [
+        UploadPart(number=part["number"], url=part["url"])
+        for part in map(_mapping, _sequence(record.get("parts")))
+        if isinstance(part.get("number"), int) and isinstance(part.get("url"), str)
+    ]
+    return RemoteUpload(
+        upload_id=upload_id,
+        status=_string(record.get("status")),
+        asset_id=AssetId(entity_id)
+        if isinstance(entity_id, str) and is_safe_id(entity_id)
+        else None,
+        parts=tuple(sorted(parts, key=lambda part: part.number)),
+        error=_string(record.get("errorMessage")),
+    )
+
+
+def parse_team_ids(answer: Mapping[str, Any]) -> list[str]:
+    """The ids of the teams that the key can see."""
+    teams = map(_mapping, _sequence(answer.get("teams")))
+    ids = [_first_text(team.get("id"), team.get("teamId")) for team in teams]
+    return [team_id for team_id in ids if is_safe_id(team_id)]
+
+
+def parse_ceiling(answer: Mapping[str, Any]) -> int | None:
+    """``limits.parallelCustomJobs`` where it is a positive whole number."""
+    ceiling = _mapping(answer.get("limits")).get("parallelCustomJobs")
+    if isinstance(ceiling, int) and not isinstance(ceiling, bool) and ceiling > 0:
+        return ceiling
+    return None
+
+
+def parse_time(value: object) -> datetime | None:
+    """An ISO 8601 date, or None."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return parse_utc(value)
+    except ValueError:
+        return None
+
+
+def parse_units(value: object) -> Decimal | None:
+    """Compute units as an exact decimal, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        units = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return units if units.is_finite() else None
+
+
+def _charge(billing: Mapping[str, Any]) -> Decimal | None:
+    main = parse_units(billing.get("cuCost"))
+    if main is None:
+        return None
+    addons = _mapping(billing.get("cuCostDetails")).values()
+    return main + sum(
+        (parse_units(value) or Decimal(0) for value in addons), Decimal(0)
+    )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _sequence(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _first_text(*values: object) -> str:
+    return next((value for value in values if isinstance(value, str) and value), "")
+
+
+def _excerpt(body: bytes) -> str:
+    text = " ".join(body[:200].decode("utf-8", "replace").split())
+    return repr(text[:120]) if text else "an empty body"

@@ -1,0 +1,147 @@
+"""The commands: one short function each. What they do is elsewhere."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.cli.options import (
+    ALLOW_OUTSIDE,
+    FORCE,
+    JSON,
+    MANIFEST,
+    RunOptions,
+    place_options,
+    running_options,
+    selection_options,
+)
+from pipeline.errors import ExitCode, UsageError
+from pipeline.version import __version__
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, message="scenario-pipeline %(version)s")
+def cli() -> None:
+    """Turn a manifest of prompts and reference art into finished asset files.
+
+    Nothing is paid twice, nothing paid is lost: after any interruption, type the
+    same command again.
+    """
+
+
+@cli.command()
+@MANIFEST
+@ALLOW_OUTSIDE
+@JSON
+def validate(manifest: Path, *, allow_outside: bool, as_json: bool) -> ExitCode:
+    """Check a manifest: every fault at once, as file:line:column. Free."""
+    from pipeline.cli.reading import validate_command
+
+    return validate_command(manifest, allow_outside=allow_outside, as_json=as_json)
+
+
+@cli.command()
+@MANIFEST
+@place_options
+@selection_options
+@FORCE
+@ALLOW_OUTSIDE
+@JSON
+@click.option("--long", "long_form", is_flag=True, help="Every item, however many.")
+def plan(manifest: Path, **options: Any) -> ExitCode:
+    """Show what a run would do to each item and why. Free."""
+    from pipeline.cli.reading import plan_command
+
+    return plan_command(manifest, **options)
+
+
+@cli.command()
+@MANIFEST
+@place_options
+@selection_options
+@FORCE
+@ALLOW_OUTSIDE
+@JSON
+@running_options
+def run(manifest: Path, **options: Any) -> ExitCode:
+    """Make what is missing; finished items are left alone. Spends."""
+    from pipeline.cli.running import run_command
+
+    if options["force"] and not options["select"]:
+        raise UsageError(
+            "--force needs --select: it pays again for what is finished",
+            hint="name the items: --force --select 'tree-*'",
+        )
+    return run_command(manifest, RunOptions(**options), only_failed=False)
+
+
+@cli.command()
+@MANIFEST
+@place_options
+@selection_options
+@ALLOW_OUTSIDE
+@JSON
+@running_options
+def rerun(manifest: Path, **options: Any) -> ExitCode:
+    """Try again only what failed, final failures too. Spends."""
+    from pipeline.cli.running import run_command
+
+    return run_command(manifest, RunOptions(**options), only_failed=True)
+
+
+@cli.command()
+@MANIFEST
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+def status(manifest: Path, **options: Any) -> ExitCode:
+    """Show how far a manifest is, from the ledger alone. Free."""
+    from pipeline.cli.reading import status_command
+
+    return status_command(manifest, **options)
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
+@click.option(
+    "--ceiling",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Jobs allowed in flight.  [default: no limit]",
+)
+@click.option(
+    "--job-seconds",
+    default="1-3",
+    show_default=True,
+    metavar="LOW-HIGH",
+    help="How long a job takes.",
+)
+@click.option("--seed", type=int, metavar="N", help="For ids, durations and faults.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="NAME=P",
+    help="A fault and its probability, such as submit-drop-after=0.1; repeatable.",
+)
+def emulator(**options: Any) -> ExitCode:
+    """Serve a local stand-in for the service until stopped. Spends nothing."""
+    from pipeline.cli.serving import emulator_command
+
+    return emulator_command(**options)
+
+
+@cli.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a shell's completion script.
+
+    For bash: eval "$(pipeline completion bash)" in ~/.bashrc.
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None, "the choices are click's own"
+    click.echo(kind(cli, {}, "pipeline", "_PIPELINE_COMPLETE").source())

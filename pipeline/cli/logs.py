@@ -1,0 +1,35 @@
+"""Logging, configured here alone: to stderr with --debug, to a file with --log-file."""
+
+import logging
+import time
+from pathlib import Path
+
+from pipeline.errors import OutputError
+
+_FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
+
+
+def configure_logging(*, debug: bool, log_file: Path | None) -> None:
+    """Send the package's log where the user wants it; nowhere by default.
+
+    Raises:
+        OutputError: The log file cannot be written.
+    """
+    logger = logging.getLogger("pipeline")
+    logger.handlers.clear()
+    logger.propagate = False
+    logger.addHandler(logging.NullHandler())
+    handlers: list[logging.Handler] = []
+    if debug:
+        handlers.append(logging.StreamHandler())
+    if log_file is not None:
+        try:
+            handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
+        except OSError as error:
+            raise OutputError(f"cannot write {log_file}: {error.strerror}") from error
+    formatter = logging.Formatter(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
+    formatter.converter = time.gmtime
+    for handler in handlers:
+        handler.setFormatter(formatter)
+        logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if handlers else logging.WARNING)

@@ -1,0 +1,68 @@
+"""The program: dispatch, and errors → one message and an exit code.
+
+Only click is imported at the top; every command imports what it needs when it runs,
+so that ``--help`` answers at once.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from pipeline.cli.commands import cli
+from pipeline.errors import ExitCode, ManifestError, PipelineError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and end the process with its exit code."""
+    sys.exit(int(run_command(arguments)))
+
+
+def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
+    """Run one command; the only place that turns errors into exit codes.
+
+    Args:
+        arguments: Of the command line without the program's name; ``sys.argv`` when
+            None.
+    """
+    try:
+        result = cli.main(
+            None if arguments is None else list(arguments),
+            prog_name="pipeline",
+            standalone_mode=False,
+        )
+    except click.exceptions.Exit as error:
+        return ExitCode(error.exit_code)
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except ManifestError as error:
+        for fault in error.faults:
+            _say(str(fault))
+        return error.exit_code
+    except PipelineError as error:
+        _say(f"error: {error.message}")
+        if error.hint:
+            _say(f"  next: {error.hint}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone: nobody is left to tell.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+        return ExitCode.OK
+    except Exception:  # noqa: BLE001 - a bug: show all of it
+        traceback.print_exc()
+        _say("this is a bug in pipeline: please report it with the lines above")
+        return ExitCode.BUG
+    return result if isinstance(result, ExitCode) else ExitCode.OK
+
+
+def _say(text: str) -> None:
+    from pipeline.cli.text import printable
+
+    click.echo(printable(text), err=True)

@@ -1,0 +1,137 @@
+"""Options that several commands share, as decorators; and what they mean."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MANIFEST = click.argument(
+    "manifest",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="MANIFEST",
+)
+_PLACE = (
+    click.option(
+        "--output",
+        "-o",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Where the files go.  [default: output/<manifest name>]",
+    ),
+    click.option(
+        "--emulate",
+        is_flag=True,
+        help="Use the built-in emulator: needs no credentials, spends nothing.",
+    ),
+)
+_SELECTION = (
+    click.option(
+        "--select",
+        "-s",
+        multiple=True,
+        metavar="GLOB",
+        help="Only items whose id matches, such as 'tree-*'; repeatable.",
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Only the first N items that are not done: try three first.",
+    ),
+)
+FORCE = click.option(
+    "--force", is_flag=True, help="Make the selected items again; needs --select."
+)
+ALLOW_OUTSIDE = click.option(
+    "--allow-outside",
+    is_flag=True,
+    help="Let references lie outside of the manifest's folder.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
+_RUNNING = (
+    click.option(
+        "--max-jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="At most N jobs in flight, whatever the service allows.",
+    ),
+    click.option(
+        "--max-cost",
+        metavar="CU",
+        help="Stop before spending more compute units (not supported yet).",
+    ),
+    click.option(
+        "--job-timeout",
+        type=click.FloatRange(min=1),
+        metavar="SECONDS",
+        help="Give up waiting for a job after this long.  [default: 1800]",
+    ),
+    click.option(
+        "--submit-timeout",
+        type=click.FloatRange(min=1),
+        metavar="SECONDS",
+        help="How long a submit may take to be answered.  [default: 60]",
+    ),
+    click.option(
+        "--settle",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="How long after a lost submit its absence counts.  [default: 90]",
+    ),
+    click.option(
+        "--rate",
+        type=click.FloatRange(min=0.1),
+        metavar="N",
+        help="Requests to the API per second, at most.  [default: 100]",
+    ),
+    click.option("--yes", "-y", is_flag=True, help="Do not ask before spending."),
+    click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors."),
+    click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
+    click.option(
+        "--log-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Log every exchange to a file.",
+    ),
+)
+
+
+def _all(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+place_options = _all(_PLACE)
+selection_options = _all(_SELECTION)
+running_options = _all(_RUNNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the command line says about a run; ``None`` where it says nothing."""
+
+    output: Path | None
+    emulate: bool
+    select: tuple[str, ...]
+    limit: int | None
+    allow_outside: bool
+    as_json: bool
+    max_jobs: int | None
+    max_cost: str | None
+    job_timeout: float | None
+    submit_timeout: float | None
+    settle: float | None
+    rate: float | None
+    yes: bool
+    quiet: bool
+    debug: bool
+    log_file: Path | None
+    force: bool = False

@@ -1,0 +1,129 @@
+"""Events of a run → where it stands: counts by state, rate and time left. Pure."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from pipeline.clock import Clock
+from pipeline.events import Event, Halted, JobChanged, Launched, SlotsChanged, Warned
+from pipeline.job import JobStatus
+from pipeline.stages.slots import SlotStatistics
+
+_RATE_WINDOW = 60  # saved items that the rate is taken of
+_FAILURES_KEPT = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One line for a person: an item that failed, or is unsure."""
+
+    item_id: str
+    reason: str
+    hint: str
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands; :meth:`take` every event.
+
+    Attributes:
+        total: Items the run is about.
+        done: Items whose files were there before.
+        skipped: Items that failed for good before.
+        saved: Items saved in this run.
+        states: Items by the status they have now, those at work alone.
+        troubles: Failed and unknown items, the latest last; bounded.
+        failed: How many failed in this run.
+        charged: Compute units charged for jobs submitted in this run.
+        halted: Why nothing more is submitted, or None.
+    """
+
+    clock: Clock
+    started_s: float = 0.0
+    total: int = 0
+    done: int = 0
+    skipped: int = 0
+    saved: int = 0
+    failed: int = 0
+    run_id: int = 0
+    charged: Decimal = Decimal(0)
+    slots: SlotStatistics | None = None
+    halted: Halted | None = None
+    warnings: int = 0
+    files: int = 0
+    states: Counter[JobStatus] = field(default_factory=Counter)
+    troubles: deque[Trouble] = field(
+        default_factory=lambda: deque(maxlen=_FAILURES_KEPT)
+    )
+    _state_of: dict[str, JobStatus] = field(default_factory=dict)
+    _saved_at_s: deque[float] = field(
+        default_factory=lambda: deque(maxlen=_RATE_WINDOW)
+    )
+
+    def take(self, event: Event) -> None:
+        """Bring the counts up to date."""
+        match event:
+            case Launched():
+                self.started_s = self.clock.monotonic_s()
+                self.total, self.done = event.total, event.done
+                self.skipped, self.run_id = event.skipped, event.run_id
+            case JobChanged():
+                self._take_change(event)
+            case SlotsChanged():
+                self.slots = event.slots
+            case Halted():
+                self.halted = event
+            case Warned():
+                self.warnings += 1
+
+    @property
+    def finished(self) -> int:
+        """Items that need nothing more."""
+        return self.done + self.skipped + self.saved + self.failed
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return self.clock.monotonic_s() - self.started_s
+
+    @property
+    def rate_per_min(self) -> float:
+        """Items saved a minute, of late; 0 before the second one."""
+        if len(self._saved_at_s) < 2:  # noqa: PLR2004 - a span has two ends
+            return 0.0
+        span_s = (
+            max(self.clock.monotonic_s(), self._saved_at_s[-1]) - self._saved_at_s[0]
+        )
+        return 60 * (len(self._saved_at_s) - 1) / span_s if span_s > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the end at the present rate, or None while unknown."""
+        rate = self.rate_per_min
+        return 60 * (self.total - self.finished) / rate if rate else None
+
+    def _take_change(self, change: JobChanged) -> None:
+        before = self._state_of.pop(change.item_id, None)
+        if before is not None:
+            self.states[before] -= 1
+        match change.status:
+            case JobStatus.SAVED:
+                self.saved += 1
+                self.files += len(change.files)
+                self._saved_at_s.append(self.clock.monotonic_s())
+                return
+            case JobStatus.FAILED:
+                self.failed += 1
+                self._add_trouble(change)
+                return
+            case JobStatus.UNKNOWN:
+                self._add_trouble(change)
+            case JobStatus.SUBMITTED:
+                self.charged += change.charged or 0
+        self.states[change.status] += 1
+        self._state_of[change.item_id] = change.status
+
+    def _add_trouble(self, change: JobChanged) -> None:
+        self.troubles.append(
+            Trouble(item_id=change.item_id, reason=change.reason, hint=change.hint)
+        )

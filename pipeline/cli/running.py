@@ -1,0 +1,243 @@
+"""``run`` and ``rerun``: options → a run, its events → screen and JSON lines."""
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from pipeline.cli.logs import configure_logging
+from pipeline.cli.options import RunOptions
+from pipeline.cli.progress import Progress
+from pipeline.cli.reading import failure_line, print_json
+from pipeline.cli.screen import LiveScreen, PlainScreen, QuietScreen, Screen
+from pipeline.cli.text import duration, plural
+from pipeline.clock import SystemClock
+from pipeline.errors import ExitCode, PipelineError, UsageError
+from pipeline.events import Event, Halted, JobChanged, Launched, Warned
+from pipeline.launch import output_folder, plan, run
+from pipeline.manifest import Manifest, load_manifest
+from pipeline.planning import Selection
+from pipeline.running.run import Run, RunResult
+from pipeline.settings import Settings
+
+_FAILURES_SHOWN = 20
+
+
+def run_command(manifest: Path, options: RunOptions, *, only_failed: bool) -> ExitCode:
+    """Carry out a manifest as the command line says."""
+    if options.max_cost is not None:
+        raise UsageError(
+            "--max-cost is not supported yet: there are no prices to hold it against",
+            hint="use --limit N to bound how much is submitted",
+        )
+    configure_logging(debug=options.debug, log_file=options.log_file)
+    loaded = load_manifest(manifest, allow_outside=options.allow_outside)
+    selection = Selection(
+        globs=options.select,
+        limit=options.limit,
+        force=options.force,
+        only_failed=only_failed,
+    )
+    folder = output_folder(loaded, output=options.output, emulate=options.emulate)
+    _confirm(loaded, folder, options, selection)
+    progress = Progress(SystemClock())
+    screen = _screen(loaded, folder, options, progress)
+    result: RunResult | None = None
+    code = ExitCode.BUG
+    try:
+        with screen:
+            result = _carry_out(loaded, folder, options, selection, progress, screen)
+        code = result.exit_code
+        if not options.quiet:
+            _tell_result(progress, result, folder, screen)
+    except PipelineError as error:
+        code = error.exit_code
+        raise
+    finally:
+        if options.as_json:
+            _print_done(progress, result, code)
+    return code
+
+
+def _carry_out(
+    loaded: Manifest,
+    folder: Path,
+    options: RunOptions,
+    selection: Selection,
+    progress: Progress,
+    screen: Screen,
+) -> RunResult:
+    def on_event(event: Event) -> None:
+        progress.take(event)
+        screen.take(event)
+        if options.as_json:
+            _print_event(event, progress)
+
+    with _signals(screen) as on_start:
+        return asyncio.run(
+            run(
+                loaded,
+                output=folder,
+                emulate=options.emulate,
+                selection=selection,
+                settings=_settings(options),
+                on_event=on_event,
+                on_start=on_start,
+            )
+        )
+
+
+@contextmanager
+def _signals(screen: Screen) -> Iterator[Callable[[Run], None]]:
+    """First SIGINT or SIGTERM: submit nothing more. Second: leave.
+
+    ``signal.signal`` and not the loop's own handlers, which Windows does not have.
+    """
+    current: list[Run] = []
+    counted = 0
+    handled = [signal.SIGINT, signal.SIGTERM]
+    previous: dict[int, Any] = {}
+
+    def on_start(begun: Run) -> None:
+        current.append(begun)
+        loop = asyncio.get_running_loop()
+
+        def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+            nonlocal counted
+            counted += 1
+            loop.call_soon_threadsafe(stop if counted == 1 else begun.abandon)
+
+        def stop() -> None:
+            begun.stop()
+            screen.say(
+                f"stopping: nothing more is submitted, "
+                f"{plural(begun.in_flight, 'job')} in flight "
+                "will be collected; Ctrl-C again leaves at once"
+            )
+
+        if threading.current_thread() is threading.main_thread():
+            for number in handled:
+                previous[number] = signal.signal(number, handle)
+
+    try:
+        yield on_start
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _settings(options: RunOptions) -> Settings:
+    default = Settings()
+    # The emulator lists at once what it has made: little to wait for.
+    settle_s = 2.0 if options.emulate else default.settle_s
+    return replace(
+        default,
+        max_jobs=options.max_jobs,
+        job_timeout_s=options.job_timeout or default.job_timeout_s,
+        submit_timeout_s=options.submit_timeout or default.submit_timeout_s,
+        settle_s=settle_s if options.settle is None else options.settle,
+        rate_per_s=options.rate or default.rate_per_s,
+    )
+
+
+def _confirm(
+    loaded: Manifest, folder: Path, options: RunOptions, selection: Selection
+) -> None:
+    """Ask once before spending, where there is somebody to ask."""
+    if options.emulate or options.yes or not sys.stdin.isatty():
+        return
+    if not sys.stderr.isatty():
+        return
+    planned = plan(loaded, output=folder, selection=selection)
+    if planned.to_submit:
+        click.confirm(
+            f"{loaded.name}: submit and pay for {plural(planned.to_submit, 'job')}?",
+            abort=True,
+            err=True,
+        )
+
+
+def _screen(
+    loaded: Manifest, folder: Path, options: RunOptions, progress: Progress
+) -> Screen:
+    if options.quiet:
+        return QuietScreen()
+    live = sys.stderr.isatty() and not options.debug
+    kind = LiveScreen if live else PlainScreen
+    return kind(progress, title=f"{loaded.name} → {folder}", emulated=options.emulate)
+
+
+def _tell_result(
+    progress: Progress, result: RunResult, folder: Path, screen: Screen
+) -> None:
+    counts = result.counts
+    words = (
+        ("saved", "saved"),
+        ("done", "done before"),
+        ("failed", "failed"),
+        ("skipped", "failed for good before"),
+        ("unknown", "unsure"),
+        ("in_flight", "left in flight"),
+        ("not_submitted", "not submitted"),
+    )
+    parts = [f"{counts[key]:,} {word}" for key, word in words if counts.get(key)]
+    for trouble in list(progress.troubles)[:_FAILURES_SHOWN]:
+        screen.say(failure_line(trouble.item_id, trouble.reason))
+        if trouble.hint:
+            screen.say(f"    {trouble.hint}")
+    screen.say(
+        f"{', '.join(parts) or 'nothing to do'} in {duration(progress.elapsed_s)}"
+        f" → {folder}"
+    )
+    advice = {
+        ExitCode.ITEMS_FAILED: "try what failed again with: pipeline rerun",
+        ExitCode.LEFT_IN_FLIGHT: "run the same command again to collect the rest",
+        ExitCode.UNKNOWN_OUTCOME: "run again later to find out what is unsure",
+        ExitCode.INTERRUPTED: "run the same command again to go on",
+    }.get(result.exit_code)
+    if advice:
+        screen.say(f"  next: {advice}")
+
+
+def _print_event(event: Event, progress: Progress) -> None:
+    match event:
+        case Launched():
+            print_json(event="launch", **asdict(event))
+        case JobChanged():
+            fields = {
+                "item_id": event.item_id,
+                "status": str(event.status),
+                "attempt": event.attempt,
+                "job_id": event.remote_id or None,
+            }
+            if event.reason:
+                fields |= {"reason": event.reason, "hint": event.hint}
+            if event.failure_class is not None:
+                fields["class"] = str(event.failure_class)
+            if event.files:
+                fields["files"] = list(event.files)
+            if event.charged is not None:
+                fields["charged"] = float(event.charged)
+            print_json(event="job", **fields)
+        case Warned():
+            print_json(event="warning", **asdict(event))
+        case Halted():
+            print_json(event="halt", **asdict(event))
+
+
+def _print_done(progress: Progress, result: RunResult | None, code: ExitCode) -> None:
+    counts = dict(result.counts) if result is not None else {}
+    print_json(
+        event="done",
+        exit_code=int(code),
+        counts=counts,
+        cost={"quoted": None, "charged": float(progress.charged)},
+    )

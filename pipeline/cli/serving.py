@@ -1,0 +1,64 @@
+"""``pipeline emulator``."""
+
+from dataclasses import replace
+
+import anyio
+import click
+
+from pipeline.emulator.faults import parse_fault_rate
+from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.server import Emulator, serve
+from pipeline.errors import ExitCode, UsageError
+from pipeline.settings import BASE_URL_VARIABLE
+
+
+def emulator_command(
+    *,
+    port: int,
+    ceiling: int | None,
+    job_seconds: str,
+    seed: int | None,
+    faults: tuple[str, ...],
+) -> ExitCode:
+    """Serve until SIGINT or SIGTERM."""
+    profile = replace(
+        EmulatorProfile(), ceiling=ceiling, job_seconds=_parse_span(job_seconds)
+    )
+    try:
+        rates = dict(parse_fault_rate(text) for text in faults)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+    async def serve_until_stopped() -> None:
+        await serve(
+            port=port, profile=profile, fault_rates=rates, seed=seed, on_ready=_tell
+        )
+
+    try:
+        anyio.run(serve_until_stopped)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on port {port}: {error.strerror or error}",
+            hint="choose another with --port",
+        ) from error
+    return ExitCode.OK
+
+
+def _tell(emulator: Emulator) -> None:
+    click.echo(f"emulating the service at {emulator.base_url}; nothing here is real")
+    click.echo(f"  export {BASE_URL_VARIABLE}={emulator.base_url}")
+    click.echo("  any API key and secret will do; Ctrl-C stops it")
+
+
+def _parse_span(text: str) -> tuple[float, float]:
+    low, dash, high = text.partition("-")
+    try:
+        low_s = float(low)
+        high_s = float(high) if dash else low_s
+    except ValueError:
+        low_s, high_s = 1.0, 0.0
+    if not 0 <= low_s <= high_s:
+        raise UsageError(
+            f"--job-seconds {text!r} is no span", hint="write it like 1-3 or 2.5"
+        )
+    return low_s, high_s

@@ -1,0 +1,35 @@
+"""Foreign text → what may be shown on a terminal. Pure."""
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters shown, so that it cannot steer a terminal.
+
+    Line ends and tabs stay.
+    """
+    return "".join(
+        char
+        if char.isprintable() or char in "\n\t"
+        else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def one_line(text: str, length: int = 160) -> str:
+    """``text`` in one printable line of at most ``length`` characters."""
+    flat = " ".join(printable(text).split())
+    return flat if len(flat) <= length else flat[: length - 1] + "…"
+
+
+def duration(seconds: float) -> str:
+    """``42 s``, ``3:05 min`` or ``2:10 h``."""
+    whole = round(seconds)
+    if whole < 60:  # noqa: PLR2004 - seconds of a minute
+        return f"{whole} s"
+    if whole < 3600:  # noqa: PLR2004 - seconds of an hour
+        return f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 item``, ``2 items``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

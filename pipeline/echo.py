@@ -1,0 +1,68 @@
+"""Inputs as sent ↔ inputs as the service echoes them in ``metadata.input``. Pure.
+
+The echo may add ``modelId``, defaults and a seed, and turn numbers into text. It is
+how a lost submit is found again, and how a dropped reference shows.
+"""
+
+from collections.abc import Mapping
+
+from pipeline.job import JsonValue
+
+
+def same_request(
+    sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue], *, derived_seed: bool
+) -> bool:
+    """Whether a job's echoed inputs are those that were sent.
+
+    A derived seed is a fingerprint: with it, other differences are the service's
+    doing. Without one, every input that was sent and is echoed has to agree.
+    """
+    if not echo:
+        return False
+    if "seed" in sent and not same_value(sent["seed"], echo.get("seed")):
+        return False
+    if "seed" in sent and derived_seed:
+        return True
+    if "seed" not in sent and any(name not in echo for name in sent):
+        return False
+    return all(
+        same_value(value, echo[name]) for name, value in sent.items() if name in echo
+    )
+
+
+def agreement(sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]) -> int:
+    """How many of the sent inputs are echoed alike; the prompt weighs most."""
+    alike = sum(same_value(value, echo.get(name)) for name, value in sent.items())
+    same_prompt = same_value(sent.get("prompt"), echo.get("prompt"))
+    return alike + (100 if same_prompt else 0)
+
+
+def same_value(ours: object, theirs: object) -> bool:
+    """Equality that a service's echo deserves: ``7``, ``7.0`` and ``"7"`` are one."""
+    if isinstance(ours, bool) or isinstance(theirs, bool):
+        return ours is theirs
+    if isinstance(ours, int | float) and isinstance(theirs, int | float | str):
+        try:
+            return float(ours) == float(theirs)
+        except ValueError:
+            return False
+    if isinstance(ours, list) and isinstance(theirs, list):
+        return len(ours) == len(theirs) and all(map(same_value, ours, theirs))
+    return ours == theirs
+
+
+def echo_difference(
+    sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]
+) -> dict[str, JsonValue] | None:
+    """What the echo says differently of what was sent; None where it has no echo.
+
+    Returns:
+        By input name: the echoed value, or None where the input was dropped.
+    """
+    if not echo:
+        return None
+    return {
+        name: echo.get(name)
+        for name, value in sent.items()
+        if not same_value(value, echo.get(name))
+    }

@@ -1,0 +1,162 @@
+"""Endpoints that read assets, and the one that makes an asset of base64."""
+
+import base64
+import binascii
+from urllib.parse import unquote_to_bytes
+
+from aiohttp import web
+
+from pipeline.emulator.app import Api, Exchange
+from pipeline.emulator.chances import chance_of
+from pipeline.emulator.image_files import MEDIA_TYPES_BY_FORMAT, OUTPUT_FORMATS
+from pipeline.emulator.job_queries import parse_page_size
+from pipeline.emulator.refusal import bad_request, not_found
+from pipeline.emulator.service import Answer
+from pipeline.emulator.timeline import from_iso
+
+TOO_MANY_IDS = "Too many assetIds provided in a single request"
+FIRST_TOKEN = "0"  # noqa: S105 - where the first page begins
+
+
+class AssetRoutes:
+    """``/assets``.
+
+    Args:
+        api: What all routes share.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._service = api.service
+        self._random = chance_of(api.service.profile.seed, "bulk")
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Take up the routes."""
+        route = self._api.route
+        router.add_get("/v1/assets", route("asset", self.list_assets))
+        router.add_post("/v1/assets", route("upload", self.upload))
+        router.add_post("/v1/assets/get-bulk", route("bulk", self.read_many))
+        router.add_get("/v1/assets/{asset_id}", route("asset", self.read))
+        router.add_post(
+            "/v1/assets/{asset_id}/download", route("asset", self.format_url)
+        )
+
+    async def read(self, exchange: Exchange) -> Answer:
+        """One asset."""
+        asset_id = exchange.request.match_info["asset_id"]
+        return Answer(
+            status=200, body={"asset": await self._describe(asset_id, exchange)}
+        )
+
+    async def read_many(self, exchange: Exchange) -> Answer:
+        """Many assets by their ids; what happens to unknown ones is a knob."""
+        profile = self._service.profile
+        body = await exchange.read_json()
+        asset_ids = body.get("assetIds") if isinstance(body, dict) else None
+        if not isinstance(asset_ids, list):
+            raise bad_request('"assetIds" must be an array')
+        if len(asset_ids) > profile.bulk_cap:
+            raise bad_request(TOO_MANY_IDS)
+        now_ms = self._service.store.advance()
+        known = []
+        for asset_id in dict.fromkeys(map(str, asset_ids)):
+            if self._service.assets.status_of(asset_id, now_ms) is not None:
+                known.append(asset_id)
+            elif profile.bulk_unknown != "omit":
+                raise not_found("Asset", asset_id)
+        if profile.bulk_shuffled:
+            self._random.shuffle(known)
+        assets = [await self._describe(asset_id, exchange) for asset_id in known]
+        return Answer(status=200, body={"assets": assets})
+
+    async def list_assets(self, exchange: Exchange) -> Answer:
+        """One page of all assets, newest first."""
+        query = exchange.request.query
+        now_ms = self._service.store.advance()
+        found = sorted(self._service.assets.listed_ids(now_ms), reverse=True)
+        if query.get("sortDirection") == "asc":
+            found.reverse()
+        after_ms = from_iso(query["createdAfter"]) if "createdAfter" in query else -1
+        types = set(
+            filter(None, (query.get("types") or query.get("type", "")).split(","))
+        )
+        chosen = []
+        for created_ms, asset_id in found:
+            author, model, kind = self._service.assets.origin_of(asset_id)
+            if (
+                created_ms > after_ms
+                and query.get("authorId", author) == author
+                and query.get("modelId", model) == model
+                and (not types or kind in types)
+            ):
+                chosen.append(asset_id)
+        start = int(query.get("paginationToken") or FIRST_TOKEN)
+        end = start + parse_page_size(query)
+        page = [await self._describe(name, exchange) for name in chosen[start:end]]
+        body: dict[str, object] = {"assets": page}
+        if end < len(chosen):
+            body["nextPaginationToken"] = str(end)
+        return Answer(status=200, body=body)
+
+    async def upload(self, exchange: Exchange) -> Answer:
+        """Make an asset of an image in base64, bare or as a data URL."""
+        body = await exchange.read_json()
+        if not isinstance(body, dict) or not isinstance(body.get("name"), str):
+            raise bad_request('"name" is required')
+        image = body.get("image")
+        if not isinstance(image, str) or not image:
+            raise bad_request('"image" is required')
+        asset = self._service.uploads.add_file(
+            body["name"], _decode(image), exchange.author_id
+        )
+        described = await self._describe(asset.asset_id, exchange)
+        return Answer(status=200, body={"asset": described})
+
+    async def format_url(self, exchange: Exchange) -> Answer:
+        """A signed URL of the asset in another format."""
+        asset_id = exchange.request.match_info["asset_id"]
+        body = await exchange.read_json()
+        self._demand(asset_id)
+        target = body.get("targetFormat") if isinstance(body, dict) else None
+        if target is None:
+            media_type = self._service.assets.media_type_of(asset_id)
+            url = self._api.cdn_url(f"/assets/{asset_id}")
+            return Answer(status=200, body={"url": url, "mimeType": media_type})
+        if target not in OUTPUT_FORMATS:
+            raise bad_request("Invalid target format")
+        folder = "moved" if self._service.profile.cdn_redirects else "assets-transform"
+        url = self._api.cdn_url(f"/{folder}/{asset_id}", f"format={target}&")
+        media_type = MEDIA_TYPES_BY_FORMAT[target]
+        return Answer(status=200, body={"url": url, "mimeType": media_type})
+
+    def _demand(self, asset_id: str) -> str:
+        status = self._service.assets.status_of(asset_id, self._service.store.advance())
+        if status is None:
+            raise not_found("Asset", asset_id)
+        return status
+
+    async def _describe(self, asset_id: str, exchange: Exchange) -> dict[str, object]:
+        service = self._service
+        status = self._demand(asset_id)
+        facts = None
+        if status == "success":
+            facts = await self._api.gallery.measure(service.assets.content_of(asset_id))
+        original = exchange.request.query.get("originalAssets") == "true"
+        if service.profile.transformed_urls and not original:
+            url = self._api.cdn_url(f"/assets-transform/{asset_id}", "format=webp&")
+        else:
+            url = self._api.cdn_url(f"/assets/{asset_id}")
+        now_ms = service.timeline.now_ms()
+        return service.assets.describe(asset_id, now_ms, url=url, facts=facts)
+
+
+def _decode(image: str) -> bytes:
+    head, comma, text = image.partition(",")
+    if image.startswith("data:") and comma:
+        if not head.endswith(";base64"):
+            return unquote_to_bytes(text)
+        image = text
+    try:
+        return base64.b64decode(image, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise bad_request("Invalid image: not base64") from error

@@ -1,0 +1,280 @@
+"""Names and probabilities in, the fault that strikes this request out.
+
+A fault belongs to a class of endpoints, the first word of its name. Those with
+``-after`` strike when the request has had its effect, the others instead of it.
+How a fault looks on the wire is left to ``fault_answers``.
+"""
+
+import difflib
+import random
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.emulator.chances import chance_of
+
+
+class Effect(StrEnum):
+    """What a client gets to see."""
+
+    STATUS = "status"  # a JSON error
+    HTML = "html"  # an HTML page of a gateway
+    DROP = "drop"  # the connection is closed, no answer
+    RESET = "reset"  # the connection is reset
+    HANG = "hang"  # no answer for a long time
+    TRUNCATED = "truncated"  # half of the body, then the connection closes
+    GARBAGE = "garbage"  # 200 with malformed JSON
+    NO_ID = "no-id"  # 2xx without the job's id
+    COOLDOWN = "cooldown"  # 429 with remainingSeconds
+    EMPTY_PAGE = "empty-page"  # an empty page with a token for the same place
+    REPEATED_TOKEN = "repeated-token"  # noqa: S105 - the token of the request again
+    ENDLESS = "endless"  # a token on every page, the last one too
+    DENIED = "denied"  # the CDN's 403 in XML
+    LONGER = "longer"  # more bytes than the file has
+    WRONG_BYTES = "wrong-bytes"  # as many bytes, others
+    REDIRECT = "redirect"  # 302 to a foreign host
+    SLOW = "slow"  # the body at a crawl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that can go wrong.
+
+    Attributes:
+        name: As in ``--fault NAME=P``.
+        endpoint: The class of endpoints it strikes.
+        effect: What the client sees.
+        after: The request has its effect first.
+        status: The HTTP status, where there is one.
+    """
+
+    name: str
+    endpoint: str
+    effect: Effect
+    after: bool = False
+    status: int = 0
+
+
+READS: Mapping[str, tuple[Effect, int]] = {
+    "401": (Effect.STATUS, 401),
+    "404": (Effect.STATUS, 404),
+    "408": (Effect.STATUS, 408),
+    "409": (Effect.STATUS, 409),
+    "429": (Effect.STATUS, 429),
+    "500": (Effect.STATUS, 500),
+    "502-html": (Effect.HTML, 502),
+    "503": (Effect.STATUS, 503),
+    "504": (Effect.STATUS, 504),
+    "drop": (Effect.DROP, 0),
+    "reset": (Effect.RESET, 0),
+    "hang": (Effect.HANG, 0),
+    "truncated": (Effect.TRUNCATED, 0),
+    "garbage": (Effect.GARBAGE, 0),
+}
+READ_ENDPOINTS = (
+    "quote",
+    "poll",
+    "list",
+    "bulk",
+    "asset",
+    "model",
+    "account",
+    "upload",
+)
+SHAPES_OF_ANSWERS = frozenset({Effect.TRUNCATED, Effect.GARBAGE})
+SUBMITS: Mapping[str, tuple[Effect, int, bool]] = {
+    "401": (Effect.STATUS, 401, False),
+    "402": (Effect.STATUS, 402, False),
+    "403": (Effect.STATUS, 403, False),
+    "429": (Effect.STATUS, 429, False),
+    "503": (Effect.STATUS, 503, False),
+    "cooldown": (Effect.COOLDOWN, 429, False),
+    "500-before": (Effect.STATUS, 500, False),
+    "500-after": (Effect.STATUS, 500, True),
+    "502-html-after": (Effect.HTML, 502, True),
+    "504-before": (Effect.STATUS, 504, False),
+    "504-after": (Effect.STATUS, 504, True),
+    "html-502": (Effect.HTML, 502, False),
+    "408": (Effect.STATUS, 408, False),
+    "408-after": (Effect.STATUS, 408, True),
+    "409": (Effect.STATUS, 409, False),
+    "409-after": (Effect.STATUS, 409, True),
+    "drop-before": (Effect.DROP, 0, False),
+    "drop-after": (Effect.DROP, 0, True),
+    "reset-before": (Effect.RESET, 0, False),
+    "reset-after": (Effect.RESET, 0, True),
+    "hang-before": (Effect.HANG, 0, False),
+    "hang-after": (Effect.HANG, 0, True),
+    "truncated": (Effect.TRUNCATED, 0, True),
+    "garbage": (Effect.GARBAGE, 0, True),
+    "no-id": (Effect.NO_ID, 0, True),
+}
+LISTS: Mapping[str, Effect] = {
+    "empty-page": Effect.EMPTY_PAGE,
+    "repeated-token": Effect.REPEATED_TOKEN,
+    "endless": Effect.ENDLESS,
+}
+FILES: Mapping[str, tuple[Effect, int]] = {
+    "403": (Effect.DENIED, 403),
+    "404": (Effect.DENIED, 404),
+    "429": (Effect.DENIED, 429),
+    "500": (Effect.HTML, 500),
+    "503": (Effect.HTML, 503),
+    "drop": (Effect.DROP, 0),
+    "reset": (Effect.RESET, 0),
+    "hang": (Effect.HANG, 0),
+    "truncated": (Effect.TRUNCATED, 0),
+    "longer": (Effect.LONGER, 0),
+    "wrong-bytes": (Effect.WRONG_BYTES, 0),
+    "redirect": (Effect.REDIRECT, 302),
+    "slow": (Effect.SLOW, 0),
+}
+PARTS: Mapping[str, tuple[Effect, int]] = {
+    "403": (Effect.DENIED, 403),
+    "500": (Effect.HTML, 500),
+    "503": (Effect.HTML, 503),
+    "drop": (Effect.DROP, 0),
+    "reset": (Effect.RESET, 0),
+    "hang": (Effect.HANG, 0),
+}
+
+
+def _all_faults() -> Iterator[Fault]:
+    for word, (effect, status, after) in SUBMITS.items():
+        yield Fault(
+            name=f"submit-{word}",
+            endpoint="submit",
+            effect=effect,
+            after=after,
+            status=status,
+        )
+    for endpoint in READ_ENDPOINTS:
+        for word, (effect, status) in READS.items():
+            yield Fault(
+                name=f"{endpoint}-{word}",
+                endpoint=endpoint,
+                effect=effect,
+                after=effect in SHAPES_OF_ANSWERS,
+                status=status,
+            )
+    for word, effect in LISTS.items():
+        yield Fault(name=f"list-{word}", endpoint="list", effect=effect, after=True)
+    for word in ("drop", "hang", "500"):
+        effect, status = READS[word]
+        yield Fault(
+            name=f"upload-{word}-after",
+            endpoint="upload",
+            effect=effect,
+            after=True,
+            status=status,
+        )
+    for endpoint, table in (("cdn", FILES), ("part", PARTS)):
+        for word, (effect, status) in table.items():
+            yield Fault(
+                name=f"{endpoint}-{word}",
+                endpoint=endpoint,
+                effect=effect,
+                status=status,
+            )
+
+
+FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in _all_faults()}
+
+
+def find_fault(name: str) -> Fault:
+    """The fault of this name.
+
+    Raises:
+        ValueError: There is none; the text names the nearest one.
+    """
+    if name in FAULTS:
+        return FAULTS[name]
+    near = difflib.get_close_matches(name, FAULTS, n=1, cutoff=0.5)
+    if near:
+        raise ValueError(f"unknown fault '{name}'; did you mean '{near[0]}'?")
+    endpoints = sorted({fault.endpoint for fault in FAULTS.values()})
+    raise ValueError(
+        f"unknown fault '{name}'; names begin with one of: {', '.join(endpoints)}"
+    )
+
+
+def parse_fault_rate(text: str) -> tuple[str, float]:
+    """Read ``NAME=P``, such as ``poll-500=0.1``.
+
+    Raises:
+        ValueError: No such fault, or ``P`` is no probability from 0 to 1.
+    """
+    name, equals, number = text.partition("=")
+    name = find_fault(name.strip()).name
+    if not equals:
+        raise ValueError(f"'{text}' has no probability; write '{name}=0.1'")
+    try:
+        probability = float(number)
+    except ValueError as error:
+        raise ValueError(f"'{number}' is no number; write '{name}=0.1'") from error
+    if not 0 <= probability <= 1:
+        raise ValueError(f"'{number}' is no probability: it is from 0 to 1")
+    return name, probability
+
+
+class Faults:
+    """Decides which fault strikes which request.
+
+    Args:
+        rates: Probability by name; several faults of one endpoint are tried in
+            this order.
+        seed: Fixes the draws; each name draws from a series of its own.
+
+    Raises:
+        ValueError: There is no fault of that name, or the rate is no probability.
+    """
+
+    def __init__(
+        self, rates: Mapping[str, float] | None = None, seed: object = 0
+    ) -> None:
+        for name, rate in (rates or {}).items():
+            parse_fault_rate(f"{name}={rate}")
+        self.rates = dict(rates or {})
+        self._scripted: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self._chances: dict[str, random.Random] = {}
+        self.reseed(seed)
+
+    def reseed(self, seed: object) -> None:
+        """Begin the draws anew from this seed."""
+        self._seed = seed
+        self._chances.clear()
+
+    def next(self, name: str, times: int = 1) -> None:
+        """Force this fault on the next matching requests, first in, first out.
+
+        Raises:
+            ValueError: There is no fault of that name.
+        """
+        fault = find_fault(name)
+        self._scripted[fault.endpoint].extend([fault] * times)
+
+    def clear(self) -> None:
+        """Forget what is scripted and every rate."""
+        self._scripted.clear()
+        self.rates.clear()
+
+    def draw(self, endpoint: str) -> Fault | None:
+        """The fault that strikes this request, if any."""
+        if self._scripted[endpoint]:
+            return self._scripted[endpoint].popleft()
+        struck: Fault | None = None
+        for name, rate in self.rates.items():
+            fault = FAULTS[name]
+            if fault.endpoint != endpoint:
+                continue
+            # Drawn even after a hit, so that one name's series does not depend on
+            # which other names are in use.
+            hit = self._chance(name).random() < rate
+            struck = struck or (fault if hit else None)
+        return struck
+
+    def _chance(self, name: str) -> random.Random:
+        if name not in self._chances:
+            self._chances[name] = chance_of(self._seed, name)
+        return self._chances[name]

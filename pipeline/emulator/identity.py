@@ -1,0 +1,28 @@
+"""Seed and number in, ids in the service's fashion out.
+
+Ids are opaque to a client; here they are a digest, so that one seed gives one
+series of ids.
+"""
+
+import hashlib
+import json
+
+ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+BODY_LENGTH = 22
+
+
+def make_id(prefix: str, *parts: object) -> str:
+    """``job_`` and 22 characters of base 58, the same for the same parts."""
+    text = "\x1f".join(str(part) for part in parts)
+    number = int.from_bytes(hashlib.sha256(f"{prefix}{text}".encode()).digest()[:17])
+    letters = []
+    for _ in range(BODY_LENGTH):
+        number, digit = divmod(number, len(ALPHABET))
+        letters.append(ALPHABET[digit])
+    return f"{prefix}_{''.join(letters)}"
+
+
+def digest_of(value: object) -> str:
+    """Hex SHA-256 of the canonical JSON of ``value``."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

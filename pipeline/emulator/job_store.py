@@ -1,0 +1,197 @@
+"""All jobs, what they hold and what they give back; kept over a restart.
+
+Knows when a slot is free again and when a failure is refunded. How a job comes to
+be is left to ``service`` and ``uploads``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from heapq import heappop, heappush
+
+from pipeline.emulator.account import Account
+from pipeline.emulator.books import Books
+from pipeline.emulator.chances import chance_of
+from pipeline.emulator.job_index import JobIndex
+from pipeline.emulator.job_queries import (
+    end_token,
+    parse_job_query,
+    read_page,
+    start_token,
+)
+from pipeline.emulator.jobs import TERMINAL, EmulatedJob
+from pipeline.emulator.journal import Journal
+from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.refusal import not_found
+from pipeline.emulator.timeline import Timeline, span_ms
+
+JOB_FIELDS = tuple(field.name for field in fields(EmulatedJob))
+TUPLE_FIELDS = ("step_times", "step_statuses", "asset_ids")
+
+
+class JobStore:
+    """Every job of the project.
+
+    Args:
+        profile: Lags, retention and what counts as a job in flight.
+        timeline: The service's time.
+        account: Where jobs are charged and refunded.
+        books: Where the highest number in flight is noted.
+        journal: Where new jobs are written down.
+    """
+
+    def __init__(
+        self,
+        profile: EmulatorProfile,
+        timeline: Timeline,
+        account: Account,
+        books: Books,
+        journal: Journal,
+    ) -> None:
+        self._profile = profile
+        self._timeline = timeline
+        self._account = account
+        self._books = books
+        self._journal = journal
+        self._index = JobIndex(span_ms(profile.heartbeat_s))
+        self._by_id: dict[str, int] = {}
+        self._events: list[tuple[int, int, bool]] = []
+        self._random = chance_of(profile.seed, "list")
+        self.in_flight = 0
+
+    @property
+    def jobs(self) -> list[EmulatedJob]:
+        """All jobs in order of creation; not to be changed."""
+        return self._index.jobs
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next job."""
+        return len(self._index.jobs)
+
+    def find(self, job_id: str) -> EmulatedJob | None:
+        """A job by its id, whether or not it is visible."""
+        number = self._by_id.get(job_id)
+        return None if number is None else self._index.jobs[number]
+
+    def add(self, job: EmulatedJob, *, is_new: bool = True) -> None:
+        """Take up a job and charge it; a new one is durable on return."""
+        if is_new:
+            self._journal.append("job", job_record(job))
+        self._by_id[job.job_id] = job.number
+        self._index.add(job)
+        if job.job_type != "custom":
+            return
+        self._account.charge(job.author_id, job.total_cu)
+        self.in_flight += 1
+        self._books.most_in_flight = max(self._books.most_in_flight, self.in_flight)
+        frees_ms = self._frees_ms(job)
+        if frees_ms is not None:
+            heappush(self._events, (frees_ms, job.number, True))
+        if job.ends_ms is not None and _is_refunded(job):
+            heappush(self._events, (job.ends_ms, job.number, False))
+
+    def extend(
+        self,
+        job: EmulatedJob,
+        steps: tuple[tuple[int, str], ...],
+        *,
+        error: str = "",
+        entity_id: str = "",
+    ) -> None:
+        """Add steps to the end of a job's schedule and what it ends with."""
+        job.step_times += tuple(moment for moment, _ in steps)
+        job.step_statuses += tuple(status for _, status in steps)
+        job.error, job.entity_id = error, entity_id
+        self._index.reschedule(job)
+
+    def advance(self) -> int:
+        """Free slots and book refunds up to now.
+
+        Returns:
+            Now, in milliseconds.
+        """
+        now_ms = self._timeline.now_ms()
+        while self._events and self._events[0][0] <= now_ms:
+            _, number, frees = heappop(self._events)
+            job = self._index.jobs[number]
+            if frees:
+                self.in_flight -= 1
+            else:
+                self._account.refund(job.author_id, job.total_cu)
+        return now_ms
+
+    def visible(self, job_id: str, now_ms: int) -> EmulatedJob:
+        """A job as a client may read it.
+
+        Raises:
+            Refused: 404, unknown, too new or too old.
+        """
+        job = self.find(job_id)
+        if job is None:
+            raise not_found("Job", job_id)
+        age_ms = now_ms - job.created_ms
+        kept_s = self._profile.job_retention_s
+        if age_ms < span_ms(self._profile.hidden_job_s):
+            raise not_found("Job", job_id)
+        if kept_s is not None and age_ms >= span_ms(kept_s):
+            raise not_found("Job", job_id)
+        return job
+
+    def page(
+        self,
+        query: Mapping[str, str],
+        now_ms: int,
+        *,
+        is_empty: bool = False,
+        is_endless: bool = False,
+    ) -> tuple[tuple[EmulatedJob, ...], int, str]:
+        """One page of the listing.
+
+        Args:
+            query: The parameters of the request.
+            now_ms: Now.
+            is_empty: Show nothing, with a token for the very same place.
+            is_endless: Never let a page be the last.
+
+        Returns:
+            The jobs; the moment at which they are shown; the next token or "".
+
+        Raises:
+            Refused: 400 for filters that do not go together.
+        """
+        profile = self._profile
+        moment_ms = now_ms - span_ms(profile.list_lag_s)
+        parsed = parse_job_query(query, now_ms)
+        newest_first = profile.list_newest_first
+        nonce = self._random.getrandbits(32)
+        if is_empty or self._random.random() < profile.empty_page_rate:
+            token = start_token(parsed, newest_first=newest_first, nonce=nonce)
+            return (), moment_ms, token
+        self._index.advance(moment_ms)
+        page, token = read_page(self._index, parsed, moment_ms, profile)
+        if is_endless and not token:
+            token = end_token(parsed, newest_first=newest_first, nonce=nonce)
+        return page.jobs, moment_ms, token
+
+    def _frees_ms(self, job: EmulatedJob) -> int | None:
+        if not self._profile.finalizing_counts and "finalizing" in job.step_statuses:
+            return job.step_times[job.step_statuses.index("finalizing")]
+        return job.ends_ms
+
+
+def job_record(job: EmulatedJob) -> dict[str, object]:
+    """A job as a record of the journal."""
+    return {name: getattr(job, name) for name in JOB_FIELDS}
+
+
+def job_of_record(record: Mapping[str, object]) -> EmulatedJob:
+    """The inverse of :func:`job_record`; unknown keys are ignored."""
+    values = {name: record[name] for name in JOB_FIELDS if name in record}
+    for name in TUPLE_FIELDS:
+        values[name] = tuple(values[name])  # type: ignore[arg-type]
+    return EmulatedJob(**values)  # type: ignore[arg-type]
+
+
+def _is_refunded(job: EmulatedJob) -> bool:
+    last = job.step_statuses[-1]
+    return job.refundable and last in TERMINAL and last != "success"

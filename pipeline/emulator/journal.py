@@ -1,0 +1,97 @@
+"""What the emulator must still know after a restart, as lines of JSON in one file.
+
+Every line is handed to the operating system before the answer that depends on
+it, so a killed process loses nothing; a line torn by a crash is cut off. What
+the lines mean is left to ``service``.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+Record = Mapping[str, object]
+
+
+class Journal:
+    """An append-only file of records.
+
+    Args:
+        path: The file; its folder is made. None keeps nothing.
+
+    Raises:
+        OSError: The file cannot be read or written.
+        ValueError: A whole line in it is no JSON.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._file: BinaryIO | None = None
+
+    def load_records(self) -> Iterator[dict[str, object]]:
+        """Every record so far, in order; then the journal is open for more."""
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.path.open("a+b")
+        self._file.seek(0)
+        whole = 0
+        for line in self._file:
+            if not line.endswith(b"\n"):
+                break
+            whole += len(line)
+            yield json.loads(line)
+        self._file.seek(whole)
+        self._file.truncate()
+
+    def append(self, kind: str, record: Record) -> None:
+        """Write one record of this kind."""
+        if self._file is None:
+            return
+        entry = {"kind": kind, "record": record}
+        line = json.dumps(entry, separators=(",", ":"))
+        self._file.write(f"{line}\n".encode())
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file; later records are dropped."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class FileStore:
+    """Bytes by name, in memory or in a folder.
+
+    Args:
+        folder: Where the files live; None keeps them in memory.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._memory: dict[str, bytes] = {}
+
+    def put(self, name: str, data: bytes) -> None:
+        """Keep these bytes under this name."""
+        if self._folder is None:
+            self._memory[name] = data
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        part = self._folder / f"{name}.part"
+        part.write_bytes(data)
+        part.replace(self._folder / name)
+
+    def get(self, name: str) -> bytes | None:
+        """The bytes of this name, or None."""
+        if self._folder is None:
+            return self._memory.get(name)
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def drop(self, name: str) -> None:
+        """Forget this name."""
+        self._memory.pop(name, None)
+        if self._folder is not None:
+            (self._folder / name).unlink(missing_ok=True)

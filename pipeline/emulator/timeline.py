@@ -1,0 +1,59 @@
+"""A clock in, the service's own time out: whole milliseconds that never go back.
+
+The wall clock is the measure, because jobs go on while the emulator is not
+running; where it jumps back, time stands still until it has caught up.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from pipeline.clock import Clock, parse_utc
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+MS_PER_S = 1000
+
+
+class Timeline:
+    """The service's time.
+
+    Args:
+        clock: Where time comes from.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._latest_ms = 0
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970, at least as many as at the call before."""
+        self._latest_ms = max(self._latest_ms, to_ms(self.clock.utc_now()))
+        return self._latest_ms
+
+    def not_before(self, moment_ms: int) -> None:
+        """Never tell a time before this one; for records of an earlier start."""
+        self._latest_ms = max(self._latest_ms, moment_ms)
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since 1970, cut off."""
+    return (moment - EPOCH) // MILLISECOND
+
+
+def iso(moment_ms: int) -> str:
+    """As the service writes: ``2026-10-02T21:20:16.925Z``."""
+    moment = EPOCH + moment_ms * MILLISECOND
+    return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def from_iso(text: str) -> int:
+    """The inverse of :func:`iso`.
+
+    Raises:
+        ValueError: ``text`` is no ISO 8601 date.
+    """
+    return to_ms(parse_utc(text))
+
+
+def span_ms(seconds: float) -> int:
+    """Seconds as whole milliseconds."""
+    return round(seconds * MS_PER_S)

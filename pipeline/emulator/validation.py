@@ -1,0 +1,227 @@
+"""A request body in, the inputs that will run out, or the refusal.
+
+Obeys the descriptors of the model's record and nothing else; whether an asset
+exists is asked of the caller. Texts follow the few that are known:
+``Input prompt is required``, ``Input width must be at least 672``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pipeline.emulator.model_records import FILE_TYPES, InputRecord, ModelRecord
+from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.refusal import Refused, bad_request
+
+ITEM_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "file_array": str,
+    "string_array": str,
+    "model_array": str,
+    "number_array": (int, float),
+    "inputs_array": dict,
+}
+SCALAR_WORDS: Mapping[str, str] = {
+    "boolean": "a boolean",
+    "number": "a number",
+    "string": "a string",
+    "file": "a string",
+    "model": "a string",
+}
+STEP_TOLERANCE = 1e-9
+LARGE_SIDE_PX = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedInputs:
+    """What is left of a body after the rules.
+
+    Attributes:
+        accepted: What the job runs with, as sent, without defaults.
+        dropped: Bare values where an array is wanted; the job runs without them.
+        asset_ids: Every asset that file inputs name, in order.
+    """
+
+    accepted: Mapping[str, object]
+    dropped: Mapping[str, object]
+    asset_ids: tuple[str, ...]
+
+
+def check_inputs(
+    model: ModelRecord,
+    body: Mapping[str, object],
+    profile: EmulatorProfile,
+    asset_exists: Callable[[str], bool],
+) -> CheckedInputs:
+    """Hold a body against the descriptors of its model.
+
+    Raises:
+        Refused: 400 naming the first input that breaks a rule, or the status the
+            profile gives for an asset that does not exist.
+    """
+    accepted, dropped = _sorted_out(model, body, profile)
+    for item in model.inputs:
+        _check_required(item, body)
+    asset_ids = tuple(_named_assets(model, accepted))
+    for asset_id in asset_ids:
+        if not asset_exists(asset_id):
+            raise Refused(profile.unknown_asset_status, f"Asset {asset_id} not found")
+    if profile.large_with_images_refused and is_large_with_images(model, accepted):
+        raise bad_request(
+            f"Input size {accepted['size']} is not available together with images"
+        )
+    return CheckedInputs(accepted=accepted, dropped=dropped, asset_ids=asset_ids)
+
+
+def _sorted_out(
+    model: ModelRecord, body: Mapping[str, object], profile: EmulatorProfile
+) -> tuple[dict[str, object], dict[str, object]]:
+    known = {item.name: item for item in model.inputs}
+    accepted: dict[str, object] = {}
+    dropped: dict[str, object] = {}
+    for name, value in body.items():
+        if name == "dryRun" or value is None:
+            continue  # dryRun counts in the query only; in the body it is ignored
+        if name not in known:
+            if profile.unknown_field_status:
+                status = profile.unknown_field_status
+                raise Refused(status, f"Input {name} is not allowed")
+            continue
+        if known[name].type in ITEM_TYPES and not isinstance(value, list):
+            if profile.strict_arrays:
+                raise bad_request(f"Input {name} must be an array")
+            dropped[name] = value
+            continue
+        _check_value(known[name], value)
+        accepted[name] = value
+    return accepted, dropped
+
+
+def is_large_with_images(model: ModelRecord, inputs: Mapping[str, object]) -> bool:
+    """Whether a 4K size is asked for together with reference images."""
+    if not any(inputs.get(item.name) for item in model.inputs if is_file(item)):
+        return False
+    size = str(inputs.get("size", ""))
+    sides = [int(side) for side in size.split("*") if side.isdigit()]
+    return size == "4K" or any(side > LARGE_SIDE_PX for side in sides)
+
+
+def is_file(item: InputRecord) -> bool:
+    """Whether this input names assets."""
+    return item.type in FILE_TYPES
+
+
+def _named_assets(model: ModelRecord, inputs: Mapping[str, object]) -> list[str]:
+    named: list[str] = []
+    for item in filter(is_file, model.inputs):
+        value = inputs.get(item.name)
+        values = value if isinstance(value, list) else [value]
+        named += [entry for entry in values if isinstance(entry, str)]
+    return [name for name in named if not name.startswith("data:")]
+
+
+def _check_value(item: InputRecord, value: object) -> None:
+    if isinstance(value, list):
+        _check_array(item, value)
+    elif item.type == "boolean":
+        if not isinstance(value, bool):
+            raise bad_request(f"Input {item.name} must be a boolean")
+    elif item.type == "number":
+        _check_number(item, value)
+    else:
+        _check_text(item, value)
+
+
+def _check_array(item: InputRecord, values: list[object]) -> None:
+    wanted = ITEM_TYPES.get(item.type)
+    if wanted is None:
+        raise bad_request(
+            f"Input {item.name} must be {SCALAR_WORDS.get(item.type, item.type)}"
+        )
+    if not all(
+        isinstance(entry, wanted) and not isinstance(entry, bool) for entry in values
+    ):
+        raise bad_request(f"Input {item.name} must be an array of the right type")
+    least, most = item.rules.get("minLength"), item.rules.get("maxLength")
+    if isinstance(least, int) and len(values) < least:
+        raise bad_request(f"Input {item.name} must contain at least {least} items")
+    if isinstance(most, int) and len(values) > most:
+        raise bad_request(f"Input {item.name} must contain at most {most} items")
+    _check_allowed(item, values)
+
+
+def _check_number(item: InputRecord, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise bad_request(f"Input {item.name} must be a number")
+    least, most, step = (item.rules.get(key) for key in ("min", "max", "step"))
+    if isinstance(least, int | float) and value < least:
+        raise bad_request(f"Input {item.name} must be at least {least}")
+    if isinstance(most, int | float) and value > most:
+        raise bad_request(f"Input {item.name} must be at most {most}")
+    if isinstance(step, int | float) and step > 0:
+        start = least if isinstance(least, int | float) else 0
+        steps = (value - start) / step
+        if abs(steps - round(steps)) > STEP_TOLERANCE:
+            raise bad_request(f"Input {item.name} must be a multiple of {step}")
+    _check_allowed(item, [value])
+
+
+def _check_text(item: InputRecord, value: object) -> None:
+    if not isinstance(value, str):
+        raise bad_request(f"Input {item.name} must be a string")
+    least, most = item.rules.get("minLength"), item.rules.get("maxLength")
+    if isinstance(least, int) and len(value) < least:
+        raise bad_request(f"Input {item.name} must be at least {least} characters")
+    if isinstance(most, int) and len(value) > most:
+        raise bad_request(f"Input {item.name} must be at most {most} characters")
+    _check_allowed(item, [value])
+
+
+def _check_allowed(item: InputRecord, values: list[object]) -> None:
+    allowed = item.rules.get("allowedValues")
+    if not isinstance(allowed, list) or not allowed:
+        return
+    for value in values:
+        if value not in allowed:
+            choices = ", ".join(str(choice) for choice in allowed)
+            raise bad_request(f"Input {item.name} must be one of: {choices}")
+
+
+def _check_required(item: InputRecord, body: Mapping[str, object]) -> None:
+    rule = item.rules.get("required")
+    if not _is_absent(body.get(item.name)):
+        return
+    if rule is True:
+        raise bad_request(f"Input {item.name} is required")
+    if not isinstance(rule, Mapping):
+        return
+    if rule.get("always") is True:
+        raise bad_request(f"Input {item.name} is required")
+    for key, wanted in (("ifDefined", False), ("ifNotDefined", True)):
+        others = rule.get(key)
+        for other, message in others.items() if isinstance(others, Mapping) else ():
+            if _is_absent(body.get(other)) is wanted:
+                raise bad_request(_text_of(message, item.name))
+    conditional = rule.get("conditional")
+    if isinstance(conditional, Mapping) and _holds(conditional, body):
+        raise bad_request(f"Input {item.name} is required")
+
+
+def _is_absent(value: object) -> bool:
+    return value is None or value in ("", [])
+
+
+def _text_of(message: object, name: str) -> str:
+    if isinstance(message, Mapping):
+        message = message.get("message")
+    return str(message) if message else f"Input {name} is required"
+
+
+def _holds(conditional: Mapping[str, object], body: Mapping[str, object]) -> bool:
+    values = conditional.get("values")
+    if not isinstance(values, Mapping) or not values:
+        return False
+    hits = [
+        body.get(name) in (wanted if isinstance(wanted, list) else [wanted])
+        for name, wanted in values.items()
+    ]
+    operator = str(conditional.get("operator", "and")).lower()
+    return any(hits) if operator == "or" else all(hits)

@@ -1,0 +1,55 @@
+"""Content → identity: canonical JSON, job keys and derived seeds. Pure.
+
+The standard library's ``json`` is used on purpose: faster encoders write NaN and
+infinity as ``null``, so that different requests would get one key.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from pipeline.job import JobKey, ParamValue, ReferenceAsset
+
+SEED_MAX = 2_147_483_647  # the provider's range; scenario API sheet, section 9.1
+
+
+def canonical_json(value: object) -> str:
+    """One text for equal values: sorted keys, no spaces, no NaN.
+
+    Raises:
+        ValueError: ``value`` holds NaN or infinity.
+        TypeError: ``value`` holds something that is not JSON.
+    """
+    return json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
+
+
+def job_key(model_id: str, params: Mapping[str, ParamValue]) -> JobKey:
+    """SHA-256, in hex, of what is asked for.
+
+    Reference files count by their content, so that a moved or renamed file is the
+    same request. Item ids, positions and derived seeds do not count.
+
+    Args:
+        model_id: The service's id of the model.
+        params: Normalised inputs, an explicit seed among them.
+    """
+    asked = {"model": model_id, "params": _by_content(dict(params))}
+    return JobKey(hashlib.sha256(canonical_json(asked).encode()).hexdigest())
+
+
+def derived_seed(item_id: str, *, low: int = 0, high: int = SEED_MAX) -> int:
+    """A seed in ``low..high`` (both included) that only depends on the item id."""
+    digest = hashlib.sha256(f"seed:{item_id}".encode()).digest()
+    return low + int.from_bytes(digest[:8], "big") % (high - low + 1)
+
+
+def _by_content(value: object) -> object:
+    if isinstance(value, ReferenceAsset):
+        return {"sha256": value.sha256}
+    if isinstance(value, Mapping):
+        return {key: _by_content(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_by_content(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

@@ -1,0 +1,46 @@
+"""A ledger file of any age → the current tables; steps counted by ``user_version``."""
+
+import sqlite3
+from importlib.resources import files
+from pathlib import Path
+
+from pipeline.errors import LedgerError
+
+# Step N brings user_version N to N + 1; steps are never edited once released.
+STEPS: tuple[str, ...] = ((files(__package__) / "schema.sql").read_text("utf-8"),)
+CURRENT_VERSION = len(STEPS)
+
+
+def find_version(connection: sqlite3.Connection) -> int:
+    """The version of the tables; 0 for an empty file."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """The version of the tables.
+
+    Raises:
+        LedgerError: The file was made by a newer version of this tool.
+    """
+    version = find_version(connection)
+    if version > CURRENT_VERSION:
+        raise LedgerError(
+            f"{path} was written by a newer version of pipeline "
+            f"(format {version}, this one reads up to {CURRENT_VERSION})",
+            hint="upgrade scenario-pipeline",
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Carry out the missing steps, each with its new version in one transaction.
+
+    Raises:
+        LedgerError: As :func:`check_version`.
+    """
+    for version in range(check_version(connection, path), CURRENT_VERSION):
+        connection.executescript(
+            f"BEGIN IMMEDIATE;\n{STEPS[version]}\n"
+            f"PRAGMA user_version = {version + 1};\nCOMMIT;"
+        )

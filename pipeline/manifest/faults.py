@@ -1,0 +1,66 @@
+"""The faults found so far in one file and in those it names."""
+
+from pipeline.errors import Fault, ManifestError
+
+# A million wrong rows are one mistake made a million times: nobody reads on.
+MAX_FAULTS = 100
+_MAX_MESSAGE_CHARS = 500
+
+
+class Faults:
+    """Collects faults; each is told once.
+
+    Args:
+        file: The path as the user gave it; stands in the faults.
+    """
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self._found: dict[Fault, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it is no use to look further."""
+        return len(self._found) >= MAX_FAULTS
+
+    def add(self, mark: int, message: str, hint: str = "") -> None:
+        """Add a fault at a packed mark of the manifest."""
+        self.add_at(mark >> 32, mark & 0xFFFFFFFF, message, hint)
+
+    def add_at(
+        self, line: int, column: int, message: str, hint: str = "", file: str = ""
+    ) -> None:
+        """Add a fault at a line and column, in another file where one is named."""
+        fault = Fault(
+            file=file or self.file,
+            line=line,
+            column=column,
+            message=_on_one_line(message),
+            hint=_on_one_line(hint),
+        )
+        if not self.is_full:
+            self._found[fault] = None
+
+    def all(self) -> tuple[Fault, ...]:
+        """What was found, in the order it was found."""
+        return tuple(self._found)
+
+    def raise_any(self) -> None:
+        """Raise what was found.
+
+        Raises:
+            ManifestError: There is at least one fault.
+        """
+        if self._found:
+            raise ManifestError(self.all())
+
+
+def _on_one_line(text: str) -> str:
+    # What a manifest says goes to terminals: no line ends, no escape sequences.
+    shown = "".join(c if c.isprintable() else "·" for c in text)
+    return (
+        shown if len(shown) <= _MAX_MESSAGE_CHARS else shown[:_MAX_MESSAGE_CHARS] + "…"
+    )

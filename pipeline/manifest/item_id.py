@@ -1,0 +1,132 @@
+"""Item ids: what may be one, and which are taken.
+
+An id is also the name of a file, on any system, so the rules are those of the
+strictest one.
+"""
+
+import hashlib
+import re
+from array import array
+
+MAX_ID_CHARS = 240
+MAX_SEGMENT_CHARS = 120
+
+ILLEGAL = re.compile(r"[^A-Za-z0-9._/-]")
+# Names of devices on Windows, with any extension.
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+# What a run itself writes at the top of the output folder.
+_OURS = re.compile(r"ledger\.sqlite3.*|report", re.IGNORECASE)
+# A folder of this name would stand where another item's file belongs.
+_FILE_LIKE = re.compile(
+    r".*\.(png|jpe?g|webp|gif|avif|tiff?|heic|svg|json|mp4|webm|glb|part|tmp)",
+    re.IGNORECASE,
+)
+
+
+def check_id(text: str) -> tuple[str, str] | None:  # noqa: PLR0911 - a list of rules
+    """What is wrong with an id and what to do about it, or None."""
+    shown = f"id '{text[:80]}'"
+    if not text:
+        return "the id is empty", ""
+    if match := ILLEGAL.search(text):
+        hint = "use letters, digits, '.', '_', '-' and '/' for folders"
+        if match.group() == "\\":
+            hint = "write / for folders"
+        return f"{shown} contains {match.group()!r}", hint
+    if len(text) > MAX_ID_CHARS:
+        return f"{shown} is longer than {MAX_ID_CHARS} characters", ""
+    if text.startswith("/"):
+        return f"{shown} begins with '/'", "ids are relative to the output folder"
+    segments = text.split("/")
+    for position, segment in enumerate(segments):
+        if wrong := _check_segment(segment, is_last=position == len(segments) - 1):
+            return f"{shown} {wrong[0]}", wrong[1]
+    if _OURS.fullmatch(segments[0]):
+        return f"{shown} is a name the output folder keeps for itself", "rename it"
+    return None
+
+
+def _check_segment(  # noqa: PLR0911 - a list of rules
+    segment: str, *, is_last: bool
+) -> tuple[str, str] | None:
+    if not segment:
+        return "has an empty part between slashes", ""
+    if segment in {".", ".."}:
+        return f"contains '{segment}'", "ids stay inside the output folder"
+    if segment.startswith("."):
+        return "has a part that begins with '.'", "it would be hidden"
+    if segment.endswith("."):
+        return "has a part that ends with '.'", "Windows drops the dot"
+    if len(segment) > MAX_SEGMENT_CHARS:
+        return f"has a part longer than {MAX_SEGMENT_CHARS} characters", ""
+    if _RESERVED.fullmatch(segment):
+        return f"contains '{segment}', a device on Windows", "rename it"
+    if not is_last and _FILE_LIKE.fullmatch(segment):
+        return f"has a folder named like a file, '{segment}'", "rename the folder"
+    return None
+
+
+class TakenNames:
+    """Names in use, compared without case, at about 24 bytes a name.
+
+    A hash table of 64-bit digests in flat arrays: five million ids as Python
+    strings would be half a gigabyte. Two names share a digest once in 10^6 manifests
+    of that size.
+
+    Args:
+        expected: How many names there will be, about; it grows beyond.
+    """
+
+    def __init__(self, expected: int) -> None:
+        size = 64
+        while size * 3 < expected * 4:
+            size *= 2
+        self._digests = array("Q", bytes(8 * size))
+        self._lines = array("I", bytes(array("I").itemsize * size))
+        self._count = 0
+
+    def take(self, name: str, line: int, *, is_output: bool) -> tuple[int, bool] | None:
+        """Take a name, unless it is taken.
+
+        Args:
+            name: An id, or the name of one of several outputs.
+            line: Of the item that wants it.
+            is_output: Whether it is an output's name.
+
+        Returns:
+            The line and kind under which it is taken already, or None.
+        """
+        value = line << 1 | is_output
+        if (self._count + 1) * 4 > len(self._digests) * 3:
+            self._grow()
+        slot, digest = self._find(_digest_of(name))
+        if self._digests[slot]:
+            taken = self._lines[slot]
+            return taken >> 1, bool(taken & 1)
+        self._digests[slot] = digest
+        self._lines[slot] = value
+        self._count += 1
+        return None
+
+    def _find(self, digest: int) -> tuple[int, int]:
+        digests, mask = self._digests, len(self._digests) - 1
+        slot = digest & mask
+        while digests[slot] and digests[slot] != digest:
+            slot = (slot + 1) & mask
+        return slot, digest
+
+    def _grow(self) -> None:
+        old = zip(self._digests, self._lines, strict=True)
+        size = len(self._digests) * 2
+        self._digests = array("Q", bytes(8 * size))
+        self._lines = array("I", bytes(array("I").itemsize * size))
+        for digest, line in old:
+            if digest:
+                slot, _ = self._find(digest)
+                self._digests[slot] = digest
+                self._lines[slot] = line
+
+
+def _digest_of(name: str) -> int:
+    raw = hashlib.blake2b(name.lower().encode(), digest_size=8).digest()
+    return int.from_bytes(raw) or 1  # 0 marks a free slot

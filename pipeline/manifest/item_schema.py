@@ -1,0 +1,327 @@
+"""One entry under ``items`` → ItemTemplate: keys, types, variables, the count."""
+
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from pipeline.manifest.faults import Faults
+from pipeline.manifest.item_id import ILLEGAL
+from pipeline.manifest.manifest import ItemTemplate
+from pipeline.manifest.matrix import Matrix, TooManyExcludes, value_key
+from pipeline.manifest.nodes import VARIABLE_NAME, NodeReader
+from pipeline.manifest.references import BadPath, locate_file
+from pipeline.manifest.rows import BadRows, RowsFile
+from pipeline.manifest.source import Broken, Node, find_mark
+from pipeline.manifest.substitution import (
+    Compiled,
+    Scope,
+    Template,
+    render_text,
+)
+from pipeline.model import suggestion
+
+MAX_ITEMS = 5_000_000
+
+ITEM_KEYS = ("id", "prompt", "params", "matrix", "rows", "vars", "model")
+_MATRIX_KEYS = ("include", "exclude")
+_ROWS_SUFFIXES = {".csv": False, ".jsonl": True, ".ndjson": True}
+
+
+class ItemReader:
+    """Reads the entries of one manifest.
+
+    Args:
+        reader: Of the manifest's nodes.
+        file: The manifest's path as the user gave it.
+        text: Of the manifest.
+        folder: Of the manifest, absolute.
+        allow_outside: Whether files of rows may lie outside the folder.
+        variables: From the top level's ``vars``.
+        input_names: What the manifest's model takes, for hints.
+    """
+
+    def __init__(
+        self,
+        reader: NodeReader,
+        *,
+        file: str,
+        text: str,
+        folder: Path,
+        allow_outside: bool,
+        variables: Mapping[str, Node],
+        input_names: Collection[str],
+    ) -> None:
+        self._reader = reader
+        self._faults: Faults = reader.faults
+        self._file = file
+        self._text = text
+        self._folder = folder
+        self._allow_outside = allow_outside
+        self._variables = variables
+        self._input_names = input_names
+        self._hints = {
+            "reference": "write `params: {images: [ref:NAME]}`",
+            "count": "write `params: {numOutputs: N}`",
+            "name": "did you mean 'id'?",
+        }
+        # path → number of rows and the columns, or None where it is broken
+        self._counted: dict[str, tuple[int, frozenset[str]] | None] = {}
+
+    def read(self, node: Node) -> ItemTemplate | None:
+        """One entry, or None where too little of it is left to expand."""
+        entries = self._reader.mapping(node, "an item")
+        if entries is None:
+            return None
+        doubtful = self._reader.unknown_keys(
+            entries, ITEM_KEYS, self._hints, self._input_names
+        )
+        own = self._reader.variables(entries.get("vars"), "vars")
+        variables = {**self._variables, **own} if own else self._variables
+        rows_node, matrix_node = entries.get("rows"), entries.get("matrix")
+        rows = self._rows(rows_node, variables) if rows_node else None
+        matrix = self._matrix(matrix_node) if matrix_node else None
+        if (rows_node and not rows) or (matrix_node and not matrix):
+            return None
+        row_count, columns = rows[1:] if rows else (1, frozenset[str]())
+        axes = matrix.names if matrix else frozenset[str]()
+        for name in sorted(columns & axes):
+            assert rows_node is not None
+            text = f"'{name}' is both a column and an axis"
+            self._faults.add(rows_node.mark, text, "rename one of them")
+        count = self._count(matrix, matrix_node, row_count)
+        if count == 0 or columns & axes:
+            return None
+        names = columns | axes | variables.keys()
+        params, param_nodes, broken = self._params(entries, names)
+        item_id = self._item_id(node, entries.get("id"), names)
+        if item_id and not self._tells_apart(item_id, matrix, row_count, columns):
+            item_id = None
+        return ItemTemplate(
+            node=node,
+            item_id=item_id,
+            model=self._text_of(entries.get("model"), "model", names),
+            params=params,
+            param_nodes=param_nodes,
+            variables=variables,
+            matrix=matrix,
+            rows=rows[0] if rows else None,
+            doubtful=doubtful | broken,
+            count=count,
+        )
+
+    def _text_of(
+        self, node: Node | None, what: str, names: Collection[str]
+    ) -> tuple[str | Template, Node] | None:
+        if node is None or self._reader.string(node, what) is None:
+            return None
+        template = self._reader.template(node, names)
+        return None if template is None else (template, node)
+
+    # --- id ---------------------------------------------------------------------
+
+    def _item_id(
+        self, item: Node, node: Node | None, names: Collection[str]
+    ) -> tuple[str | Template, Node] | None:
+        if node is None:
+            self._faults.add(item.mark, "the item has no 'id'", "an id names its file")
+            return None
+        found = self._text_of(node, "id", names)
+        # A wrong character between the variables is one mistake, not one an item.
+        if found and isinstance(found[0], Template):
+            for part in found[0].parts:
+                match = ILLEGAL.search(part) if isinstance(part, str) else None
+                if match:
+                    mark = find_mark(self._text, node, match.group())
+                    text = f"an id cannot contain {match.group()!r}"
+                    hint = "use letters, digits, '.', '_', '-' and '/' for folders"
+                    self._faults.add(mark, text, hint)
+                    return None
+        return found
+
+    def _tells_apart(
+        self,
+        item_id: tuple[str | Template, Node],
+        matrix: Matrix | None,
+        row_count: int,
+        columns: frozenset[str],
+    ) -> bool:
+        """Whether the id can differ between all items; else a fault."""
+        template, node = item_id
+        used = set(template.names) if isinstance(template, Template) else set()
+        missing: list[str] = []
+        if matrix is not None and not used & (matrix.names - matrix.axes.keys()):
+            sizes = {name: len(values) for name, values in matrix.axes.items()}
+            missing = [n for n, size in sizes.items() if size > 1 and n not in used]
+        shown = node.value
+        if missing:
+            wanted = "".join(f"-${{{name}}}" for name in missing)
+            text = f"the id lacks the axis '{missing[0]}': items would share an id"
+            self._faults.add(node.mark, text, f"write id: {shown}{wanted}")
+        elif row_count > 1 and not used & columns:
+            text = "the id has no column of the rows: items would share an id"
+            hint = f"write id: {shown}-${{{min(columns)}}}" if columns else ""
+            self._faults.add(node.mark, text, hint)
+        else:
+            return True
+        return False
+
+    # --- params -----------------------------------------------------------------
+
+    def _params(
+        self, entries: Mapping[str, Node], names: Collection[str]
+    ) -> tuple[dict[str, Compiled], dict[str, Node], frozenset[str]]:
+        """The inputs, their nodes, and the names of those that are broken."""
+        nodes: dict[str, Node] = {}
+        if (params := entries.get("params")) is not None:
+            nodes.update(self._reader.mapping(params, "params") or {})
+        if (prompt := entries.get("prompt")) is not None:
+            if "prompt" in nodes:
+                text = "the prompt is given twice: here and under params"
+                self._faults.add(prompt.key_mark, text, "keep one of the two")
+            nodes["prompt"] = prompt
+        compiled: dict[str, Compiled] = {}
+        broken: set[str] = set()
+        for name, node in nodes.items():
+            value = self._reader.value(node, names)
+            if isinstance(value, Broken):
+                broken.add(name)
+            else:
+                compiled[name] = value
+        return compiled, nodes, frozenset(broken)
+
+    # --- matrix -----------------------------------------------------------------
+
+    def _matrix(self, node: Node) -> Matrix | None:
+        entries = self._reader.mapping(node, "matrix")
+        if entries is None:
+            return None
+        before = len(self._faults)
+        axes: dict[str, tuple[Node, ...]] = {}
+        for name, values in entries.items():
+            if name in _MATRIX_KEYS:
+                continue
+            if not VARIABLE_NAME.fullmatch(name):
+                hint = "use letters, digits, '_' and '-'"
+                self._faults.add(values.key_mark, f"'{name[:80]}' is no axis", hint)
+            else:
+                axes[name] = self._axis(name, values)
+        exclude = self._entries(entries.get("exclude"), "exclude")
+        include = self._entries(entries.get("include"), "include")
+        for entry in exclude:
+            self._check_exclude(entry, axes)
+        if not axes and not include:
+            self._faults.add(
+                node.mark, "the matrix has no axis", "write `axis: [a, b]`"
+            )
+        if len(self._faults) > before or self._faults.is_full:
+            return None
+        return Matrix(axes, exclude, include)
+
+    def _axis(self, name: str, node: Node) -> tuple[Node, ...]:
+        values = self._reader.sequence(node, f"axis '{name}'")
+        if values == []:
+            self._faults.add(node.mark, f"axis '{name}' has no values")
+        seen: dict[tuple[str, object], Node] = {}
+        for value in values or ():
+            if not self._reader.scalar(value, f"a value of axis '{name}'"):
+                continue
+            first = seen.setdefault(value_key(value), value)
+            if first is not value:
+                text = (
+                    f"axis '{name}' has the value '{value.text or value.value}' twice"
+                )
+                self._faults.add(value.mark, text)
+        return tuple(seen.values())
+
+    def _entries(self, node: Node | None, what: str) -> tuple[Mapping[str, Node], ...]:
+        elements = self._reader.sequence(node, what) if node is not None else None
+        found: list[Mapping[str, Node]] = []
+        for element in elements or ():
+            entry = self._reader.variables(element, f"an entry of {what}")
+            if element.value == {}:
+                self._faults.add(element.mark, f"an entry of {what} is empty")
+            if entry:
+                found.append(entry)
+        return tuple(found)
+
+    def _check_exclude(
+        self, entry: Mapping[str, Node], axes: Mapping[str, tuple[Node, ...]]
+    ) -> None:
+        for name, node in entry.items():
+            if name not in axes:
+                hint = suggestion(name, list(axes))
+                self._faults.add(node.key_mark, f"exclude: no axis '{name}'", hint)
+            elif value_key(node) not in set(map(value_key, axes[name])):
+                values = [str(value.text or value.value) for value in axes[name]]
+                shown = node.text or node.value
+                text = f"exclude: axis '{name}' has no value '{shown}'"
+                self._faults.add(node.mark, text, suggestion(str(shown), values))
+
+    def _count(self, matrix: Matrix | None, node: Node | None, row_count: int) -> int:
+        """How many items; 0 and a fault where there are none or too many."""
+        if matrix is None or node is None:
+            return row_count
+        size = matrix.product_size * row_count
+        hint = "split it into several manifests"
+        if size > MAX_ITEMS:
+            text = f"this makes {size:,} items; at most {MAX_ITEMS:,} are possible"
+            self._faults.add(node.mark, text, hint)
+            return 0
+        try:
+            count = matrix.count()
+        except TooManyExcludes:
+            text = "the excludes overlap in too many ways"
+            self._faults.add(node.mark, text, "use `rows` for the items you want")
+            return 0
+        if count == 0:
+            self._faults.add(node.mark, "the excludes leave no combination")
+        return count * row_count
+
+    # --- rows -------------------------------------------------------------------
+
+    def _rows(
+        self, node: Node, variables: Mapping[str, Node]
+    ) -> tuple[RowsFile, int, frozenset[str]] | None:
+        found = self._text_of(node, "rows", variables)
+        if found is None:
+            return None
+        text = render_text(found[0], Scope(variables, {}))
+        suffix = os.path.splitext(text)[1].lower()  # noqa: PTH122 - text, not yet a path
+        if suffix not in _ROWS_SUFFIXES:
+            hint = "rows come from a .csv, .jsonl or .ndjson file"
+            self._faults.add(node.mark, f"rows: '{text[:200]}' has another type", hint)
+            return None
+        try:
+            path = locate_file(self._folder, text, allow_outside=self._allow_outside)
+        except BadPath as exc:
+            self._faults.add(node.mark, f"rows: {exc.message}", exc.hint)
+            return None
+        folder = os.path.dirname(self._file)  # noqa: PTH120 - keeps the user's spelling
+        shown = os.path.join(folder, text)  # noqa: PTH118 - likewise
+        file = RowsFile(path, shown, _ROWS_SUFFIXES[suffix])
+        if shown not in self._counted:
+            self._counted[shown] = self._count_rows(file)
+        counted = self._counted[shown]
+        return (file, *counted) if counted else None
+
+    def _count_rows(self, file: RowsFile) -> tuple[int, frozenset[str]] | None:
+        count = 0
+        names: dict[str, None] = {}
+        try:
+            for row in file.read():
+                count += 1
+                if file.is_typed or count == 1:
+                    names.update(dict.fromkeys(row.values))
+                if count > MAX_ITEMS:
+                    text = f"there are more than {MAX_ITEMS:,} rows"
+                    self._faults.add_at(row.line, 1, text, file=file.shown)
+                    return None
+        except BadRows as exc:
+            self._faults.add_at(
+                exc.line, exc.column, exc.message, exc.hint, file=file.shown
+            )
+            return None
+        if count == 0:
+            self._faults.add_at(1, 1, "there are no rows", file=file.shown)
+            return None
+        return count, frozenset(names)

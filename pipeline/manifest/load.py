@@ -1,0 +1,115 @@
+"""A file → Manifest, with every fault at once."""
+
+import os
+from pathlib import Path
+
+from pipeline.errors import Fault, ManifestError
+from pipeline.manifest.expand import expand_into
+from pipeline.manifest.faults import Faults
+from pipeline.manifest.manifest import FindModel, Manifest
+from pipeline.manifest.schema import SchemaReader
+from pipeline.manifest.source import MAX_FILE_BYTES, parse_source
+from pipeline.model import load_shipped_model
+
+
+def load_manifest(
+    path: str | os.PathLike[str],
+    *,
+    allow_outside: bool = False,
+    models: FindModel = load_shipped_model,
+) -> Manifest:
+    """Read and check a manifest without making its items.
+
+    Files of rows are read once to count them, references are hashed. Where the
+    manifest itself is sound, faults of single items are left to ``expand``.
+
+    Args:
+        path: Of the YAML file.
+        allow_outside: Whether references and rows may lie outside its folder.
+        models: Finds a model's inputs by its id; None for a model it does not know,
+            whose inputs are then not checked.
+
+    Raises:
+        ManifestError: Every fault, those of single items included.
+    """
+    faults = Faults(os.fspath(path))
+    manifest = _load(path, faults, allow_outside=allow_outside, models=models)
+    if manifest is not None and len(faults):
+        for _ in expand_into(manifest, faults):
+            pass
+    faults.raise_any()
+    assert manifest is not None
+    return manifest
+
+
+def validate_manifest(
+    path: str | os.PathLike[str],
+    *,
+    allow_outside: bool = False,
+    models: FindModel = load_shipped_model,
+) -> tuple[Manifest, int]:
+    """Read a manifest and make all its items, to find every fault.
+
+    Args:
+        path: As for ``load_manifest``, and so are the others.
+        allow_outside: Likewise.
+        models: Likewise.
+
+    Returns:
+        The manifest and how many items it makes.
+
+    Raises:
+        ManifestError: Every fault.
+    """
+    faults = Faults(os.fspath(path))
+    manifest = _load(path, faults, allow_outside=allow_outside, models=models)
+    count = 0
+    if manifest is not None:
+        for _ in expand_into(manifest, faults):
+            count += 1
+    faults.raise_any()
+    assert manifest is not None
+    return manifest, count
+
+
+def _load(
+    path: str | os.PathLike[str],
+    faults: Faults,
+    *,
+    allow_outside: bool,
+    models: FindModel,
+) -> Manifest | None:
+    file = os.fspath(path)
+    data = _read_bytes(file)
+    root, text = parse_source(data, faults)
+    if root is None:
+        return None
+    reader = SchemaReader(
+        data=data,
+        text=text,
+        file=file,
+        path=Path(file).absolute(),
+        faults=faults,
+        allow_outside=allow_outside,
+        models=models,
+    )
+    return reader.read(root)
+
+
+def _read_bytes(file: str) -> bytes:
+    try:
+        with Path(file).open("rb") as opened:
+            # One more than allowed, so that the limit is seen to be passed.
+            return opened.read(MAX_FILE_BYTES + 1)
+    except IsADirectoryError:
+        reason, hint = "it is a folder", "name the .yaml file"
+    except FileNotFoundError:
+        reason, hint = "there is no such file", ""
+    except OSError as exc:
+        reason, hint = str(exc.strerror or exc), ""
+    except ValueError:
+        reason, hint = "it is no path", ""
+    message = f"the manifest cannot be read: {reason}"
+    raise ManifestError(
+        [Fault(file=file, line=1, column=1, message=message, hint=hint)]
+    )

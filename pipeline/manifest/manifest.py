@@ -1,0 +1,90 @@
+"""The records of a manifest that has been read: Manifest and ItemTemplate."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+from pipeline.job import JsonValue, ReferenceAsset
+from pipeline.manifest.matrix import Matrix
+from pipeline.manifest.references import ReferenceFiles
+from pipeline.manifest.rows import RowsFile
+from pipeline.manifest.source import Node
+from pipeline.manifest.substitution import Compiled, Template
+from pipeline.model import ModelSchema
+
+FindModel = Callable[[str], ModelSchema | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemTemplate:
+    """One entry under ``items``: one item, or as many as its matrix and rows say.
+
+    Attributes:
+        node: The entry; its place stands for what is missing in it.
+        item_id: With its node, or None where it is broken.
+        model: With its node.
+        params: The entry's own inputs, ``prompt`` among them.
+        param_nodes: Where each of them is written.
+        variables: From ``vars``, the entry's own over the top level's.
+        doubtful: Inputs that a reported fault may concern: not reported as missing.
+        count: How many items it makes.
+    """
+
+    node: Node
+    item_id: tuple[str | Template, Node] | None
+    model: tuple[str | Template, Node] | None
+    params: Mapping[str, Compiled]
+    param_nodes: Mapping[str, Node]
+    variables: Mapping[str, Node]
+    matrix: Matrix | None
+    rows: RowsFile | None
+    doubtful: frozenset[str]
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What the user wrote, checked as far as it can be without making the items.
+
+    Attributes:
+        name: Names the output folder; letters, digits, ``.``, ``_`` and ``-``.
+        file: The path as the user gave it.
+        path: Absolute.
+        sha256: Hex digest of the file's bytes.
+        model_id: For items without a model of their own; "" when each has one.
+        item_count: How many items ``expand`` gives, at least 1.
+        warnings: Sentences for the user; may be empty.
+        references: By name: a file, or the id of an asset the service has.
+        max_cost: Not supported yet, so always None.
+        params: The top level's inputs, without variables.
+        param_nodes: Where they are written.
+        doubtful: Those that a reported fault concerns; not reported as missing.
+        templates: The entries under ``items``.
+        text: Of the file, to find columns by.
+        files: Reads what ``file:`` names.
+        models: Finds a model's inputs by its id.
+    """
+
+    name: str
+    file: str
+    path: Path
+    sha256: str
+    model_id: str
+    item_count: int
+    warnings: tuple[str, ...] = ()
+    references: Mapping[str, ReferenceAsset | str]
+    max_cost: Decimal | None = None
+    params: Mapping[str, JsonValue] = field(repr=False)
+    param_nodes: Mapping[str, Node] = field(repr=False)
+    doubtful: frozenset[str] = field(repr=False)
+    templates: tuple[ItemTemplate, ...] = field(repr=False)
+    text: str = field(repr=False)
+    files: ReferenceFiles = field(repr=False)
+    models: FindModel = field(repr=False)
+
+
+def digest_of(data: bytes) -> str:
+    """The hex SHA-256 by which a sidecar names the manifest's content."""
+    return hashlib.sha256(data).hexdigest()

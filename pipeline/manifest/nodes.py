@@ -1,0 +1,187 @@
+"""Nodes → plain values of the type a key asks for, or a fault at their place."""
+
+import re
+from collections.abc import Collection, Mapping
+
+from pipeline.job import JsonValue
+from pipeline.manifest.faults import Faults
+from pipeline.manifest.source import Broken, Node, find_mark
+from pipeline.manifest.substitution import (
+    BadTemplate,
+    Compiled,
+    DictTemplate,
+    ListTemplate,
+    Template,
+    is_dynamic,
+    parse_template,
+    template_names,
+)
+from pipeline.model import suggestion
+
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+
+
+def kind_of(node: Node) -> str:
+    """The value's kind in the words of a message."""
+    value = node.value
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {node.text or value}"
+    if isinstance(value, str):
+        return "text"
+    return "a list" if isinstance(value, list) else "a mapping"
+
+
+class NodeReader:
+    """Takes Nodes apart and reports what does not fit.
+
+    Args:
+        text: Of the manifest, to find columns by.
+        faults: Takes what is wrong.
+    """
+
+    def __init__(self, text: str, faults: Faults) -> None:
+        self._text = text
+        self.faults = faults
+
+    def mapping(self, node: Node, what: str) -> Mapping[str, Node] | None:
+        """The entries of a mapping, or None and a fault."""
+        if isinstance(node.value, dict):
+            return node.value
+        self._wrong(node, f"{what} has to be a mapping (key: value)")
+        return None
+
+    def sequence(self, node: Node, what: str) -> list[Node] | None:
+        """The elements of a list, or None and a fault."""
+        if isinstance(node.value, list):
+            return node.value
+        self._wrong(node, f"{what} has to be a list")
+        return None
+
+    def string(self, node: Node, what: str) -> str | None:
+        """A text, or None and a fault."""
+        if isinstance(node.value, str):
+            return node.value
+        quoted = node.text or {True: "true", False: "false"}.get(node.value is True)
+        is_plain = isinstance(node.value, bool | int | float)
+        hint = f'put it in quotes: "{quoted}"' if is_plain else ""
+        self._wrong(node, f"{what} has to be text", hint)
+        return None
+
+    def scalar(self, node: Node, what: str) -> bool:
+        """Whether it is a text, number or boolean that is taken as it stands."""
+        if node.value is None or isinstance(node.value, list | dict):
+            self._wrong(node, f"{what} has to be a text, a number, true or false")
+            return False
+        if isinstance(node.value, str) and "${" in node.value:
+            mark = find_mark(self._text, node, "${")
+            self.faults.add(mark, f"{what} is taken as it stands: no ${{…}} here")
+            return False
+        return not isinstance(node.value, Broken)
+
+    def _wrong(self, node: Node, message: str, hint: str = "") -> None:
+        # BROKEN: its own fault is already there.
+        if not isinstance(node.value, Broken):
+            self.faults.add(node.mark, f"{message}, not {kind_of(node)}", hint)
+
+    def unknown_keys(
+        self,
+        entries: Mapping[str, Node],
+        known: Collection[str],
+        hints: Mapping[str, str],
+        inputs: Collection[str] = (),
+    ) -> frozenset[str]:
+        """Report keys that mean nothing.
+
+        Args:
+            entries: Of a mapping.
+            known: The keys it may have.
+            hints: For keys that people write.
+            inputs: Of the model, whose place is under params.
+
+        Returns:
+            The known keys that were probably meant.
+        """
+        meant: set[str] = set()
+        for key, node in entries.items():
+            if key in known:
+                continue
+            hint = hints.get(key) or suggestion(key, sorted(known))
+            if not hint.startswith("did you"):
+                of_input = suggestion(key, list(inputs))
+                if key in inputs:
+                    hint = "model inputs go under params"
+                elif of_input.startswith("did you"):
+                    hint = f"{of_input} model inputs go under params"
+            self.faults.add(node.key_mark, f"unknown key '{key[:80]}'", hint)
+            meant.update(name for name in known if f"mean '{name}'" in hint)
+        return frozenset(meant)
+
+    def variables(self, node: Node | None, what: str) -> dict[str, Node]:
+        """Named scalars: ``vars``, or one entry of ``include`` or ``exclude``."""
+        entries = self.mapping(node, what) if node is not None else None
+        found: dict[str, Node] = {}
+        for name, value in (entries or {}).items():
+            if not VARIABLE_NAME.fullmatch(name):
+                hint = "use letters, digits, '_' and '-'"
+                self.faults.add(value.key_mark, f"'{name[:80]}' is no variable", hint)
+            elif self.scalar(value, f"'{name}'"):
+                found[name] = value
+        return found
+
+    def template(self, node: Node, names: Collection[str]) -> str | Template | None:
+        """A text with its variables checked, or None and a fault."""
+        assert isinstance(node.value, str)
+        try:
+            template = parse_template(node.value, node)
+        except BadTemplate as exc:
+            mark = find_mark(self._text, node, exc.needle)
+            self.faults.add(mark, exc.message, exc.hint)
+            return None
+        is_known = True
+        for name in template_names(template):
+            if name not in names:
+                mark = find_mark(self._text, node, f"${{{name}}}")
+                hint = suggestion(name, sorted(names))
+                hint = hint or "define it under vars, matrix or rows"
+                self.faults.add(mark, f"unknown variable '{name[:80]}'", hint)
+                is_known = False
+        return template if is_known else None
+
+    def value(self, node: Node, names: Collection[str]) -> Compiled | Broken:
+        """Any value with its variables checked, or a Broken one and a fault."""
+        value = node.value
+        if isinstance(value, str):
+            template = self.template(node, names)
+            return Broken() if template is None else template
+        if isinstance(value, list):
+            return _list_of([self.value(element, names) for element in value])
+        if isinstance(value, dict):
+            return _dict_of({k: self.value(entry, names) for k, entry in value.items()})
+        return value
+
+
+def _list_of(elements: list[Compiled | Broken]) -> Compiled | Broken:
+    whole = [e for e in elements if not isinstance(e, Broken)]
+    if len(whole) < len(elements):
+        return Broken()
+    if any(map(is_dynamic, whole)):
+        return ListTemplate(tuple(whole))
+    return [_plain(element) for element in whole]
+
+
+def _dict_of(entries: dict[str, Compiled | Broken]) -> Compiled | Broken:
+    whole = {k: v for k, v in entries.items() if not isinstance(v, Broken)}
+    if len(whole) < len(entries):
+        return Broken()
+    if any(map(is_dynamic, whole.values())):
+        return DictTemplate(tuple(whole.items()))
+    return {key: _plain(entry) for key, entry in whole.items()}
+
+
+def _plain(compiled: Compiled) -> JsonValue:
+    assert not isinstance(compiled, Template | ListTemplate | DictTemplate)
+    return compiled

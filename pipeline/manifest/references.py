@@ -1,0 +1,115 @@
+"""Paths of reference files → ReferenceAssets, each read and hashed once."""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from pipeline.job import ReferenceAsset
+from pipeline.manifest.media_type import HEAD_BYTES, detect_media_type
+
+MAX_REFERENCE_BYTES = 100 * 1024 * 1024
+
+
+class BadPath(Exception):
+    """A path that cannot be used.
+
+    Attributes:
+        message: What is wrong, without the place.
+        hint: What to do; may be empty.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def locate_file(folder: Path, text: str, *, allow_outside: bool) -> Path:
+    """The absolute path of a regular file that a manifest names.
+
+    Args:
+        folder: Of the manifest, absolute.
+        text: The path as written, relative to the folder.
+        allow_outside: Whether it may leave the folder, symbolic links included.
+
+    Raises:
+        BadPath: It leaves the folder, is not there, or is no regular file.
+    """
+    if not text:
+        raise BadPath("the path is empty")
+    try:
+        resolved = (folder / text).resolve()
+        if not allow_outside and not resolved.is_relative_to(folder.resolve()):
+            hint = "copy the file into the folder, or give --allow-outside"
+            raise BadPath(f"'{text}' is outside the manifest's folder", hint)
+        mode = resolved.stat().st_mode
+    except FileNotFoundError:
+        hint = "write / instead of \\" if "\\" in text else ""
+        hint = hint or "paths are relative to the manifest's folder"
+        raise BadPath(f"there is no file '{text}'", hint) from None
+    except (OSError, ValueError, RuntimeError) as exc:
+        reason = getattr(exc, "strerror", None) or "it is no path"
+        raise BadPath(f"'{text}' cannot be read: {reason}") from exc
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise BadPath(f"'{text}' is {kind}")
+    return resolved
+
+
+class ReferenceFiles:
+    """Reads reference files, each path once.
+
+    Args:
+        folder: Of the manifest, absolute.
+        allow_outside: Whether files may lie outside of it.
+    """
+
+    def __init__(self, folder: Path, *, allow_outside: bool) -> None:
+        self._folder = folder
+        self._allow_outside = allow_outside
+        self._known: dict[str, ReferenceAsset | BadPath] = {}
+
+    def load(self, text: str, *, name: str = "") -> ReferenceAsset:
+        """The file at a path of the manifest.
+
+        Args:
+            text: The path as written.
+            name: How the manifest calls it; the path where it has no name.
+
+        Raises:
+            BadPath: It cannot be used; the same again when asked again.
+        """
+        key = f"{name}\0{text}"
+        if key not in self._known:
+            try:
+                self._known[key] = self._load(text, name or text)
+            except BadPath as exc:
+                self._known[key] = exc
+        known = self._known[key]
+        if isinstance(known, BadPath):
+            raise BadPath(known.message, known.hint)
+        return known
+
+    def _load(self, text: str, name: str) -> ReferenceAsset:
+        path = locate_file(self._folder, text, allow_outside=self._allow_outside)
+        try:
+            with path.open("rb") as file:
+                size_bytes = os.fstat(file.fileno()).st_size
+                if size_bytes == 0:
+                    raise BadPath(f"'{text}' is empty")
+                if size_bytes > MAX_REFERENCE_BYTES:
+                    limit = MAX_REFERENCE_BYTES // 1024 // 1024
+                    raise BadPath(f"'{text}' is larger than {limit} MiB")
+                media_type = detect_media_type(file.read(HEAD_BYTES))
+                file.seek(0)
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as exc:
+            raise BadPath(f"'{text}' cannot be read: {exc.strerror}") from exc
+        return ReferenceAsset(
+            name=name,
+            path=path,
+            sha256=digest,
+            size_bytes=size_bytes,
+            media_type=media_type,
+        )

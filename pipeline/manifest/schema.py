@@ -1,0 +1,280 @@
+"""Nodes → Manifest: top-level keys, their types and defaults, and every fault."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from pipeline.job import JsonValue, ReferenceAsset
+from pipeline.manifest.faults import Faults
+from pipeline.manifest.item_schema import MAX_ITEMS, ItemReader
+from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest, digest_of
+from pipeline.manifest.nodes import NodeReader
+from pipeline.manifest.references import BadPath, ReferenceFiles
+from pipeline.manifest.source import Broken, Node
+from pipeline.manifest.substitution import LeftOut, Scope, Template, render_value
+from pipeline.model import ASSET_ID_LENGTH, shipped_model_ids, suggestion
+
+MANIFEST_KEYS = (
+    "version",
+    "name",
+    "model",
+    "params",
+    "references",
+    "vars",
+    "items",
+    "max_cost",
+)
+VERSION = 1
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_REFERENCE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_UNSAFE_ID = re.compile(r"[\s/?#%]")
+
+
+class SchemaReader:
+    """Reads one manifest.
+
+    Args:
+        data: The file's bytes.
+        text: The same as text.
+        file: The path as the user gave it.
+        path: Absolute.
+        faults: Takes what is wrong.
+        allow_outside: Whether files may lie outside the manifest's folder.
+        models: Finds a model's inputs.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: bytes,
+        text: str,
+        file: str,
+        path: Path,
+        faults: Faults,
+        allow_outside: bool,
+        models: FindModel,
+    ) -> None:
+        self._data = data
+        self._text = text
+        self._file = file
+        self._path = path
+        self._faults = faults
+        self._allow_outside = allow_outside
+        self._models = models
+        self._reader = NodeReader(text, faults)
+        self._files = ReferenceFiles(path.parent, allow_outside=allow_outside)
+
+    def read(self, root: Node) -> Manifest | None:
+        """The manifest as far as it can be understood; None where nothing can."""
+        entries = self._reader.mapping(root, "a manifest")
+        if entries is None:
+            return None
+        if "version" not in entries and "items" not in entries:
+            text = "this is no manifest: it has neither 'version' nor 'items'"
+            self._faults.add(root.mark, text, "see manifests/quickstart.yaml")
+            return None
+        hints = {
+            "prompt": "a prompt belongs to an item",
+            "item": "did you mean 'items'?",
+        }
+        shipped = self._models(shipped_model_ids()[0])
+        inputs = list(shipped.inputs) if shipped is not None else []
+        meant = self._reader.unknown_keys(entries, MANIFEST_KEYS, hints, inputs)
+        if "version" not in meant:
+            self._version(root, entries.get("version"))
+        if (max_cost := entries.get("max_cost")) is not None:
+            text = "max_cost is not supported yet"
+            self._faults.add(max_cost.key_mark, text, "remove it")
+        variables = self._reader.variables(entries.get("vars"), "vars")
+        model_id = self._model(entries.get("model"), variables)
+        params, param_nodes, broken = self._params(entries.get("params"), variables)
+        templates = self._items(root, entries, meant, variables, model_id or "")
+        if model_id is None and "model" not in meant:
+            self._check_models(root, templates, is_given="model" in entries)
+        return Manifest(
+            name=self._name(entries.get("name")),
+            file=self._file,
+            path=self._path,
+            sha256=digest_of(self._data),
+            model_id=model_id or "",
+            item_count=sum(template.count for template in templates),
+            warnings=self._warnings(model_id, templates),
+            references=self._references(entries.get("references")),
+            params=params,
+            param_nodes=param_nodes,
+            doubtful=broken,
+            templates=templates,
+            text=self._text,
+            files=self._files,
+            models=self._models,
+        )
+
+    def _version(self, root: Node, node: Node | None) -> None:
+        if node is None:
+            text, hint = "'version' is missing", f"begin with `version: {VERSION}`"
+            self._faults.add(root.mark, text, hint)
+        elif isinstance(node.value, Broken):
+            pass
+        elif node.value != VERSION or isinstance(node.value, bool):
+            text = f"version has to be {VERSION}"
+            hint = f"write `version: {VERSION}`"
+            if isinstance(node.value, int) and node.value > VERSION:
+                hint = "a newer release of the pipeline may read it"
+            self._faults.add(node.mark, text, hint)
+
+    def _name(self, node: Node | None) -> str:
+        if node is None:
+            return safe_name(self._path.stem)
+        name = self._reader.string(node, "name")
+        if name is None:
+            return safe_name(self._path.stem)
+        wrong = ""
+        if not _NAME.fullmatch(name):
+            wrong = "has to be 1 to 64 letters, digits, '.', '_' or '-'"
+        elif name.endswith("."):
+            wrong = "cannot end with '.'"
+        elif name.endswith(".emulated"):
+            wrong = "cannot end with '.emulated', which marks emulated output"
+        elif _RESERVED.fullmatch(name):
+            wrong = "is a device on Windows"
+        if wrong:
+            hint = f"for example {safe_name(name)}"
+            self._faults.add(node.mark, f"name '{name[:80]}' {wrong}", hint)
+        return name
+
+    def _model(self, node: Node | None, variables: Mapping[str, Node]) -> str | None:
+        if node is None or self._reader.string(node, "model") is None:
+            return None
+        compiled = self._reader.template(node, variables)
+        if compiled is None:
+            return None
+        model_id = str(render_value(compiled, Scope(variables, {}), ""))
+        if wrong := check_model_id(model_id):
+            self._faults.add(node.mark, wrong)
+            return None
+        return model_id
+
+    def _check_models(
+        self, root: Node, templates: tuple[ItemTemplate, ...], *, is_given: bool
+    ) -> None:
+        without = [template for template in templates if template.model is None]
+        if without and not is_given:
+            hint = f"write `model: {shipped_model_ids()[0]}`"
+            self._faults.add(root.mark, "'model' is missing", hint)
+
+    def _params(
+        self, node: Node | None, variables: Mapping[str, Node]
+    ) -> tuple[dict[str, JsonValue], Mapping[str, Node], frozenset[str]]:
+        nodes = self._reader.mapping(node, "params") if node is not None else None
+        params: dict[str, JsonValue] = {}
+        broken: set[str] = set()
+        for name, value in (nodes or {}).items():
+            compiled = self._reader.value(value, variables)
+            if isinstance(compiled, Broken):
+                broken.add(name)
+                continue
+            rendered = render_value(compiled, Scope(variables, {}), "")
+            assert not isinstance(rendered, LeftOut)
+            params[name] = rendered
+        return params, nodes or {}, frozenset(broken)
+
+    def _items(
+        self,
+        root: Node,
+        entries: Mapping[str, Node],
+        meant: frozenset[str],
+        variables: Mapping[str, Node],
+        model_id: str,
+    ) -> tuple[ItemTemplate, ...]:
+        node = entries.get("items")
+        if node is None:
+            if "items" not in meant:
+                hint = "list what to make: `items: [{id: …, prompt: …}]`"
+                self._faults.add(root.mark, "'items' is missing", hint)
+            return ()
+        elements = self._reader.sequence(node, "items")
+        if elements == []:
+            self._faults.add(node.mark, "there are no items")
+        schema = self._models(model_id) if model_id else None
+        items = ItemReader(
+            self._reader,
+            file=self._file,
+            text=self._text,
+            folder=self._path.parent,
+            allow_outside=self._allow_outside,
+            variables=variables,
+            input_names=[n for n in schema.inputs if n != "prompt"] if schema else (),
+        )
+        read = [items.read(element) for element in elements or ()]
+        templates = tuple(template for template in read if template is not None)
+        total = sum(template.count for template in templates)
+        if total > MAX_ITEMS:
+            text = f"this makes {total:,} items; at most {MAX_ITEMS:,} are possible"
+            self._faults.add(node.key_mark, text, "split it into several manifests")
+            return ()
+        return templates
+
+    def _references(self, node: Node | None) -> dict[str, ReferenceAsset | str]:
+        entries = self._reader.mapping(node, "references") if node is not None else None
+        found: dict[str, ReferenceAsset | str] = {}
+        for name, value in (entries or {}).items():
+            found[name] = ""  # known, if broken: no second fault where it is used
+            if not _REFERENCE_NAME.fullmatch(name):
+                hint = "use letters, digits, '.', '_' and '-'"
+                text = f"'{name[:80]}' is no name of a reference"
+                self._faults.add(value.key_mark, text, hint)
+                continue
+            text_value = self._reader.string(value, f"reference '{name}'")
+            if text_value is None:
+                continue
+            if text_value.startswith("asset_") and "/" not in text_value:
+                if wrong := _check_asset_id(text_value):
+                    self._faults.add(value.mark, f"reference '{name}': {wrong}")
+                else:
+                    found[name] = text_value
+                continue
+            try:
+                path = text_value.removeprefix("file:")
+                found[name] = self._files.load(path, name=name)
+            except BadPath as exc:
+                text = f"reference '{name}': {exc.message}"
+                self._faults.add(value.mark, text, exc.hint)
+        return found
+
+    def _warnings(
+        self, model_id: str | None, templates: tuple[ItemTemplate, ...]
+    ) -> tuple[str, ...]:
+        own = [template.model[0] for template in templates if template.model]
+        used = [model_id, *(m for m in own if not isinstance(m, Template))]
+        found: list[str] = []
+        for name in dict.fromkeys(used):
+            if name and self._models(name) is None:
+                hint = suggestion(name, shipped_model_ids())
+                meant = f"; {hint}" if hint.startswith("did") else ""
+                text = f"the inputs of {name} are not known here and not checked"
+                found.append(text + meant)
+        return tuple(found)
+
+
+def safe_name(stem: str) -> str:
+    """A name for the output folder from any text."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64].rstrip("-._")
+    if not name or _RESERVED.fullmatch(name) or name.endswith(".emulated"):
+        return "manifest"
+    return name
+
+
+def check_model_id(model_id: str) -> str:
+    """What is wrong with a model's id, or ""."""
+    if not model_id:
+        return "the model id is empty"
+    if len(model_id) > ASSET_ID_LENGTH or _UNSAFE_ID.search(model_id):
+        return f"'{model_id[:80]}' is no model id"
+    return ""
+
+
+def _check_asset_id(asset_id: str) -> str:
+    if len(asset_id) > ASSET_ID_LENGTH or _UNSAFE_ID.search(asset_id):
+        return f"'{asset_id[:80]}' is no asset id"
+    return ""

@@ -1,0 +1,262 @@
+"""Texts with ``${name}`` in them → values, for one combination of variables.
+
+``${name}`` is the only substitution and ``$$`` is a dollar; any other dollar
+stays. What comes out is never looked at again, so a cell of a CSV file that
+contains ``${…}`` is that text.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pipeline.job import JsonValue
+from pipeline.manifest.source import Broken, Node
+
+_TOKEN = re.compile(r"\$\$|\$\{([^{}$\n]*)(\}?)")
+_CSV_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_CSV_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "1"), True),
+    **dict.fromkeys(("false", "no", "0"), False),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A ``${name}`` inside a text."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with at least one variable.
+
+    Attributes:
+        parts: Texts and variables in their order; no text is empty.
+        node: Where it is written.
+    """
+
+    parts: tuple[str | Variable, ...]
+    node: Node
+
+    @property
+    def exact(self) -> str:
+        """The name, where the whole text is one ``${name}``; else ""."""
+        part = self.parts[0]
+        return part.name if len(self.parts) == 1 and type(part) is Variable else ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variables, in the order of their use."""
+        return tuple(p.name for p in self.parts if isinstance(p, Variable))
+
+
+@dataclass(frozen=True, slots=True)
+class ListTemplate:
+    """A list with a variable somewhere inside."""
+
+    elements: tuple["Compiled", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DictTemplate:
+    """A mapping with a variable somewhere inside."""
+
+    entries: tuple[tuple[str, "Compiled"], ...]
+
+
+Compiled = JsonValue | Template | ListTemplate | DictTemplate
+
+
+class BadTemplate(Exception):
+    """A text whose substitution cannot be read.
+
+    Attributes:
+        needle: The part that is wrong, to find its column by.
+    """
+
+    def __init__(self, needle: str, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.needle = needle
+        self.message = message
+        self.hint = hint
+
+
+class Unbound(Exception):
+    """A variable without a usable value in this combination.
+
+    Attributes:
+        name: Of the variable.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+        self.message = message
+
+
+class LeftOut:
+    """What an empty CSV cell gives where it is the whole value of an input."""
+
+
+LEFT_OUT = LeftOut()
+
+
+def parse_template(text: str, node: Node) -> str | Template:
+    """Split a text at its variables; a text without any comes back unescaped.
+
+    Raises:
+        BadTemplate: A ``${`` without an end, or without a name.
+    """
+    if "$" not in text:
+        return text
+    parts: list[str | Variable] = []
+    plain: list[str] = []
+    position = 0
+    for match in _TOKEN.finditer(text):
+        plain.append(text[position : match.start()])
+        position = match.end()
+        if match.group() == "$$":
+            plain.append("$")
+            continue
+        name = match.group(1)
+        if not match.group(2):
+            hint = "write ${name}, or $${ for the characters themselves"
+            raise BadTemplate(match.group(), "'${' without a closing '}'", hint)
+        if not name or name != name.strip():
+            hint = "write ${name}, without blanks"
+            raise BadTemplate(match.group(), f"'${{{name}}}' is no variable", hint)
+        if before := "".join(plain):
+            parts.append(before)
+        plain.clear()
+        parts.append(Variable(name))
+    plain.append(text[position:])
+    rest = "".join(plain)
+    if not parts:
+        return rest
+    return Template((*parts, rest) if rest else tuple(parts), node)
+
+
+def template_names(compiled: Compiled) -> Iterator[str]:
+    """Every variable in a compiled value, nested ones too."""
+    if isinstance(compiled, Template):
+        yield from compiled.names
+    elif isinstance(compiled, ListTemplate):
+        for element in compiled.elements:
+            yield from template_names(element)
+    elif isinstance(compiled, DictTemplate):
+        for _, entry in compiled.entries:
+            yield from template_names(entry)
+
+
+def is_dynamic(compiled: Compiled) -> bool:
+    """Whether the value depends on variables."""
+    return isinstance(compiled, Template | ListTemplate | DictTemplate)
+
+
+@dataclass(slots=True)
+class Scope:
+    """The variables of one combination.
+
+    Attributes:
+        nodes: From ``vars`` and ``matrix``; inner ones have replaced outer ones.
+        cells: From one row; they come before ``nodes``.
+        are_cells_typed: False for CSV, where every cell is text.
+    """
+
+    nodes: Mapping[str, Node]
+    cells: Mapping[str, JsonValue]
+    are_cells_typed: bool = True
+
+    def value(self, name: str) -> JsonValue:
+        """The typed value of a variable.
+
+        Raises:
+            Unbound: It has none in this combination.
+        """
+        if name in self.cells:
+            return self.cells[name]
+        node = self.nodes.get(name)
+        if node is None or isinstance(node.value, Broken | list | dict):
+            raise Unbound(name, f"'${{{name}}}' has no value here")
+        return node.value
+
+    def text(self, name: str) -> str:
+        """The value as it stands in a text; numbers as they are written.
+
+        Raises:
+            Unbound: It has none in this combination, or is a list or mapping.
+        """
+        value = self.value(name)
+        if isinstance(value, str):
+            return value
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, int | float):
+            node = self.nodes.get(name) if name not in self.cells else None
+            return node.text if node is not None and node.text else str(value)
+        kind = "no value" if value is None else "a list or mapping"
+        raise Unbound(name, f"'${{{name}}}' is {kind} and cannot stand in a text")
+
+
+def render_text(template: str | Template, scope: Scope) -> str:
+    """The text with its variables replaced.
+
+    Raises:
+        Unbound: A variable has no value in this combination.
+    """
+    if isinstance(template, str):
+        return template
+    return "".join(
+        part if isinstance(part, str) else scope.text(part.name)
+        for part in template.parts
+    )
+
+
+def render_value(
+    compiled: Compiled, scope: Scope, cell_type: str
+) -> JsonValue | LeftOut:
+    """The value with its variables replaced.
+
+    Args:
+        compiled: From the manifest.
+        scope: The variables.
+        cell_type: What the model wants one value to be (``number``, ``boolean``,
+            …): a CSV cell that is a whole value becomes that, if it can.
+
+    Returns:
+        LEFT_OUT where the whole value is an empty CSV cell; in lists and mappings
+        such entries are left out.
+
+    Raises:
+        Unbound: A variable has no value in this combination.
+    """
+    if isinstance(compiled, Template):
+        name = compiled.exact
+        if not name:
+            return render_text(compiled, scope)
+        value = scope.value(name)
+        if scope.are_cells_typed or name not in scope.cells:
+            return value
+        return _from_cell(str(value), cell_type)
+    if isinstance(compiled, ListTemplate):
+        elements = (render_value(e, scope, cell_type) for e in compiled.elements)
+        return [e for e in elements if not isinstance(e, LeftOut)]
+    if isinstance(compiled, DictTemplate):
+        entries = ((k, render_value(e, scope, "")) for k, e in compiled.entries)
+        return {k: v for k, v in entries if not isinstance(v, LeftOut)}
+    return compiled
+
+
+def _from_cell(cell: str, wanted: str) -> JsonValue | LeftOut:
+    text = cell.strip()
+    if not text:
+        return LEFT_OUT
+    if wanted == "number" and _CSV_NUMBER.fullmatch(text):
+        number = float(text)
+        if text.lstrip("+-").isdecimal() and abs(number) < 2**53:
+            return int(text)
+        return number if abs(number) != float("inf") else cell
+    if wanted == "boolean":
+        return _CSV_BOOLEANS.get(text.lower(), cell)
+    return text if wanted in {"file", "model"} else cell

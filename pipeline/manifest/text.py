@@ -1,0 +1,76 @@
+"""Bytes a person wrote → text, or the line and column of what is no text."""
+
+import re
+
+from pipeline.manifest.faults import Faults
+
+# What no editor shows: control characters but tab and line ends, the separators
+# U+0085, U+2028 and U+2029 (YAML breaks lines there, editors do not, so that line
+# numbers would differ), surrogates and non-characters.
+_UNPRINTABLE = re.compile(
+    "[^\\t\\n\\r\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufefe\\uff00-\\ufffd"
+    "\\U00010000-\\U0010ffff]"
+)
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def decode_utf8(data: bytes, faults: Faults) -> str | None:
+    """The text without its byte order mark, or None and a fault."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        faults.add_at(1, 1, "the file is UTF-16", "save it as UTF-8")
+        return None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        before = data[: exc.start].decode("utf-8-sig", errors="replace")
+        byte = data[exc.start]
+        line, column = place_of(before, len(before))
+        faults.add_at(
+            line, column, f"byte 0x{byte:02x} is not UTF-8", "save the file as UTF-8"
+        )
+        return None
+
+
+def check_characters(text: str, faults: Faults) -> bool:
+    """Whether all characters are printable; the first that is not is a fault."""
+    match = _UNPRINTABLE.search(text)
+    if match is None:
+        return True
+    line, column = place_of(text, match.start())
+    code = ord(match.group())
+    faults.add_at(
+        line, column, f"the character U+{code:04X} is not allowed", "remove it"
+    )
+    return False
+
+
+def find_unprintable(text: str) -> str:
+    """The first character that does not belong in a text, as U+XXXX, or ""."""
+    match = _UNPRINTABLE.search(text)
+    return f"U+{ord(match.group()):04X}" if match else ""
+
+
+def place_of(text: str, offset: int) -> tuple[int, int]:
+    """Line and column, from 1, of an offset into the text."""
+    line, start = 1, 0
+    for match in _LINE_END.finditer(text, 0, offset):
+        line, start = line + 1, match.end()
+    return line, offset - start + 1
+
+
+def find_in_text(
+    text: str, line: int, column: int, needle: str, limit: int
+) -> tuple[int, int] | None:
+    """Where ``needle`` first stands within ``limit`` characters from a place on."""
+    start = 0
+    for _ in range(line - 1):
+        match = _LINE_END.search(text, start)
+        if match is None:
+            return None
+        start = match.end()
+    start += column - 1
+    found = text.find(needle, start, start + limit)
+    if found < 0:
+        return None
+    lines, inner = place_of(text[start:found], found - start)
+    return (line + lines - 1, inner if lines > 1 else column + inner - 1)

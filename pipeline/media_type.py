@@ -1,0 +1,98 @@
+"""The first bytes of a file → its media type and extension. Pure.
+
+An own small table: the libraries tried (filetype, puremagic) miss GLB and PLY,
+which models of this service make.
+"""
+
+HEAD_SIZE_BYTES = 64  # enough for every signature below
+
+_FTYP_BRANDS = {
+    b"avif": "image/avif",
+    b"avis": "image/avif",
+    b"heic": "image/heic",
+    b"heix": "image/heic",
+    b"mif1": "image/heic",
+    b"M4A ": "audio/mp4",
+    b"qt  ": "video/quicktime",
+}
+_RIFF_FORMS = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
+_PREFIXES = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+    (b"BM", "image/bmp"),
+    (b"#?RADIANCE", "image/vnd.radiance"),
+    (b"v/1\x01", "image/x-exr"),
+    (b"glTF", "model/gltf-binary"),
+    (b"Kaydara FBX Binary", "model/fbx"),
+    (b"ply\n", "model/ply"),
+    (b"ply\r\n", "model/ply"),
+    (b"\x1aE\xdf\xa3", "video/webm"),
+    (b"ID3", "audio/mpeg"),
+    (b"\xff\xfb", "audio/mpeg"),
+    (b"\xff\xf3", "audio/mpeg"),
+    (b"fLaC", "audio/flac"),
+    (b"OggS", "audio/ogg"),
+    (b"PK\x03\x04", "application/zip"),
+    (b"%PDF-", "application/pdf"),
+)
+_EXTENSIONS = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/avif": "avif",
+    "image/heic": "heic",
+    "image/tiff": "tiff",
+    "image/bmp": "bmp",
+    "image/svg+xml": "svg",
+    "image/vnd.radiance": "hdr",
+    "image/x-exr": "exr",
+    "model/gltf-binary": "glb",
+    "model/fbx": "fbx",
+    "model/ply": "ply",
+    "model/obj": "obj",
+    "video/mp4": "mp4",
+    "video/webm": "webm",
+    "video/quicktime": "mov",
+    "video/x-msvideo": "avi",
+    "audio/mpeg": "mp3",
+    "audio/mp4": "m4a",
+    "audio/wav": "wav",
+    "audio/flac": "flac",
+    "audio/ogg": "ogg",
+    "application/zip": "zip",
+    "application/pdf": "pdf",
+    "application/json": "json",
+    "text/plain": "txt",
+    "text/html": "html",
+}
+
+
+def media_type_of(head: bytes) -> str:
+    """The media type that the first bytes show, or "" when they show none.
+
+    Args:
+        head: The beginning of the file, ``HEAD_SIZE_BYTES`` or all of it.
+    """
+    for prefix, media_type in _PREFIXES:
+        if head.startswith(prefix):
+            return media_type
+    if head[:4] == b"RIFF":
+        return _RIFF_FORMS.get(head[8:12], "")
+    if head[4:8] == b"ftyp":
+        return _FTYP_BRANDS.get(head[8:12], "video/mp4")
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html")):
+        return "text/html"
+    if text.startswith(b"<svg") or (text.startswith(b"<?xml") and b"<svg" in text):
+        return "image/svg+xml"
+    return ""
+
+
+def extension_of(media_type: str) -> str:
+    """``png`` for ``image/png``; ``bin`` for what is not in the table."""
+    return _EXTENSIONS.get(media_type.partition(";")[0].strip().lower(), "bin")

@@ -1,0 +1,17 @@
+"""WHAT WILL HAPPEN, before any effect: Items × ledger → Plan, with reasons.
+
+``decision`` says what is to be done with one item and why; ``plan`` says it of all.
+"""
+
+from pipeline.planning.decision import Action, Decision, decide
+from pipeline.planning.plan import Plan, PlannedItem, Selection, make_plan
+
+__all__ = [
+    "Action",
+    "Decision",
+    "Plan",
+    "PlannedItem",
+    "Selection",
+    "decide",
+    "make_plan",
+]

@@ -1,0 +1,129 @@
+"""One item and its rows in the ledger → what a run does with it, and why. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.job import (
+    FINAL_CLASSES,
+    MODERATION_TRIES,
+    FailureClass,
+    Job,
+    JobKey,
+    JobStatus,
+)
+
+
+class Action(StrEnum):
+    """At which stage an item enters a run."""
+
+    SUBMIT = (
+        "submit"  # new, changed, failed before, or refused for now: it will be paid
+    )
+    SETTLE = "settle"  # find out what became of a submit; free
+    COLLECT = "collect"  # in flight: wait for it; free
+    FETCH = "fetch"  # made and paid for, a file is missing; free
+    DONE = "done"  # the files are there
+    SKIP = "skip"  # failed for good, or left out of this command
+
+
+SIGNS = {
+    Action.SUBMIT: "+",
+    Action.SETTLE: "!",
+    Action.COLLECT: "*",
+    Action.FETCH: "<",
+    Action.DONE: "=",
+    Action.SKIP: "x",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a run does with an item.
+
+    Attributes:
+        action: Where it enters.
+        reason: Why, in a few words.
+        job: The attempt it goes on with; None for a new attempt.
+        failed: Whether its newest attempt failed: what ``rerun`` is for.
+    """
+
+    action: Action
+    reason: str
+    job: Job | None = None
+    failed: bool = False
+
+
+def decide(
+    attempts: Sequence[Job],
+    *,
+    job_key: JobKey,
+    request_key: JobKey,
+    has_files: Callable[[Job], bool],
+    force: bool = False,
+    insist: bool = False,
+) -> Decision:
+    """Decide about one item.
+
+    Args:
+        attempts: All rows of the item, newest first; may be empty.
+        job_key: What is asked for now, defaults left out.
+        request_key: The same with defaults as written. A row that agrees in either
+            is the same request, so a default that changes is not paid for again.
+        has_files: Whether the files of a SAVED job are in place.
+        force: Make again what is finished or has failed.
+        insist: Try final failures again.
+    """
+    same = next(
+        (
+            job
+            for job in attempts
+            if job.job_key == job_key or job.request_key == request_key
+        ),
+        None,
+    )
+    if same is None:
+        reason = "changed" if attempts else "new"
+        return Decision(action=Action.SUBMIT, reason=reason)
+    match same.status:
+        case JobStatus.SUBMITTING | JobStatus.UNKNOWN:
+            return Decision(
+                action=Action.SETTLE, reason="outcome of the submit unknown", job=same
+            )
+        case JobStatus.SUBMITTED:
+            return Decision(action=Action.COLLECT, reason="in flight", job=same)
+        case JobStatus.PLANNED:
+            said = same.failure.reason if same.failure else "not accepted yet"
+            return Decision(action=Action.SUBMIT, reason=said, job=same)
+    if force:
+        return Decision(action=Action.SUBMIT, reason="made again (--force)")
+    match same.status:
+        case JobStatus.SAVED if has_files(same):
+            return Decision(action=Action.DONE, reason="done", job=same)
+        case JobStatus.SAVED:
+            return Decision(action=Action.FETCH, reason="file missing", job=same)
+        case JobStatus.SUCCEEDED:
+            return Decision(action=Action.FETCH, reason="made, not saved yet", job=same)
+    return _decide_failed(attempts, same, insist=insist)
+
+
+def _decide_failed(attempts: Sequence[Job], job: Job, *, insist: bool) -> Decision:
+    failure = job.failure
+    kind = failure.kind if failure else None
+    said = f"failed: {failure.reason}" if failure else "failed"
+    if kind is FailureClass.TIMED_OUT:
+        reason = "timed out before; may have ended since"
+        return Decision(action=Action.COLLECT, reason=reason, job=job, failed=True)
+    if kind is FailureClass.DOWNLOAD:
+        reason = "made, could not be downloaded"
+        return Decision(action=Action.FETCH, reason=reason, job=job, failed=True)
+    moderated = sum(
+        other.failure is not None
+        and other.failure.kind is FailureClass.MODERATED
+        and other.job_key == job.job_key
+        for other in attempts
+    )
+    final = kind in FINAL_CLASSES or moderated >= MODERATION_TRIES
+    if final and not insist:
+        return Decision(action=Action.SKIP, reason=said, job=job, failed=True)
+    return Decision(action=Action.SUBMIT, reason=said, failed=True)

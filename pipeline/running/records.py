@@ -1,0 +1,171 @@
+"""Records: each step of a job → the ledger first, then the listener.
+
+The whole durability story passes through here: what a method returns is durable.
+"""
+
+from dataclasses import replace
+
+from pipeline.api.interface import RemoteJob, Submission
+from pipeline.clock import Clock
+from pipeline.echo import echo_difference
+from pipeline.events import JobChanged, ProgressCallback, Warned
+from pipeline.job import AssetId, Failure, Job
+from pipeline.ledger.writer import LedgerWriter
+
+
+class Records:
+    """Writes jobs and tells of them.
+
+    Args:
+        writer: The only one who writes.
+        clock: For times that the service does not give.
+        base_url: The service's, for rows and sidecars.
+        project_id: Likewise, or "".
+        tell: Called with each change once it is durable.
+    """
+
+    def __init__(
+        self,
+        writer: LedgerWriter,
+        clock: Clock,
+        *,
+        base_url: str,
+        project_id: str,
+        tell: ProgressCallback,
+    ) -> None:
+        self._write = writer.write
+        self._ledger = writer.ledger
+        self._clock = clock
+        self._base_url = base_url
+        self._project_id = project_id
+        self.tell = tell
+
+    async def intent(self, job: Job) -> Job:
+        """PLANNED → SUBMITTING, with ``request`` and ``sent_at``, before the POST."""
+        return await self._told(
+            await self._write(
+                self._ledger.record_submitting,
+                replace(
+                    job,
+                    base_url=self._base_url,
+                    project_id=self._project_id,
+                    failure=None,
+                ),
+            )
+        )
+
+    async def submitted(self, job: Job, submission: Submission) -> Job:
+        """SUBMITTING or UNKNOWN → SUBMITTED, with what the service says of it."""
+        remote = submission.job
+        charged = submission.charged
+        return await self._told(
+            await self._write(
+                self._ledger.record_submitted,
+                replace(
+                    job,
+                    remote_id=remote.remote_id,
+                    author_id=remote.author_id,
+                    charged=remote.charged if charged is None else charged,
+                    submitted_at=remote.created_at or self._clock.utc_now(),
+                    failure=None,
+                ),
+            )
+        )
+
+    async def watched_again(self, job: Job) -> Job:
+        """FAILED by its deadline → SUBMITTED: it may have ended since."""
+        return await self._told(
+            await self._write(self._ledger.record_submitted, replace(job, failure=None))
+        )
+
+    async def put_back(self, job: Job, failure: Failure) -> Job:
+        """SUBMITTING or UNKNOWN → PLANNED: nothing was paid."""
+        return await self._told(
+            await self._write(
+                self._ledger.record_planned, replace(job, failure=failure)
+            )
+        )
+
+    async def unknown(self, job: Job, failure: Failure) -> Job:
+        """SUBMITTING → UNKNOWN."""
+        return await self._told(
+            await self._write(
+                self._ledger.record_unknown, replace(job, failure=failure)
+            )
+        )
+
+    async def failed(self, job: Job, failure: Failure) -> Job:
+        """Any status but SAVED → FAILED."""
+        return await self._told(
+            await self._write(self._ledger.record_failed, replace(job, failure=failure))
+        )
+
+    async def succeeded(self, job: Job) -> Job:
+        """SUBMITTED, or what is to be fetched again → SUCCEEDED."""
+        job = await self._told(
+            await self._write(self._ledger.record_succeeded, replace(job, failure=None))
+        )
+        if job.echo:
+            names = ", ".join(sorted(job.echo))
+            self.warn(job.item_id, f"the service's record differs in: {names}")
+        return job
+
+    async def saved(self, job: Job) -> Job:
+        """SUCCEEDED → SAVED, with its assets."""
+        return await self._told(await self._write(self._ledger.record_saved, job))
+
+    async def upload(self, sha256: str, asset_id: AssetId) -> None:
+        """Remember under which id the service holds this content."""
+        await self._write(
+            self._ledger.record_upload,
+            sha256,
+            self._project_id,
+            asset_id,
+            self._clock.utc_now(),
+        )
+
+    async def no_upload(self, sha256: str) -> None:
+        """The service may no longer hold this content."""
+        await self._write(self._ledger.forget_upload, sha256, self._project_id)
+
+    async def author(self, author_id: str) -> None:
+        """Remember who the service says we are."""
+        await self._write(self._ledger.record_meta, "author_id", author_id)
+
+    def announce(self, job: Job) -> None:
+        """Tell the listener how a job stands."""
+        failure = job.failure
+        self.tell(
+            JobChanged(
+                item_id=job.item_id,
+                status=job.status,
+                attempt=job.attempt,
+                remote_id=job.remote_id or "",
+                reason=failure.reason if failure else "",
+                hint=failure.hint if failure else "",
+                failure_class=failure.kind if failure else None,
+                files=tuple(asset.path for asset in job.assets),
+                charged=job.charged,
+            )
+        )
+
+    def warn(self, item_id: str, message: str) -> None:
+        """Tell the listener something a person should know."""
+        self.tell(Warned(item_id=item_id, message=message))
+
+    async def _told(self, job: Job) -> Job:
+        self.announce(job)
+        return job
+
+
+def ended(job: Job, remote: RemoteJob, clock: Clock) -> Job:
+    """The job with what the service's final record says of it; status unchanged."""
+    return replace(
+        job,
+        author_id=remote.author_id or job.author_id,
+        charged=job.charged if remote.charged is None else remote.charged,
+        submitted_at=remote.created_at or job.submitted_at,
+        finished_at=remote.updated_at or clock.utc_now(),
+        remote_assets=remote.asset_ids,
+        echo=echo_difference(job.request or {}, remote.inputs),
+    )

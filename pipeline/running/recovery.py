@@ -1,0 +1,90 @@
+"""Recovery: jobs that an earlier run left in flight or unsure → their end.
+
+They are taken up before anything is submitted, since they hold slots. Jobs of items
+that have changed or gone since are looked after too, as far as knowing their assets.
+"""
+
+from dataclasses import replace
+
+import anyio
+import anyio.abc
+
+from pipeline.job import Failure, Job, JobStatus
+from pipeline.ledger.ledger import Ledger
+from pipeline.running.records import Records
+from pipeline.running.watching import Watch
+from pipeline.stages.slots import Slots
+
+UNFINISHED = (JobStatus.SUBMITTED, JobStatus.SUBMITTING, JobStatus.UNKNOWN)
+
+
+class _Recovered:
+    def __init__(self) -> None:
+        self.done = anyio.Event()
+        self.job: Job | None = None
+
+
+class Recovery:
+    """Takes up unfinished jobs, each once.
+
+    Args:
+        ledger: Where they are found.
+        records: Writes each step.
+        slots: Which they hold.
+        watch: Waits for them.
+    """
+
+    def __init__(
+        self, ledger: Ledger, *, records: Records, slots: Slots, watch: Watch
+    ) -> None:
+        self._ledger = ledger
+        self._records = records
+        self._slots = slots
+        self._watch = watch
+        self._jobs: dict[int, _Recovered] = {}
+
+    def start(self, tasks: anyio.abc.TaskGroup) -> None:
+        """Begin to look after every unfinished job, as a task of ``tasks``."""
+        for job in list(self._ledger.find_jobs_in(*UNFINISHED)):
+            self._slots.occupy()
+            recovered = _Recovered()
+            self._jobs[job.row_id] = recovered
+            tasks.start_soon(self._recover, job, recovered)
+
+    async def wait_until_ended(self, job: Job) -> Job:
+        """The job as it ended: SUCCEEDED, FAILED, PLANNED, or still UNKNOWN."""
+        recovered = self._jobs.get(job.row_id)
+        if recovered is not None:
+            await recovered.done.wait()
+            assert recovered.job is not None
+            return recovered.job
+        # It outlived its deadline in an earlier run: look at it again.
+        self._slots.occupy()
+        return await self._watch.wait_until_ended(
+            await self._records.watched_again(job)
+        )
+
+    async def _recover(self, job: Job, recovered: _Recovered) -> None:
+        if job.status is JobStatus.SUBMITTING:
+            # The process ended between the intent and the record of its answer.
+            reason = "the run ended while the submit was under way"
+            job = await self._records.unknown(job, Failure(kind=None, reason=reason))
+        if job.status is JobStatus.UNKNOWN:
+            job = await self._watch.settle(job, derived_seed=job.derived_seed)
+        recovered.job = await self._watch.wait_until_ended(job)
+        recovered.done.set()
+
+
+def next_attempt(job: Job) -> Job:
+    """A new attempt at the same request, PLANNED."""
+    return replace(
+        Job(
+            item_id=job.item_id,
+            attempt=job.attempt + 1,
+            job_key=job.job_key,
+            request_key=job.request_key,
+            model_id=job.model_id,
+        ),
+        seed=job.seed,
+        derived_seed=job.derived_seed,
+    )

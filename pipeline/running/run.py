@@ -1,0 +1,353 @@
+"""Run: a plan → its jobs, each one coroutine from submit to sidecar.
+
+Every task group is here. A job's life fits one function; whatever ends one job alone
+is caught there, everything else ends the run. A kill at any line leaves a ledger from
+which the next run goes on without paying again.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from pipeline.api.interface import FileTransfer, GenerationApi
+from pipeline.api.retry import retry_free
+from pipeline.clock import Clock
+from pipeline.errors import (
+    ExitCode,
+    JobError,
+    RunError,
+    ServiceUnreachable,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from pipeline.events import Halted, Launched, ProgressCallback, SlotsChanged
+from pipeline.failure import failure_of
+from pipeline.job import FailureClass, Job, JobStatus
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.writer import LedgerWriter
+from pipeline.planning import Action, Plan, PlannedItem
+from pipeline.running.records import Records
+from pipeline.running.recovery import Recovery, next_attempt
+from pipeline.running.stopping import NotSubmitted, Stopping
+from pipeline.running.submission import Submitter, Unanswered
+from pipeline.running.watching import Watch
+from pipeline.settings import Settings
+from pipeline.stages.delivery import Delivery
+from pipeline.stages.downloader import Downloader
+from pipeline.stages.poller import Poller
+from pipeline.stages.resolver import Resolver
+from pipeline.stages.settler import Settler
+from pipeline.stages.sidecar import Source
+from pipeline.stages.slots import Slots
+from pipeline.stages.uploader import Uploader
+
+_ITEMS_PER_CHECKPOINT = 200
+_OUTCOMES = {
+    JobStatus.SAVED: "saved",
+    JobStatus.FAILED: "failed",
+    JobStatus.UNKNOWN: "unknown",
+    JobStatus.SUBMITTED: "in_flight",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes:
+        exit_code: See ``docs/cli.md``.
+        counts: Items by outcome: saved, done, failed, skipped, unknown, in_flight,
+            not_submitted. An item is counted once.
+        submitted: Jobs the service accepted in this run.
+        stopped_by: What stopped the submitting, or None.
+    """
+
+    exit_code: ExitCode
+    counts: Mapping[str, int]
+    submitted: int
+    stopped_by: RunError | None
+
+
+class Run:
+    """One execution of a plan.
+
+    Args:
+        plan: What to do.
+        api: The service.
+        transfer: Its CDN.
+        ledger: For reading, beside the writer's.
+        writer: The only one who writes.
+        clock: Whose time is spent.
+        settings: Limits and timeouts.
+        base_url: The service's, for rows and sidecars.
+        project_id: Likewise, or "".
+        emulated: Whether the service is the emulator; said in sidecars.
+        on_event: Called on the event loop with every change, once it is durable.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        api: GenerationApi,
+        transfer: FileTransfer,
+        ledger: Ledger,
+        writer: LedgerWriter,
+        clock: Clock,
+        settings: Settings,
+        base_url: str,
+        project_id: str,
+        emulated: bool,
+        on_event: ProgressCallback,
+    ) -> None:
+        self._plan = plan
+        self._api = api
+        self._ledger = ledger
+        self._clock = clock
+        self._settings = settings
+        self._tell = on_event
+        self._counts: Counter[str] = Counter()
+        self._abandoned = False
+        self._scope = anyio.CancelScope()
+        self._ahead = anyio.Semaphore(settings.ahead)
+        self._undelivered = anyio.Semaphore(settings.undelivered)
+        self._stopping = Stopping()
+        self._records = Records(
+            writer, clock, base_url=base_url, project_id=project_id, tell=on_event
+        )
+        self._slots = Slots(
+            clock,
+            first=settings.first_jobs,
+            posts=settings.posts,
+            max_jobs=settings.max_jobs,
+            on_change=lambda slots: on_event(SlotsChanged(slots=slots)),
+        )
+        self._poller = Poller(api, clock, settings)
+        unanswered = Unanswered()
+        self._settler = Settler(
+            api,
+            clock,
+            settings,
+            find_owned=ledger.find_owned,
+            is_being_submitted=unanswered.holds,
+        )
+        self._settler.author_id = ledger.find_meta().get("author_id", "")
+        self._watch = Watch(
+            clock,
+            records=self._records,
+            slots=self._slots,
+            poller=self._poller,
+            settler=self._settler,
+            halt=self._halt,
+        )
+        self._recovery = Recovery(
+            ledger, records=self._records, slots=self._slots, watch=self._watch
+        )
+        self._submitter = Submitter(
+            api,
+            clock,
+            settings,
+            records=self._records,
+            slots=self._slots,
+            uploader=Uploader(
+                api,
+                transfer,
+                clock,
+                settings,
+                known=ledger.find_uploads(project_id),
+                remember=self._records.upload,
+            ),
+            watch=self._watch,
+            stopping=self._stopping,
+            unanswered=unanswered,
+            halt=self._halt,
+        )
+        self._resolver = Resolver(api, clock, settings)
+        self._downloader = Downloader(
+            transfer, clock, settings, resolve=self._resolver.resolve
+        )
+        self._delivery = Delivery(
+            plan.output,
+            clock,
+            find_owner=ledger.find_path_owner,
+            emulated=emulated,
+        )
+
+    async def carry_out(self, run_id: int) -> RunResult:
+        """Do everything the plan says.
+
+        Args:
+            run_id: This run's number in the ledger.
+
+        Raises:
+            RunError: The run could not go on; the ledger knows everything. It may
+                come inside an exception group.
+        """
+        plan = self._plan
+        ceiling = await self._find_ceiling() if plan.to_submit else None
+        if ceiling is not None:
+            self._slots.announce(ceiling)
+        self._tell(
+            Launched(
+                run_id=run_id,
+                total=plan.total,
+                done=plan.counts[Action.DONE],
+                skipped=plan.counts[Action.SKIP],
+                to_submit=plan.to_submit,
+                ceiling=ceiling,
+            )
+        )
+        async with anyio.create_task_group() as watchers:
+            self._scope = watchers.cancel_scope
+            watchers.start_soon(self._poller.run)
+            watchers.start_soon(self._settler.run)
+            watchers.start_soon(self._resolver.run)
+            async with anyio.create_task_group() as lives:
+                self._recovery.start(lives)
+                await self._start_lives(lives)
+            watchers.cancel_scope.cancel()
+        return self._result()
+
+    def stop(self) -> None:
+        """Submit nothing more; collect what is paid for."""
+        self._stopping.interrupt()
+
+    def abandon(self) -> None:
+        """Leave at once; the ledger knows what is in flight."""
+        self._stopping.interrupt()
+        self._abandoned = True
+        self._scope.cancel()
+
+    @property
+    def in_flight(self) -> int:
+        """Jobs that are submitted and not ended."""
+        return self._slots.statistics().in_flight
+
+    async def _start_lives(self, lives: anyio.abc.TaskGroup) -> None:
+        for number, planned in enumerate(self._plan.entries(), start=1):
+            if number % _ITEMS_PER_CHECKPOINT == 0:
+                await anyio.lowlevel.checkpoint()
+            if planned.action is Action.DONE:
+                self._counts["done"] += 1
+            elif planned.action is Action.SKIP:
+                self._counts["skipped"] += 1
+            elif planned.action is Action.SUBMIT and self._stopping.concerns(
+                planned.item.model_id
+            ):
+                self._counts["not_submitted"] += 1
+            else:
+                # Before the task is born, so that the tasks are bounded too.
+                await self._ahead.acquire()
+                lives.start_soon(self._live, planned)
+
+    async def _live(self, planned: PlannedItem) -> None:
+        """One item: submit → wait → download → sidecar."""
+        place = _Place(self._ahead)
+        job = planned.job
+        try:
+            async with self._undelivered:
+                if planned.action in {Action.SETTLE, Action.COLLECT}:
+                    place.leave()
+                    job = await self._recovery.wait_until_ended(job)
+                    if job.status is JobStatus.PLANNED:
+                        job = next_attempt(job)
+                elif planned.action is Action.FETCH:
+                    place.leave()
+                    job = await self._records.succeeded(job)
+                if job.status is JobStatus.PLANNED:
+                    job = await self._submitter.submit(planned, job, place.leave)
+                    job = await self._watch.wait_until_ended(job)
+                if job.status is JobStatus.SUCCEEDED:
+                    job = await self._save(planned, job)
+            self._counts[_OUTCOMES[job.status]] += 1
+        except NotSubmitted:
+            self._counts["not_submitted"] += 1
+        finally:
+            place.leave()
+
+    async def _save(self, planned: PlannedItem, job: Job) -> Job:
+        """SUCCEEDED → SAVED, or FAILED with the asset ids remembered."""
+        try:
+            receipts = await self._delivery.fetch_all(job, self._downloader)
+            job, superseded = await self._delivery.put_in_place(
+                job,
+                receipts,
+                outputs=planned.outputs,
+                source=Source(
+                    name=self._plan.manifest.name,
+                    file=planned.item.file,
+                    sha256=self._plan.manifest.sha256,
+                    line=planned.item.line,
+                ),
+                earlier=self._ledger.find_jobs_of(job.item_id),
+            )
+        except JobError as error:
+            failure = failure_of(error, FailureClass.DOWNLOAD)
+            return await self._records.failed(job, failure)
+        job = await self._records.saved(job)
+        await self._delivery.remove(superseded)
+        if len(job.assets) < planned.outputs:
+            made = f"{len(job.assets)} of {planned.outputs} outputs were made"
+            self._records.warn(job.item_id, made)
+        return job
+
+    def _halt(self, error: RunError, model_id: str) -> None:
+        """Stop submitting, all or one model; what is in flight is still collected."""
+        if self._stopping.halt(error, model_id):
+            self._tell(
+                Halted(reason=error.message, hint=error.hint, in_flight=self.in_flight)
+            )
+
+    async def _find_ceiling(self) -> int | None:
+        """Ask once; it is also the first contact, which shows wrong credentials."""
+        try:
+            return await retry_free(
+                self._api.find_ceiling,
+                clock=self._clock,
+                deadline_s=self._settings.first_contact_s,
+            )
+        except (Unavailable, UnexpectedAnswer) as error:
+            if self._api.answered_at_s is not None:
+                return None
+            raise ServiceUnreachable(
+                error.message, hint="check the network and SCENARIO_BASE_URL"
+            ) from error
+
+    def _result(self) -> RunResult:
+        counts = self._counts
+        if self._abandoned:
+            counts["in_flight"] = max(1, self.in_flight)
+        halted = next(iter(self._stopping.halts.values()), None)
+        code = ExitCode.OK
+        if halted is not None:
+            code = halted.exit_code
+        elif counts["in_flight"]:
+            code = ExitCode.LEFT_IN_FLIGHT
+        elif counts["unknown"]:
+            code = ExitCode.UNKNOWN_OUTCOME
+        elif counts["failed"] or counts["skipped"]:
+            code = ExitCode.ITEMS_FAILED
+        elif self._stopping.interrupted:
+            code = ExitCode.INTERRUPTED
+        return RunResult(
+            exit_code=code,
+            counts=dict(counts),
+            submitted=self._submitter.accepted,
+            stopped_by=halted,
+        )
+
+
+class _Place:
+    """One of the places for items prepared ahead of the slots; left once."""
+
+    def __init__(self, ahead: anyio.Semaphore) -> None:
+        self._ahead: anyio.Semaphore | None = ahead
+
+    def leave(self) -> None:
+        if self._ahead is not None:
+            self._ahead.release()
+            self._ahead = None

@@ -1,0 +1,76 @@
+"""Stopping: when nothing more may be submitted, and who has to be told."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import anyio
+
+from pipeline.errors import AccessDenied, RunError
+
+FORBIDDEN = 403
+
+
+class NotSubmitted(Exception):
+    """The run stopped submitting before this item's turn."""
+
+
+class Stopping:
+    """The reasons to submit nothing more, for all items or for one model.
+
+    Attributes:
+        interrupted: Whether the user asked for it.
+        halts: By model id, or "" for all: what the service said.
+    """
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self.halts: dict[str, RunError] = {}
+        self._waiting: set[anyio.CancelScope] = set()
+
+    def interrupt(self) -> None:
+        """The user asks for it."""
+        self.interrupted = True
+        self._end_waiting()
+
+    def halt(self, error: RunError, model_id: str) -> bool:
+        """The service gives a reason; a 403 on a submit concerns that model alone.
+
+        Args:
+            error: Why.
+            model_id: Of the submit that was refused, or "".
+
+        Returns:
+            Whether this is news.
+        """
+        of_model = isinstance(error, AccessDenied) and error.status == FORBIDDEN
+        scope = model_id if of_model else ""
+        if scope in self.halts or "" in self.halts:
+            return False
+        self.halts[scope] = error
+        if not scope:
+            self._end_waiting()
+        return True
+
+    def concerns(self, model_id: str) -> bool:
+        """Whether an item of this model may no longer be submitted."""
+        return self.interrupted or "" in self.halts or model_id in self.halts
+
+    @contextmanager
+    def ending_waits(self) -> Iterator[None]:
+        """Waiting inside the block ends when everything stops.
+
+        Raises:
+            NotSubmitted: It did.
+        """
+        with anyio.CancelScope() as scope:
+            self._waiting.add(scope)
+            try:
+                yield
+            finally:
+                self._waiting.discard(scope)
+        if scope.cancelled_caught:
+            raise NotSubmitted
+
+    def _end_waiting(self) -> None:
+        for scope in list(self._waiting):
+            scope.cancel()

@@ -1,0 +1,297 @@
+"""Submitter: PLANNED → SUBMITTED. The money rule, in one place.
+
+A job is SUBMITTING in the ledger before the first byte of its POST leaves. A POST is
+never repeated on a guess: only what the service refused unpaid, or what provably
+never left, is sent again; everything else is UNKNOWN until it is settled.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pipeline.api.interface import GenerationApi, Submission
+from pipeline.clock import Clock
+from pipeline.errors import (
+    AccessDenied,
+    BudgetReached,
+    JobError,
+    OutcomeUnknown,
+    PipelineError,
+    RateLimited,
+    Rejected,
+    RunError,
+    ServiceUnreachable,
+    Unavailable,
+)
+from pipeline.failure import failure_of
+from pipeline.fingerprint import canonical_json
+from pipeline.job import (
+    FailureClass,
+    Job,
+    JobStatus,
+    JsonValue,
+    ParamValue,
+    ReferenceAsset,
+)
+from pipeline.planning import PlannedItem
+from pipeline.running.records import Records
+from pipeline.running.recovery import next_attempt
+from pipeline.running.stopping import NotSubmitted, Stopping
+from pipeline.running.watching import Watch
+from pipeline.settings import Settings
+from pipeline.stages.slots import Slots
+from pipeline.stages.uploader import Uploader
+
+MAX_LOST_SUBMITS = 10  # of one item in one run, each proved absent, before it fails
+LOST_IN_A_ROW = 3  # lost submits without an accepted one between, before a pause
+LONGEST_PAUSE_S = 30.0
+OUTAGE_PAUSE_S = 1.0
+NOT_FOUND = 404
+
+
+@dataclass(slots=True)
+class _Attempts:
+    """What one item has been through in this run."""
+
+    lost: int = 0
+    reuploaded: bool = False
+    first_in_line: bool = False
+
+
+class Unanswered:
+    """The requests whose submit waits for its answer."""
+
+    def __init__(self) -> None:
+        self._requests: Counter[str] = Counter()
+
+    def holds(self, job: Job) -> bool:
+        """Whether a submit of the same model and inputs waits for its answer."""
+        return _fingerprint(job) in self._requests
+
+    @contextmanager
+    def holding(self, job: Job) -> Iterator[None]:
+        """The submit of ``job`` waits within the block."""
+        fingerprint = _fingerprint(job)
+        self._requests[fingerprint] += 1
+        try:
+            yield
+        finally:
+            self._requests[fingerprint] -= 1
+            if not self._requests[fingerprint]:
+                del self._requests[fingerprint]
+
+
+def _fingerprint(job: Job) -> str:
+    return canonical_json([job.model_id, job.request])
+
+
+class Submitter:
+    """Posts jobs, each at most once, as slots allow.
+
+    Args:
+        api: The service.
+        clock: Whose time is spent.
+        settings: How long an outage may last.
+        records: Writes each step before the next.
+        slots: The limit on jobs in flight.
+        uploader: Brings references before the slot is taken.
+        watch: Settles lost submits.
+        stopping: When nothing more may be submitted.
+        unanswered: Keeps the submits that wait for their answer.
+        halt: Called with what concerns every submit, or one model's.
+    """
+
+    def __init__(
+        self,
+        api: GenerationApi,
+        clock: Clock,
+        settings: Settings,
+        *,
+        records: Records,
+        slots: Slots,
+        uploader: Uploader,
+        watch: Watch,
+        stopping: Stopping,
+        unanswered: "Unanswered",
+        halt: Callable[[RunError, str], None],
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._settings = settings
+        self._records = records
+        self._slots = slots
+        self._uploader = uploader
+        self._watch = watch
+        self._stopping = stopping
+        self._halt = halt
+        self._started_s = clock.monotonic_s()
+        self._lost_in_a_row = 0
+        self._unanswered = unanswered
+        self.accepted = 0
+
+    async def submit(
+        self, planned: PlannedItem, job: Job, on_slot: Callable[[], None]
+    ) -> Job:
+        """Submit until the service has the job, or it is known why not.
+
+        Args:
+            planned: The item, with its inputs.
+            job: PLANNED.
+            on_slot: Called when a slot is held.
+
+        Returns:
+            The job, or a later attempt: SUBMITTED or beyond (adopted), FAILED, or
+            UNKNOWN. Its slot is held unless it is FAILED.
+
+        Raises:
+            NotSubmitted: The run stopped before this item's turn.
+        """
+        attempts = _Attempts()
+        while job.status is JobStatus.PLANNED:
+            inputs = await self._prepare(planned, attempts)
+            if not isinstance(inputs, dict):
+                return await self._records.failed(
+                    job, failure_of(inputs, FailureClass.LOCAL)
+                )
+            on_slot()
+            if self._stopping.concerns(job.model_id):
+                self._slots.unused()
+                raise NotSubmitted
+            # Before the POST: a crash here must leave a trace.
+            job = await self._records.intent(
+                replace(
+                    job,
+                    request=inputs,
+                    seed=_seed_in(inputs),
+                    derived_seed=planned.derived_seed,
+                    sent_at=self._api.service_now(),
+                )
+            )
+            attempts.first_in_line = True
+            try:
+                submission = await self._post(job, inputs)
+            except PipelineError as error:
+                job = await self._judge(planned, job, error, attempts)
+            else:
+                self._slots.accepted()
+                self._lost_in_a_row = 0
+                self.accepted += 1
+                job = await self._watch.accepted(job, submission)
+        return job
+
+    async def _prepare(
+        self, planned: PlannedItem, attempts: _Attempts
+    ) -> dict[str, JsonValue] | JobError:
+        """Upload what the item refers to, then wait for a slot."""
+        try:
+            with self._stopping.ending_waits():
+                inputs = {
+                    name: await self._input_of(value)
+                    for name, value in planned.params.items()
+                }
+                await self._slots.wait_for_slot(first_in_line=attempts.first_in_line)
+        except JobError as error:
+            return error
+        except (AccessDenied, BudgetReached) as error:
+            self._halt(error, "")
+            raise NotSubmitted from error
+        return inputs
+
+    async def _post(self, job: Job, inputs: Mapping[str, JsonValue]) -> Submission:
+        with self._unanswered.holding(job):
+            return await self._api.submit(job.model_id, inputs)
+
+    async def _judge(
+        self, planned: PlannedItem, job: Job, error: PipelineError, attempts: _Attempts
+    ) -> Job:
+        """What an answer that is no job means: PLANNED again, FAILED, or to settle."""
+        match error:
+            case RateLimited():
+                self._slots.refused(ceiling=error.ceiling, wait_s=error.retry_after_s)
+            case OutcomeUnknown():
+                return await self._settle(job, error, attempts)
+            case Unavailable():  # it is proved that nothing left
+                self._slots.unused()
+                self._pause_for_outage(error)
+            case AccessDenied() | BudgetReached():
+                self._slots.unused()
+                await self._records.put_back(job, failure_of(error, None))
+                self._halt(error, job.model_id)
+                raise NotSubmitted from error
+            case Rejected() if (
+                error.status == NOT_FOUND
+                and not attempts.reuploaded
+                and await self._forget_references(planned)
+            ):
+                attempts.reuploaded = True
+                self._slots.unused()
+            case _:
+                self._slots.unused()
+                return await self._records.failed(
+                    job, failure_of(error, FailureClass.REFUSED)
+                )
+        return await self._records.put_back(job, failure_of(error, None))
+
+    async def _settle(
+        self, job: Job, error: OutcomeUnknown, attempts: _Attempts
+    ) -> Job:
+        self._slots.accepted()  # it may be in flight: the slot stays taken
+        self._pause_after_loss()
+        job = await self._records.unknown(job, failure_of(error, None))
+        job = await self._watch.settle(job, derived_seed=job.derived_seed)
+        if job.status is not JobStatus.PLANNED:
+            return job
+        attempts.lost += 1
+        if attempts.lost >= MAX_LOST_SUBMITS:
+            return await self._records.failed(
+                job, failure_of(error, FailureClass.GENERATION)
+            )
+        return next_attempt(job)
+
+    async def _forget_references(self, planned: PlannedItem) -> bool:
+        """The service may have lost our uploads; True when there is one to renew."""
+        references = list(_references_in(planned.params))
+        for reference in references:
+            self._uploader.forget(reference)
+            await self._records.no_upload(reference.sha256)
+        return bool(references)
+
+    async def _input_of(self, value: Any) -> JsonValue:
+        if isinstance(value, ReferenceAsset):
+            return await self._uploader.upload(value)
+        if isinstance(value, list):
+            return [await self._input_of(inner) for inner in value]
+        result: JsonValue = value
+        return result
+
+    def _pause_after_loss(self) -> None:
+        self._lost_in_a_row += 1
+        excess = self._lost_in_a_row - LOST_IN_A_ROW
+        if excess >= 0:
+            self._slots.pause(min(2.0**excess, LONGEST_PAUSE_S))
+
+    def _pause_for_outage(self, error: Unavailable) -> None:
+        """The service cannot be reached: wait, and after the deadline stop."""
+        answered_s = self._api.answered_at_s
+        if answered_s is None:
+            since_s, limit_s = self._started_s, self._settings.first_contact_s
+        else:
+            since_s, limit_s = answered_s, self._settings.free_deadline_s
+        if self._clock.monotonic_s() - since_s > limit_s:
+            hint = "check the network, then run again"
+            self._halt(ServiceUnreachable(error.message, hint=hint), "")
+        self._slots.pause(OUTAGE_PAUSE_S)
+
+
+def _seed_in(inputs: Mapping[str, JsonValue]) -> int | None:
+    seed = inputs.get("seed")
+    return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
+
+
+def _references_in(params: Mapping[str, ParamValue]) -> Iterator[ReferenceAsset]:
+    for value in params.values():
+        for inner in value if isinstance(value, list) else (value,):
+            if isinstance(inner, ReferenceAsset):
+                yield inner

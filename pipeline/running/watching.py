@@ -1,0 +1,105 @@
+"""Watching: SUBMITTED → SUCCEEDED or FAILED, and UNKNOWN → what came of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pipeline.api.interface import RemoteJob, RemoteStatus, Submission
+from pipeline.clock import Clock
+from pipeline.errors import BudgetReached, JobError, OutcomeUnknown, RunError
+from pipeline.failure import NoOutput, failure_of, failure_of_remote, is_about_credit
+from pipeline.job import Failure, Job, JobStatus
+from pipeline.running.records import Records, ended
+from pipeline.stages.poller import Poller
+from pipeline.stages.settler import Settler
+from pipeline.stages.slots import Slots
+
+
+class Watch:
+    """From the service's job id, or its absence, to the end of the job.
+
+    Args:
+        clock: For times that the service does not give.
+        records: Writes each step.
+        slots: A slot is given back the moment the service ends the job.
+        poller: Waits for the end.
+        settler: Finds out about lost submits.
+        halt: Called with what concerns every submit.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        records: Records,
+        slots: Slots,
+        poller: Poller,
+        settler: Settler,
+        halt: Callable[[RunError, str], None],
+    ) -> None:
+        self._clock = clock
+        self._records = records
+        self._slots = slots
+        self._poller = poller
+        self._settler = settler
+        self._halt = halt
+
+    async def accepted(self, job: Job, submission: Submission) -> Job:
+        """SUBMITTING or UNKNOWN → SUBMITTED: the service has this job."""
+        job = await self._records.submitted(job, submission)
+        await self.note_own(submission.job)
+        return job
+
+    async def wait_until_ended(self, job: Job) -> Job:
+        """SUBMITTED → SUCCEEDED or FAILED; any other status is given back as it is.
+
+        The slot is free when this returns.
+        """
+        if job.status is not JobStatus.SUBMITTED:
+            return job
+        assert job.remote_id is not None
+        try:
+            remote = await self._poller.wait_until_finished(
+                job.remote_id, known_since=job.submitted_at
+            )
+        except JobError as error:
+            self._slots.retired()
+            return await self._records.failed(job, failure_of(error, None))
+        self._slots.retired()
+        await self.note_own(remote)
+        return await self._end(ended(job, remote, self._clock), remote)
+
+    async def settle(self, job: Job, *, derived_seed: bool) -> Job:
+        """UNKNOWN → SUBMITTED (found), PLANNED (proved absent) or still UNKNOWN.
+
+        Proved absent, its slot is free; still unknown, it keeps its slot: it may be
+        in flight.
+        """
+        try:
+            found = await self._settler.wait_until_settled(
+                job, derived_seed=derived_seed
+            )
+        except OutcomeUnknown as error:
+            job = replace(job, failure=failure_of(error, None))
+            self._records.announce(job)
+            return job
+        if found is not None:
+            return await self.accepted(job, Submission(job=found, charged=None))
+        self._slots.retired()
+        reason = "the submit was lost, and it is proved that no job came of it"
+        return await self._records.put_back(job, Failure(kind=None, reason=reason))
+
+    async def note_own(self, remote: RemoteJob) -> None:
+        """A job that is ours beyond doubt tells who we are."""
+        if remote.author_id and remote.author_id != self._settler.author_id:
+            await self._records.author(remote.author_id)
+        self._settler.note_own(remote)
+
+    async def _end(self, job: Job, remote: RemoteJob) -> Job:
+        if remote.status is not RemoteStatus.SUCCESS:
+            failure = failure_of_remote(remote)
+            if is_about_credit(failure.reason):
+                self._halt(BudgetReached(failure.reason, hint=failure.hint), "")
+            return await self._records.failed(job, failure)
+        if not remote.asset_ids:
+            return await self._records.failed(job, failure_of(NoOutput(), None))
+        return await self._records.succeeded(job)

@@ -1,0 +1,178 @@
+"""Every limit, timeout and path of a run, and the credentials.
+
+Environment and ``.env`` → :class:`Credentials`; options → :class:`Settings`. Units
+are in the names. Nothing here touches the network.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipeline.errors import UsageError
+
+DEFAULT_BASE_URL = "https://api.cloud.scenario.com/v1"
+KEY_VARIABLE = "SCENARIO_SDK_API_KEY"
+SECRET_VARIABLE = "SCENARIO_SDK_API_SECRET"  # noqa: S105 - the name, not a secret
+BASE_URL_VARIABLE = "SCENARIO_BASE_URL"
+PROJECT_VARIABLE = "SCENARIO_PROJECT_ID"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Who we are to which service.
+
+    Attributes:
+        key: The API key.
+        secret: Its secret; never shown.
+        base_url: Without a trailing slash; plain http only to loopback.
+        project_id: Sent with every call when known, or "".
+    """
+
+    key: str = field(repr=False)
+    secret: str = field(repr=False)
+    base_url: str = DEFAULT_BASE_URL
+    project_id: str = ""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the service runs on this machine."""
+        return is_loopback_url(self.base_url)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Limits and timeouts of one run; the defaults suit the real service.
+
+    Attributes:
+        max_jobs: The user's own ceiling on jobs in flight, or None.
+        first_jobs: Jobs in flight to begin with while the ceiling is unknown.
+        rate_per_s: Requests to the API per second, all kinds together.
+        submit_timeout_s: From the first byte of a submit to its whole answer.
+        read_timeout_s: The same for free calls.
+        connect_timeout_s: To a TCP and TLS connection.
+        job_timeout_s: From our first look at a submitted job to giving up on it.
+        free_deadline_s: How long a free call is retried before its job fails.
+        first_contact_s: How long an API that never answered in this run is tried.
+        settle_s: From the end of a submit's own timeout until absence counts.
+        fresh_job_s: How long a 404 on a job we made is taken as a delay.
+        downloads: Assets downloaded at a time.
+        uploads: Reference assets uploaded at a time.
+        posts: Submits that may be unanswered at a time.
+        ahead: Items prepared beyond those that hold a slot.
+        undelivered: Submitted jobs whose assets are not saved yet, in flight ones
+            included; bounds memory when downloads are slow.
+        poll_fraction: Length of a poll tick as a part of a typical job's duration.
+        poll_min_s: Shortest poll tick.
+        poll_max_s: Longest poll tick.
+    """
+
+    max_jobs: int | None = None
+    first_jobs: int = 8
+    rate_per_s: float = 100.0
+    submit_timeout_s: float = 60.0
+    read_timeout_s: float = 30.0
+    connect_timeout_s: float = 10.0
+    job_timeout_s: float = 1800.0
+    free_deadline_s: float = 600.0
+    first_contact_s: float = 30.0
+    settle_s: float = 90.0
+    fresh_job_s: float = 120.0
+    downloads: int = 64
+    uploads: int = 4
+    posts: int = 8
+    ahead: int = 64
+    undelivered: int = 2000
+    poll_fraction: float = 0.05
+    poll_min_s: float = 0.25
+    poll_max_s: float = 5.0
+
+
+def find_credentials(
+    environment: Mapping[str, str], dotenv: Mapping[str, str]
+) -> Credentials:
+    """Take the credentials, and what belongs to them, from one place.
+
+    The base URL and the project count only from the place that gave the key, so
+    that a stranger's ``.env`` cannot draw a real key to its server.
+
+    Args:
+        environment: The process environment.
+        dotenv: The parsed ``.env`` of the current folder; may be empty.
+
+    Raises:
+        UsageError: No credentials, half of them, or a base URL that is not safe.
+    """
+    place = environment if _names_any_credential(environment) else dotenv
+    key, secret = place.get(KEY_VARIABLE, ""), place.get(SECRET_VARIABLE, "")
+    if not key or not secret:
+        missing = " and ".join(
+            name
+            for name, value in ((KEY_VARIABLE, key), (SECRET_VARIABLE, secret))
+            if not value
+        )
+        raise MissingCredentials(
+            f"no credentials: {missing} not set",
+            hint="set them in the environment or in .env, or try --emulate",
+        )
+    if not (key + secret).isascii() or ":" in key or not (key + secret).isprintable():
+        raise UsageError(
+            f"{KEY_VARIABLE} or {SECRET_VARIABLE} holds characters no key has",
+            hint="copy them again from the Scenario web app",
+        )
+    return Credentials(
+        key=key,
+        secret=secret,
+        base_url=check_base_url(place.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL),
+        project_id=place.get(PROJECT_VARIABLE, ""),
+    )
+
+
+class MissingCredentials(UsageError):
+    """No credentials were found."""
+
+    exit_code = UsageError.exit_code.ACCESS
+
+
+def check_base_url(text: str) -> str:
+    """The URL without a trailing slash.
+
+    Raises:
+        UsageError: No http(s) URL, or plain http to another machine.
+    """
+    url = text.strip().rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+        raise UsageError(f"{BASE_URL_VARIABLE} is no http(s) URL: {text!r}")
+    if parts.username or parts.password:
+        raise UsageError(f"{BASE_URL_VARIABLE} must not hold credentials")
+    if parts.scheme == "http" and not is_loopback_url(url):
+        raise UsageError(
+            f"{BASE_URL_VARIABLE} would send the key unencrypted to {parts.hostname}",
+            hint="use https; plain http is for this machine only",
+        )
+    return url
+
+
+def is_loopback_url(url: str) -> bool:
+    """Whether the URL's host is this machine: ``localhost``, 127.0.0.0/8 or ::1."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load_dotenv(folder: Path) -> dict[str, str]:
+    """The variables of ``folder/.env``; empty when there is no such file."""
+    from dotenv import dotenv_values  # noqa: PLC0415 - keeps --help fast
+
+    values = dotenv_values(folder / ".env", interpolate=False)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _names_any_credential(place: Mapping[str, str]) -> bool:
+    return bool(place.get(KEY_VARIABLE) or place.get(SECRET_VARIABLE))

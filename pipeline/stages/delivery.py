@@ -1,0 +1,169 @@
+"""Delivery: a succeeded Job → its assets and sidecars in place, old ones put away.
+
+All files of a job are whole before the first is put in place, and the sidecar of
+each comes after it, so a reader never finds a sidecar without its asset.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from pipeline.atomic_file import put_in_place, sync_folders, write_in_place
+from pipeline.clock import Clock
+from pipeline.errors import DownloadFailed
+from pipeline.job import SIDECAR_SUFFIX, Asset, AssetId, Job
+from pipeline.media_type import extension_of
+from pipeline.stages.downloader import Downloader, Receipt
+from pipeline.stages.sidecar import Source, render_sidecar
+
+
+class Delivery:
+    """Puts the files of jobs into the output folder.
+
+    Args:
+        output: The output folder.
+        clock: For ``saved_at``.
+        find_owner: The item that a path belongs to so far, or None.
+        emulated: Whether the emulator made the assets; said in sidecars.
+    """
+
+    def __init__(
+        self,
+        output: Path,
+        clock: Clock,
+        *,
+        find_owner: Callable[[str], str | None],
+        emulated: bool,
+    ) -> None:
+        self._output = output
+        self._clock = clock
+        self._find_owner = find_owner
+        self._emulated = emulated
+
+    async def fetch_all(self, job: Job, downloader: Downloader) -> tuple[Receipt, ...]:
+        """Download every asset of a job, all at once, in the service's order.
+
+        Raises:
+            DownloadFailed, Unavailable, UnexpectedAnswer: One of them could not be
+                fetched whole before the deadline.
+            OutputError: The disk is full or not writable.
+        """
+        if len(job.remote_assets) == 1:
+            return (await downloader.download(job.remote_assets[0], self._output),)
+        receipts: dict[int, Receipt] = {}
+        failures: list[Exception] = []
+
+        async def fetch_one(index: int, asset_id: AssetId) -> None:
+            try:
+                receipts[index] = await downloader.download(asset_id, self._output)
+            except Exception as error:  # noqa: BLE001 - raised again below
+                failures.append(error)
+
+        async with anyio.create_task_group() as downloads:
+            for index, asset_id in enumerate(job.remote_assets):
+                downloads.start_soon(fetch_one, index, asset_id)
+        if failures:
+            for receipt in receipts.values():
+                receipt.partial.unlink(missing_ok=True)
+            raise failures[0]
+        return tuple(receipts[index] for index in range(len(job.remote_assets)))
+
+    async def put_in_place(
+        self,
+        job: Job,
+        receipts: Sequence[Receipt],
+        *,
+        outputs: int,
+        source: Source,
+        earlier: Sequence[Job],
+    ) -> tuple[Job, tuple[Asset, ...]]:
+        """Rename the files and write the sidecars.
+
+        Args:
+            job: SUCCEEDED.
+            receipts: One an asset, in order.
+            outputs: How many files were asked for: one is named after the item
+                alone, several are numbered from 1.
+            source: Where the item is written, for the sidecars.
+            earlier: All attempts of the item, whose files these replace.
+
+        Returns:
+            The job with its assets, and the assets it supersedes.
+
+        Raises:
+            DownloadFailed: A file of another item has this name.
+            OutputError: The disk is full or not writable.
+        """
+        several = outputs > 1 or len(receipts) > 1
+        assets = tuple(
+            Asset(
+                asset_id=asset_id,
+                output_index=index,
+                path=_name(job.item_id, index if several else 0, receipt.media_type),
+                sha256=receipt.sha256,
+                size_bytes=receipt.size_bytes,
+                media_type=receipt.media_type,
+                width_px=receipt.width_px,
+                height_px=receipt.height_px,
+            )
+            for index, (asset_id, receipt) in enumerate(
+                zip(job.remote_assets, receipts, strict=True), start=1
+            )
+        )
+        self._check_owners(job, assets)
+        job = replace(job, assets=assets, saved_at=self._clock.utc_now())
+        await anyio.to_thread.run_sync(self._put, job, receipts, source)
+        kept = {asset.path.casefold() for asset in assets}
+        superseded = tuple(
+            asset
+            for other in earlier
+            for asset in other.assets
+            if asset.path.casefold() not in kept
+        )
+        return job, superseded
+
+    async def remove(self, superseded: Sequence[Asset]) -> None:
+        """Remove replaced files, unless somebody has changed them since."""
+        if superseded:
+            await anyio.to_thread.run_sync(self._remove, superseded)
+
+    def _put(self, job: Job, receipts: Sequence[Receipt], source: Source) -> None:
+        placed = []
+        for asset, receipt in zip(job.assets, receipts, strict=True):
+            placed.append(put_in_place(receipt.partial, self._output, asset.path))
+            sidecar = render_sidecar(job, asset, source, emulated=self._emulated)
+            write_in_place(sidecar, self._output, asset.path + SIDECAR_SUFFIX)
+        sync_folders(placed)
+
+    def _remove(self, superseded: Sequence[Asset]) -> None:
+        for asset in superseded:
+            path = self._output / asset.path
+            if _digest(path) == asset.sha256:
+                path.unlink(missing_ok=True)
+                (self._output / (asset.path + SIDECAR_SUFFIX)).unlink(missing_ok=True)
+
+    def _check_owners(self, job: Job, assets: Sequence[Asset]) -> None:
+        for asset in assets:
+            owner = self._find_owner(asset.path)
+            if owner not in {None, job.item_id}:
+                raise DownloadFailed(
+                    f"{asset.path} already belongs to item {owner}",
+                    hint="rename one of the two items",
+                )
+
+
+def _name(item_id: str, index: int, media_type: str) -> str:
+    number = f"-{index}" if index else ""
+    return f"{item_id}{number}.{extension_of(media_type)}"
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,300 @@
+"""Poller: one task that watches every submitted job and wakes each waiter as it ends.
+
+Each tick reads what has *changed* since the last one, so the cost does not grow with
+the number of jobs in flight. A job that the listing does not show is read by its id.
+"""
+
+import statistics
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import anyio
+
+from pipeline.api.interface import GenerationApi, JobFilter, RemoteJob, RemoteStatus
+from pipeline.api.wire import TERMINAL_STATUSES
+from pipeline.clock import Clock
+from pipeline.errors import (
+    GenerationTimedOut,
+    JobError,
+    Rejected,
+    ServiceUnreachable,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from pipeline.job import RemoteId
+from pipeline.settings import Settings
+
+FEW_JOBS = 2  # up to here, reading by id costs no more than the listing
+OVERLAP = timedelta(seconds=5)  # re-read each tick: a listing may lag
+SILENT_S = 10.0  # a job that no listing showed for so long is read by its id
+READS_PER_TICK = 5  # safety reads by id
+HEARTBEATS = 100  # unchanged jobs in one reading that show updatedAt moves by itself
+LIST_FAILURES = 3  # failed listings in a row before jobs are read by id instead
+MAX_PAGES = 1000  # of one listing; more is a listing without an end
+_REMEMBERED_DURATIONS = 50
+
+
+class JobLost(JobError):
+    """The service no longer knows a job that it had accepted."""
+
+
+@dataclass(slots=True, eq=False)
+class _Watch:
+    remote_id: RemoteId
+    started_s: float
+    deadline_s: float
+    seen_s: float
+    status_text: str = ""
+    updated_at: datetime | None = None
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    result: RemoteJob | None = None
+    error: Exception | None = None
+
+
+class Poller:
+    """Watches all submitted jobs at once.
+
+    Args:
+        api: The service.
+        clock: Whose time is spent.
+        settings: Tick and deadlines.
+        on_seen: Called with every job record that a listing shows, ours or not.
+    """
+
+    def __init__(
+        self,
+        api: GenerationApi,
+        clock: Clock,
+        settings: Settings,
+        *,
+        on_seen: Callable[[RemoteJob], None] = lambda _job: None,
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._settings = settings
+        self._on_seen = on_seen
+        self._watches: dict[RemoteId, _Watch] = {}
+        self._something_to_watch = anyio.Event()
+        self._watermark: datetime | None = None
+        self._durations_s: deque[float] = deque(maxlen=_REMEMBERED_DURATIONS)
+        self._heartbeat = False
+        self._list_failures = 0
+        self._failing_since_s: float | None = None
+
+    async def wait_until_finished(
+        self, remote_id: RemoteId, *, known_since: datetime | None = None
+    ) -> RemoteJob:
+        """Suspend until the service ends this job.
+
+        Seen at most one tick after the service. Source: ``Settings.poll_fraction``.
+
+        Args:
+            remote_id: A submitted job.
+            known_since: A time of the service's before which nothing happened to it.
+
+        Returns:
+            The record as it ended: success, failure or canceled.
+
+        Raises:
+            GenerationTimedOut: Still running ``job_timeout_s`` from now.
+            JobLost: The service answers 404 ``fresh_job_s`` from now or later.
+        """
+        now_s = self._clock.monotonic_s()
+        watch = _Watch(
+            remote_id=remote_id,
+            started_s=now_s,
+            deadline_s=now_s + self._settings.job_timeout_s,
+            seen_s=now_s,
+        )
+        self._watches[remote_id] = watch
+        if self._watermark is None and known_since is not None:
+            self._watermark = known_since
+        self._something_to_watch.set()
+        try:
+            await watch.ended.wait()
+        finally:
+            self._watches.pop(remote_id, None)
+        if watch.error is not None:
+            raise watch.error
+        assert watch.result is not None
+        return watch.result
+
+    async def run(self) -> None:
+        """Poll until cancelled.
+
+        Raises:
+            AccessDenied, BudgetReached: The service does not let us read.
+            ServiceUnreachable: No answer for ``free_deadline_s``.
+        """
+        while True:
+            if not self._watches:
+                self._something_to_watch = anyio.Event()
+                await self._something_to_watch.wait()
+            await self._clock.sleep(self._tick_s())
+            await self._tick()
+
+    # --- a tick -----------------------------------------------------------------
+
+    def _tick_s(self) -> float:
+        """So long that finding out costs ``poll_fraction`` of a typical job."""
+        settings = self._settings
+        if self._failing_since_s is not None:
+            return min(1.0, settings.poll_max_s)
+        if self._durations_s:
+            typical_s = statistics.median(self._durations_s)
+        else:
+            # Nothing has ended yet: a job takes at least as long as the oldest one.
+            now_s = self._clock.monotonic_s()
+            typical_s = max(
+                (now_s - watch.started_s for watch in self._watches.values()),
+                default=0.0,
+            )
+        return min(
+            max(typical_s * settings.poll_fraction, settings.poll_min_s),
+            settings.poll_max_s,
+        )
+
+    async def _tick(self) -> None:
+        by_list = (
+            len(self._watches) > FEW_JOBS
+            and self._watermark is not None
+            and self._list_failures < LIST_FAILURES
+        )
+        try:
+            if by_list:
+                await self._read_changes()
+                self._list_failures = 0
+            await self._read_by_id(all_of_them=not by_list)
+            self._failing_since_s = None
+        except (Unavailable, UnexpectedAnswer, Rejected) as error:
+            if by_list:
+                self._list_failures += 1
+            self._judge_outage(error)
+
+    def _judge_outage(self, error: JobError) -> None:
+        now_s = self._clock.monotonic_s()
+        if self._failing_since_s is None:
+            self._failing_since_s = now_s
+        elif now_s - self._failing_since_s > self._settings.free_deadline_s:
+            raise ServiceUnreachable(
+                f"no answer for {now_s - self._failing_since_s:.0f} s: {error.message}",
+                hint="run again later: what is in flight is collected then",
+            ) from error
+
+    async def _read_changes(self) -> None:
+        assert self._watermark is not None
+        since = self._watermark - OVERLAP
+        heartbeats = 0
+        for status in TERMINAL_STATUSES if self._heartbeat else ("",):
+            which = JobFilter(updated_after=since, status=status)
+            heartbeats += await self._read_listing(which)
+        if heartbeats >= HEARTBEATS:
+            self._heartbeat = True
+
+    async def _read_listing(self, which: JobFilter) -> int:
+        """Read every page; returns how many running jobs had changed in name only."""
+        token = ""
+        seen_tokens: set[str] = set()
+        heartbeats = 0
+        for _ in range(MAX_PAGES):
+            page = await self._api.list_jobs(which, token=token)
+            heartbeats += sum(self._take(job) for job in page.jobs)
+            token = page.next_token
+            if not token:
+                return heartbeats
+            if token in seen_tokens:
+                raise UnexpectedAnswer("the listing of jobs repeats a page")
+            seen_tokens.add(token)
+            if not self._watches:
+                return heartbeats  # everything we wait for has ended
+        raise UnexpectedAnswer(f"the listing of jobs has more than {MAX_PAGES} pages")
+
+    async def _read_by_id(self, *, all_of_them: bool) -> None:
+        """Read what the listing does not show; or, without a listing, in turn."""
+        now_s = self._clock.monotonic_s()
+        waiting = sorted(self._watches.values(), key=lambda watch: watch.seen_s)
+        due = [
+            watch
+            for watch in waiting
+            if all_of_them
+            or now_s - watch.seen_s > SILENT_S
+            or (now_s >= watch.deadline_s)
+        ]
+        for watch in due[:READS_PER_TICK]:
+            job = await self._api.find_job(watch.remote_id)
+            if job is None:
+                self._miss(watch)
+            else:
+                self._take(job)
+                self._judge_deadline(watch, job)
+
+    # --- what a record means ----------------------------------------------------
+
+    def _take(self, job: RemoteJob) -> bool:
+        """Take note of a record; True when a running job changed in name only."""
+        self._on_seen(job)
+        if job.updated_at is not None and (
+            self._watermark is None or job.updated_at > self._watermark
+        ):
+            self._watermark = job.updated_at
+        watch = self._watches.get(job.remote_id)
+        if watch is None or watch.ended.is_set():
+            return False
+        watch.seen_s = self._clock.monotonic_s()
+        if job.has_ended:
+            self._durations_s.append(_duration_s(job, watch.seen_s - watch.started_s))
+            self._end(watch, result=job)
+            return False
+        beats = (
+            watch.status_text == job.status_text
+            and watch.updated_at is not None
+            and job.updated_at is not None
+            and job.updated_at > watch.updated_at
+        )
+        watch.status_text = job.status_text
+        watch.updated_at = job.updated_at
+        return beats
+
+    def _judge_deadline(self, watch: _Watch, job: RemoteJob) -> None:
+        # Only a fresh read counts: after a lost network or a laptop's sleep the
+        # deadline is long over, and the job may be too.
+        now_s = self._clock.monotonic_s()
+        if job.status is RemoteStatus.RUNNING and now_s >= watch.deadline_s:
+            waited_s = now_s - watch.started_s
+            error = GenerationTimedOut(
+                f"still {job.status_text or 'running'} after {waited_s:.0f} s",
+                waited_s=waited_s,
+                last_status=job.status_text,
+            )
+            self._end(watch, error=error)
+
+    def _miss(self, watch: _Watch) -> None:
+        now_s = self._clock.monotonic_s()
+        watch.seen_s = now_s
+        if now_s - watch.started_s > self._settings.fresh_job_s:
+            self._end(
+                watch,
+                error=JobLost(f"the service no longer knows job {watch.remote_id}"),
+            )
+
+    def _end(
+        self,
+        watch: _Watch,
+        *,
+        result: RemoteJob | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        watch.result, watch.error = result, error
+        self._watches.pop(watch.remote_id, None)
+        watch.ended.set()
+
+
+def _duration_s(job: RemoteJob, watched_s: float) -> float:
+    """How long the service took, by its own times where it gives them."""
+    if job.created_at is not None and job.updated_at is not None:
+        own_s = (job.updated_at - job.created_at).total_seconds()
+        if own_s > 0:
+            return own_s
+    return watched_s

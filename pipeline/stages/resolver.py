@@ -1,0 +1,117 @@
+"""Resolver: asset ids → records with fresh URLs, many jobs' in one bulk read.
+
+Requests that come together share one call. What the bulk read does not show, or
+shows as unfinished, is asked for again until the deadline: the image is paid for.
+"""
+
+from collections.abc import Sequence
+
+import anyio
+
+from pipeline.api.interface import GenerationApi, RemoteAsset
+from pipeline.api.retry import Backoff
+from pipeline.clock import Clock
+from pipeline.errors import (
+    DownloadFailed,
+    PipelineError,
+    Rejected,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from pipeline.job import AssetId
+from pipeline.settings import Settings
+
+BULK_SIZE = 100  # of the 200 that the service allows
+LINGER_S = 0.25  # how long a first request waits for company
+
+
+class _Request:
+    __slots__ = ("answered", "asset_id", "error", "result")
+
+    def __init__(self, asset_id: AssetId) -> None:
+        self.asset_id = asset_id
+        self.answered = anyio.Event()
+        self.result: RemoteAsset | None = None
+        self.error: PipelineError | None = None
+
+
+class Resolver:
+    """Reads assets in bulk; :meth:`run` is its task.
+
+    Args:
+        api: The service.
+        clock: Whose time is spent.
+        settings: The deadline.
+    """
+
+    def __init__(self, api: GenerationApi, clock: Clock, settings: Settings) -> None:
+        self._api = api
+        self._clock = clock
+        self._settings = settings
+        self._requests: list[_Request] = []
+        self._something_to_read = anyio.Event()
+
+    async def resolve(self, asset_id: AssetId) -> RemoteAsset:
+        """The record of an asset that is ready, with a fresh URL.
+
+        Raises:
+            DownloadFailed: Not ready at the deadline, or it never will be.
+            Unavailable, UnexpectedAnswer: No answer until the deadline.
+        """
+        backoff = Backoff(self._clock, self._settings.free_deadline_s)
+        while True:
+            try:
+                asset = await self._ask(asset_id)
+            except (Unavailable, UnexpectedAnswer):
+                if not await backoff.sleep():
+                    raise
+                continue
+            if asset is not None and asset.has_failed:
+                raise DownloadFailed(f"the service failed to store asset {asset_id}")
+            if asset is not None and asset.is_ready:
+                return asset
+            if not await backoff.sleep():
+                state = "does not show" if asset is None else "has not finished"
+                raise DownloadFailed(f"the service {state} asset {asset_id}")
+
+    async def run(self) -> None:
+        """Answer requests in bulk until cancelled."""
+        while True:
+            await self._something_to_read.wait()
+            await self._clock.sleep(LINGER_S)
+            batch, self._requests = (
+                self._requests[:BULK_SIZE],
+                self._requests[BULK_SIZE:],
+            )
+            if not self._requests:
+                self._something_to_read = anyio.Event()
+            await self._answer(batch)
+
+    async def _ask(self, asset_id: AssetId) -> RemoteAsset | None:
+        request = _Request(asset_id)
+        self._requests.append(request)
+        self._something_to_read.set()
+        await request.answered.wait()
+        if request.error is not None:
+            raise request.error
+        return request.result
+
+    async def _answer(self, batch: Sequence[_Request]) -> None:
+        asset_ids = list(dict.fromkeys(request.asset_id for request in batch))
+        found: dict[AssetId, RemoteAsset] = {}
+        failure: PipelineError | None = None
+        try:
+            found = await self._api.find_assets(asset_ids)
+        except Rejected:
+            pass  # one unknown id may fail the whole call: ask one by one
+        except PipelineError as error:
+            failure = error
+        for request in batch:
+            request.result = found.get(request.asset_id)
+            request.error = failure
+            if request.result is None and failure is None:
+                try:
+                    request.result = await self._api.find_asset(request.asset_id)
+                except PipelineError as error:
+                    request.error = error
+            request.answered.set()

@@ -1,0 +1,191 @@
+"""Uploader: ReferenceAsset → asset id, once per content.
+
+Small images go in one base64 request, everything else in parts. Uploading is free,
+so it is retried until its deadline; several items that wait for one file share one
+upload.
+"""
+
+import hashlib
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from pipeline.api.cdn import UrlExpired
+from pipeline.api.interface import FileTransfer, GenerationApi, RemoteUpload
+from pipeline.api.retry import Backoff, retry_free
+from pipeline.clock import Clock
+from pipeline.errors import (
+    GenerationFailed,
+    JobError,
+    Rejected,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from pipeline.job import AssetId, ReferenceAsset
+from pipeline.settings import Settings
+
+SMALL_IMAGE_BYTES = 3_500_000  # official clients switch to parts here; API section 8.1
+PART_SIZE_BYTES = 8 << 20  # API section 16, row 20
+_READY_POLL_S = 0.5
+
+
+class ReferenceChanged(JobError):
+    """A reference file is no longer what it was when the plan was made."""
+
+
+class Uploader:
+    """Knows which content the service holds, and brings what it lacks.
+
+    Args:
+        api: The service.
+        transfer: For the parts of a multipart upload.
+        clock: Whose time is spent.
+        settings: Deadlines and how many uploads there are at a time.
+        known: SHA-256 → asset id of what earlier runs uploaded.
+        remember: Called, and awaited, with SHA-256 and asset id after an upload.
+    """
+
+    def __init__(
+        self,
+        api: GenerationApi,
+        transfer: FileTransfer,
+        clock: Clock,
+        settings: Settings,
+        *,
+        known: Mapping[str, AssetId],
+        remember: Callable[[str, AssetId], Awaitable[None]],
+    ) -> None:
+        self._api = api
+        self._transfer = transfer
+        self._clock = clock
+        self._settings = settings
+        self._known = dict(known)
+        self._remember = remember
+        self._locks: dict[str, anyio.Lock] = {}
+        self._limit = anyio.CapacityLimiter(settings.uploads)
+
+    async def upload(self, reference: ReferenceAsset) -> AssetId:
+        """The asset id of this content, uploading it at most once a run.
+
+        Raises:
+            Rejected: The service does not take the file.
+            Unavailable, UnexpectedAnswer: Still so at the deadline.
+            ReferenceChanged: The file is gone or is another by now.
+        """
+        lock = self._locks.setdefault(reference.sha256, anyio.Lock())
+        async with lock:
+            known = self._known.get(reference.sha256)
+            if known is not None:
+                return known
+            async with self._limit:
+                asset_id = await self._bring(reference)
+            self._known[reference.sha256] = asset_id
+            await self._remember(reference.sha256, asset_id)
+        return asset_id
+
+    def forget(self, reference: ReferenceAsset) -> None:
+        """The service may no longer hold it: upload again when asked again."""
+        self._known.pop(reference.sha256, None)
+
+    async def _bring(self, reference: ReferenceAsset) -> AssetId:
+        content = await _read_unchanged(reference)
+        is_image = reference.media_type.startswith("image/")
+        if is_image and reference.size_bytes < SMALL_IMAGE_BYTES:
+            return await self._send_whole(reference.path.name, content)
+        return await self._send_parts(reference, content)
+
+    async def _send_whole(self, name: str, content: bytes) -> AssetId:
+        asset = await retry_free(
+            lambda: self._api.upload_image(name, content),
+            clock=self._clock,
+            deadline_s=self._settings.free_deadline_s,
+        )
+        backoff = Backoff(self._clock, self._settings.free_deadline_s)
+        while not asset.is_ready:
+            if asset.has_failed:
+                raise GenerationFailed(f"the service could not read {name}")
+            if not await backoff.sleep(_READY_POLL_S):
+                raise Unavailable(f"{name} is not ready at the service")
+            found = await retry_free(
+                lambda: self._api.find_asset(asset.asset_id),
+                clock=self._clock,
+                deadline_s=self._settings.free_deadline_s,
+            )
+            asset = found or asset
+        return asset.asset_id
+
+    async def _send_parts(self, reference: ReferenceAsset, content: bytes) -> AssetId:
+        """A whole upload is begun anew when it fails: there is no way to abort one."""
+        backoff = Backoff(self._clock, self._settings.free_deadline_s)
+        while True:
+            try:
+                return await self._send_parts_once(reference, content)
+            except (Unavailable, UnexpectedAnswer, UrlExpired, GenerationFailed):
+                if not await backoff.sleep():
+                    raise
+
+    async def _send_parts_once(
+        self, reference: ReferenceAsset, content: bytes
+    ) -> AssetId:
+        count = max(1, math.ceil(len(content) / PART_SIZE_BYTES))
+        upload = await self._api.create_upload(
+            reference.path.name, len(content), reference.media_type, count
+        )
+        if len(upload.parts) != count:
+            raise UnexpectedAnswer(
+                f"asked for {count} upload parts, got {len(upload.parts)}"
+            )
+        for index, part in enumerate(upload.parts):
+            start = index * PART_SIZE_BYTES
+            await self._transfer.write(
+                part.url, content[start : start + PART_SIZE_BYTES], reference.media_type
+            )
+        await self._complete(upload)
+        backoff = Backoff(self._clock, self._settings.free_deadline_s)
+        while upload.asset_id is None:
+            if not await backoff.sleep(_READY_POLL_S):
+                raise Unavailable(f"{reference.name} is not imported in time")
+            upload = await retry_free(
+                lambda: self._api.find_upload(upload.upload_id),
+                clock=self._clock,
+                deadline_s=self._settings.free_deadline_s,
+            )
+            if upload.status == "failed":
+                raise GenerationFailed(
+                    f"the service could not import {reference.name}: "
+                    f"{upload.error or 'no reason given'}"
+                )
+        return upload.asset_id
+
+    async def _complete(self, upload: RemoteUpload) -> None:
+        try:
+            await self._api.complete_upload(upload.upload_id)
+        except (Unavailable, UnexpectedAnswer):
+            # The action may have been taken: the upload's own status decides.
+            return
+        except Rejected as error:
+            found = await self._api.find_upload(upload.upload_id)
+            if found.status == "pending":
+                raise error from None
+
+
+async def _read_unchanged(reference: ReferenceAsset) -> bytes:
+    path: Path = reference.path
+
+    def read() -> bytes:
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != reference.sha256:
+            raise ReferenceChanged(
+                f"{path} has changed since the plan was made", hint="run again"
+            )
+        return content
+
+    try:
+        return await anyio.to_thread.run_sync(read)
+    except OSError as error:
+        raise ReferenceChanged(
+            f"{path} cannot be read: {error.strerror}", hint="put it back and run again"
+        ) from error

@@ -1,0 +1,245 @@
+"""Broken manifests: every fault at its place, all at once, never a traceback."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ExitCode, ManifestError
+from pipeline.manifest import load_manifest, validate_manifest
+
+HEAD = "version: 1\nmodel: model_wan-2-7-image\n"
+I = HEAD + "items:\n"  # noqa: E741 - one letter keeps a case on its line
+O = I + "  - id: oak\n    prompt: an oak\n"  # noqa: E741 - likewise
+# An item for each row of a CSV, and of a JSON Lines file.
+R = (
+    I
+    + "  - id: ${slug}\n    prompt: a ${what}\n    params: {seed: '${seed}'}\n    rows: a.csv\n"
+)
+J = (
+    I
+    + "  - id: ${slug}\n    prompt: a ${what}\n    params: {seed: '${seed}'}\n    rows: a.jsonl\n"
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    text: str | bytes
+    faults: list[str]
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+# fmt: off
+CASES = [
+    Case("empty file", "", ["m.yaml:1:1: the manifest is empty; start with `version: 1`"]),
+    Case("only comment", "# nothing\n", ["m.yaml:1:1: the manifest is empty; start with `version: 1`"]),
+    Case("not a mapping", "- a\n- b\n", ["m.yaml:1:1: a manifest has to be a mapping (key: value), not a list"]),
+    Case("a text", "hello", ["m.yaml:1:1: a manifest has to be a mapping (key: value), not text"]),
+    Case("another yaml", "services:\n  web: {image: x}\n", ["m.yaml:1:1: this is no manifest: it has neither 'version' nor 'items'; see manifests/quickstart.yaml"]),
+    Case("no version", "model: model_wan-2-7-image\nitems:\n  - id: oak\n    prompt: x\n", ["m.yaml:1:1: 'version' is missing; begin with `version: 1`"]),
+    Case("version 2", "version: 2\nmodel: model_wan-2-7-image\nitems:\n  - {id: oak, prompt: x}\n", ["m.yaml:1:10: version has to be 1; a newer release of the pipeline may read it"]),
+    Case("version text", 'version: "1"\nmodel: model_wan-2-7-image\nitems:\n  - {id: oak, prompt: x}\n', ["m.yaml:1:10: version has to be 1; write `version: 1`"]),
+    Case("version true", "version: true\nmodel: model_wan-2-7-image\nitems:\n  - {id: oak, prompt: x}\n", ["m.yaml:1:10: version has to be 1; write `version: 1`"]),
+    Case("no model", "version: 1\nitems:\n  - {id: oak, prompt: x}\n", ["m.yaml:1:1: 'model' is missing; write `model: model_wan-2-7-image`"]),
+    Case("no items", "version: 1\nmodel: model_wan-2-7-image\n", ["m.yaml:1:1: 'items' is missing; list what to make: `items: [{id: …, prompt: …}]`"]),
+    Case("empty items", "version: 1\nmodel: model_wan-2-7-image\nitems: []\n", ["m.yaml:3:8: there are no items"]),
+    Case("null items", "version: 1\nmodel: model_wan-2-7-image\nitems:\n", ["m.yaml:3:7: items has to be a list, not nothing"]),
+    Case("items typo", "version: 1\nmodel: model_wan-2-7-image\nitem:\n  - {id: oak, prompt: x}\n", ["m.yaml:3:1: unknown key 'item'; did you mean 'items'?"]),
+    Case("unknown top key", O+"sead: 3\n", ["m.yaml:6:1: unknown key 'sead'; did you mean 'seed'? model inputs go under params"]),
+    Case("unknown item key", O+"    parms: {seed: 1}\n", ["m.yaml:6:5: unknown key 'parms'; did you mean 'params'?"]),
+    Case("seed beside id", O+"    seed: 1\n", ["m.yaml:6:5: unknown key 'seed'; model inputs go under params"]),
+    Case("promt typo", I+"  - id: oak\n    promt: x\n", ["m.yaml:5:5: unknown key 'promt'; did you mean 'prompt'?"]),
+    Case("item is text", I+"  - oak\n", ["m.yaml:4:5: an item has to be a mapping (key: value), not text"]),
+    Case("item without id", I+"  - prompt: x\n", ["m.yaml:4:5: the item has no 'id'; an id names its file"]),
+    Case("id number", I+"  - id: 12\n    prompt: x\n", ['m.yaml:4:9: id has to be text, not the number 12; put it in quotes: "12"']),
+    Case("prompt list", I+"  - id: oak\n    prompt: [a]\n", ["m.yaml:5:13: 'prompt' takes text, not a list; write one value, not a list"]),
+    Case("prompt number", I+"  - id: oak\n    prompt: 12\n", ['m.yaml:5:13: \'prompt\' takes text, not the number 12; put it in quotes: "12"']),
+    Case("prompt empty", I+"  - id: oak\n    prompt: '  '\n", ["m.yaml:5:13: the prompt is empty"]),
+    Case("prompt missing", I+"  - id: oak\n", ["m.yaml:4:5: 'prompt' is missing: model_wan-2-7-image requires it"]),
+    Case("prompt twice", I+"  - id: oak\n    prompt: a\n    params: {prompt: b}\n", ["m.yaml:5:5: the prompt is given twice: here and under params; keep one of the two"]),
+    Case("params list", O+"    params: [a]\n", ["m.yaml:6:13: params has to be a mapping (key: value), not a list"]),
+    Case("unknown input", O+"    params:\n      sead: 5\n", ["m.yaml:7:7: unknown input 'sead' of model_wan-2-7-image; did you mean 'seed'?"]),
+    Case("dryRun", O+"    params: {dryRun: true}\n", ["m.yaml:6:14: 'dryRun' is not an input: the service ignores it and starts a paid job; use `pipeline plan` to see prices"]),
+    Case("bool as text", O+"    params: {thinkingMode: no}\n", ["m.yaml:6:28: 'thinkingMode' takes true or false, not the text 'no'; write true or false"]),
+    Case("size x", O+"    params: {size: 2048x1152}\n", ["m.yaml:6:20: 'size' does not take '2048x1152'; did you mean '2048*1152'?"]),
+    Case("size unknown", O+"    params: {size: 1K5}\n", ["m.yaml:6:20: 'size' does not take '1K5'; did you mean '1K'?"]),
+    Case("seed neg", O+"    params: {seed: -1}\n", ["m.yaml:6:20: 'seed' is at least 0, not -1"]),
+    Case("seed large", O+"    params: {seed: 2147483648}\n", ["m.yaml:6:20: 'seed' is at most 2147483647, not 2147483648"]),
+    Case("seed fraction", O+"    params: {seed: 1.5}\n", ["m.yaml:6:20: 'seed' takes a whole number, not 1.5"]),
+    Case("seed text", O+"    params: {seed: 'abc'}\n", ["m.yaml:6:20: 'seed' takes a number, not the text 'abc'"]),
+    Case("seed quoted", O+"    params: {seed: '12'}\n", ["m.yaml:6:20: 'seed' takes a number, not the text '12'; remove the quotes: 12"]),
+    Case("outputs 5", O+"    params: {numOutputs: 5}\n", ["m.yaml:6:26: 'numOutputs' is at most 4, not 5"]),
+    Case("null input", O+"    params: {seed: }\n", ["m.yaml:6:20: 'seed' has no value; leave the input out to get the model's default"]),
+    Case("octal", O+"    params: {seed: 012}\n", ['m.yaml:6:20: 012 may mean two things; write 12 for the number or "012" for the text']),
+    Case("nan", O+"    params: {seed: .nan}\n", ["m.yaml:6:20: .nan is no number that can be sent; put it in quotes if it is text"]),
+    Case("huge int", O+"    params: {seed: 99999999999999999999999}\n", ["m.yaml:6:20: 99999999999999999999999 is no number that can be sent; put it in quotes if it is text"]),
+    Case("top params bad", HEAD+"params:\n  size: 2k9\nitems:\n  - {id: a, prompt: x}\n  - {id: b, prompt: x}\n", ["m.yaml:4:9: 'size' does not take '2k9'; did you mean '2K'?"]),
+    Case("ten images", O+f"    params: {{images: [{', '.join(f'asset_{i}' for i in range(10))}]}}\n", ["m.yaml:6:22: 'images' takes at most 9 values, this has 10"]),
+    Case("image plain path", O+"    params: {images: [refs/style.png]}\n", ["m.yaml:6:23: 'images' takes a file; 'refs/style.png' is no asset id; write file:refs/style.png"]),
+    Case("image url", O+"    params: {images: ['https://x.y/z.png']}\n", ["m.yaml:6:23: 'images' takes a file; 'https://x.y/z.png' is no asset id; save the file beside the manifest and write file:PATH"]),
+    Case("image number", O+"    params: {images: [asset_1, 5]}\n", ["m.yaml:6:32: 'images' takes a file, not the number 5; write ref:NAME, file:PATH or an asset id"]),
+    Case("unknown ref", HEAD+"references: {style: asset_1}\nitems:\n  - id: oak\n    prompt: x\n    params: {images: [ref:stile]}\n", ["m.yaml:7:23: there is no reference 'stile'; did you mean 'style'?"]),
+    Case("no refs", O+"    params: {images: [ref:stile]}\n", ["m.yaml:6:23: there is no reference 'stile'; name the file under references, or write file:PATH"]),
+    Case("missing file", O+"    params: {images: ['file:nope.png']}\n", ["m.yaml:6:23: there is no file 'nope.png'; paths are relative to the manifest's folder"]),
+    Case("missing reference", HEAD+"references:\n  style: refs/none.png\nitems:\n  - {id: oak, prompt: x, params: {images: [ref:style]}}\n", ["m.yaml:4:10: reference 'style': there is no file 'refs/none.png'; paths are relative to the manifest's folder"]),
+    Case("outside", O+"    params: {images: ['file:../secret.png']}\n", ["m.yaml:6:23: '../secret.png' is outside the manifest's folder; copy the file into the folder, or give --allow-outside"]),
+    Case("absolute", O+"    params: {images: ['file:/etc/passwd']}\n", ["m.yaml:6:23: '/etc/passwd' is outside the manifest's folder; copy the file into the folder, or give --allow-outside"]),
+    Case("folder", O+"    params: {images: ['file:.']}\n", ["m.yaml:6:23: '.' is a folder"]),
+    Case("empty ref file", O+"    params: {images: ['file:e.png']}\n", ["m.yaml:6:23: 'e.png' is empty"], {"e.png":b""}),
+    Case("text as image", O+"    params: {images: ['file:t.png']}\n", ["m.yaml:6:23: 'images' takes image files; t.png is text/plain"], {"t.png":b"hello"}),
+    Case("chaining", O+"    params: {images: ['item:oak']}\n", ["m.yaml:6:23: item:oak: using another item's output is not supported yet; save the asset and name it with file:PATH"]),
+    Case("4k with images", I.replace("image\n","image-pro\n")+"  - id: oak\n    prompt: x\n    params: {size: 4K, images: [asset_1]}\n", ["m.yaml:6:20: size 4K does not go together with images; 4K sizes are for text-to-image; use 2K, or leave images out"]),
+    Case("dup id", O+"  - id: oak\n    prompt: y\n", ["m.yaml:6:9: id 'oak' is already taken at line 4; ids are unique, even without regard to case"]),
+    Case("dup id case", O+"  - id: Oak\n    prompt: y\n", ["m.yaml:6:9: id 'Oak' is already taken at line 4; ids are unique, even without regard to case"]),
+    Case("outputs collide", O+"    params: {numOutputs: 2}\n  - id: oak-1\n    prompt: y\n", ["m.yaml:7:9: id 'oak-1' is already an output's name, at line 4; rename one of the two"]),
+    Case("outputs collide before", I+"  - id: oak-1\n    prompt: y\n  - id: oak\n    prompt: an oak\n    params: {numOutputs: 2}\n", ["m.yaml:6:9: id 'oak' has several outputs; 'oak-1' is taken at line 4; rename one of the two"]),
+    Case("id dotdot", I + "  - id: '../oak'\n    prompt: x\n", ["m.yaml:4:9: id '../oak' contains '..'; ids stay inside the output folder"]),
+    Case("id absolute id", I + "  - id: '/oak'\n    prompt: x\n", ["m.yaml:4:9: id '/oak' begins with '/'; ids are relative to the output folder"]),
+    Case("id space", I + "  - id: 'an oak'\n    prompt: x\n", ["m.yaml:4:9: id 'an oak' contains ' '; use letters, digits, '.', '_', '-' and '/' for folders"]),
+    Case("id empty seg", I + "  - id: 'a//b'\n    prompt: x\n", ["m.yaml:4:9: id 'a//b' has an empty part between slashes"]),
+    Case("id dot", I + "  - id: '.'\n    prompt: x\n", ["m.yaml:4:9: id '.' contains '.'; ids stay inside the output folder"]),
+    Case("id hidden", I + "  - id: '.oak'\n    prompt: x\n", ["m.yaml:4:9: id '.oak' has a part that begins with '.'; it would be hidden"]),
+    Case("id con", I + "  - id: 'con'\n    prompt: x\n", ["m.yaml:4:9: id 'con' contains 'con', a device on Windows; rename it"]),
+    Case("id nul.txt", I + "  - id: 'a/NUL.txt'\n    prompt: x\n", ["m.yaml:4:9: id 'a/NUL.txt' contains 'NUL.txt', a device on Windows; rename it"]),
+    Case("id trail dot", I + "  - id: 'oak.'\n    prompt: x\n", ["m.yaml:4:9: id 'oak.' has a part that ends with '.'; Windows drops the dot"]),
+    Case("id report", I + "  - id: 'report/x'\n    prompt: x\n", ["m.yaml:4:9: id 'report/x' is a name the output folder keeps for itself; rename it"]),
+    Case("id ledger", I + "  - id: 'ledger.sqlite3'\n    prompt: x\n", ["m.yaml:4:9: id 'ledger.sqlite3' is a name the output folder keeps for itself; rename it"]),
+    Case("id long", I + "  - id: 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'\n    prompt: x\n", ["m.yaml:4:9: id 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' has a part longer than 120 characters"]),
+    Case("id file folder", I + "  - id: 'a.png/b'\n    prompt: x\n", ["m.yaml:4:9: id 'a.png/b' has a folder named like a file, 'a.png'; rename the folder"]),
+    Case("id umlaut", I + "  - id: 'bäume'\n    prompt: x\n", ["m.yaml:4:9: id 'bäume' contains 'ä'; use letters, digits, '.', '_', '-' and '/' for folders"]),
+    Case("id backslash", I + "  - id: 'a\\b'\n    prompt: x\n", ["m.yaml:4:9: id 'a\\b' contains '\\\\'; write / for folders"]),
+    Case("id trail slash", I + "  - id: 'a/'\n    prompt: x\n", ["m.yaml:4:9: id 'a/' has an empty part between slashes"]),
+    Case("id empty", I+"  - id: ''\n    prompt: x\n", ["m.yaml:4:9: the id is empty"]),
+    Case("unknown var", I+"  - id: oak-${biom}\n    prompt: a ${biome} oak\n    matrix: {biome: [a, b]}\n", ["m.yaml:4:13: unknown variable 'biom'; did you mean 'biome'?"]),
+    Case("unknown var block", I+"  - id: oak-${biome}\n    prompt: |\n      first line\n      a ${bioma} oak\n    matrix: {biome: [a, b]}\n", ["m.yaml:7:9: unknown variable 'bioma'; did you mean 'biome'?"]),
+    Case("unclosed", I+"  - id: oak\n    prompt: a ${biome oak\n", ["m.yaml:5:15: '${' without a closing '}'; write ${name}, or $${ for the characters themselves"]),
+    Case("empty var", I+"  - id: oak\n    prompt: a ${} oak\n", ["m.yaml:5:15: '${}' is no variable; write ${name}, without blanks"]),
+    Case("axis missing in id", I+"  - id: oak-${a}\n    prompt: x ${b}\n    matrix: {a: [1, 2], b: [3, 4]}\n", ["m.yaml:4:9: the id lacks the axis 'b': items would share an id; write id: oak-${a}-${b}"]),
+    Case("axis empty", I+"  - id: oak-${a}\n    prompt: x\n    matrix:\n      a: []\n", ["m.yaml:7:10: axis 'a' has no values"]),
+    Case("axis not list", I+"  - id: oak-${a}\n    prompt: x\n    matrix:\n      a: forest\n", ["m.yaml:7:10: axis 'a' has to be a list, not text"]),
+    Case("axis dup", I+"  - id: oak-${a}\n    prompt: x\n    matrix:\n      a: [x, y, x]\n", ["m.yaml:7:17: axis 'a' has the value 'x' twice"]),
+    Case("axis null", I+"  - id: oak-${a}\n    prompt: x\n    matrix:\n      a: [x, null]\n", ["m.yaml:7:14: a value of axis 'a' has to be a text, a number, true or false, not nothing"]),
+    Case("axis nested", I+"  - id: oak-${a}\n    prompt: x\n    matrix:\n      a: [x, [y]]\n", ["m.yaml:7:14: a value of axis 'a' has to be a text, a number, true or false, not a list"]),
+    Case("axis bad id value", I+"  - id: oak-${a}\n    prompt: x\n    matrix:\n      a: [x, dark wood]\n", ["m.yaml:7:14: id 'oak-dark wood' contains ' '; use letters, digits, '.', '_', '-' and '/' for folders"]),
+    Case("axis bad param", I+"  - id: oak-${a}\n    prompt: x\n    params: {seed: '${a}'}\n    matrix:\n      a: [1, x]\n", ["m.yaml:8:14: 'seed' takes a number, not the text 'x'"]),
+    Case("matrix empty", I+"  - id: oak\n    prompt: x\n    matrix: {}\n", ["m.yaml:6:13: the matrix has no axis; write `axis: [a, b]`"]),
+    Case("exclude unknown axis", I+"  - id: oak-${a}\n    prompt: x\n    matrix:\n      a: [x, y]\n      exclude: [{b: x}]\n", ["m.yaml:8:18: exclude: no axis 'b'; known: a"]),
+    Case("exclude unknown value", I+"  - id: oak-${a}\n    prompt: x\n    matrix:\n      a: [forest, y]\n      exclude: [{a: forst}]\n", ["m.yaml:8:21: exclude: axis 'a' has no value 'forst'; did you mean 'forest'?"]),
+    Case("exclude all", I+"  - id: oak-${a}\n    prompt: x\n    matrix:\n      a: [x, y]\n      exclude: [{a: x}, {a: y}]\n", ["m.yaml:7:7: the excludes leave no combination"]),
+    Case("include only some", I+"  - id: oak-${a}\n    prompt: x ${c}\n    matrix:\n      a: [x, y]\n      include: [{a: x, c: red}]\n", ["m.yaml:5:13: '${c}' has no value here; give it a default under vars"]),
+    Case("billion", I+"  - id: oak-${a}-${b}-${c}\n    prompt: x\n    matrix:\n" + "".join(f"      {n}: [{', '.join(map(str,range(1000)))}]\n" for n in "abc"), ["m.yaml:7:7: this makes 1,000,000,000 items; at most 5,000,000 are possible; split it into several manifests"]),
+    Case("rows missing", I+"  - id: ${slug}\n    prompt: x\n    rows: data/none.csv\n", ["m.yaml:6:11: rows: there is no file 'data/none.csv'; paths are relative to the manifest's folder"]),
+    Case("rows ext", I+"  - id: ${slug}\n    prompt: x\n    rows: a.xlsx\n", ["m.yaml:6:11: rows: 'a.xlsx' has another type; rows come from a .csv, .jsonl or .ndjson file"], {"a.xlsx":b"PK"}),
+    Case("rows outside", I+"  - id: ${slug}\n    prompt: x\n    rows: ../a.csv\n", ["m.yaml:6:11: rows: '../a.csv' is outside the manifest's folder; copy the file into the folder, or give --allow-outside"]),
+    Case("rows ragged", R, ["a.csv:3:5: this row has 2 cells, the header has 3; quote a cell that contains a comma"], {"a.csv":b"slug,what,seed\noak,tree,1\nelm,tree\n"}),
+    Case("rows surplus", R, ["a.csv:2:12: this row has 4 cells, the header has 3; quote a cell that contains a comma"], {"a.csv":b"slug,what,seed\noak,tree,1,6\n"}),
+    Case("rows dup header", R, ["a.csv:1:11: the column 'slug' is there twice"], {"a.csv":b"slug,what,slug\noak,tree,1\n"}),
+    Case("rows empty header", R, ["a.csv:1:6: a column has no name"], {"a.csv":b"slug,,seed\noak,tree,1\n"}),
+    Case("rows semicolon", R, ["a.csv:1:1: the columns are not separated by commas; save the file as comma-separated CSV"], {"a.csv":b"slug;what;seed\noak;tree;1\n"}),
+    Case("rows empty", R, ["a.csv:1:1: the file is empty; the first line names the columns"], {"a.csv":b""}),
+    Case("rows header only", R, ["a.csv:1:1: there are no rows"], {"a.csv":b"slug,what,seed\n"}),
+    Case("rows unknown column", R, ["m.yaml:5:15: unknown variable 'what'; did you mean 'waht'?"], {"a.csv":b"slug,waht,seed\noak,tree,1\n"}),
+    Case("rows bad seed", R, ["a.csv:4:4: 'seed' takes a number, not the text 'x'"], {"a.csv":b'slug,what,seed\noak,"tree, tall",1\nelm,"a\nb",x\n'}),
+    Case("rows bad id", R, ["a.csv:3:1: id 'an elm' contains ' '; use letters, digits, '.', '_', '-' and '/' for folders"], {"a.csv":b"slug,what,seed\noak,tree,1\nan elm,a,2\n"}),
+    Case("rows empty id", R, ["a.csv:3:1: the id is empty"], {"a.csv":b"slug,what,seed\noak,tree,1\n,a,2\n"}),
+    Case("rows dup id", R, ["a.csv:3:1: id 'oak' is already taken by another row or combination here; put a variable into the id that tells them apart"], {"a.csv":b"slug,what,seed\noak,tree,1\noak,a,2\n"}),
+    Case("rows latin1", R, ["a.csv:2:6: byte 0xe4 is not UTF-8; save the file as UTF-8"], {"a.csv":b"slug,what,seed\noak,b\xe4um,1\n"}),
+    Case("rows open quote", R, ["a.csv:2:1: a quote in this row is never closed"], {"a.csv":b'slug,what,seed\noak,"tree,1\nelm,a,2\n'}),
+    Case("rows after quote", R, ['a.csv:2:1: text after a closing quote; write "" for a quote inside quotes'], {"a.csv":b'slug,what,seed\noak,"tree"x,1\nelm,a,2\n'}),
+    Case("rows huge line", R, ["a.csv:2:1: a row is longer than 1,048,576 bytes"], {"a.csv":b"slug,what,seed\noak,"+b"x"*1_100_000+b",1\n"}),
+    Case("rows long cell", R, ["a.csv:2:1: a cell of this row is too long"], {"a.csv":b"slug,what,seed\noak,"+b"x"*200_000+b",1\n"}),
+    Case("rows control", R, ["a.csv:2:5: 'prompt' contains the character U+0007; remove it"], {"a.csv":b"slug,what,seed\noak,tr\x07ee,1\n"}),
+    Case("rows cr", R, ["a.csv:1:1: a line end of an old kind (CR); save the file with LF or CRLF line ends"], {"a.csv":b"slug,what,seed\roak,tree,1\r"}),
+    Case("rows utf16", R, ["a.csv:1:1: the file is UTF-16; save it as UTF-8"], {"a.csv":"slug,what,seed\noak,tree,1\n".encode("utf-16")}),
+    Case("jsonl broken", J, ["a.jsonl:2:10: no valid JSON: Expecting value"], {"a.jsonl":b'{"slug":"oak","what":"tree","seed":1}\n{"slug": oak}\n'}),
+    Case("jsonl list", J, ['a.jsonl:2:1: a line has to be one JSON object; write one line such as {"slug": "oak"} for each item'], {"a.jsonl":b'{"slug":"oak","what":"tree","seed":1}\n[1]\n'}),
+    Case("jsonl nan", J, ["a.jsonl:1:36: NaN is no JSON value"], {"a.jsonl":b'{"slug":"oak","what":"tree","seed":NaN}\n'}),
+    Case("jsonl dup", J, ["a.jsonl:1:29: the key 'slug' is there twice"], {"a.jsonl":b'{"slug":"oak","what":"tree","slug":1}\n'}),
+    Case("jsonl missing key", J, ["a.jsonl:2:1: this row has no usable value for 'what'"], {"a.jsonl":b'{"slug":"oak","what":"tree","seed":1}\n{"slug":"elm","seed":1}\n'}),
+    Case("jsonl bad type", J, ["a.jsonl:1:29: 'seed' takes a number, not the text '1'; remove the quotes: 1"], {"a.jsonl":b'{"slug":"oak","what":"tree","seed":"1"}\n'}),
+    Case("jsonl deep", J, ["a.jsonl:1:1: the JSON is nested too deeply"], {"a.jsonl":b'{"slug":"oak","what":'+b"["*100000+b"\n"}),
+    Case("jsonl column axis", I+"  - id: ${slug}\n    prompt: x\n    rows: a.jsonl\n    matrix: {slug: [a]}\n", ["m.yaml:6:11: 'slug' is both a column and an axis; rename one of them"], {"a.jsonl":b'{"slug":"oak"}\n'}),
+    Case("tab", I+"\t- id: oak\n", ["m.yaml:4:1: a tab where YAML wants spaces; indent with spaces"]),
+    Case("dup key", O+"    prompt: y\n", ["m.yaml:6:5: the key 'prompt' is already used at line 5; keep one of the two"]),
+    Case("tag", I+"  - id: oak\n    prompt: !!python/object/apply:os.system ['ls']\n", ["m.yaml:5:13: YAML tags are refused: !!python/object/apply:os.system; remove it; quote a value to make it text"]),
+    Case("tag custom", I+"  - id: oak\n    prompt: !secret x\n", ["m.yaml:5:13: YAML tags are refused: !secret; remove it; quote a value to make it text"]),
+    Case("merge", I+"  - id: oak\n    prompt: x\n    params: &p {seed: 1}\n  - id: elm\n    prompt: x\n    params:\n      <<: *p\n", ["m.yaml:10:7: merge keys (<<) are not supported; write the values out, or put them into the top-level `params`"]),
+    Case("two docs", O+"---\nversion: 1\n", ["m.yaml:6:1: a second document starts here; a manifest is one document; move the rest into its own file"]),
+    Case("alias unknown", I+"  - id: oak\n    prompt: *x\n", ["m.yaml:5:13: the alias '*x' has no anchor '&x' before"]),
+    Case("alias self", I+"  - &x\n    id: oak\n    prompt: a\n    params: {images: *x}\n", ["m.yaml:7:22: the alias '*x' contains itself"]),
+    Case("bomb", "a: &a [x,x,x,x,x,x,x,x,x,x]\n"+"".join(f"{c}: &{c} [{','.join(['*'+p]*10)}]\n" for p,c in zip("abcdefgh","bcdefghi",strict=True)), ["m.yaml:6:29: aliases expand to more than 1,000,000 values; use `matrix` or `rows` for many items"]),
+    Case("deep", O+"    params: {images: "+"["*60+"]"*60+"}\n", ["m.yaml:6:68: nested deeper than 50 levels"]),
+    Case("latin1", I.encode()+b"  - id: oak\n    prompt: B\xe4ume\n", ["m.yaml:5:14: byte 0xe4 is not UTF-8; save the file as UTF-8"]),
+    Case("nul", O+"    params: {seed: \x00}\n", ["m.yaml:6:20: the character U+0000 is not allowed; remove it"]),
+    Case("ls", I+"  - id: oak\n    prompt: a\u2028b\n", ["m.yaml:5:14: the character U+2028 is not allowed; remove it"]),
+    Case("utf16", O.encode("utf-16"), ["m.yaml:1:1: the file is UTF-16; save it as UTF-8"]),
+    Case("colon", I+"  - id: oak\n    prompt: style: flat\n", ["m.yaml:5:18: a ':' cannot stand here; put the value in quotes, or check the indentation"]),
+    Case("quote", I+'  - id: oak\n    prompt: "an oak\n  - id: elm\n    prompt: x\n', ["m.yaml:5:13: the quote is never closed"]),
+    Case("bracket", O+"    params: {images: [asset_1\n  - id: elm\n    prompt: x\n", ["m.yaml:6:22: the list has no ']'; close it, or put commas between its values"]),
+    Case("flow dollar", O+"    params: {images: [${a}]}\n", ['m.yaml:6:22: the list has no \']\'; inside [ ] and { } a ${name} needs quotes: "${name}"']),
+    Case("at", I+"  - id: oak\n    prompt: @oak\n", ["m.yaml:5:13: a value cannot start with this character; put the value in quotes"]),
+    Case("indent", I+"  - id: oak\n     prompt: x\n", ["m.yaml:5:12: a ':' cannot stand here; put the value in quotes, or check the indentation"]),
+    Case("complex key", I+"  - ? [a]\n    : b\n", ["m.yaml:4:7: a key has to be plain text"]),
+    Case("max_cost", O+"max_cost: 5\n", ["m.yaml:6:1: max_cost is not supported yet; remove it"]),
+    Case("name bad", O+"name: my icons\n", ["m.yaml:6:7: name 'my icons' has to be 1 to 64 letters, digits, '.', '_' or '-'; for example my-icons"]),
+    Case("name con", O+"name: con\n", ["m.yaml:6:7: name 'con' is a device on Windows; for example manifest"]),
+    Case("vars list", O+"vars: {a: [1]}\n", ["m.yaml:6:11: 'a' has to be a text, a number, true or false, not a list"]),
+    Case("vars subst", O+"vars: {a: 'x ${b}'}\n", ["m.yaml:6:14: 'a' is taken as it stands: no ${…} here"]),
+    Case("vars null", O+"vars:\n  a:\n", ["m.yaml:7:5: 'a' has to be a text, a number, true or false, not nothing"]),
+    Case("escape", I+'  - id: oak\n    prompt: "a\\x07b"\n', ["m.yaml:5:13: 'prompt' contains the character U+0007; remove it"]),
+    Case("model url", O.replace("model_wan-2-7-image","models/../x"), ["m.yaml:2:8: 'models/../x' is no model id"]),
+    Case("three", I+"  - id: oak\n    prompt: an oak\n    sead: 4\n  - id: elm\n    prompt: ${x}\n    params: {size: 5K}\n  - id: oak\n    prompt: y\n", ["m.yaml:6:5: unknown key 'sead'; did you mean 'seed'? model inputs go under params", "m.yaml:8:13: unknown variable 'x'; define it under vars, matrix or rows", "m.yaml:9:20: 'size' does not take '5K'; known: 1K, 2K, 1024*1024, 2048*2048, 1280*720, 720*1280, 2048*1152, 1152*2048, 1024*768, 768*1024, 2048*1536, 1536*2048", "m.yaml:10:9: id 'oak' is already taken at line 4; ids are unique, even without regard to case"]),
+    Case("references bad", HEAD+"references:\n  a b: x.png\n  c: [x]\nitems:\n  - {id: a, prompt: x}\n", ["m.yaml:4:3: 'a b' is no name of a reference; use letters, digits, '.', '_' and '-'", "m.yaml:5:6: reference 'c' has to be text, not a list"]),
+    Case("control key", I+"  - id: oak\n    prompt: x\n    params: {images: {a: b}}\n", ["m.yaml:6:22: 'images' takes a file, not a mapping; write ref:NAME, file:PATH or an asset id"]),
+    Case("literal id part", I+"  - id: oak tree ${a}\n    prompt: x\n    matrix: {a: [1, 2]}\n", ["m.yaml:4:12: an id cannot contain ' '; use letters, digits, '.', '_', '-' and '/' for folders"]),
+    Case("jsonl null", J, ["a.jsonl:1:15: this row has no usable value for 'what'"], {"a.jsonl":b'{"slug":"oak","what":null,"seed":1}\n'}),
+    Case("rows empty prompt", I+"  - id: ${slug}\n    prompt: ${what}\n    rows: a.csv\n", ["a.csv:2:5: the prompt is empty"], {"a.csv":b"slug,what\noak, \nelm,x\n"}),
+    Case("three wrong rows", R, ["a.csv:2:10: 'seed' takes a number, not the text 'a'", "a.csv:4:10: 'seed' takes a number, not the text 'b'", "a.csv:5:10: 'seed' is at least 0, not -3"], {"a.csv":b"slug,what,seed\noak,tree,a\nelm,tree,1\nash,tree,b\nyew,tree,-3\n"}),
+    Case("crlf", (O+"    sead: 1\n").replace("\n","\r\n"), ["m.yaml:6:5: unknown key 'sead'; did you mean 'seed'? model inputs go under params"]),
+    Case("bom", b"\xef\xbb\xbf"+(O+"    sead: 1\n").encode(), ["m.yaml:6:5: unknown key 'sead'; did you mean 'seed'? model inputs go under params"]),
+    Case("emoji before the key", I+"  - {id: oak, prompt: 🌳🌲, sead: 1}\n", ["m.yaml:4:27: unknown key 'sead'; did you mean 'seed'? model inputs go under params"]),
+    Case("two models", I+"  - id: oak-${m}\n    prompt: x\n    model: model_wan-2-7-image${m}\n    params: {size: 4K}\n    matrix: {m: ['', -pro]}\n", ["m.yaml:7:20: 'size' does not take '4K'; known: 1K, 2K, 1024*1024, 2048*2048, 1280*720, 720*1280, 2048*1152, 1152*2048, 1024*768, 768*1024, 2048*1536, 1536*2048"]),
+    Case("axis with vars", HEAD+"vars: {size: 1024x1024}\nitems:\n  - id: oak\n    prompt: x\n    params: {size: '${size}'}\n", ["m.yaml:3:14: 'size' does not take '1024x1024'; did you mean '1024*1024'?"]),
+    Case("file var", O.replace("oak\n    ","oak-${f}\n    ",1)+"    params: {images: ['file:${f}.png']}\n    matrix: {f: [a, b]}\n", ["m.yaml:7:21: there is no file 'b.png'; paths are relative to the manifest's folder"], {"a.png":b"\x89PNG\r\n\x1a\n123"}),
+    Case("overlap include", "version: 1\nmodel: model_wan-2-7-image\nitems:\n  - id: oak-${a}\n    prompt: x\n    matrix:\n      a: [x, y]\n      include: [{a: x}, {b: 1, a: z}, {}]\n", ["m.yaml:8:39: an entry of include is empty"]),
+    Case("anchor on key", I+"  - &a id: oak\n    prompt: x\n", ["m.yaml:4:5: an anchor cannot stand at a key; put it on a line of its own, before the keys"]),
+    Case("percent", I.replace("version","%version")+"  - id: oak\n", ["m.yaml:1:9: the YAML is not valid: found unexpected non-alphabetical character"]),
+    Case("backtick", I+"  - id: oak\n    prompt: `x`\n", ["m.yaml:5:13: a value cannot start with this character; put the value in quotes"]),
+    Case("unclosed brace", O+"    params: {seed: 1\n", ["m.yaml:6:13: the mapping has no '}'; close it, or put commas between its entries"]),
+    Case("bad escape", I+'  - id: oak\n    prompt: "a\\qb"\n', ["m.yaml:5:13: an unknown escape after a backslash; use single quotes, in which a backslash is just that"]),
+    Case("outside list", "version: 1\nmodel: model_wan-2-7-image\nitems:\n- id: a\n  prompt: x\n id: b\n", ["m.yaml:6:2: a key was expected here; check the indentation"]),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+def test_each_fault_is_told_at_its_place(case, tmp_path, monkeypatch):
+    write_case(case, tmp_path, monkeypatch)
+
+    with pytest.raises(ManifestError) as caught:
+        validate_manifest("m.yaml")
+
+    assert [str(fault) for fault in caught.value.faults] == case.faults
+    assert caught.value.exit_code is ExitCode.USAGE
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+def test_loading_alone_tells_no_other_faults(case, tmp_path, monkeypatch):
+    write_case(case, tmp_path, monkeypatch)
+
+    try:
+        load_manifest("m.yaml")
+    except ManifestError as exc:
+        assert [str(fault) for fault in exc.faults] == case.faults  # noqa: PT017 - some only show when expanded
+
+
+def write_case(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A folder inside another, so that "../" is there but outside.
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    data = case.text if isinstance(case.text, bytes) else case.text.encode()
+    (folder / "m.yaml").write_bytes(data)
+    for name, content in case.files.items():
+        (folder / name).write_bytes(content)
+    monkeypatch.chdir(folder)
