@@ -23,6 +23,7 @@ from aiofiles.threadpool import wrap as wrap_in_threads
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
 from pipeline.errors import OutputError
+from pipeline.media_type import HEAD_SIZE_BYTES
 
 PARTIAL_FOLDER = ".partial"
 FILE_MODE = 0o644  # never writable by group or world, whatever the umask allows
@@ -94,8 +95,8 @@ class PartialFile:
             OutputError: The disk is full or not writable.
         """
         assert self._file is not None
-        if len(self.head) < HEAD_KEPT_BYTES:
-            self.head += chunk[: HEAD_KEPT_BYTES - len(self.head)]
+        if len(self.head) < HEAD_SIZE_BYTES:
+            self.head += chunk[: HEAD_SIZE_BYTES - len(self.head)]
         with storage_errors(self.path):
             await self._file.write(chunk)
         self.size_bytes += len(chunk)
@@ -111,9 +112,6 @@ class PartialFile:
             self._writer.flush()
             os.fsync(self._writer.fileno())
         return self._writer.digest.hexdigest()
-
-
-HEAD_KEPT_BYTES = 256
 
 
 def put_in_place(partial: Path, output: Path, name: str) -> Path:

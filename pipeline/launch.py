@@ -21,11 +21,12 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.errors import ExitCode, LedgerBusy, PipelineError, UsageError
 from pipeline.events import Launched, ProgressCallback
 from pipeline.job import JobStatus
-from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.model import load_shipped_model
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
+from pipeline.rebuild import rebuild
 from pipeline.running.run import Run, RunResult
 from pipeline.settings import Credentials, Settings, find_credentials, load_dotenv
 from pipeline.version import __version__
@@ -82,9 +83,7 @@ def plan(
     """
     loaded = _loaded(manifest)
     folder = output_folder(loaded, output=output, emulate=emulate)
-    path = folder / LEDGER_NAME
-    ledger = Ledger(path, read_only=True) if path.is_file() else None
-    try:
+    with open_for_reading(folder) as ledger:
         return make_plan(
             loaded,
             folder,
@@ -93,9 +92,6 @@ def plan(
             models=load_shipped_model,
             on_item=on_item,
         )
-    finally:
-        if ledger is not None:
-            ledger.close()
 
 
 async def run(
@@ -269,6 +265,26 @@ def _nothing_done(plan: Plan, run_id: int, on_event: ProgressCallback) -> RunRes
 
 
 @contextmanager
+def open_for_reading(folder: Path) -> Iterator[Ledger]:
+    """What is remembered of an output folder, while a run may be at work in it.
+
+    Without a ledger it is what the sidecars say.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    path = folder / LEDGER_NAME
+    if path.is_file():
+        with Ledger(path, read_only=True) as ledger:
+            yield ledger
+        return
+    with Ledger(IN_MEMORY) as ledger:
+        if folder.is_dir():
+            rebuild(ledger, folder)
+        yield ledger
+
+
+@contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the output folder: one run at a time. The lock dies with the process.
 
@@ -298,6 +314,8 @@ def _locked(folder: Path) -> Iterator[None]:
 def _opened(folder: Path, service: Service) -> Iterator[tuple[Ledger, Ledger]]:
     """The ledger for writing and again for reading, bound to one service."""
     with Ledger(folder / LEDGER_NAME) as ledger:
+        if not ledger.count_by_status():
+            rebuild(ledger, folder)
         _bind(ledger, service, folder)
         with Ledger(folder / LEDGER_NAME, read_only=True) as reader:
             yield ledger, reader
@@ -310,22 +328,21 @@ def _bind(ledger: Ledger, service: Service, folder: Path) -> None:
         UsageError: It was.
     """
     meta: Mapping[str, str] = ledger.find_meta()
-    if "base_url" not in meta:
-        ledger.record_meta("base_url", service.base_url)
-        ledger.record_meta("project_id", service.project_id)
-        ledger.record_meta("tool", f"scenario-pipeline {__version__}")
-        return
+    bound = meta if "base_url" in meta else ledger.find_origin()
     for key, value, word in (
         ("base_url", service.base_url, "service"),
         ("project_id", service.project_id, "project"),
     ):
-        bound = meta.get(key, "")
-        if bound != value:
+        if bound and bound.get(key, "") != value:
             raise UsageError(
-                f"{folder} belongs to the {word} {bound or '(none named)'}, "
+                f"{folder} belongs to the {word} {bound.get(key) or '(none named)'}, "
                 f"not to {value or '(none named)'}",
                 hint="choose another --output, or set the environment back",
             )
+    if "base_url" not in meta:
+        ledger.record_meta("base_url", service.base_url)
+        ledger.record_meta("project_id", service.project_id)
+        ledger.record_meta("tool", f"scenario-pipeline {__version__}")
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:

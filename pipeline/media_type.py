@@ -4,14 +4,14 @@ An own small table: the libraries tried (filetype, puremagic) miss GLB and PLY,
 which models of this service make.
 """
 
-HEAD_SIZE_BYTES = 64  # enough for every signature below
+import re
+
+HEAD_SIZE_BYTES = 4096  # the rest are a few bytes; an SVG may begin with comments
 
 _FTYP_BRANDS = {
     b"avif": "image/avif",
     b"avis": "image/avif",
-    b"heic": "image/heic",
-    b"heix": "image/heic",
-    b"mif1": "image/heic",
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), "image/heic"),
     b"M4A ": "audio/mp4",
     b"qt  ": "video/quicktime",
 }
@@ -72,8 +72,15 @@ _EXTENSIONS = {
 }
 
 
+_SVG = re.compile(
+    rb"(<\?xml[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]", re.DOTALL
+)
+
+
 def media_type_of(head: bytes) -> str:
-    """The media type that the first bytes show, or "" when they show none.
+    """The media type that the first bytes show; ``text/plain`` for other text.
+
+    "" where they show none.
 
     Args:
         head: The beginning of the file, ``HEAD_SIZE_BYTES`` or all of it.
@@ -85,12 +92,22 @@ def media_type_of(head: bytes) -> str:
         return _RIFF_FORMS.get(head[8:12], "")
     if head[4:8] == b"ftyp":
         return _FTYP_BRANDS.get(head[8:12], "video/mp4")
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith((b"<!doctype html", b"<html")):
-        return "text/html"
-    if text.startswith(b"<svg") or (text.startswith(b"<?xml") and b"<svg" in text):
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if _SVG.match(text):
         return "image/svg+xml"
-    return ""
+    if text[:15].lower().startswith((b"<!doctype html", b"<html")):
+        return "text/html"
+    return "text/plain" if _is_text(head) else ""
+
+
+def _is_text(head: bytes) -> bool:
+    try:
+        head.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A character cut in half by the end of the head is still text.
+        if error.start < len(head) - 3:
+            return False
+    return b"\0" not in head
 
 
 def extension_of(media_type: str) -> str:

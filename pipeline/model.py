@@ -7,6 +7,7 @@ manifest's business: a problem only carries the path into the params.
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -140,12 +141,14 @@ class ModelSchema:
     Attributes:
         inputs: By name, in the service's order.
         source: ``shipped`` with the package, ``live`` or ``cached``.
+        makes: ``image`` when all it can do ends in images, else "".
     """
 
     model_id: str
     name: str
     inputs: Mapping[str, InputSchema]
     source: str
+    makes: str = ""
 
     def find_input(self, name: str) -> InputSchema | None:
         """The input of that name, or None."""
@@ -265,7 +268,14 @@ def parse_model(record: object, *, source: str) -> ModelSchema:
         name=name if isinstance(name, str) and name else model_id,
         inputs={schema.name: schema for schema in parsed},
         source=source,
+        makes=_output_kind(record.get("capabilities")),
     )
+
+
+def _output_kind(capabilities: object) -> str:
+    words = capabilities if isinstance(capabilities, list) else []
+    makes_images = bool(words) and all(str(word).endswith("2img") for word in words)
+    return "image" if makes_images else ""
 
 
 def _parse_input(model_id: str, entry: object) -> InputSchema:
@@ -324,8 +334,9 @@ def _names(messages: object) -> tuple[str, ...]:
 
 
 def _number(value: object) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number else None  # type: ignore[return-value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _length(value: object) -> int | None:

@@ -5,6 +5,8 @@ never a POST, and when to ask again is decided where the ledger and the slots ar
 """
 
 import base64
+import logging
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -45,7 +47,11 @@ PAGE_SIZE = 100  # the service's cap
 BULK_SIZE = 100  # of 200 allowed: a body stays far below the gateway's 6 MB
 MAX_BODY_BYTES = 16 << 20  # above any answer of the service (6 MB), below a bomb
 KEEPALIVE_S = 4.0  # below the 5 s after which common servers hang up on their side
+_LOGGED_BYTES = 4000
 USER_AGENT = f"scenario-pipeline/{__version__}"
+
+
+logger = logging.getLogger(__name__)
 
 
 class HttpApi:
@@ -274,6 +280,7 @@ class HttpApi:
                 raw = await _read_capped(response)
                 status, headers = response.status, response.headers
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            logger.debug("%s %s: %s", method, path, type(error).__name__)
             # An attempt of which no byte of the body left was never a submit.
             unsent = (
                 data is not None
@@ -285,6 +292,16 @@ class HttpApi:
             ) from error
         self._answered_at_s = self._clock.monotonic_s()
         self._learn_time(headers)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug(
+                "%s %s %s %s -> %d %s",
+                method,
+                path,
+                parameters,
+                redacted(data or b""),
+                status,
+                redacted(raw),
+            )
         return self._judge(status, headers, raw, what)
 
     def _judge(
@@ -314,6 +331,17 @@ class HttpApi:
             return
         # Below two seconds it is the header's own coarseness.
         self._skew = skew if abs(skew) > timedelta(seconds=2) else timedelta()
+
+
+def redacted(body: bytes) -> str:
+    """The beginning of a body without what must not be seen.
+
+    The query of every URL goes: a signed URL is a credential; so does base64.
+    """
+    text = body[:_LOGGED_BYTES].decode("utf-8", "replace")
+    text = re.sub(r"""(https?:[^\s"'?]*)\?[^\s"']*""", r"\1?...", text)
+    text = re.sub(r"[A-Za-z0-9+/=]{200,}", "...", text)
+    return text if len(body) <= _LOGGED_BYTES else text + "..."
 
 
 async def _read_capped(response: aiohttp.ClientResponse) -> bytes:

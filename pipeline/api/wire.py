@@ -147,12 +147,12 @@ def parse_job_page(answer: Mapping[str, Any]) -> JobPage:
     records = answer.get("jobs")
     if not isinstance(records, list):
         raise UnexpectedAnswer("the service's answer holds no list of jobs")
-    jobs = []
-    for record in records:
-        if isinstance(record, dict) and is_safe_id(
-            record.get("jobId") or record.get("id")
-        ):
-            jobs.append(parse_job(record))
+    jobs = [
+        parse_job(record)
+        for record in records
+        if isinstance(record, dict)
+        and is_safe_id(record.get("jobId") or record.get("id"))
+    ]
     return JobPage(
         jobs=tuple(jobs), next_token=_string(answer.get("nextPaginationToken"))
     )

@@ -33,24 +33,14 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
             prog_name="pipeline",
             standalone_mode=False,
         )
-    except click.exceptions.Exit as error:
-        return ExitCode(error.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
-    except ManifestError as error:
-        for fault in error.faults:
-            _say(str(fault))
-        return error.exit_code
     except PipelineError as error:
-        _say(f"error: {error.message}")
-        if error.hint:
-            _say(f"  next: {error.hint}")
+        _show(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone: nobody is left to tell.
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
@@ -60,6 +50,16 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
         _say("this is a bug in pipeline: please report it with the lines above")
         return ExitCode.BUG
     return result if isinstance(result, ExitCode) else ExitCode.OK
+
+
+def _show(error: PipelineError) -> None:
+    if isinstance(error, ManifestError):
+        for fault in error.faults:
+            _say(str(fault))
+        return
+    _say(f"error: {error.message}")
+    if error.hint:
+        _say(f"  next: {error.hint}")
 
 
 def _say(text: str) -> None:

@@ -9,9 +9,8 @@ import click
 
 from pipeline.cli.text import one_line, plural, printable
 from pipeline.errors import ExitCode, ManifestError
-from pipeline.job import Job, JobStatus
-from pipeline.launch import output_folder, plan
-from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.job import JobStatus
+from pipeline.launch import open_for_reading, output_folder, plan
 from pipeline.manifest import load_manifest, validate_manifest
 from pipeline.planning import Action, PlannedItem, Selection
 from pipeline.planning.decision import SIGNS
@@ -106,23 +105,10 @@ def status_command(
     """Counts and reasons from the ledger."""
     loaded = load_manifest(manifest, allow_outside=allow_outside)
     folder = output_folder(loaded, output=output, emulate=emulate)
-    path = folder / LEDGER_NAME
-    counts: Counter[JobStatus] = Counter()
-    troubled: list[Job] = []
-    if path.is_file():
-        with Ledger(path, read_only=True) as ledger:
-            counts.update(ledger.count_by_status())
-            troubled = [
-                job
-                for job in ledger.find_latest_jobs_in(
-                    JobStatus.FAILED, JobStatus.UNKNOWN
-                )
-            ]
-            charged = ledger.total_charged()
-    else:
-        from decimal import Decimal
-
-        charged = Decimal(0)
+    with open_for_reading(folder) as ledger:
+        counts = Counter(ledger.count_by_status())
+        troubled = list(ledger.find_latest_jobs_in(JobStatus.FAILED, JobStatus.UNKNOWN))
+        charged = ledger.total_charged()
     if as_json:
         for job in troubled:
             print_json(

@@ -54,7 +54,25 @@ def run_command(manifest: Path, options: RunOptions, *, only_failed: bool) -> Ex
     code = ExitCode.BUG
     try:
         with screen:
-            result = _carry_out(loaded, folder, options, selection, progress, screen)
+
+            def on_event(event: Event) -> None:
+                progress.take(event)
+                screen.take(event)
+                if options.as_json:
+                    _print_event(event)
+
+            with _signals(screen) as on_start:
+                result = asyncio.run(
+                    run(
+                        loaded,
+                        output=folder,
+                        emulate=options.emulate,
+                        selection=selection,
+                        settings=_settings(options),
+                        on_event=on_event,
+                        on_start=on_start,
+                    )
+                )
         code = result.exit_code
         if not options.quiet:
             _tell_result(progress, result, folder, screen)
@@ -65,34 +83,6 @@ def run_command(manifest: Path, options: RunOptions, *, only_failed: bool) -> Ex
         if options.as_json:
             _print_done(progress, result, code)
     return code
-
-
-def _carry_out(
-    loaded: Manifest,
-    folder: Path,
-    options: RunOptions,
-    selection: Selection,
-    progress: Progress,
-    screen: Screen,
-) -> RunResult:
-    def on_event(event: Event) -> None:
-        progress.take(event)
-        screen.take(event)
-        if options.as_json:
-            _print_event(event, progress)
-
-    with _signals(screen) as on_start:
-        return asyncio.run(
-            run(
-                loaded,
-                output=folder,
-                emulate=options.emulate,
-                selection=selection,
-                settings=_settings(options),
-                on_event=on_event,
-                on_start=on_start,
-            )
-        )
 
 
 @contextmanager
@@ -207,7 +197,7 @@ def _tell_result(
         screen.say(f"  next: {advice}")
 
 
-def _print_event(event: Event, progress: Progress) -> None:
+def _print_event(event: Event) -> None:
     match event:
         case Launched():
             print_json(event="launch", **asdict(event))

@@ -1,6 +1,6 @@
 """Progress → a live picture on a terminal, or plain lines at a calm rate. To stderr."""
 
-from typing import Protocol
+from typing import Protocol, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -8,7 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.progress import Progress
+from pipeline.cli.progress import Progress, Trouble
 from pipeline.cli.text import duration, one_line, plural
 from pipeline.events import Event, Halted, JobChanged, Launched, Warned
 from pipeline.job import JobStatus
@@ -27,7 +27,7 @@ _BUSY = (
 class Screen(Protocol):
     """What shows a run to a person."""
 
-    def __enter__(self) -> "Screen":
+    def __enter__(self) -> Self:
         """Begin to show."""
 
     def __exit__(self, *error: object) -> None:
@@ -55,7 +55,7 @@ class LiveScreen:
             transient=True,
         )
 
-    def __enter__(self) -> "LiveScreen":
+    def __enter__(self) -> Self:
         self._live.__enter__()
         return self
 
@@ -63,6 +63,7 @@ class LiveScreen:
         self._live.__exit__(None, None, None)
 
     def take(self, event: Event) -> None:
+        """What the picture does not show."""
         match event:
             case Halted():
                 self.say(f"stopped submitting: {one_line(event.reason)}")
@@ -72,6 +73,7 @@ class LiveScreen:
                 self.say(f"warning: {_of_item(event)}")
 
     def say(self, text: str) -> None:
+        """A line of its own."""
         self._console.print(Text(text))
 
     def _render(self) -> RenderableType:
@@ -89,16 +91,7 @@ class LiveScreen:
             _pace(progress),
         )
         lines: list[RenderableType] = [head, bar, self._states(), self._slots()]
-        for trouble in list(progress.troubles)[-_TROUBLES_SHOWN:]:
-            lines.append(
-                Text.assemble(
-                    ("  ✗ ", "red"),
-                    one_line(trouble.item_id, 40),
-                    (f"  {one_line(trouble.reason, 100)}", "dim"),
-                    no_wrap=True,
-                    overflow="ellipsis",
-                )
-            )
+        lines += map(_trouble_line, list(progress.troubles)[-_TROUBLES_SHOWN:])
         return Group(*lines)
 
     def _states(self) -> Text:
@@ -147,7 +140,7 @@ class PlainScreen:
             stderr=True, highlight=False, soft_wrap=True, no_color=True
         )
 
-    def __enter__(self) -> "PlainScreen":
+    def __enter__(self) -> Self:
         self.say(self._title)
         if self._emulated:
             self.say("EMULATED: nothing is real, nothing is spent")
@@ -157,6 +150,7 @@ class PlainScreen:
         return None
 
     def take(self, event: Event) -> None:
+        """Failures at once, progress every few seconds."""
         match event:
             case Launched():
                 self._said_at_s = self._progress.clock.monotonic_s()
@@ -181,6 +175,7 @@ class PlainScreen:
         self._tell_progress()
 
     def say(self, text: str) -> None:
+        """A line of its own."""
         self._console.print(Text(text))
 
     def _tell_progress(self) -> None:
@@ -206,18 +201,30 @@ class QuietScreen:
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
 
-    def __enter__(self) -> "QuietScreen":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         return None
 
     def take(self, event: Event) -> None:
+        """Only what stops the run."""
         if isinstance(event, Halted):
             self.say(f"stopped submitting: {one_line(event.reason, 400)}")
 
     def say(self, text: str) -> None:
+        """A line of its own."""
         self._console.print(Text(text))
+
+
+def _trouble_line(trouble: Trouble) -> Text:
+    return Text.assemble(
+        ("  ✗ ", "red"),
+        one_line(trouble.item_id, 40),
+        (f"  {one_line(trouble.reason, 100)}", "dim"),
+        no_wrap=True,
+        overflow="ellipsis",
+    )
 
 
 def _pace(progress: Progress) -> str:

@@ -207,7 +207,7 @@ class Api:
         second = self.service.timeline.now_ms() // MS_PER_S
         count = self._second[1] if self._second[0] == second else 0
         if count >= most:
-            raise self.service.too_many("Too many requests")
+            raise self.service.gate.too_many("Too many requests")
         self._second = (second, count + 1)
 
     def _demand_project(self, request: web.Request) -> None:

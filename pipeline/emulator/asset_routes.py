@@ -9,12 +9,12 @@ from aiohttp import web
 from pipeline.emulator.app import Api, Exchange
 from pipeline.emulator.chances import chance_of
 from pipeline.emulator.image_files import MEDIA_TYPES_BY_FORMAT, OUTPUT_FORMATS
-from pipeline.emulator.job_queries import parse_page_size
+from pipeline.emulator.job_queries import parse_date, parse_page_size
 from pipeline.emulator.refusal import bad_request, not_found
 from pipeline.emulator.service import Answer
-from pipeline.emulator.timeline import from_iso
 
 TOO_MANY_IDS = "Too many assetIds provided in a single request"
+FIRST_DATE = "1970-01-01T00:00:00.000Z"
 FIRST_TOKEN = "0"  # noqa: S105 - where the first page begins
 
 
@@ -76,7 +76,7 @@ class AssetRoutes:
         found = sorted(self._service.assets.listed_ids(now_ms), reverse=True)
         if query.get("sortDirection") == "asc":
             found.reverse()
-        after_ms = from_iso(query["createdAfter"]) if "createdAfter" in query else -1
+        after_ms = parse_date(query.get("createdAfter") or FIRST_DATE)
         types = set(
             filter(None, (query.get("types") or query.get("type", "")).split(","))
         )
@@ -90,7 +90,10 @@ class AssetRoutes:
                 and (not types or kind in types)
             ):
                 chosen.append(asset_id)
-        start = int(query.get("paginationToken") or FIRST_TOKEN)
+        token = query.get("paginationToken") or FIRST_TOKEN
+        if not token.isdecimal():
+            raise bad_request("Invalid pagination token")
+        start = int(token)
         end = start + parse_page_size(query)
         page = [await self._describe(name, exchange) for name in chosen[start:end]]
         body: dict[str, object] = {"assets": page}

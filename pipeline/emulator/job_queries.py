@@ -74,7 +74,7 @@ def parse_job_query(query: Mapping[str, str], now_ms: int) -> JobQuery:
     if status and status not in STATUSES:
         raise bad_request('"status" must be one of the job statuses')
     after_text = query.get("updatedAfter" if by_update else "createdAfter", "")
-    after_ms = _date(after_text) if after_text else -1
+    after_ms = parse_date(after_text) if after_text else -1
     is_windowed = query.get("authorId") or query.get("hideResults") == "false"
     if is_windowed and not after_text:
         after_ms = now_ms - WINDOW_MS
@@ -169,7 +169,12 @@ def _parse_token(text: str, *, by_update: bool) -> int | None:
     return position
 
 
-def _date(text: str) -> int:
+def parse_date(text: str) -> int:
+    """An ISO date as milliseconds.
+
+    Raises:
+        Refused: 400 for anything else.
+    """
     try:
         return from_iso(text)
     except ValueError as error:

@@ -36,11 +36,15 @@ class Journal:
         self._file = self.path.open("a+b")
         self._file.seek(0)
         whole = 0
-        for line in self._file:
-            if not line.endswith(b"\n"):
-                break
-            whole += len(line)
-            yield json.loads(line)
+        try:
+            for line in self._file:
+                if not line.endswith(b"\n"):
+                    break
+                whole += len(line)
+                yield json.loads(line)
+        except ValueError:
+            self.close()
+            raise
         self._file.seek(whole)
         self._file.truncate()
 

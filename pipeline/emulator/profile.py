@@ -124,7 +124,6 @@ class EmulatorProfile:
         image_set_outputs: Number of images with ``imageSetMode``; None: ``numOutputs``.
         seed_as_number: ``metadata.seed`` of an asset is a number.
         output_index_zero: ``outputIndex`` is 0 for every output.
-        shuffled_asset_ids: ``assetIds`` is not in the order of the outputs.
         bulk_cap: More ids than this in one get-bulk get 400.
         bulk_unknown: ``omit`` leaves unknown ids out, ``404`` fails the call.
         bulk_shuffled: get-bulk answers in another order than it was asked.
@@ -252,7 +251,6 @@ class EmulatorProfile:
     image_set_outputs: int | None = None
     seed_as_number: bool = False
     output_index_zero: bool = False
-    shuffled_asset_ids: bool = False
     bulk_cap: int = 200
     bulk_unknown: str = "omit"
     bulk_shuffled: bool = False

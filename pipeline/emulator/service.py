@@ -18,11 +18,10 @@ from pipeline.emulator.chances import chance_of
 from pipeline.emulator.fates import (
     LARGE_HINT,
     LARGE_TEXT,
-    MODERATED_TEXT,
     decide_fate,
-    is_moderated,
     repeats_matter,
 )
+from pipeline.emulator.gate import Gate
 from pipeline.emulator.identity import digest_of, make_id
 from pipeline.emulator.job_store import JobStore, job_of_record
 from pipeline.emulator.jobs import TERMINAL, EmulatedJob, describe_job, schedule
@@ -30,8 +29,8 @@ from pipeline.emulator.journal import FileStore, Journal
 from pipeline.emulator.model_records import ModelRecord, load_models
 from pipeline.emulator.pricing import Price, price_of, tidy
 from pipeline.emulator.profile import EmulatorProfile
-from pipeline.emulator.refusal import Refused, bad_request, not_found
-from pipeline.emulator.timeline import MS_PER_S, Timeline, span_ms
+from pipeline.emulator.refusal import bad_request, not_found
+from pipeline.emulator.timeline import Timeline
 from pipeline.emulator.uploads import Uploads, upload_of_record
 from pipeline.emulator.validation import (
     CheckedInputs,
@@ -42,7 +41,6 @@ from pipeline.emulator.validation import (
 QUOTE_STATUS = 269
 SEED_LIMIT = 2**31
 CANNOT_CANCEL = "Cannot cancel this type of job. Action not permitted."
-CEILING_TEXT = "Too many parallel jobs for your plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +94,7 @@ class Service:
         self.uploads = Uploads(
             profile, self.store, self.assets, self.files, self._journal
         )
-        self._latest_submit_ms: int | None = None
+        self.gate = Gate(profile, self.store, self.account)
         self._latest_by_inputs: dict[str, int] = {}
         self._restore(records)
 
@@ -119,19 +117,19 @@ class Service:
             raise not_found("Model", model_id)
         if not isinstance(body, dict):
             raise bad_request("The request body must be a JSON object")
-        self._demand_plan(model_id)
+        self.gate.demand_plan(model_id)
         checked = check_inputs(
             model, body, profile, lambda asset: self.assets.can_be_used(asset, now_ms)
         )
         price = price_of(model, checked.accepted, profile)
         if is_quote:
             if profile.quotes_need_slot:
-                self._demand_slot()
+                self.gate.demand_slot()
             return Answer(status=QUOTE_STATUS, body={"job": {}, **_costs(price)})
         self.books.dry_runs_in_body += "dryRun" in body
         charged_cu = price.generation_cu * profile.charge_factor
         charged = replace(price, generation_cu=charged_cu)
-        self._demand_all(now_ms, checked, charged, author_id)
+        self.gate.demand_all(now_ms, checked, charged, author_id)
         job = self._same_running_job(model_id, checked, now_ms)
         if job is None:
             job = self._make_job(now_ms, model, checked, charged, author_id)
@@ -228,52 +226,6 @@ class Service:
             **self.books.as_json(),
         }
 
-    # --- what stands between a request and a job -------------------------------
-
-    def _demand_plan(self, model_id: str) -> None:
-        if model_id in self.profile.restricted_models:
-            raise Refused(
-                403,
-                f"Model {model_id} is not available on your plan",
-                name="ModelAccessRestrictedError",
-                modelId=model_id,
-                requiredPlan=self.profile.required_plan,
-            )
-
-    def _demand_all(
-        self, now_ms: int, checked: CheckedInputs, price: Price, author_id: str
-    ) -> None:
-        profile = self.profile
-        prompt = str(checked.accepted.get("prompt", ""))
-        if profile.moderation_status is not None and is_moderated(prompt, profile):
-            raise Refused(profile.moderation_status, MODERATED_TEXT)
-        if profile.cooldown_s and self._latest_submit_ms is not None:
-            over_ms = self._latest_submit_ms + span_ms(profile.cooldown_s) - now_ms
-            if over_ms > 0:
-                remaining = -(-over_ms // MS_PER_S)
-                raise self.too_many("cooldown", remainingSeconds=remaining)
-        self._demand_slot()
-        self.account.demand(author_id, price.total_cu)
-
-    def _demand_slot(self) -> None:
-        profile = self.profile
-        if profile.ceiling is None:
-            return
-        if self.store.in_flight + profile.ceiling_taken < profile.ceiling:
-            return
-        if not profile.announce_ceiling:
-            raise self.too_many(CEILING_TEXT)
-        limit = profile.announced_ceiling or profile.ceiling
-        details = {"actionName": profile.ceiling_action, "actionLimit": limit}
-        raise self.too_many(CEILING_TEXT, details=details)
-
-    def too_many(self, reason: str, **body: object) -> Refused:
-        """A 429 with these keys, and with ``Retry-After`` if the profile says so."""
-        headers = {}
-        if self.profile.retry_after_s is not None:
-            headers["Retry-After"] = str(self.profile.retry_after_s)
-        return Refused(429, reason, headers=headers, **body)
-
     # --- jobs -------------------------------------------------------------------
 
     def _make_job(
@@ -346,7 +298,7 @@ class Service:
         if job.job_type != "custom":
             return
         self.assets.add_outputs(job)
-        self._latest_submit_ms = job.created_ms
+        self.gate.latest_submit_ms = job.created_ms
         digest = self._watched_digest(job.model_id, job.inputs)
         if digest:
             self._latest_by_inputs[digest] = job.number

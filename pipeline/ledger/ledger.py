@@ -4,48 +4,42 @@ Every change of a job's status goes through one statement that names the legal
 statuses before it, so an illegal transition cannot be written.
 """
 
-import json
-import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from pipeline.clock import format_utc, parse_utc
-from pipeline.errors import LedgerError, OutputError
-from pipeline.job import (
-    LEGAL_TRANSITIONS,
-    Asset,
-    AssetId,
-    Failure,
-    FailureClass,
-    Job,
-    JobKey,
-    JobStatus,
-    RemoteId,
+from pipeline.clock import format_utc
+from pipeline.job import LEGAL_TRANSITIONS, Asset, AssetId, Job, JobStatus, RemoteId
+from pipeline.ledger.connection import SqliteErrors, connect
+from pipeline.ledger.migrations import check_version, migrate
+from pipeline.ledger.rows import (
+    CHANGING_COLUMNS,
+    COLUMNS,
+    asset_from,
+    asset_values,
+    changing_values,
+    fixed_values,
+    job_from,
 )
-from pipeline.ledger.migrations import CURRENT_VERSION, check_version, migrate
 
 LEDGER_NAME = "ledger.sqlite3"
-_BUSY_TIMEOUT_S = 10.0
-_STORAGE_ERRORS = (
-    "SQLITE_FULL",
-    "SQLITE_IOERR",
-    "SQLITE_CANTOPEN",
-    "SQLITE_READONLY",
-)
-_COLUMNS = (
-    "row_id, item_id, attempt, job_key, request_key, model_id, status, request, seed,"
-    " derived_seed, remote_id, base_url, project_id, author_id, charged, sent_at, submitted_at,"
-    " finished_at, saved_at, remote_assets, echo, failure_class, failure_reason,"
-    " failure_hint, failure_trace"
-)
+IN_MEMORY = Path(":memory:")
+_SELECT = f"SELECT {', '.join(COLUMNS)} FROM jobs"  # noqa: S608 - constants alone
 _INSERT = (
-    f"INSERT INTO jobs ({_COLUMNS}) VALUES "  # noqa: S608 - constants alone
-    f"(NULL{', ?' * (_COLUMNS.count(','))})"
+    f"INSERT INTO jobs ({', '.join(COLUMNS[1:])})"  # noqa: S608 - constants alone
+    f" VALUES ({', '.join('?' * len(COLUMNS[1:]))})"
+)
+_UPDATE = (
+    f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in CHANGING_COLUMNS)}"  # noqa: S608 - constants alone
+    " WHERE row_id = ?"
+)
+_IS_LATEST = (
+    "attempt = (SELECT max(attempt) FROM jobs AS other"
+    " WHERE other.item_id = jobs.item_id)"
 )
 _BEFORE = {
     status: tuple(
@@ -55,11 +49,16 @@ _BEFORE = {
 }
 
 
+class IllegalTransition(Exception):
+    """A bug: a job was to take a step that its life does not have."""
+
+
 class Ledger:
     """One open ledger file.
 
     Args:
-        path: The file; made when missing, unless ``read_only``.
+        path: The file; made when missing, unless ``read_only``. ``IN_MEMORY`` is
+            none at all.
         read_only: For ``status`` and ``plan``: works while a run writes.
 
     Raises:
@@ -70,17 +69,14 @@ class Ledger:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         with self._translated():
-            self._connection = _connect(path, read_only=read_only)
+            self._connection = connect(path, read_only=read_only)
             try:
                 if not read_only:
                     self._connection.execute("PRAGMA journal_mode = WAL")
                     self._connection.execute("PRAGMA synchronous = FULL")
                     migrate(self._connection, path)
-                elif check_version(self._connection, path) < CURRENT_VERSION:
-                    raise LedgerError(
-                        f"{path} has an older format",
-                        hint="the next run brings it up to date",
-                    )
+                else:
+                    check_version(self._connection, path, exact=True)
             except BaseException:
                 self._connection.close()
                 raise
@@ -171,22 +167,13 @@ class Ledger:
             )
             self._connection.executemany(
                 "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        job.row_id,
-                        asset.output_index,
-                        asset.asset_id,
-                        asset.path,
-                        asset.sha256,
-                        asset.size_bytes,
-                        asset.media_type,
-                        asset.width_px,
-                        asset.height_px,
-                    )
-                    for asset in job.assets
-                ],
+                [asset_values(job.row_id, asset) for asset in job.assets],
             )
         return self._advance(job, JobStatus.SAVED)
+
+    def record_found(self, job: Job) -> None:
+        """Write a SAVED job that a sidecar remembers and no row does."""
+        self.record_saved(self._insert_or_advance(job, JobStatus.SUCCEEDED))
 
     def record_upload(
         self, sha256: str, project_id: str, asset_id: AssetId, now: datetime
@@ -237,15 +224,14 @@ class Ledger:
 
     def find_jobs_in(self, *statuses: JobStatus) -> Iterator[Job]:
         """Jobs in any of ``statuses``, oldest first."""
-        marks = ", ".join("?" * len(statuses))
-        return self._jobs(f"WHERE status IN ({marks}) ORDER BY row_id", statuses)
+        return self._jobs(
+            f"WHERE status IN ({_marks(statuses)}) ORDER BY row_id", statuses
+        )
 
     def find_latest_jobs_in(self, *statuses: JobStatus) -> Iterator[Job]:
         """Items whose newest attempt is in any of ``statuses``, oldest first."""
-        marks = ", ".join("?" * len(statuses))
         return self._jobs(
-            f"WHERE status IN ({marks}) AND attempt = (SELECT max(attempt) FROM jobs"
-            " AS other WHERE other.item_id = jobs.item_id) ORDER BY row_id",
+            f"WHERE status IN ({_marks(statuses)}) AND {_IS_LATEST} ORDER BY row_id",
             statuses,
         )
 
@@ -284,13 +270,19 @@ class Ledger:
         with self._translated():
             return dict(self._connection.execute("SELECT key, value FROM meta"))
 
+    def find_origin(self) -> dict[str, str]:
+        """Base URL and project of the first job; empty without any."""
+        with self._translated():
+            row = self._connection.execute(
+                "SELECT base_url, project_id FROM jobs ORDER BY row_id LIMIT 1"
+            ).fetchone()
+        return {} if row is None else {"base_url": row[0], "project_id": row[1]}
+
     def count_by_status(self) -> dict[JobStatus, int]:
         """How many items there are in each status, by their newest attempt."""
         with self._translated():
             rows = self._connection.execute(
-                "SELECT status, count(*) FROM jobs WHERE attempt ="
-                " (SELECT max(attempt) FROM jobs AS other"
-                "  WHERE other.item_id = jobs.item_id) GROUP BY status"
+                f"SELECT status, count(*) FROM jobs WHERE {_IS_LATEST} GROUP BY status"  # noqa: S608 - constants alone
             ).fetchall()
         return {JobStatus(status): count for status, count in rows}
 
@@ -308,22 +300,17 @@ class Ledger:
         if job.row_id:
             return self._advance(job, status)
         with self._translated():
-            cursor = self._connection.execute(_INSERT, _row_of(job, status)[1:])
+            cursor = self._connection.execute(
+                _INSERT, (*fixed_values(job), *changing_values(job, status))
+            )
         return replace(job, row_id=cursor.lastrowid or 0, status=status)
 
     def _advance(self, job: Job, status: JobStatus) -> Job:
         before = _BEFORE[status]
-        row = _row_of(job, status)
-        marks = ", ".join("?" * len(before))
         with self._translated():
             cursor = self._connection.execute(
-                "UPDATE jobs SET status = ?, request = ?, seed = ?, derived_seed = ?, remote_id = ?,"  # noqa: S608 - marks alone
-                " base_url = ?, project_id = ?, author_id = ?, charged = ?,"
-                " sent_at = ?, submitted_at = ?, finished_at = ?, saved_at = ?,"
-                " remote_assets = ?, echo = ?, failure_class = ?, failure_reason = ?,"
-                f" failure_hint = ?, failure_trace = ? WHERE row_id = ?"
-                f" AND status IN ({marks})",
-                (*row[6:], job.row_id, *before),
+                f"{_UPDATE} AND status IN ({_marks(before)})",
+                (*changing_values(job, status), job.row_id, *before),
             )
         if cursor.rowcount != 1:
             raise IllegalTransition(
@@ -333,47 +320,11 @@ class Ledger:
 
     def _jobs(self, where: str, values: tuple[object, ...] = ()) -> Iterator[Job]:
         with self._translated():
-            rows = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM jobs {where}",  # noqa: S608 - constants alone
-                values,
-            )
-            for row in rows:
-                yield self._job_from(row)
-
-    def _job_from(self, row: tuple[Any, ...]) -> Job:
-        status = JobStatus(row[6])
-        return Job(
-            row_id=row[0],
-            item_id=row[1],
-            attempt=row[2],
-            job_key=JobKey(row[3]),
-            request_key=JobKey(row[4]),
-            model_id=row[5],
-            status=status,
-            request=json.loads(row[7]),
-            seed=row[8],
-            derived_seed=bool(row[9]),
-            remote_id=None if row[10] is None else RemoteId(row[10]),
-            base_url=row[11],
-            project_id=row[12],
-            author_id=row[13],
-            charged=None if row[14] is None else Decimal(row[14]),
-            sent_at=_time(row[15]),
-            submitted_at=_time(row[16]),
-            finished_at=_time(row[17]),
-            saved_at=_time(row[18]),
-            remote_assets=tuple(json.loads(row[19])),
-            echo=None if row[20] is None else json.loads(row[20]),
-            failure=None
-            if row[22] is None
-            else Failure(
-                kind=None if row[21] is None else FailureClass(row[21]),
-                reason=row[22],
-                hint=row[23] or "",
-                trace_id=row[24] or "",
-            ),
-            assets=self._assets_of(row[0]) if status is JobStatus.SAVED else (),
-        )
+            for row in self._connection.execute(f"{_SELECT} {where}", values):
+                job = job_from(row, ())
+                if job.status is JobStatus.SAVED:
+                    job = replace(job, assets=self._assets_of(job.row_id))
+                yield job
 
     def _assets_of(self, row_id: int) -> tuple[Asset, ...]:
         rows = self._connection.execute(
@@ -381,116 +332,11 @@ class Ledger:
             " width_px, height_px FROM assets WHERE row_id = ? ORDER BY output_index",
             (row_id,),
         )
-        return tuple(
-            Asset(
-                output_index=index,
-                asset_id=AssetId(asset_id),
-                path=path,
-                sha256=sha256,
-                size_bytes=size_bytes,
-                media_type=media_type,
-                width_px=width_px,
-                height_px=height_px,
-            )
-            for index, asset_id, path, sha256, size_bytes, media_type, width_px, height_px in rows  # noqa: E501
-        )
+        return tuple(map(asset_from, rows))
 
-    def _translated(self) -> "_SqliteErrors":
-        return _SqliteErrors(self.path)
+    def _translated(self) -> SqliteErrors:
+        return SqliteErrors(self.path)
 
 
-class IllegalTransition(Exception):
-    """A bug: a job was to take a step that its life does not have."""
-
-
-class _SqliteErrors:
-    """Within the block, an error of SQLite becomes one of ours."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if not isinstance(error, sqlite3.Error):
-            return
-        name = getattr(error, "sqlite_errorname", "")
-        if name.startswith(_STORAGE_ERRORS):
-            raise OutputError(
-                f"cannot write {self._path}: {error}",
-                hint="free some space or make the folder writable, then run again",
-            ) from error
-        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            raise LedgerError(
-                f"{self._path} is locked by another program",
-                hint="close what has it open, then run again",
-            ) from error
-        if isinstance(error, sqlite3.DatabaseError) and (
-            name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
-        ):
-            raise LedgerError(
-                f"{self._path} is damaged: {error}",
-                hint="move it away and run again: the sidecars rebuild it",
-            ) from error
-
-
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    if read_only:
-        return sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            isolation_level=None,
-            timeout=_BUSY_TIMEOUT_S,
-            check_same_thread=False,
-        )
-    return sqlite3.connect(
-        path,
-        isolation_level=None,
-        timeout=_BUSY_TIMEOUT_S,
-        check_same_thread=False,
-    )
-
-
-def _row_of(job: Job, status: JobStatus) -> tuple[object, ...]:
-    failure = job.failure
-    return (
-        job.row_id,
-        job.item_id,
-        job.attempt,
-        job.job_key,
-        job.request_key,
-        job.model_id,
-        status,
-        json.dumps(job.request or {}, ensure_ascii=False),
-        job.seed,
-        int(job.derived_seed),
-        job.remote_id,
-        job.base_url,
-        job.project_id,
-        job.author_id,
-        None if job.charged is None else str(job.charged),
-        _text(job.sent_at),
-        _text(job.submitted_at),
-        _text(job.finished_at),
-        _text(job.saved_at),
-        json.dumps(job.remote_assets),
-        None if job.echo is None else json.dumps(job.echo, ensure_ascii=False),
-        None if failure is None else failure.kind,
-        None if failure is None else failure.reason,
-        None if failure is None else failure.hint,
-        None if failure is None else failure.trace_id,
-    )
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else format_utc(moment)
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else parse_utc(text)
+def _marks(values: tuple[object, ...]) -> str:
+    return ", ".join("?" * len(values))

@@ -17,8 +17,15 @@ def find_version(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def check_version(connection: sqlite3.Connection, path: Path) -> int:
+def check_version(
+    connection: sqlite3.Connection, path: Path, *, exact: bool = False
+) -> int:
     """The version of the tables.
+
+    Args:
+        connection: The open file.
+        path: For messages.
+        exact: For readers, who cannot migrate: refuse an older format too.
 
     Raises:
         LedgerError: The file was made by a newer version of this tool.
@@ -29,6 +36,10 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
             f"{path} was written by a newer version of pipeline "
             f"(format {version}, this one reads up to {CURRENT_VERSION})",
             hint="upgrade scenario-pipeline",
+        )
+    if exact and version < CURRENT_VERSION:
+        raise LedgerError(
+            f"{path} has an older format", hint="the next run brings it up to date"
         )
     return version
 

@@ -8,10 +8,10 @@ from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import ILLEGAL
 from pipeline.manifest.manifest import ItemTemplate
 from pipeline.manifest.matrix import Matrix, TooManyExcludes, value_key
-from pipeline.manifest.nodes import VARIABLE_NAME, NodeReader
+from pipeline.manifest.node import Broken, Node
+from pipeline.manifest.node_reader import VARIABLE_NAME, NodeReader
 from pipeline.manifest.references import BadPath, locate_file
 from pipeline.manifest.rows import BadRows, RowsFile
-from pipeline.manifest.source import Broken, Node, find_mark
 from pipeline.manifest.substitution import (
     Compiled,
     Scope,
@@ -21,9 +21,12 @@ from pipeline.manifest.substitution import (
 from pipeline.model import suggestion
 
 MAX_ITEMS = 5_000_000
+MAX_AXES = 50
+MAX_MATRIX_ENTRIES = 1_000
 
 ITEM_KEYS = ("id", "prompt", "params", "matrix", "rows", "vars", "model")
 _MATRIX_KEYS = ("include", "exclude")
+_COUNTABLE = 10**15
 _ROWS_SUFFIXES = {".csv": False, ".jsonl": True, ".ndjson": True}
 
 
@@ -33,7 +36,6 @@ class ItemReader:
     Args:
         reader: Of the manifest's nodes.
         file: The manifest's path as the user gave it.
-        text: Of the manifest.
         folder: Of the manifest, absolute.
         allow_outside: Whether files of rows may lie outside the folder.
         variables: From the top level's ``vars``.
@@ -45,7 +47,6 @@ class ItemReader:
         reader: NodeReader,
         *,
         file: str,
-        text: str,
         folder: Path,
         allow_outside: bool,
         variables: Mapping[str, Node],
@@ -54,7 +55,6 @@ class ItemReader:
         self._reader = reader
         self._faults: Faults = reader.faults
         self._file = file
-        self._text = text
         self._folder = folder
         self._allow_outside = allow_outside
         self._variables = variables
@@ -93,13 +93,16 @@ class ItemReader:
             return None
         names = columns | axes | variables.keys()
         params, param_nodes, broken = self._params(entries, names)
+        model = self._text_of(entries.get("model"), "model", names)
+        if "model" in entries and model is None:
+            return None
         item_id = self._item_id(node, entries.get("id"), names)
         if item_id and not self._tells_apart(item_id, matrix, row_count, columns):
             item_id = None
         return ItemTemplate(
             node=node,
             item_id=item_id,
-            model=self._text_of(entries.get("model"), "model", names),
+            model=model,
             params=params,
             param_nodes=param_nodes,
             variables=variables,
@@ -131,7 +134,7 @@ class ItemReader:
             for part in found[0].parts:
                 match = ILLEGAL.search(part) if isinstance(part, str) else None
                 if match:
-                    mark = find_mark(self._text, node, match.group())
+                    mark = self._reader.mark_of(node, match.group())
                     text = f"an id cannot contain {match.group()!r}"
                     hint = "use letters, digits, '.', '_', '-' and '/' for folders"
                     self._faults.add(mark, text, hint)
@@ -173,7 +176,7 @@ class ItemReader:
         """The inputs, their nodes, and the names of those that are broken."""
         nodes: dict[str, Node] = {}
         if (params := entries.get("params")) is not None:
-            nodes.update(self._reader.mapping(params, "params") or {})
+            nodes.update(self._reader.entries(params, "params"))
         if (prompt := entries.get("prompt")) is not None:
             if "prompt" in nodes:
                 text = "the prompt is given twice: here and under params"
@@ -209,6 +212,9 @@ class ItemReader:
         include = self._entries(entries.get("include"), "include")
         for entry in exclude:
             self._check_exclude(entry, axes)
+        if len(axes) > MAX_AXES:
+            text = f"a matrix has at most {MAX_AXES} axes"
+            self._faults.add(node.mark, text, "use `rows` for the items you want")
         if not axes and not include:
             self._faults.add(
                 node.mark, "the matrix has no axis", "write `axis: [a, b]`"
@@ -236,6 +242,10 @@ class ItemReader:
     def _entries(self, node: Node | None, what: str) -> tuple[Mapping[str, Node], ...]:
         elements = self._reader.sequence(node, what) if node is not None else None
         found: list[Mapping[str, Node]] = []
+        if node is not None and elements and len(elements) > MAX_MATRIX_ENTRIES:
+            text = f"{what} has at most {MAX_MATRIX_ENTRIES:,} entries"
+            self._faults.add(node.mark, text, "use `rows` for the items you want")
+            return ()
         for element in elements or ():
             entry = self._reader.variables(element, f"an entry of {what}")
             if element.value == {}:
@@ -264,7 +274,8 @@ class ItemReader:
         size = matrix.product_size * row_count
         hint = "split it into several manifests"
         if size > MAX_ITEMS:
-            text = f"this makes {size:,} items; at most {MAX_ITEMS:,} are possible"
+            shown = f"{size:,}" if size < _COUNTABLE else "countless"
+            text = f"this makes {shown} items; at most {MAX_ITEMS:,} are possible"
             self._faults.add(node.mark, text, hint)
             return 0
         try:

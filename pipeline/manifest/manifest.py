@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.matrix import Matrix
+from pipeline.manifest.node import Node
 from pipeline.manifest.references import ReferenceFiles
 from pipeline.manifest.rows import RowsFile
-from pipeline.manifest.source import Node
 from pipeline.manifest.substitution import Compiled, Template
 from pipeline.model import ModelSchema
 

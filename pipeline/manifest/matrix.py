@@ -9,14 +9,14 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pipeline.manifest.source import Node
+from pipeline.manifest.node import Node
 
 ValueKey = tuple[str, object]
 # axis → key of the value it has to have
 Constraint = Mapping[str, ValueKey]
 
 # Counting what overlapping excludes leave may take this many steps.
-MAX_COUNT_STEPS = 100_000
+MAX_COUNT_STEPS = 2_000_000
 
 
 def value_key(node: Node) -> ValueKey:
@@ -64,7 +64,8 @@ class Matrix:
         Raises:
             TooManyExcludes: It would take too long.
         """
-        return self._count_left({}) + len(self._standalone())
+        excludes = list(map(self._constraint, self.exclude))
+        return _Counter(self.axes, excludes).count({}) + len(self._standalone())
 
     def combinations(self) -> Iterator[dict[str, Node]]:
         """The combinations: the last axis moves fastest, includes come last.
@@ -72,13 +73,16 @@ class Matrix:
         Raises:
             TooManyExcludes: As ``count``.
         """
-        excluded = [self._constraint(entry) for entry in self.exclude]
         standalone = self._standalone()
-        added = [
-            (self._constraint(entry), {k: entry[k] for k in entry.keys() - self.axes})
-            for index, entry in enumerate(self.include)
-            if index not in standalone
-        ]
+        alone = frozenset(standalone)
+        excluded = _Index(dict(enumerate(map(self._constraint, self.exclude))))
+        added = _Index(
+            {
+                index: self._constraint(entry)
+                for index, entry in enumerate(self.include)
+                if index not in alone
+            }
+        )
         keyed = [
             [(value_key(node), node) for node in nodes] for nodes in self.axes.values()
         ]
@@ -88,11 +92,11 @@ class Matrix:
             )
             if excluded or added:
                 keys = dict(zip(self.axes, (key for key, _ in chosen), strict=True))
-                if any(_agrees(wanted, keys) for wanted in excluded):
+                if excluded.matches(keys):
                     continue
-                for wanted, extra in added:
-                    if _agrees(wanted, keys):
-                        combination.update(extra)
+                for index in sorted(added.matches(keys)):
+                    extra = self.include[index]
+                    combination.update((k, extra[k]) for k in extra.keys() - self.axes)
             yield combination
         for index in standalone:
             yield dict(self.include[index])
@@ -101,45 +105,96 @@ class Matrix:
         return {k: value_key(node) for k, node in entry.items() if k in self.axes}
 
     def _standalone(self) -> list[int]:
+        """The includes that no combination agrees with."""
+        if not self.include:
+            return []
+        counter = _Counter(self.axes, list(map(self._constraint, self.exclude)))
         return [
             index
             for index, entry in enumerate(self.include)
-            if self._count_left(self._constraint(entry)) == 0
+            if not counter.count(self._constraint(entry))
         ]
 
-    def _count_left(self, wanted: Constraint) -> int:
-        """How many combinations agree with ``wanted`` and are not excluded."""
-        if not self.axes:
+
+class _Counter:
+    """Counts combinations that agree with values and that no exclude removes.
+
+    Walks the axes with the excludes that still agree, and takes together all values
+    that no exclude names: the cost follows the excludes, not the combinations.
+    """
+
+    def __init__(
+        self, axes: Mapping[str, tuple[Node, ...]], excludes: list[Constraint]
+    ) -> None:
+        self._axes = [
+            (name, frozenset(map(value_key, nodes))) for name, nodes in axes.items()
+        ]
+        self._excludes = excludes
+        self._steps = 0
+
+    def count(self, wanted: Constraint) -> int:
+        """How many there are that have the wanted values; 0 without axes.
+
+        Raises:
+            TooManyExcludes: It would take too long.
+        """
+        if not self._axes:
             return 0
-        axes = [
-            (name, frozenset(map(value_key, nodes)))
-            for name, nodes in self.axes.items()
-        ]
-        excludes = [self._constraint(entry) for entry in self.exclude]
         memo: dict[tuple[int, frozenset[int]], int] = {}
+        return self._count(0, frozenset(range(len(self._excludes))), wanted, memo)
 
-        def count(position: int, active: frozenset[int]) -> int:
-            # ``active``: the excludes that agree with all axes before ``position``.
-            if position == len(axes):
-                return 0 if active else 1
-            if (position, active) in memo:
-                return memo[position, active]
-            if len(memo) > MAX_COUNT_STEPS // max(1, len(excludes)):
-                raise TooManyExcludes
-            name, values = axes[position]
-            if name in wanted:
-                values &= {wanted[name]}
-            free = frozenset(i for i in active if name not in excludes[i])
-            named = {excludes[i][name] for i in active - free} & values
-            total = (len(values) - len(named)) * count(position + 1, free)
-            for value in named:
-                still = (i for i in active - free if excludes[i][name] == value)
-                total += count(position + 1, free.union(still))
-            memo[position, active] = total
-            return total
+    def _count(
+        self,
+        position: int,
+        active: frozenset[int],
+        wanted: Constraint,
+        memo: dict[tuple[int, frozenset[int]], int],
+    ) -> int:
+        # ``active``: the excludes that agree with all axes before ``position``.
+        if position == len(self._axes):
+            return 0 if active else 1
+        if (position, active) in memo:
+            return memo[position, active]
+        self._steps += len(active) + 1
+        if self._steps > MAX_COUNT_STEPS:
+            raise TooManyExcludes
+        name, values = self._axes[position]
+        if name in wanted:
+            values &= {wanted[name]}
+        free: list[int] = []
+        named: dict[ValueKey, list[int]] = {}
+        for index in active:
+            value = self._excludes[index].get(name)
+            if value is None:
+                free.append(index)
+            elif value in values:
+                named.setdefault(value, []).append(index)
+        position += 1
+        total = len(values) - len(named)
+        if total:
+            total *= self._count(position, frozenset(free), wanted, memo)
+        for indexes in named.values():
+            total += self._count(position, frozenset(free + indexes), wanted, memo)
+        memo[position - 1, active] = total
+        return total
 
-        return count(0, frozenset(range(len(excludes))))
 
+class _Index:
+    """Finds the constraints that a combination meets, without trying each."""
 
-def _agrees(wanted: Constraint, keys: Mapping[str, ValueKey]) -> bool:
-    return all(keys[name] == key for name, key in wanted.items())
+    def __init__(self, constraints: Mapping[int, Constraint]) -> None:
+        self._groups: dict[tuple[str, ...], dict[tuple[ValueKey, ...], list[int]]] = {}
+        for index, constraint in constraints.items():
+            names = tuple(sorted(constraint))
+            group = self._groups.setdefault(names, {})
+            group.setdefault(tuple(constraint[n] for n in names), []).append(index)
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
+
+    def matches(self, keys: Constraint) -> list[int]:
+        """The indexes of the constraints that these values meet."""
+        found: list[int] = []
+        for names, group in self._groups.items():
+            found += group.get(tuple(keys[name] for name in names), ())
+        return found

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from pipeline.job import ReferenceAsset
-from pipeline.manifest.media_type import HEAD_BYTES, detect_media_type
+from pipeline.media_type import HEAD_SIZE_BYTES, media_type_of
 
 MAX_REFERENCE_BYTES = 100 * 1024 * 1024
 
@@ -101,7 +101,10 @@ class ReferenceFiles:
                 if size_bytes > MAX_REFERENCE_BYTES:
                     limit = MAX_REFERENCE_BYTES // 1024 // 1024
                     raise BadPath(f"'{text}' is larger than {limit} MiB")
-                media_type = detect_media_type(file.read(HEAD_BYTES))
+                media_type = (
+                    media_type_of(file.read(HEAD_SIZE_BYTES))
+                    or "application/octet-stream"
+                )
                 file.seek(0)
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as exc:

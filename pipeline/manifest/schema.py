@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 
 from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_schema import MAX_ITEMS, ItemReader
 from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest, digest_of
-from pipeline.manifest.nodes import NodeReader
+from pipeline.manifest.node import Broken, Node
+from pipeline.manifest.node_reader import NodeReader
 from pipeline.manifest.references import BadPath, ReferenceFiles
-from pipeline.manifest.source import Broken, Node
 from pipeline.manifest.substitution import LeftOut, Scope, Template, render_value
 from pipeline.model import ASSET_ID_LENGTH, shipped_model_ids, suggestion
 
@@ -25,6 +26,7 @@ MANIFEST_KEYS = (
     "max_cost",
 )
 VERSION = 1
+_SLIP = 0.96  # likeness of one wrong letter in an id of twenty
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _REFERENCE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -153,6 +155,13 @@ class SchemaReader:
         if wrong := check_model_id(model_id):
             self._faults.add(node.mark, wrong)
             return None
+        if self._models(model_id) is None:
+            # One letter off a model we know is a slip; anything else may be new.
+            near = get_close_matches(model_id, shipped_model_ids(), 1, _SLIP)
+            if near:
+                hint = f"did you mean '{near[0]}'?"
+                self._faults.add(node.mark, f"unknown model '{model_id}'", hint)
+                return None
         return model_id
 
     def _check_models(
@@ -166,10 +175,10 @@ class SchemaReader:
     def _params(
         self, node: Node | None, variables: Mapping[str, Node]
     ) -> tuple[dict[str, JsonValue], Mapping[str, Node], frozenset[str]]:
-        nodes = self._reader.mapping(node, "params") if node is not None else None
+        nodes = self._reader.entries(node, "params")
         params: dict[str, JsonValue] = {}
         broken: set[str] = set()
-        for name, value in (nodes or {}).items():
+        for name, value in nodes.items():
             compiled = self._reader.value(value, variables)
             if isinstance(compiled, Broken):
                 broken.add(name)
@@ -177,7 +186,7 @@ class SchemaReader:
             rendered = render_value(compiled, Scope(variables, {}), "")
             assert not isinstance(rendered, LeftOut)
             params[name] = rendered
-        return params, nodes or {}, frozenset(broken)
+        return params, nodes, frozenset(broken)
 
     def _items(
         self,
@@ -200,14 +209,19 @@ class SchemaReader:
         items = ItemReader(
             self._reader,
             file=self._file,
-            text=self._text,
             folder=self._path.parent,
             allow_outside=self._allow_outside,
             variables=variables,
             input_names=[n for n in schema.inputs if n != "prompt"] if schema else (),
         )
-        read = [items.read(element) for element in elements or ()]
-        templates = tuple(template for template in read if template is not None)
+        found: list[ItemTemplate] = []
+        for element in elements or ():
+            if self._faults.is_full:
+                break
+            template = items.read(element)
+            if template is not None:
+                found.append(template)
+        templates = tuple(found)
         total = sum(template.count for template in templates)
         if total > MAX_ITEMS:
             text = f"this makes {total:,} items; at most {MAX_ITEMS:,} are possible"
@@ -216,9 +230,9 @@ class SchemaReader:
         return templates
 
     def _references(self, node: Node | None) -> dict[str, ReferenceAsset | str]:
-        entries = self._reader.mapping(node, "references") if node is not None else None
+        entries = self._reader.entries(node, "references")
         found: dict[str, ReferenceAsset | str] = {}
-        for name, value in (entries or {}).items():
+        for name, value in entries.items():
             found[name] = ""  # known, if broken: no second fault where it is used
             if not _REFERENCE_NAME.fullmatch(name):
                 hint = "use letters, digits, '.', '_' and '-'"

@@ -1,88 +1,31 @@
 """YAML text → Nodes: values that remember their line and column.
 
 Built from the C parser's events, so that every value keeps its place at the
-cost of one small object. Scalars follow the core rules of YAML 1.2, stricter
-where 1.1 and 1.2 differ in a way that costs money: ``no``, ``yes``, ``on`` and
-``off`` are text, ``1e3`` is a number, and ``012`` is refused (10 in YAML 1.1,
-12 in 1.2). Refused as well: duplicate keys, tags, merge keys, several
-documents, alias bombs. What the keys mean is schema.py's business.
+cost of one small object; scalar.py says what a scalar means. Refused: duplicate
+keys, tags, merge keys, several documents, alias bombs. What the keys mean is
+schema.py's business.
 """
 
 import contextlib
 import gc
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from pipeline.manifest.faults import Faults
-from pipeline.manifest.text import check_characters, decode_utf8, find_in_text
+from pipeline.manifest.node import BROKEN, Node, pack_mark, unpack_mark
+from pipeline.manifest.scalar import plain_scalar
+from pipeline.manifest.syntax import report_syntax
+from pipeline.manifest.text import check_characters, decode_utf8
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 50
 MAX_SCALAR_CHARS = 1024 * 1024
 # What aliases may add on top of what is written; an alias bomb asks for billions.
 MAX_ALIASED_NODES = 1_000_000
-_MAX_INTEGER = 2**63 - 1
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
-_BOOLEANS = {
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-_NUMBER_START = frozenset("0123456789+-.")
-_INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_OCTAL_LOOKING = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?([eE][-+]?[0-9]+)?")
-_BASED = re.compile(r"0x[0-9a-fA-F]+|0o[0-7]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-
-
-class Broken:
-    """The value of a node whose fault is already reported."""
-
-
-BROKEN = Broken()
-
-Scalar = None | bool | int | float | str
-NodeValue = Scalar | Broken | list["Node"] | dict[str, "Node"]
-
-
-class Node:
-    """A value and its place.
-
-    Attributes:
-        value: A scalar, a list of Nodes, a dict of Nodes, or BROKEN.
-        mark: Line and column packed by ``pack_mark``.
-        key_mark: The same of its key, where it stands in a mapping, else ``mark``.
-        text: A number as it is written, so that 1.50 stays 1.50 in an id; or "".
-    """
-
-    # A slotted plain class: a manifest has hundreds of thousands of them.
-    __slots__ = ("key_mark", "mark", "text", "value")
-
-    def __init__(self, value: NodeValue, mark: int, text: str = "") -> None:
-        self.value = value
-        self.mark = mark
-        self.key_mark = mark
-        self.text = text
-
-    def __repr__(self) -> str:
-        line, column = unpack_mark(self.mark)
-        return f"Node({self.value!r} at {line}:{column})"
-
-
-def pack_mark(line: int, column: int) -> int:
-    """Line and column, both from 1, in one int."""
-    return line << 32 | column
-
-
-def unpack_mark(mark: int) -> tuple[int, int]:
-    """The line and column, both from 1, of a packed mark."""
-    return mark >> 32, mark & 0xFFFFFFFF
 
 
 def parse_source(data: bytes, faults: Faults) -> tuple[Node | None, str]:
@@ -94,7 +37,7 @@ def parse_source(data: bytes, faults: Faults) -> tuple[Node | None, str]:
 
     Returns:
         The root, or None when there is none to speak of (a fault says why), and the
-        text, in which ``find_mark`` finds columns.
+        text.
     """
     if len(data) > MAX_FILE_BYTES:
         limit = MAX_FILE_BYTES // 1024 // 1024
@@ -112,7 +55,7 @@ def parse_source(data: bytes, faults: Faults) -> tuple[Node | None, str]:
         try:
             return builder.build(), text
         except yaml.MarkedYAMLError as exc:
-            _report_syntax(exc, text, faults)
+            report_syntax(exc, text, faults)
         except yaml.YAMLError as exc:
             reason = str(getattr(exc, "reason", "") or "it cannot be read")
             faults.add(pack_mark(1, 1), f"the YAML is not valid: {reason}")
@@ -296,33 +239,7 @@ class _Builder:
         # implicit[0]: plain, without quotes.
         if not event.implicit[0]:
             return Node(text, mark)
-        if text in _NULLS:
-            return Node(None, mark)
-        if text[0] in _NUMBER_START:
-            return self._number(text, mark)
-        return Node(_BOOLEANS.get(text, text), mark)
-
-    def _number(self, text: str, mark: int) -> Node:
-        if _OCTAL_LOOKING.fullmatch(text):
-            plain = re.sub(r"^([-+]?)0+(?=[0-9])", r"\1", text)
-            hint = f'write {plain} for the number or "{text}" for the text'
-            self._faults.add(mark, f"{text} may mean two things", hint)
-            return Node(BROKEN, mark)
-        if _INTEGER.fullmatch(text) or _BASED.fullmatch(text):
-            digits = text if len(text) < _MAX_DIGITS else "9" * _MAX_DIGITS
-            value = int(digits, 0)
-            if abs(value) <= _MAX_INTEGER:
-                return Node(value, mark, text)
-        elif _FLOAT.fullmatch(text):
-            number = float(text)
-            if abs(number) != float("inf"):
-                return Node(number, mark, text)
-        elif not _NOT_FINITE.fullmatch(text):
-            return Node(text, mark)
-        shown = text if len(text) < _MAX_DIGITS else text[:_MAX_DIGITS] + "…"
-        hint = "put it in quotes if it is text"
-        self._faults.add(mark, f"{shown} is no number that can be sent", hint)
-        return Node(BROKEN, mark)
+        return plain_scalar(text, mark, self._faults)
 
     def _check_tag(self, event: Any, mark: int) -> bool:
         if event.tag is None:
@@ -336,7 +253,7 @@ class _Builder:
 
     def _is_dollar_before(self, mark: int) -> bool:
         line, column = unpack_mark(mark)
-        lines = self._text.split("\n", line)
+        lines = self._text.splitlines()
         return column > 1 and lines[line - 1][column - 2 : column - 1] == "$"
 
     def _stop(self, event: Any, message: str, hint: str) -> None:
@@ -346,7 +263,6 @@ class _Builder:
 
 _SKIPPED = "\0"
 _MAX_KEY_CHARS = 1024
-_MAX_DIGITS = 40
 _ONE_DOCUMENT = "a manifest is one document; move the rest into its own file"
 _ANCHOR = "put it on a line of its own, before the keys"
 _START = "start with `version: 1`"
@@ -359,67 +275,3 @@ def _twin(node: Node) -> Node:
 
 def _mark_of(event: Any) -> int:
     return pack_mark(event.start_mark.line + 1, event.start_mark.column + 1)
-
-
-# The parser's words → ours.
-_SYNTAX: Mapping[str, tuple[str, str]] = {
-    "found character that cannot start any token": (
-        "a value cannot start with this character",
-        "put the value in quotes",
-    ),
-    "mapping values are not allowed in this context": (
-        "a ':' cannot stand here",
-        "put the value in quotes, or check the indentation",
-    ),
-    "could not find expected ':'": ("a key without ':'", "write `key: value`"),
-    "did not find expected key": ("a key was expected here", "check the indentation"),
-    "did not find expected '-' indicator": (
-        "a list entry ('- ') was expected here",
-        "check the indentation",
-    ),
-    "did not find expected ',' or ']'": (
-        "the list has no ']'",
-        "close it, or put commas between its values",
-    ),
-    "did not find expected ',' or '}'": (
-        "the mapping has no '}'",
-        "close it, or put commas between its entries",
-    ),
-    "found unknown escape character": (
-        "an unknown escape after a backslash",
-        "use single quotes, in which a backslash is just that",
-    ),
-    "found unexpected end of stream": ("the quote is never closed", ""),
-}
-
-
-def _report_syntax(exc: yaml.MarkedYAMLError, text: str, faults: Faults) -> None:
-    place = exc.problem_mark or exc.context_mark
-    problem = exc.problem or "it cannot be read"
-    message, hint = _SYNTAX.get(problem, (f"the YAML is not valid: {problem}", ""))
-    # A quote or bracket that is never closed: where it was opened says more.
-    opened = exc.context_mark
-    if opened is not None and (
-        "quoted scalar" in (exc.context or "")
-        or problem.startswith("did not find expected ',")
-    ):
-        place = opened
-    line, column = (place.line + 1, place.column + 1) if place else (1, 1)
-    end = exc.problem_mark.line + 1 if exc.problem_mark else line
-    lines = text.splitlines()[line - 1 : end]
-    if "\t" in "".join(lines[:1])[:column]:
-        message, hint = "a tab where YAML wants spaces", "indent with spaces"
-    elif (
-        opened is not None
-        and any("${" in shown for shown in lines)
-        and "flow" in (exc.context or "")
-    ):
-        hint = 'inside [ ] and { } a ${name} needs quotes: "${name}"'
-    faults.add(pack_mark(line, column), message, hint)
-
-
-def find_mark(text: str, node: Node, needle: str) -> int:
-    """The mark of ``needle`` in the scalar that starts at ``node``, or the node's."""
-    line, column = unpack_mark(node.mark)
-    place = find_in_text(text, line, column, needle, MAX_SCALAR_CHARS)
-    return pack_mark(*place) if place else node.mark

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.job import JsonValue
-from pipeline.manifest.source import Broken, Node
+from pipeline.manifest.node import Broken, Node
 
 _TOKEN = re.compile(r"\$\$|\$\{([^{}$\n]*)(\}?)")
 _CSV_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -225,8 +225,8 @@ def render_value(
             …): a CSV cell that is a whole value becomes that, if it can.
 
     Returns:
-        LEFT_OUT where the whole value is an empty CSV cell; in lists and mappings
-        such entries are left out.
+        LEFT_OUT where the whole value is an empty CSV cell, or a list of nothing
+        else; in other lists and in mappings such entries are left out.
 
     Raises:
         Unbound: A variable has no value in this combination.
@@ -241,7 +241,8 @@ def render_value(
         return _from_cell(str(value), cell_type)
     if isinstance(compiled, ListTemplate):
         elements = (render_value(e, scope, cell_type) for e in compiled.elements)
-        return [e for e in elements if not isinstance(e, LeftOut)]
+        filled = [e for e in elements if not isinstance(e, LeftOut)]
+        return filled or LEFT_OUT
     if isinstance(compiled, DictTemplate):
         entries = ((k, render_value(e, scope, "")) for k, e in compiled.entries)
         return {k: v for k, v in entries if not isinstance(v, LeftOut)}

@@ -1,6 +1,7 @@
 """Bytes a person wrote → text, or the line and column of what is no text."""
 
 import re
+from bisect import bisect_right
 
 from pipeline.manifest.faults import Faults
 
@@ -58,19 +59,27 @@ def place_of(text: str, offset: int) -> tuple[int, int]:
     return line, offset - start + 1
 
 
-def find_in_text(
-    text: str, line: int, column: int, needle: str, limit: int
-) -> tuple[int, int] | None:
-    """Where ``needle`` first stands within ``limit`` characters from a place on."""
-    start = 0
-    for _ in range(line - 1):
-        match = _LINE_END.search(text, start)
-        if match is None:
+class Places:
+    """Finds lines and columns inside one text.
+
+    Args:
+        text: With line ends of any kind.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts: list[int] = []
+
+    def find(
+        self, line: int, column: int, needle: str, limit: int
+    ) -> tuple[int, int] | None:
+        """Where ``needle`` first stands within ``limit`` characters from a place on."""
+        if not self._starts:
+            ends = (match.end() for match in _LINE_END.finditer(self._text))
+            self._starts = [0, *ends]
+        start = self._starts[line - 1] + column - 1
+        found = self._text.find(needle, start, start + limit)
+        if found < 0:
             return None
-        start = match.end()
-    start += column - 1
-    found = text.find(needle, start, start + limit)
-    if found < 0:
-        return None
-    lines, inner = place_of(text[start:found], found - start)
-    return (line + lines - 1, inner if lines > 1 else column + inner - 1)
+        line = bisect_right(self._starts, found)
+        return line, found - self._starts[line - 1] + 1

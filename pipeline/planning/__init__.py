@@ -1,4 +1,4 @@
-"""WHAT WILL HAPPEN, before any effect: Items × ledger → Plan, with reasons.
+"""WHAT WILL HAPPEN, before any effect: Items and ledger → Plan, with reasons.
 
 ``decision`` says what is to be done with one item and why; ``plan`` says it of all.
 """

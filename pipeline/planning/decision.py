@@ -54,7 +54,7 @@ class Decision:
     failed: bool = False
 
 
-def decide(
+def decide(  # noqa: PLR0911 - one return a status reads as the table it is
     attempts: Sequence[Job],
     *,
     job_key: JobKey,

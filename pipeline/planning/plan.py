@@ -54,6 +54,7 @@ class PlannedItem:
         params: Inputs to send: with the derived seed, references not yet uploaded.
         derived_seed: Whether the seed in ``params`` is one only this item has.
         outputs: How many files are asked for, at least 1.
+        kind: ``image`` where the model makes images alone, else "".
     """
 
     item: Item
@@ -63,6 +64,7 @@ class PlannedItem:
     params: Mapping[str, ParamValue]
     derived_seed: bool
     outputs: int
+    kind: str
 
 
 class Plan:
@@ -162,7 +164,10 @@ class Plan:
             job=replace(job, failure=None) if decision.job is None else job,
             params=params,
             derived_seed=is_derived,
-            outputs=output_count(item.params),
+            outputs=output_count(item.params)
+            if schema is None
+            else schema.output_count(item.params),
+            kind="" if schema is None else schema.makes,
         )
 
     def _has_files(self, job: Job) -> bool:

@@ -3,7 +3,9 @@
 The whole durability story passes through here: what a method returns is durable.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 from pipeline.api.interface import RemoteJob, Submission
 from pipeline.clock import Clock
@@ -18,7 +20,8 @@ class Records:
 
     Args:
         writer: The only one who writes.
-        clock: For times that the service does not give.
+        clock: For the times of uploads.
+        service_now: For times that the service does not give.
         base_url: The service's, for rows and sidecars.
         project_id: Likewise, or "".
         tell: Called with each change once it is durable.
@@ -29,6 +32,7 @@ class Records:
         writer: LedgerWriter,
         clock: Clock,
         *,
+        service_now: Callable[[], datetime],
         base_url: str,
         project_id: str,
         tell: ProgressCallback,
@@ -36,6 +40,7 @@ class Records:
         self._write = writer.write
         self._ledger = writer.ledger
         self._clock = clock
+        self._service_now = service_now
         self._base_url = base_url
         self._project_id = project_id
         self.tell = tell
@@ -66,7 +71,7 @@ class Records:
                     remote_id=remote.remote_id,
                     author_id=remote.author_id,
                     charged=remote.charged if charged is None else charged,
-                    submitted_at=remote.created_at or self._clock.utc_now(),
+                    submitted_at=remote.created_at or self._service_now(),
                     failure=None,
                 ),
             )
@@ -93,6 +98,21 @@ class Records:
                 self._ledger.record_unknown, replace(job, failure=failure)
             )
         )
+
+    async def ended(self, job: Job, remote: RemoteJob, failure: Failure | None) -> Job:
+        """SUBMITTED → SUCCEEDED or FAILED, with what the service says at the end."""
+        job = replace(
+            job,
+            author_id=remote.author_id or job.author_id,
+            charged=job.charged if remote.charged is None else remote.charged,
+            submitted_at=remote.created_at or job.submitted_at,
+            finished_at=remote.updated_at or self._service_now(),
+            remote_assets=remote.asset_ids,
+            echo=echo_difference(job.request or {}, remote.inputs),
+        )
+        if failure is not None:
+            return await self.failed(job, failure)
+        return await self.succeeded(job)
 
     async def failed(self, job: Job, failure: Failure) -> Job:
         """Any status but SAVED → FAILED."""
@@ -156,16 +176,3 @@ class Records:
     async def _told(self, job: Job) -> Job:
         self.announce(job)
         return job
-
-
-def ended(job: Job, remote: RemoteJob, clock: Clock) -> Job:
-    """The job with what the service's final record says of it; status unchanged."""
-    return replace(
-        job,
-        author_id=remote.author_id or job.author_id,
-        charged=job.charged if remote.charged is None else remote.charged,
-        submitted_at=remote.created_at or job.submitted_at,
-        finished_at=remote.updated_at or clock.utc_now(),
-        remote_assets=remote.asset_ids,
-        echo=echo_difference(job.request or {}, remote.inputs),
-    )

@@ -117,7 +117,12 @@ class Run:
         self._undelivered = anyio.Semaphore(settings.undelivered)
         self._stopping = Stopping()
         self._records = Records(
-            writer, clock, base_url=base_url, project_id=project_id, tell=on_event
+            writer,
+            clock,
+            service_now=api.service_now,
+            base_url=base_url,
+            project_id=project_id,
+            tell=on_event,
         )
         self._slots = Slots(
             clock,
@@ -137,7 +142,6 @@ class Run:
         )
         self._settler.author_id = ledger.find_meta().get("author_id", "")
         self._watch = Watch(
-            clock,
             records=self._records,
             slots=self._slots,
             poller=self._poller,
@@ -257,7 +261,8 @@ class Run:
                         job = next_attempt(job)
                 elif planned.action is Action.FETCH:
                     place.leave()
-                    job = await self._records.succeeded(job)
+                    if job.status is not JobStatus.SUCCEEDED:
+                        job = await self._records.succeeded(job)
                 if job.status is JobStatus.PLANNED:
                     job = await self._submitter.submit(planned, job, place.leave)
                     job = await self._watch.wait_until_ended(job)
@@ -277,6 +282,7 @@ class Run:
                 job,
                 receipts,
                 outputs=planned.outputs,
+                kind=planned.kind,
                 source=Source(
                     name=self._plan.manifest.name,
                     file=planned.item.file,
@@ -290,6 +296,10 @@ class Run:
             return await self._records.failed(job, failure)
         job = await self._records.saved(job)
         await self._delivery.remove(superseded)
+        companions = len(job.remote_assets) - len(job.assets)
+        if companions:
+            left = f"{companions} companion files of other kinds stay at the service"
+            self._records.warn(job.item_id, left)
         if len(job.assets) < planned.outputs:
             made = f"{len(job.assets)} of {planned.outputs} outputs were made"
             self._records.warn(job.item_id, made)

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.api.interface import RemoteJob, RemoteStatus, Submission
-from pipeline.clock import Clock
 from pipeline.errors import BudgetReached, JobError, OutcomeUnknown, RunError
 from pipeline.failure import NoOutput, failure_of, failure_of_remote, is_about_credit
 from pipeline.job import Failure, Job, JobStatus
-from pipeline.running.records import Records, ended
+from pipeline.running.records import Records
 from pipeline.stages.poller import Poller
 from pipeline.stages.settler import Settler
 from pipeline.stages.slots import Slots
@@ -18,7 +17,6 @@ class Watch:
     """From the service's job id, or its absence, to the end of the job.
 
     Args:
-        clock: For times that the service does not give.
         records: Writes each step.
         slots: A slot is given back the moment the service ends the job.
         poller: Waits for the end.
@@ -28,7 +26,6 @@ class Watch:
 
     def __init__(
         self,
-        clock: Clock,
         *,
         records: Records,
         slots: Slots,
@@ -36,7 +33,6 @@ class Watch:
         settler: Settler,
         halt: Callable[[RunError, str], None],
     ) -> None:
-        self._clock = clock
         self._records = records
         self._slots = slots
         self._poller = poller
@@ -66,7 +62,7 @@ class Watch:
             return await self._records.failed(job, failure_of(error, None))
         self._slots.retired()
         await self.note_own(remote)
-        return await self._end(ended(job, remote, self._clock), remote)
+        return await self._end(job, remote)
 
     async def settle(self, job: Job, *, derived_seed: bool) -> Job:
         """UNKNOWN → SUBMITTED (found), PLANNED (proved absent) or still UNKNOWN.
@@ -95,11 +91,11 @@ class Watch:
         self._settler.note_own(remote)
 
     async def _end(self, job: Job, remote: RemoteJob) -> Job:
+        failure: Failure | None = None
         if remote.status is not RemoteStatus.SUCCESS:
             failure = failure_of_remote(remote)
             if is_about_credit(failure.reason):
                 self._halt(BudgetReached(failure.reason, hint=failure.hint), "")
-            return await self._records.failed(job, failure)
-        if not remote.asset_ids:
-            return await self._records.failed(job, failure_of(NoOutput(), None))
-        return await self._records.succeeded(job)
+        elif not remote.asset_ids:
+            failure = failure_of(NoOutput(), None)
+        return await self._records.ended(job, remote, failure)

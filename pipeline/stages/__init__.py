@@ -1,4 +1,6 @@
-"""The data flow, in order::
+"""The data flow.
+
+In order::
 
     uploader → submitter → poller → resolver → downloader → sidecar
                    └→ settler (when the answer is lost)

@@ -5,7 +5,7 @@ each comes after it, so a reader never finds a sidecar without its asset.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +78,7 @@ class Delivery:
         receipts: Sequence[Receipt],
         *,
         outputs: int,
+        kind: str,
         source: Source,
         earlier: Sequence[Job],
     ) -> tuple[Job, tuple[Asset, ...]]:
@@ -88,6 +89,8 @@ class Delivery:
             receipts: One an asset, in order.
             outputs: How many files were asked for: one is named after the item
                 alone, several are numbered from 1.
+            kind: ``image`` to leave companion files of other kinds at the service;
+                "" to keep them all.
             source: Where the item is written, for the sidecars.
             earlier: All attempts of the item, whose files these replace.
 
@@ -98,7 +101,8 @@ class Delivery:
             DownloadFailed: A file of another item has this name.
             OutputError: The disk is full or not writable.
         """
-        several = outputs > 1 or len(receipts) > 1
+        wanted = _of_kind(kind, zip(job.remote_assets, receipts, strict=True))
+        several = outputs > 1 or len(wanted) > 1
         assets = tuple(
             Asset(
                 asset_id=asset_id,
@@ -110,13 +114,12 @@ class Delivery:
                 width_px=receipt.width_px,
                 height_px=receipt.height_px,
             )
-            for index, (asset_id, receipt) in enumerate(
-                zip(job.remote_assets, receipts, strict=True), start=1
-            )
+            for index, (asset_id, receipt) in enumerate(wanted, start=1)
         )
         self._check_owners(job, assets)
         job = replace(job, assets=assets, saved_at=self._clock.utc_now())
-        await anyio.to_thread.run_sync(self._put, job, receipts, source)
+        kept_receipts = [receipt for _, receipt in wanted]
+        await anyio.to_thread.run_sync(self._put, job, kept_receipts, source)
         kept = {asset.path.casefold() for asset in assets}
         superseded = tuple(
             asset
@@ -154,6 +157,15 @@ class Delivery:
                     f"{asset.path} already belongs to item {owner}",
                     hint="rename one of the two items",
                 )
+
+
+def _of_kind(
+    kind: str, pairs: Iterable[tuple[AssetId, Receipt]]
+) -> list[tuple[AssetId, Receipt]]:
+    """Those of a kind; all where none is, or no kind is asked for."""
+    every = list(pairs)
+    chosen = [pair for pair in every if pair[1].media_type.startswith(f"{kind}/")]
+    return chosen or every
 
 
 def _name(item_id: str, index: int, media_type: str) -> str:

@@ -54,7 +54,7 @@ def measure_image(path: Path, media_type: str) -> tuple[int, int] | None:
     except NotAnImage:
         raise
     except Exception as error:
-        # Decoders raise what they like on bad bytes: OSError, SyntaxError, struct.error.
+        # On bad bytes decoders raise what they like: OSError, SyntaxError, and more.
         raise NotAnImage(f"does not decode: {error}") from error
 
 

@@ -46,6 +46,7 @@ class _Watch:
     started_s: float
     deadline_s: float
     seen_s: float
+    listed: bool = False
     status_text: str = ""
     updated_at: datetime | None = None
     ended: anyio.Event = field(default_factory=anyio.Event)
@@ -200,7 +201,7 @@ class Poller:
         heartbeats = 0
         for _ in range(MAX_PAGES):
             page = await self._api.list_jobs(which, token=token)
-            heartbeats += sum(self._take(job) for job in page.jobs)
+            heartbeats += sum(self._take(job, listed=True) for job in page.jobs)
             token = page.next_token
             if not token:
                 return heartbeats
@@ -227,21 +228,28 @@ class Poller:
             if job is None:
                 self._miss(watch)
             else:
-                self._take(job)
+                self._take(job, listed=False)
                 self._judge_deadline(watch, job)
 
     # --- what a record means ----------------------------------------------------
 
-    def _take(self, job: RemoteJob) -> bool:
+    def _take(self, job: RemoteJob, *, listed: bool) -> bool:
         """Take note of a record; True when a running job changed in name only."""
         self._on_seen(job)
-        if job.updated_at is not None and (
-            self._watermark is None or job.updated_at > self._watermark
-        ):
-            self._watermark = job.updated_at
         watch = self._watches.get(job.remote_id)
+        if job.updated_at is not None:
+            # A job that is older than the watermark and was never listed shows that
+            # the watermark is ahead of the service's time.
+            missed = not listed and watch is not None and not watch.listed
+            if (
+                self._watermark is None
+                or job.updated_at > self._watermark
+                or (missed and job.updated_at < self._watermark)
+            ):
+                self._watermark = job.updated_at
         if watch is None or watch.ended.is_set():
             return False
+        watch.listed = watch.listed or listed
         watch.seen_s = self._clock.monotonic_s()
         if job.has_ended:
             self._durations_s.append(_duration_s(job, watch.seen_s - watch.started_s))

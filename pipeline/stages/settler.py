@@ -6,7 +6,8 @@ sorted by update loses jobs that move between pages. What is proved absent may b
 submitted again; what stays unsure is the user's to decide.
 """
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -68,7 +69,7 @@ class Settler:
         clock: Clock,
         settings: Settings,
         *,
-        find_owned: Callable[[Iterable[RemoteId]], Set[RemoteId]],
+        find_owned: Callable[[Iterable[RemoteId]], AbstractSet[RemoteId]],
         is_being_submitted: Callable[[Job], bool] = lambda _job: False,
     ) -> None:
         self._api = api
@@ -140,8 +141,10 @@ class Settler:
             await self._clock.sleep(delay_s)
             delay_s = min(delay_s * 1.5, LONGEST_DELAY_S)
             begun_s = self._clock.monotonic_s()
-            since = min(_sent_at(lost.job) for lost in self._lost) - MARGIN
             waiting = list(self._lost)
+            if not waiting:
+                return
+            since = min(_sent_at(lost.job) for lost in waiting) - MARGIN
             try:
                 listing = await self._list_all(since)
             except (Unavailable, UnexpectedAnswer, Rejected) as error:

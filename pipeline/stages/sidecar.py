@@ -1,4 +1,4 @@
-"""Sidecar: Job + Asset → the JSON beside the asset, which says how it was made. Pure.
+"""Sidecar: Job + Asset ↔ the JSON beside the asset, which says how it was made. Pure.
 
 It is written last, so a sidecar says that its asset is whole. It is enough to know
 again that the asset is paid for: never a signed URL, never a credential.
@@ -7,11 +7,19 @@ again that the asset is paid for: never a signed URL, never a credential.
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from pipeline.clock import format_utc
-from pipeline.job import Asset, Job
+from pipeline.job import (
+    Asset,
+    AssetId,
+    Job,
+    JobKey,
+    JobStatus,
+    RemoteId,
+)
 from pipeline.version import __version__
 
 SCHEMA = "scenario-pipeline/sidecar/1"
@@ -60,8 +68,9 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "job_id": job.remote_id,
         "asset_id": asset.asset_id,
         "output_index": asset.output_index,
-        "output_count": len(job.remote_assets),
+        "job_asset_ids": list(job.remote_assets),
         "seed": job.seed,
+        "derived_seed": job.derived_seed,
         "cost": {"quoted": None, "charged": _units(job.charged)},
         "sha256": asset.sha256,
         "size_bytes": asset.size_bytes,
@@ -79,6 +88,92 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "emulated": emulated,
     }
     return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+class NoSidecar(ValueError):
+    """A JSON file that is no sidecar of ours."""
+
+
+def parse_sidecar(content: bytes, path: str) -> Job:
+    """What a sidecar remembers: a SAVED job with this one asset.
+
+    Args:
+        content: The file's bytes.
+        path: Of the asset beside it, relative to the output folder.
+
+    Raises:
+        NoSidecar: Another JSON file, or one of a version that is not known.
+    """
+    try:
+        record = msgspec.json.decode(content, type=_SidecarRecord)
+    except msgspec.MsgspecError as error:
+        raise NoSidecar(str(error)) from error
+    if record.schema != SCHEMA:
+        raise NoSidecar(f"schema {record.schema!r}")
+    return Job(
+        item_id=record.item_id,
+        attempt=record.attempts,
+        job_key=JobKey(record.job_key),
+        request_key=JobKey(record.request_key),
+        model_id=record.model_id,
+        status=JobStatus.SAVED,
+        request=record.request,
+        seed=record.seed,
+        derived_seed=record.derived_seed,
+        remote_id=RemoteId(record.job_id),
+        base_url=record.base_url,
+        project_id=record.project_id,
+        author_id=record.author_id,
+        charged=None
+        if record.cost.get("charged") is None
+        else Decimal(str(record.cost["charged"])),
+        submitted_at=record.submitted_at,
+        finished_at=record.finished_at,
+        saved_at=record.saved_at,
+        remote_assets=tuple(AssetId(asset_id) for asset_id in record.job_asset_ids),
+        echo=record.echo,
+        assets=(
+            Asset(
+                asset_id=AssetId(record.asset_id),
+                output_index=record.output_index,
+                path=path,
+                sha256=record.sha256,
+                size_bytes=record.size_bytes,
+                media_type=record.media_type,
+                width_px=record.width_px,
+                height_px=record.height_px,
+            ),
+        ),
+    )
+
+
+class _SidecarRecord(msgspec.Struct):
+    schema: str
+    item_id: str
+    job_key: str
+    request_key: str
+    model_id: str
+    request: dict[str, Any]
+    echo: dict[str, Any]
+    job_id: str
+    asset_id: str
+    output_index: int
+    job_asset_ids: list[str]
+    seed: int | None
+    derived_seed: bool
+    cost: dict[str, float | None]
+    sha256: str
+    size_bytes: int
+    media_type: str
+    width_px: int | None
+    height_px: int | None
+    submitted_at: datetime | None
+    finished_at: datetime | None
+    saved_at: datetime | None
+    attempts: int
+    base_url: str
+    project_id: str
+    author_id: str
 
 
 def _units(units: Decimal | None) -> int | float | None:

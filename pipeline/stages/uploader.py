@@ -8,6 +8,7 @@ upload.
 import hashlib
 import math
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -99,7 +100,7 @@ class Uploader:
 
     async def _send_whole(self, name: str, content: bytes) -> AssetId:
         asset = await retry_free(
-            lambda: self._api.upload_image(name, content),
+            partial(self._api.upload_image, name, content),
             clock=self._clock,
             deadline_s=self._settings.free_deadline_s,
         )
@@ -110,7 +111,7 @@ class Uploader:
             if not await backoff.sleep(_READY_POLL_S):
                 raise Unavailable(f"{name} is not ready at the service")
             found = await retry_free(
-                lambda: self._api.find_asset(asset.asset_id),
+                partial(self._api.find_asset, asset.asset_id),
                 clock=self._clock,
                 deadline_s=self._settings.free_deadline_s,
             )
@@ -149,7 +150,7 @@ class Uploader:
             if not await backoff.sleep(_READY_POLL_S):
                 raise Unavailable(f"{reference.name} is not imported in time")
             upload = await retry_free(
-                lambda: self._api.find_upload(upload.upload_id),
+                partial(self._api.find_upload, upload.upload_id),
                 clock=self._clock,
                 deadline_s=self._settings.free_deadline_s,
             )

@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from emulator_clock import ManualClock
+from doubles.emulator_clock import ManualClock
 from PIL import Image
 
 from pipeline.emulator import Emulator, EmulatorProfile

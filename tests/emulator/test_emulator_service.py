@@ -1,9 +1,10 @@
 """Service: a job's life, ceilings, credits and visibility on a manual clock."""
 
 import pytest
-from conftest import MODEL
 
 from pipeline.emulator.refusal import Refused
+
+MODEL = "model_wan-2-7-image"
 
 
 def job_of(service, job_id):
@@ -50,30 +51,27 @@ def test_without_a_seed_two_services_make_different_ids(make_service, submit):
     assert submit(make_service(seed=None)) != submit(make_service(seed=None))
 
 
-@pytest.mark.parametrize(
-    ("prompt", "status", "outputs"),
-    [
-        ("[fail]", "failure", 0),
-        ("[moderate]", "failure", 0),
-        ("[quota]", "failure", 0),
-        ("[cancel]", "canceled", 0),
-        ("[no-output]", "success", 0),
-        ("[fewer]", "success", 2),
-        ("[more]", "success", 4),
-        ("plain", "success", 3),
-    ],
-)
-def test_marker_decides_the_outcome(
-    make_service, clock, submit, prompt, status, outputs
-):
+OUTCOMES = {
+    "[fail]": ("failure", 0),
+    "[moderate]": ("failure", 0),
+    "[quota]": ("failure", 0),
+    "[cancel]": ("canceled", 0),
+    "[no-output]": ("success", 0),
+    "[fewer]": ("success", 2),
+    "[more]": ("success", 4),
+    "plain": ("success", 3),
+}
+
+
+@pytest.mark.parametrize("prompt", OUTCOMES)
+def test_marker_decides_the_outcome(make_service, clock, submit, prompt):
     service = make_service()
     job_id = submit(service, prompt, numOutputs=3)
     clock.advance(10)
 
     job = job_of(service, job_id)
 
-    assert job["status"] == status
-    assert len(job["metadata"]["assetIds"]) == outputs
+    assert (job["status"], len(job["metadata"]["assetIds"])) == OUTCOMES[prompt]
 
 
 def test_never_ending_job_never_ends(make_service, clock, submit):
@@ -181,9 +179,7 @@ def test_unannounced_ceiling_has_no_details(make_service, submit):
 
 def test_quote_needs_a_slot_only_if_told(make_service):
     body = {"prompt": "x"}
-    assert (
-        make_service(ceiling=0).submit(MODEL, body, "a", is_quote=True).status == 269
-    )
+    assert make_service(ceiling=0).submit(MODEL, body, "a", is_quote=True).status == 269
     strict = make_service(ceiling=0, quotes_need_slot=True)
     refused = refusal_of(lambda: strict.submit(MODEL, body, "a", is_quote=True))
     assert refused.status == 429
@@ -370,6 +366,33 @@ def test_limits_tell_the_ceiling_or_refuse(make_service, submit):
     closed = make_service(limits_status=403)
     team_id = closed.profile.team_id
     assert refusal_of(lambda: closed.account.limits(team_id, 0)).status == 403
+
+
+def test_key_of_the_job_id_and_discount_are_knobs(make_service):
+    service = make_service(job_id_key="id", discount_cu=2, default_price_cu=3)
+    answer = service.submit(MODEL, {"prompt": "x"}, "a").body
+    assert answer["job"]["id"]
+    assert answer["job"]["billing"] == {"cuCost": 4, "cuDiscount": 2}
+    assert (answer["creativeUnitsCost"], answer["creativeUnitsDiscount"]) == (4, 2)
+
+
+def test_status_path_of_the_profile_is_walked(make_service, clock, submit):
+    path = (("pending", 0.0), ("warming-up", 0.5))
+    service = make_service(status_path=path)
+    job_id = submit(service)
+    assert job_of(service, job_id)["status"] == "pending"
+    clock.advance(5)
+    assert job_of(service, job_id)["status"] == "warming-up"
+
+
+def test_statistics_can_be_left_out(make_service):
+    record = make_service(performance_stats=False).read_model(MODEL)["model"]
+    assert "performanceStats" not in record
+
+
+def test_balance_can_be_refused_with_another_status(make_service, submit):
+    service = make_service(credits_cu=1, credits_status=403)
+    assert refusal_of(lambda: submit(service)).status == 403
 
 
 def test_usages_show_refunds(make_service, clock, submit):

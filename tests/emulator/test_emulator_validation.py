@@ -37,11 +37,17 @@ PRO = load_models(PLAIN)["model_wan-2-7-image-pro"]
         ({"prompt": 3}, "Input prompt must be a string"),
         ({"prompt": "x", "numOutputs": 0}, "Input numOutputs must be at least 1"),
         ({"prompt": "x", "numOutputs": 5}, "Input numOutputs must be at most 4"),
-        ({"prompt": "x", "numOutputs": 1.5}, "Input numOutputs must be a multiple of 1"),
+        (
+            {"prompt": "x", "numOutputs": 1.5},
+            "Input numOutputs must be a multiple of 1",
+        ),
         ({"prompt": "x", "numOutputs": "2"}, "Input numOutputs must be a number"),
         ({"prompt": "x", "numOutputs": True}, "Input numOutputs must be a number"),
         ({"prompt": "x", "seed": -1}, "Input seed must be at least 0"),
-        ({"prompt": "x", "thinkingMode": "yes"}, "Input thinkingMode must be a boolean"),
+        (
+            {"prompt": "x", "thinkingMode": "yes"},
+            "Input thinkingMode must be a boolean",
+        ),
         ({"prompt": "x", "sead": 1}, "Input sead is not allowed"),
         ({"prompt": "x", "images": ["asset_b"]}, "Asset asset_b not found"),
         (

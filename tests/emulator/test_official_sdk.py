@@ -200,10 +200,12 @@ async def test_missing_prompt_is_400_with_reason_and_trace(start, connect):
 
 
 async def test_wrong_key_is_401(start, connect):
-    async with start(accepted_keys={"key": "secret"}) as client:
-        async with connect(client, api_secret="wrong") as sdk:
-            with pytest.raises(AuthenticationError):
-                await sdk.models.list(page_size=1)
+    async with (
+        start(accepted_keys={"key": "secret"}) as client,
+        connect(client, api_secret="wrong") as sdk,
+    ):
+        with pytest.raises(AuthenticationError):
+            await sdk.models.list(page_size=1)
 
 
 async def test_empty_balance_is_402(start, connect):

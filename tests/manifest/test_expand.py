@@ -103,6 +103,40 @@ def test_cells_take_the_models_types_and_empty_ones_leave_the_default(expand_tex
     assert items[1].params == {"prompt": "2", "seed": 9, "images": ["asset_3"]}
 
 
+def test_a_list_of_empty_cells_is_left_out(expand_text):
+    [item] = expand_text(
+        "items:\n"
+        "  - {id: '${slug}', prompt: x, rows: a.csv, params: {images: ['${one}']}}\n",
+        {"a.csv": b"slug,one\noak,\n"},
+    )
+
+    assert item.params == {"prompt": "x"}
+
+
+def test_empty_mappings_count_as_left_out(expand_text):
+    [item] = expand_text("params:\nvars:\nreferences:\nitems: [{id: a, prompt: x}]\n")
+
+    assert item.params == {"prompt": "x"}
+
+
+def test_a_manifest_full_of_faults_ends_at_the_limit(write_manifest):
+    items = "".join(f"  - {{id: i{n}, prompt: '${{x}}'}}\n" for n in range(20_000))
+
+    with pytest.raises(ManifestError) as caught:
+        write_manifest(f"items:\n{items}")
+
+    assert len(caught.value.faults) == MAX_FAULTS
+
+
+def test_a_matrix_beyond_counting_is_an_error_message(write_manifest):
+    axes = "".join(f"      a{n}: [1, 2, 3, 4, 5, 6, 7, 8, 9]\n" for n in range(5_000))
+
+    with pytest.raises(ManifestError) as caught:
+        write_manifest(f"items:\n  - id: x\n    prompt: x\n    matrix:\n{axes}")
+
+    assert "a matrix has at most 50 axes" in str(caught.value)
+
+
 def test_json_lines_may_give_whole_lists(expand_text):
     [item] = expand_text(
         "items:\n"
@@ -181,7 +215,7 @@ def test_an_item_may_have_a_model_of_its_own(expand_text):
 def test_an_unknown_model_is_a_warning_and_its_inputs_pass(write_manifest):
     manifest = write_manifest(
         "version: 1\n"
-        "model: model_wan-2-7-imag\n"
+        "model: model_wan-2-9-img\n"
         "items: [{id: a, params: {anything: [1, {deep: ref:logo}]}}]\n"
         "references: {logo: asset_1}\n"
     )
@@ -189,7 +223,7 @@ def test_an_unknown_model_is_a_warning_and_its_inputs_pass(write_manifest):
     [item] = expand(manifest)
     assert item.params == {"anything": [1, {"deep": "asset_1"}]}
     [warning] = manifest.warnings
-    assert "model_wan-2-7-imag are not known" in warning
+    assert "model_wan-2-9-img are not known" in warning
     assert "did you mean 'model_wan-2-7-image'?" in warning
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.manifest.matrix import Matrix, TooManyExcludes
-from pipeline.manifest.source import Node
+from pipeline.manifest.node import Node
 
 
 def make_matrix(axes, exclude=(), include=()):
@@ -100,6 +100,15 @@ def test_excludes_that_cannot_be_counted_in_time_are_refused():
 
     with pytest.raises(TooManyExcludes):
         make_matrix(axes, exclude=exclude).count()
+
+
+def test_a_thousand_excludes_are_counted_and_obeyed():
+    axes = {"a": range(100), "b": range(100), "c": range(3)}
+    exclude = [{"a": n % 100, "b": n // 100} for n in range(1000)]
+
+    matrix = make_matrix(axes, exclude=exclude, include=[{"a": 1, "d": 2}])
+
+    assert matrix.count() == 30_000 - 3_000 == len(combinations(matrix))
 
 
 VALUES = st.integers(0, 3)

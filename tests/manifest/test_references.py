@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-from pipeline.manifest.media_type import detect_media_type
 from pipeline.manifest.references import MAX_REFERENCE_BYTES, BadPath, ReferenceFiles
 
 PNG = b"\x89PNG\r\n\x1a\n and more"
@@ -74,30 +73,3 @@ def test_a_file_that_is_too_large_is_refused(tmp_path):
 def test_what_is_no_path_is_refused(tmp_path, text):
     with pytest.raises(BadPath):
         ReferenceFiles(tmp_path, allow_outside=False).load(text)
-
-
-@pytest.mark.parametrize(
-    ("head", "media_type"),
-    [
-        (PNG, "image/png"),
-        (b"\xff\xd8\xff\xe0", "image/jpeg"),
-        (b"GIF89a", "image/gif"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
-        (b"RIFF\0\0\0\0WAVEfmt ", "audio/wav"),
-        (b"\0\0\0 ftypavif", "image/avif"),
-        (b"\0\0\0 ftypheic", "image/heic"),
-        (b"\0\0\0 ftypisom", "video/mp4"),
-        (b"II*\0", "image/tiff"),
-        (b"MM\0*", "image/tiff"),
-        (b'<svg xmlns="x">', "image/svg+xml"),
-        (b'<?xml version="1.0"?>\n<!-- x -->\n<svg>', "image/svg+xml"),
-        (b"<html><svg>", "text/plain"),
-        (b"glTF\2\0\0\0", "model/gltf-binary"),
-        (b"hello", "text/plain"),
-        ("ä".encode() * 10 + b"\xc3", "text/plain"),
-        (b"\xff\xff\xff\xff\xff", "application/octet-stream"),
-        (b"a\0b", "application/octet-stream"),
-    ],
-)
-def test_content_tells_the_type(head, media_type):
-    assert detect_media_type(head) == media_type

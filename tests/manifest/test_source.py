@@ -7,13 +7,9 @@ import yaml
 
 from pipeline.manifest import source
 from pipeline.manifest.faults import Faults
-from pipeline.manifest.source import (
-    MAX_FILE_BYTES,
-    Node,
-    find_mark,
-    parse_source,
-    unpack_mark,
-)
+from pipeline.manifest.node import Node, unpack_mark
+from pipeline.manifest.node_reader import NodeReader
+from pipeline.manifest.source import MAX_FILE_BYTES, parse_source
 
 
 def parse(text: str | bytes) -> Node:
@@ -117,8 +113,9 @@ def test_a_needle_is_found_inside_a_block_text():
     text = "a: |\n  first\n  a ${b} c\n"
     root = parse(text)
 
-    assert unpack_mark(find_mark(text, root.value["a"], "${b}")) == (3, 5)
-    assert find_mark(text, root.value["a"], "${z}") == root.value["a"].mark
+    reader = NodeReader(text, Faults("m.yaml"))
+    assert unpack_mark(reader.mark_of(root.value["a"], "${b}")) == (3, 5)
+    assert reader.mark_of(root.value["a"], "${z}") == root.value["a"].mark
 
 
 def test_an_alias_has_the_value_of_its_anchor():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.manifest.source import Node
+from pipeline.manifest.node import Node
 from pipeline.manifest.substitution import (
     LEFT_OUT,
     BadTemplate,

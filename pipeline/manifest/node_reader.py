@@ -5,7 +5,8 @@ from collections.abc import Collection, Mapping
 
 from pipeline.job import JsonValue
 from pipeline.manifest.faults import Faults
-from pipeline.manifest.source import Broken, Node, find_mark
+from pipeline.manifest.node import Broken, Node, pack_mark, unpack_mark
+from pipeline.manifest.source import MAX_SCALAR_CHARS
 from pipeline.manifest.substitution import (
     BadTemplate,
     Compiled,
@@ -16,6 +17,7 @@ from pipeline.manifest.substitution import (
     parse_template,
     template_names,
 )
+from pipeline.manifest.text import Places
 from pipeline.model import suggestion
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -44,8 +46,15 @@ class NodeReader:
     """
 
     def __init__(self, text: str, faults: Faults) -> None:
-        self._text = text
+        self._places = Places(text)
         self.faults = faults
+
+    def mark_of(self, node: Node, needle: str) -> int:
+        """The mark of a part of a node's text; the node's where it is not found."""
+        if self.faults.is_full:
+            return node.mark
+        place = self._places.find(*unpack_mark(node.mark), needle, MAX_SCALAR_CHARS)
+        return pack_mark(*place) if place else node.mark
 
     def mapping(self, node: Node, what: str) -> Mapping[str, Node] | None:
         """The entries of a mapping, or None and a fault."""
@@ -53,6 +62,12 @@ class NodeReader:
             return node.value
         self._wrong(node, f"{what} has to be a mapping (key: value)")
         return None
+
+    def entries(self, node: Node | None, what: str) -> Mapping[str, Node]:
+        """The entries of a mapping that may be left out or empty."""
+        if node is None or node.value is None:
+            return {}
+        return self.mapping(node, what) or {}
 
     def sequence(self, node: Node, what: str) -> list[Node] | None:
         """The elements of a list, or None and a fault."""
@@ -77,7 +92,7 @@ class NodeReader:
             self._wrong(node, f"{what} has to be a text, a number, true or false")
             return False
         if isinstance(node.value, str) and "${" in node.value:
-            mark = find_mark(self._text, node, "${")
+            mark = self.mark_of(node, "${")
             self.faults.add(mark, f"{what} is taken as it stands: no ${{…}} here")
             return False
         return not isinstance(node.value, Broken)
@@ -122,9 +137,9 @@ class NodeReader:
 
     def variables(self, node: Node | None, what: str) -> dict[str, Node]:
         """Named scalars: ``vars``, or one entry of ``include`` or ``exclude``."""
-        entries = self.mapping(node, what) if node is not None else None
+        entries = self.entries(node, what)
         found: dict[str, Node] = {}
-        for name, value in (entries or {}).items():
+        for name, value in entries.items():
             if not VARIABLE_NAME.fullmatch(name):
                 hint = "use letters, digits, '_' and '-'"
                 self.faults.add(value.key_mark, f"'{name[:80]}' is no variable", hint)
@@ -138,13 +153,13 @@ class NodeReader:
         try:
             template = parse_template(node.value, node)
         except BadTemplate as exc:
-            mark = find_mark(self._text, node, exc.needle)
+            mark = self.mark_of(node, exc.needle)
             self.faults.add(mark, exc.message, exc.hint)
             return None
         is_known = True
         for name in template_names(template):
             if name not in names:
-                mark = find_mark(self._text, node, f"${{{name}}}")
+                mark = self.mark_of(node, f"${{{name}}}")
                 hint = suggestion(name, sorted(names))
                 hint = hint or "define it under vars, matrix or rows"
                 self.faults.add(mark, f"unknown variable '{name[:80]}'", hint)

@@ -3,6 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 NOON = datetime(2026, 11, 3, 12, 0, 0, tzinfo=UTC)
 
 
@@ -43,3 +45,11 @@ class ManualClock:
         for wakes_s, event in self._sleepers:
             if wakes_s <= self.elapsed_s:
                 event.set()
+
+    async def until_someone_sleeps(self) -> None:
+        """Let other tasks run until one of them sleeps on this clock."""
+        for _ in range(10_000):
+            if self._sleepers:
+                return
+            await asyncio.sleep(0.0005)
+        pytest.fail("nobody sleeps on the clock")

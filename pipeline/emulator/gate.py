@@ -1,0 +1,95 @@
+"""What stands between a checked request and a job: plan, pace, ceiling, credits.
+
+Only says no; what happens after a yes is left to ``service``.
+"""
+
+from pipeline.emulator.account import Account
+from pipeline.emulator.fates import MODERATED_TEXT, is_moderated
+from pipeline.emulator.job_store import JobStore
+from pipeline.emulator.pricing import Price
+from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.refusal import Refused
+from pipeline.emulator.timeline import MS_PER_S, span_ms
+from pipeline.emulator.validation import CheckedInputs
+
+CEILING_TEXT = "Too many parallel jobs for your plan"
+
+
+class Gate:
+    """Refuses what the team may not do now.
+
+    Args:
+        profile: Ceilings, pace and plans.
+        store: Knows how many jobs are in flight.
+        account: Knows the balance.
+
+    Attributes:
+        latest_submit_ms: When the last job was made; None before the first.
+    """
+
+    def __init__(
+        self, profile: EmulatorProfile, store: JobStore, account: Account
+    ) -> None:
+        self._profile = profile
+        self._store = store
+        self._account = account
+        self.latest_submit_ms: int | None = None
+
+    def demand_plan(self, model_id: str) -> None:
+        """Make sure that the plan has this model.
+
+        Raises:
+            Refused: 403.
+        """
+        if model_id in self._profile.restricted_models:
+            raise Refused(
+                403,
+                f"Model {model_id} is not available on your plan",
+                name="ModelAccessRestrictedError",
+                modelId=model_id,
+                requiredPlan=self._profile.required_plan,
+            )
+
+    def demand_all(
+        self, now_ms: int, checked: CheckedInputs, price: Price, author_id: str
+    ) -> None:
+        """Make sure that a checked request may become a job.
+
+        Raises:
+            Refused: Moderation, cooldown, ceiling or credits stand against it.
+        """
+        profile = self._profile
+        prompt = str(checked.accepted.get("prompt", ""))
+        if profile.moderation_status is not None and is_moderated(prompt, profile):
+            raise Refused(profile.moderation_status, MODERATED_TEXT)
+        if profile.cooldown_s and self.latest_submit_ms is not None:
+            over_ms = self.latest_submit_ms + span_ms(profile.cooldown_s) - now_ms
+            if over_ms > 0:
+                remaining = -(-over_ms // MS_PER_S)
+                raise self.too_many("cooldown", remainingSeconds=remaining)
+        self.demand_slot()
+        self._account.demand(author_id, price.total_cu)
+
+    def demand_slot(self) -> None:
+        """Make sure that one more job may be in flight.
+
+        Raises:
+            Refused: 429.
+        """
+        profile = self._profile
+        if profile.ceiling is None:
+            return
+        if self._store.in_flight + profile.ceiling_taken < profile.ceiling:
+            return
+        if not profile.announce_ceiling:
+            raise self.too_many(CEILING_TEXT)
+        limit = profile.announced_ceiling or profile.ceiling
+        details = {"actionName": profile.ceiling_action, "actionLimit": limit}
+        raise self.too_many(CEILING_TEXT, details=details)
+
+    def too_many(self, reason: str, **body: object) -> Refused:
+        """A 429 with these keys, and with ``Retry-After`` if the profile says so."""
+        headers = {}
+        if self._profile.retry_after_s is not None:
+            headers["Retry-After"] = str(self._profile.retry_after_s)
+        return Refused(429, reason, headers=headers, **body)

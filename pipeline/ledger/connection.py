@@ -1,0 +1,70 @@
+"""An SQLite file → an open connection, and SQLite's errors → ours."""
+
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+
+from pipeline.errors import LedgerError, OutputError
+
+_BUSY_TIMEOUT_S = 10.0
+_STORAGE_ERRORS = (
+    "SQLITE_FULL",
+    "SQLITE_IOERR",
+    "SQLITE_CANTOPEN",
+    "SQLITE_READONLY",
+)
+
+
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """Open the file; it is shared by the threads of one ledger."""
+    if read_only:
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            timeout=_BUSY_TIMEOUT_S,
+            check_same_thread=False,
+        )
+    return sqlite3.connect(
+        path,
+        isolation_level=None,
+        timeout=_BUSY_TIMEOUT_S,
+        check_same_thread=False,
+    )
+
+
+class SqliteErrors:
+    """Within the block, an error of SQLite becomes one of ours."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not isinstance(error, sqlite3.Error):
+            return
+        name = getattr(error, "sqlite_errorname", "")
+        if name.startswith(_STORAGE_ERRORS):
+            raise OutputError(
+                f"cannot write {self._path}: {error}",
+                hint="free some space or make the folder writable, then run again",
+            ) from error
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise LedgerError(
+                f"{self._path} is locked by another program",
+                hint="close what has it open, then run again",
+            ) from error
+        if isinstance(error, sqlite3.DatabaseError) and (
+            name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+        ):
+            raise LedgerError(
+                f"{self._path} is damaged: {error}",
+                hint="move it away and run again: the sidecars rebuild it",
+            ) from error

@@ -1,0 +1,149 @@
+"""Job ↔ a row of the table ``jobs``: the columns, in one place."""
+
+import json
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pipeline.clock import format_utc, parse_utc
+from pipeline.job import (
+    Asset,
+    AssetId,
+    Failure,
+    FailureClass,
+    Job,
+    JobKey,
+    JobStatus,
+    RemoteId,
+)
+
+FIXED_COLUMNS = ("item_id", "attempt", "job_key", "request_key", "model_id")
+CHANGING_COLUMNS = (
+    "status",
+    "request",
+    "seed",
+    "derived_seed",
+    "remote_id",
+    "base_url",
+    "project_id",
+    "author_id",
+    "charged",
+    "sent_at",
+    "submitted_at",
+    "finished_at",
+    "saved_at",
+    "remote_assets",
+    "echo",
+    "failure_class",
+    "failure_reason",
+    "failure_hint",
+    "failure_trace",
+)
+COLUMNS = ("row_id", *FIXED_COLUMNS, *CHANGING_COLUMNS)
+
+
+def fixed_values(job: Job) -> tuple[object, ...]:
+    """The values of ``FIXED_COLUMNS``."""
+    return (job.item_id, job.attempt, job.job_key, job.request_key, job.model_id)
+
+
+def changing_values(job: Job, status: JobStatus) -> tuple[object, ...]:
+    """The values of ``CHANGING_COLUMNS`` as the job takes on ``status``."""
+    failure = job.failure
+    return (
+        status,
+        json.dumps(job.request or {}, ensure_ascii=False),
+        job.seed,
+        int(job.derived_seed),
+        job.remote_id,
+        job.base_url,
+        job.project_id,
+        job.author_id,
+        None if job.charged is None else str(job.charged),
+        _text(job.sent_at),
+        _text(job.submitted_at),
+        _text(job.finished_at),
+        _text(job.saved_at),
+        json.dumps(job.remote_assets),
+        None if job.echo is None else json.dumps(job.echo, ensure_ascii=False),
+        None if failure is None else failure.kind,
+        None if failure is None else failure.reason,
+        None if failure is None else failure.hint,
+        None if failure is None else failure.trace_id,
+    )
+
+
+def job_from(row: tuple[Any, ...], assets: tuple[Asset, ...]) -> Job:
+    """The job of a row whose values are those of ``COLUMNS``."""
+    value = dict(zip(COLUMNS, row, strict=True))
+    kind, reason = value["failure_class"], value["failure_reason"]
+    return Job(
+        row_id=value["row_id"],
+        item_id=value["item_id"],
+        attempt=value["attempt"],
+        job_key=JobKey(value["job_key"]),
+        request_key=JobKey(value["request_key"]),
+        model_id=value["model_id"],
+        status=JobStatus(value["status"]),
+        request=json.loads(value["request"]),
+        seed=value["seed"],
+        derived_seed=bool(value["derived_seed"]),
+        remote_id=None if value["remote_id"] is None else RemoteId(value["remote_id"]),
+        base_url=value["base_url"],
+        project_id=value["project_id"],
+        author_id=value["author_id"],
+        charged=None if value["charged"] is None else Decimal(value["charged"]),
+        sent_at=_time(value["sent_at"]),
+        submitted_at=_time(value["submitted_at"]),
+        finished_at=_time(value["finished_at"]),
+        saved_at=_time(value["saved_at"]),
+        remote_assets=tuple(json.loads(value["remote_assets"])),
+        echo=None if value["echo"] is None else json.loads(value["echo"]),
+        failure=None
+        if reason is None
+        else Failure(
+            kind=None if kind is None else FailureClass(kind),
+            reason=reason,
+            hint=value["failure_hint"] or "",
+            trace_id=value["failure_trace"] or "",
+        ),
+        assets=assets,
+    )
+
+
+def asset_values(row_id: int, asset: Asset) -> tuple[object, ...]:
+    """The values of a row of the table ``assets``, in its order."""
+    return (
+        row_id,
+        asset.output_index,
+        asset.asset_id,
+        asset.path,
+        asset.sha256,
+        asset.size_bytes,
+        asset.media_type,
+        asset.width_px,
+        asset.height_px,
+    )
+
+
+def asset_from(row: tuple[Any, ...]) -> Asset:
+    """The asset of a row of the table ``assets``, without its row id."""
+    index, asset_id, path, sha256, size_bytes, media_type, width_px, height_px = row
+    return Asset(
+        output_index=index,
+        asset_id=AssetId(asset_id),
+        path=path,
+        sha256=sha256,
+        size_bytes=size_bytes,
+        media_type=media_type,
+        width_px=width_px,
+        height_px=height_px,
+    )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else format_utc(moment)
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else parse_utc(text)

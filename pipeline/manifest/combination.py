@@ -1,0 +1,149 @@
+"""The variables of each item, and where in which file a value came from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pipeline.job import JsonValue
+from pipeline.manifest.faults import Faults
+from pipeline.manifest.manifest import ItemTemplate, Manifest
+from pipeline.manifest.node import Node, unpack_mark
+from pipeline.manifest.rows import BadRows, Row
+from pipeline.manifest.substitution import (
+    BadTemplate,
+    Scope,
+    Unbound,
+    parse_template,
+    template_names,
+)
+
+_NO_CELLS: Mapping[str, JsonValue] = {}
+
+
+@dataclass(slots=True)
+class Combination:
+    """What makes one item of a template: its variables and their row.
+
+    Attributes:
+        row: None where the template has no rows.
+    """
+
+    template: ItemTemplate
+    scope: Scope
+    row: Row | None
+
+
+def combinations(template: ItemTemplate, faults: Faults) -> Iterator[Combination]:
+    """One for each item, rows outside and matrix inside; faulty rows end them."""
+    if template.rows is None:
+        for nodes in _nodes(template):
+            yield Combination(template, Scope(nodes, _NO_CELLS), None)
+        return
+    rows = template.rows
+    try:
+        for row in rows.read():
+            for nodes in _nodes(template):
+                scope = Scope(nodes, row.values, rows.is_typed)
+                yield Combination(template, scope, row)
+    except BadRows as exc:
+        faults.add_at(exc.line, exc.column, exc.message, exc.hint, file=rows.shown)
+
+
+def _nodes(template: ItemTemplate) -> Iterator[Mapping[str, Node]]:
+    if template.matrix is None:
+        yield template.variables
+        return
+    for combination in template.matrix.combinations():
+        yield {**template.variables, **combination}
+
+
+class Reporter:
+    """Adds faults at the place a value came from.
+
+    Args:
+        manifest: Whose items are made.
+        faults: Takes them.
+    """
+
+    def __init__(self, manifest: Manifest, faults: Faults) -> None:
+        self._manifest = manifest
+        self._faults = faults
+
+    def place(
+        self,
+        path: tuple[str | int, ...],
+        combination: Combination,
+        *,
+        at_key: bool = False,
+    ) -> tuple[str, int, int]:
+        """File, line and column of a value; of the item where it has no place."""
+        name = str(path[0])
+        node = combination.template.param_nodes.get(
+            name
+        ) or self._manifest.param_nodes.get(name)
+        if node is None:
+            return (self._manifest.file, *unpack_mark(combination.template.node.mark))
+        if at_key:
+            return (self._manifest.file, *unpack_mark(node.key_mark))
+        for step in path[1:]:
+            inner = _step(node, step)
+            if inner is None:
+                break
+            node = inner
+        names = _names_in(node)
+        return self.origin(node, names, combination)
+
+    def origin(
+        self,
+        node: Node,
+        names: tuple[str, ...],
+        combination: Combination,
+    ) -> tuple[str, int, int]:
+        """Where a value came from: a cell, the one variable in it, or its node."""
+        rows, row = combination.template.rows, combination.row
+        if rows is not None and row is not None:
+            for name in names:
+                if name in row.values:
+                    return (rows.shown, *rows.place(row, name))
+        source = combination.scope.nodes.get(names[0]) if len(names) == 1 else None
+        return (self._manifest.file, *unpack_mark((source or node).mark))
+
+    def add_unbound(
+        self,
+        exc: Unbound,
+        node: Node,
+        combination: Combination,
+    ) -> None:
+        """A variable without a value: at the row that lacks it, or where it is used."""
+        rows, row = combination.template.rows, combination.row
+        if rows is not None and row is not None and rows.is_typed:
+            line, column = rows.place(row, exc.name)
+            text = f"this row has no usable value for '{exc.name}'"
+            self.add((rows.shown, line, column), text)
+            return
+        hint = "give it a default under vars"
+        self.add((self._manifest.file, *unpack_mark(node.mark)), exc.message, hint)
+
+    def add(self, place: tuple[str, int, int], message: str, hint: str = "") -> None:
+        """Add a fault at a file, line and column."""
+        file, line, column = place
+        self._faults.add_at(line, column, message, hint, file=file)
+
+
+def _step(node: Node, step: str | int) -> Node | None:
+    value = node.value
+    if isinstance(value, list) and isinstance(step, int) and step < len(value):
+        return value[step]
+    if isinstance(value, dict) and isinstance(step, str):
+        return value.get(step)
+    return None
+
+
+def _names_in(node: Node) -> tuple[str, ...]:
+    if isinstance(node.value, str):
+        try:
+            return tuple(template_names(parse_template(node.value, node)))
+        except BadTemplate:
+            return ()
+    if isinstance(node.value, list):
+        return tuple(name for element in node.value for name in _names_in(element))
+    return ()

@@ -1,0 +1,174 @@
+"""The inputs of one item: values, files, and everything that is wrong with them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import cast
+
+from pipeline.job import JsonValue, ParamValue, ReferenceAsset
+from pipeline.manifest.combination import Combination, Reporter
+from pipeline.manifest.manifest import Manifest
+from pipeline.manifest.references import BadPath
+from pipeline.manifest.substitution import LeftOut, Unbound, render_value
+from pipeline.manifest.text import find_unprintable
+from pipeline.model import (
+    InputProblem,
+    InputSchema,
+    ModelSchema,
+    check_inputs,
+    suggestion,
+)
+
+
+class ParamsReader:
+    """Makes and checks the inputs of items.
+
+    Args:
+        manifest: Whose items are made.
+        reporter: Takes what is wrong.
+    """
+
+    def __init__(self, manifest: Manifest, reporter: Reporter) -> None:
+        self._manifest = manifest
+        self._reporter = reporter
+
+    def read(
+        self,
+        combination: Combination,
+        schema: ModelSchema | None,
+    ) -> tuple[dict[str, ParamValue], bool]:
+        """The inputs with their files, and whether all is well with them."""
+        values, unbound = self._values(combination, schema)
+        params: dict[str, ParamValue] = {}
+        problems: list[InputProblem] = []
+        for name, value in values.items():
+            if (
+                name in combination.template.doubtful
+                and name in combination.template.param_nodes
+            ):
+                continue
+            count = len(problems)
+            problems += _check_text(name, value)
+            known = schema.inputs.get(name) if schema is not None else None
+            resolved: ParamValue = value
+            if _may_hold_files(name, known, schema):
+                resolved = self._resolve(value, (name,), problems)
+            if len(problems) > count:
+                unbound.add(name)
+            else:
+                params[name] = resolved
+        excused = unbound | combination.template.doubtful | self._manifest.doubtful
+        problems += [
+            problem
+            for problem in check_inputs(schema, params)
+            if not problem.missing or problem.path[0] not in excused
+        ]
+        for problem in problems:
+            if problem.message:
+                place = self._reporter.place(
+                    problem.path, combination, at_key=problem.at_key
+                )
+                self._reporter.add(place, problem.message, problem.hint)
+        return params, not excused and not problems
+
+    def _values(
+        self,
+        combination: Combination,
+        schema: ModelSchema | None,
+    ) -> tuple[dict[str, JsonValue], set[str]]:
+        """The inputs without their variables, and the names of those that have none."""
+        values: dict[str, JsonValue] = dict(self._manifest.params)
+        unbound: set[str] = set()
+        for name, compiled in combination.template.params.items():
+            known = schema.inputs.get(name) if schema is not None else None
+            wanted = known.element_type if known is not None else ""
+            try:
+                value = render_value(compiled, combination.scope, wanted)
+            except Unbound as exc:
+                node = combination.template.param_nodes[name]
+                self._reporter.add_unbound(exc, node, combination)
+                unbound.add(name)
+                values.pop(name, None)
+                continue
+            if not isinstance(value, LeftOut):
+                values[name] = value
+            elif name == "prompt":
+                values[name] = ""
+        return values, unbound
+
+    def _resolve(
+        self,
+        value: JsonValue,
+        path: tuple[str | int, ...],
+        problems: list[InputProblem],
+    ) -> ParamValue:
+        """The value with its references read; those that cannot be are problems."""
+        if isinstance(value, list):
+            return [
+                self._resolve(element, (*path, index), problems)
+                for index, element in enumerate(value)
+            ]
+        if isinstance(value, dict):
+            entries = {
+                key: self._resolve(entry, (*path, key), problems)
+                for key, entry in value.items()
+            }
+            return cast("ParamValue", entries)
+        if not isinstance(value, str):
+            return value
+        kind, colon, rest = value.partition(":")
+        if not colon or kind not in {"ref", "file", "item"}:
+            return value
+        try:
+            return self._find_file(kind, rest)
+        except BadPath as exc:
+            problems.append(InputProblem(path=path, message=exc.message, hint=exc.hint))
+            return value
+
+    def _find_file(self, kind: str, rest: str) -> ReferenceAsset | str:
+        if kind == "item":
+            raise BadPath(
+                f"item:{rest[:80]}: using another item's output is not supported yet",
+                "save the asset and name it with file:PATH",
+            )
+        if kind == "file":
+            return self._manifest.files.load(rest)
+        references = self._manifest.references
+        if rest not in references:
+            hint = suggestion(rest, list(references))
+            hint = hint or "name the file under references, or write file:PATH"
+            raise BadPath(f"there is no reference '{rest[:80]}'", hint)
+        if not references[rest]:
+            # Where it is defined, a fault says what is wrong with it.
+            raise BadPath("")
+        return references[rest]
+
+
+def _may_hold_files(
+    name: str, known: InputSchema | None, schema: ModelSchema | None
+) -> bool:
+    if schema is not None:
+        return known is not None and (known.is_file or known.type == "inputs_array")
+    return name != "prompt"
+
+
+def _check_text(name: str, value: JsonValue) -> list[InputProblem]:
+    """An empty prompt, and control characters in any text."""
+    if name == "prompt" and isinstance(value, str) and not value.strip():
+        return [InputProblem(path=(name,), message="the prompt is empty")]
+    inner: Iterable[tuple[str | int, JsonValue]] = ()
+    if isinstance(value, list):
+        inner = enumerate(value)
+    elif isinstance(value, dict):
+        inner = value.items()
+    problems = [
+        replace(problem, path=(name, step, *problem.path[1:]))
+        for step, element in inner
+        for problem in _check_text(name, element)
+    ]
+    if problems:
+        return problems
+    code = find_unprintable(value) if isinstance(value, str) else ""
+    if not code:
+        return []
+    text = f"'{name}' contains the character {code}"
+    return [InputProblem(path=(name,), message=text, hint="remove it")]

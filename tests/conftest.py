@@ -1,0 +1,41 @@
+"""Guards that hold for every test: no real credentials, no address but loopback."""
+
+import socket
+
+import pytest
+
+from pipeline.settings import (
+    BASE_URL_VARIABLE,
+    KEY_VARIABLE,
+    PROJECT_VARIABLE,
+    SECRET_VARIABLE,
+)
+
+
+class LeftThisMachine(AssertionError):
+    """A test tried to reach another machine."""
+
+
+@pytest.fixture(autouse=True)
+def _no_credentials(monkeypatch):
+    for name in (KEY_VARIABLE, SECRET_VARIABLE, BASE_URL_VARIABLE, PROJECT_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch):
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        if self.family in {socket.AF_INET, socket.AF_INET6}:
+            host = str(address[0])
+            if host not in {"127.0.0.1", "::1", "localhost"} and not host.startswith(
+                "127."
+            ):
+                raise LeftThisMachine(f"connection to {host}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)

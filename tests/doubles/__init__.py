@@ -1,0 +1,1 @@
+"""Doubles for our own seams: clocks, the service and its CDN."""
