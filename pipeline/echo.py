@@ -44,7 +44,7 @@ def same_value(ours: object, theirs: object) -> bool:
     if isinstance(ours, int | float) and isinstance(theirs, int | float | str):
         try:
             return float(ours) == float(theirs)
-        except ValueError:
+        except (ValueError, OverflowError):
             return False
     if isinstance(ours, list) and isinstance(theirs, list):
         return len(ours) == len(theirs) and all(map(same_value, ours, theirs))

@@ -21,6 +21,7 @@
         ├── BudgetReached         402, or a limit of the user's
         ├── ServiceUnreachable    no connection for minutes
         ├── LedgerError           damaged, newer, or bound to another service
+        │   ├── LedgerDamaged     its file cannot be read
         │   └── LedgerBusy        another run holds it
         └── OutputError           disk full, folder not writable
 
@@ -274,6 +275,10 @@ class LedgerError(RunError):
     """The ledger cannot be used."""
 
     exit_code = ExitCode.STORAGE
+
+
+class LedgerDamaged(LedgerError):
+    """The file of the ledger cannot be read, or not all of it."""
 
 
 class LedgerBusy(LedgerError):

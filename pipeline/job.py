@@ -114,6 +114,7 @@ class FailureClass(StrEnum):
     LOST = "lost"  # the service no longer knows the job
     DOWNLOAD = "download"  # made and paid for; only the file is missing
     LOCAL = "local"  # a reference file could not be read or uploaded
+    DUPLICATE = "duplicate"  # proved absent, yet it surfaced after a resubmit
     GIVEN_UP = "given_up"  # the user's decision
 
 

@@ -6,8 +6,8 @@ alike; prints nothing.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ import anyio
 import anyio.to_thread
 from filelock import FileLock, Timeout
 
+from pipeline.api.interface import FileTransfer, GenerationApi
 from pipeline.atomic_file import remove_partial_files, storage_errors
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import ExitCode, LedgerBusy, PipelineError, UsageError
@@ -26,9 +27,15 @@ from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.model import load_shipped_model
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
-from pipeline.rebuild import rebuild
+from pipeline.rebuild import open_for_writing, rebuild
 from pipeline.running.run import Run, RunResult
-from pipeline.settings import Credentials, Settings, find_credentials, load_dotenv
+from pipeline.settings import (
+    Credentials,
+    Settings,
+    find_credentials,
+    load_dotenv,
+    load_keyring,
+)
 from pipeline.version import __version__
 
 LOCK_NAME = "ledger.lock"
@@ -128,15 +135,11 @@ async def run(
     """
     loaded = _loaded(manifest)
     clock = clock or SystemClock()
-    if emulate:
-        service = Service(base_url=EMULATOR_NAME, project_id="")
-    else:
-        credentials = credentials or find_credentials(os.environ, load_dotenv(Path()))
-        service = Service(
-            base_url=credentials.base_url, project_id=credentials.project_id
-        )
+    service, credentials = service_of(
+        os.environ, emulate=emulate, credentials=credentials
+    )
     folder = output_folder(loaded, output=output, emulate=emulate)
-    with _locked(folder), _opened(folder, service) as (ledger, reader):
+    with holding_output(folder, service) as (ledger, reader):
         plan = await anyio.to_thread.run_sync(
             partial(
                 make_plan,
@@ -188,18 +191,11 @@ async def _carry_out(
     on_event: ProgressCallback,
     on_start: Callable[[Run], None],
 ) -> RunResult:
-    from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - aiohttp, 250 ms
-    from pipeline.api.client import HttpApi  # noqa: PLC0415
-
     try:
-        async with AsyncExitStack() as stack:
-            if credentials is None or service.base_url == EMULATOR_NAME:
-                credentials = await _start_emulator(stack, plan.output, clock)
-            api = await stack.enter_async_context(HttpApi(credentials, settings, clock))
-            transfer = await stack.enter_async_context(
-                HttpTransfer(settings, loopback=credentials.is_loopback)
-            )
-            writer = await stack.enter_async_context(LedgerWriter(ledger))
+        async with (
+            connected(credentials, settings, clock, plan.output) as (api, transfer),
+            LedgerWriter(ledger) as writer,
+        ):
             run = Run(
                 plan,
                 api=api,
@@ -217,6 +213,62 @@ async def _carry_out(
             return await run.carry_out(run_id)
     except BaseExceptionGroup as group:
         raise _only(group) from None
+
+
+def service_of(
+    environment: Mapping[str, str],
+    *,
+    emulate: bool,
+    credentials: Credentials | None = None,
+) -> tuple[Service, Credentials | None]:
+    """Which service to use, and the credentials for it; None for the emulator.
+
+    Args:
+        environment: Of the process, read when no credentials are given.
+        emulate: Whether to use the emulator.
+        credentials: Given by the caller, or None.
+
+    Raises:
+        UsageError: No credentials, or a base URL that is not safe.
+    """
+    if emulate:
+        return Service(base_url=EMULATOR_NAME, project_id=""), None
+    credentials = credentials or find_credentials(
+        environment, load_dotenv(Path()), load_keyring
+    )
+    service = Service(base_url=credentials.base_url, project_id=credentials.project_id)
+    return service, credentials
+
+
+@asynccontextmanager
+async def connected(
+    credentials: Credentials | None, settings: Settings, clock: Clock, output: Path
+) -> AsyncIterator[tuple[GenerationApi, FileTransfer]]:
+    """The service and its CDN; the emulator's, started here, without credentials."""
+    from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - aiohttp, 250 ms
+    from pipeline.api.client import HttpApi  # noqa: PLC0415
+
+    async with AsyncExitStack() as stack:
+        if credentials is None:
+            credentials = await _start_emulator(stack, output, clock)
+        api = await stack.enter_async_context(HttpApi(credentials, settings, clock))
+        transfer = await stack.enter_async_context(
+            HttpTransfer(settings, loopback=credentials.is_loopback)
+        )
+        yield api, transfer
+
+
+@contextmanager
+def holding_output(folder: Path, service: Service) -> Iterator[tuple[Ledger, Ledger]]:
+    """The output folder for oneself: its ledger for writing, and for reading.
+
+    Raises:
+        LedgerBusy: A run is at work in it.
+        UsageError: It belongs to another service or project.
+        LedgerError, OutputError: It cannot be used.
+    """
+    with _locked(folder), _opened(folder, service) as ledgers:
+        yield ledgers
 
 
 async def _start_emulator(
@@ -313,9 +365,7 @@ def _locked(folder: Path) -> Iterator[None]:
 @contextmanager
 def _opened(folder: Path, service: Service) -> Iterator[tuple[Ledger, Ledger]]:
     """The ledger for writing and again for reading, bound to one service."""
-    with Ledger(folder / LEDGER_NAME) as ledger:
-        if not ledger.count_by_status():
-            rebuild(ledger, folder)
+    with open_for_writing(folder) as ledger:
         _bind(ledger, service, folder)
         with Ledger(folder / LEDGER_NAME, read_only=True) as reader:
             yield ledger, reader

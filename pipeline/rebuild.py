@@ -1,32 +1,119 @@
-"""Sidecars → rows of an empty ledger: a checkout with outputs pays nothing again."""
+"""A missing or damaged ledger → a new one that pays for nothing again.
 
+Rows come from what can still be read, and from the sidecars beside the assets.
+"""
+
+import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline.atomic_file import PARTIAL_FOLDER
-from pipeline.job import SIDECAR_SUFFIX, Job, RemoteId
-from pipeline.ledger.ledger import Ledger
+from pipeline.atomic_file import PARTIAL_FOLDER, storage_errors
+from pipeline.clock import format_utc
+from pipeline.errors import LedgerDamaged, LedgerError, OutputError
+from pipeline.job import SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.stages.sidecar import NoSidecar, parse_sidecar
+
+logger = logging.getLogger(__name__)
+
+REBUILT_SINCE = "rebuilt_since"  # fact of the ledger: a time of the service's
+SEARCH_MARGIN = timedelta(hours=1)  # jobs of the same batch that left no sidecar
+
+
+def open_for_writing(output: Path) -> Ledger:
+    """The ledger of an output folder, whatever became of it; the lock is held.
+
+    A missing one is rebuilt from the sidecars. A damaged one is put aside, never
+    thrown away, and rebuilt from what of it can still be read, and the sidecars.
+
+    Raises:
+        LedgerError: It was written by a newer version.
+        OutputError: The folder is not writable.
+    """
+    path = output / LEDGER_NAME
+    try:
+        ledger = Ledger(path)
+        try:
+            ledger.check()
+        except BaseException:
+            ledger.close()
+            raise
+    except LedgerDamaged as error:
+        aside = _put_aside(path)
+        logger.warning("%s; put aside as %s", error.message, aside.name)
+        ledger = Ledger(path)
+        _salvage(aside, ledger)
+        rebuild(ledger, output)
+    else:
+        if not ledger.count_by_status():
+            rebuild(ledger, output)
+    return ledger
+
+
+def _put_aside(path: Path) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    with storage_errors(path):
+        for suffix in ("-wal", "-shm", ""):
+            part = path.with_name(path.name + suffix)
+            if part.exists():
+                part.replace(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def _salvage(damaged: Path, ledger: Ledger) -> None:
+    """Copy every row that can still be read, until the first that cannot."""
+    meta: dict[str, str] = {}
+    jobs: list[Job] = []
+    with (
+        contextlib.suppress(LedgerError, OutputError),
+        Ledger(damaged, read_only=True) as source,
+    ):
+        meta = source.find_meta()
+        jobs.extend(source.find_jobs_in(*JobStatus))
+    ledger.begin()
+    for key, value in meta.items():
+        ledger.record_meta(key, value)
+    for job in jobs:
+        ledger.record_salvaged(job)
+    times = [job.submitted_at for job in jobs if job.submitted_at]
+    if times:
+        ledger.record_meta(REBUILT_SINCE, format_utc(min(times) - SEARCH_MARGIN))
+    ledger.commit()
 
 
 def rebuild(ledger: Ledger, output: Path) -> int:
-    """Record every job that the sidecars below ``output`` remember.
+    """Record every job that the sidecars below ``output`` remember and no row does.
+
+    Also remembers since when jobs have to be looked for at the service, which may
+    know more of ours: see ``running.forgotten``.
 
     Args:
-        ledger: Without any job.
+        ledger: Open for writing.
         output: The output folder.
 
     Returns:
         How many jobs were recorded.
     """
     jobs = list(find_saved_jobs(output))
-    if jobs:
-        ledger.begin()
-        for job in jobs:
-            ledger.record_found(job)
-        ledger.commit()
-    return len(jobs)
+    owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
+    missing = [job for job in jobs if job.remote_id not in owned]
+    if not missing:
+        return 0
+    ledger.begin()
+    for job in missing:
+        attempts = ledger.find_jobs_of(job.item_id)
+        ledger.record_found(replace(job, attempt=len(attempts) + 1))
+        if job.author_id:
+            ledger.record_meta("author_id", job.author_id)
+    times = [job.submitted_at for job in missing if job.submitted_at]
+    if times:
+        ledger.record_meta(REBUILT_SINCE, format_utc(min(times) - SEARCH_MARGIN))
+    ledger.commit()
+    return len(missing)
 
 
 def find_saved_jobs(output: Path) -> Iterator[Job]:
@@ -34,22 +121,43 @@ def find_saved_jobs(output: Path) -> Iterator[Job]:
 
     Attempts of one item keep their order and are counted anew from 1.
     """
-    by_remote_id: dict[RemoteId | None, Job] = {}
+    jobs: dict[RemoteId | None, Job] = {}
+    assets: dict[RemoteId | None, dict[int, tuple[bool, Asset]]] = {}
     for path in sorted(output.rglob(f"*{SIDECAR_SUFFIX}")):
         relative = path.relative_to(output)
         if relative.parts[0] == PARTIAL_FOLDER:
             continue
-        asset_path = relative.as_posix().removesuffix(SIDECAR_SUFFIX)
+        name = relative.as_posix().removesuffix(SIDECAR_SUFFIX)
         try:
-            job = parse_sidecar(path.read_bytes(), asset_path)
+            job = parse_sidecar(path.read_bytes(), name)
         except (NoSidecar, OSError):
             continue
-        known = by_remote_id.get(job.remote_id)
-        if known is not None:
-            job = replace(known, assets=(*known.assets, *job.assets))
-        by_remote_id[job.remote_id] = job
+        jobs[job.remote_id] = job
+        asset, is_home = _at_home(job)
+        known = assets.setdefault(job.remote_id, {})
+        if is_home or asset.output_index not in known:
+            known[asset.output_index] = (is_home, asset)
     attempts: dict[str, int] = {}
-    for job in sorted(by_remote_id.values(), key=lambda job: job.attempt):
+    for job in sorted(jobs.values(), key=lambda job: job.attempt):
         attempts[job.item_id] = attempts.get(job.item_id, 0) + 1
-        assets = tuple(sorted(job.assets, key=lambda asset: asset.output_index))
-        yield replace(job, attempt=attempts[job.item_id], assets=assets)
+        found = assets[job.remote_id]
+        yield replace(
+            job,
+            attempt=attempts[job.item_id],
+            assets=tuple(found[index][1] for index in sorted(found)),
+        )
+
+
+def _at_home(job: Job) -> tuple[Asset, bool]:
+    """The one asset of a parsed sidecar at the path it belongs to.
+
+    A copy or a file that was moved still proves what is paid for; where its place is
+    empty, it is fetched again, free of charge.
+    """
+    (asset,) = job.assets
+    stem, dot, extension = asset.path.rpartition(".")
+    homes = (job.item_id, f"{job.item_id}-{asset.output_index}")
+    if stem in homes:
+        return asset, True
+    home = homes[1] if len(job.remote_assets) > 1 else homes[0]
+    return replace(asset, path=f"{home}{dot}{extension}"), False

@@ -4,7 +4,7 @@ Environment and ``.env`` → :class:`Credentials`; options → :class:`Settings`
 are in the names. Nothing here touches the network.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +17,7 @@ KEY_VARIABLE = "SCENARIO_SDK_API_KEY"
 SECRET_VARIABLE = "SCENARIO_SDK_API_SECRET"  # noqa: S105 - the name, not a secret
 BASE_URL_VARIABLE = "SCENARIO_BASE_URL"
 PROJECT_VARIABLE = "SCENARIO_PROJECT_ID"
+KEYRING_SERVICE = "scenario-pipeline"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,10 @@ class Settings:
         read_timeout_s: The same for free calls.
         connect_timeout_s: To a TCP and TLS connection.
         job_timeout_s: From our first look at a submitted job to giving up on it.
+        deadline_s: From the start of the run until nothing more is submitted, or
+            None; what is in flight is still collected.
+        fail_count: Failed items after which nothing more is submitted, or None.
+        fail_share: The same as a part of all items of the run, 0 to 1, or None.
         free_deadline_s: How long a free call is retried before its job fails.
         first_contact_s: How long an API that never answered in this run is tried.
         settle_s: From the end of a submit's own timeout until absence counts.
@@ -75,6 +80,9 @@ class Settings:
     read_timeout_s: float = 30.0
     connect_timeout_s: float = 10.0
     job_timeout_s: float = 1800.0
+    deadline_s: float | None = None
+    fail_count: int | None = None
+    fail_share: float | None = None
     free_deadline_s: float = 600.0
     first_contact_s: float = 30.0
     settle_s: float = 90.0
@@ -90,7 +98,9 @@ class Settings:
 
 
 def find_credentials(
-    environment: Mapping[str, str], dotenv: Mapping[str, str]
+    environment: Mapping[str, str],
+    dotenv: Mapping[str, str],
+    load_keyring: Callable[[], Mapping[str, str]] = dict,
 ) -> Credentials:
     """Take the credentials, and what belongs to them, from one place.
 
@@ -100,11 +110,16 @@ def find_credentials(
     Args:
         environment: The process environment.
         dotenv: The parsed ``.env`` of the current folder; may be empty.
+        load_keyring: Asked when neither of them names a credential.
 
     Raises:
         UsageError: No credentials, half of them, or a base URL that is not safe.
     """
-    place = environment if _names_any_credential(environment) else dotenv
+    place = next(
+        (place for place in (environment, dotenv) if _names_any_credential(place)), None
+    )
+    if place is None:
+        place = load_keyring()
     key, secret = place.get(KEY_VARIABLE, ""), place.get(SECRET_VARIABLE, "")
     if not key or not secret:
         missing = " and ".join(
@@ -172,6 +187,27 @@ def load_dotenv(folder: Path) -> dict[str, str]:
 
     values = dotenv_values(folder / ".env", interpolate=False)
     return {name: value for name, value in values.items() if value is not None}
+
+
+def load_keyring() -> dict[str, str]:
+    """Key and secret from the system's keyring, where the extra is installed.
+
+    They are stored by ``keyring set scenario-pipeline SCENARIO_SDK_API_KEY`` and the
+    same for the secret.
+    """
+    try:
+        import keyring  # noqa: PLC0415 - an optional extra
+        from keyring.errors import KeyringError  # noqa: PLC0415
+    except ImportError:
+        return {}
+    try:
+        found = {
+            name: keyring.get_password(KEYRING_SERVICE, name)
+            for name in (KEY_VARIABLE, SECRET_VARIABLE)
+        }
+    except KeyringError:
+        return {}
+    return {name: value for name, value in found.items() if value}
 
 
 def _names_any_credential(place: Mapping[str, str]) -> bool:

@@ -41,6 +41,7 @@ _STATUSES: Mapping[str, RemoteStatus] = {
     "processing": RemoteStatus.RUNNING,
 }
 TERMINAL_STATUSES = ("success", "failure", "canceled")
+_TOO_MANY_UNITS = Decimal(10) ** 15  # no price; sums of such numbers can overflow
 
 
 def parse_json(body: bytes) -> Mapping[str, Any]:
@@ -51,7 +52,7 @@ def parse_json(body: bytes) -> Mapping[str, Any]:
     """
     try:
         value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # msgspec's own, and bad UTF-8
         raise UnexpectedAnswer(
             f"the service's answer is not JSON: {_excerpt(body)}"
         ) from error
@@ -269,7 +270,7 @@ def parse_units(value: object) -> Decimal | None:
         units = Decimal(str(value))
     except InvalidOperation:
         return None
-    return units if units.is_finite() else None
+    return units if units.is_finite() and abs(units) < _TOO_MANY_UNITS else None
 
 
 def _charge(billing: Mapping[str, Any]) -> Decimal | None:

@@ -74,7 +74,7 @@ def run(manifest: Path, **options: Any) -> ExitCode:
             "--force needs --select: it pays again for what is finished",
             hint="name the items: --force --select 'tree-*'",
         )
-    return run_command(manifest, RunOptions(**options), only_failed=False)
+    return run_command(manifest, RunOptions(**options))
 
 
 @cli.command()
@@ -89,6 +89,64 @@ def rerun(manifest: Path, **options: Any) -> ExitCode:
     from pipeline.cli.running import run_command
 
     return run_command(manifest, RunOptions(**options), only_failed=True)
+
+
+@cli.command()
+@MANIFEST
+@place_options
+@selection_options
+@ALLOW_OUTSIDE
+@JSON
+@running_options
+def fetch(manifest: Path, **options: Any) -> ExitCode:
+    """Download again what is paid for and missing. Free."""
+    from pipeline.cli.running import run_command
+
+    return run_command(manifest, RunOptions(**options), only_fetch=True)
+
+
+@cli.command()
+@click.argument(
+    "output",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="OUTPUT",
+)
+@JSON
+def verify(output: Path, *, as_json: bool) -> ExitCode:
+    """Check every asset of an output folder against its sidecar. Free."""
+    from pipeline.cli.reading import verify_command
+
+    return verify_command(output, as_json=as_json)
+
+
+@cli.command()
+@MANIFEST
+@click.argument("item", metavar="ITEM")
+@click.option("--adopt", metavar="JOB", help="This job of the service is the item's.")
+@click.option("--resubmit", is_flag=True, help="No job exists: pay for a new one.")
+@click.option("--give-up", is_flag=True, help="Book the item as failed, for good.")
+@place_options
+@ALLOW_OUTSIDE
+def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
+    """Decide what became of an item whose outcome is unknown. Free."""
+    from pipeline.cli.resolving import resolve_command
+
+    return resolve_command(manifest, item, **options)
+
+
+@cli.command()
+@click.argument(
+    "manifest",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="[MANIFEST]",
+    required=False,
+)
+@place_options
+def doctor(manifest: Path | None, **options: Any) -> ExitCode:
+    """Check credentials, service, clock, disk and ledger. Free."""
+    from pipeline.cli.doctor import doctor_command
+
+    return doctor_command(manifest, **options)
 
 
 @cli.command()

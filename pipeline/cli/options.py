@@ -88,6 +88,21 @@ _RUNNING = (
         metavar="N",
         help="Requests to the API per second, at most.  [default: 100]",
     ),
+    click.option(
+        "--deadline",
+        metavar="DURATION",
+        help="Submit nothing more after 90s, 45m or 2h; go on collecting.",
+    ),
+    click.option(
+        "--fail-threshold",
+        metavar="N|P%",
+        help="Submit nothing more once N items, or more than P percent, have failed.",
+    ),
+    click.option(
+        "--fail-fast",
+        is_flag=True,
+        help="Submit nothing more once one item has failed.",
+    ),
     click.option("--yes", "-y", is_flag=True, help="Do not ask before spending."),
     click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
@@ -130,6 +145,9 @@ class RunOptions:
     submit_timeout: float | None
     settle: float | None
     rate: float | None
+    deadline: str | None
+    fail_threshold: str | None
+    fail_fast: bool
     yes: bool
     quiet: bool
     debug: bool

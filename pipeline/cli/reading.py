@@ -14,6 +14,7 @@ from pipeline.launch import open_for_reading, output_folder, plan
 from pipeline.manifest import load_manifest, validate_manifest
 from pipeline.planning import Action, PlannedItem, Selection
 from pipeline.planning.decision import SIGNS
+from pipeline.verification import Finding, verify
 
 LISTED_ITEMS = 100  # more are grouped by their template, unless --long
 _FAILURES_SHOWN = 20
@@ -140,6 +141,34 @@ def status_command(
     if len(troubled) > _FAILURES_SHOWN:
         click.echo(f"  … and {len(troubled) - _FAILURES_SHOWN:,} more")
     return ExitCode.OK
+
+
+def verify_command(output: Path, *, as_json: bool) -> ExitCode:
+    """Every asset against its sidecar."""
+    found: Counter[Finding] = Counter()
+    for verified in verify(output):
+        found[verified.finding] += 1
+        if as_json:
+            print_json(
+                event="file",
+                path=verified.path,
+                finding=str(verified.finding),
+                detail=verified.detail,
+            )
+        elif verified.finding is not Finding.OK:
+            detail = f": {one_line(verified.detail)}" if verified.detail else ""
+            click.echo(f"{verified.finding:>8}  {one_line(verified.path)}{detail}")
+    sound = not found.total() - found[Finding.OK]
+    code = ExitCode.OK if sound else ExitCode.ITEMS_FAILED
+    if as_json:
+        counts = {str(finding): found[finding] for finding in Finding}
+        print_json(event="done", exit_code=int(code), counts=counts)
+        return code
+    parts = [f"{found[finding]:,} {finding}" for finding in Finding if found[finding]]
+    click.echo(f"{output}: {', '.join(parts) or 'no assets'}")
+    if found[Finding.MISSING]:
+        click.echo("next: get what is missing, free of charge, with: pipeline fetch")
+    return code
 
 
 def failure_line(item_id: str, reason: str) -> str:

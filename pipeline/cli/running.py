@@ -1,6 +1,7 @@
 """``run`` and ``rerun``: options → a run, its events → screen and JSON lines."""
 
 import asyncio
+import re
 import signal
 import sys
 import threading
@@ -31,7 +32,13 @@ from pipeline.settings import Settings
 _FAILURES_SHOWN = 20
 
 
-def run_command(manifest: Path, options: RunOptions, *, only_failed: bool) -> ExitCode:
+def run_command(
+    manifest: Path,
+    options: RunOptions,
+    *,
+    only_failed: bool = False,
+    only_fetch: bool = False,
+) -> ExitCode:
     """Carry out a manifest as the command line says."""
     if options.max_cost is not None:
         raise UsageError(
@@ -45,6 +52,7 @@ def run_command(manifest: Path, options: RunOptions, *, only_failed: bool) -> Ex
         limit=options.limit,
         force=options.force,
         only_failed=only_failed,
+        only_fetch=only_fetch,
     )
     folder = output_folder(loaded, output=options.output, emulate=options.emulate)
     _confirm(loaded, folder, options, selection)
@@ -126,6 +134,7 @@ def _signals(screen: Screen) -> Iterator[Callable[[Run], None]]:
 
 def _settings(options: RunOptions) -> Settings:
     default = Settings()
+    fail_count, fail_share = parse_threshold(options.fail_threshold)
     # The emulator lists at once what it has made: little to wait for.
     settle_s = 2.0 if options.emulate else default.settle_s
     return replace(
@@ -135,7 +144,45 @@ def _settings(options: RunOptions) -> Settings:
         submit_timeout_s=options.submit_timeout or default.submit_timeout_s,
         settle_s=settle_s if options.settle is None else options.settle,
         rate_per_s=options.rate or default.rate_per_s,
+        deadline_s=parse_duration(options.deadline),
+        fail_count=1 if options.fail_fast else fail_count,
+        fail_share=fail_share,
     )
+
+
+def parse_duration(text: str | None) -> float | None:
+    """``90``, ``90s``, ``45m`` or ``2h`` in seconds.
+
+    Raises:
+        UsageError: Anything else.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(
+            f"--deadline {text!r} is no duration", hint="write it like 90s, 45m or 2h"
+        )
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def parse_threshold(text: str | None) -> tuple[int | None, float | None]:
+    """``5`` as a count, ``3%`` as a part of all.
+
+    Raises:
+        UsageError: Anything else.
+    """
+    if text is None:
+        return None, None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)%|([1-9]\d*)", text.strip())
+    if match is None:
+        raise UsageError(
+            f"--fail-threshold {text!r} is neither a count nor a percentage",
+            hint="write it like 5 or 3%",
+        )
+    if match[2] is not None:
+        return int(match[2]), None
+    return None, float(match[1]) / 100
 
 
 def _confirm(

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from types import TracebackType
 
-from pipeline.errors import LedgerError, OutputError
+from pipeline.errors import LedgerDamaged, LedgerError, OutputError
 
 _BUSY_TIMEOUT_S = 10.0
 _STORAGE_ERRORS = (
@@ -64,7 +64,7 @@ class SqliteErrors:
         if isinstance(error, sqlite3.DatabaseError) and (
             name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
         ):
-            raise LedgerError(
+            raise LedgerDamaged(
                 f"{self._path} is damaged: {error}",
-                hint="move it away and run again: the sidecars rebuild it",
+                hint="run again: it is put aside and rebuilt from the sidecars",
             ) from error

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.clock import format_utc
+from pipeline.errors import ExitCode, LedgerDamaged
 from pipeline.job import LEGAL_TRANSITIONS, Asset, AssetId, Job, JobStatus, RemoteId
 from pipeline.ledger.connection import SqliteErrors, connect
 from pipeline.ledger.migrations import check_version, migrate
@@ -96,6 +97,22 @@ class Ledger:
         """Close the file; the last writer to leave folds the WAL into it."""
         self._connection.close()
 
+    def check(self) -> None:
+        """Read the whole file, if the last run did not end cleanly.
+
+        Raises:
+            LedgerDamaged: Parts of it cannot be read.
+        """
+        with self._translated():
+            last = self._connection.execute(
+                "SELECT exit_code FROM runs ORDER BY run_id DESC LIMIT 1"
+            ).fetchone()
+            if last is None or last[0] not in {None, int(ExitCode.STORAGE)}:
+                return
+            (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise LedgerDamaged(f"{self.path} is damaged: {verdict}")
+
     # --- transactions, for the writer ---------------------------------------
 
     def begin(self) -> None:
@@ -144,8 +161,11 @@ class Ledger:
         return self._advance(job, JobStatus.SUBMITTED)
 
     def record_planned(self, job: Job) -> Job:
-        """Write that the submit was refused unpaid, or is proved not to exist."""
-        return self._advance(job, JobStatus.PLANNED)
+        """Write that the submit was refused unpaid, or is proved not to exist.
+
+        A job that is not in the ledger yet becomes a new row.
+        """
+        return self._insert_or_advance(job, JobStatus.PLANNED)
 
     def record_unknown(self, job: Job) -> Job:
         """Write that the submit's answer is lost."""
@@ -165,15 +185,20 @@ class Ledger:
             self._connection.execute(
                 "DELETE FROM assets WHERE row_id = ?", (job.row_id,)
             )
-            self._connection.executemany(
-                "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [asset_values(job.row_id, asset) for asset in job.assets],
-            )
+            self._write_assets(job.row_id, job)
         return self._advance(job, JobStatus.SAVED)
 
     def record_found(self, job: Job) -> None:
         """Write a SAVED job that a sidecar remembers and no row does."""
         self.record_saved(self._insert_or_advance(job, JobStatus.SUCCEEDED))
+
+    def record_salvaged(self, job: Job) -> None:
+        """Write a row of a damaged ledger, whatever its status, as a new row."""
+        with self._translated():
+            cursor = self._connection.execute(
+                _INSERT, (*fixed_values(job), *changing_values(job, job.status))
+            )
+            self._write_assets(cursor.lastrowid or 0, job)
 
     def record_upload(
         self, sha256: str, project_id: str, asset_id: AssetId, now: datetime
@@ -199,6 +224,11 @@ class Ledger:
             self._connection.execute(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value)
             )
+
+    def forget_meta(self, key: str) -> None:
+        """Forget one fact about the whole ledger."""
+        with self._translated():
+            self._connection.execute("DELETE FROM meta WHERE key = ?", (key,))
 
     def record_run_started(self, now: datetime) -> int:
         """Remember that a run began; returns its run id."""
@@ -295,6 +325,12 @@ class Ledger:
             return sum((Decimal(text) for (text,) in rows), Decimal(0))
 
     # --- inside -------------------------------------------------------------
+
+    def _write_assets(self, row_id: int, job: Job) -> None:
+        self._connection.executemany(
+            "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [asset_values(row_id, asset) for asset in job.assets],
+        )
 
     def _insert_or_advance(self, job: Job, status: JobStatus) -> Job:
         if job.row_id:

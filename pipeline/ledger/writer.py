@@ -125,3 +125,5 @@ class _Write:
     def __init__(self, record: Callable[[], Any]) -> None:
         self.record = record
         self.done: Future[Any] = Future()
+        # Running at once: a task that is cancelled cannot cancel the write.
+        self.done.set_running_or_notify_cancel()

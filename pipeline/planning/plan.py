@@ -30,12 +30,14 @@ class Selection:
         limit: At most so many items that are not done, or None.
         force: Make again what is finished.
         only_failed: ``rerun``: failed items, final failures too.
+        only_fetch: ``fetch``: items that are paid for and whose files are missing.
     """
 
     globs: tuple[str, ...] = ()
     limit: int | None = None
     force: bool = False
     only_failed: bool = False
+    only_fetch: bool = False
 
     def includes(self, item_id: str) -> bool:
         """Whether an item's id fits any of the patterns."""
@@ -143,6 +145,8 @@ class Plan:
             insist=self.selection.only_failed,
         )
         if self.selection.only_failed and not _concerns_rerun(decision):
+            return None
+        if self.selection.only_fetch and decision.action is Action.SUBMIT:
             return None
         seed, is_derived = _seed_of(item, schema)
         params = dict(item.params)

@@ -11,7 +11,7 @@ from pipeline.api.interface import RemoteJob, Submission
 from pipeline.clock import Clock
 from pipeline.echo import echo_difference
 from pipeline.events import JobChanged, ProgressCallback, Warned
-from pipeline.job import AssetId, Failure, Job
+from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.writer import LedgerWriter
 
 
@@ -89,6 +89,22 @@ class Records:
             await self._write(
                 self._ledger.record_planned, replace(job, failure=failure)
             )
+        )
+
+    async def duplicate(self, job: Job, remote: RemoteJob) -> Job:
+        """An attempt that was proved absent and put back, yet its job is there."""
+        return await self._write(
+            self._ledger.record_failed,
+            replace(
+                job,
+                status=JobStatus.PLANNED,
+                remote_id=remote.remote_id,
+                charged=remote.charged,
+                failure=Failure(
+                    kind=FailureClass.DUPLICATE,
+                    reason=f"job {remote.remote_id} surfaced after it was resubmitted",
+                ),
+            ),
         )
 
     async def unknown(self, job: Job, failure: Failure) -> Job:

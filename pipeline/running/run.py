@@ -13,9 +13,9 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from pipeline.api.interface import FileTransfer, GenerationApi
+from pipeline.api.interface import FileTransfer, GenerationApi, RemoteJob
 from pipeline.api.retry import retry_free
-from pipeline.clock import Clock
+from pipeline.clock import Clock, parse_utc
 from pipeline.errors import (
     ExitCode,
     JobError,
@@ -26,10 +26,13 @@ from pipeline.errors import (
 )
 from pipeline.events import Halted, Launched, ProgressCallback, SlotsChanged
 from pipeline.failure import failure_of
+from pipeline.fault_points import reach
 from pipeline.job import FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import Action, Plan, PlannedItem
+from pipeline.rebuild import REBUILT_SINCE
+from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.records import Records
 from pipeline.running.recovery import Recovery, next_attempt
 from pipeline.running.stopping import NotSubmitted, Stopping
@@ -131,7 +134,7 @@ class Run:
             max_jobs=settings.max_jobs,
             on_change=lambda slots: on_event(SlotsChanged(slots=slots)),
         )
-        self._poller = Poller(api, clock, settings)
+        self._poller = Poller(api, clock, settings, on_seen=self._notice)
         unanswered = Unanswered()
         self._settler = Settler(
             api,
@@ -151,6 +154,13 @@ class Run:
         self._recovery = Recovery(
             ledger, records=self._records, slots=self._slots, watch=self._watch
         )
+        self._forgotten = ForgottenJobs(
+            api,
+            clock,
+            settings,
+            author_id=self._settler.author_id,
+            find_owned=ledger.find_owned,
+        )
         self._submitter = Submitter(
             api,
             clock,
@@ -168,6 +178,7 @@ class Run:
             watch=self._watch,
             stopping=self._stopping,
             unanswered=unanswered,
+            forgotten=self._forgotten,
             halt=self._halt,
         )
         self._resolver = Resolver(api, clock, settings)
@@ -210,10 +221,14 @@ class Run:
             watchers.start_soon(self._poller.run)
             watchers.start_soon(self._settler.run)
             watchers.start_soon(self._resolver.run)
+            watchers.start_soon(self._stop_at_deadline)
+            await self._find_forgotten()
             async with anyio.create_task_group() as lives:
                 self._recovery.start(lives)
                 await self._start_lives(lives)
             watchers.cancel_scope.cancel()
+        for job, remote in self._settler.duplicates:
+            await self._records.duplicate(job, remote)
         return self._result()
 
     def stop(self) -> None:
@@ -269,6 +284,7 @@ class Run:
                 if job.status is JobStatus.SUCCEEDED:
                     job = await self._save(planned, job)
             self._counts[_OUTCOMES[job.status]] += 1
+            self._count_failure(job)
         except NotSubmitted:
             self._counts["not_submitted"] += 1
         finally:
@@ -276,6 +292,7 @@ class Run:
 
     async def _save(self, planned: PlannedItem, job: Job) -> Job:
         """SUCCEEDED → SAVED, or FAILED with the asset ids remembered."""
+        reach("end-recorded")
         try:
             receipts = await self._delivery.fetch_all(job, self._downloader)
             job, superseded = await self._delivery.put_in_place(
@@ -294,7 +311,9 @@ class Run:
         except JobError as error:
             failure = failure_of(error, FailureClass.DOWNLOAD)
             return await self._records.failed(job, failure)
+        reach("sidecar-placed")
         job = await self._records.saved(job)
+        reach("saved-recorded")
         await self._delivery.remove(superseded)
         companions = len(job.remote_assets) - len(job.assets)
         if companions:
@@ -310,6 +329,53 @@ class Run:
         if self._stopping.halt(error, model_id):
             self._tell(
                 Halted(reason=error.message, hint=error.hint, in_flight=self.in_flight)
+            )
+
+    def _notice(self, remote: RemoteJob) -> None:
+        """A job of ours that was proved absent may surface in any listing."""
+        if self._settler.notice(remote) is not None:
+            text = f"job {remote.remote_id} surfaced late and is paid for twice"
+            self._records.warn("", text)
+
+    async def _find_forgotten(self) -> None:
+        """After a lost ledger: look once for jobs of ours that left no sidecar."""
+        since = self._ledger.find_meta().get(REBUILT_SINCE)
+        if since is None or not self._plan.to_submit:
+            return
+        count = await self._forgotten.find(parse_utc(since))
+        self._records.warn("", f"the ledger was rebuilt; {count} jobs found again")
+
+    async def _stop_at_deadline(self) -> None:
+        """The first Ctrl-C by itself, so that a CI job always collects."""
+        if self._settings.deadline_s is None:
+            return
+        await self._clock.sleep(self._settings.deadline_s)
+        self.stop()
+        self._tell(
+            Halted(
+                reason="the deadline of this run is reached",
+                hint="run the same command again to go on",
+                in_flight=self.in_flight,
+            )
+        )
+
+    def _count_failure(self, job: Job) -> None:
+        """Stop submitting when more has failed than the user allows."""
+        if job.status is not JobStatus.FAILED or self._stopping.failing:
+            return
+        failed, settings = self._counts["failed"], self._settings
+        of_count = settings.fail_count is not None and failed >= settings.fail_count
+        of_share = settings.fail_share is not None and (
+            failed > settings.fail_share * self._plan.total
+        )
+        if of_count or of_share:
+            self._stopping.give_up()
+            self._tell(
+                Halted(
+                    reason=f"{failed} items have failed",
+                    hint="look at the reasons, then try again with: pipeline rerun",
+                    in_flight=self.in_flight,
+                )
             )
 
     async def _find_ceiling(self) -> int | None:

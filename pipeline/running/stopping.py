@@ -18,18 +18,25 @@ class Stopping:
     """The reasons to submit nothing more, for all items or for one model.
 
     Attributes:
-        interrupted: Whether the user asked for it.
+        interrupted: Whether the user, or the run's deadline, asked for it.
+        failing: Whether more items failed than the user allows.
         halts: By model id, or "" for all: what the service said.
     """
 
     def __init__(self) -> None:
         self.interrupted = False
+        self.failing = False
         self.halts: dict[str, RunError] = {}
         self._waiting: set[anyio.CancelScope] = set()
 
     def interrupt(self) -> None:
         """The user asks for it."""
         self.interrupted = True
+        self._end_waiting()
+
+    def give_up(self) -> None:
+        """More items have failed than the user allows."""
+        self.failing = True
         self._end_waiting()
 
     def halt(self, error: RunError, model_id: str) -> bool:
@@ -53,7 +60,12 @@ class Stopping:
 
     def concerns(self, model_id: str) -> bool:
         """Whether an item of this model may no longer be submitted."""
-        return self.interrupted or "" in self.halts or model_id in self.halts
+        return (
+            self.interrupted
+            or self.failing
+            or "" in self.halts
+            or model_id in self.halts
+        )
 
     @contextmanager
     def ending_waits(self) -> Iterator[None]:

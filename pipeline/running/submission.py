@@ -26,6 +26,7 @@ from pipeline.errors import (
     Unavailable,
 )
 from pipeline.failure import failure_of
+from pipeline.fault_points import reach
 from pipeline.fingerprint import canonical_json
 from pipeline.job import (
     FailureClass,
@@ -36,6 +37,7 @@ from pipeline.job import (
     ReferenceAsset,
 )
 from pipeline.planning import PlannedItem
+from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.records import Records
 from pipeline.running.recovery import next_attempt
 from pipeline.running.stopping import NotSubmitted, Stopping
@@ -99,6 +101,7 @@ class Submitter:
         uploader: Brings references before the slot is taken.
         watch: Settles lost submits.
         stopping: When nothing more may be submitted.
+        forgotten: Jobs of ours that a lost ledger knew.
         unanswered: Keeps the submits that wait for their answer.
         halt: Called with what concerns every submit, or one model's.
     """
@@ -115,6 +118,7 @@ class Submitter:
         watch: Watch,
         stopping: Stopping,
         unanswered: "Unanswered",
+        forgotten: ForgottenJobs,
         halt: Callable[[RunError, str], None],
     ) -> None:
         self._api = api
@@ -129,6 +133,7 @@ class Submitter:
         self._started_s = clock.monotonic_s()
         self._lost_in_a_row = 0
         self._unanswered = unanswered
+        self._forgotten = forgotten
         self.accepted = 0
 
     async def submit(
@@ -169,12 +174,20 @@ class Submitter:
                     sent_at=self._api.service_now(),
                 )
             )
+            reach("intent-recorded")
             attempts.first_in_line = True
+            known = self._forgotten.take(job.model_id, inputs)
+            if known is not None:
+                self._slots.accepted()
+                return await self._watch.accepted(
+                    job, Submission(job=known, charged=None)
+                )
             try:
                 submission = await self._post(job, inputs)
             except PipelineError as error:
                 job = await self._judge(planned, job, error, attempts)
             else:
+                reach("answer-received")
                 self._slots.accepted()
                 self._lost_in_a_row = 0
                 self.accepted += 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pipeline.api.interface import RemoteJob, RemoteStatus, Submission
 from pipeline.errors import BudgetReached, JobError, OutcomeUnknown, RunError
 from pipeline.failure import NoOutput, failure_of, failure_of_remote, is_about_credit
+from pipeline.fault_points import reach
 from pipeline.job import Failure, Job, JobStatus
 from pipeline.running.records import Records
 from pipeline.stages.poller import Poller
@@ -42,6 +43,7 @@ class Watch:
     async def accepted(self, job: Job, submission: Submission) -> Job:
         """SUBMITTING or UNKNOWN → SUBMITTED: the service has this job."""
         job = await self._records.submitted(job, submission)
+        reach("job-recorded")
         await self.note_own(submission.job)
         return job
 

@@ -15,6 +15,7 @@ import anyio.to_thread
 from pipeline.atomic_file import put_in_place, sync_folders, write_in_place
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
+from pipeline.fault_points import reach
 from pipeline.job import SIDECAR_SUFFIX, Asset, AssetId, Job
 from pipeline.media_type import extension_of
 from pipeline.stages.downloader import Downloader, Receipt
@@ -138,6 +139,7 @@ class Delivery:
         placed = []
         for asset, receipt in zip(job.assets, receipts, strict=True):
             placed.append(put_in_place(receipt.partial, self._output, asset.path))
+            reach("asset-placed")
             sidecar = render_sidecar(job, asset, source, emulated=self._emulated)
             write_in_place(sidecar, self._output, asset.path + SIDECAR_SUFFIX)
         sync_folders(placed)

@@ -17,6 +17,7 @@ from pipeline.api.retry import Backoff
 from pipeline.atomic_file import CHUNK_SIZE_BYTES, PartialFile
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed, Unavailable
+from pipeline.fault_points import reach
 from pipeline.job import AssetId
 from pipeline.media_type import media_type_of
 from pipeline.settings import Settings
@@ -142,6 +143,7 @@ async def fetch(spec: FetchSpec, transfer: FileTransfer) -> Receipt:
                 if partial.size_bytes + len(block) > most:
                     raise BrokenFile(f"more than the {most} bytes announced")
                 await partial.write(block)
+                reach("chunk-written")
             expected = announced if announced is not None else spec.size_bytes
             if expected is not None and partial.size_bytes != expected:
                 raise BrokenFile(
@@ -153,6 +155,7 @@ async def fetch(spec: FetchSpec, transfer: FileTransfer) -> Receipt:
 def _finish(partial: PartialFile, spec: FetchSpec) -> Receipt:
     """Blocking: sync first, so that what is decoded is what is on the disk."""
     sha256 = partial.sync()
+    reach("download-synced")
     media_type = media_type_of(partial.head)
     if spec.kind == "image" and not media_type.startswith("image/"):
         raise BrokenFile(f"not an image but {media_type or 'unknown bytes'}")

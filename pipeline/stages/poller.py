@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import anyio
 
 from pipeline.api.interface import GenerationApi, JobFilter, RemoteJob, RemoteStatus
+from pipeline.api.listing import pages_of
 from pipeline.api.wire import TERMINAL_STATUSES
 from pipeline.clock import Clock
 from pipeline.errors import (
@@ -32,7 +33,6 @@ SILENT_S = 10.0  # a job that no listing showed for so long is read by its id
 READS_PER_TICK = 5  # safety reads by id
 HEARTBEATS = 100  # unchanged jobs in one reading that show updatedAt moves by itself
 LIST_FAILURES = 3  # failed listings in a row before jobs are read by id instead
-MAX_PAGES = 1000  # of one listing; more is a listing without an end
 _REMEMBERED_DURATIONS = 50
 
 
@@ -196,21 +196,12 @@ class Poller:
 
     async def _read_listing(self, which: JobFilter) -> int:
         """Read every page; returns how many running jobs had changed in name only."""
-        token = ""
-        seen_tokens: set[str] = set()
         heartbeats = 0
-        for _ in range(MAX_PAGES):
-            page = await self._api.list_jobs(which, token=token)
-            heartbeats += sum(self._take(job, listed=True) for job in page.jobs)
-            token = page.next_token
-            if not token:
-                return heartbeats
-            if token in seen_tokens:
-                raise UnexpectedAnswer("the listing of jobs repeats a page")
-            seen_tokens.add(token)
+        async for page in pages_of(self._api, which):
+            heartbeats += sum(self._take(job, listed=True) for job in page)
             if not self._watches:
-                return heartbeats  # everything we wait for has ended
-        raise UnexpectedAnswer(f"the listing of jobs has more than {MAX_PAGES} pages")
+                break  # everything we wait for has ended
+        return heartbeats
 
     async def _read_by_id(self, *, all_of_them: bool) -> None:
         """Read what the listing does not show; or, without a listing, in turn."""

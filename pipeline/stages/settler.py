@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 
 import anyio
 
-from pipeline.api.interface import GenerationApi, JobFilter, RemoteJob
+from pipeline.api.interface import GenerationApi, RemoteJob
+from pipeline.api.listing import list_created_after
 from pipeline.clock import Clock
 from pipeline.echo import agreement, same_request
 from pipeline.errors import (
@@ -30,7 +31,6 @@ MARGIN = timedelta(minutes=2)  # clocks differ, also after correction by ``Date`
 LISTINGS_FOR_PROOF = 2
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 5.0
-MAX_PAGES = 1000
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +53,11 @@ class _Witness:
 
 class Settler:
     """Finds out what became of lost submits; :meth:`run` is its task.
+
+    Attributes:
+        author_id: Ours, once any job of ours has told it; until then "".
+        duplicates: Jobs that surfaced although they had been proved absent, each
+            with the attempt it came of: they are paid for twice.
 
     Args:
         api: The service.
@@ -81,7 +86,9 @@ class Settler:
         self._claimed: set[RemoteId] = set()
         self._witness: _Witness | None = None
         self._something_lost = anyio.Event()
+        self._absent: list[_Lost] = []
         self.author_id = ""
+        self.duplicates: list[tuple[Job, RemoteJob]] = []
 
     def note_own(self, job: RemoteJob) -> None:
         """A job that is ours beyond doubt: teaches our author id, serves as witness."""
@@ -91,6 +98,26 @@ class Settler:
             self._witness is None or job.created_at > self._witness.created_at
         ):
             self._witness = _Witness(job.remote_id, job.created_at)
+
+    def notice(self, remote: RemoteJob) -> RemoteJob | None:
+        """A record that some listing shows: is it one that was proved absent?
+
+        Returns:
+            The record when it is such a duplicate, and new; else None.
+        """
+        for lost in self._absent:
+            if (
+                remote.remote_id in self._claimed
+                or self._is_being_submitted(lost.job)
+                or not self._fits(lost, remote)
+                or self._find_owned([remote.remote_id])
+            ):
+                continue
+            self._claimed.add(remote.remote_id)
+            self._absent.remove(lost)
+            self.duplicates.append((lost.job, remote))
+            return remote
+        return None
 
     async def wait_until_settled(
         self, job: Job, *, derived_seed: bool
@@ -146,7 +173,7 @@ class Settler:
                 return
             since = min(_sent_at(lost.job) for lost in waiting) - MARGIN
             try:
-                listing = await self._list_all(since)
+                listing = await list_created_after(self._api, since)
             except (Unavailable, UnexpectedAnswer, Rejected) as error:
                 self._give_up_overdue(error)
                 continue
@@ -155,22 +182,6 @@ class Settler:
                 if not lost.settled.is_set():
                     self._weigh_absence(lost, listing, begun_s)
             self._give_up_overdue(None)
-
-    async def _list_all(self, since: datetime) -> list[RemoteJob]:
-        which = JobFilter(created_after=since)
-        jobs: list[RemoteJob] = []
-        token = ""
-        tokens: set[str] = set()
-        for _ in range(MAX_PAGES):
-            page = await self._api.list_jobs(which, token=token)
-            jobs.extend(page.jobs)
-            token = page.next_token
-            if not token:
-                return jobs
-            if token in tokens:
-                raise UnexpectedAnswer("the listing of jobs repeats a page")
-            tokens.add(token)
-        raise UnexpectedAnswer(f"the listing of jobs has more than {MAX_PAGES} pages")
 
     # --- found ------------------------------------------------------------------
 
@@ -233,6 +244,7 @@ class Settler:
             return
         lost.clean_listings += 1
         if lost.clean_listings >= LISTINGS_FOR_PROOF:
+            self._absent.append(lost)
             lost.settled.set()
 
     def _is_witnessed(self, lost: _Lost, listing: list[RemoteJob]) -> bool:

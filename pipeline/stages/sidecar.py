@@ -106,7 +106,7 @@ def parse_sidecar(content: bytes, path: str) -> Job:
     """
     try:
         record = msgspec.json.decode(content, type=_SidecarRecord)
-    except msgspec.MsgspecError as error:
+    except (ValueError, RecursionError) as error:  # msgspec's own, and bad UTF-8
         raise NoSidecar(str(error)) from error
     if record.schema != SCHEMA:
         raise NoSidecar(f"schema {record.schema!r}")
@@ -161,7 +161,7 @@ class _SidecarRecord(msgspec.Struct):
     job_asset_ids: list[str]
     seed: int | None
     derived_seed: bool
-    cost: dict[str, float | None]
+    cost: dict[str, int | float | None]
     sha256: str
     size_bytes: int
     media_type: str

@@ -1,0 +1,143 @@
+"""``doctor``: everything a run needs, each line ok or what to do."""
+
+import asyncio
+import os
+import platform
+import shutil
+import sqlite3
+import tempfile
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from pipeline.api.client import HttpApi
+from pipeline.api.interface import GenerationApi
+from pipeline.cli.text import one_line, printable
+from pipeline.clock import Clock, SystemClock
+from pipeline.errors import ExitCode, OutputError, PipelineError, Unavailable
+from pipeline.launch import open_for_reading, output_folder, service_of
+from pipeline.manifest import load_manifest
+from pipeline.settings import Credentials, Settings
+from pipeline.version import __version__
+
+_LITTLE_SPACE_BYTES = 1 << 30
+_MUCH_SKEW = timedelta(minutes=2)
+
+
+class _Report:
+    """Lines as they are found, and the exit code of the first that is not ok."""
+
+    def __init__(self) -> None:
+        self.code = ExitCode.OK
+
+    def ok(self, what: str, detail: str) -> None:
+        click.echo(f"ok    {what:<12} {one_line(detail)}")
+
+    def note(self, what: str, detail: str) -> None:
+        click.echo(f"note  {what:<12} {one_line(detail, 300)}")
+
+    def bad(self, what: str, error: PipelineError) -> None:
+        click.echo(f"BAD   {what:<12} {printable(error.message)}")
+        if error.hint:
+            click.echo(f"      {'':<12} next: {printable(error.hint)}")
+        if self.code is ExitCode.OK:
+            away = isinstance(error, Unavailable)
+            self.code = ExitCode.UNREACHABLE if away else error.exit_code
+
+
+def doctor_command(
+    manifest: Path | None, *, output: Path | None, emulate: bool
+) -> ExitCode:
+    """Check one thing after the other; each goes on without the others."""
+    report = _Report()
+    report.ok(
+        "versions",
+        f"scenario-pipeline {__version__}, Python {platform.python_version()}, "
+        f"aiohttp {version('aiohttp')}, SQLite {sqlite3.sqlite_version}",
+    )
+    folder = output or Path()
+    if manifest is not None:
+        try:
+            loaded = load_manifest(manifest)
+            report.ok("manifest", f"{loaded.file}: {loaded.item_count:,} items")
+            folder = output_folder(loaded, output=output, emulate=emulate)
+        except PipelineError as error:
+            report.bad("manifest", error)
+    _check_disk(report, folder)
+    if folder.name:
+        _check_ledger(report, folder)
+    if emulate:
+        report.ok("service", "the emulator needs nothing")
+        return report.code
+    try:
+        _, credentials = service_of(os.environ, emulate=False)
+    except PipelineError as error:
+        report.bad("credentials", error)
+        return report.code
+    assert credentials is not None
+    report.ok("credentials", f"found, for {credentials.base_url}")
+    asyncio.run(_check_service(report, credentials))
+    return report.code
+
+
+async def _check_service(report: _Report, credentials: Credentials) -> None:
+    clock = SystemClock()
+    settings = Settings(read_timeout_s=10.0)
+    async with HttpApi(credentials, settings, clock) as api:
+        try:
+            ceiling = await api.find_ceiling()
+        except PipelineError as error:
+            report.bad("service", error)
+            return
+        report.ok("service", "answers, and takes the key")
+        _check_clock(report, api, clock)
+    project = credentials.project_id or "none named; the key's own is used"
+    report.ok("project", project)
+    if ceiling is None:
+        report.note("ceiling", "the key may not read it; it will be found out")
+    else:
+        report.ok("ceiling", f"{ceiling} jobs in flight")
+
+
+def _check_clock(report: _Report, api: GenerationApi, clock: Clock) -> None:
+    skew = api.service_now() - clock.utc_now()
+    if abs(skew) < _MUCH_SKEW:
+        report.ok("clock", f"within {max(2, abs(skew).seconds)} s of the service's")
+    else:
+        seconds = round(skew.total_seconds())
+        report.note("clock", f"{seconds:+} s against the service: set this machine's")
+
+
+def _check_disk(report: _Report, folder: Path) -> None:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    try:
+        with tempfile.NamedTemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        report.bad("disk", _not_writable(there, error))
+        return
+    free_bytes = shutil.disk_usage(there).free
+    text = f"{there}: {free_bytes / 1e9:,.1f} GB free"
+    if free_bytes < _LITTLE_SPACE_BYTES:
+        report.note("disk", f"{text}; that is little")
+    else:
+        report.ok("disk", text)
+
+
+def _not_writable(folder: Path, error: OSError) -> PipelineError:
+    return OutputError(
+        f"cannot write in {folder}: {error.strerror}", hint="choose another --output"
+    )
+
+
+def _check_ledger(report: _Report, folder: Path) -> None:
+    try:
+        with open_for_reading(folder) as ledger:
+            counts = ledger.count_by_status()
+    except PipelineError as error:
+        report.bad("ledger", error)
+        return
+    text = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    report.ok("ledger", text or "nothing has been submitted yet")

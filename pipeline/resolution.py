@@ -1,0 +1,124 @@
+"""What a person knows about an unsure submit → the ledger, so that a run can go on."""
+
+import os
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.api.interface import GenerationApi
+from pipeline.clock import SystemClock
+from pipeline.echo import echo_difference
+from pipeline.errors import UsageError
+from pipeline.job import (
+    Failure,
+    FailureClass,
+    Job,
+    JobStatus,
+    RemoteId,
+)
+from pipeline.launch import connected, holding_output, service_of
+from pipeline.ledger.ledger import Ledger
+from pipeline.running.recovery import next_attempt
+from pipeline.settings import Settings
+
+_UNSURE = frozenset({JobStatus.UNKNOWN, JobStatus.SUBMITTING})
+_STUCK_CLASSES = frozenset({FailureClass.TIMED_OUT, FailureClass.LOST})
+
+
+class Resolution(StrEnum):
+    """What a person says of an unsure submit."""
+
+    ADOPT = "adopt"  # this job is the item's
+    RESUBMIT = "resubmit"  # there is no job, or none worth waiting for
+    GIVE_UP = "give-up"  # it does not matter any more
+
+
+async def resolve(
+    output: Path, item_id: str, resolution: Resolution, *, remote_id: str, emulate: bool
+) -> Job:
+    """Write a decision about the newest attempt of an item.
+
+    Args:
+        output: The output folder; no run may be at work in it.
+        item_id: The item.
+        resolution: The decision.
+        remote_id: With ADOPT: the job, which is read from the service to be sure.
+        emulate: Whether the emulator made it.
+
+    Returns:
+        The job as it is in the ledger now.
+
+    Raises:
+        UsageError: The item is not unsure, or the job is not there or another's.
+        LedgerBusy: A run is at work in the folder.
+    """
+    service, credentials = service_of(os.environ, emulate=emulate)
+    with holding_output(output, service) as (ledger, _):
+        job = _find_unsure(ledger, item_id)
+        match resolution:
+            case Resolution.ADOPT:
+                async with connected(
+                    credentials, Settings(), SystemClock(), output
+                ) as (api, _transfer):
+                    return await _adopt(ledger, job, RemoteId(remote_id), api)
+            case Resolution.RESUBMIT:
+                reason = "resubmitted by the user"
+                if job.status is JobStatus.FAILED:
+                    job = next_attempt(job)
+                return ledger.record_planned(
+                    replace(job, failure=Failure(kind=None, reason=reason))
+                )
+            case Resolution.GIVE_UP:
+                failure = Failure(
+                    kind=FailureClass.GIVEN_UP, reason="given up by the user"
+                )
+                return ledger.record_failed(replace(job, failure=failure))
+
+
+async def _adopt(
+    ledger: Ledger, job: Job, remote_id: RemoteId, api: GenerationApi
+) -> Job:
+    if ledger.find_owned([remote_id]):
+        raise UsageError(f"job {remote_id} already belongs to an item of this ledger")
+    remote = await api.find_job(remote_id)
+    if remote is None:
+        raise UsageError(
+            f"the service does not know job {remote_id}",
+            hint="check the id and SCENARIO_PROJECT_ID",
+        )
+    if remote.model_id and remote.model_id != job.model_id:
+        raise UsageError(
+            f"job {remote_id} is of model {remote.model_id}, not of {job.model_id}"
+        )
+    if job.status is JobStatus.SUBMITTING:
+        job = ledger.record_unknown(job)
+    return ledger.record_submitted(
+        replace(
+            job,
+            remote_id=remote_id,
+            author_id=remote.author_id,
+            charged=remote.charged,
+            submitted_at=remote.created_at or api.service_now(),
+            echo=echo_difference(job.request or {}, remote.inputs),
+            failure=None,
+        )
+    )
+
+
+def _find_unsure(ledger: Ledger, item_id: str) -> Job:
+    attempts = ledger.find_jobs_of(item_id)
+    if not attempts:
+        raise UsageError(
+            f"nothing has ever been submitted for item {item_id!r}",
+            hint="pipeline status shows the items that are unsure",
+        )
+    job = attempts[0]
+    kind = job.failure.kind if job.failure else None
+    if job.status in _UNSURE or (
+        job.status is JobStatus.FAILED and kind in _STUCK_CLASSES
+    ):
+        return job
+    raise UsageError(
+        f"item {item_id} is {job.status}: there is nothing to decide",
+        hint="resolve is for items that are unknown, timed out or lost",
+    )

@@ -1,0 +1,103 @@
+"""An output folder → what is missing, changed or stray in it. Changes nothing."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.atomic_file import PARTIAL_FOLDER
+from pipeline.job import SIDECAR_SUFFIX, Asset
+from pipeline.stages.image_check import NotAnImage, measure_image
+from pipeline.stages.sidecar import NoSidecar, parse_sidecar
+
+_OWN_NAMES = ("ledger.sqlite3", "ledger.lock", "emulator.jsonl")
+_OWN_FOLDERS = frozenset({PARTIAL_FOLDER, "report", "emulator.jsonl.files"})
+_THREADS = 4
+
+
+class Finding(StrEnum):
+    """What can be said of a file."""
+
+    OK = "ok"  # whole, and what its sidecar says
+    MISSING = "missing"  # a sidecar without its asset
+    CHANGED = "changed"  # other bytes than the sidecar says
+    BROKEN = "broken"  # the right bytes, but they do not decode
+    STRAY = "stray"  # neither an asset with a sidecar nor a file of ours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """One file and what was found.
+
+    Attributes:
+        path: Relative to the output folder, parts separated by ``/``.
+        finding: What was found.
+        detail: More about it, or "".
+    """
+
+    path: str
+    finding: Finding
+    detail: str = ""
+
+
+def verify(output: Path) -> Iterator[Verified]:
+    """Hash and decode every asset against its sidecar; then the strays.
+
+    Args:
+        output: An output folder.
+
+    Yields:
+        One record a file, sorted by path within assets and within strays.
+    """
+    files = sorted(
+        path.relative_to(output).as_posix()
+        for path in output.rglob("*")
+        if path.is_file() or path.is_symlink()
+    )
+    assets: dict[str, Asset] = {}
+    explained: set[str] = set()
+    for name in files:
+        if not name.endswith(SIDECAR_SUFFIX) or _is_own(name):
+            continue
+        asset_name = name.removesuffix(SIDECAR_SUFFIX)
+        try:
+            job = parse_sidecar((output / name).read_bytes(), asset_name)
+        except (NoSidecar, OSError):
+            continue
+        assets[asset_name] = job.assets[0]
+        explained |= {name, asset_name}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        yield from pool.map(lambda asset: _verify_one(output, asset), assets.values())
+    for name in files:
+        if name not in explained and not _is_own(name):
+            yield Verified(path=name, finding=Finding.STRAY)
+
+
+def _verify_one(output: Path, asset: Asset) -> Verified:
+    path = output / asset.path
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return Verified(path=asset.path, finding=Finding.MISSING)
+    except OSError as error:
+        detail = error.strerror or str(error)
+        return Verified(path=asset.path, finding=Finding.BROKEN, detail=detail)
+    if digest != asset.sha256:
+        size_bytes = path.stat().st_size
+        detail = f"{size_bytes:,} bytes instead of {asset.size_bytes:,}"
+        if size_bytes == asset.size_bytes:
+            detail = "the same size, other bytes"
+        return Verified(path=asset.path, finding=Finding.CHANGED, detail=detail)
+    try:
+        measure_image(path, asset.media_type)
+    except NotAnImage as error:
+        return Verified(path=asset.path, finding=Finding.BROKEN, detail=str(error))
+    return Verified(path=asset.path, finding=Finding.OK)
+
+
+def _is_own(name: str) -> bool:
+    first = name.partition("/")[0]
+    return first in _OWN_FOLDERS or ("/" not in name and first.startswith(_OWN_NAMES))
