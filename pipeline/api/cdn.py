@@ -14,7 +14,7 @@ import aiohttp
 from yarl import URL
 
 from pipeline.api.answers import error_of_exchange
-from pipeline.api.client import USER_AGENT
+from pipeline.api.client import USER_AGENT, sendable
 from pipeline.api.proxy import find_proxy
 from pipeline.atomic_file import CHUNK_SIZE_BYTES
 from pipeline.errors import DownloadFailed, JobError, Unavailable
@@ -90,7 +90,7 @@ class HttpTransfer:
         try:
             async with self._session.put(
                 URL(url, encoded=True),
-                data=content,
+                data=sendable(content),
                 headers={"Content-Type": media_type},
                 allow_redirects=False,
                 proxy=find_proxy(url),

@@ -5,6 +5,7 @@ never a POST, and when to ask again is decided where the ledger and the slots ar
 """
 
 import base64
+import io
 import logging
 import re
 import ssl
@@ -48,6 +49,7 @@ BULK_SIZE = 100  # of 200 allowed: a body stays far below the gateway's 6 MB
 MAX_BODY_BYTES = 16 << 20  # above any answer of the service (6 MB), below a bomb
 KEEPALIVE_S = 4.0  # below the 5 s after which common servers hang up on their side
 _LOGGED_BYTES = 4000
+_ONE_WRITE_BYTES = 32 << 10  # head and body together stay below aiohttp's 64 KiB
 USER_AGENT = f"scenario-pipeline/{__version__}"
 
 
@@ -267,7 +269,7 @@ class HttpApi:
                 method,
                 self._credentials.base_url + path,
                 params=parameters,
-                data=data,
+                data=sendable(data),
                 headers=None if data is None else {"Content-Type": "application/json"},
                 allow_redirects=False,
                 proxy=self._proxy,
@@ -281,11 +283,13 @@ class HttpApi:
                 status, headers = response.status, response.headers
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             logger.debug("%s %s: %s", method, path, type(error).__name__)
-            # An attempt of which no byte of the body left was never a submit.
+            # An attempt of which no byte of the body left was never a submit. Of a
+            # body in several writes, the tracker loses count as a connection breaks.
             unsent = (
                 data is not None
+                and len(data) <= _ONE_WRITE_BYTES
                 and tracker.attempts > 0
-                and (tracker.bytes_written == 0)
+                and tracker.bytes_written == 0
             )
             raise error_of_exchange(
                 error, what=what, request_left=not unsent
@@ -342,6 +346,11 @@ def redacted(body: bytes) -> str:
     text = re.sub(r"""(https?:[^\s"'?]*)\?[^\s"']*""", r"\1?...", text)
     text = re.sub(r"[A-Za-z0-9+/=]{200,}", "...", text)
     return text if len(body) <= _LOGGED_BYTES else text + "..."
+
+
+def sendable(data: bytes | None) -> bytes | io.BytesIO | None:
+    """A body as aiohttp wants it: above 1 MiB as a file, which it sends in pieces."""
+    return data if data is None or len(data) <= 1 << 20 else io.BytesIO(data)
 
 
 async def _read_capped(response: aiohttp.ClientResponse) -> bytes:

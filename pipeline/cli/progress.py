@@ -32,7 +32,8 @@ class Progress:
         skipped: Items that failed for good before.
         saved: Items saved in this run.
         states: Items by the status they have now, those at work alone.
-        troubles: Failed and unknown items, the latest last; bounded.
+        troubles: Items that have failed or are unsure, by id, the latest last;
+            bounded.
         failed: How many failed in this run.
         charged: Compute units charged for jobs submitted in this run.
         halted: Why nothing more is submitted, or None.
@@ -52,9 +53,7 @@ class Progress:
     warnings: int = 0
     files: int = 0
     states: Counter[JobStatus] = field(default_factory=Counter)
-    troubles: deque[Trouble] = field(
-        default_factory=lambda: deque(maxlen=_FAILURES_KEPT)
-    )
+    troubles: dict[str, Trouble] = field(default_factory=dict)
     _state_of: dict[str, JobStatus] = field(default_factory=dict)
     _saved_at_s: deque[float] = field(
         default_factory=lambda: deque(maxlen=_RATE_WINDOW)
@@ -106,6 +105,7 @@ class Progress:
         before = self._state_of.pop(change.item_id, None)
         if before is not None:
             self.states[before] -= 1
+        self.troubles.pop(change.item_id, None)
         match change.status:
             case JobStatus.SAVED:
                 self.saved += 1
@@ -124,6 +124,8 @@ class Progress:
         self._state_of[change.item_id] = change.status
 
     def _add_trouble(self, change: JobChanged) -> None:
-        self.troubles.append(
-            Trouble(item_id=change.item_id, reason=change.reason, hint=change.hint)
+        self.troubles[change.item_id] = Trouble(
+            item_id=change.item_id, reason=change.reason, hint=change.hint
         )
+        if len(self.troubles) > _FAILURES_KEPT:
+            del self.troubles[next(iter(self.troubles))]

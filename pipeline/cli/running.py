@@ -226,7 +226,7 @@ def _tell_result(
         ("not_submitted", "not submitted"),
     )
     parts = [f"{counts[key]:,} {word}" for key, word in words if counts.get(key)]
-    for trouble in list(progress.troubles)[:_FAILURES_SHOWN]:
+    for trouble in list(progress.troubles.values())[:_FAILURES_SHOWN]:
         screen.say(failure_line(trouble.item_id, trouble.reason))
         if trouble.hint:
             screen.say(f"    {trouble.hint}")

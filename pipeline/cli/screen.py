@@ -91,7 +91,7 @@ class LiveScreen:
             _pace(progress),
         )
         lines: list[RenderableType] = [head, bar, self._states(), self._slots()]
-        lines += map(_trouble_line, list(progress.troubles)[-_TROUBLES_SHOWN:])
+        lines += map(_trouble_line, list(progress.troubles.values())[-_TROUBLES_SHOWN:])
         return Group(*lines)
 
     def _states(self) -> Text:

@@ -13,7 +13,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from pipeline.api.interface import FileTransfer, GenerationApi, RemoteJob
+from pipeline.api.interface import FileTransfer, GenerationApi
 from pipeline.api.retry import retry_free
 from pipeline.clock import Clock, parse_utc
 from pipeline.errors import (
@@ -134,7 +134,6 @@ class Run:
             max_jobs=settings.max_jobs,
             on_change=lambda slots: on_event(SlotsChanged(slots=slots)),
         )
-        self._poller = Poller(api, clock, settings, on_seen=self._notice)
         unanswered = Unanswered()
         self._settler = Settler(
             api,
@@ -144,6 +143,7 @@ class Run:
             is_being_submitted=unanswered.holds,
         )
         self._settler.author_id = ledger.find_meta().get("author_id", "")
+        self._poller = Poller(api, clock, settings, on_seen=self._settler.notice)
         self._watch = Watch(
             records=self._records,
             slots=self._slots,
@@ -226,9 +226,14 @@ class Run:
             async with anyio.create_task_group() as lives:
                 self._recovery.start(lives)
                 await self._start_lives(lives)
+            for job, remote in self._settler.find_duplicates():
+                newest = self._ledger.find_jobs_of(job.item_id)[0]
+                if newest.status is JobStatus.UNKNOWN:
+                    continue  # it may be the job of that attempt
+                await self._records.duplicate(job, remote)
+                late = f"job {remote.remote_id} surfaced late: it is paid for twice"
+                self._records.warn(job.item_id, late)
             watchers.cancel_scope.cancel()
-        for job, remote in self._settler.duplicates:
-            await self._records.duplicate(job, remote)
         return self._result()
 
     def stop(self) -> None:
@@ -330,12 +335,6 @@ class Run:
             self._tell(
                 Halted(reason=error.message, hint=error.hint, in_flight=self.in_flight)
             )
-
-    def _notice(self, remote: RemoteJob) -> None:
-        """A job of ours that was proved absent may surface in any listing."""
-        if self._settler.notice(remote) is not None:
-            text = f"job {remote.remote_id} surfaced late and is paid for twice"
-            self._records.warn("", text)
 
     async def _find_forgotten(self) -> None:
         """After a lost ledger: look once for jobs of ours that left no sidecar."""

@@ -56,8 +56,6 @@ class Settler:
 
     Attributes:
         author_id: Ours, once any job of ours has told it; until then "".
-        duplicates: Jobs that surfaced although they had been proved absent, each
-            with the attempt it came of: they are paid for twice.
 
     Args:
         api: The service.
@@ -87,8 +85,8 @@ class Settler:
         self._witness: _Witness | None = None
         self._something_lost = anyio.Event()
         self._absent: list[_Lost] = []
+        self._suspects: dict[RemoteId, RemoteJob] = {}
         self.author_id = ""
-        self.duplicates: list[tuple[Job, RemoteJob]] = []
 
     def note_own(self, job: RemoteJob) -> None:
         """A job that is ours beyond doubt: teaches our author id, serves as witness."""
@@ -99,25 +97,29 @@ class Settler:
         ):
             self._witness = _Witness(job.remote_id, job.created_at)
 
-    def notice(self, remote: RemoteJob) -> RemoteJob | None:
-        """A record that some listing shows: is it one that was proved absent?
+    def notice(self, remote: RemoteJob) -> None:
+        """A record that some listing shows: it may be one that was proved absent.
 
-        Returns:
-            The record when it is such a duplicate, and new; else None.
+        Nothing is concluded here: the same inputs may have been submitted again, and
+        this may be the job of that later submit. See :meth:`find_duplicates`.
         """
+        if any(self._fits(lost, remote) for lost in self._absent):
+            self._suspects[remote.remote_id] = remote
+
+    def find_duplicates(self) -> list[tuple[Job, RemoteJob]]:
+        """Jobs that surfaced although proved absent, each with the attempt it is of.
+
+        To be asked when every submit has been answered or settled: what no row owns
+        then has been paid for twice.
+        """
+        unowned = self._unowned(list(self._suspects.values()))
+        found: list[tuple[Job, RemoteJob]] = []
         for lost in self._absent:
-            if (
-                remote.remote_id in self._claimed
-                or self._is_being_submitted(lost.job)
-                or not self._fits(lost, remote)
-                or self._find_owned([remote.remote_id])
-            ):
-                continue
-            self._claimed.add(remote.remote_id)
-            self._absent.remove(lost)
-            self.duplicates.append((lost.job, remote))
-            return remote
-        return None
+            remote = next((job for job in unowned if self._fits(lost, job)), None)
+            if remote is not None:
+                unowned.remove(remote)
+                found.append((lost.job, remote))
+        return found
 
     async def wait_until_settled(
         self, job: Job, *, derived_seed: bool

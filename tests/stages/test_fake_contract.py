@@ -4,6 +4,7 @@ Each test runs over both, so that the double cannot drift from what the real cli
 gives the stages.
 """
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -90,7 +91,7 @@ async def http_side(**knobs: Any) -> AsyncIterator[Side]:
         upload_hidden_s=0,
         **values,
     )
-    settings = Settings(rate_per_s=1e6)
+    settings = Settings(rate_per_s=math.inf)
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(
             Emulator(profile=profile, clock=emulator_clock)
