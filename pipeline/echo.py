@@ -15,18 +15,27 @@ def same_request(
     """Whether a job's echoed inputs are those that were sent.
 
     A derived seed is a fingerprint: with it, other differences are the service's
-    doing. Without one, every input that was sent and is echoed has to agree.
+    doing. Without one, every input that was sent and is echoed has to agree; where
+    no seed is echoed, every other input that was sent has to be echoed too.
     """
     if not echo:
         return False
-    if "seed" in sent and not same_value(sent["seed"], echo.get("seed")):
+    if "seed" in sent and "seed" in echo:
+        if not same_value(sent["seed"], echo["seed"]):
+            return False
+        if derived_seed:
+            return True
+    elif any(name not in echo for name in sent if name != "seed"):
         return False
-    if "seed" in sent and derived_seed:
-        return True
-    if "seed" not in sent and any(name not in echo for name in sent):
-        return False
-    return all(
-        same_value(value, echo[name]) for name, value in sent.items() if name in echo
+    return not contradicts(sent, echo)
+
+
+def contradicts(sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]) -> bool:
+    """Whether the echo shows a sent input with another value; an empty one does not."""
+    return any(
+        not same_value(value, echo[name])
+        for name, value in sent.items()
+        if name in echo
     )
 
 

@@ -3,6 +3,7 @@
 import re
 
 from pipeline.api.interface import RemoteJob, RemoteStatus
+from pipeline.api.wire import MODERATION_WORDS
 from pipeline.errors import (
     GenerationFailed,
     GenerationTimedOut,
@@ -13,11 +14,6 @@ from pipeline.errors import (
 from pipeline.job import Failure, FailureClass
 from pipeline.stages.poller import JobLost
 
-# The service's text is free; official clients classify it by the same words.
-_MODERATION_WORDS = re.compile(
-    r"moderat|nsfw|sensitive content|content policy|flagged|safety system",
-    re.IGNORECASE,
-)
 _CREDIT_WORDS = re.compile(r"insufficient|not enough credit|quota", re.IGNORECASE)
 
 
@@ -40,7 +36,7 @@ def failure_of(error: PipelineError, kind: FailureClass | None) -> Failure:
         case JobLost():
             kind = FailureClass.LOST
         case Rejected():
-            moderated = _MODERATION_WORDS.search(error.message)
+            moderated = MODERATION_WORDS.search(error.message)
             kind = FailureClass.MODERATED if moderated else FailureClass.REFUSED
     trace_id = error.trace_id if isinstance(error, JobError) else ""
     return Failure(kind=kind, reason=error.message, hint=error.hint, trace_id=trace_id)
@@ -51,7 +47,7 @@ def failure_of_remote(remote: RemoteJob) -> Failure:
     if remote.status is RemoteStatus.CANCELED:
         return Failure(kind=FailureClass.GENERATION, reason="canceled at the service")
     text = remote.error or "the service gives no reason"
-    moderated = _MODERATION_WORDS.search(f"{remote.error} {remote.hint}")
+    moderated = MODERATION_WORDS.search(f"{remote.error} {remote.hint}")
     return Failure(
         kind=FailureClass.MODERATED if moderated else FailureClass.GENERATION,
         reason=text,

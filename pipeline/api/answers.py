@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from pipeline.api.wire import MODERATION_WORDS
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -24,6 +25,7 @@ from pipeline.errors import (
 )
 
 REFUSED_STATUSES = frozenset({400, 404, 413, 422})
+_UNPAID_STATUSES = REFUSED_STATUSES | {403}  # 403: moderation of one prompt
 _CREDIT_WORDS = re.compile(
     r"insufficient|not enough|credit|quota|compute units|creative units", re.IGNORECASE
 )
@@ -62,7 +64,7 @@ class ErrorText:
             self.reason = readable_excerpt(raw)
 
 
-def error_of_answer(
+def error_of_answer(  # noqa: PLR0911 - the table of statuses, a return each
     status: int,
     body: Mapping[str, Any] | None,
     raw: bytes,
@@ -89,6 +91,8 @@ def error_of_answer(
     if status in {401, 403}:
         if status == 403 and _CREDIT_WORDS.search(text.reason):
             return BudgetReached(said, hint="buy or wait for credit, then run again")
+        if status == 403 and MODERATION_WORDS.search(text.reason):
+            return Rejected(said, status=status, hint=text.hint, trace_id=trace_id)
         return AccessDenied(said, hint=_access_hint(status, text), status=status)
     if status in REFUSED_STATUSES or (400 <= status < 500 and status not in {408, 409}):
         return Rejected(said, status=status, hint=text.hint, trace_id=trace_id)
@@ -106,7 +110,7 @@ def error_of_submit(error: PipelineError) -> PipelineError:
     Only 400, 404, 413, 422 (refused), 401, 402, 403, 429 (refused for now) and a
     request that never left prove that nothing was paid for.
     """
-    if isinstance(error, Rejected) and error.status not in REFUSED_STATUSES:
+    if isinstance(error, Rejected) and error.status not in _UNPAID_STATUSES:
         return _unknown(error)
     if isinstance(error, Unavailable) and not isinstance(error, RateLimited):
         return _unknown(error) if error.request_left else error

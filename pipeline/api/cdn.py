@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -24,6 +24,8 @@ CDN_HOSTS = frozenset({"cdn.cloud.scenario.com", "cdn.scenario.com"})  # API sec
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _EXPIRED = frozenset({403, 404, 410})
+# ValueError: the service's URL is none, which yarl or the resolver finds out.
+_BROKEN = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 
 class UrlExpired(JobError):
@@ -85,7 +87,7 @@ class HttpTransfer:
             Unavailable: Anything else that is no success.
         """
         assert self._session is not None
-        if not (urlsplit(url).scheme == "https" or self._is_own_machine(url)):
+        if not (_split(url).scheme == "https" or self._is_own_machine(url)):
             raise DownloadFailed("the service named an upload address without https")
         try:
             async with self._session.put(
@@ -97,7 +99,7 @@ class HttpTransfer:
                 timeout=self._timeout(),
             ) as response:
                 status = response.status
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except _BROKEN as error:
             raise _broken(error, "sending a part") from None
         if status in _EXPIRED:
             raise UrlExpired(f"sending a part: HTTP {status}")
@@ -116,12 +118,12 @@ class HttpTransfer:
                     proxy=find_proxy(url),
                     timeout=self._timeout(),
                 )
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            except _BROKEN as error:
                 raise _broken(error, "downloading") from None
             if response.status in _REDIRECTS:
                 target = response.headers.get("Location", "")
                 response.close()
-                url = urljoin(url, target)
+                url = _joined(url, target)
                 continue
             if response.status == 200 and not _is_encoded(response):
                 return response
@@ -133,11 +135,8 @@ class HttpTransfer:
         raise Unavailable(f"downloading: more than {MAX_REDIRECTS} redirects")
 
     def _check_host(self, url: str) -> None:
-        try:
-            parts = urlsplit(url)
-            host = parts.hostname or ""
-        except ValueError:
-            host = ""
+        parts = _split(url)
+        host = parts.hostname or ""
         if host in CDN_HOSTS and parts.scheme == "https":
             return
         if self._is_own_machine(url):
@@ -145,7 +144,7 @@ class HttpTransfer:
         raise ForeignHost(f"the service sent us to {host[:80]!r}, which is not its CDN")
 
     def _is_own_machine(self, url: str) -> bool:
-        return self._loopback and is_loopback_url(url)
+        return self._loopback and is_loopback_url(_split(url).geturl())
 
     def _timeout(self) -> aiohttp.ClientTimeout:
         # No total: a large file may take long; a silent connection may not.
@@ -158,6 +157,21 @@ class HttpTransfer:
 
 class ForeignHost(Unavailable):
     """A URL leads to a host that is not the service's; a fresh one may not."""
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of a URL; all empty where it is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
+
+
+def _joined(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        return ""
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

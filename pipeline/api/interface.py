@@ -222,8 +222,8 @@ class FileTransfer(Protocol):
 
         Raises:
             UrlExpired: 403, 404 or 410: a fresh URL may help.
-            DownloadFailed: The URL leads to a host that is not the service's.
-            Unavailable: Anything that another try may mend.
+            Unavailable: Anything that another try may mend; a host that is not the
+                service's too, as a fresh URL may lead to the right one.
         """
 
     async def write(self, url: str, content: bytes, media_type: str) -> None:

@@ -7,6 +7,7 @@ from pipeline.api.interface import GenerationApi, JobFilter, RemoteJob
 from pipeline.errors import UnexpectedAnswer
 
 MAX_PAGES = 1000  # more is a listing without an end
+MAX_EMPTY_PAGES = 50  # in a row; likewise
 
 
 async def list_created_after(api: GenerationApi, since: datetime) -> list[RemoteJob]:
@@ -31,13 +32,17 @@ async def pages_of(
     """
     token = ""
     seen: set[str] = set()
+    empty = 0
     for _ in range(MAX_PAGES):
         page = await api.list_jobs(which, token=token)
         yield page.jobs
+        empty = 0 if page.jobs else empty + 1
+        if empty > MAX_EMPTY_PAGES:
+            break
         token = page.next_token
         if not token:
             return
         if token in seen:
             raise UnexpectedAnswer("the listing of jobs repeats a page")
         seen.add(token)
-    raise UnexpectedAnswer(f"the listing of jobs has more than {MAX_PAGES} pages")
+    raise UnexpectedAnswer("the listing of jobs has no end")

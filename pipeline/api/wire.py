@@ -4,6 +4,7 @@ Reading is tolerant: a field of the wrong type counts as absent, unknown fields 
 passed over, and only what a record cannot do without is insisted on.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -40,6 +41,11 @@ _STATUSES: Mapping[str, RemoteStatus] = {
     "failed": RemoteStatus.FAILURE,
     "processing": RemoteStatus.RUNNING,
 }
+# The service's text is free; official clients classify it by the same words.
+MODERATION_WORDS = re.compile(
+    r"moderat|nsfw|sensitive content|content policy|flagged|safety system",
+    re.IGNORECASE,
+)
 TERMINAL_STATUSES = ("success", "failure", "canceled")
 _TOO_MANY_UNITS = Decimal(10) ** 15  # no price; sums of such numbers can overflow
 

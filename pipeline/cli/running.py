@@ -19,7 +19,7 @@ from pipeline.cli.options import RunOptions
 from pipeline.cli.progress import Progress
 from pipeline.cli.reading import failure_line, print_json
 from pipeline.cli.screen import LiveScreen, PlainScreen, QuietScreen, Screen
-from pipeline.cli.text import duration, plural
+from pipeline.cli.text import duration, one_line, plural
 from pipeline.clock import SystemClock
 from pipeline.errors import ExitCode, PipelineError, UsageError
 from pipeline.events import Event, Halted, JobChanged, Launched, Warned
@@ -229,7 +229,7 @@ def _tell_result(
     for trouble in list(progress.troubles.values())[:_FAILURES_SHOWN]:
         screen.say(failure_line(trouble.item_id, trouble.reason))
         if trouble.hint:
-            screen.say(f"    {trouble.hint}")
+            screen.say(f"    {one_line(trouble.hint)}")
     screen.say(
         f"{', '.join(parts) or 'nothing to do'} in {duration(progress.elapsed_s)}"
         f" → {folder}"

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.progress import Progress, Trouble
-from pipeline.cli.text import duration, one_line, plural
+from pipeline.cli.text import duration, one_line, plural, printable
 from pipeline.events import Event, Halted, JobChanged, Launched, Warned
 from pipeline.job import JobStatus
 
@@ -74,7 +74,7 @@ class LiveScreen:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        self._console.print(Text(text))
+        self._console.print(Text(printable(text)))
 
     def _render(self) -> RenderableType:
         progress = self._progress
@@ -176,7 +176,7 @@ class PlainScreen:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        self._console.print(Text(text))
+        self._console.print(Text(printable(text)))
 
     def _tell_progress(self) -> None:
         progress = self._progress
@@ -214,7 +214,7 @@ class QuietScreen:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        self._console.print(Text(text))
+        self._console.print(Text(printable(text)))
 
 
 def _trouble_line(trouble: Trouble) -> Text:

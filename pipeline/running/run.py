@@ -181,7 +181,9 @@ class Run:
             forgotten=self._forgotten,
             halt=self._halt,
         )
-        self._resolver = Resolver(api, clock, settings)
+        self._resolver = Resolver(
+            api, clock, settings, expects_more=lambda: self.in_flight > 0
+        )
         self._downloader = Downloader(
             transfer, clock, settings, resolve=self._resolver.resolve
         )
@@ -283,9 +285,11 @@ class Run:
                     place.leave()
                     if job.status is not JobStatus.SUCCEEDED:
                         job = await self._records.succeeded(job)
-                if job.status is JobStatus.PLANNED:
+                while job.status is JobStatus.PLANNED:
                     job = await self._submitter.submit(planned, job, place.leave)
                     job = await self._watch.wait_until_ended(job)
+                    if job.status is JobStatus.PLANNED:
+                        job = next_attempt(job)
                 if job.status is JobStatus.SUCCEEDED:
                     job = await self._save(planned, job)
             self._counts[_OUTCOMES[job.status]] += 1

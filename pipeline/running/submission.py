@@ -50,6 +50,7 @@ MAX_LOST_SUBMITS = 10  # of one item in one run, each proved absent, before it f
 LOST_IN_A_ROW = 3  # lost submits without an accepted one between, before a pause
 LONGEST_PAUSE_S = 30.0
 OUTAGE_PAUSE_S = 1.0
+YOUNG_UPLOAD_PAUSE_S = 2.0  # between submits that name an upload not seen yet
 NOT_FOUND = 404
 
 
@@ -58,7 +59,7 @@ class _Attempts:
     """What one item has been through in this run."""
 
     lost: int = 0
-    reuploaded: bool = False
+    reuploaded_s: float | None = None
     first_in_line: bool = False
 
 
@@ -233,13 +234,11 @@ class Submitter:
                 await self._records.put_back(job, failure_of(error, None))
                 self._halt(error, job.model_id)
                 raise NotSubmitted from error
-            case Rejected() if (
-                error.status == NOT_FOUND
-                and not attempts.reuploaded
-                and await self._forget_references(planned)
+            case Rejected() if self._may_be_about_references(
+                planned, job, error, attempts
             ):
-                attempts.reuploaded = True
                 self._slots.unused()
+                await self._renew_references(planned, attempts)
             case _:
                 self._slots.unused()
                 return await self._records.failed(
@@ -263,13 +262,36 @@ class Submitter:
             )
         return next_attempt(job)
 
-    async def _forget_references(self, planned: PlannedItem) -> bool:
-        """The service may have lost our uploads; True when there is one to renew."""
-        references = list(_references_in(planned.params))
-        for reference in references:
+    def _may_be_about_references(
+        self, planned: PlannedItem, job: Job, error: Rejected, attempts: _Attempts
+    ) -> bool:
+        """Whether the service misses an upload of ours, and may yet find it."""
+        request = job.request or {}
+        uploaded = [
+            str(asset_id)
+            for name, value in planned.params.items()
+            if any(_references_in({name: value}))
+            for asset_id in _flat(request.get(name))
+        ]
+        is_named = any(asset_id in error.message for asset_id in uploaded)
+        is_missing = error.status == NOT_FOUND and job.model_id not in error.message
+        since_s = attempts.reuploaded_s
+        in_time = since_s is None or (
+            self._clock.monotonic_s() - since_s < self._settings.fresh_job_s
+        )
+        return bool(uploaded) and (is_named or is_missing) and in_time
+
+    async def _renew_references(
+        self, planned: PlannedItem, attempts: _Attempts
+    ) -> None:
+        """Upload once more; after that, give the service time to see it."""
+        if attempts.reuploaded_s is not None:
+            await self._clock.sleep(YOUNG_UPLOAD_PAUSE_S)
+            return
+        attempts.reuploaded_s = self._clock.monotonic_s()
+        for reference in _references_in(planned.params):
             self._uploader.forget(reference)
             await self._records.no_upload(reference.sha256)
-        return bool(references)
 
     async def _input_of(self, value: Any) -> JsonValue:
         if isinstance(value, ReferenceAsset):
@@ -301,6 +323,10 @@ class Submitter:
 def _seed_in(inputs: Mapping[str, JsonValue]) -> int | None:
     seed = inputs.get("seed")
     return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
+
+
+def _flat(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else [value]
 
 
 def _references_in(params: Mapping[str, ParamValue]) -> Iterator[ReferenceAsset]:

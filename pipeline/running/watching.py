@@ -9,7 +9,7 @@ from pipeline.failure import NoOutput, failure_of, failure_of_remote, is_about_c
 from pipeline.fault_points import reach
 from pipeline.job import Failure, Job, JobStatus
 from pipeline.running.records import Records
-from pipeline.stages.poller import Poller
+from pipeline.stages.poller import JobClaimed, Poller
 from pipeline.stages.settler import Settler
 from pipeline.stages.slots import Slots
 
@@ -50,7 +50,9 @@ class Watch:
     async def wait_until_ended(self, job: Job) -> Job:
         """SUBMITTED → SUCCEEDED or FAILED; any other status is given back as it is.
 
-        The slot is free when this returns.
+        Another submit's own answer may claim the job; then what became of this one
+        is found out anew, and it may be PLANNED or UNKNOWN. The slot is free when
+        this returns, unless it is UNKNOWN.
         """
         if job.status is not JobStatus.SUBMITTED:
             return job
@@ -59,6 +61,15 @@ class Watch:
             remote = await self._poller.wait_until_finished(
                 job.remote_id, known_since=job.submitted_at
             )
+        except JobClaimed as error:
+            # The ledger has put it to UNKNOWN with the record of that answer.
+            failure = failure_of(error, None)
+            job = replace(
+                job, status=JobStatus.UNKNOWN, remote_id=None, failure=failure
+            )
+            self._records.announce(job)
+            job = await self.settle(job, derived_seed=job.derived_seed)
+            return await self.wait_until_ended(job)
         except JobError as error:
             self._slots.retired()
             return await self._records.failed(job, failure_of(error, None))

@@ -40,6 +40,10 @@ class JobLost(JobError):
     """The service no longer knows a job that it had accepted."""
 
 
+class JobClaimed(JobError):
+    """The answer to another submit names this job: it is that one's."""
+
+
 @dataclass(slots=True, eq=False)
 class _Watch:
     remote_id: RemoteId
@@ -101,7 +105,13 @@ class Poller:
         Raises:
             GenerationTimedOut: Still running ``job_timeout_s`` from now.
             JobLost: The service answers 404 ``fresh_job_s`` from now or later.
+            JobClaimed: Another submit turned out to be this job's; who waited
+                before hears it.
         """
+        earlier = self._watches.get(remote_id)
+        if earlier is not None:
+            claimed = JobClaimed(f"job {remote_id} is another submit's")
+            self._end(earlier, error=claimed)
         now_s = self._clock.monotonic_s()
         watch = _Watch(
             remote_id=remote_id,
@@ -116,7 +126,8 @@ class Poller:
         try:
             await watch.ended.wait()
         finally:
-            self._watches.pop(remote_id, None)
+            if self._watches.get(remote_id) is watch:
+                del self._watches[remote_id]
         if watch.error is not None:
             raise watch.error
         assert watch.result is not None

@@ -4,7 +4,7 @@ Requests that come together share one call. What the bulk read does not show, or
 shows as unfinished, is asked for again until the deadline: the image is paid for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import anyio
 
@@ -14,6 +14,7 @@ from pipeline.clock import Clock
 from pipeline.errors import (
     DownloadFailed,
     PipelineError,
+    RateLimited,
     Rejected,
     Unavailable,
     UnexpectedAnswer,
@@ -22,7 +23,8 @@ from pipeline.job import AssetId
 from pipeline.settings import Settings
 
 BULK_SIZE = 100  # of the 200 that the service allows
-LINGER_S = 0.25  # how long a first request waits for company
+LINGER_S = 0.6  # how long a first request waits for company while jobs are in flight
+SHORT_LINGER_S = 0.05  # the same when no more company is to be expected
 
 
 class _Request:
@@ -42,12 +44,22 @@ class Resolver:
         api: The service.
         clock: Whose time is spent.
         settings: The deadline.
+        expects_more: Whether jobs are in flight, whose assets may come along.
     """
 
-    def __init__(self, api: GenerationApi, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        api: GenerationApi,
+        clock: Clock,
+        settings: Settings,
+        *,
+        expects_more: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._expects_more = expects_more
         self._api = api
         self._clock = clock
         self._settings = settings
+        self._batch_size = BULK_SIZE
         self._requests: list[_Request] = []
         self._something_to_read = anyio.Event()
 
@@ -78,10 +90,11 @@ class Resolver:
         """Answer requests in bulk until cancelled."""
         while True:
             await self._something_to_read.wait()
-            await self._clock.sleep(LINGER_S)
+            more = self._expects_more()
+            await self._clock.sleep(LINGER_S if more else SHORT_LINGER_S)
             batch, self._requests = (
-                self._requests[:BULK_SIZE],
-                self._requests[BULK_SIZE:],
+                self._requests[: self._batch_size],
+                self._requests[self._batch_size :],
             )
             if not self._requests:
                 self._something_to_read = anyio.Event()
@@ -106,6 +119,11 @@ class Resolver:
             pass  # one unknown id may fail the whole call: ask one by one
         except PipelineError as error:
             failure = error
+            if not isinstance(error, RateLimited):
+                # Perhaps the answer is too large for the gateway: ask for less.
+                self._batch_size = max(1, len(asset_ids) // 2)
+        else:
+            self._batch_size = min(BULK_SIZE, self._batch_size * 2)
         for request in batch:
             request.result = found.get(request.asset_id)
             request.error = failure

@@ -16,7 +16,7 @@ import anyio
 from pipeline.api.interface import GenerationApi, RemoteJob
 from pipeline.api.listing import list_created_after
 from pipeline.clock import Clock
-from pipeline.echo import agreement, same_request
+from pipeline.echo import agreement, contradicts, same_request
 from pipeline.errors import (
     OutcomeUnknown,
     PipelineError,
@@ -238,7 +238,9 @@ class Settler:
         if begun_s < lost.proof_from_s or self._is_being_submitted(lost.job):
             return
         nameless = any(
-            not job.inputs and self._may_be_ours(lost, job)
+            self._may_be_ours(lost, job)
+            and job.model_id in {"", lost.job.model_id}
+            and not contradicts(lost.job.request or {}, job.inputs)
             for job in self._unowned(listing)
         )
         if nameless or not self._is_witnessed(lost, listing):

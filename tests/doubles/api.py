@@ -239,6 +239,7 @@ class FakeApi:
         heartbeat_s: ``updated_at`` of a running job moves this often; 0: never.
         hidden_s: A new job is unknown by its id for so long.
         echo_delay_s: The inputs of a new job are empty for so long.
+        echo_omits: Inputs that the echo leaves out.
         asset_pending_s: An asset is pending so long after its job's success.
         upload_pending_s: An uploaded asset is pending for so long.
         author_id: Who the service says we are; "" where it does not say.
@@ -269,6 +270,7 @@ class FakeApi:
     heartbeat_s: float = 0.0
     hidden_s: float = 0.0
     echo_delay_s: float = 0.0
+    echo_omits: tuple[str, ...] = ()
     asset_pending_s: float = 0.0
     upload_pending_s: float = 0.0
     author_id: str = US
@@ -582,13 +584,18 @@ class FakeApi:
             updated_at=self.time_at(self._updated_s(job, moment_s)),
             author_id=job.author_id,
             model_id=job.model_id if echoes else "",
-            inputs=dict(job.inputs) if echoes else {},
+            inputs=self._echo(job) if echoes else {},
             asset_ids=job.asset_ids if status == "success" else (),
             error=fate.error if ended else "",
             hint=fate.hint if ended else "",
             charged=fate.charged,
             refunds=True,
         )
+
+    def _echo(self, job: FakeJob) -> dict[str, JsonValue]:
+        """What was sent, and the seed that was drawn where none was."""
+        echo: dict[str, JsonValue] = {"seed": 1_000_000 + job.number, **job.inputs}
+        return {name: echo[name] for name in echo if name not in self.echo_omits}
 
     def _page(self, which: JobFilter, start: int) -> JobPage:
         moment_s = self.clock.monotonic_s() - self.list_lag_s

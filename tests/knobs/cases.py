@@ -568,7 +568,7 @@ CASES: tuple[Case, ...] = (
         text=REFERENCE,
         beside={"fixed_size_px": None, "pixels_divisor": 16},
         default=Ends(jobs=3, check=shaped(64, 64)),
-        changed=Ends(jobs=3, check=shaped(88, 44)),
+        changed=Ends(jobs=3, check=shaped(90, 45)),
     ),
     Case(
         knob="cdn_lifetime_s",
@@ -649,7 +649,7 @@ CASES: tuple[Case, ...] = (
     # --- the wire
     Case(knob="answer_delay_s", value=2.0),
     # --- repeats
-    Case(knob="deduplicates", value=True, text=TWINS, default=TWO, changed=ONE),
+    Case(knob="deduplicates", value=True, text=TWINS, default=TWO, changed=Ends(jobs=2, posts=-1)),
 )
 
 # Fields that no client has to do anything about, or that ours never meets.

@@ -4,19 +4,17 @@ A run must end as the table says with the emulator's default and with the other
 value: everything saved byte for byte, each job paid for once, or a clear end.
 """
 
-import shutil
 from collections.abc import Iterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
-from doubles.clock import ScaledClock
 from knobs.cases import CASES, NOT_A_GUESS, Case, Ends
-from knobs.world import World, draw_references, profile_of
+from knobs.world import MODEL, QUICK, REFERENCE, items
 
-from pipeline import ExitCode
-from pipeline.emulator import Emulator, EmulatorProfile
+from pipeline import Credentials, ExitCode
+from pipeline.api.client import HttpApi
+from pipeline.emulator import EmulatorProfile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,38 +58,17 @@ def _scenes() -> Iterator[Scene]:
 SCENES = tuple(_scenes())
 
 
-@pytest.fixture(scope="session")
-def references(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("references")
-    draw_references(folder)
-    return folder
-
-
-@asynccontextmanager
-async def world_of(folder, references, case: Case, knobs: dict[str, Any]):
-    clock = ScaledClock()
-    for file in references.iterdir():
-        shutil.copyfile(file, folder / file.name)
-    async with Emulator(profile=profile_of(**knobs), clock=clock) as emulator:
-        for fault in case.faults:
-            emulator.faults.next(fault)
-        yield World(
-            folder=folder,
-            emulator=emulator,
-            clock=clock,
-            settings=case.settings,
-            project_id=case.project_id,
-        )
-
-
 @pytest.mark.parametrize("scene", SCENES, ids=[scene.name for scene in SCENES])
-async def test_run_ends_as_it_should_whatever_the_service_does(
-    scene, tmp_path, references
-):
-    ends = scene.ends
+async def test_run_ends_as_it_should_whatever_the_service_does(scene, world_of):
+    case, ends = scene.case, scene.ends
 
-    async with world_of(tmp_path, references, scene.case, scene.knobs) as world:
-        played = await world.play(scene.case.text)
+    async with world_of(
+        scene.knobs,
+        settings=case.settings,
+        project_id=case.project_id,
+        faults=case.faults,
+    ) as world:
+        played = await world.play(case.text)
 
         wanted = ends.jobs if ends.saved is None else ends.saved
         posts = ends.jobs if ends.posts is None else ends.posts
@@ -99,15 +76,45 @@ async def test_run_ends_as_it_should_whatever_the_service_does(
         assert played.books["jobs_made"] == ends.jobs
         assert len({car["item_id"] for car in world.sidecars().values()}) == wanted
         assert posts in {-1, played.books["submits_received"]}
-        for fault in scene.case.faults:
+        for fault in case.faults:
             assert played.books["faults"][fault] == 1
         ends.check(world, played)
         world.check_secrets()
         await world.check_files()
         if ends.code is ExitCode.OK:
-            again = await world.play(scene.case.text)
+            again = await world.play(case.text)
             assert again.code is ExitCode.OK
             assert again.books["submits_received"] == played.books["submits_received"]
+
+
+@pytest.mark.parametrize("status", [404, 400])
+async def test_reference_the_service_has_lost_is_uploaded_once_more(status, world_of):
+    async with world_of({"unknown_asset_status": status}) as world:
+        first = await world.play(REFERENCE)
+        world.emulator.service.assets._uploaded.clear()
+        second = await world.play(REFERENCE.replace("ash]", "ash, yew]"))
+
+        assert (first.code, second.code) == (ExitCode.OK, ExitCode.OK)
+        assert second.books["jobs_made"] == 4
+        assert second.books["uploads"] == 1
+
+
+@pytest.mark.parametrize(("same_author", "jobs"), [(False, 5), (True, 4)])
+async def test_equal_job_of_a_stranger_is_not_ours(same_author, jobs, world_of):
+    text = items("an oak", "an elm", "an ash", "a yew", params="{seed: 5}")
+    async with world_of({"same_author": same_author}) as world:
+        await world.play(items("a fir", params="{seed: 5}"))  # who we are
+        stranger = Credentials(key="k2", secret="s2", base_url=world.emulator.base_url)
+        async with HttpApi(stranger, QUICK, world.clock) as api:
+            inputs = {"prompt": "an oak", "size": "1K", "thinkingMode": False}
+            await api.submit(MODEL, {**inputs, "seed": 5})
+        world.emulator.faults.next("submit-drop-before")
+        played = await world.play(text)
+
+        # One author: the job may be ours, and taking it pays nothing twice.
+        assert played.code is ExitCode.OK
+        assert played.saved == 4
+        assert played.books["jobs_made"] == 1 + 1 + jobs - 1
 
 
 def test_every_knob_is_in_the_table_or_is_no_guess():

@@ -8,14 +8,22 @@ import hashlib
 import json
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from doubles.clock import ScaledClock
 from PIL import Image
 
-from pipeline import Credentials, ExitCode, PipelineError, RunResult, Settings, run
+from pipeline import (
+    Credentials,
+    ExitCode,
+    PipelineError,
+    RunResult,
+    Selection,
+    Settings,
+    run,
+)
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.emulator.gallery import Gallery
 from pipeline.events import Event, JobChanged, Warned
@@ -76,8 +84,8 @@ def draw_references(folder: Path) -> None:
         noise = random.Random(1).randbytes(side_px * side_px * 3)
         picture = Image.frombytes("RGB", (side_px, side_px), noise)
         picture.save(folder / name, compress_level=0)
-    whole = (folder / "style.png").read_bytes()
-    (folder / "broken.png").write_bytes(whole[: len(whole) // 2])
+    head = (folder / "style.png").read_bytes()[:12]
+    (folder / "broken.png").write_bytes(head + bytes(100))
 
 
 @dataclass(slots=True)
@@ -124,7 +132,6 @@ class World:
     clock: ScaledClock
     settings: Settings = QUICK
     project_id: str = ""
-    events: list[Event] = field(default_factory=list)
 
     @property
     def output(self) -> Path:
@@ -135,7 +142,11 @@ class World:
         return self.emulator.books()
 
     async def play(
-        self, text: str, *, on_event: Callable[[Event], None] = lambda _event: None
+        self,
+        text: str,
+        *,
+        selection: Selection = Selection(),  # noqa: B008 - frozen
+        on_event: Callable[[Event], None] = lambda _event: None,
     ) -> Played:
         """One run of this manifest."""
         manifest = self.folder / "knobs.yaml"
@@ -158,6 +169,7 @@ class World:
                     base_url=self.emulator.base_url,
                     project_id=self.project_id,
                 ),
+                selection=selection,
                 settings=self.settings,
                 clock=self.clock,
                 on_event=listen,

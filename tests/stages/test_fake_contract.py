@@ -359,6 +359,22 @@ async def test_inputs_may_be_echoed_late(side):
     assert late.inputs == OAK
 
 
+async def test_a_seed_that_was_not_sent_is_drawn_and_echoed(side):
+    async with side() as it:
+        first = (await it.api.submit(MODEL, {"prompt": "an oak"})).job
+        second = (await it.api.submit(MODEL, {"prompt": "an oak"})).job
+
+    assert isinstance(first.inputs["seed"], int)
+    assert first.inputs["seed"] != second.inputs["seed"]
+
+
+async def test_the_echo_may_leave_an_input_out(side):
+    async with side(echo_omits=("seed",)) as it:
+        job = (await it.api.submit(MODEL, OAK)).job
+
+    assert job.inputs == {name: OAK[name] for name in OAK if name != "seed"}
+
+
 async def made_asset(it: Side) -> AssetId:
     remote_id = (await it.api.submit(MODEL, OAK)).job.remote_id
     it.clock.jump(10)
