@@ -1,23 +1,19 @@
-"""What a model takes: the JSON of ``GET /models/{id}`` → ModelSchema → problems.
+"""What a model takes: the JSON of ``GET /models/{id}`` → ModelSchema. Pure.
 
-``parse_model`` reads the record, ``check_inputs`` finds everything that the
-service would refuse (or, worse, drop and still charge for), ``sendable`` brings
-values into the shape the service wants. Where a value stands in a file is the
-manifest's business: a problem only carries the path into the params.
+``sendable`` brings values into the shape the service wants. What is wrong with
+values is told by ``model_inputs``.
 """
 
 import json
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
-from fractions import Fraction
 from functools import cache
 from importlib import resources
 from typing import Literal, cast, get_args
 
-from pipeline.job import JsonValue, ParamValue, ReferenceAsset
+from pipeline.job import JsonValue, ParamValue
+from pipeline.wording import shown
 
 InputType = Literal[
     "boolean",
@@ -31,23 +27,6 @@ InputType = Literal[
     "string",
     "string_array",
 ]
-
-# The service's ids are opaque; these rules only keep them safe in a URL.
-ASSET_ID_LENGTH = 256
-_ASSET_ID = re.compile(r"asset_[^\s/?#%]+")
-
-# 4K-class sizes of the Wan models are for text-to-image alone.
-_WAN_PREFIX = "model_wan-2-7-image"
-_EDGE_4K_PX = 4096
-
-_TYPE_WORDS: Mapping[str, str] = {
-    "boolean": "true or false",
-    "file": "a file",
-    "inputs_array": "a group of inputs",
-    "model": "a model id",
-    "number": "a number",
-    "string": "text",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +59,7 @@ class RequiredRules:
         ]
         wanted = len(self.conditional) if self.match_all else 1
         if self.conditional and len(hits) >= wanted:
-            return f"'{hits[0]}' is {_shown(given[hits[0]])}"
+            return f"'{hits[0]}' is {shown(given[hits[0]])}"
         return ""
 
 
@@ -202,23 +181,6 @@ class ModelSchema:
         return max(1, int(count))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputProblem:
-    """One thing that the model does not take.
-
-    Attributes:
-        path: Into the params: the input's name, then list indexes and keys.
-        at_key: The name is the mistake, not the value.
-        missing: The input is not there, so it has no place of its own.
-    """
-
-    path: tuple[str | int, ...]
-    message: str
-    hint: str = ""
-    at_key: bool = False
-    missing: bool = False
-
-
 def same_value(left: object, right: object) -> bool:
     """Whether two JSON values are the same; True is not 1, but 1.0 is."""
     if isinstance(left, bool) or isinstance(right, bool):
@@ -230,21 +192,6 @@ def same_value(left: object, right: object) -> bool:
             same_value(value, right[key]) for key, value in left.items()
         )
     return left == right
-
-
-def suggestion(word: str, known: Sequence[str]) -> str:
-    """A hint that names the nearest known word, or lists a few; "" without any."""
-    lowered = {name.lower(): name for name in reversed(known)}
-    matches = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
-    if matches:
-        return f"did you mean '{lowered[matches[0]]}'?"
-    if not known:
-        return ""
-    shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")  # noqa: PLR2004 - a line's worth
-    return f"known: {shown}"
-
-
-# --- reading a record -----------------------------------------------------------
 
 
 def parse_model(record: object, *, source: str) -> ModelSchema:
@@ -361,286 +308,9 @@ def load_shipped_model(model_id: str) -> ModelSchema | None:
     return parse_model(json.loads(text), source="shipped")
 
 
-# --- checking inputs ------------------------------------------------------------
-
-
-def check_inputs(
-    schema: ModelSchema | None, params: Mapping[str, ParamValue]
-) -> list[InputProblem]:
-    """Everything about the params that the service would refuse or drop.
-
-    Args:
-        schema: None for a model whose inputs are not known: then only what no
-            model takes is found.
-        params: With ReferenceAssets for files, and bare values still bare.
-
-    Returns:
-        All problems, in the order of the params; empty when there are none.
-    """
-    problems: list[InputProblem] = []
-    suspects: set[str] = set()
-    for name, value in params.items():
-        known = None if schema is None else schema.inputs.get(name)
-        if name.lower() == "dryrun":
-            problems.append(
-                InputProblem(
-                    path=(name,),
-                    message=f"'{name}' is not an input: the service ignores it and "
-                    "starts a paid job",
-                    hint="use `pipeline plan` to see prices",
-                    at_key=True,
-                )
-            )
-        elif schema is not None and known is None:
-            hint = suggestion(name, list(schema.inputs))
-            suspects.update(other for other in schema.inputs if f"'{other}'" in hint)
-            message = f"unknown input '{name}' of {schema.model_id}"
-            problems.append(
-                InputProblem(path=(name,), message=message, hint=hint, at_key=True)
-            )
-        elif value is None:
-            problems.append(
-                InputProblem(
-                    path=(name,),
-                    message=f"'{name}' has no value",
-                    hint="leave the input out to get the model's default",
-                )
-            )
-        elif known is not None:
-            problems += _check_value(known, value)
-    if schema is not None:
-        # A misspelt input is one mistake, not also a missing one.
-        problems += [p for p in _missing(schema, params) if p.path[0] not in suspects]
-        problems += _check_4k(schema, params)
-    return problems
-
-
-def _check_value(schema: InputSchema, value: ParamValue) -> list[InputProblem]:
-    name = schema.name
-    if not schema.is_array:
-        return _check_element(schema, value, (name,))
-    if not isinstance(value, list):
-        return _check_element(schema, value, (name,))
-    problems = [
-        problem
-        for index, element in enumerate(value)
-        for problem in _check_element(schema, element, (name, index))
-    ]
-    count, low, high = len(value), schema.min_length, schema.max_length
-    if high is not None and count > high:
-        message = f"'{name}' takes at most {high} values, this has {count}"
-        problems.append(InputProblem(path=(name,), message=message))
-    if low is not None and count < low:
-        message = f"'{name}' takes at least {low} values, this has {count}"
-        problems.append(InputProblem(path=(name,), message=message))
-    return problems
-
-
-def _check_element(
-    schema: InputSchema, value: ParamValue, path: tuple[str | int, ...]
-) -> list[InputProblem]:
-    def problem(message: str, hint: str = "") -> list[InputProblem]:
-        return [InputProblem(path=path, message=message, hint=hint)]
-
-    name, wanted = schema.name, schema.element_type
-    if wanted == "file":
-        return _check_file(schema, value, path)
-    fits = {
-        "boolean": isinstance(value, bool),
-        "number": isinstance(value, int | float) and not isinstance(value, bool),
-        "string": isinstance(value, str),
-        "model": isinstance(value, str),
-        "inputs_array": isinstance(value, dict),
-    }[wanted]
-    if not fits:
-        return problem(
-            f"'{name}' takes {_TYPE_WORDS[wanted]}, not {_described(value)}",
-            _type_hint(wanted, value),
-        )
-    if schema.allowed_values and not any(
-        same_value(value, allowed) for allowed in schema.allowed_values
-    ):
-        words = [_shown(allowed).strip("'") for allowed in schema.allowed_values]
-        message = f"'{name}' does not take {_shown(value)}"
-        return problem(message, _allowed_hint(str(value), words))
-    if isinstance(value, str) and wanted == "string" and not schema.is_array:
-        return _check_length(schema, value, path)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return _check_number(schema, value, path)
-    return []
-
-
-def _check_length(
-    schema: InputSchema, value: str, path: tuple[str | int, ...]
-) -> list[InputProblem]:
-    count, low, high = len(value), schema.min_length, schema.max_length
-    if high is not None and count > high:
-        text = f"'{schema.name}' takes at most {high} characters, this has {count}"
-    elif low is not None and count < low:
-        text = f"'{schema.name}' takes at least {low} characters, this has {count}"
-    else:
-        return []
-    return [InputProblem(path=path, message=text)]
-
-
-def _check_number(
-    schema: InputSchema, value: float, path: tuple[str | int, ...]
-) -> list[InputProblem]:
-    name, low, high = schema.name, schema.minimum, schema.maximum
-    if low is not None and value < low:
-        message = f"'{name}' is at least {low:.15g}, not {_shown(value)}"
-    elif high is not None and value > high:
-        message = f"'{name}' is at most {high:.15g}, not {_shown(value)}"
-    elif schema.step == 1 and value != int(value):
-        message = f"'{name}' takes a whole number, not {_shown(value)}"
-    elif schema.step and _is_off_step(value, schema.step, low or 0):
-        message = f"'{name}' goes in steps of {schema.step:.15g}, not {_shown(value)}"
-    else:
-        return []
-    return [InputProblem(path=path, message=message)]
-
-
-def _is_off_step(value: float, step: float, start: float) -> bool:
-    if isinstance(value, int) and isinstance(step, int) and isinstance(start, int):
-        return (value - start) % step != 0
-    # By decimal text: 0.3 is three steps of 0.1, though not in binary.
-    distance = Fraction(str(value)) - Fraction(str(start))
-    return (distance / Fraction(str(step))).denominator != 1
-
-
-def _check_file(
-    schema: InputSchema, value: ParamValue, path: tuple[str | int, ...]
-) -> list[InputProblem]:
-    name, message, hint = schema.name, "", ""
-    if isinstance(value, ReferenceAsset):
-        limit = schema.max_size_bytes
-        if not _suits_kind(value.media_type, schema.kind):
-            message = f"'{name}' takes {schema.kind} files; {value.path.name} is "
-            message += value.media_type
-        elif limit is not None and value.size_bytes > limit:
-            message = f"'{name}' takes files of at most {limit} bytes; "
-            message += f"{value.path.name} has {value.size_bytes}"
-    elif not isinstance(value, str):
-        message = f"'{name}' takes a file, not {_described(value)}"
-        hint = "write ref:NAME, file:PATH or an asset id"
-    elif len(value) > ASSET_ID_LENGTH or not _ASSET_ID.fullmatch(value):
-        message = f"'{name}' takes a file; {_shown(value)} is no asset id"
-        hint = _file_hint(value)
-    return [InputProblem(path=path, message=message, hint=hint)] if message else []
-
-
-def _file_hint(value: str) -> str:
-    if value.startswith(("http://", "https://", "data:")):
-        return "save the file beside the manifest and write file:PATH"
-    if "." in value or "/" in value:
-        return f"write file:{value[:80]}"
-    return "write ref:NAME, file:PATH or an asset id (asset_…)"
-
-
-def _suits_kind(media_type: str, kind: str) -> bool:
-    if kind in {"image", "video", "audio"}:
-        return media_type.startswith(f"{kind}/")
-    # Other kinds (3d, text, json, document, …) have no type that content proves.
-    return True
-
-
-def _missing(
-    schema: ModelSchema, params: Mapping[str, ParamValue]
-) -> list[InputProblem]:
-    problems: list[InputProblem] = []
-    for name, wanted in schema.inputs.items():
-        if name in params:
-            continue
-        if wanted.required:
-            message = f"'{name}' is missing: {schema.model_id} requires it"
-        elif why := wanted.required_rules.reason(params):
-            message = f"'{name}' is missing: it is required because {why}"
-        else:
-            continue
-        problems.append(InputProblem(path=(name,), message=message, missing=True))
-    return problems
-
-
-def _check_4k(
-    schema: ModelSchema, params: Mapping[str, ParamValue]
-) -> list[InputProblem]:
-    size = params.get("size")
-    if not schema.model_id.startswith(_WAN_PREFIX) or not params.get("images"):
-        return []
-    if not isinstance(size, str) or size not in _known_sizes(schema):
-        return []
-    edges = [int(edge) for edge in size.split("*") if edge.isdecimal()]
-    if size != "4K" and max(edges, default=0) < _EDGE_4K_PX:
-        return []
-    return [
-        InputProblem(
-            path=("size",),
-            message=f"size {size} does not go together with images",
-            hint="4K sizes are for text-to-image; use 2K, or leave images out",
-        )
-    ]
-
-
-def _known_sizes(schema: ModelSchema) -> tuple[JsonValue, ...]:
-    size = schema.inputs.get("size")
-    return size.allowed_values if size is not None else ()
-
-
-def _allowed_hint(text: str, words: list[str]) -> str:
-    starred = re.sub(r"(?<=\d)\s*[xX×]\s*(?=\d)", "*", text)  # noqa: RUF001 - people type it
-    for word in words:
-        if word.lower() == starred.lower():
-            return f"did you mean '{word}'?"
-    return suggestion(starred, words)
-
-
-def _type_hint(wanted: str, value: ParamValue) -> str:
-    if isinstance(value, list):
-        return "write one value, not a list"
-    if wanted == "boolean":
-        return "write true or false"
-    if wanted == "string" and not isinstance(value, dict | ReferenceAsset):
-        return f'put it in quotes: "{_plain(value)}"'
-    if wanted == "number" and isinstance(value, str) and _is_number(value):
-        return f"remove the quotes: {value}"
-    return ""
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[-+]?[0-9]+(\.[0-9]+)?", text) is not None
-
-
 def _whole_numbers(value: ParamValue) -> ParamValue:
     if isinstance(value, list):
         return [_whole_numbers(element) for element in value]
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
-
-
-def _described(value: ParamValue) -> str:
-    if isinstance(value, ReferenceAsset):
-        return "a file"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, dict):
-        return "a mapping"
-    if value is None or isinstance(value, bool):
-        return _plain(value)
-    if isinstance(value, str):
-        return f"the text {_shown(value)}"
-    return f"the number {_plain(value)}"
-
-
-def _plain(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return json.dumps(value)
-    return str(value)
-
-
-def _shown(value: object) -> str:
-    """A value as it may stand in a message: short, and quoted when it is text."""
-    text = _plain(value)
-    text = text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - a message is one line
-    text = "".join(c if c.isprintable() else "·" for c in text)
-    return f"'{text}'" if isinstance(value, str) else text

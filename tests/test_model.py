@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from pipeline.job import ReferenceAsset
 from pipeline.model import (
-    check_inputs,
     load_shipped_model,
     parse_model,
     same_value,
     shipped_model_ids,
-    suggestion,
 )
+from pipeline.model_inputs import check_inputs
+from pipeline.wording import suggestion
 
 WAN = load_shipped_model("model_wan-2-7-image")
 PRO = load_shipped_model("model_wan-2-7-image-pro")

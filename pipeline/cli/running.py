@@ -116,9 +116,9 @@ def _signals(screen: Screen) -> Iterator[Callable[[Run], None]]:
         def stop() -> None:
             begun.stop()
             screen.say(
-                f"stopping: nothing more is submitted, "
-                f"{plural(begun.in_flight, 'job')} in flight "
-                "will be collected; Ctrl-C again leaves at once"
+                f"stopping: nothing more is submitted; {plural(begun.in_flight, 'job')}"
+                f" in flight, {begun.find_units_in_flight():,} units paid for them,"
+                " will be collected; Ctrl-C again leaves at once"
             )
 
         if threading.current_thread() is threading.main_thread():

@@ -10,13 +10,9 @@ from pipeline.manifest.manifest import Manifest
 from pipeline.manifest.references import BadPath
 from pipeline.manifest.substitution import LeftOut, Unbound, render_value
 from pipeline.manifest.text import find_unprintable
-from pipeline.model import (
-    InputProblem,
-    InputSchema,
-    ModelSchema,
-    check_inputs,
-    suggestion,
-)
+from pipeline.model import InputSchema, ModelSchema
+from pipeline.model_inputs import InputProblem, check_inputs
+from pipeline.wording import suggestion
 
 
 class ParamsReader:

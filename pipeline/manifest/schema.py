@@ -13,7 +13,9 @@ from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import NodeReader
 from pipeline.manifest.references import BadPath, ReferenceFiles
 from pipeline.manifest.substitution import LeftOut, Scope, Template, render_value
-from pipeline.model import ASSET_ID_LENGTH, shipped_model_ids, suggestion
+from pipeline.model import shipped_model_ids
+from pipeline.model_inputs import ASSET_ID_LENGTH
+from pipeline.wording import suggestion
 
 MANIFEST_KEYS = (
     "version",

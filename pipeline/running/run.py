@@ -8,6 +8,7 @@ which the next run goes on without paying again.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 import anyio
 import anyio.abc
@@ -252,6 +253,11 @@ class Run:
     def in_flight(self) -> int:
         """Jobs that are submitted and not ended."""
         return self._slots.statistics().in_flight
+
+    def find_units_in_flight(self) -> Decimal:
+        """Compute units charged for jobs that are submitted and not ended."""
+        jobs = self._ledger.find_jobs_in(JobStatus.SUBMITTED)
+        return sum((job.charged or Decimal(0) for job in jobs), Decimal(0))
 
     async def _start_lives(self, lives: anyio.abc.TaskGroup) -> None:
         for number, planned in enumerate(self._plan.entries(), start=1):

@@ -11,7 +11,6 @@ from typing import Any
 
 from knobs.world import (
     BIG_REFERENCE,
-    HEAD,
     MODEL,
     PLAIN,
     PRICE_CU,
@@ -34,7 +33,9 @@ TEN = PLAIN.replace("[oak, elm, ash, yew]", str([f"tree{n}" for n in range(10)])
 TWO_MODELS = PLAIN + f"  - {{id: pro, prompt: a fir, model: {PRO}}}\n"
 TWINS = items("an oak", "an oak", params="{seed: 5}")
 OTHER_MODEL = "model_somebody-elses"
-OTHER = items("an oak", "an elm", model=OTHER_MODEL).replace(", thinkingMode: false", "")
+OTHER = items("an oak", "an elm", model=OTHER_MODEL).replace(
+    ", thinkingMode: false", ""
+)
 OTHER_RECORD: Mapping[str, Any] = {
     "id": OTHER_MODEL,
     "name": "Other",
@@ -190,7 +191,9 @@ OUT_OF_CREDITS = replace(OUT_OF_CREDIT, check=says("Not enough credits"))
 KEY_CAP = replace(OUT_OF_CREDIT, check=says("limit of this API key"))
 NO_ACCESS = Ends(code=ExitCode.ACCESS, jobs=0, posts=-1)
 ONE_FAILS = Ends(code=ExitCode.ITEMS_FAILED, saved=1, jobs=2, check=refunds(PRICE_CU))
-ALL_FAIL = Ends(code=ExitCode.ITEMS_FAILED, saved=0, jobs=4, check=refunds(4 * PRICE_CU))
+ALL_FAIL = Ends(
+    code=ExitCode.ITEMS_FAILED, saved=0, jobs=4, check=refunds(4 * PRICE_CU)
+)
 NOTHING_MADE = Ends(code=ExitCode.ITEMS_FAILED, jobs=0, posts=-1)
 UNREADABLE_LIMITS = {"limits_status": 403}
 ADOPTED = Ends(check=nothing)  # as many submits as jobs: the lost one was found
@@ -317,7 +320,9 @@ CASES: tuple[Case, ...] = (
         changed=Ends(jobs=3, check=charges(PRICE_CU + 1)),
     ),
     Case(
-        knob="size_factors", value={"1K": 0.5}, changed=Ends(check=charges(PRICE_CU / 2))
+        knob="size_factors",
+        value={"1K": 0.5},
+        changed=Ends(check=charges(PRICE_CU / 2)),
     ),
     Case(
         knob="quality_gate_cu",
@@ -399,7 +404,11 @@ CASES: tuple[Case, ...] = (
         changed=replace(NO_ACCESS, check=says("cu-galactic")),
     ),
     Case(knob="moderation_rate", value=1.0, changed=ALL_FAIL),
-    Case(knob="moderation_phrase", value="oak", changed=Ends(code=ExitCode.ITEMS_FAILED, saved=3)),
+    Case(
+        knob="moderation_phrase",
+        value="oak",
+        changed=Ends(code=ExitCode.ITEMS_FAILED, saved=3),
+    ),
     *(
         Case(
             knob="moderation_status",
@@ -649,7 +658,13 @@ CASES: tuple[Case, ...] = (
     # --- the wire
     Case(knob="answer_delay_s", value=2.0),
     # --- repeats
-    Case(knob="deduplicates", value=True, text=TWINS, default=TWO, changed=Ends(jobs=2, posts=-1)),
+    Case(
+        knob="deduplicates",
+        value=True,
+        text=TWINS,
+        default=TWO,
+        changed=Ends(jobs=2, posts=-1),
+    ),
 )
 
 # Fields that no client has to do anything about, or that ours never meets.
@@ -668,4 +683,3 @@ NOT_A_GUESS: Mapping[str, str] = {
     "cdn_redirects": "only the format endpoint redirects; our client asks for originals",
     "hang_s": "how long a fault hangs; the table of faults meets it",
 }
-assert HEAD

@@ -15,9 +15,7 @@ from pipeline import ExitCode, Selection
 from pipeline.emulator.faults import FAULTS, Effect, Fault
 
 # A hang of 0.4 real seconds is 40 of the fast clock.
-HASTY = replace(
-    QUICK, submit_timeout_s=0.4, read_timeout_s=0.4, first_contact_s=200.0
-)
+HASTY = replace(QUICK, submit_timeout_s=0.4, read_timeout_s=0.4, first_contact_s=200.0)
 RESENT = frozenset({Effect.DROP, Effect.RESET})  # aiohttp sends such a GET again
 GETS = frozenset({"poll", "list", "asset", "account", "cdn"})
 

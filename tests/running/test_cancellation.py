@@ -92,7 +92,6 @@ async def test_an_uncut_run_passes_fewer_points_than_are_cut(batch):
     result = await batch.run()
 
     assert_everything_is_home_and_paid_once(batch, result)
-    print(Counter(cut.passed))
     assert POINTS > len(cut.passed) > 60
     assert {"submit", "submit!", "read", "read!", "sleep", "find_job"} <= {*cut.passed}
     assert {"write record_saved", "write record_saved!"} <= {*cut.passed}

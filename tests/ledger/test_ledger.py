@@ -1,0 +1,500 @@
+"""Ledger: what is written is read back, and only legal steps are written."""
+
+import itertools
+import os
+import shutil
+import sqlite3
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from pipeline.errors import LedgerError, OutputError, RunError
+from pipeline.job import LEGAL_TRANSITIONS, Failure, JobStatus
+from pipeline.ledger.ledger import IllegalTransition, Ledger
+from pipeline.ledger.migrations import CURRENT_VERSION
+
+S = JobStatus
+
+
+def only(ledger, item_id="oak"):
+    [job] = ledger.find_jobs_of(item_id)
+    return job
+
+
+# --- rows ---------------------------------------------------------------------------
+
+
+def test_a_job_comes_back_with_every_field(ledger, live, new_job, new_asset, whole):
+    assets = (new_asset(1), new_asset(2, width_px=None, height_px=None))
+    job = new_job(attempt=3, **whole, assets=assets)
+
+    written = live(ledger, job, S.SAVED)
+
+    assert only(ledger) == written == replace(job, row_id=1, status=S.SAVED)
+
+
+def test_a_job_with_nothing_set_comes_back_so(ledger, new_job):
+    job = ledger.record_submitting(new_job())
+
+    found = only(ledger)
+
+    assert found == replace(job, request={})  # before the first submit there is none
+    assert found.row_id == 1
+
+
+@pytest.mark.parametrize("charged", ["0", "7.25", "0.1", "1000000000.000001", "6"])
+def test_units_are_kept_exactly(ledger, live, new_job, charged):
+    live(ledger, new_job(charged=Decimal(charged)), S.SUBMITTED)
+
+    assert str(only(ledger).charged) == charged
+
+
+def test_a_failure_without_a_class_is_kept(ledger, live, new_job):
+    failure = Failure(kind=None, reason="the answer is lost")
+
+    live(ledger, new_job(failure=failure), S.UNKNOWN)
+
+    assert only(ledger).failure == failure
+
+
+def test_an_empty_echo_is_not_the_same_as_none(ledger, live, new_job):
+    live(ledger, new_job("a", echo=None), S.SUBMITTED)
+    live(ledger, new_job("b", echo={}), S.SUBMITTED)
+
+    assert only(ledger, "a").echo is None
+    assert only(ledger, "b").echo == {}
+
+
+def test_times_are_kept_to_the_millisecond_in_utc(ledger, live, new_job, now):
+    live(ledger, new_job(sent_at=now), S.SUBMITTING)
+
+    assert only(ledger).sent_at == now
+    assert only(ledger).sent_at.utcoffset().total_seconds() == 0
+
+
+def test_what_was_fixed_at_first_is_not_changed_by_a_later_step(ledger, new_job):
+    job = ledger.record_submitting(new_job())
+
+    ledger.record_submitted(replace(job, job_key="another", item_id="elm"))
+
+    assert only(ledger).job_key == "key-oak"
+
+
+def test_an_attempt_exists_once(ledger, new_job):
+    ledger.record_submitting(new_job())
+
+    with pytest.raises(sqlite3.IntegrityError):
+        ledger.record_submitting(new_job())
+
+
+# --- transitions --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    list(itertools.product(S, S)),
+    ids=lambda status: status.value,
+)
+def test_a_step_is_written_if_and_only_if_it_is_legal(
+    ledger, live, record, new_job, new_asset, before, after
+):
+    job = live(ledger, new_job(remote_id="job_1", assets=(new_asset(),)), before)
+    later = replace(job, author_id="someone")
+
+    if after in LEGAL_TRANSITIONS[before]:
+        assert record(ledger, after)(later).status is after
+        assert only(ledger).status is after
+        assert only(ledger).author_id == "someone"
+    else:
+        with pytest.raises(IllegalTransition, match="oak"):
+            record(ledger, after)(later)
+        assert only(ledger) == job
+
+
+def test_the_row_decides_and_not_what_the_job_says_of_itself(ledger, live, new_job):
+    job = live(ledger, new_job(), S.SAVED)
+
+    with pytest.raises(IllegalTransition):
+        ledger.record_submitting(replace(job, status=S.PLANNED))
+
+
+def test_a_row_that_is_not_there_cannot_take_a_step(ledger, new_job):
+    with pytest.raises(IllegalTransition):
+        ledger.record_submitted(new_job(row_id=99, remote_id="job_1"))
+
+
+def test_saving_again_replaces_the_assets(ledger, live, new_job, new_asset):
+    job = live(ledger, new_job(assets=(new_asset(1), new_asset(2))), S.SAVED)
+    job = ledger.record_succeeded(job)
+
+    ledger.record_saved(replace(job, assets=(new_asset(1, path="b.png"),)))
+
+    assert [asset.path for asset in only(ledger).assets] == ["b.png"]
+
+
+def test_an_illegal_save_leaves_the_assets_alone(ledger, live, new_job, new_asset):
+    job = live(ledger, new_job(assets=(new_asset(1, path="a.png"),)), S.SAVED)
+
+    ledger.begin()
+    with pytest.raises(IllegalTransition):
+        ledger.record_saved(replace(job, assets=(new_asset(1, path="b.png"),)))
+    ledger.commit()
+
+    assert [asset.path for asset in only(ledger).assets] == ["a.png"]
+
+
+# --- one remote job, one row --------------------------------------------------------
+
+
+def test_the_job_s_own_answer_takes_it_from_who_adopted_it(ledger, live, new_job):
+    adopter = live(ledger, new_job("a", remote_id="job_1"), S.SUBMITTED)
+    mine = live(ledger, new_job("b"), S.SUBMITTING)
+
+    ledger.record_submitted(replace(mine, remote_id="job_1"))
+
+    assert only(ledger, "b").remote_id == "job_1"
+    assert only(ledger, "b").status is S.SUBMITTED
+    assert only(ledger, "a") == replace(adopter, remote_id=None, status=S.UNKNOWN)
+
+
+def test_an_illegal_submit_takes_nothing_from_anyone(ledger, live, new_job):
+    adopter = live(ledger, new_job("a", remote_id="job_1"), S.SUBMITTED)
+    mine = live(ledger, new_job("b"), S.SAVED)
+
+    ledger.begin()
+    with pytest.raises(IllegalTransition):
+        ledger.record_submitted(replace(mine, remote_id="job_1"))
+    ledger.commit()
+
+    assert only(ledger, "a") == adopter
+
+
+def test_recording_one_s_own_id_again_takes_it_from_nobody(ledger, live, new_job):
+    job = live(ledger, new_job("a", remote_id="job_1"), S.FAILED)
+
+    ledger.record_submitted(job)
+
+    assert only(ledger, "a").remote_id == "job_1"
+    assert only(ledger, "a").status is S.SUBMITTED
+
+
+def test_rows_without_a_remote_id_do_not_collide(ledger, live, new_job):
+    live(ledger, new_job("a"), S.UNKNOWN)
+    live(ledger, new_job("b"), S.UNKNOWN)
+
+    assert len(list(ledger.find_jobs_in(S.UNKNOWN))) == 2
+
+
+# --- finding ------------------------------------------------------------------------
+
+
+def test_attempts_are_found_newest_first(ledger, live, new_job):
+    for attempt in (1, 3, 2):
+        live(ledger, new_job(attempt=attempt), S.FAILED)
+
+    assert [job.attempt for job in ledger.find_jobs_of("oak")] == [3, 2, 1]
+    assert ledger.find_jobs_of("elm") == []
+
+
+def test_jobs_are_found_by_status_oldest_first(ledger, live, new_job):
+    live(ledger, new_job("c"), S.UNKNOWN)
+    live(ledger, new_job("a"), S.SUBMITTING)
+    live(ledger, new_job("b"), S.SAVED)
+
+    found = ledger.find_jobs_in(S.SUBMITTING, S.UNKNOWN)
+
+    assert [job.item_id for job in found] == ["c", "a"]
+    assert list(ledger.find_jobs_in(S.SUCCEEDED)) == []
+    assert list(ledger.find_jobs_in()) == []
+
+
+def test_only_an_item_s_newest_attempt_counts_for_the_item(ledger, live, new_job):
+    live(ledger, new_job("a", 1), S.FAILED)
+    live(ledger, new_job("a", 2), S.SAVED)
+    live(ledger, new_job("b", 1), S.FAILED)
+
+    assert [job.item_id for job in ledger.find_latest_jobs_in(S.FAILED)] == ["b"]
+    assert ledger.count_by_status() == {S.FAILED: 1, S.SAVED: 1}
+
+
+def test_owned_ids_are_those_of_any_attempt(ledger, live, new_job):
+    live(ledger, new_job("a", 1, remote_id="job_1"), S.FAILED)
+    live(ledger, new_job("a", 2, remote_id="job_2"), S.SAVED)
+
+    assert ledger.find_owned(["job_1", "job_2", "job_3"]) == {"job_1", "job_2"}
+    assert ledger.find_owned([]) == set()
+
+
+def test_a_path_belongs_to_who_saved_it_last(ledger, live, new_job, new_asset):
+    live(ledger, new_job("a", assets=(new_asset(path="x.png"),)), S.SAVED)
+    live(ledger, new_job("b", assets=(new_asset(path="x.png"),)), S.SAVED)
+
+    assert ledger.find_path_owner("x.png") == "b"
+    assert ledger.find_path_owner("y.png") is None
+
+
+def test_uploads_are_remembered_per_project(ledger, now):
+    ledger.record_upload("aa", "proj_1", "asset_1", now)
+    ledger.record_upload("aa", "proj_2", "asset_2", now)
+    ledger.record_upload("bb", "proj_1", "asset_3", now)
+    ledger.record_upload("bb", "proj_1", "asset_4", now)
+    ledger.forget_upload("aa", "proj_1")
+    ledger.forget_upload("cc", "proj_1")
+
+    assert ledger.find_uploads("proj_1") == {"bb": "asset_4"}
+    assert ledger.find_uploads("proj_2") == {"aa": "asset_2"}
+    assert ledger.find_uploads("") == {}
+
+
+def test_facts_are_remembered_replaced_and_forgotten(ledger):
+    ledger.record_meta("a", "1")
+    ledger.record_meta("a", "2")
+    ledger.record_meta("b", "")
+    ledger.record_meta("c", "3")
+    ledger.forget_meta("c")
+
+    assert ledger.find_meta() == {"a": "2", "b": ""}
+
+
+def test_the_origin_is_that_of_the_first_job(ledger, live, new_job):
+    assert ledger.find_origin() == {}
+    live(ledger, new_job("a", base_url="https://a", project_id="p"), S.SUBMITTING)
+    live(ledger, new_job("b", base_url="https://b"), S.SUBMITTING)
+
+    assert ledger.find_origin() == {"base_url": "https://a", "project_id": "p"}
+
+
+def test_charges_of_all_attempts_add_up_exactly(ledger, live, new_job):
+    assert ledger.total_charged() == 0
+    live(ledger, new_job("a", 1, charged=Decimal("0.1")), S.FAILED)
+    live(ledger, new_job("a", 2, charged=Decimal("0.2")), S.SAVED)
+    live(ledger, new_job("b", charged=None), S.SAVED)
+
+    assert ledger.total_charged() == Decimal("0.3")
+
+
+def test_runs_are_counted_from_one(ledger, now):
+    assert [ledger.record_run_started(now) for _ in range(3)] == [1, 2, 3]
+    ledger.record_run_ended(2, now, 3)
+
+
+def test_a_found_job_is_saved_at_once(ledger, new_job, new_asset, whole):
+    job = new_job(**whole | {"failure": None}, assets=(new_asset(),))
+
+    ledger.record_found(job)
+
+    assert only(ledger) == replace(job, row_id=1, status=S.SAVED)
+
+
+@pytest.mark.parametrize("status", S)
+def test_a_salvaged_row_keeps_its_status(ledger, new_job, new_asset, status):
+    job = new_job(status=status, remote_id="job_1", assets=(new_asset(),))
+
+    ledger.record_salvaged(job)
+
+    assert only(ledger).status is status
+    assert only(ledger).remote_id == "job_1"
+    assert bool(only(ledger).assets) is (status is S.SAVED)
+
+
+# --- the file -----------------------------------------------------------------------
+
+
+def test_a_closed_ledger_is_one_file_and_opens_again(path, live, new_job):
+    with Ledger(path) as ledger:
+        live(ledger, new_job(), S.SAVED)
+
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    with Ledger(path) as ledger:
+        assert only(ledger).status is S.SAVED
+
+
+def test_every_commit_is_an_fsync(path):
+    with Ledger(path) as ledger:
+        assert ledger._connection.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert ledger._connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_an_empty_file_becomes_a_ledger(path, live, new_job):
+    path.touch()
+
+    with Ledger(path) as ledger:
+        live(ledger, new_job(), S.SUBMITTING)
+
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (CURRENT_VERSION,)
+    connection.close()
+
+
+def test_a_reader_sees_what_is_committed_while_a_writer_is_open(
+    path, live, new_job
+):
+    with Ledger(path) as ledger, Ledger(path, read_only=True) as reader:
+        live(ledger, new_job("a"), S.SUBMITTING)
+        assert len(reader.find_jobs_of("a")) == 1
+
+        ledger.begin()
+        live(ledger, new_job("b"), S.SUBMITTING)
+        assert reader.find_jobs_of("b") == []
+        ledger.commit()
+        assert len(reader.find_jobs_of("b")) == 1
+
+
+def test_a_reader_cannot_write(path, new_job):
+    with (
+        Ledger(path),
+        Ledger(path, read_only=True) as reader,
+        pytest.raises(OutputError),
+    ):
+        reader.record_submitting(new_job())
+
+
+def test_what_was_rolled_back_never_was(path, live, new_job):
+    with Ledger(path) as ledger:
+        ledger.begin()
+        live(ledger, new_job(), S.SUBMITTING)
+        ledger.roll_back()
+        ledger.roll_back()  # outside of a transaction: nothing
+
+        assert ledger.find_jobs_of("oak") == []
+
+
+def test_a_kill_before_the_commit_leaves_nothing_of_it(path, tmp_path, live, new_job):
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    with Ledger(path) as ledger:
+        live(ledger, new_job("before"), S.SUBMITTING)
+        ledger.begin()
+        for number in range(2000):  # more than the page cache of a small transaction
+            live(ledger, new_job(f"item-{number}", request={"p": "x" * 500}), S.SAVED)
+        for file in path.parent.glob(f"{path.name}*"):
+            shutil.copy(file, killed)  # what a power cut would leave
+        ledger.commit()
+
+    with Ledger(killed / path.name) as ledger:
+        assert ledger.count_by_status() == {S.SUBMITTING: 1}
+        live(ledger, new_job("after"), S.SAVED)
+
+
+def test_a_kill_after_the_commit_leaves_all_of_it(path, tmp_path, live, new_job):
+    killed = tmp_path / "killed"
+    killed.mkdir()
+    with Ledger(path) as ledger:
+        ledger.begin()
+        live(ledger, new_job(), S.SUBMITTED)
+        ledger.commit()
+        for file in path.parent.glob(f"{path.name}*"):
+            shutil.copy(file, killed)
+
+    with Ledger(killed / path.name) as ledger:
+        assert only(ledger).status is S.SUBMITTED
+
+
+@pytest.mark.parametrize("read_only", [False, True], ids=["writer", "reader"])
+def test_a_ledger_of_a_newer_version_is_refused(path, read_only):
+    Ledger(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {CURRENT_VERSION + 1}")
+    connection.close()
+
+    with pytest.raises(LedgerError, match="newer version") as caught:
+        Ledger(path, read_only=read_only)
+
+    assert "upgrade" in caught.value.hint
+    assert str(path) in caught.value.message
+
+
+def test_a_reader_refuses_a_file_it_would_have_to_migrate(path):
+    path.touch()
+
+    with pytest.raises(LedgerError, match="older format"):
+        Ledger(path, read_only=True)
+
+    assert path.stat().st_size == 0
+
+
+@pytest.mark.parametrize("read_only", [False, True], ids=["writer", "reader"])
+@pytest.mark.parametrize("content", [b"not a database" * 100, b"x" * 4096, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_that_is_no_ledger_is_refused_and_left_alone(path, content, read_only):
+    path.write_bytes(content)
+
+    with pytest.raises(LedgerError, match="damaged") as caught:
+        Ledger(path, read_only=read_only)
+
+    assert str(path) in caught.value.message
+    assert caught.value.exit_code == 11
+    assert path.read_bytes() == content
+
+
+def test_a_damaged_page_is_found_when_it_is_read(path, live, new_job):
+    with Ledger(path) as ledger:
+        ledger.begin()
+        for number in range(200):
+            live(ledger, new_job(f"item-{number}", request={"p": "x" * 900}), S.SAVED)
+        ledger.commit()
+    content = bytearray(path.read_bytes())
+    content[40_000:120_000] = b"\xee" * 80_000
+    path.write_bytes(content)
+
+    with (
+        pytest.raises(LedgerError, match="damaged"),
+        Ledger(path) as ledger,
+    ):
+        list(ledger.find_jobs_in(*S))
+
+
+def test_a_folder_that_is_missing_is_a_fault_of_the_output(tmp_path):
+    with pytest.raises(OutputError, match="cannot write"):
+        Ledger(tmp_path / "missing" / "ledger.sqlite3")
+
+
+def test_a_file_where_the_folder_should_be_is_a_fault_of_the_output(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(OutputError):
+        Ledger(tmp_path / "file" / "ledger.sqlite3")
+
+
+def test_a_folder_where_the_file_should_be_is_a_fault_of_the_output(tmp_path):
+    with pytest.raises(OutputError):
+        Ledger(tmp_path)
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root writes anywhere"
+)
+def test_a_folder_that_is_not_writable_is_a_fault_of_the_output(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir(mode=0o500)
+
+    with pytest.raises(OutputError):
+        Ledger(folder / "ledger.sqlite3")
+
+
+def test_a_reader_makes_no_file(path):
+    with pytest.raises(RunError):
+        Ledger(path, read_only=True)
+
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["a b", "ü✓", "a%20b", "a?mode=rwc", "a#b"])
+def test_a_folder_may_have_any_name(tmp_path, name, live, new_job):
+    folder = tmp_path / name
+    folder.mkdir()
+    with Ledger(folder / "ledger.sqlite3") as ledger:
+        live(ledger, new_job(), S.SAVED)
+
+    with Ledger(folder / "ledger.sqlite3", read_only=True) as reader:
+        assert only(reader).status is S.SAVED
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_a_ledger_that_ended_well_is_not_read_through(path, now):
+    with Ledger(path) as ledger:
+        ledger.check()
+        ledger.record_run_ended(ledger.record_run_started(now), now, 0)
+        ledger.check()
+        ledger.record_run_started(now)
+        ledger.check()

@@ -1,0 +1,536 @@
+"""Slots: how the limit grows and shrinks, who is next, and what is never lost."""
+
+from contextlib import asynccontextmanager
+from functools import partial
+
+import anyio
+import pytest
+from doubles.api import QuickClock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.stages.slots import Slots
+
+
+@pytest.fixture
+def make(clock):
+    def build(first=4, posts=100, max_jobs=None, **others):
+        return Slots(clock, first=first, posts=posts, max_jobs=max_jobs, **others)
+
+    return build
+
+
+async def take(slots, count=1):
+    """Take slots that are free at once."""
+    with anyio.fail_after(1):
+        for _ in range(count):
+            await slots.wait_for_slot()
+
+
+async def fill(slots, count):
+    """Bring so many jobs in flight."""
+    for _ in range(count):
+        await take(slots)
+        slots.accepted()
+
+
+@asynccontextmanager
+async def waiting(slots, clock, *names, order, **options):
+    """One waiter a name, which notes its name in ``order`` when it gets a slot."""
+
+    async def wait(name):
+        await slots.wait_for_slot(**options)
+        order.append(name)
+
+    async with anyio.create_task_group() as tasks:
+        for name in names:
+            tasks.start_soon(wait, name)
+            await clock.settle()
+        yield tasks
+        tasks.cancel_scope.cancel()
+
+
+# --- growing ------------------------------------------------------------------------
+
+
+async def test_as_many_as_the_first_limit_are_free_at_once(make):
+    slots = make(first=3)
+
+    await take(slots, 3)
+
+    assert slots.statistics().held == 3
+    assert slots.statistics().limit == 3
+
+
+async def test_one_above_the_limit_waits(make, clock):
+    slots = make(first=2)
+    await take(slots, 2)
+    order = []
+
+    async with waiting(slots, clock, "third", order=order):
+        assert order == []
+        assert slots.statistics().waiting == 1
+
+
+async def test_every_accepted_job_raises_the_limit_until_a_refusal(make):
+    slots = make(first=2)
+
+    await fill(slots, 6)
+    grown = slots.statistics().limit
+    await take(slots)
+    slots.refused(ceiling=None)
+
+    assert grown == 8
+    assert slots.statistics().limit == 6
+    assert slots.statistics().refusals == 1
+
+
+async def test_after_a_refusal_accepted_jobs_raise_the_limit_no_more(make):
+    slots = make(first=2)
+    await fill(slots, 4)
+    await take(slots)
+    slots.refused(ceiling=None)
+    slots.retired()
+
+    await fill(slots, 1)
+
+    assert slots.statistics().limit == 4
+    assert slots.statistics().in_flight == 4
+
+
+async def test_while_growing_few_submits_are_unanswered_at_a_time(make, clock):
+    slots = make(first=50, posts=2)
+    order = []
+
+    async with waiting(slots, clock, "a", "b", "c", "d", order=order):
+        unanswered = list(order)
+        slots.accepted()
+        await clock.settle()
+
+        assert unanswered == ["a", "b"]
+        assert order == ["a", "b", "c"]
+
+
+async def test_a_ceiling_told_in_advance_is_the_limit_at_once(make):
+    slots = make(first=2)
+
+    slots.announce(7)
+    await take(slots, 7)
+
+    assert slots.statistics().limit == 7
+
+
+async def test_a_ceiling_told_in_advance_frees_those_who_wait(make, clock):
+    slots = make(first=1)
+    await take(slots)
+    order = []
+
+    async with waiting(slots, clock, "a", "b", order=order):
+        slots.announce(2)
+        await clock.settle()
+
+        assert order == ["a"]
+
+
+# --- shrinking ------------------------------------------------------------------------
+
+
+async def test_a_named_ceiling_is_the_limit(make):
+    slots = make(first=2)
+    await fill(slots, 5)
+    await take(slots)
+
+    slots.refused(ceiling=5)
+
+    assert slots.statistics().limit == 5
+
+
+async def test_a_named_ceiling_above_what_is_in_flight_is_held_by_others(make):
+    slots = make(first=2)
+    await fill(slots, 3)
+    await take(slots)
+
+    slots.refused(ceiling=10)
+
+    assert slots.statistics().limit == 3
+
+
+async def test_nothing_is_given_while_more_are_held_than_a_shrunken_limit(make, clock):
+    slots = make(first=4)
+    await fill(slots, 4)
+    await take(slots)
+    slots.refused(ceiling=2)
+    order = []
+
+    async with waiting(slots, clock, "a", order=order):
+        slots.retired()
+        slots.retired()
+        await clock.settle()
+        while_full = list(order)
+        slots.retired()
+        await clock.settle()
+
+        assert slots.statistics().limit == 2
+        assert while_full == []
+        assert order == ["a"]
+
+
+async def test_one_more_is_tried_once_a_generation_has_retired_in_peace(make):
+    slots = make(first=2)
+    await fill(slots, 3)
+    await take(slots)
+    slots.refused(ceiling=None)
+    limits = []
+
+    for _ in range(6):
+        slots.retired()
+        limits.append(slots.statistics().limit)
+        await fill(slots, 1)
+
+    assert limits == [3, 3, 4, 4, 4, 4]
+
+
+async def test_no_more_than_a_named_ceiling_is_ever_tried(make):
+    slots = make(first=2)
+    await fill(slots, 3)
+    await take(slots)
+    slots.refused(ceiling=3)
+
+    for _ in range(12):
+        slots.retired()
+        await fill(slots, 1)
+
+    assert slots.statistics().limit == 3
+
+
+async def test_the_users_limit_is_never_exceeded(make):
+    slots = make(first=8, max_jobs=3)
+
+    slots.announce(50)
+    await fill(slots, 3)
+    for _ in range(10):
+        slots.retired()
+        await fill(slots, 1)
+
+    assert slots.statistics().limit == 3
+
+
+async def test_jobs_in_flight_from_before_are_held_above_the_limit(make, clock):
+    slots = make(first=2)
+    for _ in range(5):
+        slots.occupy()
+    order = []
+
+    async with waiting(slots, clock, "a", order=order):
+        for _ in range(3):
+            slots.retired()
+        await clock.settle()
+        too_early = list(order)
+        slots.retired()
+        await clock.settle()
+
+        assert too_early == []
+        assert order == ["a"]
+
+
+# --- waiting ---------------------------------------------------------------------------
+
+
+async def test_a_freed_slot_goes_to_who_waited_longest(make, clock):
+    slots = make(first=1)
+    await take(slots)
+    order = []
+
+    async with waiting(slots, clock, "a", "b", "c", order=order):
+        for _ in range(3):
+            slots.unused()
+            await clock.settle()
+
+    assert order == ["a", "b", "c"]
+
+
+async def test_a_refused_job_is_before_all_that_wait(make, clock):
+    slots = make(first=1)
+    await take(slots)
+    order = []
+
+    async with (
+        waiting(slots, clock, "a", "b", order=order),
+        waiting(slots, clock, "refused", order=order, first_in_line=True),
+    ):
+        for _ in range(3):
+            slots.unused()
+            await clock.settle()
+
+    assert order == ["refused", "a", "b"]
+
+
+async def test_who_comes_later_does_not_overtake_who_waits(make, clock):
+    slots = make(first=1)
+    await take(slots)
+    order = []
+
+    async with waiting(slots, clock, "a", order=order):
+        slots.unused()  # given to "a", which has not run yet
+        async with waiting(slots, clock, "later", order=order):
+            assert order == ["a"]
+
+
+async def test_a_waiter_that_is_cancelled_leaves_the_line(make, clock):
+    slots = make(first=1)
+    await take(slots)
+    order = []
+
+    async with (
+        waiting(slots, clock, "a", order=order) as gone,
+        waiting(slots, clock, "b", order=order),
+    ):
+        gone.cancel_scope.cancel()
+        await clock.settle()
+        slots.unused()
+        await clock.settle()
+
+        assert order == ["b"]
+        assert slots.statistics().waiting == 0
+
+
+async def test_a_waiter_cancelled_with_its_slot_gives_it_on(make, clock):
+    slots = make(first=1)
+    await take(slots)
+    order = []
+
+    async with (
+        waiting(slots, clock, "a", order=order) as gone,
+        waiting(slots, clock, "b", order=order),
+    ):
+        slots.unused()  # "a" has the slot and has not woken yet
+        gone.cancel_scope.cancel()
+        await clock.settle()
+
+        assert order == ["b"]
+        assert slots.statistics().held == 1
+
+
+# --- pauses ------------------------------------------------------------------------------
+
+
+async def test_a_cooldown_pauses_submits_and_leaves_the_limit_alone(
+    make, clock, finish
+):
+    slots = make(first=4)
+    await fill(slots, 3)
+    before = slots.statistics().limit
+    await take(slots)
+
+    slots.refused(ceiling=None, wait_s=20.0)
+    await finish(slots.wait_for_slot)
+
+    assert clock.monotonic_s() == 20.0
+    assert slots.statistics().limit == before
+
+
+async def test_jobs_can_retire_during_a_pause(make, clock):
+    slots = make(first=2)
+    await fill(slots, 2)
+
+    slots.pause(60)
+    slots.retired()
+
+    assert slots.statistics().in_flight == 1
+    assert slots.statistics().paused_s == 60
+
+
+async def test_a_shorter_pause_does_not_end_a_longer_one(make, finish, clock):
+    slots = make()
+
+    slots.pause(30)
+    slots.pause(5)
+    await finish(slots.wait_for_slot)
+
+    assert clock.monotonic_s() == 30
+
+
+async def test_a_pause_that_is_cancelled_gives_the_slot_back(make, clock):
+    slots = make(first=1)
+    slots.pause(60)
+    order = []
+
+    async with waiting(slots, clock, "a", order=order) as gone:
+        assert slots.statistics().held == 1
+        gone.cancel_scope.cancel()
+        await clock.settle()
+
+    assert slots.statistics().held == 0
+
+
+async def test_a_limit_that_falls_during_a_pause_holds_those_who_paused(make, clock):
+    slots = make(first=4)
+    await fill(slots, 2)
+    await take(slots)
+    slots.pause(10)
+    order = []
+
+    async with waiting(slots, clock, "a", "b", order=order):
+        slots.refused(ceiling=2)
+        await clock.advance(11)
+        while_full = list(order)
+        slots.retired()
+        await clock.settle()
+
+        assert while_full == []
+        assert len(order) == 1
+
+
+async def test_with_nothing_in_flight_a_refusal_waits_longer_each_time(
+    make, clock, finish
+):
+    slots = make()
+    waits = []
+
+    for _ in range(8):
+        before_s = clock.monotonic_s()
+        await finish(slots.wait_for_slot)
+        waits.append(clock.monotonic_s() - before_s)
+        slots.refused(ceiling=3)
+
+    assert waits == [0, 1, 2, 4, 8, 16, 30, 30]
+    assert slots.statistics().limit == 1
+
+
+async def test_an_accepted_job_ends_the_growing_of_those_waits(make, clock, finish):
+    slots = make()
+    for _ in range(4):
+        await finish(slots.wait_for_slot)
+        slots.refused(ceiling=None)
+    await finish(slots.wait_for_slot)
+    slots.accepted()
+    slots.retired()
+    await finish(slots.wait_for_slot)
+    slots.refused(ceiling=None)
+    before_s = clock.monotonic_s()
+
+    await finish(slots.wait_for_slot)
+
+    assert clock.monotonic_s() - before_s == 1.0
+
+
+async def test_a_ceiling_of_zero_is_a_ceiling_of_one(make):
+    slots = make()
+    await take(slots)
+
+    slots.refused(ceiling=0)
+
+    assert slots.statistics().limit == 1
+
+
+async def test_changes_are_told_with_the_new_figures(make):
+    told = []
+    slots = make(on_change=told.append)
+
+    await fill(slots, 1)
+    slots.retired()
+
+    assert [figures.in_flight for figures in told] == [1, 0]
+
+
+# --- whatever happens ----------------------------------------------------------------------
+
+ANSWERS = {
+    "accept": lambda slots: slots.accepted(),
+    "refuse": lambda slots: slots.refused(ceiling=None),
+    "name": lambda slots: slots.refused(ceiling=2),
+    "cool": lambda slots: slots.refused(ceiling=None, wait_s=3.0),
+    "unused": lambda slots: slots.unused(),
+}
+STEPS = st.lists(
+    st.sampled_from(
+        ["wait", "first", "retire", "occupy", "cancel", "pass", *sorted(ANSWERS)]
+    ),
+    max_size=40,
+)
+
+
+class Play:
+    """A model that counts what the slots should know."""
+
+    def __init__(self, max_jobs, posts) -> None:
+        self.clock = QuickClock()
+        self.max_jobs = max_jobs
+        self.slots = Slots(self.clock, first=2, posts=posts, max_jobs=max_jobs)
+        self.unanswered = self.in_flight = self.served = self.cancelled = 0
+        self.waiting: dict[int, anyio.CancelScope] = {}
+
+    async def wait(self, name, *, first_in_line):
+        with anyio.CancelScope() as self.waiting[name]:
+            await self.slots.wait_for_slot(first_in_line=first_in_line)
+            del self.waiting[name]
+            self.served += 1
+            self.unanswered += 1
+
+    def answer(self, kind):
+        self.unanswered -= 1
+        self.in_flight += kind == "accept"
+        ANSWERS[kind](self.slots)
+
+    def retire(self):
+        self.in_flight -= 1
+        self.slots.retired()
+
+    def do(self, step):
+        if step in ANSWERS and self.unanswered:
+            self.answer(step)
+        elif step == "retire" and self.in_flight:
+            self.retire()
+        elif step == "occupy":
+            self.in_flight += 1
+            self.slots.occupy()
+        elif step == "cancel" and self.waiting:
+            self.waiting.pop(min(self.waiting)).cancel()
+            self.cancelled += 1
+
+    def check(self, held_before, served_before, step):
+        now = self.slots.statistics()
+        assert now.in_flight == self.in_flight
+        assert now.held >= self.in_flight + self.unanswered
+        assert now.limit >= 1
+        assert self.max_jobs is None or now.limit <= self.max_jobs
+        if self.served > served_before and step != "occupy":
+            assert now.held <= max(now.limit, held_before)
+
+    async def end(self):
+        """Everything ends; who waits must come to its turn."""
+        for _ in range(200):
+            while self.unanswered:
+                self.answer("unused")
+            while self.in_flight:
+                self.retire()
+            await self.clock.advance(60)
+            if not self.waiting and not self.unanswered:
+                return
+
+
+async def play(steps, max_jobs, posts):
+    game = Play(max_jobs, posts)
+    async with anyio.create_task_group() as tasks:
+        for number, step in enumerate(steps):
+            held, served = game.slots.statistics().held, game.served
+            if step in {"wait", "first"}:
+                first = step == "first"
+                tasks.start_soon(partial(game.wait, number, first_in_line=first))
+            elif step == "pass":
+                await game.clock.advance(7)
+            else:
+                game.do(step)
+            await game.clock.settle()
+            game.check(held, served, step)
+        await game.end()
+        assert not game.waiting
+        waited = sum(step in {"wait", "first"} for step in steps)
+        assert game.served + game.cancelled == waited
+        assert game.slots.statistics().held == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(steps=STEPS, max_jobs=st.sampled_from([None, 1, 3]), posts=st.integers(1, 4))
+def test_no_order_of_events_loses_a_wake_up_or_a_slot(steps, max_jobs, posts):
+    anyio.run(play, steps, max_jobs, posts)
