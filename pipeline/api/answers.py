@@ -82,8 +82,9 @@ def error_of_answer(  # noqa: PLR0911 - the table of statuses, a return each
         what: What was asked, such as ``reading job job_x``, for the message.
     """
     text = ErrorText(body, raw)
-    said = f"{what}: {text.reason or 'no reason given'} (HTTP {status})"
     trace_id = text.trace_id
+    trace = f", trace {trace_id}" if trace_id else ""
+    said = f"{what}: {text.reason or 'no reason given'} (HTTP {status}{trace})"
     if status == 402:
         return BudgetReached(said, hint="buy or wait for credit, then run again")
     if status == 429:

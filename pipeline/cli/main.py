@@ -4,6 +4,7 @@ Only click is imported at the top; every command imports what it needs when it r
 so that ``--help`` answers at once.
 """
 
+import io
 import os
 import sys
 import traceback
@@ -17,6 +18,10 @@ from pipeline.errors import ExitCode, ManifestError, PipelineError
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # An old Windows code page has no arrow: better a substitute than a crash.
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(int(run_command(arguments)))
 
 

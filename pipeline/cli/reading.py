@@ -177,8 +177,8 @@ def failure_line(item_id: str, reason: str) -> str:
 
 
 def print_json(**fields: Any) -> None:
-    """One line of JSON on stdout, at once."""
-    click.echo(json.dumps(fields, ensure_ascii=False))
+    """One line of JSON on stdout, at once; ASCII, whatever the stream's encoding."""
+    click.echo(json.dumps(fields))
 
 
 class _PlanListing:

@@ -152,11 +152,14 @@ class Ledger:
         Another row that holds the same remote id loses it and becomes UNKNOWN: it
         had adopted a job whose own answer is here now.
         """
+        before = _BEFORE[JobStatus.SUBMITTED]
         with self._translated():
             self._connection.execute(
-                "UPDATE jobs SET remote_id = NULL, status = ?"
-                " WHERE remote_id = ? AND row_id != ?",
-                (JobStatus.UNKNOWN, job.remote_id, job.row_id),
+                "UPDATE jobs SET remote_id = NULL, status = ?"  # noqa: S608 - constants alone
+                " WHERE remote_id = ? AND row_id != ? AND EXISTS"
+                " (SELECT 1 FROM jobs AS ours WHERE ours.row_id = ?"
+                f" AND ours.status IN ({_marks(before)}))",
+                (JobStatus.UNKNOWN, job.remote_id, job.row_id, job.row_id, *before),
             )
         return self._advance(job, JobStatus.SUBMITTED)
 
@@ -181,12 +184,13 @@ class Ledger:
 
     def record_saved(self, job: Job) -> Job:
         """Write that the files of ``job.assets`` and their sidecars are in place."""
+        saved = self._advance(job, JobStatus.SAVED)
         with self._translated():
             self._connection.execute(
                 "DELETE FROM assets WHERE row_id = ?", (job.row_id,)
             )
             self._write_assets(job.row_id, job)
-        return self._advance(job, JobStatus.SAVED)
+        return saved
 
     def record_found(self, job: Job) -> None:
         """Write a SAVED job that a sidecar remembers and no row does."""

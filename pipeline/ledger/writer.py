@@ -6,6 +6,7 @@ is finished even when its task is cancelled: what was paid for is remembered.
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 import anyio
 
-from pipeline.errors import RunError
+from pipeline.errors import LedgerError, RunError
 from pipeline.ledger.ledger import Ledger
 
 P = ParamSpec("P")
@@ -106,17 +107,26 @@ class LedgerWriter:
                 except Exception as error:  # noqa: BLE001 - goes to the task that asked
                     outcomes.append((write, None, error))
             self.ledger.commit()
-        except RunError as error:
-            self._broken = error
-            self.ledger.roll_back()
+        except Exception as error:  # noqa: BLE001 - or the tasks would wait for ever
+            self._broken = _run_error(error)
+            with contextlib.suppress(Exception):
+                self.ledger.roll_back()
             for write in group:
-                write.done.set_exception(error)
+                write.done.set_exception(self._broken)
             return
         for write, result, failure in outcomes:
             if failure is None:
                 write.done.set_result(result)
             else:
                 write.done.set_exception(failure)
+
+
+def _run_error(error: Exception) -> RunError:
+    if isinstance(error, RunError):
+        return error
+    broken = LedgerError(f"the ledger cannot be written: {error}")
+    broken.__cause__ = error
+    return broken
 
 
 class _Write:

@@ -17,13 +17,14 @@ S = JobStatus
 
 
 class CountingLedger(Ledger):
-    """Counts transactions; a commit can be told to fail."""
+    """Counts transactions; after ``fails_after`` commits every one fails."""
 
     def __init__(self, path):
         super().__init__(path)
         self.begins = 0
         self.commits = 0
-        self.fails_with = None
+        self.fails_after = None
+        self.error = None
         self.threads = set()
 
     def begin(self):
@@ -32,8 +33,8 @@ class CountingLedger(Ledger):
         super().begin()
 
     def commit(self):
-        if self.fails_with is not None:
-            raise self.fails_with
+        if self.fails_after == self.commits:
+            raise self.error
         self.commits += 1
         super().commit()
 
@@ -157,7 +158,7 @@ async def _outcome(awaitable):
 async def test_a_commit_that_fails_fails_every_write_of_it_and_every_later_one(
     writer, gate, ledger, path, new_job, error
 ):
-    ledger.fails_with = error
+    ledger.fails_after, ledger.error = 1, error  # the gate's own goes through
     async with asyncio.TaskGroup() as group:
         tasks = [
             group.create_task(
@@ -166,15 +167,12 @@ async def test_a_commit_that_fails_fails_every_write_of_it_and_every_later_one(
             for number in range(3)
         ]
         await asyncio.sleep(0)
-        ledger.fails_with = None
         gate.open()
-        # The gate's own commit went through; the next one fails.
-        ledger.fails_with = error
     outcomes = [task.result() for task in tasks]
 
     assert all(isinstance(outcome, RunError) for outcome in outcomes)
     assert "odd" in str(outcomes[0]) or outcomes[0] is error
-    ledger.fails_with = None
+    ledger.fails_after = None
     with pytest.raises(RunError):
         await writer.write(ledger.record_submitting, new_job("later"))
     with Ledger(path, read_only=True) as reader:

@@ -1,0 +1,473 @@
+"""The commands as a person types them: what they print, send and leave behind."""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+
+import pytest
+from end_to_end.conftest import (
+    BASIC,
+    KEY,
+    LIMIT_S,
+    SECRET,
+    TREES,
+    manifest_of,
+    sidecars_in,
+)
+
+from pipeline.version import __version__
+
+COMMANDS = (
+    "completion",
+    "doctor",
+    "emulator",
+    "fetch",
+    "plan",
+    "rerun",
+    "resolve",
+    "run",
+    "status",
+    "validate",
+    "verify",
+)
+
+
+# --- help, version, completion
+
+
+async def test_help_names_every_command_with_what_it_does(shell):
+    done = await shell.run("--help")
+
+    assert (done.code, done.err) == (0, "")
+    listed = done.out.partition("Commands:")[2].splitlines()
+    words = [line.split() for line in listed if line.strip()]
+    assert [line[0] for line in words] == sorted(COMMANDS)
+    assert all(len(line) > 3 for line in words)
+
+
+async def test_version_is_that_of_the_package(shell):
+    done = await shell.run("--version")
+
+    assert (done.code, done.out) == (0, f"scenario-pipeline {__version__}\n")
+
+
+async def test_help_imports_neither_aiohttp_nor_rich(shell):
+    code = (
+        "import sys; from pipeline.cli.main import run_command\n"
+        "run_command(['run', '--help'])\n"
+        "print('loaded:', *sorted({'aiohttp', 'rich', 'PIL'} & set(sys.modules)))"
+    )
+    async with shell.start(program=("-c", code)) as running:
+        done = await running.end()
+
+    assert done.out.splitlines()[-1] == "loaded:"
+
+
+@pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
+async def test_completion_prints_a_script_of_that_shell(kind, shell):
+    done = await shell.run("completion", kind)
+
+    assert (done.code, done.err) == (0, "")
+    assert f"_PIPELINE_COMPLETE={kind}_complete" in done.out
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+async def test_completion_of_bash_is_a_script_that_bash_takes(shell):
+    done = await shell.run("completion", "bash")
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-n", stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    _, complaint = await process.communicate(done.out.encode())
+
+    assert (process.returncode, complaint) == (0, b"")
+
+
+# --- validate
+
+
+BROKEN = """\
+version: 1
+name: trees
+model: model_wan-2-7-image
+items:
+  - id: oak
+    promt: an oak
+  - id: elm
+    prompt: an elm
+    params: {size: 3K}
+  - id: ash
+    prompt: an ash
+    params: {images: [ref:nothing]}
+"""
+
+
+async def test_validate_says_every_fault_with_its_place_and_sends_nothing(
+    real, emulator
+):
+    real.write(BROKEN)
+    done = await real.run("validate", "trees.yaml")
+
+    lines = done.err.splitlines()
+    assert (done.code, done.out) == (2, "")
+    places = [line.split(": ")[0] for line in lines]
+    assert "trees.yaml:6:5" in places
+    assert "trees.yaml:9:20" in places
+    assert "trees.yaml:12:23" in places
+    assert "did you mean 'prompt'" in done.err
+    assert "Traceback" not in done.err
+    assert emulator.books()["requests"] == {}
+
+
+async def test_validate_as_json_gives_the_same_faults_on_stdout(real):
+    real.write(BROKEN)
+    done = await real.run("validate", "trees.yaml", "--json")
+
+    faults = done.of("fault")
+    assert (done.code, done.err) == (2, "")
+    assert {(fault["line"], fault["column"]) for fault in faults} >= {
+        (6, 5),
+        (9, 20),
+        (12, 23),
+    }
+    assert done.events[-1] == {"event": "done", "exit_code": 2}
+
+
+async def test_validate_of_a_good_manifest_counts_its_items(real):
+    done = await real.run("validate", "trees.yaml")
+
+    assert (done.code, done.out) == (0, "trees.yaml: 4 items, no faults\n")
+
+
+async def test_run_of_a_broken_manifest_sends_nothing(real, emulator):
+    real.write(BROKEN)
+    done = await real.run("run", "trees.yaml")
+
+    assert done.code == 2
+    assert "trees.yaml:6:5: " in done.err
+    assert emulator.books()["requests"] == {}
+    assert not real.output.exists()
+
+
+async def test_manifest_that_is_not_there_is_a_usage_error(real):
+    done = await real.run("run", "nothing.yaml")
+
+    assert done.code == 2
+    assert "nothing.yaml" in done.err
+    assert "Traceback" not in done.err
+
+
+# --- plan
+
+
+async def test_plan_says_what_a_run_would_do_and_touches_nothing(real, emulator):
+    done = await real.run("plan", "trees.yaml")
+
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        "+ oak: new",
+        "+ elm: new",
+        "+ ash: new",
+        "+ yew: new",
+        "4 items: 4 to submit",
+    ]
+    assert emulator.books()["requests"] == {}
+    assert not real.output.exists()
+
+
+async def test_plan_as_json_has_a_line_an_item_and_ends_with_the_counts(real):
+    done = await real.run("plan", "trees.yaml", "--json", "--select", "[oe]*")
+
+    *items, last = done.events
+    assert [(line["item_id"], line["action"]) for line in items] == [
+        ("oak", "submit"),
+        ("elm", "submit"),
+    ]
+    assert last["event"] == "plan"
+    assert last["counts"]["submit"] == 2
+
+
+# --- run
+
+
+async def test_run_saves_every_item_and_the_second_run_submits_nothing(real, emulator):
+    first = await real.run("run", "trees.yaml")
+    second = await real.run("run", "trees.yaml")
+
+    assert (first.code, first.out) == (0, "")
+    assert "4 items: 0 done, 4 to submit" in first.err
+    assert "4 saved" in first.err
+    assert set(sidecars_in(real.output)) == {"oak.png", "elm.png", "ash.png", "yew.png"}
+    assert (second.code, second.out) == (0, "")
+    assert "4 items: 4 done, 0 to submit" in second.err
+    books = emulator.books()
+    assert books["submits_received"] == books["jobs_made"] == 4
+
+
+async def test_run_as_json_launches_first_is_done_last_and_tells_each_change(real):
+    done = await real.run("run", "trees.yaml", "--json")
+
+    events = done.events
+    assert events[0]["event"] == "launch"
+    assert events[0]["total"] == events[0]["to_submit"] == 4
+    assert events[-1] == {
+        "event": "done",
+        "exit_code": 0,
+        "counts": {"saved": 4},
+        "cost": {"quoted": None, "charged": 24.0},
+    }
+    for item_id in ("oak", "elm", "ash", "yew"):
+        changes = [line for line in done.of("job") if line["item_id"] == item_id]
+        assert [line["status"] for line in changes] == [
+            "submitting",
+            "submitted",
+            "succeeded",
+            "saved",
+        ]
+        assert changes[-1]["files"] == [f"{item_id}.png"]
+        assert changes[1]["charged"] == 6.0
+        assert changes[0]["job_id"] is None
+        assert len({line["job_id"] for line in changes[1:]}) == 1
+
+
+async def test_launch_is_said_once_state_is_durable(real, start_emulator):
+    real.use(await start_emulator(job_seconds=(60.0, 60.0)))
+    async with real.start("run", "trees.yaml", "--json") as running:
+        await running.until('"launch"')
+        assert (real.output / "ledger.sqlite3").is_file()
+        await running.until('"submitted"')
+        status = await real.run("status", "trees.yaml", "--json")
+
+    counts = status.events[-1]["counts"]
+    assert counts["submitted"] + counts["submitting"] >= 1
+
+
+async def test_quiet_run_says_nothing(real):
+    done = await real.run("run", "trees.yaml", "--quiet")
+
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+async def test_select_and_limit_bound_what_is_submitted(real, emulator):
+    limited = await real.run("run", "trees.yaml", "--limit", "1", "--json")
+    selected = await real.run(
+        "run", "trees.yaml", "--select", "y*", "--select", "ash", "--json"
+    )
+
+    assert limited.events[-1]["counts"] == {"saved": 1}
+    assert selected.events[-1]["counts"] == {"saved": 2}
+    assert set(sidecars_in(real.output)) == {"oak.png", "ash.png", "yew.png"}
+    assert emulator.books()["jobs_made"] == 3
+
+
+async def test_select_that_matches_nothing_is_refused(real, emulator):
+    done = await real.run("run", "trees.yaml", "--select", "fir")
+
+    assert done.code == 2
+    assert "matches none of the 4 items" in done.err
+    assert emulator.books()["submits_received"] == 0
+
+
+async def test_force_makes_the_selected_items_again_and_needs_a_selection(
+    real, emulator
+):
+    await real.run("run", "trees.yaml")
+    refused = await real.run("run", "trees.yaml", "--force")
+    forced = await real.run("run", "trees.yaml", "--force", "--select", "oak", "--json")
+
+    assert refused.code == 2
+    assert "--force needs --select" in refused.err
+    assert forced.events[-1]["counts"] == {"saved": 1}
+    assert sidecars_in(real.output)["oak.png"]["attempts"] == 2
+    assert emulator.books()["jobs_made"] == 5
+
+
+async def test_option_that_cannot_be_kept_is_refused(real, emulator):
+    done = await real.run("run", "trees.yaml", "--max-cost", "1000")
+
+    if done.code != 0:  # once there are prices, it is kept
+        assert done.code == 2
+        assert "--max-cost" in done.err
+        assert emulator.books()["requests"] == {}
+
+
+async def test_rerun_submits_only_what_failed(real, emulator):
+    real.write(manifest_of("an oak", "an elm [fail-once]", "an ash"))
+    first = await real.run("run", "trees.yaml", "--json")
+    again = await real.run("rerun", "trees.yaml", "--json")
+
+    assert first.code == first.events[-1]["exit_code"] == 3
+    assert first.events[-1]["counts"] == {"saved": 2, "failed": 1}
+    failure = next(line for line in first.of("job") if line["status"] == "failed")
+    assert failure["item_id"] == "b"
+    assert "could not generate" in failure["reason"]
+    assert again.events[0]["total"] == again.events[0]["to_submit"] == 1
+    assert (again.code, again.events[-1]["counts"]) == (0, {"saved": 1})
+    assert emulator.books()["jobs_made"] == 4
+
+
+async def test_status_tells_counts_and_reasons_without_asking_the_service(
+    real, emulator
+):
+    real.write(manifest_of("an oak", "an elm [fail]"))
+    before = await real.run("status", "trees.yaml")
+    await real.run("run", "trees.yaml")
+    asked = emulator.books()["requests"]
+    text = await real.run("status", "trees.yaml")
+    lines = await real.run("status", "trees.yaml", "--json")
+
+    assert "nothing has been submitted yet" in before.out
+    assert (text.code, text.err) == (0, "")
+    assert "1  saved" in text.out
+    assert "1  failed" in text.out
+    assert "x b: The provider could not generate the image" in text.out
+    assert (
+        lines.events[-1]["counts"] | {"saved": 1, "failed": 1}
+        == (lines.events[-1]["counts"])
+    )
+    assert lines.of("item")[0]["item_id"] == "b"
+    assert emulator.books()["requests"] == asked
+
+
+# --- the emulator inside
+
+
+async def test_emulated_run_says_so_everywhere_and_needs_no_credentials(shell):
+    shell.write(manifest_of("an oak", params="{size: 1280*720}"))
+    done = await shell.run("run", "trees.yaml", "--emulate")
+    status = await shell.run("status", "trees.yaml", "--emulate")
+
+    emulated = shell.folder / "output" / "trees.emulated"
+    assert done.code == 0
+    assert "EMULATED: nothing is real, nothing is spent" in done.err
+    assert not shell.output.exists()
+    (sidecar,) = sidecars_in(emulated).values()
+    assert sidecar["emulated"] is True
+    assert "trees.emulated" in status.out
+
+
+async def test_real_run_does_not_call_itself_emulated(real, emulator):
+    done = await real.run("run", "trees.yaml", "--limit", "1")
+
+    (sidecar,) = sidecars_in(real.output).values()
+    assert "EMULATED" not in done.err
+    assert sidecar["emulated"] is False
+    assert sidecar["base_url"] == emulator.base_url
+
+
+# --- whose service, whose key
+
+
+async def test_ledger_is_bound_to_its_service(real, start_emulator):
+    await real.run("run", "trees.yaml")
+    other = await start_emulator()
+    real.use(other)
+    done = await real.run("run", "trees.yaml")
+
+    assert done.code == 2
+    assert other.base_url in done.err
+    assert other.books()["requests"] == {}
+
+
+async def test_base_url_counts_only_from_the_place_that_gave_the_key(
+    shell, start_emulator
+):
+    ours, strangers = await start_emulator(), await start_emulator()
+    shell.write(TREES)
+    (shell.folder / ".env").write_text(
+        f"SCENARIO_SDK_API_KEY={KEY}\n"
+        f"SCENARIO_SDK_API_SECRET={SECRET}\n"
+        f"SCENARIO_BASE_URL={ours.base_url}\n"
+    )
+    # A base URL alone in the environment belongs to no key.
+    done = await shell.run(
+        "run", "trees.yaml", "--limit", "1", SCENARIO_BASE_URL=strangers.base_url
+    )
+
+    assert done.code == 0, done.err
+    assert ours.books()["jobs_made"] == 1
+    assert strangers.books()["requests"] == {}
+
+
+async def test_key_of_the_environment_never_goes_where_a_dotenv_points(
+    real, emulator, start_emulator
+):
+    strangers = await start_emulator()
+    (real.folder / ".env").write_text(
+        f"SCENARIO_SDK_API_KEY=theirs\nSCENARIO_BASE_URL={strangers.base_url}\n"
+    )
+    done = await real.run("run", "trees.yaml", "--limit", "1")
+
+    assert done.code == 0, done.err
+    assert emulator.books()["jobs_made"] == 1
+    assert strangers.books()["requests"] == {}
+
+
+async def test_plain_http_to_another_machine_is_refused(real):
+    done = await real.run(
+        "run", "trees.yaml", SCENARIO_BASE_URL="http://example.com/v1"
+    )
+
+    assert done.code == 2
+    assert "unencrypted" in done.err
+
+
+async def test_no_secret_is_ever_written_or_printed(real, emulator):
+    for fault in ("cdn-403", "bulk-garbage", "poll-500", "submit-drop-after"):
+        emulator.faults.next(fault)
+    done = await real.run(
+        "run",
+        "trees.yaml",
+        "--json",
+        "--debug",
+        "--log-file",
+        "all.log",
+        "--settle",
+        "1",
+    )
+
+    log = (real.folder / "all.log").read_bytes()
+    assert done.code == 0, done.err
+    assert b"POST /generate/custom/model_wan-2-7-image" in log
+    assert "get-bulk" in done.err
+    assert emulator.books()["faults"]["cdn-403"] == 1
+    everything = {"stdout": done.out.encode(), "stderr": done.err.encode()}
+    everything |= {
+        str(path): path.read_bytes()
+        for path in real.folder.rglob("*")
+        if path.is_file()
+    }
+    for canary in (KEY, SECRET, BASIC, "Signature=", "Key-Pair-Id=K"):
+        told = [name for name, data in everything.items() if canary.encode() in data]
+        assert told == [], canary
+
+
+# --- pipes
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pipe as POSIX has it")
+async def test_reader_that_leaves_early_is_no_error(shell):
+    rows = [f"t{number}" for number in range(4000)]
+    shell.write(TREES.replace("[oak, elm, ash, yew]", json.dumps(rows)))
+    reading, writing = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "pipeline",
+        "plan",
+        "trees.yaml",
+        "--json",
+        cwd=shell.folder,
+        env=shell.environment,
+        stdout=writing,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(writing)
+    assert await asyncio.to_thread(os.read, reading, 5) == b'{"eve'
+    os.close(reading)
+    async with asyncio.timeout(LIMIT_S):
+        _, complaint = await process.communicate()
+
+    assert complaint == b""
+    assert process.returncode == 0

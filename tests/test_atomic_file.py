@@ -1,0 +1,254 @@
+"""Atomic files: whole and in place, or not there."""
+
+import errno
+import hashlib
+import os
+import stat
+
+import pytest
+
+from pipeline.atomic_file import (
+    CHUNK_SIZE_BYTES,
+    PARTIAL_FOLDER,
+    PartialFile,
+    put_in_place,
+    remove_partial_files,
+    storage_errors,
+    sync_folders,
+    write_in_place,
+)
+from pipeline.errors import ExitCode, OutputError
+from pipeline.media_type import HEAD_SIZE_BYTES
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="links need POSIX")
+
+
+def files_below(folder):
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if not path.is_dir()
+    )
+
+
+@pytest.fixture
+def open_umask():
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+# --- PartialFile --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [[], [0], [1], [5, 5], [CHUNK_SIZE_BYTES, CHUNK_SIZE_BYTES + 1, 3], [4095, 2]],
+    ids=str,
+)
+async def test_a_partial_file_holds_and_hashes_what_was_written(tmp_path, sizes):
+    chunks = [os.urandom(size) for size in sizes]
+    content = b"".join(chunks)
+
+    async with PartialFile(tmp_path) as partial:
+        for chunk in chunks:
+            await partial.write(chunk)
+        digest = partial.sync()
+
+    assert partial.path.read_bytes() == content
+    assert digest == hashlib.sha256(content).hexdigest()
+    assert partial.size_bytes == len(content)
+    assert partial.head == content[:HEAD_SIZE_BYTES]
+    assert partial.path.parent == tmp_path / PARTIAL_FOLDER
+
+
+async def test_what_is_synced_is_on_the_disk_before_the_file_is_closed(tmp_path):
+    async with PartialFile(tmp_path) as partial:
+        await partial.write(b"abc")
+        partial.sync()
+        assert partial.path.read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt()], ids=repr)
+async def test_an_error_removes_the_partial_file(tmp_path, error):
+    with pytest.raises(type(error)):
+        async with PartialFile(tmp_path) as partial:
+            await partial.write(b"abc")
+            raise error
+
+    assert files_below(tmp_path) == []
+
+
+async def test_partial_files_do_not_meet(tmp_path):
+    async with PartialFile(tmp_path) as one, PartialFile(tmp_path) as other:
+        assert one.path != other.path
+
+
+async def test_an_output_that_cannot_be_made_is_an_output_error(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+
+    with pytest.raises(OutputError, match="cannot write") as caught:
+        async with PartialFile(tmp_path / "file"):
+            pass
+
+    assert caught.value.exit_code is ExitCode.STORAGE
+    assert "space" in caught.value.hint
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+async def test_a_full_disk_is_an_output_error(tmp_path):
+    partial = PartialFile(tmp_path)
+    async with partial:
+        # The descriptor is exchanged for one that never has room.
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, partial._writer.fileno())
+        os.close(full)
+        with pytest.raises(OutputError, match="No space left"):
+            await partial.write(b"x" * (CHUNK_SIZE_BYTES + 1))
+            partial.sync()
+
+
+@posix_only
+async def test_no_file_of_ours_is_writable_by_others(tmp_path, open_umask):
+    async with PartialFile(tmp_path) as partial:
+        await partial.write(b"x")
+        partial.sync()
+    one = put_in_place(partial.path, tmp_path, "a.png")
+    other = write_in_place(b"x", tmp_path, "b.json")
+
+    for path in (one, other):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+# --- in place -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["oak.png", "a/b/oak.png", "ü ✓.png", "a.b/c"])
+def test_a_file_is_put_under_its_name(tmp_path, name):
+    path = write_in_place(b"content", tmp_path, name)
+
+    assert path == tmp_path / name
+    assert path.read_bytes() == b"content"
+    assert files_below(tmp_path) == [name]
+    sync_folders([path])
+
+
+def test_a_file_that_was_there_is_replaced_whole(tmp_path):
+    write_in_place(b"a longer content", tmp_path, "a")
+
+    write_in_place(b"new", tmp_path, "a")
+
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+def test_a_partial_file_moves_and_leaves_nothing(tmp_path):
+    partial = tmp_path / PARTIAL_FOLDER / "x"
+    partial.parent.mkdir()
+    partial.write_bytes(b"content")
+
+    put_in_place(partial, tmp_path, "sub/oak.png")
+
+    assert files_below(tmp_path) == ["sub/oak.png"]
+
+
+@pytest.mark.parametrize("name", ["../oak.png", "a/../../oak.png", "/oak.png"])
+def test_a_name_that_leaves_the_folder_is_refused(tmp_path, name):
+    output = tmp_path / "output"
+    if name.startswith("/"):
+        name = str(tmp_path / "oak.png")
+
+    with pytest.raises(OutputError, match="outside"):
+        write_in_place(b"x", output, name)
+
+    assert files_below(tmp_path) == []
+
+
+@posix_only
+@pytest.mark.parametrize("name", ["link/oak.png", "link/sub/oak.png", "link/a/b/c.png"])
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path, name):
+    output, outside = tmp_path / "output", tmp_path / "outside"
+    output.mkdir()
+    outside.mkdir()
+    (output / "link").symlink_to(outside)
+
+    with pytest.raises(OutputError, match="outside") as caught:
+        write_in_place(b"x", output, name)
+
+    assert "link" in caught.value.hint
+    assert list(outside.iterdir()) == []
+    assert files_below(output) == ["link"]
+
+
+@posix_only
+def test_a_link_within_the_folder_is_followed(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+
+    write_in_place(b"x", tmp_path, "link/a")
+
+    assert (tmp_path / "real" / "a").read_bytes() == b"x"
+
+
+@posix_only
+def test_an_output_folder_may_be_a_link_itself(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "output").symlink_to(tmp_path / "real")
+
+    write_in_place(b"x", tmp_path / "output", "a")
+
+    assert (tmp_path / "real" / "a").read_bytes() == b"x"
+
+
+@posix_only
+def test_a_link_in_the_file_s_place_is_replaced_and_its_target_left(tmp_path):
+    target = tmp_path / "target"
+    target.write_bytes(b"precious")
+    output = tmp_path / "output"
+    output.mkdir()
+    (output / "a").symlink_to(target)
+
+    write_in_place(b"new", output, "a")
+
+    assert target.read_bytes() == b"precious"
+    assert not (output / "a").is_symlink()
+
+
+@pytest.mark.parametrize("in_the_way", ["a", "a/b"])
+def test_what_is_in_the_way_is_an_output_error_and_stays(tmp_path, in_the_way):
+    if in_the_way == "a":
+        (tmp_path / "a").write_bytes(b"precious")  # a file where a folder should be
+    else:
+        (tmp_path / "a" / "b" / "c").mkdir(parents=True)  # a folder where a file should
+
+    with pytest.raises(OutputError):
+        write_in_place(b"x", tmp_path, "a/b")
+
+    assert files_below(tmp_path / PARTIAL_FOLDER) == []
+    assert (tmp_path / in_the_way).exists()
+
+
+def test_a_folder_that_is_gone_cannot_be_synced(tmp_path):
+    if os.name == "posix":
+        with pytest.raises(OutputError):
+            sync_folders([tmp_path / "gone" / "a"])
+
+
+def test_what_a_kill_left_is_removed_and_nothing_else(tmp_path):
+    (tmp_path / PARTIAL_FOLDER).mkdir()
+    (tmp_path / PARTIAL_FOLDER / "x").write_bytes(b"half")
+    (tmp_path / "oak.png").write_bytes(b"whole")
+
+    remove_partial_files(tmp_path)
+    remove_partial_files(tmp_path)  # nothing there is fine
+
+    assert [path.name for path in tmp_path.iterdir()] == ["oak.png"]
+
+
+def test_only_the_system_s_errors_are_about_storage(tmp_path):
+    with (
+        pytest.raises(OutputError, match=f"cannot write {tmp_path}: No space left"),
+        storage_errors(tmp_path),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(ValueError, match="bug"), storage_errors(tmp_path):
+        raise ValueError("bug")

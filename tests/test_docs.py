@@ -1,0 +1,389 @@
+"""The documents: nothing is undocumented, no link is dead, no example is wrong."""
+
+import ast
+import importlib
+import pkgutil
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+import pipeline
+from pipeline.cli.commands import cli
+from pipeline.emulator import fates
+from pipeline.emulator.faults import FAULTS, READ_ENDPOINTS, READS
+from pipeline.emulator.profile import EmulatorProfile
+from pipeline.errors import ExitCode, PipelineError
+from pipeline.fault_points import FAULT_POINTS
+from pipeline.job import Asset, AssetId, FailureClass, Job, JobKey, JobStatus
+from pipeline.manifest import validate_manifest
+from pipeline.manifest.item_schema import ITEM_KEYS
+from pipeline.manifest.schema import MANIFEST_KEYS
+from pipeline.planning import Action
+from pipeline.planning.decision import SIGNS
+from pipeline.stages.sidecar import Source, render_sidecar
+from pipeline.verification import Finding
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+README = (ROOT / "README.md").read_text("utf-8")
+CLI = (DOCS / "cli.md").read_text("utf-8")
+MANIFEST = (DOCS / "manifest.md").read_text("utf-8")
+OPERATIONS = (DOCS / "operations.md").read_text("utf-8")
+ERRORS = (DOCS / "errors.md").read_text("utf-8")
+README_COMMANDS = (
+    "pip install . && pipeline run manifests/quickstart.yaml --emulate",
+    'pip install -e ".[dev]" && pytest',
+)
+
+
+def section(page: str, heading: str) -> str:
+    """The text under a heading, up to the next one of its level or above."""
+    level = len(heading) - len(heading.lstrip("#"))
+    _, found, rest = f"\n{page}".partition(f"\n{heading}\n")
+    assert found, f"there is no heading {heading!r}"
+    return re.split(rf"\n#{{1,{level}}} ", rest)[0]
+
+
+def row_keys(text: str) -> set[str]:
+    """Every `word` in the first cell of a table's row."""
+    cells = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
+    return {word for cell in cells for word in re.findall(r"`([^`]+)`", cell)}
+
+
+def code_blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+
+
+def option_names(command: click.Command) -> list[str]:
+    return [
+        name
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    ]
+
+
+def error_classes() -> Iterator[type[PipelineError]]:
+    for module in pkgutil.walk_packages(pipeline.__path__, "pipeline."):
+        if module.name != "pipeline.__main__":
+            importlib.import_module(module.name)
+    waiting = [PipelineError]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        waiting += [
+            kind for kind in found.__subclasses__() if kind.__module__[:8] == "pipeline"
+        ]
+
+
+def string_constants() -> Iterator[str]:
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def printed_events() -> set[str]:
+    """The names that the commands give to ``print_json(event=...)``."""
+    found: set[str] = set()
+    for path in (ROOT / "pipeline" / "cli").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call):
+                found |= {
+                    keyword.value.value
+                    for keyword in node.keywords
+                    if keyword.arg == "event"
+                    and isinstance(keyword.value, ast.Constant)
+                }
+    return found
+
+
+def anchors(page: str) -> set[str]:
+    """What a link can jump to, as GitHub makes it of headings."""
+    titles = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {
+        re.sub(r"[^\w\- ]", "", title).strip().lower().replace(" ", "-")
+        for title in titles
+    }
+
+
+# --- commands -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_every_command_has_a_section_with_all_its_options(name):
+    text = section(CLI, f"## `pipeline {name}`")
+
+    synopsis = " ".join(code_blocks(text, ""))
+
+    assert synopsis.startswith(f"pipeline {name}")
+    written = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", synopsis))
+    assert written == set(option_names(cli.commands[name]))
+
+
+def test_every_command_is_in_the_overview():
+    overview = CLI.split("\n## ")[0]
+
+    assert {name for name in cli.commands if f"[`{name}`]" not in overview} == set()
+
+
+def test_every_option_has_a_row_and_every_row_an_option():
+    known = {n for command in cli.commands.values() for n in option_names(command)}
+
+    rows = {key.split()[0] for key in row_keys(CLI) if key.startswith("-")}
+
+    assert rows == known
+
+
+def test_every_exit_code_is_explained_twice():
+    meanings = section(CLI, "## Exit codes")
+    advice = section(OPERATIONS, "## What to do on each exit code")
+
+    first_cells = re.findall(r"^\| ([\d, ]+) \|", advice, re.MULTILINE)
+    advised = {int(code) for cell in first_cells for code in cell.split(",")}
+
+    assert advised == set(map(int, ExitCode))
+    for code in ExitCode:
+        assert f"| {int(code)} | `{code.name}` |" in meanings
+        assert re.search(rf"\| ([\d, ]*\b)?{int(code)}\b[\d, ]* \|", README), code
+
+
+def test_every_json_event_is_documented():
+    assert row_keys(section(CLI, "## JSON lines")) == printed_events()
+
+
+def test_every_action_of_a_plan_is_documented():
+    table = section(CLI, "## `pipeline plan`")
+
+    for action in Action:
+        assert f"| `{SIGNS[action]}` | {action} |" in table
+
+
+def test_every_finding_of_verify_is_documented():
+    table = section(CLI, "## `pipeline verify`")
+
+    assert row_keys(table) == set(map(str, Finding))
+
+
+def test_every_environment_variable_is_documented():
+    shape = re.compile(r"(SCENARIO|PIPELINE)_[A-Z][A-Z_]+")
+    known = {text for text in string_constants() if shape.fullmatch(text)}
+
+    assert row_keys(section(CLI, "## Environment variables")) == known
+
+
+# --- manifest -----------------------------------------------------------------
+
+
+def test_every_manifest_key_is_documented():
+    assert row_keys(section(MANIFEST, "## Top-level keys")) == set(MANIFEST_KEYS)
+    assert row_keys(section(MANIFEST, "## Item keys")) == set(ITEM_KEYS)
+
+
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [
+        pytest.param(page, number, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number in range(len(code_blocks(page.read_text("utf-8"), "yaml")))
+    ],
+)
+def test_every_example_of_a_manifest_is_valid(page, number, tmp_path):
+    text = code_blocks(page.read_text("utf-8"), "yaml")[number]
+    (tmp_path / "refs").mkdir()
+    style = (ROOT / "manifests" / "refs" / "style.png").read_bytes()
+    (tmp_path / "refs" / "style.png").write_bytes(style)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "props.csv").write_text(
+        "slug,description,seed\ncrate,a wooden crate,\nbarrel,an oak barrel,7\n"
+    )
+    (tmp_path / "example.yaml").write_text(text, encoding="utf-8")
+
+    _, count = validate_manifest(tmp_path / "example.yaml")
+
+    assert count > 0
+
+
+# --- operations ---------------------------------------------------------------
+
+
+def test_every_sidecar_key_is_documented():
+    job = Job(
+        item_id="oak",
+        attempt=1,
+        job_key=JobKey("0"),
+        request_key=JobKey("0"),
+        model_id="model_x",
+    )
+    asset = Asset(
+        asset_id=AssetId("asset_x"),
+        output_index=1,
+        path="oak.png",
+        sha256="0",
+        size_bytes=1,
+        media_type="image/png",
+        width_px=1,
+        height_px=1,
+    )
+    source = Source(name="icons", file="icons.yaml", sha256="0", line=1)
+    sidecar = yaml.safe_load(render_sidecar(job, asset, source, emulated=True))
+
+    documented = row_keys(section(OPERATIONS, "## Sidecars"))
+
+    assert documented == set(sidecar)
+    assert f"`{sidecar['schema']}`" in OPERATIONS
+
+
+def test_every_state_and_class_of_failure_is_documented():
+    documented = row_keys(section(OPERATIONS, "## States"))
+
+    assert documented == {*map(str, JobStatus), *map(str, FailureClass)}
+
+
+def test_every_fault_of_the_emulator_is_documented():
+    text = section(OPERATIONS, "### Faults")
+    reading = set(re.findall(r"`([^`]+)`", text.split("The words of reading: ")[-1]))
+    assert reading == set(READS)
+    documented: set[str] = set()
+    for prefix, _, words in re.findall(
+        r"^\| `(\w+)` \| (.*?) \| (.*) \|$", text, re.MULTILINE
+    ):
+        own = set(re.findall(r"`([^`]+)`", words))
+        assert ("the words of reading" in words) is (prefix in READ_ENDPOINTS)
+        every = own | (reading if prefix in READ_ENDPOINTS else set())
+        documented |= {f"{prefix}-{word}" for word in every}
+
+    assert documented == set(FAULTS)
+
+
+def test_every_word_of_a_prompt_for_the_emulator_is_documented():
+    known = set(re.findall(r"``(\[[^`]+\])``", fates.__doc__ or ""))
+    assert known
+
+    assert row_keys(section(OPERATIONS, "### Words in a prompt")) == known
+
+
+def test_every_knob_that_is_named_exists():
+    rows = section(OPERATIONS, "### Knobs").partition("| About |")[2]
+
+    named = set(re.findall(r"`(\w+)`", rows))
+
+    assert named
+    assert named <= {knob.name for knob in fields(EmulatorProfile)}
+
+
+def test_every_point_at_which_a_run_can_be_killed_is_documented():
+    text = section(OPERATIONS, "### Killing a run on purpose")
+
+    assert row_keys(text) == set(FAULT_POINTS)
+
+
+# --- errors -------------------------------------------------------------------
+
+
+def test_every_error_is_documented():
+    branches = {"PipelineError", "InputError", "JobError", "RunError"}
+    known = {error.__name__ for error in error_classes()} - branches
+
+    assert row_keys(ERRORS) == known
+    assert {name for name in branches if name not in ERRORS} == set()
+
+
+def test_the_exit_code_beside_an_error_is_the_one_it_ends_with():
+    written = re.findall(r"^\| `(\w+)` \| (\d+) \|", ERRORS, re.MULTILINE)
+    ends_with = {error.__name__: int(error.exit_code) for error in error_classes()}
+
+    assert written
+    assert {name: int(code) for name, code in written} == {
+        name: ends_with[name] for name, _ in written
+    }
+
+
+# --- README and the rest ------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", README_COMMANDS)
+def test_the_commands_of_the_readme_are_what_ci_runs(command):
+    assert f"```sh\n{command}\n```" in README
+    assert f"'{command}'" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+def test_the_newest_version_is_in_the_changelog():
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+    assert "## [Unreleased]" in changelog
+    assert f"## [{pipeline.__version__}] - " in changelog
+
+
+def test_the_action_passes_its_inputs_through_the_environment():
+    action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+
+    scripts = [step["run"] for step in action["runs"]["steps"] if "run" in step]
+
+    assert set(action["inputs"]) == {"manifest", "output", "args"}
+    assert scripts
+    # An expression inside a script would run whatever somebody puts into an input.
+    assert [script for script in scripts if "${{" in script] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_link_is_dead(page):
+    text = page.read_text("utf-8")
+    targets = re.findall(
+        r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    )
+
+    for target in targets:
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.is_relative_to(ROOT), target
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked.read_text("utf-8")), target
+
+
+def test_pages_are_reached_from_the_readme():
+    assert [p.name for p in DOCS.glob("*.md") if f"(docs/{p.name})" not in README] == []
+
+
+def test_the_picture_of_the_readme_is_small():
+    assert (DOCS / "quickstart.png").stat().st_size < 300_000
+
+
+def product_files() -> Iterator[Path]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert project["project"]["readme"] == "README.md"
+    names = ("action.yml", "Dockerfile", ".dockerignore", ".pre-commit-config.yaml")
+    yield from (ROOT / name for name in (*names, "pyproject.toml", ".ci/run"))
+    yield from PAGES
+    for folder in ("pipeline", "manifests"):
+        yield from (
+            path
+            for path in (ROOT / folder).rglob("*")
+            if path.suffix in {".py", ".sql", ".json", ".yaml", ".csv", ".html"}
+        )
+
+
+def test_product_text_holds_no_path_of_a_machine_and_nothing_left_open():
+    # Written apart, so that these words are not found here either.
+    unwanted = re.compile(
+        r"/(?:work|home|root)/|/tmp/dv|\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b|[A-Z]:\\Users"
+    )
+
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {match.group()}"
+        for path in product_files()
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1)
+        if (match := unwanted.search(line))
+    ]
+
+    assert found == []
