@@ -132,12 +132,13 @@ def put_in_place(partial: Path, output: Path, name: str) -> Path:
     """
     target = output / name
     with storage_errors(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        # Before anything is made: a folder must not appear beyond a link either.
         if not target.parent.resolve().is_relative_to(output.resolve()):
             raise OutputError(
                 f"{target} leads outside of the output folder",
                 hint="remove the link and run again",
             )
+        target.parent.mkdir(parents=True, exist_ok=True)
         partial.replace(target)
     return target
 

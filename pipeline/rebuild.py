@@ -125,7 +125,7 @@ def find_saved_jobs(output: Path) -> Iterator[Job]:
     assets: dict[RemoteId | None, dict[int, tuple[bool, Asset]]] = {}
     for path in sorted(output.rglob(f"*{SIDECAR_SUFFIX}")):
         relative = path.relative_to(output)
-        if relative.parts[0] == PARTIAL_FOLDER:
+        if relative.parts[0] == PARTIAL_FOLDER or not path.is_file():
             continue
         name = relative.as_posix().removesuffix(SIDECAR_SUFFIX)
         try:

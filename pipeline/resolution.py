@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipeline.api.interface import GenerationApi
+from pipeline.api.wire import is_safe_id
 from pipeline.clock import SystemClock
 from pipeline.echo import echo_difference
 from pipeline.errors import UsageError
@@ -72,6 +73,8 @@ async def resolve(
                 failure = Failure(
                     kind=FailureClass.GIVEN_UP, reason="given up by the user"
                 )
+                if job.status is JobStatus.FAILED:
+                    job = next_attempt(job)
                 return ledger.record_failed(replace(job, failure=failure))
 
 
@@ -80,7 +83,7 @@ async def _adopt(
 ) -> Job:
     if ledger.find_owned([remote_id]):
         raise UsageError(f"job {remote_id} already belongs to an item of this ledger")
-    remote = await api.find_job(remote_id)
+    remote = await api.find_job(remote_id) if is_safe_id(remote_id) else None
     if remote is None:
         raise UsageError(
             f"the service does not know job {remote_id}",

@@ -157,11 +157,18 @@ def check_base_url(text: str) -> str:
         UsageError: No http(s) URL, or plain http to another machine.
     """
     url = text.strip().rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
-        raise UsageError(f"{BASE_URL_VARIABLE} is no http(s) URL: {text!r}")
-    if parts.username or parts.password:
+    if "@" in url:
         raise UsageError(f"{BASE_URL_VARIABLE} must not hold credentials")
+    no_url = UsageError(f"{BASE_URL_VARIABLE} is no http(s) URL: {text!r}")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # looks at it, and raises where it is none
+    except ValueError:
+        raise no_url from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise no_url
+    if parts.query or parts.fragment:
+        raise no_url
     if parts.scheme == "http" and not is_loopback_url(url):
         raise UsageError(
             f"{BASE_URL_VARIABLE} would send the key unencrypted to {parts.hostname}",

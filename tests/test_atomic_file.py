@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -71,7 +72,7 @@ async def test_what_is_synced_is_on_the_disk_before_the_file_is_closed(tmp_path)
 
 @pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt()], ids=repr)
 async def test_an_error_removes_the_partial_file(tmp_path, error):
-    with pytest.raises(type(error)):
+    with pytest.raises(type(error)):  # noqa: PT012 - the block is what is tested
         async with PartialFile(tmp_path) as partial:
             await partial.write(b"abc")
             raise error
@@ -95,7 +96,7 @@ async def test_an_output_that_cannot_be_made_is_an_output_error(tmp_path):
     assert "space" in caught.value.hint
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 async def test_a_full_disk_is_an_output_error(tmp_path):
     partial = PartialFile(tmp_path)
     async with partial:
@@ -103,7 +104,7 @@ async def test_a_full_disk_is_an_output_error(tmp_path):
         full = os.open("/dev/full", os.O_WRONLY)
         os.dup2(full, partial._writer.fileno())
         os.close(full)
-        with pytest.raises(OutputError, match="No space left"):
+        with pytest.raises(OutputError, match="No space left"):  # noqa: PT012
             await partial.write(b"x" * (CHUNK_SIZE_BYTES + 1))
             partial.sync()
 
@@ -176,7 +177,8 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path, name):
 
     assert "link" in caught.value.hint
     assert list(outside.iterdir()) == []
-    assert files_below(output) == ["link"]
+    assert (output / "link").is_symlink()
+    assert files_below(output) == []
 
 
 @posix_only

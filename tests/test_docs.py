@@ -33,6 +33,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 README = (ROOT / "README.md").read_text("utf-8")
+ARCHITECTURE = (DOCS / "architecture.md").read_text("utf-8")
 CLI = (DOCS / "cli.md").read_text("utf-8")
 MANIFEST = (DOCS / "manifest.md").read_text("utf-8")
 OPERATIONS = (DOCS / "operations.md").read_text("utf-8")
@@ -304,6 +305,24 @@ def test_the_exit_code_beside_an_error_is_the_one_it_ends_with():
     assert {name: int(code) for name, code in written} == {
         name: ends_with[name] for name, _ in written
     }
+
+
+# --- architecture -------------------------------------------------------------
+
+
+def test_every_part_of_the_package_is_on_the_map():
+    (layout,) = code_blocks(section(ARCHITECTURE, "## Layout"), "")
+    hidden = ("__", ".", "py.typed")
+
+    parts = [
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in (ROOT / "pipeline").iterdir()
+        if not path.name.startswith(hidden)
+    ]
+
+    assert [part for part in parts if part not in layout] == []
+    mapped = re.findall(r"\b[a-z_]+(?:\.py|/)", layout.replace("pipeline/\n", ""))
+    assert [p for p in mapped if not any((ROOT / "pipeline").rglob(p))] == []
 
 
 # --- README and the rest ------------------------------------------------------

@@ -4,16 +4,24 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.fingerprint import SEED_MAX, canonical_json, derived_seed, job_key
 from pipeline.job import ReferenceAsset
 
-NUMBERS = st.integers(-(10**6), 10**6) | st.floats(allow_nan=False, allow_infinity=False)
+ON_A_BUSY_MACHINE = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+NUMBERS = st.integers(-(10**6), 10**6) | st.floats(
+    allow_nan=False, allow_infinity=False
+)
 JSON = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 REFERENCE = ReferenceAsset(
@@ -59,9 +67,20 @@ def test_a_key_is_a_known_sha_256():
         ({"a": {"b": 2.0}}, {"a": {"b": 2}}),
         ({"a": [1]}, {"a": (1,)}),
         ({"i": REFERENCE}, {"i": replace(REFERENCE, path=Path("/b"), name="x")}),
-        ({"i": [REFERENCE]}, {"i": [replace(REFERENCE, media_type="image/x", size_bytes=1)]}),
+        (
+            {"i": [REFERENCE]},
+            {"i": [replace(REFERENCE, media_type="image/x", size_bytes=1)]},
+        ),
     ],
-    ids=["1 and 1.0", "0 and -0.0", "order", "nested", "tuple", "moved file", "renamed"],
+    ids=[
+        "1 and 1.0",
+        "0 and -0.0",
+        "order",
+        "nested",
+        "tuple",
+        "moved file",
+        "renamed",
+    ],
 )
 def test_the_same_request_has_the_same_key(one, other):
     assert job_key("m", one) == job_key("m", other)
@@ -80,7 +99,17 @@ def test_the_same_request_has_the_same_key(one, other):
         ({"i": REFERENCE}, {"i": REFERENCE.sha256}),
         ({"p": "a"}, {"p": "A"}),
     ],
-    ids=["text", "bool", "fraction", "null", "list order", "list", "content", "text of a digest", "case"],
+    ids=[
+        "text",
+        "bool",
+        "fraction",
+        "null",
+        "list order",
+        "list",
+        "content",
+        "text of a digest",
+        "case",
+    ],
 )
 def test_another_request_has_another_key(one, other):
     assert job_key("m", one) != job_key("m", other)
@@ -90,6 +119,7 @@ def test_the_model_is_part_of_the_request():
     assert job_key("a", {}) != job_key("b", {})
 
 
+@ON_A_BUSY_MACHINE
 @given(params=st.dictionaries(st.text(), JSON))
 def test_a_key_only_depends_on_the_request(params):
     shuffled = dict(reversed(list(params.items())))
@@ -98,6 +128,7 @@ def test_a_key_only_depends_on_the_request(params):
     assert len(job_key("m", params)) == 64
 
 
+@ON_A_BUSY_MACHINE
 @given(item_id=st.text())
 def test_a_derived_seed_is_in_the_provider_s_range(item_id):
     assert 0 <= derived_seed(item_id) <= SEED_MAX

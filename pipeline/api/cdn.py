@@ -15,9 +15,10 @@ from yarl import URL
 
 from pipeline.api.answers import error_of_exchange
 from pipeline.api.client import USER_AGENT, sendable
+from pipeline.api.interface import UrlExpired
 from pipeline.api.proxy import find_proxy
 from pipeline.atomic_file import CHUNK_SIZE_BYTES
-from pipeline.errors import DownloadFailed, JobError, Unavailable
+from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.settings import Settings, is_loopback_url
 
 CDN_HOSTS = frozenset({"cdn.cloud.scenario.com", "cdn.scenario.com"})  # API section 7
@@ -26,10 +27,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _EXPIRED = frozenset({403, 404, 410})
 # ValueError: the service's URL is none, which yarl or the resolver finds out.
 _BROKEN = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
-
-
-class UrlExpired(JobError):
-    """A signed URL is no longer valid; a fresh one may be."""
 
 
 class HttpTransfer:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from pipeline.errors import JobError
 from pipeline.job import AssetId, JsonValue, RemoteId
 
 
@@ -207,6 +208,10 @@ class GenerationApi(Protocol):
 
     async def find_ceiling(self) -> int | None:
         """Jobs the team may have in flight, or None when the key may not read it."""
+
+
+class UrlExpired(JobError):
+    """A signed URL is no longer valid; a fresh one may be."""
 
 
 class FileTransfer(Protocol):

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from pipeline.api.client import HttpApi
-from pipeline.api.interface import GenerationApi
+from pipeline.api.interface import GenerationApi, JobFilter
 from pipeline.cli.text import one_line, printable
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import ExitCode, OutputError, PipelineError, Unavailable
@@ -88,6 +88,8 @@ async def _check_service(report: _Report, credentials: Credentials) -> None:
     async with HttpApi(credentials, settings, clock) as api:
         try:
             ceiling = await api.find_ceiling()
+            # A ceiling may be unreadable for many reasons; the project's jobs may not.
+            await api.list_jobs(JobFilter(updated_after=api.service_now()))
         except PipelineError as error:
             report.bad("service", error)
             return

@@ -5,7 +5,6 @@ so that ``--help`` answers at once.
 """
 
 import io
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -46,9 +45,8 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
     except PipelineError as error:
         _show(error)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has gone: nobody is left to tell.
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    except SystemExit:
+        # So click ends, in silence, when the reader of our output has gone.
         return ExitCode.OK
     except Exception:  # noqa: BLE001 - a bug: show all of it
         traceback.print_exc()

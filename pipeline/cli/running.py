@@ -1,6 +1,7 @@
 """``run`` and ``rerun``: options → a run, its events → screen and JSON lines."""
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -67,7 +68,8 @@ def run_command(
                 progress.take(event)
                 screen.take(event)
                 if options.as_json:
-                    _print_event(event)
+                    with _whoever_reads():
+                        _print_event(event)
 
             with _signals(screen) as on_start:
                 result = asyncio.run(
@@ -89,8 +91,19 @@ def run_command(
         raise
     finally:
         if options.as_json:
-            _print_done(progress, result, code)
+            with _whoever_reads():
+                _print_done(progress, result, code)
     return code
+
+
+@contextmanager
+def _whoever_reads() -> Iterator[None]:
+    """A reader of stdout who has gone is no reason to leave what is paid for."""
+    try:
+        yield
+    except BrokenPipeError:
+        # What is buffered, and all that follows, goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

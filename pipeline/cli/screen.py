@@ -79,7 +79,7 @@ class LiveScreen:
     def _render(self) -> RenderableType:
         progress = self._progress
         head = Text()
-        head.append(self._title, style="bold")
+        head.append(one_line(self._title), style="bold")
         if self._emulated:
             head.append("  EMULATED: nothing is real, nothing is spent", style="yellow")
         bar = Table.grid(padding=(0, 1))

@@ -240,10 +240,11 @@ class Submitter:
                 self._slots.unused()
                 await self._renew_references(planned, attempts)
             case _:
-                self._slots.unused()
-                return await self._records.failed(
+                job = await self._records.failed(
                     job, failure_of(error, FailureClass.REFUSED)
                 )
+                self._slots.unused()  # after the record: it may be one failure too many
+                return job
         return await self._records.put_back(job, failure_of(error, None))
 
     async def _settle(

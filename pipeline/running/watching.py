@@ -71,11 +71,18 @@ class Watch:
             job = await self.settle(job, derived_seed=job.derived_seed)
             return await self.wait_until_ended(job)
         except JobError as error:
+            job = await self._records.failed(job, failure_of(error, None))
             self._slots.retired()
-            return await self._records.failed(job, failure_of(error, None))
-        self._slots.retired()
+            return job
+        failure = self._failure_in(remote)
+        if failure is None:
+            self._slots.retired()
         await self.note_own(remote)
-        return await self._end(job, remote)
+        job = await self._records.ended(job, remote, failure)
+        if failure is not None:
+            # Only now: a failure may be one too many, and then nobody gets the slot.
+            self._slots.retired()
+        return job
 
     async def settle(self, job: Job, *, derived_seed: bool) -> Job:
         """UNKNOWN → SUBMITTED (found), PLANNED (proved absent) or still UNKNOWN.
@@ -103,12 +110,10 @@ class Watch:
             await self._records.author(remote.author_id)
         self._settler.note_own(remote)
 
-    async def _end(self, job: Job, remote: RemoteJob) -> Job:
-        failure: Failure | None = None
-        if remote.status is not RemoteStatus.SUCCESS:
-            failure = failure_of_remote(remote)
-            if is_about_credit(failure.reason):
-                self._halt(BudgetReached(failure.reason, hint=failure.hint), "")
-        elif not remote.asset_ids:
-            failure = failure_of(NoOutput(), None)
-        return await self._records.ended(job, remote, failure)
+    def _failure_in(self, remote: RemoteJob) -> Failure | None:
+        if remote.status is RemoteStatus.SUCCESS:
+            return None if remote.asset_ids else failure_of(NoOutput(), None)
+        failure = failure_of_remote(remote)
+        if is_about_credit(failure.reason):
+            self._halt(BudgetReached(failure.reason, hint=failure.hint), "")
+        return failure

@@ -11,8 +11,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from pipeline.api.cdn import UrlExpired
-from pipeline.api.interface import FileTransfer, RemoteAsset
+from pipeline.api.interface import FileTransfer, RemoteAsset, UrlExpired
 from pipeline.api.retry import Backoff
 from pipeline.atomic_file import CHUNK_SIZE_BYTES, PartialFile
 from pipeline.clock import Clock

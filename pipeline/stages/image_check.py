@@ -6,7 +6,7 @@ Blocking; Pillow is imported when the first image is checked.
 import warnings
 from pathlib import Path
 
-MAX_PIXELS = 200_000_000  # twelve times the largest size on offer; beyond is a bomb
+MAX_PIXELS = 150_000_000  # nine times the largest size on offer; beyond is a bomb
 _PILLOW_TYPES = frozenset(
     {
         "image/png",

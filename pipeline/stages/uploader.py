@@ -14,8 +14,12 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from pipeline.api.cdn import UrlExpired
-from pipeline.api.interface import FileTransfer, GenerationApi, RemoteUpload
+from pipeline.api.interface import (
+    FileTransfer,
+    GenerationApi,
+    RemoteUpload,
+    UrlExpired,
+)
 from pipeline.api.retry import Backoff, retry_free
 from pipeline.clock import Clock
 from pipeline.errors import (
@@ -144,7 +148,7 @@ class Uploader:
             await self._transfer.write(
                 part.url, content[start : start + PART_SIZE_BYTES], reference.media_type
             )
-        await self._complete(upload)
+        is_complete = await self._complete(upload)
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
         while upload.asset_id is None:
             if not await backoff.sleep(_READY_POLL_S):
@@ -154,6 +158,8 @@ class Uploader:
                 clock=self._clock,
                 deadline_s=self._settings.free_deadline_s,
             )
+            if upload.status == "pending" and not is_complete:
+                is_complete = await self._complete(upload)
             if upload.status == "failed":
                 raise GenerationFailed(
                     f"the service could not import {reference.name}: "
@@ -161,16 +167,18 @@ class Uploader:
                 )
         return upload.asset_id
 
-    async def _complete(self, upload: RemoteUpload) -> None:
+    async def _complete(self, upload: RemoteUpload) -> bool:
+        """Whether the service has taken it; False where its answer is lost."""
         try:
             await self._api.complete_upload(upload.upload_id)
         except (Unavailable, UnexpectedAnswer):
             # The action may have been taken: the upload's own status decides.
-            return
+            return False
         except Rejected as error:
             found = await self._api.find_upload(upload.upload_id)
             if found.status == "pending":
                 raise error from None
+        return True
 
 
 async def _read_unchanged(reference: ReferenceAsset) -> bytes:

@@ -34,7 +34,9 @@ async def download(transfer, url):
 
 def fields(head):
     lines = head.decode("latin-1").split("\r\n")[1:-2]
-    return {name.lower(): value for name, _, value in (ln.partition(": ") for ln in lines)}
+    return {
+        name.lower(): value for name, _, value in (ln.partition(": ") for ln in lines)
+    }
 
 
 async def test_a_file_comes_whole_with_its_length(transfer, serve, answer):
@@ -60,7 +62,9 @@ async def test_the_signed_query_is_sent_byte_for_byte(transfer, serve, answer):
 
 async def test_nothing_says_who_we_are(transfer, serve, answer, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine 127.0.0.1 login a password b\ndefault login c password d\n")
+    netrc.write_text(
+        "machine 127.0.0.1 login a password b\ndefault login c password d\n"
+    )
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -116,7 +120,9 @@ async def test_with_the_emulator_too_a_url_that_is_none_is_foreign(transfer, url
 @pytest.mark.parametrize("port", ["99999", "x", "-1"])
 async def test_a_port_that_is_none_is_no_bug(strict, port):
     with pytest.raises(JobError) as caught:
-        await download(strict, f"https://cdn.cloud.scenario.com:{port}/?Signature=s3cret")
+        await download(
+            strict, f"https://cdn.cloud.scenario.com:{port}/?Signature=s3cret"
+        )
 
     assert "s3cret" not in str(caught.value)
 
@@ -144,7 +150,12 @@ async def test_a_relative_redirect_stays_on_its_host(transfer, serve, answer):
     async def talk(server, reader, writer):
         head, _ = await server.read(reader)
         if head.startswith(b"GET /a "):
-            writer.write(answer(status="302 Found", headers=["Location: /b?c=d", "Connection: close"]))
+            writer.write(
+                answer(
+                    status="302 Found",
+                    headers=["Location: /b?c=d", "Connection: close"],
+                )
+            )
         else:
             writer.write(answer(b"content"))
 
@@ -156,7 +167,14 @@ async def test_a_relative_redirect_stays_on_its_host(transfer, serve, answer):
 
 @pytest.mark.parametrize(
     "location",
-    ["https://evil.example/?Signature=s3cret", "http://cdn.scenario.com/", "ftp://x/", "//evil.example/", "http://[", "https://user:pw@evil.example/"],
+    [
+        "https://evil.example/?Signature=s3cret",
+        "http://cdn.scenario.com/",
+        "ftp://x/",
+        "//evil.example/",
+        "http://[",
+        "https://user:pw@evil.example/",
+    ],
 )
 async def test_a_redirect_to_a_foreign_host_is_refused(
     transfer, serve, answer, location
@@ -204,7 +222,9 @@ async def test_a_url_that_is_refused_has_expired(transfer, serve, answer, status
     assert "s3cret" not in caught.value.message
 
 
-@pytest.mark.parametrize("status", [201, 204, 206, 304, 400, 401, 408, 416, 429, 500, 503])
+@pytest.mark.parametrize(
+    "status", [201, 204, 206, 304, 400, 401, 408, 416, 429, 500, 503]
+)
 async def test_any_other_answer_is_worth_another_try(transfer, serve, answer, status):
     server = await serve(answer(b"", status=f"{status} Odd"))
 
@@ -215,7 +235,9 @@ async def test_any_other_answer_is_worth_another_try(transfer, serve, answer, st
     assert caught.value.status == status
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "deflate", "gzip, identity"])
+@pytest.mark.parametrize(
+    "encoding", ["gzip", "GZIP", "br", "deflate", "gzip, identity"]
+)
 async def test_a_compressed_body_is_refused(transfer, serve, answer, encoding):
     server = await serve(
         answer(gzip.compress(b"x"), headers=[f"Content-Encoding: {encoding}"])
@@ -270,7 +292,15 @@ async def send_a_bad_length(server, reader, writer):
 
 @pytest.mark.parametrize(
     "talk",
-    [cut_in_the_body, cut_in_a_chunk, hang_in_the_body, hang_before_the_head, close_at_once, speak_no_http, send_a_bad_length],
+    [
+        cut_in_the_body,
+        cut_in_a_chunk,
+        hang_in_the_body,
+        hang_before_the_head,
+        close_at_once,
+        speak_no_http,
+        send_a_bad_length,
+    ],
     ids=lambda talk: talk.__name__,
 )
 async def test_a_transfer_that_breaks_is_worth_another_try(
@@ -362,7 +392,15 @@ async def test_a_part_whose_sending_breaks_may_be_tried_again(transfer, serve):
 
 @pytest.mark.parametrize(
     "url",
-    ["http://storage.example/x?Signature=s3cret", "http://127.0.0.1:1/", "ftp://x/", "https://[", "https://storage.example:99999/", "https://" + "a" * 70 + "/", ""],
+    [
+        "http://storage.example/x?Signature=s3cret",
+        "http://127.0.0.1:1/",
+        "ftp://x/",
+        "https://[",
+        "https://storage.example:99999/",
+        "https://" + "a" * 70 + "/",
+        "",
+    ],
 )
 async def test_a_part_is_never_sent_without_https(strict, url):
     with pytest.raises(PipelineError) as caught:
@@ -373,7 +411,7 @@ async def test_a_part_is_never_sent_without_https(strict, url):
 
 
 async def test_a_foreign_error_s_text_is_not_passed_on(strict, monkeypatch):
-    """aiohttp's own texts may hold the URL."""
+    """The library's own texts may hold the URL."""
 
     async def leave(self, method, url, **named):
         raise aiohttp.ClientPayloadError(f"cannot read {url}")

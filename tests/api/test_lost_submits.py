@@ -118,7 +118,7 @@ async def test_a_submit_that_breaks_on_a_connection_is_unsure_and_sent_once(
         pass
     except Unavailable as error:
         # Only where the connection was gone before the body was handed over.
-        assert not error.request_left
+        assert not error.request_left  # noqa: PT017 - one of two outcomes
         assert talk in {closes_before_reading, resets_before_reading}
     else:
         pytest.fail("no error")

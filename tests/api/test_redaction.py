@@ -78,5 +78,13 @@ async def test_at_debug_no_log_holds_a_secret(serve, connect, answer, caplog):
         await (await connect(server)).find_job("job_1")
 
     assert "/assets/asset_1" in caplog.text  # something was logged
-    for secret in ("s3cret", "Signature=", "the-secret", "the-key", "dGhlLWtleTp0aGUtc2VjcmV0", "iVBOR", "Basic "):
+    for secret in (
+        "s3cret",
+        "Signature=",
+        "the-secret",
+        "the-key",
+        "dGhlLWtleTp0aGUtc2VjcmV0",
+        "iVBOR",
+        "Basic ",
+    ):
         assert secret not in caplog.text, secret

@@ -20,7 +20,9 @@ def target(head):
 
 def fields(head):
     lines = head.decode().split("\r\n")[1:-2]
-    return {name.lower(): value for name, _, value in (ln.partition(": ") for ln in lines)}
+    return {
+        name.lower(): value for name, _, value in (ln.partition(": ") for ln in lines)
+    }
 
 
 @pytest.fixture
@@ -41,7 +43,9 @@ async def test_a_submit_is_the_inputs_and_nothing_else(server, connect):
 
     [(head, body)] = server.requests
     assert target(head) == "POST /generate/custom/model_wan-2-7-image HTTP/1.1"
-    assert body == json.dumps(inputs, ensure_ascii=False, separators=(",", ":")).encode()
+    assert (
+        body == json.dumps(inputs, ensure_ascii=False, separators=(",", ":")).encode()
+    )
     assert b"dryRun" not in head + body
     assert fields(head)["content-type"] == "application/json"
     assert "transfer-encoding" not in fields(head)
@@ -77,13 +81,40 @@ async def test_cookies_of_the_service_are_not_kept(serve, connect, answer):
     ("which", "token", "query"),
     [
         (JobFilter(), "", "pageSize=100&types=custom"),
-        (JobFilter(updated_after=NOON), "", "pageSize=100&types=custom&updatedAfter=2026-03-01T12:00:00.250Z"),
-        (JobFilter(updated_after=NOON, status="failure"), "", "pageSize=100&types=custom&status=failure&updatedAfter=2026-03-01T12:00:00.250Z"),
-        (JobFilter(created_after=NOON), "", "pageSize=100&createdAfter=2026-03-01T12:00:00.250Z"),
-        (JobFilter(created_after=NOON, updated_after=NOON, status="success"), "", "pageSize=100&createdAfter=2026-03-01T12:00:00.250Z"),
-        (JobFilter(created_after=NOON), "a+b/c==&d e", "pageSize=100&createdAfter=2026-03-01T12:00:00.250Z&paginationToken=a%2Bb/c%3D%3D%26d+e"),
+        (
+            JobFilter(updated_after=NOON),
+            "",
+            "pageSize=100&types=custom&updatedAfter=2026-03-01T12:00:00.250Z",
+        ),
+        (
+            JobFilter(updated_after=NOON, status="failure"),
+            "",
+            "pageSize=100&types=custom&status=failure&updatedAfter=2026-03-01T12:00:00.250Z",
+        ),
+        (
+            JobFilter(created_after=NOON),
+            "",
+            "pageSize=100&createdAfter=2026-03-01T12:00:00.250Z",
+        ),
+        (
+            JobFilter(created_after=NOON, updated_after=NOON, status="success"),
+            "",
+            "pageSize=100&createdAfter=2026-03-01T12:00:00.250Z",
+        ),
+        (
+            JobFilter(created_after=NOON),
+            "a+b/c==&d e",
+            "pageSize=100&createdAfter=2026-03-01T12:00:00.250Z&paginationToken=a%2Bb/c%3D%3D%26d+e",
+        ),
     ],
-    ids=["all", "changed", "of one status", "made", "made excludes the rest", "next page"],
+    ids=[
+        "all",
+        "changed",
+        "of one status",
+        "made",
+        "made excludes the rest",
+        "next page",
+    ],
 )
 async def test_a_listing_asks_with_the_filters_the_service_allows(
     server, connect, which, token, query
@@ -174,7 +205,9 @@ async def test_a_multipart_upload_names_its_parts_and_kind(
     assert json.loads(completed) == {"action": "complete"}
 
 
-@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
+@pytest.mark.parametrize(
+    "status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"]
+)
 async def test_a_redirect_is_never_followed_with_credentials(
     serve, connect, answer, status
 ):

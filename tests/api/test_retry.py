@@ -53,7 +53,13 @@ async def test_what_another_try_may_mend_is_tried_again(clock, error):
 
 @pytest.mark.parametrize(
     "error",
-    [Rejected(status=400), AccessDenied(), BudgetReached(), OutcomeUnknown(), KeyError()],
+    [
+        Rejected(status=400),
+        AccessDenied(),
+        BudgetReached(),
+        OutcomeUnknown(),
+        KeyError(),
+    ],
     ids=repr,
 )
 async def test_anything_else_is_raised_at_once(clock, error):

@@ -3,13 +3,17 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.api import wire
 from pipeline.api.interface import RemoteStatus, UploadPart
 from pipeline.clock import parse_utc
 from pipeline.errors import UnexpectedAnswer
+
+ON_A_BUSY_MACHINE = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 WHOLE_JOB = {
     "jobId": "job_1",
@@ -29,11 +33,36 @@ WHOLE_JOB = {
 }
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 WRONG = [None, 0, 1.5, True, "text", [], ["x"], {}, {"a": {}}]
-HOSTILE_IDS = ["", ".", "..", "a/b", "a\\b", "a?b", "a#b", "a%2f", "a b", "a\tb", "a\n", "a\0", "a\x7f", "a\u202eb", "a\u00a0b", "x" * 257, "x" * 300, None, 7, True, ["a"], {"a": 1}]
+HOSTILE_IDS = [
+    "",
+    ".",
+    "..",
+    "a/b",
+    "a\\b",
+    "a?b",
+    "a#b",
+    "a%2f",
+    "a b",
+    "a\tb",
+    "a\n",
+    "a\0",
+    "a\x7f",
+    "a\u202eb",
+    "a\u00a0b",
+    "x" * 257,
+    "x" * 300,
+    None,
+    7,
+    True,
+    ["a"],
+    {"a": 1},
+]
 
 
 def test_a_whole_job_is_read_whole():
@@ -142,6 +171,7 @@ def test_a_field_of_the_wrong_type_counts_as_absent(name, wrong):
     assert job.remote_id == "job_1"
 
 
+@ON_A_BUSY_MACHINE
 @given(record=st.dictionaries(st.sampled_from([*WHOLE_JOB, "id", "error"]), ANY_JSON))
 def test_no_job_record_is_anything_but_read_or_refused(record):
     try:
@@ -151,17 +181,33 @@ def test_no_job_record_is_anything_but_read_or_refused(record):
     assert wire.is_safe_id(job.remote_id)
 
 
+@ON_A_BUSY_MACHINE
 @given(body=st.binary(max_size=200))
 def test_no_body_is_anything_but_read_or_refused(body):
     try:
         assert isinstance(wire.parse_json(body), dict)
     except UnexpectedAnswer as error:
-        assert len(error.message) < 1000
+        assert len(error.message) < 1000  # noqa: PT017 - one of two outcomes
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{", b"[]", b"1", b"null", b'"x"', b"<html>", b"\xff", b'{"a":"\xff"}', b"NaN", b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000, b"\xef\xbb\xbf{}"],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"1",
+        b"null",
+        b'"x"',
+        b"<html>",
+        b"\xff",
+        b'{"a":"\xff"}',
+        b"NaN",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+        b"9" * 5000,
+        b"\xef\xbb\xbf{}",
+    ],
     ids=lambda body: repr(body[:12]),
 )
 def test_what_is_no_json_object_is_refused(body):
@@ -257,7 +303,15 @@ def test_an_asset_is_ready_with_a_url_and_success(record, is_ready, has_failed):
 
 @pytest.mark.parametrize(
     ("properties", "size"),
-    [({"size": 4096}, 4096), ({"size": 0}, None), ({"size": -1}, None), ({"size": "9"}, None), ({"size": 1.5}, None), ({}, None), ([], None)],
+    [
+        ({"size": 4096}, 4096),
+        ({"size": 0}, None),
+        ({"size": -1}, None),
+        ({"size": "9"}, None),
+        ({"size": 1.5}, None),
+        ({}, None),
+        ([], None),
+    ],
 )
 def test_a_size_is_a_positive_whole_number_of_bytes(properties, size):
     asset = wire.parse_asset({"id": "asset_1", "properties": properties})

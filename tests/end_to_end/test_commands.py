@@ -1,16 +1,12 @@
 """The commands as a person types them: what they print, send and leave behind."""
 
 import asyncio
-import json
-import os
 import shutil
-import sys
 
 import pytest
 from end_to_end.conftest import (
     BASIC,
     KEY,
-    LIMIT_S,
     SECRET,
     TREES,
     manifest_of,
@@ -441,33 +437,3 @@ async def test_no_secret_is_ever_written_or_printed(real, emulator):
     for canary in (KEY, SECRET, BASIC, "Signature=", "Key-Pair-Id=K"):
         told = [name for name, data in everything.items() if canary.encode() in data]
         assert told == [], canary
-
-
-# --- pipes
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="a pipe as POSIX has it")
-async def test_reader_that_leaves_early_is_no_error(shell):
-    rows = [f"t{number}" for number in range(4000)]
-    shell.write(TREES.replace("[oak, elm, ash, yew]", json.dumps(rows)))
-    reading, writing = os.pipe()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "pipeline",
-        "plan",
-        "trees.yaml",
-        "--json",
-        cwd=shell.folder,
-        env=shell.environment,
-        stdout=writing,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    os.close(writing)
-    assert await asyncio.to_thread(os.read, reading, 5) == b'{"eve'
-    os.close(reading)
-    async with asyncio.timeout(LIMIT_S):
-        _, complaint = await process.communicate()
-
-    assert complaint == b""
-    assert process.returncode == 0

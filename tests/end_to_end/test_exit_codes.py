@@ -141,7 +141,7 @@ async def test_killed_run_frees_its_lock_and_the_next_one_pays_nothing_twice(
 async def test_first_interrupt_collects_what_is_paid_for_and_is_130(
     real, start_emulator
 ):
-    emulator = await start_emulator(job_seconds=(1.0, 1.0), ceiling=1)
+    emulator = await start_emulator(job_seconds=(0.4, 0.4), ceiling=1)
     real.use(emulator)
     async with real.start("run", "trees.yaml", "--json") as running:
         await running.until('"submitted"')

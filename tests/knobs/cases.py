@@ -196,6 +196,7 @@ ALL_FAIL = Ends(
 )
 NOTHING_MADE = Ends(code=ExitCode.ITEMS_FAILED, jobs=0, posts=-1)
 UNREADABLE_LIMITS = {"limits_status": 403}
+LONG = {"job_seconds": (10.0, 10.0)}  # so long that jobs overlap on any machine
 ADOPTED = Ends(check=nothing)  # as many submits as jobs: the lost one was found
 
 CASES: tuple[Case, ...] = (
@@ -214,11 +215,11 @@ CASES: tuple[Case, ...] = (
     Case(knob="limits_status", value=404),
     Case(knob="teams_status", value=403, beside={"ceiling": 2}, changed=REFUSED_SOME),
     # --- how much at a time
-    Case(knob="ceiling", value=2, changed=Ends(check=most_in_flight(2))),
+    Case(knob="ceiling", value=2, beside=LONG, changed=Ends(check=most_in_flight(2))),
     Case(
         knob="ceiling",
         value=1,
-        beside=UNREADABLE_LIMITS,
+        beside={**LONG, **UNREADABLE_LIMITS},
         text=TEN,
         default=Ends(jobs=10),
         changed=Ends(jobs=10, posts=-1, check=most_in_flight(1)),
@@ -226,14 +227,14 @@ CASES: tuple[Case, ...] = (
     Case(
         knob="ceiling_taken",
         value=2,
-        beside={"ceiling": 3},
+        beside={**LONG, "ceiling": 3},
         default=Ends(check=most_in_flight(3)),
         changed=Ends(posts=-1, check=most_in_flight(1)),
     ),
     Case(
         knob="announced_ceiling",
         value=50,
-        beside={"ceiling": 3},
+        beside={**LONG, "ceiling": 3},
         text=TEN,
         default=Ends(jobs=10, check=most_in_flight(3)),
         changed=Ends(jobs=10, posts=-1, check=most_in_flight(3)),
@@ -241,14 +242,14 @@ CASES: tuple[Case, ...] = (
     Case(
         knob="announced_ceiling",
         value=1,
-        beside={"ceiling": 3},
+        beside={**LONG, "ceiling": 3},
         default=Ends(check=most_in_flight(3)),
         changed=Ends(check=most_in_flight(1)),
     ),
     Case(
         knob="announce_ceiling",
         value=False,
-        beside={"ceiling": 2, **UNREADABLE_LIMITS},
+        beside={**LONG, "ceiling": 2, **UNREADABLE_LIMITS},
         text=TEN,
         default=Ends(jobs=10, posts=-1, check=most_in_flight(2)),
         changed=Ends(jobs=10, posts=-1, check=most_in_flight(2)),
@@ -256,18 +257,22 @@ CASES: tuple[Case, ...] = (
     Case(
         knob="ceiling_action",
         value="some-other-name",
-        beside={"ceiling": 2, **UNREADABLE_LIMITS},
+        beside={**LONG, "ceiling": 2, **UNREADABLE_LIMITS},
         default=Ends(posts=-1, check=most_in_flight(2)),
     ),
     Case(
         knob="finalizing_counts",
         value=False,
-        beside={"ceiling": 2, "status_path": (("queued", 0.0), ("finalizing", 0.5))},
+        beside={
+            **LONG,
+            "ceiling": 2,
+            "status_path": (("queued", 0.0), ("finalizing", 0.5)),
+        },
     ),
     Case(
         knob="retry_after_s",
         value=2,
-        beside={"ceiling": 2, **UNREADABLE_LIMITS},
+        beside={**LONG, "ceiling": 2, **UNREADABLE_LIMITS},
         default=Ends(posts=-1, check=most_in_flight(2)),
     ),
     Case(

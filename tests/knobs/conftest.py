@@ -10,7 +10,7 @@ from doubles.clock import ScaledClock
 from knobs.world import QUICK, World, draw_references, profile_of
 
 from pipeline import Settings
-from pipeline.emulator import Emulator
+from pipeline.emulator import Emulator, Faults
 
 
 @pytest.fixture(scope="session")
@@ -30,14 +30,18 @@ def world_of(references, tmp_path):
         *,
         settings: Settings = QUICK,
         project_id: str = "",
-        faults: tuple[str, ...] = (),
+        faults: Faults | tuple[str, ...] = (),
     ):
         for file in references.iterdir():
             shutil.copyfile(file, tmp_path / file.name)
         clock = ScaledClock()
-        async with Emulator(profile=profile_of(**knobs), clock=clock) as emulator:
+        scripted = faults if isinstance(faults, Faults) else Faults()
+        if isinstance(faults, tuple):
             for fault in faults:
-                emulator.faults.next(fault)
+                scripted.next(fault)
+        async with Emulator(
+            profile=profile_of(**knobs), clock=clock, faults=scripted
+        ) as emulator:
             yield World(
                 folder=tmp_path,
                 emulator=emulator,

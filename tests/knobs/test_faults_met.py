@@ -12,7 +12,7 @@ import pytest
 from knobs.world import BIG_REFERENCE, PLAIN, QUICK, REFERENCE, items
 
 from pipeline import ExitCode, Selection
-from pipeline.emulator.faults import FAULTS, Effect, Fault
+from pipeline.emulator.faults import FAULTS, Effect, Fault, Faults
 
 # A hang of 0.4 real seconds is 40 of the fast clock.
 HASTY = replace(QUICK, submit_timeout_s=0.4, read_timeout_s=0.4, first_contact_s=200.0)
@@ -134,3 +134,56 @@ async def test_every_submit_loses_its_answer_and_each_is_paid_once(name, world_o
         assert played.books["jobs_made"] == 4
         assert played.books["submits_received"] == 4
         await world.check_files()
+
+
+class LaterFaults(Faults):
+    """Forces a fault on the n-th request of its class, whatever comes before."""
+
+    def __init__(self, name: str, request: int) -> None:
+        super().__init__()
+        self._name = name
+        self._left = request
+
+    def draw(self, endpoint: str) -> Fault | None:
+        if endpoint == FAULTS[self._name].endpoint:
+            self._left -= 1
+            if self._left == 0:
+                return FAULTS[self._name]
+        return super().draw(endpoint)
+
+
+@pytest.mark.parametrize(
+    "request_number", [1, 2, 3], ids=["create", "complete", "read"]
+)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "upload-500",
+        "upload-409",
+        "upload-404",
+        "upload-drop",
+        "upload-drop-after",
+        "upload-garbage",
+        "upload-truncated",
+    ],
+)
+async def test_multipart_upload_survives_a_fault_at_each_of_its_calls(
+    name, request_number, world_of
+):
+    async with world_of(
+        {"upload_seconds": 5.0},
+        settings=HASTY,
+        faults=LaterFaults(name, request_number),
+    ) as world:
+        played = await world.play(BIG_REFERENCE)
+
+        assert played.books["faults"] == {name: 1}
+        if played.code is ExitCode.ITEMS_FAILED:  # a 404 is taken at its word
+            assert name == "upload-404"
+            played = await world.play(
+                BIG_REFERENCE, selection=Selection(only_failed=True)
+            )
+        assert played.code is ExitCode.OK, played.failures
+        assert played.books["jobs_made"] == len(world.sidecars()) == 3
+        assert 1 <= played.books["uploads"] <= 2
+        world.check_secrets()

@@ -36,7 +36,12 @@ def make_asset(index=1, path=None, **named):
 
 
 WHOLE = {
-    "request": {"prompt": "ünï ✓ \n", "seed": 7, "n": 1.5, "l": [None, True, {"a": []}]},
+    "request": {
+        "prompt": "ünï ✓ \n",
+        "seed": 7,
+        "n": 1.5,
+        "l": [None, True, {"a": []}],
+    },
     "seed": 2_147_483_647,
     "derived_seed": True,
     "remote_id": "job_1",

@@ -96,7 +96,7 @@ def test_an_attempt_exists_once(ledger, new_job):
     list(itertools.product(S, S)),
     ids=lambda status: status.value,
 )
-def test_a_step_is_written_if_and_only_if_it_is_legal(
+def test_a_step_is_written_if_and_only_if_it_is_legal(  # noqa: PLR0917 - fixtures
     ledger, live, record, new_job, new_asset, before, after
 ):
     job = live(ledger, new_job(remote_id="job_1", assets=(new_asset(),)), before)
@@ -326,13 +326,13 @@ def test_an_empty_file_becomes_a_ledger(path, live, new_job):
         live(ledger, new_job(), S.SUBMITTING)
 
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (CURRENT_VERSION,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (
+            CURRENT_VERSION,
+        )
     connection.close()
 
 
-def test_a_reader_sees_what_is_committed_while_a_writer_is_open(
-    path, live, new_job
-):
+def test_a_reader_sees_what_is_committed_while_a_writer_is_open(path, live, new_job):
     with Ledger(path) as ledger, Ledger(path, read_only=True) as reader:
         live(ledger, new_job("a"), S.SUBMITTING)
         assert len(reader.find_jobs_of("a")) == 1
@@ -418,7 +418,10 @@ def test_a_reader_refuses_a_file_it_would_have_to_migrate(path):
 
 
 @pytest.mark.parametrize("read_only", [False, True], ids=["writer", "reader"])
-@pytest.mark.parametrize("content", [b"not a database" * 100, b"x" * 4096, b"SQLite format 3\0" + b"\xff" * 5000])
+@pytest.mark.parametrize(
+    "content",
+    [b"not a database" * 100, b"x" * 4096, b"SQLite format 3\0" + b"\xff" * 5000],
+)
 def test_a_file_that_is_no_ledger_is_refused_and_left_alone(path, content, read_only):
     path.write_bytes(content)
 

@@ -130,9 +130,9 @@ async def test_writes_keep_their_order(writer, gate, ledger, new_job):
 async def test_a_write_that_fails_fails_alone(writer, gate, ledger, new_job):
     async with asyncio.TaskGroup() as group:
         good = group.create_task(writer.write(ledger.record_submitting, new_job("a")))
-        bad = group.create_task(_outcome(writer.write(
-            ledger.record_submitted, new_job("b", row_id=99)
-        )))
+        bad = group.create_task(
+            _outcome(writer.write(ledger.record_submitted, new_job("b", row_id=99)))
+        )
         also = group.create_task(writer.write(ledger.record_submitting, new_job("c")))
         await asyncio.sleep(0)
         gate.open()
@@ -155,7 +155,7 @@ async def _outcome(awaitable):
     [OutputError("disk full"), LedgerError("damaged"), sqlite3.OperationalError("odd")],
     ids=lambda error: type(error).__name__,
 )
-async def test_a_commit_that_fails_fails_every_write_of_it_and_every_later_one(
+async def test_a_commit_that_fails_fails_every_write_of_it_and_every_later_one(  # noqa: PLR0917 - fixtures
     writer, gate, ledger, path, new_job, error
 ):
     ledger.fails_after, ledger.error = 1, error  # the gate's own goes through
@@ -221,9 +221,7 @@ async def test_a_cancelled_scope_waits_for_the_write_it_began(
 async def test_a_task_cancelled_by_asyncio_does_not_cancel_its_write(
     writer, gate, ledger, path, new_job
 ):
-    task = asyncio.create_task(
-        writer.write(ledger.record_submitting, new_job("paid"))
-    )
+    task = asyncio.create_task(writer.write(ledger.record_submitting, new_job("paid")))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -254,9 +252,7 @@ async def test_leaving_finishes_what_is_queued(ledger, path, new_job):
 
     with Ledger(path, read_only=True) as reader:
         assert reader.count_by_status() == {S.SUBMITTING: 20}
-    assert not any(
-        thread.name == "ledger-writer" for thread in threading.enumerate()
-    )
+    assert not any(thread.name == "ledger-writer" for thread in threading.enumerate())
 
 
 async def test_a_thousand_writes_are_a_handful_of_commits(writer, ledger, new_job):

@@ -191,6 +191,19 @@ async def test_a_refused_item_goes_back_to_planned_in_the_same_attempt(workshop)
     assert workshop.job("oak").attempt == 1
 
 
+async def test_a_refused_item_does_not_go_to_the_end_of_the_line(workshop):
+    names = [f"tree-{number}" for number in range(6)]
+    workshop.write_items(*names)
+    workshop.api.readable_ceiling = 1
+    workshop.api.fail_next("submit", RateLimited("busy"))
+
+    await workshop.run()
+
+    order = [str(job.inputs["prompt"]) for job in workshop.api.jobs]
+    # The slot went to the next in the line as it was given back; then it is its turn.
+    assert order == ["tree-1", "tree-0", *names[2:]]
+
+
 async def test_max_jobs_is_never_exceeded(workshop):
     workshop.write_items(*(f"tree-{number}" for number in range(9)))
     workshop.set(max_jobs=2)
@@ -440,6 +453,35 @@ async def test_a_wrong_key_is_no_failure_of_any_item(workshop):
     assert result.exit_code is ExitCode.ACCESS
     assert result.counts == {"not_submitted": 2}
     assert set(workshop.statuses().values()) <= {"planned"}
+
+
+async def test_a_wrong_key_is_met_at_the_first_contact(workshop):
+    workshop.write_items("oak")
+    workshop.api.fail_next("find_ceiling", AccessDenied("wrong key", status=401))
+
+    with pytest.raises(AccessDenied):
+        await workshop.run()
+
+    assert workshop.api.submits == []
+
+
+async def test_a_service_that_goes_away_loses_nothing_that_is_paid(workshop):
+    workshop.write_items("oak", "elm")
+
+    def go_away(point):
+        if point == "write record_submitted!":
+            workshop.api.break_down("find_job", "list_jobs", "find_assets")
+
+    workshop.on_point = go_away
+    with pytest.raises(ServiceUnreachable):
+        await workshop.run()
+    workshop.on_point = lambda _point: None
+    workshop.api.mend()
+
+    result = await workshop.run()
+
+    assert result.counts == {"saved": 2}
+    assert workshop.api.paid_by_prompt() == {"oak": 1, "elm": 1}
 
 
 async def test_a_model_that_is_not_allowed_leaves_the_other_model_going(workshop):

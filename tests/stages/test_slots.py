@@ -36,17 +36,23 @@ async def fill(slots, count):
 
 @asynccontextmanager
 async def waiting(slots, clock, *names, order, **options):
-    """One waiter a name, which notes its name in ``order`` when it gets a slot."""
+    """One waiter a name, which notes its name in ``order`` when it gets a slot.
+
+    Yields:
+        The cancel scope of each waiter, by its name.
+    """
+    scopes = {name: anyio.CancelScope() for name in names}
 
     async def wait(name):
-        await slots.wait_for_slot(**options)
-        order.append(name)
+        with scopes[name]:
+            await slots.wait_for_slot(**options)
+            order.append(name)
 
     async with anyio.create_task_group() as tasks:
         for name in names:
             tasks.start_soon(wait, name)
             await clock.settle()
-        yield tasks
+        yield scopes
         tasks.cancel_scope.cancel()
 
 
@@ -265,15 +271,21 @@ async def test_a_refused_job_is_before_all_that_wait(make, clock):
     assert order == ["refused", "a", "b"]
 
 
-async def test_who_comes_later_does_not_overtake_who_waits(make, clock):
-    slots = make(first=1)
+async def test_who_comes_while_others_wait_goes_to_the_end_of_the_line(make, clock):
+    """Room that was made without waking anybody is not for the latecomer."""
+    slots = make(first=5, posts=1)
     await take(slots)
     order = []
 
-    async with waiting(slots, clock, "a", order=order):
-        slots.unused()  # given to "a", which has not run yet
-        async with waiting(slots, clock, "later", order=order):
-            assert order == ["a"]
+    async with (
+        waiting(slots, clock, "a", order=order),
+        waiting(slots, clock, "later", order=order),
+    ):
+        slots.unused()
+        await clock.settle()
+
+        assert order == ["a"]
+        assert slots.statistics().waiting == 1
 
 
 async def test_a_waiter_that_is_cancelled_leaves_the_line(make, clock):
@@ -281,11 +293,8 @@ async def test_a_waiter_that_is_cancelled_leaves_the_line(make, clock):
     await take(slots)
     order = []
 
-    async with (
-        waiting(slots, clock, "a", order=order) as gone,
-        waiting(slots, clock, "b", order=order),
-    ):
-        gone.cancel_scope.cancel()
+    async with waiting(slots, clock, "a", "b", order=order) as scopes:
+        scopes["a"].cancel()
         await clock.settle()
         slots.unused()
         await clock.settle()
@@ -294,17 +303,14 @@ async def test_a_waiter_that_is_cancelled_leaves_the_line(make, clock):
         assert slots.statistics().waiting == 0
 
 
-async def test_a_waiter_cancelled_with_its_slot_gives_it_on(make, clock):
+async def test_a_waiter_cancelled_as_it_gets_its_slot_gives_it_on(make, clock):
     slots = make(first=1)
     await take(slots)
     order = []
 
-    async with (
-        waiting(slots, clock, "a", order=order) as gone,
-        waiting(slots, clock, "b", order=order),
-    ):
-        slots.unused()  # "a" has the slot and has not woken yet
-        gone.cancel_scope.cancel()
+    async with waiting(slots, clock, "a", "b", order=order) as scopes:
+        scopes["a"].cancel()
+        slots.unused()  # "a" stands first in the line and has not woken yet
         await clock.settle()
 
         assert order == ["b"]
@@ -355,12 +361,13 @@ async def test_a_pause_that_is_cancelled_gives_the_slot_back(make, clock):
     slots.pause(60)
     order = []
 
-    async with waiting(slots, clock, "a", order=order) as gone:
-        assert slots.statistics().held == 1
-        gone.cancel_scope.cancel()
+    async with waiting(slots, clock, "a", order=order) as scopes:
+        held = slots.statistics().held
+        scopes["a"].cancel()
         await clock.settle()
 
-    assert slots.statistics().held == 0
+        assert (held, slots.statistics().held) == (1, 0)
+        assert order == []
 
 
 async def test_a_limit_that_falls_during_a_pause_holds_those_who_paused(make, clock):

@@ -1,0 +1,91 @@
+"""Text: what may be shown on a terminal, and how numbers are said."""
+
+import unicodedata
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.cli.text import duration, one_line, plural, printable
+
+ON_A_BUSY_MACHINE = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+
+
+@ON_A_BUSY_MACHINE
+@given(text=st.text())
+def test_no_control_character_passes(text):
+    for shown in (printable(text), one_line(text)):
+        assert not [
+            char
+            for char in shown
+            if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+            and char not in "\n\t"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("an oak ✓ ünï", "an oak ✓ ünï"),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("a\rb", "a\\rb"),
+        ("a\x07\x08\x7f", "a\\x07\\x08\\x7f"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\x9b31m", "\\x9b31m"),
+        ("a\tb\nc", "a\tb\nc"),
+        ("", ""),
+    ],
+)
+def test_what_could_steer_a_terminal_is_shown_as_text(text, shown):
+    assert printable(text) == shown
+
+
+@ON_A_BUSY_MACHINE
+@given(text=st.text(), length=st.integers(1, 50))
+def test_a_line_is_one_and_no_longer_than_asked(text, length):
+    line = one_line(text, length)
+
+    assert "\n" not in line
+    assert "\t" not in line
+    assert len(line) <= length
+
+
+@pytest.mark.parametrize(
+    ("text", "length", "line"),
+    [
+        ("a\n  b\t c ", 10, "a b c"),
+        ("abcdef", 6, "abcdef"),
+        ("abcdefg", 6, "abcde…"),
+        ("", 5, ""),
+    ],
+)
+def test_a_line_is_flat_and_cut(text, length, line):
+    assert one_line(text, length) == line
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1:00 min"),
+        (185, "3:05 min"),
+        (3599.4, "59:59 min"),
+        (3599.6, "1:00 h"),
+        (7800, "2:10 h"),
+        (360_000, "100:00 h"),
+    ],
+)
+def test_a_duration_is_said_in_the_unit_that_fits(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 items"), (1, "1 item"), (2, "2 items"), (10_000, "10,000 items")],
+)
+def test_one_is_singular(count, text):
+    assert plural(count, "item") == text

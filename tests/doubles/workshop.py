@@ -1,0 +1,220 @@
+"""A workshop: one manifest, one output folder and one service over several runs."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from doubles.api import FakeApi, FakeTransfer, QuickClock
+from pipeline.atomic_file import PARTIAL_FOLDER, remove_partial_files
+from pipeline.events import Event, Halted, JobChanged, Warned
+from pipeline.job import Job, JobStatus
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.ledger.writer import LedgerWriter
+from pipeline.manifest import load_manifest
+from pipeline.model import load_shipped_model
+from pipeline.planning import Plan, Selection, make_plan
+from pipeline.running.run import Run, RunResult
+from pipeline.settings import Settings
+
+HEAD = "version: 1\nname: icons\nmodel: model_wan-2-7-image\nparams: {size: 1K}\n"
+BASE_URL = "https://api.example/v1"
+SETTINGS = Settings(
+    settle_s=10.0, submit_timeout_s=5.0, first_contact_s=30.0, free_deadline_s=120.0
+)
+
+
+class CountingWriter(LedgerWriter):
+    """Says when a commit is under way, and passes a point before and after it."""
+
+    def __init__(self, ledger: Ledger, on_point: Callable[[str], None]) -> None:
+        super().__init__(ledger)
+        self.pending = 0
+        self._on_point = on_point
+
+    async def write(self, record, *arguments, **named):
+        self._on_point(f"write {record.__name__}")
+        await anyio.lowlevel.checkpoint()
+        self.pending += 1
+        try:
+            result = await super().write(record, *arguments, **named)
+        finally:
+            self.pending -= 1
+        self._on_point(f"write {record.__name__}!")
+        await anyio.lowlevel.checkpoint()
+        return result
+
+
+class Workshop:
+    """Runs the manifest again and again against the same service.
+
+    Attributes:
+        events: Of the latest run.
+        current: The run under way.
+        on_point: Called at every await point of our doubles; may cancel.
+    """
+
+    def __init__(self, folder: Path, clock: QuickClock) -> None:
+        self.folder = folder
+        self.output = folder / "output"
+        self.output.mkdir()
+        self.clock = clock
+        self.api = FakeApi(clock)
+        self.transfer = FakeTransfer(self.api)
+        self.settings = SETTINGS
+        self.events: list[Event] = []
+        self.current: Run | None = None
+        self.on_point: Callable[[str], None] = lambda _name: None
+
+    def write(self, items: str, *, files: dict[str, bytes] | None = None) -> None:
+        """Write the manifest: what stands below its head."""
+        for name, content in (files or {}).items():
+            (self.folder / name).write_bytes(content)
+        (self.folder / "icons.yaml").write_text(HEAD + items, encoding="utf-8")
+
+    def write_items(self, *names: str, **params: Any) -> None:
+        """One plain item a name; its prompt is its name."""
+        extra = "".join(f", {name}: {value}" for name, value in params.items())
+        lines = [f"  - {{id: {name}, prompt: {name}{extra}}}" for name in names]
+        self.write("items:\n" + "\n".join(lines) + "\n")
+
+    def plan(self, ledger: Ledger, **selection: Any) -> Plan:
+        return make_plan(
+            load_manifest(self.folder / "icons.yaml"),
+            self.output,
+            ledger=ledger,
+            selection=Selection(**selection),
+            models=load_shipped_model,
+        )
+
+    async def run(
+        self,
+        *,
+        meanwhile: Callable[[Run], Any] | None = None,
+        scope: anyio.CancelScope | None = None,
+        **selection: Any,
+    ) -> RunResult:
+        """One run in a process of its own, with all its time.
+
+        Args:
+            meanwhile: Awaited beside the run.
+            scope: Around the run; a cancelled one stands for a kill.
+            selection: As of the command's options.
+        """
+        self.events = []
+        self.api.forget_everything_answered()
+        self._pass_points_on()
+        remove_partial_files(self.output)
+        path = self.output / LEDGER_NAME
+        results: list[RunResult] = []
+        with Ledger(path) as ledger, Ledger(path, read_only=True) as reader:
+            plan = self.plan(reader, **selection)
+            writer = CountingWriter(ledger, self.on_point)
+            self.clock.is_busy = lambda: writer.pending > 0
+            async with writer:
+                run = self.current = Run(
+                    plan,
+                    api=self.api,
+                    transfer=self.transfer,
+                    ledger=reader,
+                    writer=writer,
+                    clock=self.clock,
+                    settings=self.settings,
+                    base_url=BASE_URL,
+                    project_id="",
+                    emulated=False,
+                    on_event=self.events.append,
+                )
+                done = anyio.Event()
+                errors: list[BaseException] = []
+
+                async def carry_out() -> None:
+                    try:
+                        with scope or contextlib.nullcontext():
+                            results.append(await run.carry_out(1))
+                    except Exception as error:  # noqa: BLE001 - raised again below
+                        errors.append(_only(error))
+                    finally:
+                        done.set()
+
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(carry_out)
+                    if meanwhile is not None:
+                        tasks.start_soon(meanwhile, run)
+                    await self.clock.run_until(done)
+                    tasks.cancel_scope.cancel()
+        if errors:
+            raise errors[0]
+        return results[0] if results else None  # type: ignore[return-value]
+
+    def _pass_points_on(self) -> None:
+        for seam in (self.api, self.transfer, self.clock):
+            seam.on_point = self.on_point
+
+    # --- what it left ---------------------------------------------------------
+
+    def job(self, item_id: str) -> Job:
+        """The newest attempt of an item."""
+        return self.attempts(item_id)[0]
+
+    def attempts(self, item_id: str) -> list[Job]:
+        """All attempts of an item, newest first."""
+        with Ledger(self.output / LEDGER_NAME, read_only=True) as ledger:
+            return ledger.find_jobs_of(item_id)
+
+    def statuses(self) -> dict[str, str]:
+        with Ledger(self.output / LEDGER_NAME, read_only=True) as ledger:
+            return {
+                job.item_id: str(job.status)
+                for job in ledger.find_latest_jobs_in(*JobStatus)
+            }
+
+    def files(self) -> set[str]:
+        """Everything in the output folder but the ledger."""
+        return {
+            path.relative_to(self.output).as_posix()
+            for path in self.output.rglob("*")
+            if path.is_file() and not path.name.startswith(LEDGER_NAME)
+        }
+
+    def partial_files(self) -> list[Path]:
+        return [
+            path for path in (self.output / PARTIAL_FOLDER).rglob("*") if path.is_file()
+        ]
+
+    def history(self, item_id: str) -> list[str]:
+        """The statuses an item went through in the latest run."""
+        return [
+            str(event.status)
+            for event in self.events
+            if isinstance(event, JobChanged) and event.item_id == item_id
+        ]
+
+    def warnings(self) -> list[str]:
+        return [event.message for event in self.events if isinstance(event, Warned)]
+
+    def halts(self) -> list[str]:
+        return [event.reason for event in self.events if isinstance(event, Halted)]
+
+    def rewrite(self, item_id: str, **changes: Any) -> None:
+        """Change a row behind everybody's back, as a kill at that instant would."""
+        with Ledger(self.output / LEDGER_NAME) as ledger:
+            job = ledger.find_jobs_of(item_id)[0]
+            ledger._connection.execute(
+                f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in changes)}"
+                " WHERE row_id = ?",
+                (*changes.values(), job.row_id),
+            )
+
+    def set(self, **changes: Any) -> None:
+        """Change settings of the next run."""
+        self.settings = replace(self.settings, **changes)
+
+
+def _only(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,75 @@
+"""``pipeline emulator`` as a process of its own, as in somebody's CI."""
+
+import asyncio
+import base64
+import json
+import signal
+import sys
+import urllib.request
+
+import pytest
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
+
+
+async def get(url: str, **headers: str) -> tuple[int, dict[str, object]]:
+    def read() -> tuple[int, dict[str, object]]:
+        request = urllib.request.Request(url, headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.load(answer)
+
+    return await asyncio.to_thread(read)
+
+
+def base_url_in(line: str) -> str:
+    return next(word for word in line.split() if word.startswith("http")).rstrip(";")
+
+
+@POSIX
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_emulator_answers_when_it_says_so_and_a_signal_ends_it(number, shell):
+    token = base64.b64encode(b"any:pair").decode()
+    async with shell.start("emulator", "--port", "0", "--seed", "7") as running:
+        base_url = base_url_in(await running.until("emulating the service at"))
+        status, teams = await get(f"{base_url}/teams", Authorization=f"Basic {token}")
+        running.signal(number)
+        done = await running.end()
+
+    assert base_url.startswith("http://127.0.0.1:")
+    assert base_url.endswith("/v1")
+    assert (status, len(teams["teams"])) == (200, 1)
+    assert (done.code, done.err) == (0, "")
+
+
+async def test_run_against_the_emulator_command_with_faults_and_a_ceiling(shell):
+    shell.write(
+        "version: 1\nname: trees\nmodel: model_wan-2-7-image\n"
+        "items:\n  - {id: '${n}', prompt: 'a ${n}', params: {size: 1280*720},"
+        " matrix: {n: [oak, elm, ash]}}\n"
+    )
+    options = ("--ceiling", "1", "--job-seconds", "0.1", "--fault", "poll-500=0.3")
+    async with shell.start("emulator", "--port", "0", *options) as running:
+        base_url = base_url_in(await running.until("emulating the service at"))
+        done = await shell.run(
+            "run",
+            "trees.yaml",
+            "--json",
+            SCENARIO_SDK_API_KEY="any",
+            SCENARIO_SDK_API_SECRET="pair",
+            SCENARIO_BASE_URL=base_url,
+        )
+        _, books = await get(f"{base_url.removesuffix('/v1')}/emulator/books")
+
+    assert done.code == 0, done.out + done.err
+    assert done.events[0]["ceiling"] == 1
+    assert (done.code, done.events[-1]["counts"]) == (0, {"saved": 3})
+    assert (books["jobs_made"], books["most_in_flight"]) == (3, 1)
+
+
+async def test_port_that_is_taken_is_a_usage_error(shell, emulator):
+    port = emulator.base_url.removesuffix("/v1").rpartition(":")[2]
+    done = await shell.run("emulator", "--port", port)
+
+    assert done.code == 2
+    assert f"cannot listen on port {port}" in done.err
+    assert "Traceback" not in done.err

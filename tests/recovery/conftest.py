@@ -1,0 +1,190 @@
+"""Commands typed in this process, beside a service whose books they cannot touch."""
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+from doubles.api import QuickClock
+from doubles.clock import ScaledClock
+from doubles.workshop import Workshop
+from end_to_end.conftest import Shell
+from knobs.world import HEAD, KEY, QUICK, SECRET, World, profile_of
+
+from pipeline.cli.main import run_command
+from pipeline.emulator import Emulator
+from pipeline.job import Job, JobStatus
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.settings import (
+    BASE_URL_VARIABLE,
+    KEY_VARIABLE,
+    PROJECT_VARIABLE,
+    SECRET_VARIABLE,
+    Settings,
+)
+
+LIMIT_S = 30.0  # for anything that is waited for
+
+# Seconds of a clock that runs a hundred times as fast as the wall.
+HASTY = replace(
+    QUICK, settle_s=2.0, free_deadline_s=20.0, submit_timeout_s=40.0, job_timeout_s=60.0
+)
+
+
+def items(*prompts: str, params: str = "{}") -> str:
+    """A manifest of items ``a``, ``b``, … with these prompts."""
+    return f"{HEAD}items:\n" + "".join(
+        f"  - {{id: {name}, prompt: {json.dumps(prompt)}, params: {params}}}\n"
+        for name, prompt in zip("abcdefghijkl", prompts, strict=False)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass(slots=True)
+class Typist:
+    """Types commands in this process, without the second that a new one takes."""
+
+    capsys: Any
+
+    async def __call__(self, *arguments: object) -> Said:
+        self.capsys.readouterr()
+        with anyio.fail_after(LIMIT_S):
+            code = await anyio.to_thread.run_sync(
+                run_command, [str(argument) for argument in arguments]
+            )
+        said = self.capsys.readouterr()
+        return Said(code=int(code), out=said.out, err=said.err)
+
+
+@dataclass(slots=True)
+class Place(World):
+    """A world whose commands can be typed too."""
+
+    command: Typist | None = None
+
+    async def type(self, name: str, *arguments: object) -> Said:
+        """A command on the manifest of the latest run."""
+        assert self.command is not None
+        manifest = self.folder / "knobs.yaml"
+        return await self.command(name, manifest, *arguments, "--output", self.output)
+
+    def attempts(self, item_id: str) -> list[Job]:
+        """All attempts of an item, newest first."""
+        with Ledger(self.output / LEDGER_NAME, read_only=True) as ledger:
+            return ledger.find_jobs_of(item_id)
+
+    def job(self, item_id: str) -> Job:
+        return self.attempts(item_id)[0]
+
+    def statuses(self) -> dict[str, JobStatus]:
+        with Ledger(self.output / LEDGER_NAME, read_only=True) as ledger:
+            return {
+                job.item_id: job.status
+                for job in ledger.find_latest_jobs_in(*JobStatus)
+            }
+
+    def lose_ledger(self) -> None:
+        for path in self.output.glob(f"{LEDGER_NAME}*"):
+            path.unlink()
+
+    @property
+    def paid(self) -> int:
+        """Jobs that were made, by anybody."""
+        return int(self.books["jobs_made"])
+
+    @property
+    def submits(self) -> int:
+        return int(self.books["submits_received"])
+
+
+def everything_in(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file, with its time and bytes; to see that nothing has changed."""
+    return {
+        path.relative_to(folder).as_posix(): (path.lstat().st_mtime_ns, data)
+        for path in sorted(folder.rglob("*"))
+        for data in [
+            os.readlink(path).encode()
+            if path.is_symlink()
+            else (path.read_bytes() if path.is_file() else b"")
+        ]
+    }
+
+
+@pytest.fixture
+def command(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    monkeypatch.chdir(tmp_path)
+    return Typist(capsys)
+
+
+@pytest.fixture
+def use(monkeypatch):
+    """Export the credentials for this service."""
+
+    def export(base_url: str, *, key: str = KEY, project_id: str = "") -> None:
+        monkeypatch.setenv(KEY_VARIABLE, key)
+        monkeypatch.setenv(SECRET_VARIABLE, SECRET)
+        monkeypatch.setenv(BASE_URL_VARIABLE, base_url)
+        monkeypatch.setenv(PROJECT_VARIABLE, project_id)
+
+    return export
+
+
+@pytest.fixture
+def place_of(tmp_path, command, use):
+    """Starts an emulator with these answers on a fast clock, and gives the place."""
+
+    @asynccontextmanager
+    async def start(
+        knobs: Mapping[str, Any] | None = None, *, settings: Settings = HASTY
+    ):
+        clock = ScaledClock()
+        profile = profile_of(**(knobs or {}))
+        async with Emulator(profile=profile, clock=clock) as emulator:
+            use(emulator.base_url)
+            yield Place(
+                folder=tmp_path,
+                emulator=emulator,
+                clock=clock,
+                settings=settings,
+                command=command,
+            )
+
+    return start
+
+
+@pytest.fixture
+async def place(place_of):
+    async with place_of() as made:
+        yield made
+
+
+@pytest.fixture
+async def workshop(tmp_path):
+    clock = QuickClock()
+    async with clock.watching_threads():
+        yield Workshop(tmp_path, clock)
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Types commands as processes of their own."""
+    return Shell(tmp_path)

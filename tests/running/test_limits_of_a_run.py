@@ -1,0 +1,236 @@
+"""Run: what ends the submitting early, and how identical requests stay apart."""
+
+import anyio
+import pytest
+from doubles.api import Fate
+
+from pipeline.errors import ExitCode, OutcomeUnknown, RateLimited
+from pipeline.events import Warned
+from pipeline.job import FailureClass, JobStatus
+
+LOST = OutcomeUnknown("no answer in time")
+TWINS = """\
+items:
+  - {id: oak, prompt: oak, params: {seed: 7}}
+  - {id: elm, prompt: oak, params: {seed: 7}}
+"""
+NAMES = [f"tree-{number}" for number in range(10)]
+
+
+# --- identical requests ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["nothing made", "made"])
+async def test_of_two_identical_requests_a_lost_one_never_takes_the_others_job(
+    workshop, after
+):
+    workshop.write(TWINS)
+    workshop.api.fail_next("submit", LOST, after=after)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert workshop.api.paid_by_prompt() == {"oak": 2}
+    assert workshop.job("oak").remote_id != workshop.job("elm").remote_id
+
+
+async def test_while_an_identical_submit_waits_for_its_answer_nothing_is_adopted(
+    workshop,
+):
+    """The job in the list is the slow submit's; the lost one made none."""
+    workshop.write(TWINS)
+    release = workshop.api.hold_next("submit", after=True)
+    workshop.api.fail_next("submit", LOST)
+    during = []
+
+    async def look(_run):
+        await workshop.clock.sleep(30)
+        during.append(workshop.job("elm").status)
+        release.set()
+
+    result = await workshop.run(meanwhile=look)
+
+    assert during == [JobStatus.UNKNOWN]
+    assert result.exit_code is ExitCode.OK
+    assert workshop.api.paid_by_prompt() == {"oak": 2}
+    assert workshop.job("oak").remote_id == "job_1"
+    assert workshop.job("elm").remote_id == "job_2"
+
+
+async def test_both_lost_identical_requests_are_paid_once_each(workshop):
+    workshop.write(TWINS)
+    workshop.api.fail_next("submit", LOST, after=True)
+    workshop.api.fail_next("submit", LOST)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert workshop.api.paid_by_prompt() == {"oak": 2}
+    assert {workshop.job(name).remote_id for name in ("oak", "elm")} == {
+        "job_1",
+        "job_2",
+    }
+
+
+async def test_a_job_that_surfaces_after_the_resubmit_is_booked_and_said_aloud(
+    workshop,
+):
+    """The list lags longer than the settling time: the one case that costs money."""
+    names = ["oak", "elm", "fir", "yew"]
+    workshop.write_items(*names)
+    workshop.api.duration_s = 60.0
+    workshop.api.fail_next(
+        "submit", LOST, after=True, where=lambda _m, inputs: inputs["prompt"] == "oak"
+    )
+    workshop.api.readable_ceiling = 4
+
+    def blind(_which, _token, page):
+        jobs = tuple(job for job in page.jobs if job.remote_id not in hidden)
+        return type(page)(jobs=jobs, next_token=page.next_token)
+
+    async def surface(_run):
+        await workshop.clock.sleep(40)
+        hidden.clear()
+
+    hidden = {"job_1"}
+    workshop.api.tamper = blind
+    result = await workshop.run(meanwhile=surface)
+
+    assert result.exit_code is ExitCode.OK
+    assert workshop.api.paid_by_prompt()["oak"] == 2
+    booked = [
+        job
+        for job in workshop.attempts("oak")
+        if job.failure and job.failure.kind is FailureClass.DUPLICATE
+    ]
+    assert [job.remote_id for job in booked] == ["job_1"]
+    said = [event for event in workshop.events if isinstance(event, Warned)]
+    assert any("paid for twice" in event.message for event in said)
+
+
+# --- the user's limits ---------------------------------------------------------------------
+
+
+async def test_at_its_deadline_a_run_stops_submitting_and_collects(workshop):
+    workshop.write_items(*NAMES)
+    workshop.api.readable_ceiling = 2
+    workshop.set(deadline_s=15.0)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.INTERRUPTED
+    assert result.counts == {"saved": 4, "not_submitted": 6}
+    assert workshop.halts() == ["the deadline of this run is reached"]
+    assert workshop.clock.monotonic_s() < 30
+
+
+async def test_a_deadline_that_is_not_reached_changes_nothing(workshop):
+    workshop.write_items("oak")
+    workshop.set(deadline_s=1000.0)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert workshop.clock.monotonic_s() < 30
+
+
+@pytest.mark.parametrize(
+    ("limits", "failed"),
+    [({"fail_count": 1}, 1), ({"fail_count": 3}, 3), ({"fail_share": 0.15}, 2)],
+    ids=["fail fast", "three", "a share"],
+)
+async def test_more_failures_than_allowed_stop_the_submitting(workshop, limits, failed):
+    workshop.write_items(*NAMES)
+    workshop.api.readable_ceiling = 1
+    for name in NAMES:
+        workshop.api.script(name, Fate(ends="failure", error="no luck"))
+    workshop.set(**limits)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.ITEMS_FAILED
+    assert result.counts["failed"] in {failed, failed + 1}
+    assert result.counts["not_submitted"] >= 10 - failed - 1
+    assert len(workshop.halts()) == 1
+
+
+async def test_fewer_failures_than_allowed_stop_nothing(workshop):
+    workshop.write_items(*NAMES)
+    workshop.api.script("tree-3", Fate(ends="failure", error="no luck"))
+    workshop.set(fail_count=2, fail_share=0.1)
+
+    result = await workshop.run()
+
+    assert result.counts == {"saved": 9, "failed": 1}
+    assert workshop.halts() == []
+
+
+async def test_a_limit_of_items_is_submitted_and_no_more(workshop):
+    workshop.write_items(*NAMES)
+
+    result = await workshop.run(limit=3)
+
+    assert result.counts == {"saved": 3}
+    assert len(workshop.api.jobs) == 3
+
+
+# --- pace ------------------------------------------------------------------------------------
+
+
+async def test_a_cooldown_delays_the_submits_and_not_the_collecting(workshop):
+    workshop.write_items("oak", "elm")
+    workshop.api.fail_next(
+        "submit",
+        RateLimited("slow down", retry_after_s=100.0),
+        where=lambda _model, inputs: inputs["prompt"] == "elm",
+    )
+    saved = []
+
+    async def look(_run):
+        await workshop.clock.sleep(60)
+        saved.append(workshop.job("oak").status)
+
+    result = await workshop.run(meanwhile=look)
+
+    assert saved == [JobStatus.SAVED]
+    assert result.counts == {"saved": 2}
+    assert workshop.clock.monotonic_s() >= 100
+
+
+async def test_submits_that_are_lost_one_after_the_other_slow_down(workshop):
+    workshop.write_items(*NAMES)
+    workshop.set(posts=1)
+    workshop.api.fail_next("submit", LOST, after=True, times=8)
+    times = []
+
+    def note(point):
+        if point == "submit":
+            times.append(workshop.clock.monotonic_s())
+
+    workshop.on_point = note
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert workshop.api.paid_by_prompt() == dict.fromkeys(NAMES, 1)
+    assert times[8] - times[0] >= 1 + 2 + 4 + 8
+
+
+async def test_ten_thousand_items_are_not_ten_thousand_tasks(workshop):
+    workshop.write(
+        "items:\n  - id: tree-${a}-${b}\n    prompt: tree ${a} ${b}\n    matrix:\n"
+        f"      a: [{', '.join(map(str, range(25)))}]\n"
+        f"      b: [{', '.join(map(str, range(40)))}]\n"
+    )
+    workshop.api.readable_ceiling = 3
+    most = []
+
+    async def count(run):
+        await workshop.clock.sleep(12)
+        most.append(len([task for task in anyio.get_running_tasks() if task.name]))
+        run.stop()
+
+    result = await workshop.run(meanwhile=count)
+
+    assert most[0] < workshop.settings.ahead + 40
+    assert result.counts["saved"] == len(workshop.api.jobs) <= 8
+    assert sum(result.counts.values()) == 1000

@@ -1,0 +1,300 @@
+"""Downloader: only a whole, right file comes out; a fresh URL is asked for until then."""
+
+import hashlib
+import io
+
+import anyio
+import pytest
+from doubles.api import Body, FakeTransfer, png_bytes
+from PIL import Image
+
+from pipeline.api.cdn import UrlExpired
+from pipeline.atomic_file import CHUNK_SIZE_BYTES, PARTIAL_FOLDER
+from pipeline.errors import DownloadFailed, OutputError, Unavailable
+from pipeline.job import AssetId
+from pipeline.settings import Settings
+from pipeline.stages.downloader import BrokenFile, Downloader, FetchSpec, fetch
+
+SETTINGS = Settings(free_deadline_s=30.0, downloads=3)
+NOISE = Image.effect_noise((64, 48), 90).convert("RGB")
+
+
+def jpeg() -> bytes:
+    target = io.BytesIO()
+    NOISE.save(target, "JPEG")
+    return target.getvalue()
+
+
+@pytest.fixture
+def asset_id(api, clock):
+    job = api.add_job()
+    clock.jump(10)
+    return job.asset_ids[0]
+
+
+@pytest.fixture
+def downloader(api, transfer, clock):
+    return Downloader(transfer, clock, SETTINGS, resolve=api.find_asset)
+
+
+@pytest.fixture
+def download(downloader, finish, asset_id, tmp_path):
+    return lambda: finish(lambda: downloader.download(asset_id, tmp_path))
+
+
+def partial_files(folder):
+    return list((folder / PARTIAL_FOLDER).glob("*"))
+
+
+async def test_a_file_comes_whole_measured_and_hashed(download, api, asset_id):
+    receipt = await download()
+
+    content = api.files[asset_id]
+    assert receipt.partial.read_bytes() == content
+    assert receipt.sha256 == hashlib.sha256(content).hexdigest()
+    assert (receipt.size_bytes, receipt.media_type) == (len(content), "image/png")
+    assert (receipt.width_px, receipt.height_px) == (8, 6)
+
+
+async def test_the_type_is_that_of_the_content(download, api, asset_id):
+    api.files[asset_id] = jpeg()
+
+    receipt = await download()
+
+    assert receipt.media_type == "image/jpeg"
+
+
+HTML = b"<!doctype html><title>Sign in</title>"
+PNG = png_bytes("red", 64, 48)
+BROKEN = {
+    "cut short": Body(cut_at=40),
+    "cut short, no length announced": Body(cut_at=40, announced=None),
+    "longer than announced": Body(content=PNG + b"tail", announced=len(PNG)),
+    "another length than the record says": Body(content=PNG),
+    "a web page": Body(content=HTML, announced=None),
+    "broken off": Body(cut_at=40, breaks=Unavailable("reset")),
+    "refused": Unavailable("HTTP 503", status=503),
+    "expired": UrlExpired("HTTP 403"),
+}
+
+
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+async def test_whatever_is_wrong_is_tried_again_with_a_fresh_url(
+    download, transfer, api, asset_id, tmp_path, *, answer
+):
+    transfer.answer_next(answer)
+
+    receipt = await download()
+
+    assert receipt.partial.read_bytes() == api.files[asset_id]
+    assert len(set(transfer.reads)) == 2
+    assert partial_files(tmp_path) == [receipt.partial]
+
+
+@pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
+async def test_what_stays_wrong_fails_at_the_deadline_and_leaves_no_file(
+    download, transfer, clock, tmp_path, answer
+):
+    transfer.answer_next(*[answer] * 100)
+    before_s = clock.monotonic_s()
+
+    with pytest.raises(DownloadFailed):
+        await download()
+
+    assert clock.monotonic_s() - before_s == SETTINGS.free_deadline_s
+    assert partial_files(tmp_path) == []
+
+
+def spec_of(folder, content, **changes):
+    values = {
+        "asset_id": AssetId("asset_1"),
+        "url": "https://cdn.cloud.scenario.com/asset_1?Signature=x&at=0",
+        "output": folder,
+        "size_bytes": len(content),
+        "kind": "image",
+        "media_type": "image/png",
+    }
+    return FetchSpec(**{**values, **changes})
+
+
+@pytest.fixture
+def fetch_bytes(api, tmp_path):
+    """Fetch exactly these bytes, as announced."""
+
+    async def run(content, **changes):
+        api.files[AssetId("asset_1")] = content
+        return await fetch(spec_of(tmp_path, content, **changes), FakeTransfer(api))
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "content",
+    [HTML, b"\0\1\2 bytes", jpeg()[:900], PNG[:-12], b"", b"%PDF-1.7"],
+    ids=["html", "unknown", "half a JPEG", "PNG without end", "empty", "PDF"],
+)
+async def test_an_image_that_is_none_is_broken_even_at_the_announced_length(
+    fetch_bytes, tmp_path, content
+):
+    with pytest.raises(BrokenFile):
+        await fetch_bytes(content, size_bytes=len(content) or None)
+
+    assert partial_files(tmp_path) == []
+
+
+async def test_a_web_page_in_place_of_a_model_is_broken(fetch_bytes):
+    with pytest.raises(BrokenFile, match="web page"):
+        await fetch_bytes(HTML, kind="3d", media_type="model/gltf-binary")
+
+
+async def test_a_web_page_that_was_asked_for_is_none(fetch_bytes):
+    receipt = await fetch_bytes(HTML, kind="document", media_type="text/html")
+
+    assert receipt.media_type == "text/html"
+
+
+async def test_what_is_no_picture_is_taken_by_its_length_and_has_no_size(fetch_bytes):
+    receipt = await fetch_bytes(b"glTF" + bytes(100), kind="3d", media_type="")
+
+    assert receipt.media_type == "model/gltf-binary"
+    assert receipt.width_px is None
+
+
+async def test_a_model_that_is_cut_short_shows_by_its_length_alone(
+    api, tmp_path, transfer
+):
+    content = b"glTF" + bytes(100)
+    api.files[AssetId("asset_1")] = content
+    transfer.answer_next(Body(cut_at=60))
+
+    with pytest.raises(BrokenFile, match="60 of 104 bytes"):
+        await fetch(spec_of(tmp_path, content, kind="3d"), transfer)
+
+
+async def test_unknown_bytes_keep_the_type_that_the_service_says(fetch_bytes):
+    receipt = await fetch_bytes(b"\0\1\2", kind="", media_type="model/x-secret")
+
+    assert receipt.media_type == "model/x-secret"
+
+
+async def test_two_announcements_that_disagree_are_not_downloaded(
+    api, tmp_path, transfer
+):
+    api.files[AssetId("asset_1")] = PNG
+    transfer.answer_next(Body(announced=5))
+
+    with pytest.raises(BrokenFile, match="5 bytes announced"):
+        await fetch(spec_of(tmp_path, PNG), transfer)
+
+    assert not (tmp_path / PARTIAL_FOLDER).exists()
+
+
+async def test_a_file_without_any_announced_length_is_taken_by_its_content(
+    api, tmp_path, transfer
+):
+    api.files[AssetId("asset_1")] = PNG
+    transfer.answer_next(Body(announced=None))
+
+    receipt = await fetch(spec_of(tmp_path, PNG, size_bytes=None), transfer)
+
+    assert receipt.size_bytes == len(PNG)
+
+
+async def test_a_stream_without_an_end_is_cut_where_it_exceeds_the_announcement(
+    tmp_path,
+):
+    sent = []
+
+    class Endless(FakeTransfer):
+        async def _chunks(self, _content, _breaks):
+            while True:
+                sent.append(1)
+                yield bytes(CHUNK_SIZE_BYTES)
+
+    class Files:
+        files = {AssetId("asset_1"): bytes(3 * CHUNK_SIZE_BYTES)}  # noqa: RUF012
+
+        class clock:  # noqa: N801
+            monotonic_s = staticmethod(lambda: 0.0)
+
+    size_bytes = 3 * CHUNK_SIZE_BYTES
+    with pytest.raises(BrokenFile, match="more than"):
+        await fetch(spec_of(tmp_path, b"", size_bytes=size_bytes), Endless(Files()))
+
+    assert len(sent) == 4
+    assert partial_files(tmp_path) == []
+
+
+async def test_no_more_downloads_than_allowed_are_open_at_a_time(
+    downloader, api, transfer, clock, *, tmp_path, finish
+):
+    jobs = [api.add_job({"prompt": str(number)}) for number in range(12)]
+    clock.jump(10)
+
+    async def everyone():
+        async with anyio.create_task_group() as tasks:
+            for job in jobs:
+                tasks.start_soon(downloader.download, job.asset_ids[0], tmp_path)
+
+    await finish(everyone)
+
+    assert transfer.most_open == SETTINGS.downloads
+    assert len(partial_files(tmp_path)) == 12
+
+
+async def test_a_try_that_waits_holds_no_place_of_the_downloads(
+    downloader, api, transfer, clock, tmp_path
+):
+    bad = api.add_job({"prompt": "bad"}).asset_ids[0]
+    good = api.add_job({"prompt": "good"}).asset_ids[0]
+    clock.jump(10)
+    transfer.answer_next(*[Unavailable("503")] * 3)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(downloader.download, bad, tmp_path)
+        await clock.settle()
+        receipt = await downloader.download(good, tmp_path)
+        tasks.cancel_scope.cancel()
+
+    assert receipt.size_bytes == len(api.files[good])
+
+
+async def test_a_disk_that_cannot_be_written_is_no_fault_of_the_asset(
+    download, tmp_path
+):
+    (tmp_path / PARTIAL_FOLDER).write_text("a file where a folder should be")
+
+    with pytest.raises(OutputError):
+        await download()
+
+
+async def test_a_cancelled_download_leaves_no_partial_file(
+    downloader, transfer, clock, asset_id, tmp_path
+):
+    scope = anyio.CancelScope()
+    chunks = []
+
+    def cut(point):
+        chunks.append(point)
+        if chunks.count("read!") == 2:
+            scope.cancel()
+
+    transfer.on_point = cut
+    with scope:
+        await downloader.download(asset_id, tmp_path)
+
+    assert scope.cancelled_caught
+    assert partial_files(tmp_path) == []
+
+
+async def test_neither_a_spec_nor_an_error_shows_the_signature(
+    download, transfer, api, asset_id, tmp_path
+):
+    transfer.answer_next(*[UrlExpired("HTTP 403")] * 100)
+
+    with pytest.raises(DownloadFailed) as raised:
+        await download()
+
+    assert "Signature" not in repr(spec_of(tmp_path, PNG))
+    assert "Signature" not in f"{raised.value!r} {raised.value.hint}"

@@ -1,0 +1,275 @@
+"""Imports point one way: the ladder, one door for each library, nothing heavy early."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "pipeline"
+
+# Each area, a folder or a module of ``pipeline``, and what it may import when it is
+# imported itself. A new area needs a line here: on which step does it stand?
+LADDER = {
+    "version": "",
+    "errors": "",
+    "clock": "",
+    "media_type": "",
+    "fault_points": "",
+    "job": "",
+    "wording": "job",
+    "settings": "errors",
+    "fingerprint": "job",
+    "echo": "job",
+    "atomic_file": "errors media_type",
+    "model": "job wording",
+    "model_inputs": "job model wording",
+    "manifest": "errors job media_type model model_inputs wording",
+    "api": "atomic_file clock errors job settings version",
+    "ledger": "clock errors job",
+    "planning": "errors fingerprint job ledger manifest model",
+    "stages": "api atomic_file clock echo errors fault_points job media_type settings version",
+    "events": "job stages",
+    "failure": "api errors job stages",
+    "rebuild": "atomic_file clock errors job ledger stages",
+    "verification": "atomic_file job stages",
+    "running": "api clock echo errors events failure fault_points fingerprint job ledger planning rebuild settings stages",
+    "launch": "api atomic_file clock errors events job ledger manifest model planning rebuild running settings version",
+    "resolution": "api clock echo errors job launch ledger running settings",
+    "emulator": "clock",
+    "cli": "api clock emulator errors events job launch manifest planning resolution running settings stages verification version",
+    "__main__": "cli",
+    "pipeline": "version",
+}
+
+# What of ``api`` is seen from outside of it. ``client`` and ``cdn`` bring aiohttp.
+API_DOORS = {
+    "stages": {"interface", "listing", "retry", "wire"},
+    "failure": {"interface", "wire"},
+    "running": {"interface", "listing", "retry"},
+    "launch": {"interface"},
+    "resolution": {"interface", "wire"},
+    "cli": {"client", "interface"},
+}
+
+# One library, one door. ``doctor`` says which SQLite there is.
+DOORS = {
+    "aiohttp": ("pipeline.api.", "pipeline.emulator."),
+    "yarl": ("pipeline.api.cdn",),
+    "sqlite3": ("pipeline.ledger.", "pipeline.cli.doctor"),
+    "yaml": ("pipeline.manifest.source",),
+    "aiofiles": ("pipeline.atomic_file",),
+    "filelock": ("pipeline.launch",),
+    "rich": ("pipeline.cli.",),
+    "click": ("pipeline.cli.",),
+    "pydantic": ("pipeline.manifest.", "pipeline.model"),
+    "dotenv": ("pipeline.settings",),
+    "keyring": ("pipeline.settings",),
+    "PIL": ("pipeline.stages.image_check", "pipeline.emulator."),
+    "msgspec": ("pipeline.api.wire", "pipeline.stages.sidecar", "pipeline.emulator."),
+}
+
+# Imported inside of functions alone, because it is slow or seldom there.
+LATE_ONLY = {"PIL", "dotenv", "keyring"}
+
+
+def _name_of(path):
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {_name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def _is_for_types(node):
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+
+
+def _walk(node, *, late):
+    """The import statements: those run at import, or those inside of functions."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            if not late:
+                yield child
+        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            if late:
+                yield from _walk(child, late=False)
+        elif not _is_for_types(child):
+            yield from _walk(child, late=late)
+
+
+def imports_of(module, *, late=False):
+    """Names of the modules that a module imports, ours by their own full name."""
+    for node in _walk(ast.parse(MODULES[module].read_text("utf-8")), late=late):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+            continue
+        assert node.level == 0, f"{module}: imports are absolute"
+        for alias in node.names:
+            inner = f"{node.module}.{alias.name}"
+            yield inner if inner in MODULES else node.module
+
+
+def area_of(module):
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else "pipeline"
+
+
+OURS = {
+    module: {name for name in imports_of(module) if name.split(".")[0] == "pipeline"}
+    for module in MODULES
+}
+
+
+def test_every_area_stands_on_the_ladder():
+    assert {area_of(module) for module in MODULES} == set(LADDER)
+
+
+def test_the_ladder_has_no_cycle():
+    graph = {area: may.split() for area, may in LADDER.items()}
+
+    assert set().union(*graph.values()) <= set(graph)
+    TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize("area", LADDER)
+def test_an_area_imports_only_what_stands_below_it(area):
+    wrong = {
+        f"{module} imports {name}"
+        for module, names in OURS.items()
+        if area_of(module) == area
+        for name in names
+        if area_of(name) not in {area, *LADDER[area].split()}
+    }
+
+    assert not wrong
+
+
+def test_no_two_modules_import_each_other():
+    TopologicalSorter(OURS).prepare()  # raises CycleError, which names them
+
+
+def test_the_api_is_seen_through_its_interface():
+    seen = {}
+    for module, names in OURS.items():
+        if area_of(module) != "api":
+            for name in names:
+                if area_of(name) == "api":
+                    seen.setdefault(area_of(module), set()).add(name.split(".")[-1])
+
+    assert not {
+        f"{area} sees api.{name}"
+        for area, names in seen.items()
+        for name in names - API_DOORS.get(area, set())
+    }
+
+
+def test_the_stages_know_neither_ledger_nor_client():
+    for module in MODULES:
+        if area_of(module) == "stages":
+            names = {*imports_of(module), *imports_of(module, late=True)}
+            assert not {name for name in names if "ledger" in name}, module
+            assert not names & {"pipeline.api.client", "pipeline.api.cdn"}, module
+
+
+def test_the_emulator_is_written_from_the_contract_alone():
+    seen = {
+        name
+        for module in MODULES
+        if area_of(module) == "emulator"
+        for name in (*imports_of(module), *imports_of(module, late=True))
+        if name.split(".")[0] == "pipeline" and area_of(name) != "emulator"
+    }
+
+    assert seen <= {"pipeline.clock"}
+
+
+def test_the_emulator_is_started_by_the_command_line_and_the_launch_alone():
+    users = {
+        module
+        for module in MODULES
+        if area_of(module) != "emulator"
+        for name in (*imports_of(module), *imports_of(module, late=True))
+        if name.startswith("pipeline.emulator")
+    }
+
+    assert users <= {"pipeline.launch", "pipeline.cli.serving"}
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_a_library_has_one_door(library):
+    users = {
+        module
+        for module in MODULES
+        for name in (*imports_of(module), *imports_of(module, late=True))
+        if name.split(".")[0] == library
+    }
+
+    assert not {module for module in users if not module.startswith(DOORS[library])}
+
+
+@pytest.mark.parametrize("library", sorted(LATE_ONLY))
+def test_a_slow_library_is_imported_when_it_is_needed(library):
+    early = {
+        module
+        for module in MODULES
+        for name in imports_of(module)
+        # The emulator draws; who starts it imports it late as a whole.
+        if name.split(".")[0] == library and area_of(module) != "emulator"
+    }
+
+    assert not early
+
+
+def loaded_by(code):
+    """The top-level names of all modules that are loaded after some code ran."""
+    script = (
+        f"import sys\n{code}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+HEAVY = {
+    "aiohttp",
+    "rich",
+    "pydantic",
+    "yaml",
+    "PIL",
+    "anyio",
+    "msgspec",
+    "sqlite3",
+    "asyncio",
+}
+HELP = """
+from pipeline.cli.main import main
+sys.argv = ["pipeline", {arguments}]
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+"""
+
+
+@pytest.mark.parametrize("arguments", ["'--help'", "'--version'", "'run', '--help'"])
+def test_help_loads_nothing_heavy(arguments):
+    loaded = loaded_by(HELP.format(arguments=arguments))
+
+    assert "click" in loaded
+    assert not loaded & HEAVY
+
+
+def test_planning_loads_no_http():
+    """What touches nothing needs no network: 250 ms saved."""
+    loaded = loaded_by("import pipeline.launch, pipeline.running.run")
+
+    assert "anyio" in loaded
+    assert not loaded & {"aiohttp", "PIL", "rich", "click", "dotenv"}
