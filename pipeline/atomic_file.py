@@ -27,6 +27,7 @@ from pipeline.media_type import HEAD_SIZE_BYTES
 
 PARTIAL_FOLDER = ".partial"
 FILE_MODE = 0o644  # never writable by group or world, whatever the umask allows
+FOLDER_MODE = 0o755
 CHUNK_SIZE_BYTES = 1 << 20  # 1.5 to 2.2 times the throughput of 64 KiB
 
 
@@ -69,7 +70,7 @@ class PartialFile:
 
     async def __aenter__(self) -> Self:
         with storage_errors(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
             self._writer = _DigestingWriter(self.path)
         self._file = wrap_in_threads(self._writer)
         return self
@@ -138,7 +139,7 @@ def put_in_place(partial: Path, output: Path, name: str) -> Path:
                 f"{target} leads outside of the output folder",
                 hint="remove the link and run again",
             )
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
         partial.replace(target)
     return target
 
@@ -153,7 +154,7 @@ def write_in_place(content: bytes, output: Path, name: str) -> Path:
     """
     partial = _new_partial_path(output)
     with storage_errors(partial):
-        partial.parent.mkdir(parents=True, exist_ok=True)
+        partial.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
         try:
             with _DigestingWriter(partial) as file:
                 file.write(content)

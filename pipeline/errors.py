@@ -5,8 +5,7 @@
     PipelineError
     ├── InputError                nothing has started; a person must edit something
     │   ├── UsageError            options or environment that cannot be obeyed
-    │   ├── ManifestError         every fault of the manifest at once
-    │   └── PlanError             two items for one file; a plan that has moved
+    │   └── ManifestError         every fault of the manifest at once
     ├── JobError                  this job stops, the run goes on
     │   ├── Rejected              the service refused the request: 400, 404, 413, 422
     │   ├── GenerationFailed      the service tried and failed
@@ -50,6 +49,19 @@ class ExitCode(IntEnum):
     STORAGE = 11
     UNREACHABLE = 12
     INTERRUPTED = 130
+
+
+# Where several hold, the first of these is the exit code of the process.
+PRECEDENCE = (
+    ExitCode.BUG,
+    ExitCode.STORAGE,
+    ExitCode.ACCESS,
+    ExitCode.UNREACHABLE,
+    ExitCode.BUDGET,
+    ExitCode.LEFT_IN_FLIGHT,
+    ExitCode.UNKNOWN_OUTCOME,
+    ExitCode.ITEMS_FAILED,
+)
 
 
 class PipelineError(Exception):
@@ -118,10 +130,6 @@ class ManifestError(InputError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(sorted(faults))
         super().__init__("\n".join(str(fault) for fault in self.faults))
-
-
-class PlanError(InputError):
-    """The items cannot be carried out together."""
 
 
 # --- one job stops ------------------------------------------------------------

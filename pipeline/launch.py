@@ -17,7 +17,7 @@ import anyio.to_thread
 from filelock import FileLock, Timeout
 
 from pipeline.api.interface import FileTransfer, GenerationApi
-from pipeline.atomic_file import remove_partial_files, storage_errors
+from pipeline.atomic_file import FOLDER_MODE, remove_partial_files, storage_errors
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import ExitCode, LedgerBusy, PipelineError, UsageError
 from pipeline.events import Launched, ProgressCallback
@@ -140,20 +140,21 @@ async def run(
     )
     folder = output_folder(loaded, output=output, emulate=emulate)
     with holding_output(folder, service) as (ledger, reader):
-        plan = await anyio.to_thread.run_sync(
-            partial(
-                make_plan,
-                loaded,
-                folder,
-                ledger=reader,
-                selection=selection,
-                models=load_shipped_model,
-            )
-        )
+        # Before the plan: damage that is found in planning has to leave a trace.
         run_id = ledger.record_run_started(clock.utc_now())
         result: RunResult | None = None
         code = ExitCode.BUG
         try:
+            plan = await anyio.to_thread.run_sync(
+                partial(
+                    make_plan,
+                    loaded,
+                    folder,
+                    ledger=reader,
+                    selection=selection,
+                    models=load_shipped_model,
+                )
+            )
             if _has_nothing_to_do(plan, reader):
                 result = _nothing_done(plan, run_id, on_event)
             else:
@@ -345,7 +346,7 @@ def _locked(folder: Path) -> Iterator[None]:
         OutputError: The folder cannot be made.
     """
     with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK_NAME, mode=0o644)
         try:
             lock.acquire(blocking=False)

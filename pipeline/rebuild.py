@@ -38,6 +38,7 @@ def open_for_writing(output: Path) -> Ledger:
         ledger = Ledger(path)
         try:
             ledger.check()
+            is_empty = not ledger.count_by_status()
         except BaseException:
             ledger.close()
             raise
@@ -48,7 +49,7 @@ def open_for_writing(output: Path) -> Ledger:
         _salvage(aside, ledger)
         rebuild(ledger, output)
     else:
-        if not ledger.count_by_status():
+        if is_empty:
             rebuild(ledger, output)
     return ledger
 

@@ -66,7 +66,6 @@ def test_an_error_without_a_text_says_what_its_class_is():
         ("InputError", 2),
         ("UsageError", 2),
         ("ManifestError", 2),
-        ("PlanError", 2),
         ("JobError", 3),
         ("Rejected", 3),
         ("OutcomeUnknown", 5),

@@ -21,6 +21,14 @@ from pipeline.version import __version__
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
 
 
+def _check_force(options: dict[str, Any]) -> None:
+    if options["force"] and not options["select"]:
+        raise UsageError(
+            "--force needs --select: it pays again for what is finished",
+            hint="name the items: --force --select 'tree-*'",
+        )
+
+
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, message="scenario-pipeline %(version)s")
 def cli() -> None:
@@ -54,6 +62,7 @@ def plan(manifest: Path, **options: Any) -> ExitCode:
     """Show what a run would do to each item and why. Free."""
     from pipeline.cli.reading import plan_command
 
+    _check_force(options)
     return plan_command(manifest, **options)
 
 
@@ -69,11 +78,7 @@ def run(manifest: Path, **options: Any) -> ExitCode:
     """Make what is missing; finished items are left alone. Spends."""
     from pipeline.cli.running import run_command
 
-    if options["force"] and not options["select"]:
-        raise UsageError(
-            "--force needs --select: it pays again for what is finished",
-            hint="name the items: --force --select 'tree-*'",
-        )
+    _check_force(options)
     return run_command(manifest, RunOptions(**options))
 
 

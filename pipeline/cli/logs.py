@@ -1,6 +1,7 @@
 """Logging, configured here alone: to stderr with --debug, to a file with --log-file."""
 
 import logging
+import os
 import time
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def configure_logging(*, debug: bool, log_file: Path | None) -> None:
         handlers.append(logging.StreamHandler())
     if log_file is not None:
         try:
+            # Made here, so that neither group nor world may write whatever the umask.
+            os.close(os.open(log_file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644))
             handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
         except OSError as error:
             raise OutputError(f"cannot write {log_file}: {error.strerror}") from error

@@ -27,15 +27,7 @@ def validate_command(manifest: Path, *, allow_outside: bool, as_json: bool) -> E
     except ManifestError as error:
         if not as_json:
             raise
-        for fault in error.faults:
-            print_json(
-                event="fault",
-                file=fault.file,
-                line=fault.line,
-                column=fault.column,
-                message=fault.message,
-                hint=fault.hint,
-            )
+        print_faults(error)
         print_json(event="done", exit_code=int(error.exit_code))
         return error.exit_code
     for warning in loaded.warnings:
@@ -125,7 +117,7 @@ def status_command(
             output=str(folder),
             items=loaded.item_count,
             counts={str(status): counts[status] for status in JobStatus},
-            cost={"charged": str(charged)},
+            cost={"charged": float(charged)},
         )
         return ExitCode.OK
     click.echo(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {folder}")
@@ -174,6 +166,19 @@ def verify_command(output: Path, *, as_json: bool) -> ExitCode:
 def failure_line(item_id: str, reason: str) -> str:
     """``x oak: why``, in one line."""
     return f"x {one_line(item_id)}: {one_line(reason) or 'no reason given'}"
+
+
+def print_faults(error: ManifestError) -> None:
+    """A line of JSON for each fault."""
+    for fault in error.faults:
+        print_json(
+            event="fault",
+            file=fault.file,
+            line=fault.line,
+            column=fault.column,
+            message=fault.message,
+            hint=fault.hint,
+        )
 
 
 def print_json(**fields: Any) -> None:

@@ -18,11 +18,11 @@ import click
 from pipeline.cli.logs import configure_logging
 from pipeline.cli.options import RunOptions
 from pipeline.cli.progress import Progress
-from pipeline.cli.reading import failure_line, print_json
+from pipeline.cli.reading import failure_line, print_faults, print_json
 from pipeline.cli.screen import LiveScreen, PlainScreen, QuietScreen, Screen
 from pipeline.cli.text import duration, one_line, plural
 from pipeline.clock import SystemClock
-from pipeline.errors import ExitCode, PipelineError, UsageError
+from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
 from pipeline.events import Event, Halted, JobChanged, Launched, Warned
 from pipeline.launch import output_folder, plan, run
 from pipeline.manifest import Manifest, load_manifest
@@ -47,7 +47,6 @@ def run_command(
             hint="use --limit N to bound how much is submitted",
         )
     configure_logging(debug=options.debug, log_file=options.log_file)
-    loaded = load_manifest(manifest, allow_outside=options.allow_outside)
     selection = Selection(
         globs=options.select,
         limit=options.limit,
@@ -55,45 +54,55 @@ def run_command(
         only_failed=only_failed,
         only_fetch=only_fetch,
     )
-    folder = output_folder(loaded, output=options.output, emulate=options.emulate)
-    _confirm(loaded, folder, options, selection)
     progress = Progress(SystemClock())
-    screen = _screen(loaded, folder, options, progress)
     result: RunResult | None = None
     code = ExitCode.BUG
     try:
-        with screen:
-
-            def on_event(event: Event) -> None:
-                progress.take(event)
-                screen.take(event)
-                if options.as_json:
-                    with _whoever_reads():
-                        _print_event(event)
-
-            with _signals(screen) as on_start:
-                result = asyncio.run(
-                    run(
-                        loaded,
-                        output=folder,
-                        emulate=options.emulate,
-                        selection=selection,
-                        settings=_settings(options),
-                        on_event=on_event,
-                        on_start=on_start,
-                    )
-                )
+        result = _carry_out(manifest, options, selection, progress)
         code = result.exit_code
-        if not options.quiet:
-            _tell_result(progress, result, folder, screen)
     except PipelineError as error:
         code = error.exit_code
+        if options.as_json and isinstance(error, ManifestError):
+            print_faults(error)
         raise
     finally:
         if options.as_json:
             with _whoever_reads():
                 _print_done(progress, result, code)
     return code
+
+
+def _carry_out(
+    manifest: Path, options: RunOptions, selection: Selection, progress: Progress
+) -> RunResult:
+    settings = _settings(options)
+    loaded = load_manifest(manifest, allow_outside=options.allow_outside)
+    folder = output_folder(loaded, output=options.output, emulate=options.emulate)
+    _confirm(loaded, folder, options, selection)
+    screen = _screen(loaded, folder, options, progress)
+
+    def on_event(event: Event) -> None:
+        progress.take(event)
+        screen.take(event)
+        if options.as_json:
+            with _whoever_reads():
+                _print_event(event)
+
+    with screen, _signals(screen) as on_start:
+        result = asyncio.run(
+            run(
+                loaded,
+                output=folder,
+                emulate=options.emulate,
+                selection=selection,
+                settings=settings,
+                on_event=on_event,
+                on_start=on_start,
+            )
+        )
+    if not options.quiet:
+        _tell_result(progress, result, folder, screen)
+    return result
 
 
 @contextmanager

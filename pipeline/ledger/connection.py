@@ -61,8 +61,9 @@ class SqliteErrors:
                 f"{self._path} is locked by another program",
                 hint="close what has it open, then run again",
             ) from error
-        if isinstance(error, sqlite3.DatabaseError) and (
-            name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+        # Text that is no text has no code of SQLite's: Python could not decode it.
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or (
+            not name and "decode" in str(error)
         ):
             raise LedgerDamaged(
                 f"{self._path} is damaged: {error}",

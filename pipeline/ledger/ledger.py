@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.clock import format_utc
-from pipeline.errors import ExitCode, LedgerDamaged
+from pipeline.errors import ExitCode, LedgerDamaged, UnexpectedAnswer
 from pipeline.job import LEGAL_TRANSITIONS, Asset, AssetId, Job, JobStatus, RemoteId
 from pipeline.ledger.connection import SqliteErrors, connect
 from pipeline.ledger.migrations import check_version, migrate
@@ -103,6 +103,7 @@ class Ledger:
         Raises:
             LedgerDamaged: Parts of it cannot be read.
         """
+        self.find_meta()
         with self._translated():
             last = self._connection.execute(
                 "SELECT exit_code FROM runs ORDER BY run_id DESC LIMIT 1"
@@ -112,6 +113,9 @@ class Ledger:
             (verdict,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         if verdict != "ok":
             raise LedgerDamaged(f"{self.path} is damaged: {verdict}")
+        if last[0] is not None:
+            for _ in self._jobs(""):
+                pass  # pages may be sound and what is in them not
 
     # --- transactions, for the writer ---------------------------------------
 
@@ -149,11 +153,24 @@ class Ledger:
     def record_submitted(self, job: Job) -> Job:
         """Write that the service has taken the job; ``remote_id`` is set.
 
-        Another row that holds the same remote id loses it and becomes UNKNOWN: it
-        had adopted a job whose own answer is here now.
+        Another row in flight that holds the same remote id loses it and becomes
+        UNKNOWN: it had adopted a job whose own answer is here now.
+
+        Raises:
+            UnexpectedAnswer: The job has ended, and is another row's for good.
         """
         before = _BEFORE[JobStatus.SUBMITTED]
         with self._translated():
+            owner = self._connection.execute(
+                "SELECT item_id, status FROM jobs"
+                " WHERE remote_id = ? AND row_id != ? AND status != ?",
+                (job.remote_id, job.row_id, JobStatus.SUBMITTED),
+            ).fetchone()
+            if owner is not None:
+                raise UnexpectedAnswer(
+                    f"the service answered with job {job.remote_id}, which is"
+                    f" item {owner[0]}'s and {owner[1]}"
+                )
             self._connection.execute(
                 "UPDATE jobs SET remote_id = NULL, status = ?"  # noqa: S608 - constants alone
                 " WHERE remote_id = ? AND row_id != ? AND EXISTS"
@@ -318,7 +335,10 @@ class Ledger:
             rows = self._connection.execute(
                 f"SELECT status, count(*) FROM jobs WHERE {_IS_LATEST} GROUP BY status"  # noqa: S608 - constants alone
             ).fetchall()
-        return {JobStatus(status): count for status, count in rows}
+        try:
+            return {JobStatus(status): count for status, count in rows}
+        except ValueError as error:
+            raise LedgerDamaged(f"{self.path} is damaged: {error}") from error
 
     def total_charged(self) -> Decimal:
         """Compute units charged for all jobs ever submitted, refunds not taken off."""
@@ -331,6 +351,11 @@ class Ledger:
     # --- inside -------------------------------------------------------------
 
     def _write_assets(self, row_id: int, job: Job) -> None:
+        # A path has one owner: what another attempt had there is no longer there.
+        self._connection.executemany(
+            "DELETE FROM assets WHERE path = ?",
+            [(asset.path,) for asset in job.assets],
+        )
         self._connection.executemany(
             "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [asset_values(row_id, asset) for asset in job.assets],
@@ -361,7 +386,13 @@ class Ledger:
     def _jobs(self, where: str, values: tuple[object, ...] = ()) -> Iterator[Job]:
         with self._translated():
             for row in self._connection.execute(f"{_SELECT} {where}", values):
-                job = job_from(row, ())
+                try:
+                    job = job_from(row, ())
+                except (ValueError, TypeError, ArithmeticError) as error:
+                    raise LedgerDamaged(
+                        f"{self.path} is damaged: job {row[0]} cannot be read",
+                        hint="run again: it is put aside and rebuilt",
+                    ) from error
                 if job.status is JobStatus.SAVED:
                     job = replace(job, assets=self._assets_of(job.row_id))
                 yield job

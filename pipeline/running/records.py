@@ -13,6 +13,7 @@ from pipeline.echo import echo_difference
 from pipeline.events import JobChanged, ProgressCallback, Warned
 from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.writer import LedgerWriter
+from pipeline.rebuild import REBUILT_SINCE
 
 
 class Records:
@@ -167,6 +168,10 @@ class Records:
     async def author(self, author_id: str) -> None:
         """Remember who the service says we are."""
         await self._write(self._ledger.record_meta, "author_id", author_id)
+
+    async def search_done(self) -> None:
+        """What a lost ledger knew has been looked for, for every item."""
+        await self._write(self._ledger.forget_meta, REBUILT_SINCE)
 
     def announce(self, job: Job) -> None:
         """Tell the listener how a job stands."""

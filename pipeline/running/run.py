@@ -18,6 +18,7 @@ from pipeline.api.interface import FileTransfer, GenerationApi
 from pipeline.api.retry import retry_free
 from pipeline.clock import Clock, parse_utc
 from pipeline.errors import (
+    PRECEDENCE,
     ExitCode,
     JobError,
     RunError,
@@ -116,6 +117,7 @@ class Run:
         self._tell = on_event
         self._counts: Counter[str] = Counter()
         self._abandoned = False
+        self._searched = False
         self._scope = anyio.CancelScope()
         self._ahead = anyio.Semaphore(settings.ahead)
         self._undelivered = anyio.Semaphore(settings.undelivered)
@@ -236,6 +238,8 @@ class Run:
                 await self._records.duplicate(job, remote)
                 late = f"job {remote.remote_id} surfaced late: it is paid for twice"
                 self._records.warn(job.item_id, late)
+            if self._searched and self._is_complete():
+                await self._records.search_done()
             watchers.cancel_scope.cancel()
         return self._result()
 
@@ -291,6 +295,8 @@ class Run:
                     place.leave()
                     if job.status is not JobStatus.SUCCEEDED:
                         job = await self._records.succeeded(job)
+                if self._plan.selection.only_fetch and job.status is JobStatus.PLANNED:
+                    raise NotSubmitted  # ``fetch`` promises to pay for nothing
                 while job.status is JobStatus.PLANNED:
                     job = await self._submitter.submit(planned, job, place.leave)
                     job = await self._watch.wait_until_ended(job)
@@ -351,8 +357,15 @@ class Run:
         since = self._ledger.find_meta().get(REBUILT_SINCE)
         if since is None or not self._plan.to_submit:
             return
+        self._searched = True
         count = await self._forgotten.find(parse_utc(since))
         self._records.warn("", f"the ledger was rebuilt; {count} jobs found again")
+
+    def _is_complete(self) -> bool:
+        """Whether every item of the manifest has had its turn."""
+        selection = self._plan.selection
+        whole = not (selection.globs or selection.limit or selection.only_failed)
+        return whole and not self._counts["not_submitted"] and not self._abandoned
 
     async def _stop_at_deadline(self) -> None:
         """The first Ctrl-C by itself, so that a CI job always collects."""
@@ -406,7 +419,11 @@ class Run:
         counts = self._counts
         if self._abandoned:
             counts["in_flight"] = max(1, self.in_flight)
-        halted = next(iter(self._stopping.halts.values()), None)
+        halted = min(
+            self._stopping.halts.values(),
+            key=lambda error: PRECEDENCE.index(error.exit_code),
+            default=None,
+        )
         code = ExitCode.OK
         if halted is not None:
             code = halted.exit_code

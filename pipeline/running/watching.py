@@ -4,10 +4,16 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.api.interface import RemoteJob, RemoteStatus, Submission
-from pipeline.errors import BudgetReached, JobError, OutcomeUnknown, RunError
+from pipeline.errors import (
+    BudgetReached,
+    JobError,
+    OutcomeUnknown,
+    RunError,
+    UnexpectedAnswer,
+)
 from pipeline.failure import NoOutput, failure_of, failure_of_remote, is_about_credit
 from pipeline.fault_points import reach
-from pipeline.job import Failure, Job, JobStatus
+from pipeline.job import Failure, FailureClass, Job, JobStatus
 from pipeline.running.records import Records
 from pipeline.stages.poller import JobClaimed, Poller
 from pipeline.stages.settler import Settler
@@ -42,7 +48,12 @@ class Watch:
 
     async def accepted(self, job: Job, submission: Submission) -> Job:
         """SUBMITTING or UNKNOWN → SUBMITTED: the service has this job."""
-        job = await self._records.submitted(job, submission)
+        try:
+            job = await self._records.submitted(job, submission)
+        except UnexpectedAnswer as error:
+            self._slots.retired()
+            failure = failure_of(error, FailureClass.GENERATION)
+            return await self._records.failed(job, failure)
         reach("job-recorded")
         await self.note_own(submission.job)
         return job

@@ -166,9 +166,7 @@ async def test_a_ledger_of_a_newer_version_is_11(doctor, tmp_path):
     assert "newer version" in said.out
 
 
-async def test_a_broken_manifest_is_2_and_the_rest_is_looked_at(
-    command, tmp_path, use
-):
+async def test_a_broken_manifest_is_2_and_the_rest_is_looked_at(command, tmp_path, use):
     (tmp_path / "trees.yaml").write_text("items: [")
     async with Emulator() as emulator:
         use(emulator.base_url)

@@ -375,6 +375,26 @@ async def test_the_jobs_of_others_with_the_same_prompts_are_not_adopted(workshop
     assert workshop.job("oak").remote_id == workshop.api.own_jobs[0].remote_id
 
 
+async def test_who_we_are_is_remembered_from_an_earlier_run(workshop):
+    """A colleague's run of the same manifest sends the same derived seeds."""
+    workshop.write_items("oak")
+    await workshop.run()
+    workshop.write_items("oak", "elm")
+    workshop.api.fail_next("submit", LOST)
+
+    def their_job(point):
+        if point == "submit" and len(workshop.api.jobs) == 1:
+            inputs = workshop.job("elm").request
+            workshop.api.add_job(inputs, author_id="apiu_colleague")
+
+    workshop.on_point = their_job
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert workshop.api.paid_by_prompt() == {"oak": 1, "elm": 1}
+    assert workshop.job("elm").remote_id == workshop.api.own_jobs[1].remote_id
+
+
 async def test_an_outcome_that_stays_unknown_is_exit_five_and_never_resubmitted(
     workshop,
 ):
