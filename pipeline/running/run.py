@@ -56,6 +56,7 @@ _OUTCOMES = {
     JobStatus.FAILED: "failed",
     JobStatus.UNKNOWN: "unknown",
     JobStatus.SUBMITTED: "in_flight",
+    JobStatus.PLANNED: "not_submitted",
 }
 
 
@@ -295,9 +296,9 @@ class Run:
                     place.leave()
                     if job.status is not JobStatus.SUCCEEDED:
                         job = await self._records.succeeded(job)
-                if self._plan.selection.only_fetch and job.status is JobStatus.PLANNED:
-                    raise NotSubmitted  # ``fetch`` promises to pay for nothing
-                while job.status is JobStatus.PLANNED:
+                # ``fetch`` promises to pay for nothing.
+                may_submit = not self._plan.selection.only_fetch
+                while may_submit and job.status is JobStatus.PLANNED:
                     job = await self._submitter.submit(planned, job, place.leave)
                     job = await self._watch.wait_until_ended(job)
                     if job.status is JobStatus.PLANNED:

@@ -74,9 +74,11 @@ class Watch:
             )
         except JobClaimed as error:
             # The ledger has put it to UNKNOWN with the record of that answer.
-            failure = failure_of(error, None)
             job = replace(
-                job, status=JobStatus.UNKNOWN, remote_id=None, failure=failure
+                job,
+                status=JobStatus.UNKNOWN,
+                remote_id=None,
+                failure=failure_of(error, None),
             )
             self._records.announce(job)
             job = await self.settle(job, derived_seed=job.derived_seed)

@@ -29,6 +29,9 @@ from pipeline.settings import Settings
 
 MARGIN = timedelta(minutes=2)  # clocks differ, also after correction by ``Date``
 LISTINGS_FOR_PROOF = 2
+# From the submit to its job's creation, when who made the job is not known yet.
+EARLIEST = timedelta(seconds=-5)
+LATEST = timedelta(seconds=15)
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 5.0
 
@@ -199,12 +202,30 @@ class Settler:
         for _, _, lost, job in pairs:
             if lost.settled.is_set() or job.remote_id in self._claimed:
                 continue
-            if self._is_being_submitted(lost.job):
+            if self._is_being_submitted(lost.job) or not self._is_surely_ours(
+                lost, job, free
+            ):
                 lost.clean_listings = 0
                 continue
             self._claimed.add(job.remote_id)
             lost.found = job
             lost.settled.set()
+
+    def _is_surely_ours(
+        self, lost: _Lost, job: RemoteJob, free: list[RemoteJob]
+    ) -> bool:
+        """Before any job of ours has told who we are, a colleague's may look alike.
+
+        The same manifest sends the same seeds. Then only the one job that fits, made
+        in the moments after the submit, is taken; else we wait to learn who we are.
+        """
+        if self.author_id or not job.author_id:
+            return True
+        rivals = sum(self._fits(lost, other) for other in free)
+        if rivals != 1 or job.created_at is None:
+            return False
+        age = job.created_at - _sent_at(lost.job)
+        return EARLIEST <= age <= LATEST
 
     def _unowned(self, listing: list[RemoteJob]) -> list[RemoteJob]:
         owned = self._find_owned([job.remote_id for job in listing])
