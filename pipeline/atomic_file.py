@@ -185,7 +185,11 @@ def sync_folders(files: Iterable[Path]) -> None:
 
 def remove_partial_files(output: Path) -> None:
     """Empty what an earlier, killed run left unfinished; the caller holds the lock."""
-    shutil.rmtree(output / PARTIAL_FOLDER, ignore_errors=True)
+    folder = output / PARTIAL_FOLDER
+    if folder.is_symlink():  # nothing is written through it
+        with storage_errors(folder):
+            folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class storage_errors(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads as a verb

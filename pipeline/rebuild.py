@@ -5,7 +5,7 @@ Rows come from what can still be read, and from the sidecars beside the assets.
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 REBUILT_SINCE = "rebuilt_since"  # fact of the ledger: a time of the service's
 SEARCH_MARGIN = timedelta(hours=1)  # jobs of the same batch that left no sidecar
+_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
 
 
 def open_for_writing(output: Path) -> Ledger:
@@ -82,7 +83,7 @@ def _salvage(damaged: Path, ledger: Ledger) -> None:
         ledger.record_salvaged(job)
     times = [job.submitted_at for job in jobs if job.submitted_at]
     if times:
-        ledger.record_meta(REBUILT_SINCE, format_utc(min(times) - SEARCH_MARGIN))
+        ledger.record_meta(REBUILT_SINCE, format_utc(_search_from(times)))
     ledger.commit()
 
 
@@ -112,9 +113,13 @@ def rebuild(ledger: Ledger, output: Path) -> int:
             ledger.record_meta("author_id", job.author_id)
     times = [job.submitted_at for job in missing if job.submitted_at]
     if times:
-        ledger.record_meta(REBUILT_SINCE, format_utc(min(times) - SEARCH_MARGIN))
+        ledger.record_meta(REBUILT_SINCE, format_utc(_search_from(times)))
     ledger.commit()
     return len(missing)
+
+
+def _search_from(times: Sequence[datetime]) -> datetime:
+    return max(min(times), _LONG_AGO) - SEARCH_MARGIN
 
 
 def find_saved_jobs(output: Path) -> Iterator[Job]:

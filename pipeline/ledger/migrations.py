@@ -51,7 +51,15 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         LedgerError: As :func:`check_version`.
     """
     for version in range(check_version(connection, path), CURRENT_VERSION):
-        connection.executescript(
-            f"BEGIN IMMEDIATE;\n{STEPS[version]}\n"
-            f"PRAGMA user_version = {version + 1};\nCOMMIT;"
-        )
+        try:
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{STEPS[version]}\n"
+                f"PRAGMA user_version = {version + 1};\nCOMMIT;"
+            )
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_ERROR":
+                raise
+            raise LedgerError(
+                f"{path} is a database of another program: {error}",
+                hint="move it away, or choose another --output",
+            ) from error

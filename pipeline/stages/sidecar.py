@@ -7,7 +7,7 @@ again that the asset is paid for: never a signed URL, never a credential.
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -147,6 +147,11 @@ def parse_sidecar(content: bytes, path: str) -> Job:
     )
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # what a ledger can hold
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+
+
 class _SidecarRecord(msgspec.Struct):
     schema: str
     item_id: str
@@ -157,20 +162,20 @@ class _SidecarRecord(msgspec.Struct):
     echo: dict[str, Any]
     job_id: str
     asset_id: str
-    output_index: int
+    output_index: _Count
     job_asset_ids: list[str]
-    seed: int | None
+    seed: _Whole | None
     derived_seed: bool
     cost: dict[str, int | float | None]
     sha256: str
-    size_bytes: int
+    size_bytes: _Count
     media_type: str
-    width_px: int | None
-    height_px: int | None
-    submitted_at: datetime | None
-    finished_at: datetime | None
-    saved_at: datetime | None
-    attempts: int
+    width_px: _Count | None
+    height_px: _Count | None
+    submitted_at: _Moment | None
+    finished_at: _Moment | None
+    saved_at: _Moment | None
+    attempts: _Count
     base_url: str
     project_id: str
     author_id: str

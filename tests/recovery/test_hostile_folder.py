@@ -217,6 +217,7 @@ HOSTILE = {
     "escaping-id": a_lie(item_id="../../evil"),
     "absolute-id": a_lie(item_id="/tmp/evil"),
     "no-dates": a_lie(submitted_at=None, finished_at=None, saved_at=None),
+    "no-zone": a_lie(submitted_at="2026-01-01T00:00:00"),
     "far-future": a_lie(submitted_at="9999-12-31T23:59:59.999Z"),
     "first-year": a_lie(submitted_at="0001-01-01T00:00:00.000Z"),
 }

@@ -141,6 +141,31 @@ async def test_a_missing_file_is_fetched_again_for_nothing(workshop):
     assert (workshop.output / "oak.png").stat().st_size > 0
 
 
+async def test_a_prompt_that_is_changed_back_gets_its_own_picture_for_nothing(workshop):
+    prompts = ("one", "two", "one")
+    digests = []
+    for prompt in prompts:
+        workshop.write(f"items:\n  - {{id: oak, prompt: {prompt}}}\n")
+        result = await workshop.run()
+        assert result.exit_code is ExitCode.OK
+        digests.append((workshop.output / "oak.png").read_bytes())
+
+    assert workshop.api.paid_by_prompt() == {"one": 1, "two": 1}
+    assert digests[0] == digests[2] != digests[1]
+
+
+async def test_a_fetch_pays_for_nothing_even_when_a_lost_submit_proves_absent(workshop):
+    workshop.write_items("oak", "elm")
+    await workshop.run(globs=("oak",))
+    workshop.rewrite("oak", status="submitting", remote_id=None)
+    workshop.api.jobs.clear()
+
+    result = await workshop.run(only_fetch=True)
+
+    assert result.counts == {"not_submitted": 1}
+    assert workshop.api.paid_by_prompt() == {}
+
+
 async def test_an_item_that_was_changed_replaces_its_file(workshop):
     workshop.write_items("oak")
     await workshop.run()

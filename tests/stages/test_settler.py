@@ -285,6 +285,44 @@ async def test_while_our_author_is_unknown_the_derived_seed_decides(desk):
     assert await desk.settle_all(job) == {"oak": made.remote_id}
 
 
+async def test_while_our_author_is_unknown_one_of_several_is_not_guessed(desk):
+    desk.settler.author_id = ""
+    job = desk.lost()
+    desk.api.add_job(OAK, author_id=STRANGER)
+    desk.api.add_job(OAK)
+
+    [outcome] = (await desk.settle_all(job)).values()
+
+    assert isinstance(outcome, OutcomeUnknown)
+
+
+async def test_while_our_author_is_unknown_an_older_job_is_not_taken(desk):
+    desk.settler.author_id = ""
+    job = desk.lost()
+    desk.api.add_job(OAK, author_id=STRANGER, age_s=60.0)
+
+    [outcome] = (await desk.settle_all(job)).values()
+
+    assert isinstance(outcome, OutcomeUnknown)
+
+
+async def test_as_soon_as_we_know_who_we_are_ours_is_taken_from_among_several(desk):
+    desk.settler.author_id = ""
+    job = desk.lost()
+    desk.api.add_job(OAK, author_id=STRANGER)
+    ours = desk.api.add_job(OAK)
+    known = desk.api.add_job({**OAK, "seed": 99})
+    desk.owned.add(known.remote_id)
+
+    async with desk.settling(job):
+        await desk.clock.advance(30.0)
+        assert desk.ended == {}
+        desk.settler.note_own(await desk.api.find_job(known.remote_id))
+        await desk.clock.advance(10.0)
+
+    assert desk.ended == {"oak": ours.remote_id}
+
+
 async def test_a_job_of_ours_teaches_who_we_are(desk):
     desk.settler.author_id = ""
     own = desk.api.add_job({**OAK, "seed": 99})
