@@ -145,6 +145,8 @@ class HttpApi:
             query["types"] = "custom"
             if which.status:
                 query["status"] = which.status
+            if which.author_id:
+                query["authorId"] = which.author_id
             if which.updated_after is not None:
                 query["updatedAfter"] = format_utc(which.updated_after)
         if token:

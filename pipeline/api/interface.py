@@ -90,11 +90,13 @@ class JobFilter:
         updated_after: Custom jobs changed since, sorted by update.
         created_after: Jobs of all types made since, sorted by creation.
         status: With ``updated_after``: only this status of the service's.
+        author_id: With ``updated_after``: only jobs of this author.
     """
 
     updated_after: datetime | None = None
     created_after: datetime | None = None
     status: str = ""
+    author_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

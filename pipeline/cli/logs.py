@@ -5,9 +5,17 @@ import os
 import time
 from pathlib import Path
 
+from pipeline.cli.text import printable
 from pipeline.errors import OutputError
 
 _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
+
+
+class _PrintableFormatter(logging.Formatter):
+    """Bodies are logged as they came: here they lose what steers a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def configure_logging(*, debug: bool, log_file: Path | None) -> None:
@@ -30,7 +38,7 @@ def configure_logging(*, debug: bool, log_file: Path | None) -> None:
             handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
         except OSError as error:
             raise OutputError(f"cannot write {log_file}: {error.strerror}") from error
-    formatter = logging.Formatter(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
+    formatter = _PrintableFormatter(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
     formatter.converter = time.gmtime
     for handler in handlers:
         handler.setFormatter(formatter)

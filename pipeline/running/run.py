@@ -147,7 +147,14 @@ class Run:
             is_being_submitted=unanswered.holds,
         )
         self._settler.author_id = ledger.find_meta().get("author_id", "")
-        self._poller = Poller(api, clock, settings, on_seen=self._settler.notice)
+        self._poller = Poller(
+            api,
+            clock,
+            settings,
+            on_seen=self._settler.notice,
+            on_own=self._settler.note_own,
+            author_id=lambda: self._settler.author_id,
+        )
         self._watch = Watch(
             records=self._records,
             slots=self._slots,

@@ -33,6 +33,8 @@ SILENT_S = 10.0  # a job that no listing showed for so long is read by its id
 READS_PER_TICK = 5  # safety reads by id
 HEARTBEATS = 100  # unchanged jobs in one reading that show updatedAt moves by itself
 LIST_FAILURES = 3  # failed listings in a row before jobs are read by id instead
+LIST_RETRY_TICKS = 10  # how often it is tried again then
+MISSED_ENDS = 2  # ends that a listing of our own jobs missed, before it is doubted
 _REMEMBERED_DURATIONS = 50
 
 
@@ -66,6 +68,10 @@ class Poller:
         clock: Whose time is spent.
         settings: Tick and deadlines.
         on_seen: Called with every job record that a listing shows, ours or not.
+        on_own: Called with every record of a job that is watched: it tells who we
+            are.
+        author_id: Who the service says we are, or "" as long as that is not known.
+            Once it is, other people's jobs are left out of the listing.
     """
 
     def __init__(
@@ -75,11 +81,18 @@ class Poller:
         settings: Settings,
         *,
         on_seen: Callable[[RemoteJob], None] = lambda _job: None,
+        on_own: Callable[[RemoteJob], None] = lambda _job: None,
+        author_id: Callable[[], str] | None = None,
     ) -> None:
         self._api = api
         self._clock = clock
         self._settings = settings
         self._on_seen = on_seen
+        self._on_own = on_own
+        self._author_id = author_id or (lambda: "")
+        self._asked_who_we_are = author_id is None
+        self._missed_ends = 0
+        self._ticks_by_id = 0
         self._watches: dict[RemoteId, _Watch] = {}
         self._something_to_watch = anyio.Event()
         self._watermark: datetime | None = None
@@ -169,13 +182,16 @@ class Poller:
         )
 
     async def _tick(self) -> None:
+        list_works = self._list_failures < LIST_FAILURES
+        self._ticks_by_id = 0 if list_works else self._ticks_by_id + 1
         by_list = (
             len(self._watches) > FEW_JOBS
             and self._watermark is not None
-            and self._list_failures < LIST_FAILURES
+            and (list_works or self._ticks_by_id % LIST_RETRY_TICKS == 0)
         )
         try:
             if by_list:
+                await self._ask_who_we_are()
                 await self._read_changes()
                 self._list_failures = 0
             await self._read_by_id(all_of_them=not by_list)
@@ -184,6 +200,15 @@ class Poller:
             if by_list:
                 self._list_failures += 1
             self._judge_outage(error)
+
+    async def _ask_who_we_are(self) -> None:
+        """One read of a job of ours saves listing everybody's."""
+        if self._author_id() or self._asked_who_we_are:
+            return
+        self._asked_who_we_are = True
+        job = await self._api.find_job(next(iter(self._watches)))
+        if job is not None:
+            self._take(job, listed=False)
 
     def _judge_outage(self, error: JobError) -> None:
         now_s = self._clock.monotonic_s()
@@ -199,8 +224,9 @@ class Poller:
         assert self._watermark is not None
         since = self._watermark - OVERLAP
         heartbeats = 0
+        author_id = self._author_id() if self._missed_ends < MISSED_ENDS else ""
         for status in TERMINAL_STATUSES if self._heartbeat else ("",):
-            which = JobFilter(updated_after=since, status=status)
+            which = JobFilter(updated_after=since, status=status, author_id=author_id)
             heartbeats += await self._read_listing(which)
         if heartbeats >= HEARTBEATS:
             self._heartbeat = True
@@ -230,6 +256,8 @@ class Poller:
             if job is None:
                 self._miss(watch)
             else:
+                if not all_of_them and job.has_ended:
+                    self._missed_ends += 1
                 self._take(job, listed=False)
                 self._judge_deadline(watch, job)
 
@@ -251,6 +279,7 @@ class Poller:
                 self._watermark = job.updated_at
         if watch is None or watch.ended.is_set():
             return False
+        self._on_own(job)
         watch.listed = watch.listed or listed
         watch.seen_s = self._clock.monotonic_s()
         if job.has_ended:

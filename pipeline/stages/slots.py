@@ -1,9 +1,10 @@
 """Slots: how many jobs may be in flight, when nobody tells us and others share it.
 
 A slot is held from just before the submit until the service ends the job. The limit
-is found by growing fast until the service refuses, is then what is really in flight
-(or the ceiling that the refusal names), and one more is tried as jobs retire. A
-semaphore cannot shrink, so this is our own.
+is found by growing fast until the service refuses, and is then what is really in
+flight, or the ceiling that the refusal names. Once a generation of jobs has retired
+in peace one more is tried; when that is taken, the limit grows fast again: others have
+left, or the ceiling has risen. A semaphore cannot shrink, so this is our own.
 """
 
 from collections import deque
@@ -15,7 +16,9 @@ import anyio
 from pipeline.clock import Clock
 
 _FIRST_WAIT_S = 1.0  # with nothing in flight: others hold the ceiling
-_LONGEST_WAIT_S = 30.0
+_LONGEST_WAIT_S = 5.0
+_REGROWTH_POSTS = 2  # unanswered at a time when growing again: refusals are few
+_GENERATIONS_AT_CEILING = 2  # in peace at a named ceiling, before one more is tried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,7 @@ class Slots:
         self._clock = clock
         self._max = max_jobs
         self._ceiling: int | None = None
+        self._is_announced = False
         self._limit = self._capped(first)
         self._growing = True
         self._posts = posts
@@ -71,7 +75,8 @@ class Slots:
         self._held = 0
         self._in_flight = 0
         self._refusals = 0
-        self._retired_since_refusal = 0
+        self._retired_in_peace = 0
+        self._probing = False
         self._paused_until_s = 0.0
         self._empty_wait_s = _FIRST_WAIT_S
         self._waiters: deque[anyio.Event] = deque()
@@ -115,6 +120,7 @@ class Slots:
     def announce(self, ceiling: int) -> None:
         """The service has told its ceiling: begin there instead of finding it."""
         self._ceiling = ceiling
+        self._is_announced = True
         self._growing = False
         self._limit = self._capped(ceiling)
         self._wake()
@@ -128,7 +134,14 @@ class Slots:
         """The service has taken the job of a held slot."""
         self._in_flight += 1
         self._empty_wait_s = _FIRST_WAIT_S
+        if self._probing and self._in_flight >= self._limit:
+            # One more was taken than was allowed before: there is room again.
+            self._probing = False
+            self._growing = True
+            self._posts = min(self._posts, _REGROWTH_POSTS)
         if self._growing:
+            if self._ceiling == self._in_flight and not self._is_announced:
+                self._ceiling = None  # named before the world changed
             self._limit = self._capped(self._limit + 1)
         else:
             self._limit = self._capped(max(self._limit, self._in_flight))
@@ -138,7 +151,7 @@ class Slots:
     def retired(self) -> None:
         """The service has ended the job of a held slot; the slot is free."""
         self._in_flight -= 1
-        self._retired_since_refusal += 1
+        self._retired_in_peace += 1
         self._probe()
         self._give_back()
         self._on_change(self.statistics())
@@ -156,7 +169,8 @@ class Slots:
         """
         self._refusals += 1
         self._growing = False
-        self._retired_since_refusal = 0
+        self._probing = False
+        self._retired_in_peace = 0
         if ceiling is not None:
             self._ceiling = max(1, ceiling)
         if wait_s > 0:
@@ -166,6 +180,7 @@ class Slots:
             self._limit = self._capped(max(1, room))
             if self._in_flight == 0:
                 # Others hold the whole ceiling: ask again later, never give up.
+                self._probing = True
                 self.pause(max(wait_s, self._empty_wait_s))
                 self._empty_wait_s = min(self._empty_wait_s * 2, _LONGEST_WAIT_S)
         self._give_back()
@@ -180,12 +195,20 @@ class Slots:
     # --- inside ---------------------------------------------------------------
 
     def _probe(self) -> None:
-        """One more than the limit, once a generation of jobs has retired in peace."""
-        if self._growing or self._limit >= (self._ceiling or self._limit + 1):
+        """Allow one more than the limit, once enough jobs have retired in peace."""
+        if self._growing:
             return
-        if self._retired_since_refusal >= self._limit:
-            self._retired_since_refusal = 0
-            self._limit = self._capped(self._limit + 1)
+        at_ceiling = self._ceiling is not None and self._limit >= self._ceiling
+        if at_ceiling and self._is_announced:
+            return
+        generations = _GENERATIONS_AT_CEILING if at_ceiling else 1
+        if self._retired_in_peace < generations * self._limit:
+            return
+        if at_ceiling:
+            self._ceiling = None  # it may have risen; a refusal names it again
+        self._retired_in_peace = 0
+        self._probing = True
+        self._limit = self._capped(self._limit + 1)
 
     def _capped(self, limit: int) -> int:
         for cap in (self._max, self._ceiling):

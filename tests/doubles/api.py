@@ -617,6 +617,8 @@ class FakeApi:
             ]
         if which.status:
             chosen = [job for job in chosen if job.status_text == which.status]
+        if which.author_id:
+            chosen = [job for job in chosen if job.author_id == which.author_id]
         chosen.reverse()
         end = start + self.page_size
         token = str(end) if end < len(chosen) else ""

@@ -1,7 +1,6 @@
 """Commands typed in this process, beside a service whose books they cannot touch."""
 
 import json
-import os
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -121,7 +120,7 @@ def everything_in(folder: Path) -> dict[str, tuple[int, bytes]]:
         path.relative_to(folder).as_posix(): (path.lstat().st_mtime_ns, data)
         for path in sorted(folder.rglob("*"))
         for data in [
-            os.readlink(path).encode()
+            str(path.readlink()).encode()
             if path.is_symlink()
             else (path.read_bytes() if path.is_file() else b"")
         ]

@@ -257,10 +257,10 @@ async def test_a_hostile_sidecar_harms_neither_rebuilding_nor_verifying(kind, pl
 @pytest.mark.parametrize("name", [b"\xff\xfe.png", b"a\x1b[31m.png", b"a\n.png"])
 async def test_a_file_name_that_is_no_text_is_shown_and_steers_nothing(name, place):
     await place.play(AN_OAK)
-    path = os.path.join(os.fsencode(place.output), name)  # noqa: PTH118 - bytes
-    for suffix, source in ((b"", "a.png"), (b".json", "a.png.json")):
-        with open(path + suffix, "wb") as file:  # noqa: PTH123
-            file.write((place.output / source).read_bytes())
+    for source in ("a.png", "a.png.json"):
+        suffix = source.removeprefix("a.png")
+        target = place.output / (os.fsdecode(name) + suffix)
+        target.write_bytes((place.output / source).read_bytes())
     place.lose_ledger()
 
     played = await place.play(AN_OAK)

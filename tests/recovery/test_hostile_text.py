@@ -12,7 +12,9 @@ from pipeline.emulator import Emulator, EmulatorProfile, fates, fault_answers
 
 # A title, a colour, a C1 control, a bell, a line that overwrites, text that runs
 # backwards, an invisible joiner, a line separator.
-HOSTILE = "no\x1b]0;pwned\x07\x1b[31m\x9b2J\r\b\u202egnp.exe\u2066\u200b\u2028end\nx: ok"
+HOSTILE = (
+    "no\x1b]0;pwned\x07\x1b[31m\x9b2J\r\b\u202egnp.exe\u2066\u200b\u2028end\nx: ok"
+)
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal")
 
 
@@ -80,7 +82,13 @@ async def test_reasons_of_failures_are_shown_and_steer_nothing(shell, hostile):
 
 @pytest.mark.parametrize(
     "fault",
-    ["submit-403", "submit-402", "account-401", "submit-502-html-after", "submit-504-after"],
+    [
+        "submit-403",
+        "submit-402",
+        "account-401",
+        "submit-502-html-after",
+        "submit-504-after",
+    ],
 )
 async def test_reasons_to_stop_are_shown_and_steer_nothing(fault, shell, hostile):
     hostile.faults.next(fault)
@@ -128,7 +136,9 @@ async def test_a_live_screen_shows_it_and_is_not_steered(shell: Shell, hostile):
     assert code == 3
     assert "pwned" in text
     assert "\x1b]0;pwned" not in text
-    assert not {"\x9b", "\x07", "\b", "\u202e", "\u2066", "\u200b", "\u2028"} & set(text)
+    assert not {"\x9b", "\x07", "\b", "\u202e", "\u2066", "\u200b", "\u2028"} & set(
+        text
+    )
 
 
 def read_all(descriptor: int) -> bytes:

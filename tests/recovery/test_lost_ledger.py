@@ -11,6 +11,7 @@ from pipeline.api.client import HttpApi
 from pipeline.emulator import Emulator
 from pipeline.events import JobChanged
 from pipeline.job import FailureClass, JobStatus
+from pipeline.launch import EMULATOR_NAME
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 
 TREES = items("an oak", "an elm", "an ash")
@@ -355,12 +356,16 @@ async def test_sidecars_of_another_service_are_refused(made, use):
     assert len(made.sidecars()) == 3
 
 
-async def test_emulated_sidecars_are_refused_by_a_real_run(place):
-    (place.folder / "knobs.yaml").write_text(items("an oak"))
-    await place.type("run", "--emulate")
-    place.lose_ledger()
+async def test_emulated_sidecars_are_refused_by_a_real_run(made):
+    requests = dict(made.books["requests"])
+    made.lose_ledger()
+    for path in made.output.glob("*.json"):
+        text = path.read_text(encoding="utf-8")
+        assert made.emulator.base_url in text
+        path.write_text(text.replace(made.emulator.base_url, EMULATOR_NAME))
 
-    said = await place.type("run")
+    said = await made.type("run")
 
     assert said.code == 2
-    assert place.books["requests"] == {}
+    assert "belongs to the service emulator" in said.err
+    assert made.books["requests"] == requests

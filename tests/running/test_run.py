@@ -256,7 +256,7 @@ async def test_a_ceiling_held_by_others_delays_the_run_and_fails_nothing(worksho
     result = await workshop.run()
 
     assert result.exit_code is ExitCode.OK
-    assert workshop.clock.monotonic_s() > 1 + 2 + 4 + 8 + 16
+    assert workshop.clock.monotonic_s() > 1 + 2 + 4 + 5 + 5
     assert len(workshop.api.submits) == 1
 
 

@@ -196,17 +196,38 @@ async def test_one_more_is_tried_once_a_generation_has_retired_in_peace(make):
     assert limits == [3, 3, 4, 4, 4, 4]
 
 
-async def test_no_more_than_a_named_ceiling_is_ever_tried(make):
+async def test_a_named_ceiling_is_kept_to_and_after_two_generations_tried_again(make):
     slots = make(first=2)
     await fill(slots, 3)
     await take(slots)
     slots.refused(ceiling=3)
 
-    for _ in range(12):
+    for _ in range(5):
         slots.retired()
         await fill(slots, 1)
+        assert slots.statistics().limit == 3
+    slots.retired()
+    assert slots.statistics().limit == 4
+    await fill(slots, 1)
+    await take(slots)
+    slots.refused(ceiling=3)
 
     assert slots.statistics().limit == 3
+
+
+async def test_when_one_more_is_taken_the_limit_grows_fast_again(make):
+    slots = make(first=2)
+    await fill(slots, 3)
+    await take(slots)
+    slots.refused(ceiling=None)
+
+    for _ in range(3):
+        slots.retired()
+        await fill(slots, 1)
+    assert slots.statistics().limit == 4
+    await fill(slots, 3)
+
+    assert slots.statistics().limit >= 6
 
 
 async def test_the_users_limit_is_never_exceeded(make):
@@ -400,7 +421,7 @@ async def test_with_nothing_in_flight_a_refusal_waits_longer_each_time(
         waits.append(clock.monotonic_s() - before_s)
         slots.refused(ceiling=3)
 
-    assert waits == [0, 1, 2, 4, 8, 16, 30, 30]
+    assert waits == [0, 1, 2, 4, 5, 5, 5, 5]
     assert slots.statistics().limit == 1
 
 
