@@ -1,7 +1,7 @@
 # docker build -t scenario-pipeline .
 # docker run --rm --user "$(id -u):$(id -g)" --volume "$PWD:/project" \
 #   --env SCENARIO_SDK_API_KEY --env SCENARIO_SDK_API_SECRET \
-#   scenario-pipeline run manifests/icons.yaml --yes
+#   scenario-pipeline run manifests/game-icons.yaml --yes
 
 FROM python:3.12-slim AS build
 COPY pyproject.toml README.md LICENSE /src/

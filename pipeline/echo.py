@@ -10,13 +10,25 @@ from pipeline.job import JsonValue
 
 
 def same_request(
-    sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue], *, derived_seed: bool
+    sent: Mapping[str, JsonValue],
+    echo: Mapping[str, JsonValue],
+    *,
+    derived_seed: bool,
+    rewrites_prompts: bool = False,
 ) -> bool:
     """Whether a job's echoed inputs are those that were sent.
 
-    A derived seed is a fingerprint: with it, other differences are the service's
-    doing. Without one, every input that was sent and is echoed has to agree; where
-    no seed is echoed, every other input that was sent has to be echoed too.
+    A derived seed is a fingerprint of the item, and with the prompt one of the
+    request: other differences are then the service's doing. Without one, every input
+    that was sent and is echoed has to agree; where no seed is echoed, every other
+    input that was sent has to be echoed too.
+
+    Args:
+        sent: The inputs of our submit.
+        echo: The inputs of a job of the service.
+        derived_seed: Whether the seed that was sent is one that only the item has.
+        rewrites_prompts: Whether the service is known to echo other prompts than
+            it was sent; then they tell nothing.
     """
     if not echo:
         return False
@@ -24,7 +36,9 @@ def same_request(
         if not same_value(sent["seed"], echo["seed"]):
             return False
         if derived_seed:
-            return True
+            # An edited prompt keeps its item's seed; so may another manifest's item.
+            prompt = echo.get("prompt", sent.get("prompt"))
+            return rewrites_prompts or same_value(sent.get("prompt"), prompt)
     elif any(name not in echo for name in sent if name != "seed"):
         return False
     return not contradicts(sent, echo)
@@ -36,6 +50,13 @@ def contradicts(sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]) ->
         not same_value(value, echo[name])
         for name, value in sent.items()
         if name in echo
+    )
+
+
+def shares_seed(sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]) -> bool:
+    """Whether both name a seed, and the same one."""
+    return (
+        "seed" in sent and "seed" in echo and (same_value(sent["seed"], echo["seed"]))
     )
 
 

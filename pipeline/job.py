@@ -78,7 +78,10 @@ class JobStatus(StrEnum):
 
 
 LEGAL_TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.PLANNED: frozenset({JobStatus.SUBMITTING, JobStatus.FAILED}),
+    # UNKNOWN: it was proved absent, and yet its job has surfaced.
+    JobStatus.PLANNED: frozenset(
+        {JobStatus.SUBMITTING, JobStatus.FAILED, JobStatus.UNKNOWN}
+    ),
     JobStatus.SUBMITTING: frozenset(
         {
             JobStatus.PLANNED,

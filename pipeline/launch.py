@@ -27,7 +27,7 @@ from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.model import load_shipped_model
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
-from pipeline.rebuild import open_for_writing, rebuild
+from pipeline.rebuild import find_asset_names, open_for_writing, rebuild
 from pipeline.running.run import Run, RunResult
 from pipeline.settings import (
     Credentials,
@@ -329,7 +329,13 @@ def open_for_reading(folder: Path) -> Iterator[Ledger]:
     path = folder / LEDGER_NAME
     if path.is_file():
         with Ledger(path, read_only=True) as ledger:
-            yield ledger
+            if ledger.find_paths().issuperset(find_asset_names(folder)):
+                yield ledger
+                return
+            # It is older than the sidecars: show what a run would find.
+            with ledger.copy_in_memory() as copy:
+                rebuild(copy, folder)
+                yield copy
         return
     with Ledger(IN_MEMORY) as ledger:
         if folder.is_dir():

@@ -5,7 +5,9 @@ Rows come from what can still be read, and from the sidecars beside the assets.
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,14 +23,17 @@ logger = logging.getLogger(__name__)
 
 REBUILT_SINCE = "rebuilt_since"  # fact of the ledger: a time of the service's
 SEARCH_MARGIN = timedelta(hours=1)  # jobs of the same batch that left no sidecar
+_OWN_FILES = frozenset({LEDGER_NAME, "ledger.lock"})  # of an output folder
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
 
 
 def open_for_writing(output: Path) -> Ledger:
     """The ledger of an output folder, whatever became of it; the lock is held.
 
-    A missing one is rebuilt from the sidecars. A damaged one is put aside, never
-    thrown away, and rebuilt from what of it can still be read, and the sidecars.
+    A missing one is rebuilt from the sidecars, and one that is older than they are,
+    such as a copy that was put back, learns what it does not know. A damaged one is
+    put aside, never thrown away, and rebuilt from what of it can still be read, and
+    the sidecars.
 
     Raises:
         LedgerError: It was written by a newer version.
@@ -39,7 +44,7 @@ def open_for_writing(output: Path) -> Ledger:
         ledger = Ledger(path)
         try:
             ledger.check()
-            is_empty = not ledger.count_by_status()
+            rebuild(ledger, output)
         except BaseException:
             ledger.close()
             raise
@@ -49,9 +54,6 @@ def open_for_writing(output: Path) -> Ledger:
         ledger = Ledger(path)
         _salvage(aside, ledger)
         rebuild(ledger, output)
-    else:
-        if is_empty:
-            rebuild(ledger, output)
     return ledger
 
 
@@ -100,7 +102,7 @@ def rebuild(ledger: Ledger, output: Path) -> int:
     Returns:
         How many jobs were recorded.
     """
-    jobs = list(find_saved_jobs(output))
+    jobs = list(find_saved_jobs(output, passed_over=ledger.find_paths()))
     owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
     missing = [job for job in jobs if job.remote_id not in owned]
     if not missing:
@@ -122,20 +124,43 @@ def _search_from(times: Sequence[datetime]) -> datetime:
     return max(min(times), _LONG_AGO) - SEARCH_MARGIN
 
 
-def find_saved_jobs(output: Path) -> Iterator[Job]:
+def find_asset_names(output: Path) -> list[str]:
+    """Names with a sidecar beside them, sorted; other output folders are left out."""
+    names: list[str] = []
+    for folder, below, files in os.walk(output):
+        here = Path(folder)
+        if here != output and not _OWN_FILES.isdisjoint(files):
+            below.clear()
+            continue
+        if here == output and PARTIAL_FOLDER in below:
+            below.remove(PARTIAL_FOLDER)
+        prefix = "" if here == output else here.relative_to(output).as_posix() + "/"
+        names += [
+            prefix + name.removesuffix(SIDECAR_SUFFIX)
+            for name in files
+            if name.endswith(SIDECAR_SUFFIX) and (here / name).is_file()
+        ]
+    return sorted(names)
+
+
+def find_saved_jobs(
+    output: Path, *, passed_over: AbstractSet[str] = frozenset()
+) -> Iterator[Job]:
     """The jobs whose sidecars are there, each with those of its assets that are.
 
     Attempts of one item keep their order and are counted anew from 1.
+
+    Args:
+        output: The output folder.
+        passed_over: Names of assets whose sidecars are not read.
     """
     jobs: dict[RemoteId | None, Job] = {}
     assets: dict[RemoteId | None, dict[int, tuple[bool, Asset]]] = {}
-    for path in sorted(output.rglob(f"*{SIDECAR_SUFFIX}")):
-        relative = path.relative_to(output)
-        if relative.parts[0] == PARTIAL_FOLDER or not path.is_file():
+    for name in find_asset_names(output):
+        if name in passed_over:
             continue
-        name = relative.as_posix().removesuffix(SIDECAR_SUFFIX)
         try:
-            job = parse_sidecar(path.read_bytes(), name)
+            job = parse_sidecar((output / (name + SIDECAR_SUFFIX)).read_bytes(), name)
         except (NoSidecar, OSError):
             continue
         jobs[job.remote_id] = job

@@ -57,8 +57,10 @@ def test_values_are_the_same_as_far_as_an_echo_can_tell(ours, theirs, same):
         (SENT, SENT | {"seed": "7"}, False, True),
         (SENT, SENT | {"seed": 8}, True, False),
         (SENT, SENT | {"seed": 8}, False, False),
-        # A derived seed is only this item's: the rest may be the service's doing.
-        (SENT, {"seed": 7, "prompt": "AN OAK"}, True, True),
+        # A derived seed is only this item's: but for the prompt, which an edit
+        # changes too, the rest may be the service's doing.
+        (SENT, {"seed": 7, "prompt": "an oak", "size": "2K"}, True, True),
+        (SENT, {"seed": 7, "prompt": "AN OAK"}, True, False),
         (SENT, {"seed": 7, "prompt": "AN OAK"}, False, False),
         (SENT, {"seed": 7}, True, True),
         (SENT, {"seed": 7}, False, True),

@@ -5,6 +5,7 @@ so that ``--help`` answers at once.
 """
 
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ from pipeline.errors import ExitCode, ManifestError, PipelineError
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # An old Windows code page has no arrow: better a substitute than a crash.

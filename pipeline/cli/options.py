@@ -1,11 +1,26 @@
 """Options that several commands share, as decorators; and what they mean."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range that is one: neither NaN nor infinity."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """The number, or a usage error."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,25 +81,25 @@ _RUNNING = (
     ),
     click.option(
         "--job-timeout",
-        type=click.FloatRange(min=1),
+        type=FiniteRange(min=1),
         metavar="SECONDS",
         help="Give up waiting for a job after this long.  [default: 1800]",
     ),
     click.option(
         "--submit-timeout",
-        type=click.FloatRange(min=1),
+        type=FiniteRange(min=1),
         metavar="SECONDS",
         help="How long a submit may take to be answered.  [default: 60]",
     ),
     click.option(
         "--settle",
-        type=click.FloatRange(min=0),
+        type=FiniteRange(min=0),
         metavar="SECONDS",
         help="How long after a lost submit its absence counts.  [default: 90]",
     ),
     click.option(
         "--rate",
-        type=click.FloatRange(min=0.1),
+        type=FiniteRange(min=0.1),
         metavar="N",
         help="Requests to the API per second, at most.  [default: 100]",
     ),

@@ -159,7 +159,9 @@ def verify_command(output: Path, *, as_json: bool) -> ExitCode:
     parts = [f"{found[finding]:,} {finding}" for finding in Finding if found[finding]]
     click.echo(f"{output}: {', '.join(parts) or 'no assets'}")
     if found[Finding.MISSING]:
-        click.echo("next: get what is missing, free of charge, with: pipeline fetch")
+        click.echo(
+            "next: get what is missing, free of charge, with: pipeline fetch MANIFEST"
+        )
     return code
 
 

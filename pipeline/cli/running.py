@@ -7,11 +7,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -67,7 +67,7 @@ def run_command(
         raise
     finally:
         if options.as_json:
-            with _whoever_reads():
+            with _whoever_reads(sys.stdout):
                 _print_done(progress, result, code)
     return code
 
@@ -83,9 +83,10 @@ def _carry_out(
 
     def on_event(event: Event) -> None:
         progress.take(event)
-        screen.take(event)
+        with _whoever_reads(sys.stderr):
+            screen.take(event)
         if options.as_json:
-            with _whoever_reads():
+            with _whoever_reads(sys.stdout):
                 _print_event(event)
 
     with screen, _signals(screen) as on_start:
@@ -101,18 +102,22 @@ def _carry_out(
             )
         )
     if not options.quiet:
-        _tell_result(progress, result, folder, screen)
+        with _whoever_reads(sys.stderr):
+            _tell_result(progress, result, folder, screen)
     return result
 
 
 @contextmanager
-def _whoever_reads() -> Iterator[None]:
-    """A reader of stdout who has gone is no reason to leave what is paid for."""
+def _whoever_reads(stream: TextIO) -> Iterator[None]:
+    """A reader who has gone is no reason to leave what is paid for.
+
+    rich ends the process when its reader has gone, so that is held back too.
+    """
     try:
         yield
-    except BrokenPipeError:
+    except (OSError, SystemExit):
         # What is buffered, and all that follows, goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager
@@ -133,15 +138,18 @@ def _signals(screen: Screen) -> Iterator[Callable[[Run], None]]:
         def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
             nonlocal counted
             counted += 1
-            loop.call_soon_threadsafe(stop if counted == 1 else begun.abandon)
+            with suppress(RuntimeError):  # the loop has just ended: nothing to stop
+                loop.call_soon_threadsafe(stop if counted == 1 else begun.abandon)
 
         def stop() -> None:
             begun.stop()
-            screen.say(
-                f"stopping: nothing more is submitted; {plural(begun.in_flight, 'job')}"
-                f" in flight, {begun.find_units_in_flight():,} units paid for them,"
-                " will be collected; Ctrl-C again leaves at once"
-            )
+            with _whoever_reads(sys.stderr):
+                screen.say(
+                    "stopping: nothing more is submitted;"
+                    f" {plural(begun.in_flight, 'job')} in flight,"
+                    f" {begun.find_units_in_flight():,} units paid for them,"
+                    " will be collected; Ctrl-C again leaves at once"
+                )
 
         if threading.current_thread() is threading.main_thread():
             for number in handled:
@@ -248,6 +256,8 @@ def _tell_result(
         ("not_submitted", "not submitted"),
     )
     parts = [f"{counts[key]:,} {word}" for key, word in words if counts.get(key)]
+    if progress.files > counts.get("saved", 0):
+        parts[0] += f" ({progress.files:,} files)"
     for trouble in list(progress.troubles.values())[:_FAILURES_SHOWN]:
         screen.say(failure_line(trouble.item_id, trouble.reason))
         if trouble.hint:
@@ -257,7 +267,7 @@ def _tell_result(
         f" → {folder}"
     )
     advice = {
-        ExitCode.ITEMS_FAILED: "try what failed again with: pipeline rerun",
+        ExitCode.ITEMS_FAILED: "look at the reasons, then: pipeline rerun MANIFEST",
         ExitCode.LEFT_IN_FLIGHT: "run the same command again to collect the rest",
         ExitCode.UNKNOWN_OUTCOME: "run again later to find out what is unsure",
         ExitCode.INTERRUPTED: "run the same command again to go on",

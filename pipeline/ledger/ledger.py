@@ -297,6 +297,20 @@ class Ledger:
                     owned.add(remote_id)
         return owned
 
+    def find_paths(self) -> set[str]:
+        """Every path that an asset record names."""
+        with self._translated():
+            return {
+                path for (path,) in self._connection.execute("SELECT path FROM assets")
+            }
+
+    def copy_in_memory(self) -> "Ledger":
+        """A ledger with the same rows that can be written to and is forgotten."""
+        copy = Ledger(IN_MEMORY)
+        with self._translated():
+            self._connection.backup(copy._connection)
+        return copy
+
     def find_path_owner(self, path: str) -> str | None:
         """The item whose newest asset record names this path, or None."""
         with self._translated():

@@ -29,14 +29,14 @@ from pipeline.errors import (
 from pipeline.events import Halted, Launched, ProgressCallback, SlotsChanged
 from pipeline.failure import failure_of
 from pipeline.fault_points import reach
-from pipeline.job import FailureClass, Job, JobStatus
+from pipeline.job import Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import Action, Plan, PlannedItem
 from pipeline.rebuild import REBUILT_SINCE
 from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.records import Records
-from pipeline.running.recovery import Recovery, next_attempt
+from pipeline.running.recovery import UNFINISHED, Recovery, next_attempt
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.submission import Submitter, Unanswered
 from pipeline.running.watching import Watch
@@ -216,7 +216,11 @@ class Run:
                 come inside an exception group.
         """
         plan = self._plan
-        ceiling = await self._find_ceiling() if plan.to_submit else None
+        ceiling: int | None = None
+        with self._scope:
+            ceiling = await self._find_ceiling() if plan.to_submit else None
+        if self._abandoned:
+            return self._result()
         if ceiling is not None:
             self._slots.announce(ceiling)
         self._tell(
@@ -243,6 +247,12 @@ class Run:
                 newest = self._ledger.find_jobs_of(job.item_id)[0]
                 if newest.status is JobStatus.UNKNOWN:
                     continue  # it may be the job of that attempt
+                if newest.status is JobStatus.PLANNED:
+                    # Nothing has been paid in its place: the next run adopts it.
+                    reason = f"job {remote.remote_id} surfaced late"
+                    failure = Failure(kind=None, reason=reason)
+                    await self._records.unknown(newest, failure)
+                    continue
                 await self._records.duplicate(job, remote)
                 late = f"job {remote.remote_id} surfaced late: it is paid for twice"
                 self._records.warn(job.item_id, late)
@@ -403,7 +413,7 @@ class Run:
             self._tell(
                 Halted(
                     reason=f"{failed} items have failed",
-                    hint="look at the reasons, then try again with: pipeline rerun",
+                    hint="look at the reasons, then: pipeline rerun MANIFEST",
                     in_flight=self.in_flight,
                 )
             )
@@ -426,7 +436,9 @@ class Run:
     def _result(self) -> RunResult:
         counts = self._counts
         if self._abandoned:
-            counts["in_flight"] = max(1, self.in_flight)
+            counts["in_flight"] = sum(1 for _ in self._ledger.find_jobs_in(*UNFINISHED))
+        unsure = sum(1 for _ in self._ledger.find_latest_jobs_in(JobStatus.UNKNOWN))
+        counts["unknown"] = max(counts["unknown"], unsure)
         halted = min(
             self._stopping.halts.values(),
             key=lambda error: PRECEDENCE.index(error.exit_code),
@@ -443,9 +455,12 @@ class Run:
             code = ExitCode.ITEMS_FAILED
         elif self._stopping.interrupted:
             code = ExitCode.INTERRUPTED
+        fetched_all = not (self._plan.selection.only_fetch and counts["not_submitted"])
+        if code is ExitCode.OK and not fetched_all:
+            code = ExitCode.ITEMS_FAILED
         return RunResult(
             exit_code=code,
-            counts=dict(counts),
+            counts={name: count for name, count in counts.items() if count},
             submitted=self._submitter.accepted,
             stopped_by=halted,
         )

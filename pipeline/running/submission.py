@@ -87,7 +87,9 @@ class Unanswered:
 
 
 def _fingerprint(job: Job) -> str:
-    return canonical_json([job.model_id, job.request])
+    """With a derived seed, whatever is asked for of the item: prompts may change."""
+    asked = job.seed if job.derived_seed else job.request
+    return canonical_json([job.model_id, asked])
 
 
 class Submitter:
@@ -199,6 +201,8 @@ class Submitter:
         self, planned: PlannedItem, attempts: _Attempts
     ) -> dict[str, JsonValue] | JobError:
         """Upload what the item refers to, then wait for a slot."""
+        if self._stopping.concerns(planned.item.model_id):
+            raise NotSubmitted
         try:
             with self._stopping.ending_waits():
                 inputs = {

@@ -87,6 +87,7 @@ class Watch:
             job = await self._records.failed(job, failure_of(error, None))
             self._slots.retired()
             return job
+        self._settler.note_echo(job, remote)
         failure = self._failure_in(remote)
         if failure is None:
             self._slots.retired()

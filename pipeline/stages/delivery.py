@@ -6,6 +6,7 @@ each comes after it, so a reader never finds a sidecar without its asset.
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,7 +121,8 @@ class Delivery:
         self._check_owners(job, assets)
         job = replace(job, assets=assets, saved_at=self._clock.utc_now())
         kept_receipts = [receipt for _, receipt in wanted]
-        await anyio.to_thread.run_sync(self._put, job, kept_receipts, source)
+        known = {asset.sha256 for other in earlier for asset in other.assets}
+        await anyio.to_thread.run_sync(self._put, job, kept_receipts, source, known)
         kept = {asset.path.casefold() for asset in assets}
         superseded = tuple(
             asset
@@ -135,9 +137,20 @@ class Delivery:
         if superseded:
             await anyio.to_thread.run_sync(self._remove, superseded)
 
-    def _put(self, job: Job, receipts: Sequence[Receipt], source: Source) -> None:
+    def _put(
+        self,
+        job: Job,
+        receipts: Sequence[Receipt],
+        source: Source,
+        known: AbstractSet[str],
+    ) -> None:
+        self._check_strangers(job, known)
         placed = []
         for asset, receipt in zip(job.assets, receipts, strict=True):
+            if asset.sha256 in known and self._is_edited(asset, known):
+                # It is fetched again for another file's sake: an edit stays.
+                receipt.partial.unlink(missing_ok=True)
+                continue
             placed.append(put_in_place(receipt.partial, self._output, asset.path))
             reach("asset-placed")
             sidecar = render_sidecar(job, asset, source, emulated=self._emulated)
@@ -150,6 +163,28 @@ class Delivery:
             if _digest(path) == asset.sha256:
                 path.unlink(missing_ok=True)
                 (self._output / (asset.path + SIDECAR_SUFFIX)).unlink(missing_ok=True)
+
+    def _is_edited(self, asset: Asset, known: AbstractSet[str]) -> bool:
+        digest = _digest(self._output / asset.path)
+        return digest not in {"", asset.sha256} and digest not in known
+
+    def _check_strangers(self, job: Job, known: AbstractSet[str]) -> None:
+        """Refuse to replace a file that no run of ours has written."""
+        root = self._output.resolve()
+        for asset in job.assets:
+            path = self._output / asset.path
+            if path.is_symlink() or not path.parent.resolve().is_relative_to(root):
+                continue  # a link is replaced, never followed
+            sidecar = self._output / (asset.path + SIDECAR_SUFFIX)
+            if (
+                self._find_owner(asset.path) is None
+                and not sidecar.exists()
+                and self._is_edited(asset, known)
+            ):
+                raise DownloadFailed(
+                    f"{path} is there already, and is not ours",
+                    hint="move it away and run again: the asset is paid for and kept",
+                )
 
     def _check_owners(self, job: Job, assets: Sequence[Asset]) -> None:
         for asset in assets:

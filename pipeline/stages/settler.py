@@ -16,7 +16,7 @@ import anyio
 from pipeline.api.interface import GenerationApi, RemoteJob
 from pipeline.api.listing import list_created_after
 from pipeline.clock import Clock
-from pipeline.echo import agreement, contradicts, same_request
+from pipeline.echo import agreement, contradicts, same_request, shares_seed
 from pipeline.errors import (
     OutcomeUnknown,
     PipelineError,
@@ -89,6 +89,7 @@ class Settler:
         self._something_lost = anyio.Event()
         self._absent: list[_Lost] = []
         self._suspects: dict[RemoteId, RemoteJob] = {}
+        self._rewrites_prompts = False
         self.author_id = ""
 
     def note_own(self, job: RemoteJob) -> None:
@@ -99,6 +100,12 @@ class Settler:
             self._witness is None or job.created_at > self._witness.created_at
         ):
             self._witness = _Witness(job.remote_id, job.created_at)
+
+    def note_echo(self, job: Job, remote: RemoteJob) -> None:
+        """What became of a job's prompt tells whether the service rewrites them."""
+        sent, echoed = (job.request or {}).get("prompt"), remote.inputs.get("prompt")
+        if echoed is not None and echoed != sent:
+            self._rewrites_prompts = True
 
     def notice(self, remote: RemoteJob) -> None:
         """A record that some listing shows: it may be one that was proved absent.
@@ -239,7 +246,10 @@ class Settler:
         if job.model_id and job.model_id != lost.job.model_id:
             return False
         return self._may_be_ours(lost, job) and same_request(
-            lost.job.request or {}, job.inputs, derived_seed=lost.derived_seed
+            lost.job.request or {},
+            job.inputs,
+            derived_seed=lost.derived_seed,
+            rewrites_prompts=self._rewrites_prompts,
         )
 
     def _may_be_ours(self, lost: _Lost, job: RemoteJob) -> bool:
@@ -261,7 +271,14 @@ class Settler:
         nameless = any(
             self._may_be_ours(lost, job)
             and job.model_id in {"", lost.job.model_id}
-            and not contradicts(lost.job.request or {}, job.inputs)
+            and (
+                not contradicts(lost.job.request or {}, job.inputs)
+                # Its own seed, with a prompt that the service may have rewritten.
+                or (
+                    lost.derived_seed
+                    and shares_seed(lost.job.request or {}, job.inputs)
+                )
+            )
             for job in self._unowned(listing)
         )
         if nameless or not self._is_witnessed(lost, listing):

@@ -112,7 +112,30 @@ async def test_other_differences_of_the_echo_do_not_hide_a_job_with_a_derived_se
     desk,
 ):
     job = desk.lost({**OAK, "images": ["asset_1"]})
-    made = desk.api.add_job({**OAK, "prompt": "rewritten", "size": "2K"})
+    made = desk.api.add_job({**OAK, "size": "2K", "thinkingMode": True})
+
+    assert await desk.settle_all(job) == {"oak": made.remote_id}
+
+
+async def test_our_seed_with_another_prompt_is_neither_adopted_nor_proof_of_absence(
+    desk,
+):
+    job = desk.lost()
+    desk.api.add_job({**OAK, "prompt": "a birch in snow"})
+
+    [outcome] = (await desk.settle_all(job)).values()
+
+    assert isinstance(outcome, OutcomeUnknown)
+
+
+async def test_a_service_that_is_seen_to_rewrite_prompts_is_believed(desk):
+    job = desk.lost()
+    own = desk.api.add_job({**OAK, "seed": 99, "prompt": "an oak, nicer"})
+    desk.owned.add(own.remote_id)
+    made = desk.api.add_job({**OAK, "prompt": "rewritten"})
+    desk.settler.note_echo(
+        desk.lost({**OAK, "seed": 99}), await desk.api.find_job(own.remote_id)
+    )
 
     assert await desk.settle_all(job) == {"oak": made.remote_id}
 
