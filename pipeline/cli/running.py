@@ -1,7 +1,6 @@
 """``run`` and ``rerun``: options → a run, its events → screen and JSON lines."""
 
 import asyncio
-import os
 import re
 import signal
 import sys
@@ -11,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -20,6 +19,7 @@ from pipeline.cli.options import RunOptions
 from pipeline.cli.progress import Progress
 from pipeline.cli.reading import failure_line, print_faults, print_json
 from pipeline.cli.screen import LiveScreen, PlainScreen, QuietScreen, Screen
+from pipeline.cli.streams import whoever_reads
 from pipeline.cli.text import duration, one_line, plural
 from pipeline.clock import SystemClock
 from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
@@ -67,7 +67,7 @@ def run_command(
         raise
     finally:
         if options.as_json:
-            with _whoever_reads(sys.stdout):
+            with whoever_reads(sys.stdout):
                 _print_done(progress, result, code)
     return code
 
@@ -83,10 +83,10 @@ def _carry_out(
 
     def on_event(event: Event) -> None:
         progress.take(event)
-        with _whoever_reads(sys.stderr):
+        with whoever_reads(sys.stderr):
             screen.take(event)
         if options.as_json:
-            with _whoever_reads(sys.stdout):
+            with whoever_reads(sys.stdout):
                 _print_event(event)
 
     with screen, _signals(screen) as on_start:
@@ -102,22 +102,9 @@ def _carry_out(
             )
         )
     if not options.quiet:
-        with _whoever_reads(sys.stderr):
+        with whoever_reads(sys.stderr):
             _tell_result(progress, result, folder, screen)
     return result
-
-
-@contextmanager
-def _whoever_reads(stream: TextIO) -> Iterator[None]:
-    """A reader who has gone is no reason to leave what is paid for.
-
-    rich ends the process when its reader has gone, so that is held back too.
-    """
-    try:
-        yield
-    except (OSError, SystemExit):
-        # What is buffered, and all that follows, goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager
@@ -143,7 +130,7 @@ def _signals(screen: Screen) -> Iterator[Callable[[Run], None]]:
 
         def stop() -> None:
             begun.stop()
-            with _whoever_reads(sys.stderr):
+            with whoever_reads(sys.stderr):
                 screen.say(
                     "stopping: nothing more is submitted;"
                     f" {plural(begun.in_flight, 'job')} in flight,"

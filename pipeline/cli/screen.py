@@ -1,5 +1,6 @@
 """Progress → a live picture on a terminal, or plain lines at a calm rate. To stderr."""
 
+import sys
 from typing import Protocol, Self
 
 from rich.console import Console, Group, RenderableType
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.progress import Progress, Trouble
+from pipeline.cli.streams import whoever_reads
 from pipeline.cli.text import duration, one_line, plural, printable
 from pipeline.events import Event, Halted, JobChanged, Launched, Warned
 from pipeline.job import JobStatus
@@ -74,7 +76,8 @@ class LiveScreen:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        self._console.print(Text(printable(text)))
+        with whoever_reads(sys.stderr):
+            self._console.print(Text(printable(text)))
 
     def _render(self) -> RenderableType:
         progress = self._progress
@@ -176,7 +179,8 @@ class PlainScreen:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        self._console.print(Text(printable(text)))
+        with whoever_reads(sys.stderr):
+            self._console.print(Text(printable(text)))
 
     def _tell_progress(self) -> None:
         progress = self._progress
@@ -214,7 +218,8 @@ class QuietScreen:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        self._console.print(Text(printable(text)))
+        with whoever_reads(sys.stderr):
+            self._console.print(Text(printable(text)))
 
 
 def _trouble_line(trouble: Trouble) -> Text:

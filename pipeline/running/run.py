@@ -345,7 +345,8 @@ class Run:
                     sha256=self._plan.manifest.sha256,
                     line=planned.item.line,
                 ),
-                earlier=self._ledger.find_jobs_of(job.item_id),
+                # As planned, it still knows the files that are fetched again.
+                earlier=[planned.job, *self._ledger.find_jobs_of(job.item_id)],
             )
         except JobError as error:
             failure = failure_of(error, FailureClass.DOWNLOAD)

@@ -165,7 +165,10 @@ class Delivery:
                 (self._output / (asset.path + SIDECAR_SUFFIX)).unlink(missing_ok=True)
 
     def _is_edited(self, asset: Asset, known: AbstractSet[str]) -> bool:
-        digest = _digest(self._output / asset.path)
+        path = self._output / asset.path
+        if not path.is_file() or not path.stat().st_size:
+            return False  # an empty file is a missing one
+        digest = _digest(path)
         return digest not in {"", asset.sha256} and digest not in known
 
     def _check_strangers(self, job: Job, known: AbstractSet[str]) -> None:

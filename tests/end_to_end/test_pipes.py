@@ -48,3 +48,21 @@ async def test_run_goes_on_to_its_end(real, emulator):
     assert ended == (0, b"")
     assert len(sidecars_in(real.output)) == 4
     assert emulator.books()["jobs_made"] == 4
+
+
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"], ids=["full", "closed"])
+async def test_a_stderr_that_nobody_reads_stops_nothing(real, emulator, stderr):
+    line = f'exec "$0" -m pipeline run trees.yaml {stderr}'
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", line, sys.executable),
+        cwd=real.folder,
+        env=real.environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(LIMIT_S):
+        await process.communicate()
+
+    assert process.returncode == 0
+    assert len(sidecars_in(real.output)) == 4
+    assert emulator.books()["jobs_made"] == 4
