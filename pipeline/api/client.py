@@ -45,7 +45,6 @@ from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__
 
 PAGE_SIZE = 100  # the service's cap
-BULK_SIZE = 100  # of 200 allowed: a body stays far below the gateway's 6 MB
 MAX_BODY_BYTES = 16 << 20  # above any answer of the service (6 MB), below a bomb
 KEEPALIVE_S = 4.0  # below the 5 s after which common servers hang up on their side
 _LOGGED_BYTES = 4000
@@ -129,7 +128,10 @@ class HttpApi:
             )
             return wire.parse_submission(answer)
         except (JobError, RunError) as error:
-            raise error_of_submit(error) from error
+            meant = error_of_submit(error)
+            if meant is error:
+                raise
+            raise meant from error
 
     async def find_job(self, remote_id: RemoteId) -> RemoteJob | None:
         """Read one job; None when the service does not know it (404)."""

@@ -113,13 +113,11 @@ def _signals(screen: Screen) -> Iterator[Callable[[Run], None]]:
 
     ``signal.signal`` and not the loop's own handlers, which Windows does not have.
     """
-    current: list[Run] = []
     counted = 0
     handled = [signal.SIGINT, signal.SIGTERM]
     previous: dict[int, Any] = {}
 
     def on_start(begun: Run) -> None:
-        current.append(begun)
         loop = asyncio.get_running_loop()
 
         def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
