@@ -17,14 +17,16 @@ from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from pipeline.errors import ExitCode, ManifestError, PipelineError
-    from pipeline.launch import plan, run
+    from pipeline.launch import estimate, plan, run
     from pipeline.manifest import Manifest, load_manifest
     from pipeline.planning import Plan, Selection
-    from pipeline.running.run import RunResult
+    from pipeline.pricing import Estimate
+    from pipeline.running.result import RunResult
     from pipeline.settings import Credentials, Settings
 
 __all__ = [
     "Credentials",
+    "Estimate",
     "ExitCode",
     "Manifest",
     "ManifestError",
@@ -34,6 +36,7 @@ __all__ = [
     "Selection",
     "Settings",
     "__version__",
+    "estimate",
     "load_manifest",
     "plan",
     "run",
@@ -41,14 +44,16 @@ __all__ = [
 
 _HOMES = {
     "Credentials": "pipeline.settings",
+    "Estimate": "pipeline.pricing",
     "ExitCode": "pipeline.errors",
     "Manifest": "pipeline.manifest",
     "ManifestError": "pipeline.errors",
     "PipelineError": "pipeline.errors",
     "Plan": "pipeline.planning",
-    "RunResult": "pipeline.running.run",
+    "RunResult": "pipeline.running.result",
     "Selection": "pipeline.planning",
     "Settings": "pipeline.settings",
+    "estimate": "pipeline.launch",
     "load_manifest": "pipeline.manifest",
     "plan": "pipeline.launch",
     "run": "pipeline.launch",

@@ -81,6 +81,19 @@ def same_value(ours: object, theirs: object) -> bool:
     return ours == theirs
 
 
+def describe_difference(difference: Mapping[str, JsonValue]) -> str:
+    """A sentence on what ``echo_difference`` found: dropped, or changed to what."""
+    dropped = sorted(name for name, value in difference.items() if value is None)
+    changed = sorted(name for name in difference if name not in dropped)
+    parts = []
+    if dropped:
+        parts.append(f"dropped {' and '.join(dropped)}")
+    if changed:
+        shown = (f"{name} to {str(difference[name])[:80]!r}" for name in changed)
+        parts.append(f"changed {' and '.join(shown)}")
+    return f"the service {' and '.join(parts)}; the job was charged all the same"
+
+
 def echo_difference(
     sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]
 ) -> dict[str, JsonValue] | None:

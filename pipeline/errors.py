@@ -5,7 +5,9 @@
     PipelineError
     ├── InputError                nothing has started; a person must edit something
     │   ├── UsageError            options or environment that cannot be obeyed
-    │   └── ManifestError         every fault of the manifest at once
+    │   │   └── LockError         the lock file cannot be read
+    │   ├── ManifestError         every fault of the manifest at once
+    │   └── PlanMoved             what was agreed to is no longer what would be done
     ├── JobError                  this job stops, the run goes on
     │   ├── Rejected              the service refused the request: 400, 404, 413, 422
     │   ├── GenerationFailed      the service tried and failed
@@ -97,6 +99,10 @@ class UsageError(InputError):
     """Options or environment that cannot be obeyed."""
 
 
+class LockError(UsageError):
+    """The lock file cannot be read; the message names its line."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Fault:
     """One thing that is wrong in a file a person wrote.
@@ -130,6 +136,12 @@ class ManifestError(InputError):
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(sorted(faults))
         super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class PlanMoved(InputError):
+    """What was agreed to is no longer what would be done: a saved plan, or nothing."""
+
+    exit_code = ExitCode.PLAN_MOVED
 
 
 # --- one job stops ------------------------------------------------------------

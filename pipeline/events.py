@@ -23,6 +23,7 @@ class Launched:
         skipped: Of these, items that failed for good.
         to_submit: Of these, items that will be paid for.
         ceiling: Jobs the service allows at once, or None if it does not say.
+        quoted: Compute units that ``to_submit`` costs by the service's quotes.
     """
 
     run_id: int
@@ -31,6 +32,7 @@ class Launched:
     skipped: int
     to_submit: int
     ceiling: int | None
+    quoted: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,8 @@ class JobChanged:
         hint: The next step, or "".
         failure_class: For FAILED.
         files: For SAVED: paths relative to the output folder.
-        charged: For SUBMITTED: compute units, or None if unsaid.
+        charged: From SUBMITTED on: compute units, or None if unsaid.
+        refunded: For FAILED: compute units given back, or None.
     """
 
     item_id: str
@@ -58,6 +61,7 @@ class JobChanged:
     failure_class: FailureClass | None = None
     files: tuple[str, ...] = ()
     charged: Decimal | None = None
+    refunded: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

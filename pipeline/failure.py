@@ -14,6 +14,7 @@ from pipeline.errors import (
 from pipeline.job import Failure, FailureClass
 from pipeline.stages.poller import JobLost
 
+_KEEPS_MODERATED = re.compile(r"xai|grok", re.IGNORECASE)
 _CREDIT_WORDS = re.compile(r"insufficient|not enough credit|quota", re.IGNORECASE)
 
 
@@ -58,3 +59,12 @@ def failure_of_remote(remote: RemoteJob) -> Failure:
 def is_about_credit(text: str) -> bool:
     """Whether a failed job's text says that the team has run out of credit."""
     return bool(_CREDIT_WORDS.search(text))
+
+
+def keeps_moderated(model_id: str, failure: Failure) -> bool:
+    """Whether the model's provider keeps the charge of what it moderated.
+
+    The one exception that the service names: xAI.
+    """
+    is_moderated = failure.kind is FailureClass.MODERATED
+    return is_moderated and bool(_KEEPS_MODERATED.search(model_id))

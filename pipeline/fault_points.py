@@ -20,6 +20,8 @@ FAULT_POINTS: Final = (
     "asset-placed",  # the asset is in its place, its sidecar is not
     "sidecar-placed",  # both are in place, SAVED is not recorded
     "saved-recorded",  # SAVED is durable
+    "rename-file-placed",  # a renamed item's file has both names
+    "rename-recorded",  # its new name is durable, the file has both still
 )
 
 

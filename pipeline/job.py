@@ -5,7 +5,7 @@ a Job and give back a later one, ``ledger`` remembers it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -123,6 +123,7 @@ class FailureClass(StrEnum):
 
 FINAL_CLASSES = frozenset({FailureClass.REFUSED, FailureClass.GIVEN_UP})
 SIDECAR_SUFFIX = ".json"  # after the whole name of the asset: oak.png.json
+KEPT_MARK = ".old-"  # after an asset's name, before the attempt: oak.old-1.png
 MODERATION_TRIES = 2  # near the threshold, chance decides; a third try never helped
 
 
@@ -187,7 +188,10 @@ class Job:
         base_url: The service it was sent to.
         project_id: The project it was sent for, or "".
         author_id: Who the service says made it, or "".
-        charged: Compute units charged, from the submit's answer; None if unsaid.
+        charged: Compute units charged, add-ons included; None if unsaid.
+        quoted: Compute units reserved before the submit; None without a quote.
+        addons: Of ``charged``, the units of each add-on, such as ``quality-gate``.
+        refunded: Compute units given back after a failure; None if none were.
         sent_at: When the submit began, in the service's time.
         submitted_at: When the answer came, or the service's creation time.
         finished_at: When the service ended it.
@@ -213,6 +217,9 @@ class Job:
     project_id: str = ""
     author_id: str = ""
     charged: Decimal | None = None
+    quoted: Decimal | None = None
+    addons: Mapping[str, Decimal] = field(default_factory=dict)
+    refunded: Decimal | None = None
     sent_at: datetime | None = None
     submitted_at: datetime | None = None
     finished_at: datetime | None = None
@@ -221,3 +228,36 @@ class Job:
     echo: Mapping[str, JsonValue] | None = None
     failure: Failure | None = None
     assets: tuple[Asset, ...] = ()
+
+    @property
+    def committed(self) -> Decimal:
+        """Compute units that this attempt has taken, or may have, of a budget."""
+        return committed_units(
+            self.status,
+            quoted=self.quoted,
+            charged=self.charged,
+            refunded=self.refunded,
+            is_submitted=self.remote_id is not None,
+            kind=self.failure.kind if self.failure else None,
+        )
+
+
+def committed_units(
+    status: JobStatus,
+    *,
+    quoted: Decimal | None,
+    charged: Decimal | None,
+    refunded: Decimal | None,
+    is_submitted: bool,
+    kind: FailureClass | None,
+) -> Decimal:
+    """Compute units that an attempt has taken, or may have taken, of a budget.
+
+    A submit without a known outcome counts in full: by its quote until the service
+    says what it charged. What was refused unpaid counts nothing.
+    """
+    unpaid = status is JobStatus.FAILED and not is_submitted
+    if status is JobStatus.PLANNED or (unpaid and kind is not FailureClass.GIVEN_UP):
+        return Decimal(0)
+    taken = quoted if charged is None else charged
+    return (taken or Decimal(0)) - (refunded or Decimal(0))

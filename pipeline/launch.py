@@ -1,70 +1,87 @@
-"""The public entry points: a manifest's path → a Plan, a finished run, a status.
+"""The public entry points: a manifest's path → a Plan, its price, a finished run.
 
 Real objects are built once, here, and passed down: credentials, lock, ledger, API,
 emulator. Usable from a notebook (``await run(...)``), a program and the command line
 alike; prints nothing.
 """
 
+import logging
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
-from filelock import FileLock, Timeout
 
-from pipeline.api.interface import FileTransfer, GenerationApi
-from pipeline.atomic_file import FOLDER_MODE, remove_partial_files, storage_errors
+from pipeline.api.interface import QuoteAlarm, TeamLimits
 from pipeline.clock import Clock, SystemClock
-from pipeline.errors import ExitCode, LedgerBusy, PipelineError, UsageError
-from pipeline.events import Launched, ProgressCallback
-from pipeline.job import JobStatus
-from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
-from pipeline.ledger.writer import LedgerWriter
-from pipeline.manifest import Manifest, load_manifest
-from pipeline.model import load_shipped_model
-from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
-from pipeline.rebuild import find_asset_names, open_for_writing, rebuild
-from pipeline.running.run import Run, RunResult
-from pipeline.settings import (
-    Credentials,
-    Settings,
-    find_credentials,
-    load_dotenv,
-    load_keyring,
+from pipeline.connection import (
+    EMULATOR_STATE_NAME,
+    Connection,
+    offline_catalog,
+    service_of,
 )
-from pipeline.version import __version__
+from pipeline.errors import (
+    ExitCode,
+    LedgerBusy,
+    LockError,
+    OutputError,
+    PipelineError,
+    PlanMoved,
+    ServiceUnreachable,
+    UsageError,
+)
+from pipeline.events import Launched, ProgressCallback, Warned
+from pipeline.job import AssetId, JobStatus
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.writer import LedgerWriter
+from pipeline.manifest import Manifest, load_manifest, validate_manifest
+from pipeline.model import ModelSchema
+from pipeline.output_folder import (
+    check_owner,
+    find_lock_file,
+    folder_of,
+    holding_output,
+    open_for_reading,
+    output_folder,
+    write_lock_file,
+)
+from pipeline.planning import (
+    Action,
+    Orphan,
+    Plan,
+    PlannedItem,
+    Selection,
+    make_plan,
+)
+from pipeline.pricing import (
+    Budget,
+    Cost,
+    CostGroups,
+    Estimate,
+    Quotes,
+    find_cost,
+    find_limits,
+)
+from pipeline.pricing.saved_plan import SavedPlan
+from pipeline.running.result import RunResult
+from pipeline.running.run import Run
+from pipeline.settings import (
+    EMULATOR_NAME,
+    Credentials,
+    MissingCredentials,
+    Service,
+    Settings,
+)
+from pipeline.stages.uploader import Uploader
 
-LOCK_NAME = "ledger.lock"
-OUTPUT_ROOT = Path("output")
-EMULATOR_NAME = "emulator"  # stands for its base URL, whose port changes every time
-EMULATOR_STATE_NAME = "emulator.jsonl"
+logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """Which service a ledger is bound to.
-
-    Attributes:
-        base_url: Of the API, or ``EMULATOR_NAME``.
-        project_id: Or "".
-    """
-
-    base_url: str
-    project_id: str
-
-
-def output_folder(
-    manifest: Manifest, *, output: str | os.PathLike[str] | None, emulate: bool
-) -> Path:
-    """Where a manifest's assets go: ``output/<name>``, emulated ones apart."""
-    if output is not None:
-        return Path(output)
-    name = f"{manifest.name}.emulated" if emulate else manifest.name
-    return OUTPUT_ROOT / name
+Approve = Callable[[Estimate], None]
+_READ_TIMEOUT_S = 10.0  # a person waits
 
 
 def plan(
@@ -75,7 +92,7 @@ def plan(
     selection: Selection = Selection(),  # noqa: B008 - frozen
     on_item: Callable[[PlannedItem], None] | None = None,
 ) -> Plan:
-    """What :func:`run` would do to each item and why; touches nothing.
+    """What :func:`run` would do to each item and why; asks and touches nothing.
 
     Args:
         manifest: The YAML file, or what :func:`load_manifest` made of it.
@@ -88,16 +105,173 @@ def plan(
         ManifestError: Every fault at once.
         LedgerError: The ledger cannot be read.
     """
-    loaded = _loaded(manifest)
+    loaded = manifest
+    if not isinstance(loaded, Manifest):
+        catalog = offline_catalog(SystemClock(), os.environ)
+        loaded = load_manifest(loaded, models=catalog.find)
     folder = output_folder(loaded, output=output, emulate=emulate)
-    with open_for_reading(folder) as ledger:
+    with open_for_reading(folder, find_lock_file(loaded, emulate=emulate)) as ledger:
         return make_plan(
             loaded,
             folder,
             ledger=ledger,
             selection=selection,
-            models=load_shipped_model,
+            models=loaded.models,
             on_item=on_item,
+        )
+
+
+async def validate(
+    manifest: str | os.PathLike[str],
+    *,
+    allow_outside: bool = False,
+    offline: bool = False,
+) -> tuple[Manifest, int, tuple[str, ...]]:
+    """Check a manifest against what its models take now, as far as that is known.
+
+    Args:
+        manifest: The YAML file.
+        allow_outside: Let references lie outside of the manifest's folder.
+        offline: Ask the service nothing.
+
+    Returns:
+        The manifest, how many items it makes, and what a person should know of the
+        tables it was checked against.
+
+    Raises:
+        ManifestError: Every fault.
+    """
+    async with _readable_connection(offline=offline) as connection:
+        loaded, count = await anyio.to_thread.run_sync(
+            partial(
+                validate_manifest,
+                manifest,
+                allow_outside=allow_outside,
+                models=connection.catalog.find,
+            )
+        )
+        return loaded, count, (*loaded.warnings, *connection.catalog.notes)
+
+
+async def find_model(
+    model_id: str, *, offline: bool = False
+) -> tuple[ModelSchema | None, tuple[str, ...]]:
+    """What a model takes, and what a person should know of the table."""
+    async with _readable_connection(offline=offline) as connection:
+        schema = await anyio.to_thread.run_sync(connection.catalog.find, model_id)
+        return schema, tuple(connection.catalog.notes)
+
+
+def _readable_connection(*, offline: bool) -> Connection:
+    """To the service that is set, or to none."""
+    settings = Settings(read_timeout_s=_READ_TIMEOUT_S)
+    clock = SystemClock()
+    try:
+        service, credentials = service_of(os.environ, emulate=False)
+    except UsageError:
+        service, credentials, offline = Service(base_url=""), None, True
+    return Connection(credentials, settings, clock, service=service, offline=offline)
+
+
+async def estimate(
+    manifest: str | os.PathLike[str] | Manifest,
+    *,
+    output: str | os.PathLike[str] | None = None,
+    emulate: bool = False,
+    allow_outside: bool = False,
+    selection: Selection = Selection(),  # noqa: B008 - frozen
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    credentials: Credentials | None = None,
+    clock: Clock | None = None,
+    offline: bool = False,
+    on_item: Callable[[PlannedItem], None] = lambda _planned: None,
+    on_orphan: Callable[[Orphan], None] = lambda _orphan: None,
+) -> Estimate:
+    """What :func:`run` would do and what it would cost; spends nothing.
+
+    References that a price depends on are uploaded, which is free; the ledger
+    remembers them unless a run is at work.
+
+    Args:
+        manifest: As for :func:`run`, and so are the others.
+        output: Likewise.
+        emulate: Likewise.
+        allow_outside: Likewise.
+        selection: Likewise.
+        settings: Likewise.
+        credentials: Likewise.
+        clock: Likewise.
+        offline: Ask the service nothing; then there is no price.
+        on_item: Called in a thread with each item in the order of the manifest.
+        on_orphan: Called in a thread with each item that is gone from it.
+
+    Raises:
+        InputError: Something a person wrote has to change.
+        RunError, JobError: The service could not be asked.
+    """
+    clock = clock or SystemClock()
+    notes: list[str] = []
+    try:
+        service, credentials = service_of(
+            os.environ, emulate=emulate, credentials=credentials
+        )
+    except MissingCredentials as error:
+        service, credentials, offline = Service(base_url=""), None, True
+        notes.append(f"no prices: {error.message}")
+    async with Connection(
+        credentials, settings, clock, service=service, offline=offline
+    ) as connection:
+        loaded = await _load(manifest, connection, allow_outside=allow_outside)
+        folder = output_folder(loaded, output=output, emulate=emulate)
+        lock_file = find_lock_file(loaded, emulate=emulate)
+        groups = CostGroups()
+
+        def take(planned: PlannedItem) -> None:
+            groups.add(planned)
+            on_item(planned)
+
+        with open_for_reading(
+            folder, lock_file, service=None if offline else service
+        ) as ledger:
+            plan = await anyio.to_thread.run_sync(
+                partial(
+                    make_plan,
+                    loaded,
+                    folder,
+                    ledger=ledger,
+                    selection=selection,
+                    models=loaded.models,
+                    on_item=take,
+                    on_orphan=on_orphan,
+                )
+            )
+            limit = _smaller(settings.max_cost, loaded.max_cost)
+            budget = Budget(limit, ledger.find_commitments())
+            uploads = {} if emulate else ledger.find_uploads(service.project_id)
+        cost: Cost | None = None if groups.by_key else Cost()
+        limits = TeamLimits()
+        uploaded: dict[str, AssetId] = {}
+        if cost is None and not offline:
+            try:
+                cost, limits, uploaded = await _price(
+                    groups, connection, settings, clock, uploads
+                )
+            except QuoteAlarm as alarm:
+                if not emulate:
+                    _book_alarm(folder, service, groups, alarm, clock)
+                raise
+            except ServiceUnreachable as error:
+                notes.append(f"no prices: {error.message}")
+        if uploaded and not emulate:
+            _remember_uploads(folder, service, uploaded, clock)
+        return Estimate(
+            plan=plan,
+            cost=cost,
+            team_left=limits.units_left,
+            taken=budget.taken,
+            limit=limit,
+            service=service,
+            notes=(*loaded.warnings, *connection.catalog.notes, *notes),
         )
 
 
@@ -106,10 +280,13 @@ async def run(
     *,
     output: str | os.PathLike[str] | None = None,
     emulate: bool = False,
+    allow_outside: bool = False,
     selection: Selection = Selection(),  # noqa: B008 - frozen
     settings: Settings = Settings(),  # noqa: B008 - frozen
     credentials: Credentials | None = None,
     clock: Clock | None = None,
+    saved_plan: SavedPlan | None = None,
+    approve: Approve = lambda _estimate: None,
     on_event: ProgressCallback = lambda _event: None,
     on_start: Callable[[Run], None] = lambda _run: None,
 ) -> RunResult:
@@ -119,10 +296,14 @@ async def run(
         manifest: The YAML file, or what :func:`load_manifest` made of it.
         output: The output folder, or None for ``output/<name>``.
         emulate: Start the emulator inside this process and use it: spends nothing.
+        allow_outside: Let references lie outside of the manifest's folder.
         selection: Which items the command is about.
         settings: Limits and timeouts.
         credentials: Taken from the environment or ``.env`` when None.
         clock: Whose time is spent; the machine's when None.
+        saved_plan: Carry out exactly this, made by an earlier :func:`estimate`.
+        approve: Called once with the plan and its price before anything is spent;
+            an exception stops the run.
         on_event: Called on the event loop with every change once it is durable.
         on_start: Called with the run before it begins, to stop it later.
 
@@ -133,162 +314,209 @@ async def run(
         InputError: Something a person wrote has to change; nothing has started.
         RunError: The run had to stop; the ledger is intact, run again.
     """
-    loaded = _loaded(manifest)
     clock = clock or SystemClock()
     service, credentials = service_of(
         os.environ, emulate=emulate, credentials=credentials
     )
-    folder = output_folder(loaded, output=output, emulate=emulate)
-    with holding_output(folder, service) as (ledger, reader):
-        # Before the plan: damage that is found in planning has to leave a trace.
-        run_id = ledger.record_run_started(clock.utc_now())
-        result: RunResult | None = None
-        code = ExitCode.BUG
-        try:
-            plan = await anyio.to_thread.run_sync(
-                partial(
-                    make_plan,
-                    loaded,
-                    folder,
-                    ledger=reader,
-                    selection=selection,
-                    models=load_shipped_model,
-                )
-            )
-            if _has_nothing_to_do(plan, reader):
-                result = _nothing_done(plan, run_id, on_event)
-            else:
-                result = await _carry_out(
-                    plan,
-                    run_id,
-                    ledger=ledger,
-                    reader=reader,
-                    service=service,
-                    credentials=credentials,
-                    clock=clock,
-                    settings=settings,
-                    on_event=on_event,
-                    on_start=on_start,
-                )
-            code = result.exit_code
-        except PipelineError as error:
-            code = error.exit_code
-            raise
-        finally:
-            ledger.record_run_ended(run_id, clock.utc_now(), code)
-        return result
-
-
-async def _carry_out(
-    plan: Plan,
-    run_id: int,
-    *,
-    ledger: Ledger,
-    reader: Ledger,
-    service: Service,
-    credentials: Credentials | None,
-    clock: Clock,
-    settings: Settings,
-    on_event: ProgressCallback,
-    on_start: Callable[[Run], None],
-) -> RunResult:
-    try:
-        async with (
-            connected(credentials, settings, clock, plan.output) as (api, transfer),
-            LedgerWriter(ledger) as writer,
-        ):
-            run = Run(
-                plan,
-                api=api,
-                transfer=transfer,
-                ledger=reader,
-                writer=writer,
-                clock=clock,
-                settings=settings,
-                base_url=service.base_url,
-                project_id=service.project_id,
-                emulated=service.base_url == EMULATOR_NAME,
-                on_event=on_event,
-            )
-            on_start(run)
-            return await run.carry_out(run_id)
-    except BaseExceptionGroup as group:
-        raise _only(group) from None
-
-
-def service_of(
-    environment: Mapping[str, str],
-    *,
-    emulate: bool,
-    credentials: Credentials | None = None,
-) -> tuple[Service, Credentials | None]:
-    """Which service to use, and the credentials for it; None for the emulator.
-
-    Args:
-        environment: Of the process, read when no credentials are given.
-        emulate: Whether to use the emulator.
-        credentials: Given by the caller, or None.
-
-    Raises:
-        UsageError: No credentials, or a base URL that is not safe.
-    """
-    if emulate:
-        return Service(base_url=EMULATOR_NAME, project_id=""), None
-    credentials = credentials or find_credentials(
-        environment, load_dotenv(Path()), load_keyring
-    )
-    service = Service(base_url=credentials.base_url, project_id=credentials.project_id)
-    return service, credentials
-
-
-@asynccontextmanager
-async def connected(
-    credentials: Credentials | None, settings: Settings, clock: Clock, output: Path
-) -> AsyncIterator[tuple[GenerationApi, FileTransfer]]:
-    """The service and its CDN; the emulator's, started here, without credentials."""
-    from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - aiohttp, 250 ms
-    from pipeline.api.client import HttpApi  # noqa: PLC0415
-
-    async with AsyncExitStack() as stack:
-        if credentials is None:
-            credentials = await _start_emulator(stack, output, clock)
-        api = await stack.enter_async_context(HttpApi(credentials, settings, clock))
-        transfer = await stack.enter_async_context(
-            HttpTransfer(settings, loopback=credentials.is_loopback)
+    async with Connection(credentials, settings, clock, service=service) as connection:
+        loaded = await _load(
+            manifest,
+            connection,
+            allow_outside=allow_outside,
+            on_name=lambda name: check_owner(
+                folder_of(name, output=output, emulate=emulate), service
+            ),
         )
-        yield api, transfer
+        settings = replace(
+            settings, max_cost=_smaller(settings.max_cost, loaded.max_cost)
+        )
+        folder = output_folder(loaded, output=output, emulate=emulate)
+        lock_file = find_lock_file(loaded, emulate=emulate)
+        with holding_output(folder, service, lock_file) as (ledger, reader):
+            ledger.record_meta("manifest", loaded.name)
+            # Before the plan: damage that is found in planning has to leave a trace.
+            run_id = ledger.record_run_started(clock.utc_now())
+            code = ExitCode.BUG
+            groups = CostGroups()
+            try:
+                plan = await anyio.to_thread.run_sync(
+                    partial(
+                        make_plan,
+                        loaded,
+                        folder,
+                        ledger=reader,
+                        selection=selection,
+                        models=loaded.models,
+                        on_item=groups.add,
+                    )
+                )
+                if settings.frozen:
+                    _check_frozen(groups)
+                notes = (*loaded.warnings, *connection.catalog.notes)
+                if _has_nothing_to_do(plan, reader):
+                    priced = Estimate(plan=plan, cost=Cost(), notes=notes)
+                    if saved_plan is not None:
+                        saved_plan.check(priced, groups, service)
+                    approve(priced)
+                    result = _nothing_done(plan, run_id, on_event)
+                else:
+                    api, transfer = await connection.open(folder / EMULATOR_STATE_NAME)
+                    async with LedgerWriter(ledger) as writer:
+                        run = Run(
+                            plan,
+                            api=api,
+                            transfer=transfer,
+                            ledger=reader,
+                            writer=writer,
+                            clock=clock,
+                            settings=settings,
+                            base_url=service.base_url,
+                            project_id=service.project_id,
+                            emulated=service.base_url == EMULATOR_NAME,
+                            on_event=on_event,
+                        )
+                        priced = replace(await run.price(groups), notes=notes)
+                        if saved_plan is not None:
+                            saved_plan.check(priced, groups, service)
+                        approve(priced)
+                        on_start(run)
+                        result = await run.carry_out(run_id, notes=notes)
+                code = result.exit_code
+                _write_lock_file(lock_file, ledger, service, plan, on_event)
+            except BaseExceptionGroup as group:
+                error = _only(group)
+                if isinstance(error, PipelineError):
+                    code = error.exit_code
+                raise error from None
+            except PipelineError as error:
+                code = error.exit_code
+                raise
+            finally:
+                ledger.record_run_ended(run_id, clock.utc_now(), code)
+            return result
 
 
-@contextmanager
-def holding_output(folder: Path, service: Service) -> Iterator[tuple[Ledger, Ledger]]:
-    """The output folder for oneself: its ledger for writing, and for reading.
-
-    Raises:
-        LedgerBusy: A run is at work in it.
-        UsageError: It belongs to another service or project.
-        LedgerError, OutputError: It cannot be used.
-    """
-    with _locked(folder), _opened(folder, service) as ledgers:
-        yield ledgers
-
-
-async def _start_emulator(
-    stack: AsyncExitStack, output: Path, clock: Clock
-) -> Credentials:
-    from pipeline.emulator.server import Emulator  # noqa: PLC0415
-
-    emulator = await stack.enter_async_context(
-        Emulator(clock=clock, state_file=output / EMULATOR_STATE_NAME)
+async def _load(
+    manifest: str | os.PathLike[str] | Manifest,
+    connection: Connection,
+    *,
+    allow_outside: bool,
+    on_name: Callable[[str], None] = lambda _name: None,
+) -> Manifest:
+    if isinstance(manifest, Manifest):
+        return manifest
+    return await anyio.to_thread.run_sync(
+        partial(
+            load_manifest,
+            manifest,
+            allow_outside=allow_outside,
+            models=connection.catalog.find,
+            on_name=on_name,
+        )
     )
-    return Credentials(
-        key="emulated",
-        secret="emulated",  # noqa: S106 - the emulator takes any
-        base_url=emulator.base_url,
+
+
+async def _price(
+    groups: CostGroups,
+    connection: Connection,
+    settings: Settings,
+    clock: Clock,
+    uploads: dict[str, AssetId],
+) -> tuple[Cost, TeamLimits, dict[str, AssetId]]:
+    """What it costs, what the team has left, and what was uploaded to find out."""
+    api, transfer = await connection.open()
+    uploaded: dict[str, AssetId] = {}
+
+    async def remember(sha256: str, asset_id: AssetId) -> None:
+        uploaded[sha256] = asset_id
+
+    uploader = Uploader(
+        api, transfer, clock, settings, known=uploads, remember=remember
     )
+    limits = await find_limits(api, clock, settings)
+    quotes = Quotes(api, clock, settings, uploader=uploader)
+    return await find_cost(groups, quotes), limits, uploaded
 
 
-def _loaded(manifest: str | os.PathLike[str] | Manifest) -> Manifest:
-    return manifest if isinstance(manifest, Manifest) else load_manifest(manifest)
+def _book_alarm(
+    folder: Path,
+    service: Service,
+    groups: CostGroups,
+    alarm: QuoteAlarm,
+    clock: Clock,
+) -> None:
+    """Book the job that a dry run has started as its item's own, for the next run."""
+    planned = groups.find_sample(alarm.item_id)
+    if planned is None or alarm.remote_id is None:
+        return
+    job = replace(
+        planned.job,
+        request=alarm.inputs,
+        derived_seed=planned.derived_seed,
+        base_url=service.base_url,
+        project_id=service.project_id,
+        quoted=alarm.units,
+        sent_at=clock.utc_now(),
+    )
+    try:
+        with holding_output(folder, service) as (ledger, _):
+            if ledger.find_owned([alarm.remote_id]):
+                return
+            ledger.record_submitted(
+                replace(
+                    ledger.record_submitting(job),
+                    remote_id=alarm.remote_id,
+                    charged=alarm.units,
+                    submitted_at=clock.utc_now(),
+                )
+            )
+    except (LedgerBusy, OutputError) as error:
+        logger.warning("job %s is not booked: %s", alarm.remote_id, error.message)
+
+
+def _remember_uploads(
+    folder: Path, service: Service, uploaded: dict[str, AssetId], clock: Clock
+) -> None:
+    try:
+        with holding_output(folder, service) as (ledger, _):
+            for sha256, asset_id in uploaded.items():
+                ledger.record_upload(
+                    sha256, service.project_id, asset_id, clock.utc_now()
+                )
+    except (LedgerBusy, OutputError) as error:
+        logger.info("uploads are not remembered: %s", error.message)
+
+
+def _check_frozen(groups: CostGroups) -> None:
+    count = groups.count
+    if count:
+        sample = next(iter(groups.by_key.values())).samples[0].item.item_id
+        raise PlanMoved(
+            f"--frozen, and {count:,} would be paid for, such as {sample}",
+            hint="run without --frozen and commit the lock file",
+        )
+
+
+def _write_lock_file(
+    lock_file: Path | None,
+    ledger: Ledger,
+    service: Service,
+    plan: Plan,
+    on_event: ProgressCallback,
+) -> None:
+    try:
+        is_ours = write_lock_file(lock_file, ledger, service, orphans=plan.orphan_ids())
+    except (LockError, OutputError) as error:
+        on_event(Warned(message=f"the lock file is not written: {error.message}"))
+        return
+    if not is_ours:
+        text = f"{lock_file} is another service's, so nothing of this run is locked"
+        on_event(Warned(message=f"{text}: delete it if it is of a rehearsal"))
+
+
+def _smaller(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    limits = [limit for limit in (one, other) if limit is not None]
+    return min(limits, default=None)
 
 
 def _has_nothing_to_do(plan: Plan, ledger: Ledger) -> bool:
@@ -315,91 +543,6 @@ def _nothing_done(plan: Plan, run_id: int, on_event: ProgressCallback) -> RunRes
         submitted=0,
         stopped_by=None,
     )
-
-
-@contextmanager
-def open_for_reading(folder: Path) -> Iterator[Ledger]:
-    """What is remembered of an output folder, while a run may be at work in it.
-
-    Without a ledger it is what the sidecars say.
-
-    Raises:
-        LedgerError: The ledger cannot be read.
-    """
-    path = folder / LEDGER_NAME
-    if path.is_file():
-        with Ledger(path, read_only=True) as ledger:
-            if ledger.find_paths().issuperset(find_asset_names(folder)):
-                yield ledger
-                return
-            # It is older than the sidecars: show what a run would find.
-            with ledger.copy_in_memory() as copy:
-                rebuild(copy, folder)
-                yield copy
-        return
-    with Ledger(IN_MEMORY) as ledger:
-        if folder.is_dir():
-            rebuild(ledger, folder)
-        yield ledger
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the output folder: one run at a time. The lock dies with the process.
-
-    Raises:
-        LedgerBusy: Another run holds it.
-        OutputError: The folder cannot be made.
-    """
-    with storage_errors(folder):
-        folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK_NAME, mode=0o644)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            raise LedgerBusy(
-                f"another run is at work in {folder}",
-                hint="wait for it to end, or choose another --output",
-            ) from None
-    try:
-        remove_partial_files(folder)
-        yield
-        remove_partial_files(folder)
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _opened(folder: Path, service: Service) -> Iterator[tuple[Ledger, Ledger]]:
-    """The ledger for writing and again for reading, bound to one service."""
-    with open_for_writing(folder) as ledger:
-        _bind(ledger, service, folder)
-        with Ledger(folder / LEDGER_NAME, read_only=True) as reader:
-            yield ledger, reader
-
-
-def _bind(ledger: Ledger, service: Service, folder: Path) -> None:
-    """Refuse a ledger that was made with another service or project.
-
-    Raises:
-        UsageError: It was.
-    """
-    meta: Mapping[str, str] = ledger.find_meta()
-    bound = meta if "base_url" in meta else ledger.find_origin()
-    for key, value, word in (
-        ("base_url", service.base_url, "service"),
-        ("project_id", service.project_id, "project"),
-    ):
-        if bound and bound.get(key, "") != value:
-            raise UsageError(
-                f"{folder} belongs to the {word} {bound.get(key) or '(none named)'}, "
-                f"not to {value or '(none named)'}",
-                hint="choose another --output, or set the environment back",
-            )
-    if "base_url" not in meta:
-        ledger.record_meta("base_url", service.base_url)
-        ledger.record_meta("project_id", service.project_id)
-        ledger.record_meta("tool", f"scenario-pipeline {__version__}")
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:

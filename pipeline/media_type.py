@@ -72,6 +72,7 @@ _EXTENSIONS = {
 }
 
 
+KNOWN_EXTENSIONS = frozenset(_EXTENSIONS.values())
 _SVG = re.compile(
     rb"(<\?xml[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]", re.DOTALL
 )

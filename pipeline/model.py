@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Literal, cast, get_args
@@ -121,6 +122,8 @@ class ModelSchema:
         inputs: By name, in the service's order.
         source: ``shipped`` with the package, ``live`` or ``cached``.
         makes: ``image`` when all it can do ends in images, else "".
+        refunds: False when the service keeps the charge of a failed job.
+        read_at: When the service said so; None for a shipped table.
     """
 
     model_id: str
@@ -128,6 +131,8 @@ class ModelSchema:
     inputs: Mapping[str, InputSchema]
     source: str
     makes: str = ""
+    refunds: bool = True
+    read_at: datetime | None = None
 
     def find_input(self, name: str) -> InputSchema | None:
         """The input of that name, or None."""
@@ -170,6 +175,23 @@ class ModelSchema:
                     continue
             kept[name] = value
         return kept
+
+    def priced(self, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+        """Those normalised inputs that the price depends on.
+
+        Where some inputs carry ``costImpact``, one without it does not count; where
+        none does, all count but those that are said not to.
+        """
+        flags = {name: schema.cost_impact for name, schema in self.inputs.items()}
+        if True in flags.values():
+            counted = {name for name, flag in flags.items() if flag}
+        else:
+            counted = {name for name, flag in flags.items() if flag is None}
+        return {
+            name: value
+            for name, value in self.normalised(params).items()
+            if name in counted or name not in flags
+        }
 
     def output_count(self, params: Mapping[str, ParamValue]) -> int:
         """How many assets one job is asked for; at least 1."""
@@ -216,6 +238,7 @@ def parse_model(record: object, *, source: str) -> ModelSchema:
         inputs={schema.name: schema for schema in parsed},
         source=source,
         makes=_output_kind(record.get("capabilities")),
+        refunds=record.get("disableRefund") is not True,
     )
 
 
@@ -283,7 +306,10 @@ def _names(messages: object) -> tuple[str, ...]:
 def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if math.isfinite(value) else None
+    try:
+        return value if math.isfinite(value) else None
+    except OverflowError:  # an integer that no float holds
+        return None
 
 
 def _length(value: object) -> int | None:

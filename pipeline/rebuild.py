@@ -15,8 +15,9 @@ from pathlib import Path
 from pipeline.atomic_file import PARTIAL_FOLDER, storage_errors
 from pipeline.clock import format_utc
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError
-from pipeline.job import SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
+from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.stages.mover import clear_renamed
 from pipeline.stages.sidecar import NoSidecar, parse_sidecar
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def open_for_writing(output: Path) -> Ledger:
         ledger = Ledger(path)
         try:
             ledger.check()
+            clear_leftovers(ledger, output)
             rebuild(ledger, output)
         except BaseException:
             ledger.close()
@@ -55,6 +57,19 @@ def open_for_writing(output: Path) -> Ledger:
         _salvage(aside, ledger)
         rebuild(ledger, output)
     return ledger
+
+
+def clear_leftovers(ledger: Ledger, output: Path) -> None:
+    """Finish renames that a kill has cut short: old files that are in place anew.
+
+    Raises:
+        OutputError: The folder is not writable.
+    """
+    left = ledger.find_leftovers()
+    own = {old: new for old, new in left.items() if not ledger.find_path_owner(old)}
+    cleared = [*clear_renamed(output, own), *(left.keys() - own.keys())]
+    if cleared:
+        ledger.forget_leftovers(cleared)
 
 
 def _put_aside(path: Path) -> Path:
@@ -74,7 +89,8 @@ def _salvage(damaged: Path, ledger: Ledger) -> None:
     jobs: list[Job] = []
     with (
         contextlib.suppress(LedgerError, OutputError),
-        Ledger(damaged, read_only=True) as source,
+        Ledger(damaged, read_only=True) as opened,
+        opened if opened.is_current else opened.copy_in_memory() as source,
     ):
         meta = source.find_meta()
         jobs.extend(source.find_jobs_in(*JobStatus))
@@ -188,7 +204,7 @@ def _at_home(job: Job) -> tuple[Asset, bool]:
     (asset,) = job.assets
     stem, dot, extension = asset.path.rpartition(".")
     homes = (job.item_id, f"{job.item_id}-{asset.output_index}")
-    if stem in homes:
+    if stem in homes or stem.startswith(tuple(home + KEPT_MARK for home in homes)):
         return asset, True
     home = homes[1] if len(job.remote_assets) > 1 else homes[0]
     return replace(asset, path=f"{home}{dot}{extension}"), False

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.api.interface import GenerationApi
 from pipeline.api.wire import is_safe_id
 from pipeline.clock import SystemClock
+from pipeline.connection import connected, service_of
 from pipeline.echo import echo_difference
 from pipeline.errors import UsageError
 from pipeline.job import (
@@ -17,8 +18,8 @@ from pipeline.job import (
     JobStatus,
     RemoteId,
 )
-from pipeline.launch import connected, holding_output, service_of
 from pipeline.ledger.ledger import Ledger
+from pipeline.output_folder import holding_output
 from pipeline.running.recovery import next_attempt
 from pipeline.settings import Settings
 

@@ -6,6 +6,7 @@ are in the names. Nothing here touches the network.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ SECRET_VARIABLE = "SCENARIO_SDK_API_SECRET"  # noqa: S105 - the name, not a secr
 BASE_URL_VARIABLE = "SCENARIO_BASE_URL"
 PROJECT_VARIABLE = "SCENARIO_PROJECT_ID"
 KEYRING_SERVICE = "scenario-pipeline"
+EMULATOR_NAME = "emulator"  # stands for its base URL, whose port changes every time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,19 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Which service a ledger is bound to.
+
+    Attributes:
+        base_url: Of the API, or ``EMULATOR_NAME``.
+        project_id: Or "".
+    """
+
+    base_url: str
+    project_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Limits and timeouts of one run; the defaults suit the real service.
 
@@ -60,9 +75,13 @@ class Settings:
         fail_share: The same as a part of all items of the run, 0 to 1, or None.
         free_deadline_s: How long a free call is retried before its job fails.
         first_contact_s: How long an API that never answered in this run is tried.
+        model_deadline_s: How long a model's record is asked for before what is known
+            of it is used.
         settle_s: From the end of a submit's own timeout until absence counts.
         fresh_job_s: How long a 404 on a job we made is taken as a delay.
         downloads: Assets downloaded at a time.
+        download_bytes: Bytes of the assets downloaded at a time: small ones go many
+            at once, large ones few, at least four.
         uploads: Reference assets uploaded at a time.
         posts: Submits that may be unanswered at a time.
         ahead: Items prepared beyond those that hold a slot.
@@ -71,6 +90,11 @@ class Settings:
         poll_fraction: Length of a poll tick as a part of a typical job's duration.
         poll_min_s: Shortest poll tick.
         poll_max_s: Longest poll tick.
+        max_cost: Compute units that all jobs of the ledger may cost together, refunds
+            taken off, or None.
+        strict: Stop when the service drops or changes an input.
+        frozen: Pay for nothing.
+        keep_old: Keep a file that a new one takes the place of, under another name.
     """
 
     max_jobs: int | None = None
@@ -85,9 +109,11 @@ class Settings:
     fail_share: float | None = None
     free_deadline_s: float = 600.0
     first_contact_s: float = 30.0
+    model_deadline_s: float = 5.0
     settle_s: float = 90.0
     fresh_job_s: float = 120.0
     downloads: int = 64
+    download_bytes: int = 64 << 20
     uploads: int = 4
     posts: int = 8
     ahead: int = 64
@@ -95,6 +121,10 @@ class Settings:
     poll_fraction: float = 0.05
     poll_min_s: float = 0.25
     poll_max_s: float = 5.0
+    max_cost: Decimal | None = None
+    strict: bool = False
+    frozen: bool = False
+    keep_old: bool = False
 
 
 def find_credentials(

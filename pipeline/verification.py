@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pipeline.atomic_file import PARTIAL_FOLDER
 from pipeline.job import SIDECAR_SUFFIX, Asset
-from pipeline.stages.image_check import NotAnImage, measure_image
+from pipeline.stages.image_check import measure_image
+from pipeline.stages.png_check import NotAnImage
 from pipeline.stages.sidecar import NoSidecar, parse_sidecar
 
 _OWN_NAMES = ("ledger.sqlite3", "ledger.lock", "emulator.jsonl")

@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 
 from pipeline.job import ParamValue, ReferenceAsset
+
+_TOO_MANY_UNITS = Decimal(10) ** 12  # nobody's budget
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
@@ -47,3 +50,14 @@ def shown(value: object) -> str:
     text = text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - a message is one line
     text = "".join(c if c.isprintable() else "·" for c in text)
     return f"'{text}'" if isinstance(value, str) else text
+
+
+def parse_units(text: str) -> Decimal | None:
+    """An amount of compute units, ``31`` or ``7.25``; None for anything else."""
+    try:
+        units = Decimal(text.strip())
+    except InvalidOperation:
+        return None
+    if not units.is_finite() or not 0 <= units < _TOO_MANY_UNITS:
+        return None
+    return units

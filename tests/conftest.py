@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from pipeline.catalog import CACHE_VARIABLE
 from pipeline.settings import (
     BASE_URL_VARIABLE,
     KEY_VARIABLE,
@@ -23,6 +24,11 @@ def _no_credentials(monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture(autouse=True)

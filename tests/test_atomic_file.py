@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -63,11 +64,14 @@ async def test_a_partial_file_holds_and_hashes_what_was_written(tmp_path, sizes)
     assert partial.path.parent == tmp_path / PARTIAL_FOLDER
 
 
-async def test_what_is_synced_is_on_the_disk_before_the_file_is_closed(tmp_path):
+async def test_what_is_synced_is_on_the_disk_and_closed_before_the_block_is_left(
+    tmp_path,
+):
     async with PartialFile(tmp_path) as partial:
         await partial.write(b"abc")
         partial.sync()
         assert partial.path.read_bytes() == b"abc"
+        assert partial._writer.closed
 
 
 @pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt()], ids=repr)
@@ -78,6 +82,61 @@ async def test_an_error_removes_the_partial_file(tmp_path, error):
             raise error
 
     assert files_below(tmp_path) == []
+
+
+async def test_pieces_are_one_block_for_the_watcher_in_the_thread_that_writes(tmp_path):
+    seen = []
+
+    def watch(block):
+        seen.append((block, threading.current_thread() is threading.main_thread()))
+
+    async with PartialFile(tmp_path, watch) as partial:
+        await partial.write(b"ab", b"", b"c")
+        await partial.write(b"def")
+        partial.sync()
+
+    assert seen == [(b"abc", False), (b"def", False)]
+    assert partial.path.read_bytes() == b"abcdef"
+    assert (partial.head, partial.size_bytes) == (b"abcdef", 6)
+
+
+async def test_what_the_watcher_refuses_is_not_kept(tmp_path):
+    def watch(_block):
+        raise ValueError("no picture")
+
+    with pytest.raises(ValueError, match="no picture"):
+        async with PartialFile(tmp_path, watch) as partial:
+            await partial.write(b"abc")
+
+    assert files_below(tmp_path) == []
+
+
+async def test_a_write_that_outlives_its_file_writes_nowhere(tmp_path):
+    """A cancelled one goes on in its thread, when the block has been left."""
+    errors = []
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def watch(_block):
+        begun.set()
+        may_go_on.wait(10)
+
+    async with PartialFile(tmp_path, watch) as partial:
+        writer = partial._writer
+        writing = threading.Thread(target=lambda: collect(errors, writer.write, b"x"))
+        writing.start()
+        begun.wait(10)
+    may_go_on.set()
+    writing.join(10)
+
+    assert [type(error) for error in errors] == [ValueError]
+    assert partial.path.read_bytes() == b""
+
+
+def collect(errors, call, *arguments):
+    try:
+        call(*arguments)
+    except Exception as error:  # noqa: BLE001 - for the test to look at
+        errors.append(error)
 
 
 async def test_partial_files_do_not_meet(tmp_path):
@@ -107,6 +166,20 @@ async def test_a_full_disk_is_an_output_error(tmp_path):
         with pytest.raises(OutputError, match="No space left"):  # noqa: PT012
             await partial.write(b"x" * (CHUNK_SIZE_BYTES + 1))
             partial.sync()
+
+
+@posix_only
+async def test_a_disk_that_takes_a_part_of_a_block_is_an_output_error(tmp_path):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with PartialFile(tmp_path) as partial:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (CHUNK_SIZE_BYTES, before[1]))
+        try:
+            with pytest.raises(OutputError, match="too large"):
+                await partial.write(bytes(CHUNK_SIZE_BYTES + 1))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @posix_only

@@ -346,7 +346,7 @@ def test_the_action_passes_its_inputs_through_the_environment():
 
     scripts = [step["run"] for step in action["runs"]["steps"] if "run" in step]
 
-    assert set(action["inputs"]) == {"manifest", "output", "args"}
+    assert set(action["inputs"]) == {"manifest", "output", "max-cost", "args"}
     assert scripts
     # An expression inside a script would run whatever somebody puts into an input.
     assert [script for script in scripts if "${{" in script] == []

@@ -65,6 +65,7 @@ def test_an_error_without_a_text_says_what_its_class_is():
         ("PipelineError", 1),
         ("InputError", 2),
         ("UsageError", 2),
+        ("LockError", 2),
         ("ManifestError", 2),
         ("JobError", 3),
         ("Rejected", 3),

@@ -29,17 +29,25 @@ LADDER = {
     "manifest": "errors job media_type model model_inputs wording",
     "api": "atomic_file clock errors job settings version",
     "ledger": "clock errors job",
+    "lockfile": "atomic_file errors job manifest",
     "planning": "errors fingerprint job ledger manifest model",
     "stages": "api atomic_file clock echo errors fault_points job media_type settings version",
     "events": "job stages",
     "failure": "api errors job stages",
     "rebuild": "atomic_file clock errors job ledger stages",
     "verification": "atomic_file job stages",
-    "running": "api clock echo errors events failure fault_points fingerprint job ledger planning rebuild settings stages",
-    "launch": "api atomic_file clock errors events job ledger manifest model planning rebuild running settings version",
-    "resolution": "api clock echo errors job launch ledger running settings",
+    "catalog": "atomic_file clock errors model settings",
+    "connection": "api catalog clock errors settings",
+    "output_folder": "atomic_file errors job ledger lockfile manifest rebuild settings version",
+    "pricing": "api atomic_file clock errors job model planning settings stages version",
+    "spending": "job ledger output_folder rebuild settings",
+    "explanation": "errors job ledger manifest model output_folder planning settings stages verification",
+    "running": "api clock echo errors events failure fault_points fingerprint job ledger planning pricing rebuild settings stages",
+    "launch": "api clock connection errors events job ledger manifest model output_folder planning pricing running settings stages",
+    "orphans": "atomic_file job ledger manifest output_folder planning rebuild stages",
+    "resolution": "api clock connection echo errors job ledger output_folder running settings",
     "emulator": "clock",
-    "cli": "api clock emulator errors events job launch manifest planning resolution running settings stages verification version",
+    "cli": "api catalog clock connection emulator errors events explanation job launch manifest model orphans output_folder planning pricing resolution running settings spending stages verification version wording",
     "__main__": "cli",
     "pipeline": "version",
 }
@@ -49,7 +57,9 @@ API_DOORS = {
     "stages": {"interface", "listing", "retry", "wire"},
     "failure": {"interface", "wire"},
     "running": {"interface", "listing", "retry"},
+    "connection": {"interface", "retry"},
     "launch": {"interface"},
+    "pricing": {"interface", "retry"},
     "resolution": {"interface", "wire"},
     "cli": {"client", "interface"},
 }
@@ -61,7 +71,8 @@ DOORS = {
     "sqlite3": ("pipeline.ledger.", "pipeline.cli.doctor"),
     "yaml": ("pipeline.manifest.source",),
     "aiofiles": ("pipeline.atomic_file",),
-    "filelock": ("pipeline.launch",),
+    "filelock": ("pipeline.output_folder",),
+    "platformdirs": ("pipeline.catalog",),
     "rich": ("pipeline.cli.",),
     "click": ("pipeline.cli.",),
     "pydantic": ("pipeline.manifest.", "pipeline.model"),
@@ -72,7 +83,7 @@ DOORS = {
 }
 
 # Imported inside of functions alone, because it is slow or seldom there.
-LATE_ONLY = {"PIL", "dotenv", "keyring"}
+LATE_ONLY = {"PIL", "dotenv", "keyring", "platformdirs"}
 
 
 def _name_of(path):
@@ -186,7 +197,7 @@ def test_the_emulator_is_written_from_the_contract_alone():
     assert seen <= {"pipeline.clock"}
 
 
-def test_the_emulator_is_started_by_the_command_line_and_the_launch_alone():
+def test_the_emulator_is_started_by_the_command_line_and_the_connection_alone():
     users = {
         module
         for module in MODULES
@@ -195,7 +206,7 @@ def test_the_emulator_is_started_by_the_command_line_and_the_launch_alone():
         if name.startswith("pipeline.emulator")
     }
 
-    assert users <= {"pipeline.launch", "pipeline.cli.serving"}
+    assert users <= {"pipeline.connection", "pipeline.cli.serving"}
 
 
 @pytest.mark.parametrize("library", DOORS)

@@ -14,6 +14,7 @@ import pipeline
 def test_the_public_names_are_these():
     assert pipeline.__all__ == [
         "Credentials",
+        "Estimate",
         "ExitCode",
         "Manifest",
         "ManifestError",
@@ -23,6 +24,7 @@ def test_the_public_names_are_these():
         "Selection",
         "Settings",
         "__version__",
+        "estimate",
         "load_manifest",
         "plan",
         "run",

@@ -3,7 +3,6 @@
 Signed URLs are secrets: they never appear in an error, a log or a record.
 """
 
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -17,12 +16,12 @@ from pipeline.api.answers import error_of_exchange
 from pipeline.api.client import USER_AGENT, sendable
 from pipeline.api.interface import UrlExpired
 from pipeline.api.proxy import find_proxy
-from pipeline.atomic_file import CHUNK_SIZE_BYTES
 from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.settings import Settings, is_loopback_url
 
 CDN_HOSTS = frozenset({"cdn.cloud.scenario.com", "cdn.scenario.com"})  # API section 7
 MAX_REDIRECTS = 3
+BUFFER_BYTES = 1 << 18  # as much as a read of the socket; twice that may wait
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _EXPIRED = frozenset({403, 404, 410})
 # ValueError: the service's URL is none, which yarl or the resolver finds out.
@@ -44,15 +43,13 @@ class HttpTransfer:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0, ssl=ssl.create_default_context(), keepalive_timeout=15
-            ),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15),
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             # A body that says it is compressed is refused rather than blown up.
             auto_decompress=False,
-            read_bufsize=CHUNK_SIZE_BYTES,
+            read_bufsize=BUFFER_BYTES,
         )
         return self
 
@@ -173,8 +170,10 @@ def _joined(url: str, target: str) -> str:
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     try:
-        async for chunk in response.content.iter_any():
-            yield chunk
+        # As they were read: ``iter_any`` joins them, on the event loop.
+        async for chunk, _ in response.content.iter_chunks():
+            if chunk:
+                yield chunk
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise _broken(error, "downloading") from None
 

@@ -8,7 +8,6 @@ import base64
 import io
 import logging
 import re
-import ssl
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -23,10 +22,13 @@ from pipeline.api.answers import error_of_answer, error_of_exchange, error_of_su
 from pipeline.api.interface import (
     JobFilter,
     JobPage,
+    Quote,
+    QuoteAlarm,
     RemoteAsset,
     RemoteJob,
     RemoteUpload,
     Submission,
+    TeamLimits,
 )
 from pipeline.api.pacing import RequestRate
 from pipeline.api.proxy import find_proxy
@@ -45,6 +47,7 @@ from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__
 
 PAGE_SIZE = 100  # the service's cap
+QUOTE_STATUS = 269  # what a dry run is answered with, and nothing else is
 MAX_BODY_BYTES = 16 << 20  # above any answer of the service (6 MB), below a bomb
 KEEPALIVE_S = 4.0  # below the 5 s after which common servers hang up on their side
 _LOGGED_BYTES = 4000
@@ -72,6 +75,7 @@ class HttpApi:
         self._clock = clock
         self._rate = RequestRate(settings.rate_per_s, clock)
         self._skew = timedelta()
+        self._seen_jobs = wire.SeenJobs()
         self._session: aiohttp.ClientSession | None = None
         self._proxy = find_proxy(credentials.base_url)
         self._answered_at_s: float | None = None
@@ -81,7 +85,6 @@ class HttpApi:
             connector=aiohttp.TCPConnector(
                 limit=0,  # slots and posts are the limits
                 keepalive_timeout=KEEPALIVE_S,
-                ssl=ssl.create_default_context(),
             ),
             headers={
                 "Authorization": aiohttp.encode_basic_auth(
@@ -154,7 +157,8 @@ class HttpApi:
         if token:
             query["paginationToken"] = token
         return wire.parse_job_page(
-            await self._exchange("GET", "/jobs", query=query, what="listing jobs")
+            await self._exchange("GET", "/jobs", query=query, what="listing jobs"),
+            self._seen_jobs.parse,
         )
 
     async def find_asset(self, asset_id: AssetId) -> RemoteAsset | None:
@@ -219,22 +223,59 @@ class HttpApi:
         )
         return wire.parse_upload(answer)
 
-    async def find_ceiling(self) -> int | None:
-        """Jobs the team may have in flight, or None when the key may not read it."""
+    async def quote(self, model_id: str, inputs: Mapping[str, JsonValue]) -> Quote:
+        """Price a request by a dry run: in the query, as the body's is ignored."""
+        status, raw = await self._exchange_raw(
+            "POST",
+            f"/generate/custom/{_segment(model_id)}",
+            query={"dryRun": "true"},
+            body=inputs,
+            what=f"pricing {model_id}",
+        )
+        try:
+            answer = wire.parse_json(raw)
+        except UnexpectedAnswer:
+            if status == QUOTE_STATUS:
+                raise
+            answer = {}
+        started = wire.find_job_id(answer)
+        if status != QUOTE_STATUS or wire.names_job(answer):
+            job = f" and names job {started}" if started else ""
+            raise QuoteAlarm(
+                f"a dry run was answered with HTTP {status}{job}:"
+                " money may have been spent",
+                remote_id=started,
+                units=wire.parse_units(answer.get("creativeUnitsCost")),
+            )
+        quote = wire.parse_quote(answer)
+        if quote is None:
+            # Asking again would not help.
+            raise Rejected(f"pricing {model_id}: the quote names no price", status=269)
+        return quote
+
+    async def find_model(self, model_id: str) -> Mapping[str, Any] | None:
+        """Read the record of a model as the service has it; None on 404."""
+        answer = await self._find(f"/models/{_segment(model_id)}", f"model {model_id}")
+        return None if answer is None else wire.parse_model_record(answer)
+
+    async def find_limits(self) -> TeamLimits:
+        """Read what the team may do; nothing is known of it when the key may not."""
         try:
             teams = wire.parse_team_ids(
                 await self._exchange("GET", "/teams", what="reading the team")
             )
             if len(teams) != 1:
-                return None
+                return TeamLimits()
             limits = await self._exchange(
                 "GET", f"/teams/{_segment(teams[0])}/limits", what="reading the limits"
             )
-        except (AccessDenied, Rejected, UnexpectedAnswer, RateLimited) as error:
+        except (RunError, Rejected, UnexpectedAnswer, RateLimited) as error:
             if isinstance(error, AccessDenied) and error.status == 401:
                 raise
-            return None
-        return wire.parse_ceiling(limits)
+            return TeamLimits()
+        return TeamLimits(
+            ceiling=wire.parse_ceiling(limits), units_left=wire.parse_units_left(limits)
+        )
 
     # --- one exchange ---------------------------------------------------------
 
@@ -261,6 +302,22 @@ class HttpApi:
         timeout_s: float | None = None,
     ) -> Mapping[str, Any]:
         """One request, one answer, as a JSON object of a 2xx status."""
+        _, raw = await self._exchange_raw(
+            method, path, what=what, query=query, body=body, timeout_s=timeout_s
+        )
+        return wire.parse_json(raw)
+
+    async def _exchange_raw(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        timeout_s: float | None = None,
+    ) -> tuple[int, bytes]:
+        """One request, one answer of a 2xx status: the status and the body."""
         assert self._session is not None, "HttpApi is an async context manager"
         await self._rate.wait_for_turn()
         parameters = dict(query or {})
@@ -310,13 +367,13 @@ class HttpApi:
                 status,
                 redacted(raw),
             )
-        return self._judge(status, headers, raw, what)
+        if not 200 <= status < 300:
+            raise self._error_of(status, headers, raw, what)
+        return status, raw
 
-    def _judge(
+    def _error_of(
         self, status: int, headers: Mapping[str, str], raw: bytes, what: str
-    ) -> Mapping[str, Any]:
-        if 200 <= status < 300:
-            return wire.parse_json(raw)
+    ) -> PipelineError:
         body: Mapping[str, Any] | None
         try:
             body = wire.parse_json(raw)
@@ -325,7 +382,7 @@ class HttpApi:
         error: PipelineError = error_of_answer(status, body, raw, headers, what=what)
         if isinstance(error, RateLimited) and error.ceiling is None:
             self._rate.lower()
-        raise error
+        return error
 
     def _learn_time(self, headers: Mapping[str, str]) -> None:
         text = headers.get("Date")

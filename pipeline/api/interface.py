@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
-from pipeline.errors import JobError
+from pipeline.errors import BudgetReached, JobError
 from pipeline.job import AssetId, JsonValue, RemoteId
 
 
@@ -38,6 +38,7 @@ class RemoteJob:
         error: Why it failed, or "".
         hint: The service's advice, or "".
         charged: Compute units for this job with add-ons, or None if unsaid.
+        addons: Of these, the units of each add-on.
         refunds: False when the service keeps the charge of a failure.
     """
 
@@ -54,11 +55,31 @@ class RemoteJob:
     hint: str
     charged: Decimal | None
     refunds: bool
+    addons: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def has_ended(self) -> bool:
         """Whether no further change is to be expected."""
         return self.status is not RemoteStatus.RUNNING
+
+    @classmethod
+    def named(cls, remote_id: RemoteId) -> "RemoteJob":
+        """A job of which nothing but its id is known."""
+        return cls(
+            remote_id=remote_id,
+            status=RemoteStatus.RUNNING,
+            status_text="",
+            created_at=None,
+            updated_at=None,
+            author_id="",
+            model_id="",
+            inputs={},
+            asset_ids=(),
+            error="",
+            hint="",
+            charged=None,
+            refunds=True,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +88,59 @@ class Submission:
 
     Attributes:
         job: As it was made.
-        charged: Compute units for this request, or None if unsaid.
+        charged: Compute units for this request with add-ons, or None if unsaid.
+        addons: Of these, the units of each add-on.
     """
 
     job: RemoteJob
     charged: Decimal | None
+    addons: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What a request would be charged.
+
+    Attributes:
+        units: Compute units after discount, add-ons included.
+        addons: Of these, the units of each add-on, such as ``quality-gate``.
+    """
+
+    units: Decimal
+    addons: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+class QuoteAlarm(BudgetReached):
+    """A dry run was not answered as one: it may have started a paid job.
+
+    Attributes:
+        remote_id: The job that it started, or None when none is named.
+        units: What the answer says it is charged, or None if unsaid.
+        item_id: Whose price was asked for, or "".
+        inputs: What was sent.
+    """
+
+    def __init__(
+        self, message: str, *, remote_id: RemoteId | None, units: Decimal | None = None
+    ) -> None:
+        super().__init__(message, hint="look for it in the Scenario web app")
+        self.remote_id = remote_id
+        self.units = units
+        self.item_id = ""
+        self.inputs: Mapping[str, JsonValue] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamLimits:
+    """What the team may do, as far as the key may read it.
+
+    Attributes:
+        ceiling: Jobs in flight at once, or None.
+        units_left: Compute units left in this period, or None.
+    """
+
+    ceiling: int | None = None
+    units_left: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,8 +277,18 @@ class GenerationApi(Protocol):
     async def find_upload(self, upload_id: str) -> RemoteUpload:
         """Read how far the import is."""
 
-    async def find_ceiling(self) -> int | None:
-        """Jobs the team may have in flight, or None when the key may not read it."""
+    async def quote(self, model_id: str, inputs: Mapping[str, JsonValue]) -> Quote:
+        """Price a request without making a job.
+
+        Raises:
+            QuoteAlarm: The answer is no quote: money may have been spent.
+        """
+
+    async def find_model(self, model_id: str) -> Mapping[str, Any] | None:
+        """Read the record of a model as the service has it; None on 404."""
+
+    async def find_limits(self) -> TeamLimits:
+        """Read what the team may do; nothing is known of it when the key may not."""
 
 
 class UrlExpired(JobError):

@@ -5,7 +5,7 @@ passed over, and only what a record cannot do without is insisted on.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -14,6 +14,7 @@ import msgspec
 
 from pipeline.api.interface import (
     JobPage,
+    Quote,
     RemoteAsset,
     RemoteJob,
     RemoteStatus,
@@ -26,7 +27,8 @@ from pipeline.errors import UnexpectedAnswer
 from pipeline.job import AssetId, RemoteId
 
 MAX_ID_LENGTH = 256
-_FORBIDDEN_IN_IDS = frozenset("/?#%\\")
+_SEEN_JOBS = 2000  # a listing shows again what changed within seconds
+_FORBIDDEN_IN_IDS = frozenset(" /?#%\\")
 
 # Guide pages also show the last two; a word that is not here counts as running.
 _STATUSES: Mapping[str, RemoteStatus] = {
@@ -46,6 +48,7 @@ MODERATION_WORDS = re.compile(
     r"moderat|nsfw|sensitive content|content policy|flagged|safety system",
     re.IGNORECASE,
 )
+MAIN_ACTION = "custom-generation"  # of ``costDetails``; the others are add-ons
 TERMINAL_STATUSES = ("success", "failure", "canceled")
 _TOO_MANY_UNITS = Decimal(10) ** 15  # no price; sums of such numbers can overflow
 
@@ -77,8 +80,8 @@ def is_safe_id(text: object) -> bool:
     return (
         isinstance(text, str)
         and 0 < len(text) <= MAX_ID_LENGTH
-        and text.isprintable()
-        and not any(char.isspace() or char in _FORBIDDEN_IN_IDS for char in text)
+        and text.isprintable()  # of all spaces, the plain one alone is
+        and _FORBIDDEN_IN_IDS.isdisjoint(text)
         and text not in {".", ".."}
     )
 
@@ -92,7 +95,41 @@ def parse_submission(answer: Mapping[str, Any]) -> Submission:
     return Submission(
         job=parse_job(_mapping(answer.get("job"))),
         charged=parse_units(answer.get("creativeUnitsCost")),
+        addons=_addons(answer.get("costDetails")),
     )
+
+
+def parse_quote(answer: Mapping[str, Any]) -> Quote | None:
+    """The answer to a dry run; None when it names no price."""
+    units = parse_units(answer.get("creativeUnitsCost"))
+    if units is None or units < 0:
+        return None
+    return Quote(units=units, addons=_addons(answer.get("costDetails")))
+
+
+def find_job_id(answer: Mapping[str, Any]) -> RemoteId | None:
+    """The id of the job that an answer speaks of, or None."""
+    job = _mapping(answer.get("job"))
+    remote_id = job.get("jobId") or job.get("id")
+    return RemoteId(str(remote_id)) if is_safe_id(remote_id) else None
+
+
+def names_job(answer: Mapping[str, Any]) -> bool:
+    """Whether an answer speaks of a job by any id, a usable one or not."""
+    job = _mapping(answer.get("job"))
+    return bool(job.get("jobId") or job.get("id"))
+
+
+def parse_model_record(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record in the answer to a read of one model.
+
+    Raises:
+        UnexpectedAnswer: There is none.
+    """
+    record = answer.get("model")
+    if not isinstance(record, dict) or not isinstance(record.get("id"), str):
+        raise UnexpectedAnswer("the service's answer holds no model")
+    return record
 
 
 def parse_job_answer(answer: Mapping[str, Any]) -> RemoteJob:
@@ -141,12 +178,39 @@ def parse_job(record: Mapping[str, Any]) -> RemoteJob:
         ),
         hint=_string(metadata.get("hint")),
         charged=_charge(billing),
+        addons=_addons(billing.get("cuCostDetails")),
         refunds=billing.get("disableRefund") is not True,
     )
 
 
-def parse_job_page(answer: Mapping[str, Any]) -> JobPage:
+class SeenJobs:
+    """Job records as they were last read: a listing mostly repeats itself."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[Mapping[str, Any], RemoteJob]] = {}
+
+    def parse(self, record: Mapping[str, Any]) -> RemoteJob:
+        """As :func:`parse_job`, the same object for the same record."""
+        remote_id = str(record.get("jobId") or record.get("id"))
+        seen = self._seen.get(remote_id)
+        if seen is not None and seen[0] == record:
+            return seen[1]
+        job = parse_job(record)
+        if len(self._seen) >= _SEEN_JOBS:
+            self._seen.clear()
+        self._seen[remote_id] = (record, job)
+        return job
+
+
+def parse_job_page(
+    answer: Mapping[str, Any],
+    parse: Callable[[Mapping[str, Any]], RemoteJob] = parse_job,
+) -> JobPage:
     """One page of a listing; records without an id are passed over.
+
+    Args:
+        answer: The service's.
+        parse: Of one record: :func:`parse_job`, or that of :class:`SeenJobs`.
 
     Raises:
         UnexpectedAnswer: There is no list of jobs.
@@ -155,7 +219,7 @@ def parse_job_page(answer: Mapping[str, Any]) -> JobPage:
     if not isinstance(records, list):
         raise UnexpectedAnswer("the service's answer holds no list of jobs")
     jobs = [
-        parse_job(record)
+        parse(record)
         for record in records
         if isinstance(record, dict)
         and is_safe_id(record.get("jobId") or record.get("id"))
@@ -258,6 +322,19 @@ def parse_ceiling(answer: Mapping[str, Any]) -> int | None:
     return None
 
 
+def parse_units_left(answer: Mapping[str, Any]) -> Decimal | None:
+    """Units of the period not used yet, and of one-time purchases; None if unsaid."""
+    granted = parse_units(_mapping(answer.get("limits")).get("creativeUnits"))
+    used = parse_units(_mapping(answer.get("values")).get("creativeUnits"))
+    if granted is None or used is None:
+        return None
+    bought = [
+        parse_units(purchase.get("remaining")) or Decimal(0)
+        for purchase in map(_mapping, _sequence(answer.get("oneShotCreativeUnits")))
+    ]
+    return granted - used + sum(bought, Decimal(0))
+
+
 def parse_time(value: object) -> datetime | None:
     """An ISO 8601 date, or None."""
     if not isinstance(value, str):
@@ -283,10 +360,16 @@ def _charge(billing: Mapping[str, Any]) -> Decimal | None:
     main = parse_units(billing.get("cuCost"))
     if main is None:
         return None
-    addons = _mapping(billing.get("cuCostDetails")).values()
-    return main + sum(
-        (parse_units(value) or Decimal(0) for value in addons), Decimal(0)
-    )
+    return main + sum(_addons(billing.get("cuCostDetails")).values(), Decimal(0))
+
+
+def _addons(details: object) -> dict[str, Decimal]:
+    found = {name: parse_units(value) for name, value in _mapping(details).items()}
+    return {
+        name: units
+        for name, units in found.items()
+        if units and isinstance(name, str) and name != MAIN_ACTION
+    }
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

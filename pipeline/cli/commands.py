@@ -7,9 +7,11 @@ import click
 
 from pipeline.cli.options import (
     ALLOW_OUTSIDE,
+    CU_PRICE,
     FORCE,
     JSON,
     MANIFEST,
+    OFFLINE,
     RunOptions,
     place_options,
     running_options,
@@ -42,12 +44,13 @@ def cli() -> None:
 @cli.command()
 @MANIFEST
 @ALLOW_OUTSIDE
+@OFFLINE
 @JSON
-def validate(manifest: Path, *, allow_outside: bool, as_json: bool) -> ExitCode:
+def validate(manifest: Path, **options: Any) -> ExitCode:
     """Check a manifest: every fault at once, as file:line:column. Free."""
     from pipeline.cli.reading import validate_command
 
-    return validate_command(manifest, allow_outside=allow_outside, as_json=as_json)
+    return validate_command(manifest, **options)
 
 
 @cli.command()
@@ -57,10 +60,24 @@ def validate(manifest: Path, *, allow_outside: bool, as_json: bool) -> ExitCode:
 @FORCE
 @ALLOW_OUTSIDE
 @JSON
+@CU_PRICE
+@click.option("--max-cost", metavar="CU", help="A budget to hold the price against.")
 @click.option("--long", "long_form", is_flag=True, help="Every item, however many.")
+@OFFLINE
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Save the plan with its prices, for run --plan.",
+)
+@click.option(
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit code 10 when there is something to do.",
+)
 def plan(manifest: Path, **options: Any) -> ExitCode:
-    """Show what a run would do to each item and why. Free."""
-    from pipeline.cli.reading import plan_command
+    """Show what a run would do to each item, why, and what it costs. Free."""
+    from pipeline.cli.planning import plan_command
 
     _check_force(options)
     return plan_command(manifest, **options)
@@ -74,6 +91,14 @@ def plan(manifest: Path, **options: Any) -> ExitCode:
 @ALLOW_OUTSIDE
 @JSON
 @running_options
+@click.option(
+    "--plan",
+    "saved_plan",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Carry out exactly this saved plan; exit code 8 when anything has moved.",
+)
+@click.option("--frozen", is_flag=True, help="Exit code 8 if anything would be paid.")
 def run(manifest: Path, **options: Any) -> ExitCode:
     """Make what is missing; finished items are left alone. Spends."""
     from pipeline.cli.running import run_command
@@ -126,6 +151,19 @@ def verify(output: Path, *, as_json: bool) -> ExitCode:
 
 @cli.command()
 @MANIFEST
+@place_options
+@ALLOW_OUTSIDE
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before removing.")
+@JSON
+def prune(manifest: Path, **options: Any) -> ExitCode:
+    """Remove the files of items that are gone from the manifest. Free."""
+    from pipeline.cli.pruning import prune_command
+
+    return prune_command(manifest, **options)
+
+
+@cli.command()
+@MANIFEST
 @click.argument("item", metavar="ITEM")
 @click.option("--adopt", metavar="JOB", help="This job of the service is the item's.")
 @click.option("--resubmit", is_flag=True, help="No job exists: pay for a new one.")
@@ -164,6 +202,52 @@ def status(manifest: Path, **options: Any) -> ExitCode:
     from pipeline.cli.reading import status_command
 
     return status_command(manifest, **options)
+
+
+@cli.command()
+@MANIFEST
+@click.argument("item", metavar="ITEM")
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+def why(manifest: Path, item: str, **options: Any) -> ExitCode:
+    """Explain one item: inputs, history, files, and what to do next. Free."""
+    from pipeline.cli.explaining import why_command
+
+    return why_command(manifest, item, **options)
+
+
+@cli.command()
+@click.argument(
+    "outputs",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="[OUTPUT]...",
+    nargs=-1,
+)
+@CU_PRICE
+@JSON
+def spend(outputs: tuple[Path, ...], **options: Any) -> ExitCode:
+    """Sum what has been paid, by month, model and manifest. Free."""
+    from pipeline.cli.spending import spend_command
+
+    return spend_command(outputs, **options)
+
+
+@cli.command()
+@click.argument("model", metavar="[MODEL]", required=False)
+@click.option(
+    "--json-schema",
+    "as_json_schema",
+    is_flag=True,
+    help="A JSON Schema of manifests, for editors.",
+)
+@OFFLINE
+@JSON
+def schema(model: str | None, **options: Any) -> ExitCode:
+    """Show what a model takes, or which models are known here. Free."""
+    from pipeline.cli.schema import schema_command
+
+    return schema_command(model, **options)
 
 
 @cli.command()

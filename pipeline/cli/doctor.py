@@ -16,9 +16,10 @@ from pipeline.api.client import HttpApi
 from pipeline.api.interface import GenerationApi, JobFilter
 from pipeline.cli.text import one_line, printable
 from pipeline.clock import Clock, SystemClock
+from pipeline.connection import service_of
 from pipeline.errors import ExitCode, OutputError, PipelineError, Unavailable
-from pipeline.launch import open_for_reading, output_folder, service_of
 from pipeline.manifest import load_manifest
+from pipeline.output_folder import open_for_reading, output_folder
 from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__
 
@@ -87,7 +88,7 @@ async def _check_service(report: _Report, credentials: Credentials) -> None:
     settings = Settings(read_timeout_s=10.0)
     async with HttpApi(credentials, settings, clock) as api:
         try:
-            ceiling = await api.find_ceiling()
+            limits = await api.find_limits()
             # A ceiling may be unreadable for many reasons; the project's jobs may not.
             await api.list_jobs(JobFilter(updated_after=api.service_now()))
         except PipelineError as error:
@@ -97,10 +98,14 @@ async def _check_service(report: _Report, credentials: Credentials) -> None:
         _check_clock(report, api, clock)
     project = credentials.project_id or "none named; the key's own is used"
     report.ok("project", project)
-    if ceiling is None:
+    if limits.ceiling is None:
         report.note("ceiling", "the key may not read it; it will be found out")
     else:
-        report.ok("ceiling", f"{ceiling} jobs in flight")
+        report.ok("ceiling", f"{limits.ceiling} jobs in flight")
+    if limits.units_left is None:
+        report.note("units", "the key may not read what is left")
+    else:
+        report.ok("units", f"{limits.units_left:,} compute units left")
 
 
 def _check_clock(report: _Report, api: GenerationApi, clock: Clock) -> None:

@@ -70,6 +70,8 @@ def _show(error: PipelineError) -> None:
 
 
 def _say(text: str) -> None:
+    from pipeline.cli.streams import whoever_reads
     from pipeline.cli.text import printable
 
-    click.echo(printable(text), err=True)
+    with whoever_reads(sys.stderr):
+        click.echo(printable(text), err=True)

@@ -8,6 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from pipeline.cli.money import CuPrice, parse_cu_price
+
+CU_PRICE_VARIABLE = "PIPELINE_CU_PRICE"
+
 
 class FiniteRange(click.FloatRange):
     """A number in a range that is one: neither NaN nor infinity."""
@@ -58,6 +62,23 @@ _SELECTION = (
         help="Only the first N items that are not done: try three first.",
     ),
 )
+
+
+def _cu_price(
+    ctx: click.Context,  # noqa: ARG001 - click's signature
+    param: click.Parameter,  # noqa: ARG001
+    value: str | None,
+) -> CuPrice | None:
+    return None if value is None else parse_cu_price(value)
+
+
+CU_PRICE = click.option(
+    "--cu-price",
+    metavar="PRICE",
+    envvar=CU_PRICE_VARIABLE,
+    callback=_cu_price,
+    help="What a compute unit costs, such as 0.012EUR: shows money beside units.",
+)
 FORCE = click.option(
     "--force", is_flag=True, help="Make the selected items again; needs --select."
 )
@@ -65,6 +86,9 @@ ALLOW_OUTSIDE = click.option(
     "--allow-outside",
     is_flag=True,
     help="Let references lie outside of the manifest's folder.",
+)
+OFFLINE = click.option(
+    "--offline", is_flag=True, help="Ask the service nothing: no live tables or prices."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
 _RUNNING = (
@@ -77,7 +101,7 @@ _RUNNING = (
     click.option(
         "--max-cost",
         metavar="CU",
-        help="Stop before spending more compute units (not supported yet).",
+        help="Spend at most so many compute units on this manifest, in all.",
     ),
     click.option(
         "--job-timeout",
@@ -118,6 +142,16 @@ _RUNNING = (
         is_flag=True,
         help="Submit nothing more once one item has failed.",
     ),
+    click.option(
+        "--strict",
+        is_flag=True,
+        help="Stop when the service drops or changes an input.",
+    ),
+    click.option(
+        "--keep-old",
+        is_flag=True,
+        help="Keep a file that a new one replaces, as oak.old-1.png.",
+    ),
     click.option("--yes", "-y", is_flag=True, help="Do not ask before spending."),
     click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
@@ -141,7 +175,7 @@ def _all(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
 
 place_options = _all(_PLACE)
 selection_options = _all(_SELECTION)
-running_options = _all(_RUNNING)
+running_options = _all((*_RUNNING, CU_PRICE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +190,8 @@ class RunOptions:
     as_json: bool
     max_jobs: int | None
     max_cost: str | None
+    cu_price: CuPrice | None
+    strict: bool
     job_timeout: float | None
     submit_timeout: float | None
     settle: float | None
@@ -163,8 +199,11 @@ class RunOptions:
     deadline: str | None
     fail_threshold: str | None
     fail_fast: bool
+    keep_old: bool
     yes: bool
     quiet: bool
     debug: bool
     log_file: Path | None
     force: bool = False
+    saved_plan: Path | None = None
+    frozen: bool = False

@@ -1,5 +1,6 @@
-"""``validate``, ``plan`` and ``status``: what spends nothing and changes nothing."""
+"""``validate``, ``status`` and ``verify``: what spends nothing and changes nothing."""
 
+import asyncio
 import json
 from collections import Counter
 from pathlib import Path
@@ -7,83 +8,39 @@ from typing import Any
 
 import click
 
+from pipeline.cli.money import units_number, units_text
 from pipeline.cli.text import one_line, plural, printable
 from pipeline.errors import ExitCode, ManifestError
 from pipeline.job import JobStatus
-from pipeline.launch import open_for_reading, output_folder, plan
-from pipeline.manifest import load_manifest, validate_manifest
-from pipeline.planning import Action, PlannedItem, Selection
-from pipeline.planning.decision import SIGNS
+from pipeline.launch import validate
+from pipeline.manifest import load_manifest
+from pipeline.output_folder import open_for_reading, output_folder
+from pipeline.spending import Spending, Sum
 from pipeline.verification import Finding, verify
 
-LISTED_ITEMS = 100  # more are grouped by their template, unless --long
 _FAILURES_SHOWN = 20
 
 
-def validate_command(manifest: Path, *, allow_outside: bool, as_json: bool) -> ExitCode:
+def validate_command(
+    manifest: Path, *, allow_outside: bool, offline: bool, as_json: bool
+) -> ExitCode:
     """Every fault of the manifest at once."""
     try:
-        loaded, count = validate_manifest(manifest, allow_outside=allow_outside)
+        loaded, count, notes = asyncio.run(
+            validate(manifest, allow_outside=allow_outside, offline=offline)
+        )
     except ManifestError as error:
         if not as_json:
             raise
         print_faults(error)
         print_json(event="done", exit_code=int(error.exit_code))
         return error.exit_code
-    for warning in loaded.warnings:
-        click.echo(f"warning: {printable(warning)}", err=True)
+    for note in notes:
+        click.echo(f"note: {printable(note)}", err=True)
     if as_json:
         print_json(event="done", exit_code=0, counts={"items": count})
     else:
         click.echo(f"{loaded.file}: {plural(count, 'item')}, no faults")
-    return ExitCode.OK
-
-
-def plan_command(
-    manifest: Path,
-    *,
-    output: Path | None,
-    emulate: bool,
-    select: tuple[str, ...],
-    limit: int | None,
-    force: bool,
-    allow_outside: bool,
-    as_json: bool,
-    long_form: bool,
-) -> ExitCode:
-    """What a run would do to each item and why."""
-    loaded = load_manifest(manifest, allow_outside=allow_outside)
-    listing = _PlanListing(as_json=as_json, long_form=long_form)
-    made = plan(
-        loaded,
-        output=output,
-        emulate=emulate,
-        selection=Selection(globs=select, limit=limit, force=force),
-        on_item=listing.add,
-    )
-    for warning in loaded.warnings:
-        click.echo(f"warning: {printable(warning)}", err=True)
-    listing.finish()
-    counts = {str(action): made.counts[action] for action in Action}
-    if as_json:
-        print_json(event="plan", counts=counts, cost={"quoted": None})
-        return ExitCode.OK
-    parts = [
-        f"{made.counts[action]:,} to {word}"
-        for action, word in (
-            (Action.SUBMIT, "submit"),
-            (Action.SETTLE, "settle"),
-            (Action.COLLECT, "collect"),
-            (Action.FETCH, "fetch"),
-        )
-        if made.counts[action]
-    ]
-    parts += [
-        f"{made.counts[action]:,} {word}"
-        for action, word in ((Action.DONE, "done"), (Action.SKIP, "failed for good"))
-        if made.counts[action]
-    ]
-    click.echo(f"{plural(made.total, 'item')}: {', '.join(parts) or 'nothing to do'}")
     return ExitCode.OK
 
 
@@ -101,7 +58,10 @@ def status_command(
     with open_for_reading(folder) as ledger:
         counts = Counter(ledger.count_by_status())
         troubled = list(ledger.find_latest_jobs_in(JobStatus.FAILED, JobStatus.UNKNOWN))
-        charged = ledger.total_charged()
+        spending = Spending()
+        for job in ledger.find_costs():
+            spending.add(job, "")
+    cost = spending.total
     if as_json:
         for job in troubled:
             print_json(
@@ -117,22 +77,33 @@ def status_command(
             output=str(folder),
             items=loaded.item_count,
             counts={str(status): counts[status] for status in JobStatus},
-            cost={"charged": float(charged)},
+            cost={
+                "charged": units_number(cost.charged),
+                "refunded": units_number(cost.refunded),
+                "reserved": units_number(cost.reserved),
+            },
         )
         return ExitCode.OK
     click.echo(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {folder}")
-    for status in JobStatus:
-        if counts[status]:
-            click.echo(f"  {counts[status]:>8,}  {status}")
-    if not counts:
-        click.echo("  nothing has been submitted yet")
-    else:
-        click.echo(f"  {charged:>8,}  compute units charged, refunds not taken off")
+    _show_counts(counts, cost)
     for job in troubled[:_FAILURES_SHOWN]:
         click.echo(failure_line(job.item_id, job.failure.reason if job.failure else ""))
     if len(troubled) > _FAILURES_SHOWN:
         click.echo(f"  … and {len(troubled) - _FAILURES_SHOWN:,} more")
     return ExitCode.OK
+
+
+def _show_counts(counts: Counter[JobStatus], cost: Sum) -> None:
+    for status in JobStatus:
+        if counts[status]:
+            click.echo(f"  {counts[status]:>8,}  {status}")
+    if not counts:
+        click.echo("  nothing has been submitted yet")
+        return
+    click.echo(f"  {units_text(cost.charged):>8}  compute units charged")
+    for units, word in ((cost.refunded, "refunded"), (cost.reserved, "reserved")):
+        if units:
+            click.echo(f"  {units_text(units):>8}  {word}")
 
 
 def verify_command(output: Path, *, as_json: bool) -> ExitCode:
@@ -186,42 +157,3 @@ def print_faults(error: ManifestError) -> None:
 def print_json(**fields: Any) -> None:
     """One line of JSON on stdout, at once; ASCII, whatever the stream's encoding."""
     click.echo(json.dumps(fields))
-
-
-class _PlanListing:
-    """Items as they are planned → lines; many are grouped by template and action."""
-
-    def __init__(self, *, as_json: bool, long_form: bool) -> None:
-        self._as_json = as_json
-        self._long_form = long_form
-        self._lines: list[str] | None = []
-        self._groups: Counter[tuple[str, Action]] = Counter()
-
-    def add(self, planned: PlannedItem) -> None:
-        if self._as_json:
-            print_json(
-                event="item",
-                item_id=planned.item.item_id,
-                action=str(planned.action),
-                reason=planned.reason,
-                line=planned.item.line,
-            )
-            return
-        sign = SIGNS[planned.action]
-        line = f"{sign} {planned.item.item_id}: {one_line(planned.reason)}"
-        if self._long_form:
-            click.echo(line)
-            return
-        self._groups[planned.item.template_id, planned.action] += 1
-        if self._lines is not None:
-            self._lines.append(line)
-            if len(self._lines) > LISTED_ITEMS:
-                self._lines = None
-
-    def finish(self) -> None:
-        if self._lines is not None:
-            for line in self._lines:
-                click.echo(line)
-            return
-        for (template_id, action), count in self._groups.items():
-            click.echo(f"{SIGNS[action]} {template_id}: {count:,} to {action}")

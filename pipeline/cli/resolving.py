@@ -7,8 +7,8 @@ import click
 
 from pipeline.cli.text import one_line
 from pipeline.errors import ExitCode, UsageError
-from pipeline.launch import output_folder
 from pipeline.manifest import load_manifest
+from pipeline.output_folder import output_folder
 from pipeline.resolution import Resolution, resolve
 
 

@@ -1,36 +1,42 @@
 """``run`` and ``rerun``: options → a run, its events → screen and JSON lines."""
 
 import asyncio
+import gc
 import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import click
-
 from pipeline.cli.logs import configure_logging
+from pipeline.cli.money import units_number
 from pipeline.cli.options import RunOptions
+from pipeline.cli.plan_view import cost_lines, price_text
+from pipeline.cli.planning import parse_cost
 from pipeline.cli.progress import Progress
 from pipeline.cli.reading import failure_line, print_faults, print_json
+from pipeline.cli.run_cost import confirm, result_lines, run_cost_fields
 from pipeline.cli.screen import LiveScreen, PlainScreen, QuietScreen, Screen
 from pipeline.cli.streams import whoever_reads
 from pipeline.cli.text import duration, one_line, plural
 from pipeline.clock import SystemClock
 from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
 from pipeline.events import Event, Halted, JobChanged, Launched, Warned
-from pipeline.launch import output_folder, plan, run
-from pipeline.manifest import Manifest, load_manifest
-from pipeline.planning import Selection
-from pipeline.running.run import Run, RunResult
+from pipeline.launch import run
+from pipeline.planning import Plan, Selection
+from pipeline.pricing import Estimate
+from pipeline.pricing.saved_plan import SavedPlan, read_plan
+from pipeline.running.result import RunResult
+from pipeline.running.run import Run
 from pipeline.settings import Settings
 
 _FAILURES_SHOWN = 20
+_OBJECTS_PER_COLLECTION = 50_000  # measured: a tenth of the CPU of many short jobs
 
 
 def run_command(
@@ -41,11 +47,6 @@ def run_command(
     only_fetch: bool = False,
 ) -> ExitCode:
     """Carry out a manifest as the command line says."""
-    if options.max_cost is not None:
-        raise UsageError(
-            "--max-cost is not supported yet: there are no prices to hold it against",
-            hint="use --limit N to bound how much is submitted",
-        )
     configure_logging(debug=options.debug, log_file=options.log_file)
     selection = Selection(
         globs=options.select,
@@ -54,11 +55,20 @@ def run_command(
         only_failed=only_failed,
         only_fetch=only_fetch,
     )
+    saved = None
+    if options.saved_plan is not None:
+        if selection != Selection():
+            raise UsageError(
+                "--plan says which items: --select, --limit and --force do not apply",
+                hint="make another plan with them: pipeline plan --out FILE",
+            )
+        saved = read_plan(options.saved_plan)
+        selection = saved.selection
     progress = Progress(SystemClock())
     result: RunResult | None = None
     code = ExitCode.BUG
     try:
-        result = _carry_out(manifest, options, selection, progress)
+        result = _carry_out(manifest, options, selection, progress, saved)
         code = result.exit_code
     except PipelineError as error:
         code = error.exit_code
@@ -68,47 +78,79 @@ def run_command(
     finally:
         if options.as_json:
             with whoever_reads(sys.stdout):
-                _print_done(progress, result, code)
+                _print_done(result, code, progress)
     return code
 
 
 def _carry_out(
-    manifest: Path, options: RunOptions, selection: Selection, progress: Progress
+    manifest: Path,
+    options: RunOptions,
+    selection: Selection,
+    progress: Progress,
+    saved: SavedPlan | None,
 ) -> RunResult:
     settings = _settings(options)
-    loaded = load_manifest(manifest, allow_outside=options.allow_outside)
-    folder = output_folder(loaded, output=options.output, emulate=options.emulate)
-    _confirm(loaded, folder, options, selection)
-    screen = _screen(loaded, folder, options, progress)
+    stage = _Stage()
 
     def on_event(event: Event) -> None:
         progress.take(event)
-        with whoever_reads(sys.stderr):
-            screen.take(event)
+        if not (isinstance(event, Warned) and event.message in stage.told):
+            with whoever_reads(sys.stderr):
+                stage.screen.take(event)
         if options.as_json:
             with whoever_reads(sys.stdout):
                 _print_event(event)
 
-    with screen, _signals(screen) as on_start:
+    with ExitStack() as stack:
+
+        def begin(estimate: Estimate) -> None:
+            was_shown = confirm(estimate, options)
+            screen = _screen(estimate.plan, options, progress)
+            stage.folder, stage.screen = estimate.plan.output, screen
+            stack.enter_context(screen)
+            cost = estimate.cost
+            if was_shown and cost is not None:
+                stage.told = frozenset((*estimate.notes, *cost.problems))
+            elif cost is not None and cost.items and not options.quiet:
+                screen.say(f"to be paid: {price_text(cost, options.cu_price)}")
+                for line in cost_lines(estimate, options.cu_price):
+                    screen.say(line)
+                stage.told = frozenset(cost.problems)
+
+        on_start = stack.enter_context(_signals(stage))
+        gc.freeze()  # what is imported never becomes garbage
+        gc.set_threshold(_OBJECTS_PER_COLLECTION)
         result = asyncio.run(
             run(
-                loaded,
-                output=folder,
+                manifest,
+                output=options.output,
                 emulate=options.emulate,
+                allow_outside=options.allow_outside,
                 selection=selection,
                 settings=settings,
+                saved_plan=saved,
+                approve=begin,
                 on_event=on_event,
                 on_start=on_start,
             )
         )
     if not options.quiet:
         with whoever_reads(sys.stderr):
-            _tell_result(progress, result, folder, screen)
+            _tell_result(progress, result, stage, options)
     return result
 
 
+class _Stage:
+    """Where a run is shown, once it is known what it is about."""
+
+    def __init__(self) -> None:
+        self.screen: Screen = QuietScreen()
+        self.folder = Path()
+        self.told: frozenset[str] = frozenset()  # warnings that have been shown
+
+
 @contextmanager
-def _signals(screen: Screen) -> Iterator[Callable[[Run], None]]:
+def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
     """First SIGINT or SIGTERM: submit nothing more. Second: leave.
 
     ``signal.signal`` and not the loop's own handlers, which Windows does not have.
@@ -129,7 +171,7 @@ def _signals(screen: Screen) -> Iterator[Callable[[Run], None]]:
         def stop() -> None:
             begun.stop()
             with whoever_reads(sys.stderr):
-                screen.say(
+                stage.screen.say(
                     "stopping: nothing more is submitted;"
                     f" {plural(begun.in_flight, 'job')} in flight,"
                     f" {begun.find_units_in_flight():,} units paid for them,"
@@ -162,6 +204,10 @@ def _settings(options: RunOptions) -> Settings:
         deadline_s=parse_duration(options.deadline),
         fail_count=1 if options.fail_fast else fail_count,
         fail_share=fail_share,
+        max_cost=parse_cost(options.max_cost),
+        strict=options.strict,
+        frozen=options.frozen,
+        keep_old=options.keep_old,
     )
 
 
@@ -200,39 +246,22 @@ def parse_threshold(text: str | None) -> tuple[int | None, float | None]:
     return None, float(match[1]) / 100
 
 
-def _confirm(
-    loaded: Manifest, folder: Path, options: RunOptions, selection: Selection
-) -> None:
-    """Ask once before spending, where there is somebody to ask."""
-    if options.emulate or options.yes or not sys.stdin.isatty():
-        return
-    if not sys.stderr.isatty():
-        return
-    planned = plan(loaded, output=folder, selection=selection)
-    if planned.to_submit:
-        click.confirm(
-            f"{loaded.name}: submit and pay for {plural(planned.to_submit, 'job')}?",
-            abort=True,
-            err=True,
-        )
-
-
-def _screen(
-    loaded: Manifest, folder: Path, options: RunOptions, progress: Progress
-) -> Screen:
+def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
     if options.quiet:
         return QuietScreen()
     live = sys.stderr.isatty() and not options.debug
     kind = LiveScreen if live else PlainScreen
-    return kind(progress, title=f"{loaded.name} → {folder}", emulated=options.emulate)
+    title = f"{plan.manifest.name} → {plan.output}"
+    return kind(progress, title=title, emulated=options.emulate)
 
 
 def _tell_result(
-    progress: Progress, result: RunResult, folder: Path, screen: Screen
+    progress: Progress, result: RunResult, stage: _Stage, options: RunOptions
 ) -> None:
-    counts = result.counts
+    counts, screen = result.counts, stage.screen
     words = (
         ("saved", "saved"),
+        ("renamed", "renamed"),
         ("done", "done before"),
         ("failed", "failed"),
         ("skipped", "failed for good before"),
@@ -249,10 +278,13 @@ def _tell_result(
             screen.say(f"    {one_line(trouble.hint)}")
     screen.say(
         f"{', '.join(parts) or 'nothing to do'} in {duration(progress.elapsed_s)}"
-        f" → {folder}"
+        f" → {stage.folder}"
     )
+    for line in result_lines(result, options.cu_price):
+        screen.say(line)
     advice = {
         ExitCode.ITEMS_FAILED: "look at the reasons, then: pipeline rerun MANIFEST",
+        ExitCode.BUDGET: "run again with more to spend, and the rest is made",
         ExitCode.LEFT_IN_FLIGHT: "run the same command again to collect the rest",
         ExitCode.UNKNOWN_OUTCOME: "run again later to find out what is unsure",
         ExitCode.INTERRUPTED: "run the same command again to go on",
@@ -264,7 +296,8 @@ def _tell_result(
 def _print_event(event: Event) -> None:
     match event:
         case Launched():
-            print_json(event="launch", **asdict(event))
+            fields = asdict(event) | {"quoted": units_number(event.quoted)}
+            print_json(event="launch", **fields)
         case JobChanged():
             fields = {
                 "item_id": event.item_id,
@@ -279,7 +312,9 @@ def _print_event(event: Event) -> None:
             if event.files:
                 fields["files"] = list(event.files)
             if event.charged is not None:
-                fields["charged"] = float(event.charged)
+                fields["charged"] = units_number(event.charged)
+            if event.refunded is not None:
+                fields["refunded"] = units_number(event.refunded)
             print_json(event="job", **fields)
         case Warned():
             print_json(event="warning", **asdict(event))
@@ -287,11 +322,11 @@ def _print_event(event: Event) -> None:
             print_json(event="halt", **asdict(event))
 
 
-def _print_done(progress: Progress, result: RunResult | None, code: ExitCode) -> None:
+def _print_done(result: RunResult | None, code: ExitCode, progress: Progress) -> None:
     counts = dict(result.counts) if result is not None else {}
     print_json(
         event="done",
         exit_code=int(code),
         counts=counts,
-        cost={"quoted": None, "charged": float(progress.charged)},
+        cost=run_cost_fields(result, charged=progress.charged),
     )

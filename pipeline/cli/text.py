@@ -30,6 +30,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}:{whole % 3600 // 60:02} h"
 
 
+def size(size_bytes: int) -> str:
+    """``812 bytes``, ``12.3 kB`` or ``4.5 MB``."""
+    if size_bytes < 1000:  # noqa: PLR2004 - a kilobyte
+        return plural(size_bytes, "byte")
+    if size_bytes < 1_000_000:  # noqa: PLR2004 - a megabyte
+        return f"{size_bytes / 1000:,.1f} kB"
+    return f"{size_bytes / 1_000_000:,.1f} MB"
+
+
 def plural(count: int, noun: str) -> str:
     """``1 item``, ``2 items``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -195,7 +195,9 @@ class EmulatorProfile:
     default_price_cu: float = 4
     reference_surcharge_cu: float = 0
     size_factors: Mapping[str, float] = field(default_factory=dict)
-    cost_impact: Mapping[str, bool] = field(default_factory=dict)
+    cost_impact: Mapping[str, bool] = field(
+        default_factory=lambda: {"prompt": False, "images": True, "numOutputs": True}
+    )
     quality_gate_cu: float = 0
     discount_cu: float = 0
     charge_factor: float = 1.0

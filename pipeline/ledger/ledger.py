@@ -4,7 +4,7 @@ Every change of a job's status goes through one statement that names the legal
 statuses before it, so an illegal transition cannot be written.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -14,9 +14,19 @@ from typing import Self
 
 from pipeline.clock import format_utc
 from pipeline.errors import ExitCode, LedgerDamaged, UnexpectedAnswer
-from pipeline.job import LEGAL_TRANSITIONS, Asset, AssetId, Job, JobStatus, RemoteId
+from pipeline.job import (
+    LEGAL_TRANSITIONS,
+    Asset,
+    AssetId,
+    FailureClass,
+    Job,
+    JobKey,
+    JobStatus,
+    RemoteId,
+    committed_units,
+)
 from pipeline.ledger.connection import SqliteErrors, connect
-from pipeline.ledger.migrations import check_version, migrate
+from pipeline.ledger.migrations import CURRENT_VERSION, check_version, migrate
 from pipeline.ledger.rows import (
     CHANGING_COLUMNS,
     COLUMNS,
@@ -25,11 +35,25 @@ from pipeline.ledger.rows import (
     changing_values,
     fixed_values,
     job_from,
+    units_from,
 )
 
 LEDGER_NAME = "ledger.sqlite3"
 IN_MEMORY = Path(":memory:")
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM jobs"  # noqa: S608 - constants alone
+_UNREADABLE = (ValueError, TypeError, ArithmeticError)
+_LEFT_OUT_OF_COSTS = {
+    "request": "'{}'",
+    "remote_assets": "'[]'",
+    "echo": "NULL",
+    "finished_at": "NULL",
+    "saved_at": "NULL",
+}
+_SELECT_COSTS = (
+    "SELECT "  # noqa: S608 - constants alone
+    + ", ".join(_LEFT_OUT_OF_COSTS.get(name, name) for name in COLUMNS)
+    + " FROM jobs ORDER BY row_id"
+)
 _INSERT = (
     f"INSERT INTO jobs ({', '.join(COLUMNS[1:])})"  # noqa: S608 - constants alone
     f" VALUES ({', '.join('?' * len(COLUMNS[1:]))})"
@@ -41,6 +65,18 @@ _UPDATE = (
 _IS_LATEST = (
     "attempt = (SELECT max(attempt) FROM jobs AS other"
     " WHERE other.item_id = jobs.item_id)"
+)
+_LOCKABLE = (
+    JobStatus.SAVED,
+    JobStatus.SUCCEEDED,
+    JobStatus.SUBMITTED,
+    FailureClass.DOWNLOAD,
+    FailureClass.TIMED_OUT,
+)
+_IS_LOCKABLE = (
+    # The plus keeps SQLite from an index that would make it sort all rows.
+    "+remote_id IS NOT NULL"
+    " AND (+status IN (?, ?, ?) OR +status = 'failed' AND failure_class IN (?, ?))"
 )
 _BEFORE = {
     status: tuple(
@@ -62,6 +98,10 @@ class Ledger:
             none at all.
         read_only: For ``status`` and ``plan``: works while a run writes.
 
+    Attributes:
+        is_current: Whether its tables are of this version; a reader copies it where
+            they are older.
+
     Raises:
         LedgerError: Damaged, of a newer version, or locked by another program.
         OutputError: The file cannot be made.
@@ -69,6 +109,7 @@ class Ledger:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
+        self.is_current = True
         with self._translated():
             self._connection = connect(path, read_only=read_only)
             try:
@@ -77,7 +118,8 @@ class Ledger:
                     self._connection.execute("PRAGMA synchronous = FULL")
                     migrate(self._connection, path)
                 else:
-                    check_version(self._connection, path, exact=True)
+                    version = check_version(self._connection, path)
+                    self.is_current = version == CURRENT_VERSION
             except BaseException:
                 self._connection.close()
                 raise
@@ -221,6 +263,63 @@ class Ledger:
             )
             self._write_assets(cursor.lastrowid or 0, job)
 
+    def record_locked(self, job: Job) -> None:
+        """Write a job from a lock file as a new attempt, unless a row owns it.
+
+        Its ``assets`` are left out: until they are fetched, a file at such a path may
+        be anybody's.
+        """
+        if job.remote_id is None or self.find_owned([job.remote_id]):
+            return
+        with self._translated():
+            (attempts,) = self._connection.execute(
+                "SELECT ifnull(max(attempt), 0) FROM jobs WHERE item_id = ?",
+                (job.item_id,),
+            ).fetchone()
+            job = replace(job, attempt=attempts + 1)
+            self._connection.execute(
+                _INSERT, (*fixed_values(job), *changing_values(job, job.status))
+            )
+
+    def record_renamed(self, old: str, new: str, paths: Mapping[str, str]) -> None:
+        """Give every attempt of an item that is gone to one that has none yet.
+
+        Args:
+            old: The id of the item so far.
+            new: Its new id.
+            paths: Old path to new path of its assets; files at the old ones are
+                remembered as leftovers.
+        """
+        with self._translated():
+            self._connection.execute(
+                "UPDATE jobs SET item_id = ? WHERE item_id = ?", (new, old)
+            )
+        self.record_moved(paths)
+        with self._translated():
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO leftovers VALUES (?, ?)", paths.items()
+            )
+
+    def record_moved(self, paths: Mapping[str, str]) -> None:
+        """Write that assets are at other paths: old path to new path."""
+        with self._translated():
+            for prefix_before, prefix in (("", "\n"), ("\n", "")):
+                # In two steps: one's new path may be another's old one.
+                self._connection.executemany(
+                    "UPDATE assets SET path = ? WHERE path = ?",
+                    [
+                        (prefix + new, prefix_before + (new if prefix_before else old))
+                        for old, new in paths.items()
+                    ],
+                )
+
+    def forget_leftovers(self, paths: Iterable[str]) -> None:
+        """What was at these old paths of renamed items is cleared away."""
+        with self._translated():
+            self._connection.executemany(
+                "DELETE FROM leftovers WHERE path = ?", [(path,) for path in paths]
+            )
+
     def record_upload(
         self, sha256: str, project_id: str, asset_id: AssetId, now: datetime
     ) -> None:
@@ -286,6 +385,19 @@ class Ledger:
             statuses,
         )
 
+    def find_lockable(self) -> Iterator[Job]:
+        """What a lock file has to name, one job an item, sorted by item id.
+
+        The newest of an item's attempts that is SAVED (with its assets), SUCCEEDED,
+        SUBMITTED, or FAILED in a way that leaves the job or its files to be had.
+        """
+        return self._jobs(
+            f"WHERE {_IS_LOCKABLE} AND attempt = (SELECT max(attempt) FROM jobs AS"  # noqa: S608 - constants alone
+            f" other WHERE other.item_id = jobs.item_id AND {_IS_LOCKABLE})"
+            " ORDER BY item_id",
+            (*_LOCKABLE, *_LOCKABLE),
+        )
+
     def find_owned(self, remote_ids: Iterable[RemoteId]) -> set[RemoteId]:
         """Those of ``remote_ids`` that belong to a row, any attempt of any item."""
         owned = set()
@@ -298,17 +410,26 @@ class Ledger:
         return owned
 
     def find_paths(self) -> set[str]:
-        """Every path that an asset record names."""
+        """Every path that an asset record names, or a leftover is at."""
         with self._translated():
             return {
-                path for (path,) in self._connection.execute("SELECT path FROM assets")
+                path
+                for (path,) in self._connection.execute(
+                    "SELECT path FROM assets UNION ALL SELECT path FROM leftovers"
+                )
             }
+
+    def find_leftovers(self) -> dict[str, str]:
+        """Old path to new path of renamed items' files, not cleared away yet."""
+        with self._translated():
+            return dict(self._connection.execute("SELECT * FROM leftovers"))
 
     def copy_in_memory(self) -> "Ledger":
         """A ledger with the same rows that can be written to and is forgotten."""
         copy = Ledger(IN_MEMORY)
         with self._translated():
             self._connection.backup(copy._connection)
+            migrate(copy._connection, self.path)
         return copy
 
     def find_path_owner(self, path: str) -> str | None:
@@ -320,6 +441,60 @@ class Ledger:
                 (path,),
             ).fetchone()
         return None if row is None else str(row[0])
+
+    def find_last_row_id(self) -> int:
+        """The highest number of a row; 0 when there is none."""
+        with self._translated():
+            (last,) = self._connection.execute(
+                "SELECT ifnull(max(row_id), 0) FROM jobs"
+            ).fetchone()
+        return int(last)
+
+    def find_row_ids(self, item_id: str) -> list[int]:
+        """The numbers of an item's rows."""
+        with self._translated():
+            rows = self._connection.execute(
+                "SELECT row_id FROM jobs WHERE item_id = ?", (item_id,)
+            ).fetchall()
+        return [row_id for (row_id,) in rows]
+
+    def find_items(self) -> Iterator[tuple[str, int]]:
+        """Every item that has a row, with the number of its oldest; sorted by id."""
+        with self._translated():
+            yield from self._connection.execute(
+                "SELECT item_id, min(row_id) FROM jobs GROUP BY item_id"
+            )
+
+    def has_request(self, *, job_key: JobKey, request_key: JobKey) -> bool:
+        """Whether a row agrees in either key."""
+        with self._translated():
+            row = self._connection.execute(
+                "SELECT 1 FROM jobs WHERE job_key = ? UNION ALL"
+                " SELECT 1 FROM jobs WHERE request_key = ? LIMIT 1",
+                (job_key, request_key),
+            ).fetchone()
+        return row is not None
+
+    def find_items_asking(
+        self, *, job_key: JobKey, request_key: JobKey
+    ) -> list[tuple[str, int]]:
+        """Items with a row that agrees in either key, and its number, oldest first."""
+        with self._translated():
+            return self._connection.execute(
+                "SELECT item_id, min(row_id) AS oldest FROM"
+                " (SELECT item_id, row_id FROM jobs WHERE job_key = ? UNION"
+                " SELECT item_id, row_id FROM jobs WHERE request_key = ?)"
+                " GROUP BY item_id ORDER BY oldest",
+                (job_key, request_key),
+            ).fetchall()
+
+    def find_assets_of(self, item_id: str) -> list[tuple[int, Asset]]:
+        """Every asset record of an item's rows, each with its row's number."""
+        return [
+            (row_id, asset)
+            for row_id in self.find_row_ids(item_id)
+            for asset in self._assets_of(row_id)
+        ]
 
     def find_uploads(self, project_id: str) -> dict[str, AssetId]:
         """SHA-256 → asset id of every remembered reference asset of a project."""
@@ -353,6 +528,55 @@ class Ledger:
             return {JobStatus(status): count for status, count in rows}
         except ValueError as error:
             raise LedgerDamaged(f"{self.path} is damaged: {error}") from error
+
+    def find_commitments(self) -> Iterator[tuple[int, JobStatus, Decimal]]:
+        """Row id, status and compute units taken of a budget, of every attempt."""
+        with self._translated():
+            rows = self._connection.execute(
+                "SELECT row_id, status, quoted, charged, refunded, remote_id,"
+                " failure_class FROM jobs"
+            )
+            for row_id, status, quoted, charged, refunded, remote_id, kind in rows:
+                try:
+                    units = committed_units(
+                        JobStatus(status),
+                        quoted=units_from(quoted),
+                        charged=units_from(charged),
+                        refunded=units_from(refunded),
+                        is_submitted=remote_id is not None,
+                        kind=None if kind is None else FailureClass(kind),
+                    )
+                except (ValueError, ArithmeticError) as error:
+                    raise LedgerDamaged(
+                        f"{self.path} is damaged: job {row_id} cannot be read"
+                    ) from error
+                yield row_id, JobStatus(status), units
+
+    def find_costs(self) -> Iterator[Job]:
+        """Every attempt, oldest first, without what is not needed to sum its cost.
+
+        Left out: the request, the echo, assets and the later times.
+        """
+        with self._translated():
+            for row in self._connection.execute(_SELECT_COSTS):
+                try:
+                    job = job_from(row, ())
+                    if not all(map(Decimal.is_finite, _units_in(job))):
+                        raise ValueError("units that are no number")
+                except (*_UNREADABLE, AttributeError) as error:
+                    raise LedgerDamaged(
+                        f"{self.path} is damaged: job {row[0]} cannot be read",
+                        hint="run again: it is put aside and rebuilt",
+                    ) from error
+                yield job
+
+    def find_item_ids(self) -> Iterator[str]:
+        """Every item that has an attempt, each once, sorted."""
+        with self._translated():
+            for (item_id,) in self._connection.execute(
+                "SELECT DISTINCT item_id FROM jobs ORDER BY item_id"
+            ):
+                yield item_id
 
     def total_charged(self) -> Decimal:
         """Compute units charged for all jobs ever submitted, refunds not taken off."""
@@ -421,6 +645,11 @@ class Ledger:
 
     def _translated(self) -> SqliteErrors:
         return SqliteErrors(self.path)
+
+
+def _units_in(job: Job) -> Iterator[Decimal]:
+    given = (job.quoted, job.charged, job.refunded, *job.addons.values())
+    return (units for units in given if units is not None)
 
 
 def _marks(values: tuple[object, ...]) -> str:

@@ -7,7 +7,10 @@ from pathlib import Path
 from pipeline.errors import LedgerError
 
 # Step N brings user_version N to N + 1; steps are never edited once released.
-STEPS: tuple[str, ...] = ((files(__package__) / "schema.sql").read_text("utf-8"),)
+STEPS: tuple[str, ...] = tuple(
+    (files(__package__) / name).read_text("utf-8")
+    for name in ("schema.sql", "schema_2_prices.sql", "schema_3_names.sql")
+)
 CURRENT_VERSION = len(STEPS)
 
 
@@ -17,15 +20,12 @@ def find_version(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def check_version(
-    connection: sqlite3.Connection, path: Path, *, exact: bool = False
-) -> int:
+def check_version(connection: sqlite3.Connection, path: Path) -> int:
     """The version of the tables.
 
     Args:
         connection: The open file.
         path: For messages.
-        exact: For readers, who cannot migrate: refuse an older format too.
 
     Raises:
         LedgerError: The file was made by a newer version of this tool.
@@ -36,10 +36,6 @@ def check_version(
             f"{path} was written by a newer version of pipeline "
             f"(format {version}, this one reads up to {CURRENT_VERSION})",
             hint="upgrade scenario-pipeline",
-        )
-    if exact and version < CURRENT_VERSION:
-        raise LedgerError(
-            f"{path} has an older format", hint="the next run brings it up to date"
         )
     return version
 

@@ -28,6 +28,9 @@ CHANGING_COLUMNS = (
     "project_id",
     "author_id",
     "charged",
+    "quoted",
+    "addons",
+    "refunded",
     "sent_at",
     "submitted_at",
     "finished_at",
@@ -59,7 +62,12 @@ def changing_values(job: Job, status: JobStatus) -> tuple[object, ...]:
         job.base_url,
         job.project_id,
         job.author_id,
-        None if job.charged is None else str(job.charged),
+        _units_text(job.charged),
+        _units_text(job.quoted),
+        json.dumps({name: str(units) for name, units in job.addons.items()})
+        if job.addons
+        else None,
+        _units_text(job.refunded),
         _text(job.sent_at),
         _text(job.submitted_at),
         _text(job.finished_at),
@@ -92,7 +100,14 @@ def job_from(row: tuple[Any, ...], assets: tuple[Asset, ...]) -> Job:
         base_url=value["base_url"],
         project_id=value["project_id"],
         author_id=value["author_id"],
-        charged=None if value["charged"] is None else Decimal(value["charged"]),
+        charged=units_from(value["charged"]),
+        quoted=units_from(value["quoted"]),
+        addons={}
+        if value["addons"] is None
+        else {
+            name: Decimal(units) for name, units in json.loads(value["addons"]).items()
+        },
+        refunded=units_from(value["refunded"]),
         sent_at=_time(value["sent_at"]),
         submitted_at=_time(value["submitted_at"]),
         finished_at=_time(value["finished_at"]),
@@ -147,3 +162,12 @@ def _text(moment: datetime | None) -> str | None:
 
 def _time(text: str | None) -> datetime | None:
     return None if text is None else parse_utc(text)
+
+
+def _units_text(units: Decimal | None) -> str | None:
+    return None if units is None else str(units)
+
+
+def units_from(text: str | None) -> Decimal | None:
+    """Compute units from a column."""
+    return None if text is None else Decimal(text)

@@ -1,6 +1,7 @@
 """A file → Manifest, with every fault at once."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.errors import Fault, ManifestError
@@ -17,6 +18,7 @@ def load_manifest(
     *,
     allow_outside: bool = False,
     models: FindModel = load_shipped_model,
+    on_name: Callable[[str], None] = lambda _name: None,
 ) -> Manifest:
     """Read and check a manifest without making its items.
 
@@ -28,12 +30,15 @@ def load_manifest(
         allow_outside: Whether references and rows may lie outside its folder.
         models: Finds a model's inputs by its id; None for a model it does not know,
             whose inputs are then not checked.
+        on_name: Called with the manifest's name before the first model is looked for.
 
     Raises:
         ManifestError: Every fault, those of single items included.
     """
     faults = Faults(os.fspath(path))
-    manifest = _load(path, faults, allow_outside=allow_outside, models=models)
+    manifest = _load(
+        path, faults, allow_outside=allow_outside, models=models, on_name=on_name
+    )
     if manifest is not None and len(faults):
         for _ in expand_into(manifest, faults):
             pass
@@ -78,6 +83,7 @@ def _load(
     *,
     allow_outside: bool,
     models: FindModel,
+    on_name: Callable[[str], None] = lambda _name: None,
 ) -> Manifest | None:
     file = os.fspath(path)
     data = _read_bytes(file)
@@ -92,6 +98,7 @@ def _load(
         faults=faults,
         allow_outside=allow_outside,
         models=models,
+        on_name=on_name,
     )
     return reader.read(root)
 

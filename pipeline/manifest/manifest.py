@@ -57,7 +57,7 @@ class Manifest:
         item_count: How many items ``expand`` gives, at least 1.
         warnings: Sentences for the user; may be empty.
         references: By name: a file, or the id of an asset the service has.
-        max_cost: Not supported yet, so always None.
+        max_cost: Compute units that all its jobs may cost together, or None.
         params: The top level's inputs, without variables.
         param_nodes: Where they are written.
         doubtful: Those that a reported fault concerns; not reported as missing.

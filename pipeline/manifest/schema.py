@@ -1,7 +1,8 @@
 """Nodes → Manifest: top-level keys, their types and defaults, and every fault."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -13,9 +14,9 @@ from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import NodeReader
 from pipeline.manifest.references import BadPath, ReferenceFiles
 from pipeline.manifest.substitution import LeftOut, Scope, Template, render_value
-from pipeline.model import shipped_model_ids
+from pipeline.model import load_shipped_model, shipped_model_ids
 from pipeline.model_inputs import ASSET_ID_LENGTH
-from pipeline.wording import suggestion
+from pipeline.wording import parse_units, suggestion
 
 MANIFEST_KEYS = (
     "version",
@@ -46,6 +47,7 @@ class SchemaReader:
         faults: Takes what is wrong.
         allow_outside: Whether files may lie outside the manifest's folder.
         models: Finds a model's inputs.
+        on_name: Called with the manifest's name before the first model is looked for.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class SchemaReader:
         faults: Faults,
         allow_outside: bool,
         models: FindModel,
+        on_name: Callable[[str], None],
     ) -> None:
+        self._on_name = on_name
         self._data = data
         self._text = text
         self._file = file
@@ -78,18 +82,17 @@ class SchemaReader:
             text = "this is no manifest: it has neither 'version' nor 'items'"
             self._faults.add(root.mark, text, "see manifests/quickstart.yaml")
             return None
+        name = self._name(entries.get("name"))
+        self._on_name(name)
         hints = {
             "prompt": "a prompt belongs to an item",
             "item": "did you mean 'items'?",
         }
-        shipped = self._models(shipped_model_ids()[0])
+        shipped = load_shipped_model(shipped_model_ids()[0])
         inputs = list(shipped.inputs) if shipped is not None else []
         meant = self._reader.unknown_keys(entries, MANIFEST_KEYS, hints, inputs)
         if "version" not in meant:
             self._version(root, entries.get("version"))
-        if (max_cost := entries.get("max_cost")) is not None:
-            text = "max_cost is not supported yet"
-            self._faults.add(max_cost.key_mark, text, "remove it")
         variables = self._reader.variables(entries.get("vars"), "vars")
         model_id = self._model(entries.get("model"), variables)
         params, param_nodes, broken = self._params(entries.get("params"), variables)
@@ -97,7 +100,7 @@ class SchemaReader:
         if model_id is None and "model" not in meant:
             self._check_models(root, templates, is_given="model" in entries)
         return Manifest(
-            name=self._name(entries.get("name")),
+            name=name,
             file=self._file,
             path=self._path,
             sha256=digest_of(self._data),
@@ -105,6 +108,7 @@ class SchemaReader:
             item_count=sum(template.count for template in templates),
             warnings=self._warnings(model_id, templates),
             references=self._references(entries.get("references")),
+            max_cost=self._max_cost(entries.get("max_cost")),
             params=params,
             param_nodes=param_nodes,
             doubtful=broken,
@@ -146,6 +150,18 @@ class SchemaReader:
             hint = f"for example {safe_name(name)}"
             self._faults.add(node.mark, f"name '{name[:80]}' {wrong}", hint)
         return name
+
+    def _max_cost(self, node: Node | None) -> Decimal | None:
+        if node is None or isinstance(node.value, Broken):
+            return None
+        value = node.value
+        if isinstance(value, int | float | str) and not isinstance(value, bool):
+            units = parse_units(str(value))
+            if units is not None:
+                return units
+        text = "'max_cost' takes a number of compute units, 0 or more"
+        self._faults.add(node.mark, text, "for example max_cost: 500")
+        return None
 
     def _model(self, node: Node | None, variables: Mapping[str, Node]) -> str | None:
         if node is None or self._reader.string(node, "model") is None:

@@ -4,11 +4,12 @@
 """
 
 from pipeline.planning.decision import Action, Decision, decide
-from pipeline.planning.plan import Plan, PlannedItem, Selection, make_plan
+from pipeline.planning.plan import Orphan, Plan, PlannedItem, Selection, make_plan
 
 __all__ = [
     "Action",
     "Decision",
+    "Orphan",
     "Plan",
     "PlannedItem",
     "Selection",

@@ -7,16 +7,20 @@ from enum import StrEnum
 from pipeline.job import (
     FINAL_CLASSES,
     MODERATION_TRIES,
+    Failure,
     FailureClass,
     Job,
     JobKey,
     JobStatus,
 )
 
+_LONGEST_REASON = 80  # characters of the service's text
+
 
 class Action(StrEnum):
     """At which stage an item enters a run."""
 
+    RENAME = "rename"  # made under another name: its files are moved; free
     SUBMIT = (
         "submit"  # new, changed, failed before, or refused for now: it will be paid
     )
@@ -27,7 +31,10 @@ class Action(StrEnum):
     SKIP = "skip"  # failed for good, or left out of this command
 
 
+CHANGED_SIGN = "~"  # of a SUBMIT: it asks for something else than before
+ORPHAN_SIGN = "-"  # what the ledger has and the manifest no longer
 SIGNS = {
+    Action.RENAME: ">",
     Action.SUBMIT: "+",
     Action.SETTLE: "!",
     Action.COLLECT: "*",
@@ -46,12 +53,14 @@ class Decision:
         reason: Why, in a few words.
         job: The attempt it goes on with; None for a new attempt.
         failed: Whether its newest attempt failed: what ``rerun`` is for.
+        changed: Whether it has been asked for before, and otherwise.
     """
 
     action: Action
     reason: str
     job: Job | None = None
     failed: bool = False
+    changed: bool = False
 
 
 def decide(  # noqa: PLR0911 - one return a status reads as the table it is
@@ -74,17 +83,11 @@ def decide(  # noqa: PLR0911 - one return a status reads as the table it is
         force: Make again what is finished or has failed.
         insist: Try final failures again.
     """
-    same = next(
-        (
-            job
-            for job in attempts
-            if job.job_key == job_key or job.request_key == request_key
-        ),
-        None,
-    )
+    same = find_same(attempts, job_key=job_key, request_key=request_key)
     if same is None:
-        reason = "changed" if attempts else "new"
-        return Decision(action=Action.SUBMIT, reason=reason)
+        changed = bool(attempts)
+        reason = "changed" if changed else "new"
+        return Decision(action=Action.SUBMIT, reason=reason, changed=changed)
     match same.status:
         case JobStatus.SUBMITTING | JobStatus.UNKNOWN:
             return Decision(
@@ -103,14 +106,30 @@ def decide(  # noqa: PLR0911 - one return a status reads as the table it is
         case JobStatus.SAVED:
             return Decision(action=Action.FETCH, reason="file missing", job=same)
         case JobStatus.SUCCEEDED:
-            return Decision(action=Action.FETCH, reason="made, not saved yet", job=same)
+            return Decision(
+                action=Action.FETCH, reason="paid for, not here yet", job=same
+            )
     return _decide_failed(attempts, same, insist=insist)
+
+
+def find_same(
+    attempts: Sequence[Job], *, job_key: JobKey, request_key: JobKey
+) -> Job | None:
+    """The newest attempt that asked for the same, or None."""
+    return next(
+        (
+            job
+            for job in attempts
+            if job.job_key == job_key or job.request_key == request_key
+        ),
+        None,
+    )
 
 
 def _decide_failed(attempts: Sequence[Job], job: Job, *, insist: bool) -> Decision:
     failure = job.failure
     kind = failure.kind if failure else None
-    said = f"failed: {failure.reason}" if failure else "failed"
+    said = _failure_text(failure) if failure else "failed"
     if kind is FailureClass.TIMED_OUT:
         reason = "timed out before; may have ended since"
         return Decision(action=Action.COLLECT, reason=reason, job=job, failed=True)
@@ -127,3 +146,10 @@ def _decide_failed(attempts: Sequence[Job], job: Job, *, insist: bool) -> Decisi
     if final and not insist:
         return Decision(action=Action.SKIP, reason=said, job=job, failed=True)
     return Decision(action=Action.SUBMIT, reason=said, failed=True)
+
+
+def _failure_text(failure: Failure) -> str:
+    kind = "" if failure.kind is None else f"{failure.kind.replace('_', ' ')}: "
+    said = " ".join(failure.reason.split())
+    short = said if len(said) <= _LONGEST_REASON else said[: _LONGEST_REASON - 1] + "…"
+    return f"failed: {kind}{short}"

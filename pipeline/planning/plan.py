@@ -4,19 +4,39 @@ A plan does not hold its items: it counts them once and expands the manifest aga
 when it is carried out, so that a million rows need no million records.
 """
 
+import os
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.fingerprint import SEED_MAX, derived_seed, job_key
-from pipeline.job import SIDECAR_SUFFIX, Item, Job, ParamValue
+from pipeline.job import (
+    KEPT_MARK,
+    SIDECAR_SUFFIX,
+    Asset,
+    AssetId,
+    Item,
+    Job,
+    ParamValue,
+)
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
+from pipeline.manifest.lines import MODEL, find_line
 from pipeline.model import ModelSchema
-from pipeline.planning.decision import Action, Decision, decide
+from pipeline.planning.change import describe_changes, find_changes
+from pipeline.planning.decision import (
+    CHANGED_SIGN,
+    SIGNS,
+    Action,
+    Decision,
+    decide,
+    find_same,
+)
+from pipeline.planning.rename import MOVABLE, Renames, Request
 
 ModelTable = Callable[[str], ModelSchema | None]
 
@@ -31,6 +51,7 @@ class Selection:
         force: Make again what is finished.
         only_failed: ``rerun``: failed items, final failures too.
         only_fetch: ``fetch``: items that are paid for and whose files are missing.
+        ids: These items alone, or None for all.
     """
 
     globs: tuple[str, ...] = ()
@@ -38,9 +59,12 @@ class Selection:
     force: bool = False
     only_failed: bool = False
     only_fetch: bool = False
+    ids: frozenset[str] | None = None
 
     def includes(self, item_id: str) -> bool:
-        """Whether an item's id fits any of the patterns."""
+        """Whether an item is one of them, by its id."""
+        if self.ids is not None and item_id not in self.ids:
+            return False
         return not self.globs or any(fnmatchcase(item_id, glob) for glob in self.globs)
 
 
@@ -51,22 +75,70 @@ class PlannedItem:
     Attributes:
         item: As the manifest has it.
         action: Where it enters the run.
+        sign: One character for it: ``~`` where it asks for something else than
+            before, else the action's own.
         reason: Why, in a few words.
-        job: The attempt to go on with, or a new one, PLANNED.
+        job: The attempt to go on with, or a new one, PLANNED. Of a renamed item its
+            paths are the old ones.
         params: Inputs to send: with the derived seed, references not yet uploaded.
         derived_seed: Whether the seed in ``params`` is one only this item has.
         outputs: How many files are asked for, at least 1.
         kind: ``image`` where the model makes images alone, else "".
+        cost_key: The same for items that are sure to have one price; "" for items
+            that nothing can be paid for.
+        old_id: Of a renamed item: its id in the ledger; else "".
+        then: The action that follows a RENAME, else the action itself.
     """
 
     item: Item
     action: Action
+    sign: str
     reason: str
     job: Job
     params: Mapping[str, ParamValue]
     derived_seed: bool
     outputs: int
     kind: str
+    cost_key: str = ""
+    old_id: str = ""
+    then: Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orphan:
+    """An item that the ledger has and the manifest no longer.
+
+    Attributes:
+        item_id: As the ledger has it.
+        assets: Its assets that are there, in whole or in part.
+    """
+
+    item_id: str
+    assets: tuple[Asset, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """An item, and what is remembered of it."""
+
+    item: Item
+    schema: ModelSchema | None
+    request: Request
+    attempts: Sequence[Job]
+
+
+class _Limit:
+    """How many more items that are not done may be planned."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._left = limit
+
+    def admits(self, action: Action) -> bool:
+        """Whether an item with this action is still within it; counts it if so."""
+        if self._left is None or action in {Action.DONE, Action.SKIP}:
+            return True
+        self._left -= 1
+        return self._left >= 0
 
 
 class Plan:
@@ -76,6 +148,8 @@ class Plan:
         manifest: What it was made of.
         output: The output folder.
         counts: Items by action, those of other commands' concern left out.
+        orphan_count: Items of the ledger that have files and are gone from the
+            manifest.
     """
 
     def __init__(
@@ -91,8 +165,19 @@ class Plan:
         self.output = output
         self.selection = selection
         self.counts: Counter[Action] = Counter()
+        self.orphan_count = 0
         self._ledger = ledger
         self._models = models
+        self._renames = Renames(ledger)
+        self._is_counted = False
+        self._late: set[str] = set()  # ids of what may be renamed: decided last
+        self._kept_alikes: set[str] = set()
+        self._uploads: dict[str, Mapping[str, AssetId]] = {}
+
+    def refunds(self, model_id: str) -> bool:
+        """Whether the service gives the charge of a model's failed job back."""
+        schema = self._models(model_id)
+        return schema is None or schema.refunds
 
     @property
     def total(self) -> int:
@@ -109,74 +194,221 @@ class Plan:
         """Items that are neither done nor skipped."""
         return self.total - self.counts[Action.DONE] - self.counts[Action.SKIP]
 
+    @property
+    def old_ids(self) -> Mapping[str, str]:
+        """Of every item that is renamed: new id to old id."""
+        return self._renames.old_ids
+
     def entries(self) -> Iterator[PlannedItem]:
-        """Every selected item in the order of the manifest, expanded anew.
+        """Every selected item, expanded anew, in the order of the manifest.
+
+        New items that may be old ones under another name come last: whose they are
+        is known when the whole manifest has been seen.
 
         Raises:
             ManifestError: At the end, when the expansion found faults.
         """
-        left = self.selection.limit
+        limit = _Limit(self.selection.limit)
         for item in expand(self.manifest):
+            asked = self._look_at(item)
+            planned = None if asked is None else self._plan_item(asked)
+            if planned is not None and limit.admits(planned.action):
+                yield planned
+        if self._late:
+            yield from self._late_entries(limit)
+
+    def orphans(self) -> Iterator[Orphan]:
+        """Items that have files and are gone from the manifest, sorted by id.
+
+        To be asked while the ledger is open. A renamed item is none.
+        """
+        for item_id in self.orphan_ids():
+            assert self._ledger is not None
+            assets = tuple(
+                asset
+                for _, asset in self._ledger.find_assets_of(item_id)
+                if _exists(self.output / asset.path)
+                or _exists(self.output / (asset.path + SIDECAR_SUFFIX))
+            )
+            if assets:
+                yield Orphan(item_id=item_id, assets=assets)
+
+    def orphan_ids(self) -> Iterator[str]:
+        """Every item that the ledger has and the manifest no longer, files or not.
+
+        To be asked while the ledger is open.
+        """
+        return self._renames.find_orphans()
+
+    def note_counted(self, on_orphan: Callable[[Orphan], None] | None) -> None:
+        """Every item has been seen once: who is renamed and who is gone is known."""
+        self._is_counted = True
+        for orphan in self.orphans():
+            self.orphan_count += 1
+            if on_orphan is not None:
+                on_orphan(orphan)
+
+    def may_be_named(self, stem: str) -> bool:
+        """Whether an item of the manifest may make a file of this name.
+
+        Args:
+            stem: A name that holds ``KEPT_MARK``, without its ending.
+        """
+        stem = stem.casefold()
+        numbered = re.sub(r"-\d+$", "", stem)
+        return not self._kept_alikes.isdisjoint({stem, numbered})
+
+    def _look_at(self, item: Item) -> _Asked | None:
+        """What is asked for; None if it is another command's, or decided later."""
+        if self._is_counted and item.item_id in self._late:
+            return None
+        if not self._is_counted and ".old" in item.item_id.casefold():
+            self._kept_alikes.add(item.item_id.casefold())
+        if not self.selection.includes(item.item_id):
+            if not self._is_counted and self._renames.note_item(item.item_id):
+                self._put_off(self._ask(item))
+            return None
+        asked = self._ask(item)
+        if self._is_counted:
+            return asked
+        self._renames.note_attempts(asked.attempts)
+        if asked.attempts or self.selection.force:
+            return asked
+        return None if self._put_off(asked) else asked
+
+    def _put_off(self, asked: _Asked) -> bool:
+        """Whether a new item may be an old one: then it is decided last."""
+        may_be = self._renames.may_be_renamed(asked.request)
+        if may_be:
+            self._late.add(asked.item.item_id)
+        return may_be
+
+    def _late_entries(self, limit: _Limit) -> Iterator[PlannedItem]:
+        for item in expand(self.manifest):
+            if item.item_id not in self._late:
+                continue
+            asked = self._ask(item)
+            old_id = self._find_old_id(asked)
             if not self.selection.includes(item.item_id):
+                self._renames.set_apart(old_id)
                 continue
-            planned = self._plan_item(item)
-            if planned is None:
+            if old_id and not asked.attempts and self._ledger is not None:
+                asked = replace(asked, attempts=self._ledger.find_jobs_of(old_id))
+            planned = self._plan_item(asked, old_id=old_id)
+            if planned is None or not limit.admits(planned.action):
+                self._renames.set_apart(old_id)
                 continue
-            if planned.action not in {Action.DONE, Action.SKIP}:
-                if left == 0:
-                    continue
-                left = None if left is None else left - 1
+            if old_id:
+                self._renames.fix(item.item_id, old_id)
             yield planned
 
-    def _plan_item(self, item: Item) -> PlannedItem | None:
+    def _find_old_id(self, asked: _Asked) -> str:
+        item_id = asked.item.item_id
+        if self._is_counted:
+            return self.old_ids.get(item_id, "")
+        return self._renames.find_old_id(item_id, asked.request) or ""
+
+    def _ask(self, item: Item) -> _Asked:
         schema = self._models(item.model_id)
         normal = dict(item.params) if schema is None else schema.normalised(item.params)
-        key = job_key(item.model_id, normal)
-        request_key = job_key(item.model_id, item.params)
-        attempts = (
-            [] if self._ledger is None else self._ledger.find_jobs_of(item.item_id)
+        return _Asked(
+            item=item,
+            schema=schema,
+            request=Request(
+                job_key=job_key(item.model_id, normal),
+                request_key=job_key(item.model_id, item.params),
+            ),
+            attempts=[]
+            if self._ledger is None
+            else self._ledger.find_jobs_of(item.item_id),
         )
+
+    def _decide(self, asked: _Asked, old_id: str) -> Decision:
+        keys = asked.request
         decision = decide(
-            attempts,
-            job_key=key,
-            request_key=request_key,
+            asked.attempts,
+            job_key=keys.job_key,
+            request_key=keys.request_key,
             has_files=self._has_files,
             force=self.selection.force,
             insist=self.selection.only_failed,
         )
-        if self.selection.only_failed and not _concerns_rerun(decision):
+        if not old_id or decision.action in MOVABLE:
+            return decision
+        # It has ended since the plan was made: whoever looks after it knows how.
+        same = find_same(
+            asked.attempts, job_key=keys.job_key, request_key=keys.request_key
+        )
+        return replace(decision, action=Action.COLLECT, job=same)
+
+    def _plan_item(self, asked: _Asked, *, old_id: str = "") -> PlannedItem | None:
+        item, schema, attempts = asked.item, asked.schema, asked.attempts
+        decision = self._decide(asked, old_id)
+        if not old_id and not self._concerns(decision):
             return None
-        if self.selection.only_fetch and decision.action is Action.SUBMIT:
-            return None
-        seed, is_derived = _seed_of(item, schema)
+        seed, is_derived = _seed_of(item, schema, attempts)
         params = dict(item.params)
         if seed is not None:
             params["seed"] = seed
         job = decision.job or Job(
             item_id=item.item_id,
             attempt=1 + max((job.attempt for job in attempts), default=0),
-            job_key=key,
-            request_key=request_key,
+            job_key=asked.request.job_key,
+            request_key=asked.request.request_key,
             model_id=item.model_id,
             seed=seed,
             derived_seed=is_derived,
         )
         return PlannedItem(
             item=item,
-            action=decision.action,
-            reason=decision.reason,
-            job=replace(job, failure=None) if decision.job is None else job,
+            action=Action.RENAME if old_id else decision.action,
+            then=decision.action,
+            sign=_sign_of(decision, old_id),
+            reason=self._reason(asked, decision, old_id),
+            old_id=old_id,
+            job=replace(job, item_id=item.item_id) if old_id else job,
             params=params,
             derived_seed=is_derived,
             outputs=output_count(item.params)
             if schema is None
             else schema.output_count(item.params),
             kind="" if schema is None else schema.makes,
+            cost_key=_cost_key(item, schema, decision),
         )
+
+    def _concerns(self, decision: Decision) -> bool:
+        """Whether an item is this command's business."""
+        if self.selection.only_failed:
+            return decision.failed or decision.action in {Action.SETTLE, Action.COLLECT}
+        return not self.selection.only_fetch or decision.action is not Action.SUBMIT
+
+    def _reason(self, asked: _Asked, decision: Decision, old_id: str) -> str:
+        if old_id:
+            return f"renamed from {old_id}"
+        if not decision.changed:
+            return decision.reason
+        item, before = asked.item, asked.attempts[0]
+        names = find_changes(
+            item.params,
+            before,
+            schema=asked.schema,
+            sent_schema=self._models(before.model_id),
+            uploads=self._uploads_of(before.project_id),
+        )
+        if before.model_id != item.model_id:
+            names.insert(0, MODEL)
+        line = find_line(self.manifest, item, names[0]) if names else item.line
+        return describe_changes(names, line)
+
+    def _uploads_of(self, project_id: str) -> Mapping[str, AssetId]:
+        if project_id not in self._uploads and self._ledger is not None:
+            self._uploads[project_id] = self._ledger.find_uploads(project_id)
+        return self._uploads.get(project_id, {})
 
     def _has_files(self, job: Job) -> bool:
         return bool(job.assets) and all(
-            _is_there(self.output / asset.path)
+            KEPT_MARK not in asset.path[len(job.item_id) :]
+            and _is_there(self.output / asset.path)
             and _is_there(self.output / (asset.path + SIDECAR_SUFFIX))
             for asset in job.assets
         )
@@ -190,6 +422,7 @@ def make_plan(
     selection: Selection,
     models: ModelTable,
     on_item: Callable[[PlannedItem], None] | None = None,
+    on_orphan: Callable[[Orphan], None] | None = None,
 ) -> Plan:
     """Look at every item once: find every fault, count every action.
 
@@ -200,6 +433,7 @@ def make_plan(
         selection: Which items the command is about.
         models: The input tables by model id.
         on_item: Called with each item as it is planned.
+        on_orphan: Called with each orphan, after the items.
 
     Raises:
         ManifestError: Every fault that the expansion found.
@@ -210,6 +444,7 @@ def make_plan(
         plan.counts[planned.action] += 1
         if on_item is not None:
             on_item(planned)
+    plan.note_counted(on_orphan)
     if selection.globs and not plan.total and not selection.only_failed:
         raise UsageError(
             f"--select matches none of the {manifest.item_count} items",
@@ -225,7 +460,10 @@ def output_count(params: Mapping[str, ParamValue]) -> int:
     return max(1, count) if is_count and isinstance(count, int) else 1
 
 
-def _seed_of(item: Item, schema: ModelSchema | None) -> tuple[int | None, bool]:
+def _seed_of(
+    item: Item, schema: ModelSchema | None, attempts: Sequence[Job]
+) -> tuple[int | None, bool]:
+    """The seed to send, and whether it is derived: the first one sent stays."""
     explicit = item.params.get("seed")
     if isinstance(explicit, int):
         return explicit, False
@@ -237,11 +475,28 @@ def _seed_of(item: Item, schema: ModelSchema | None) -> tuple[int | None, bool]:
         low = int(seed_input.minimum)
     if seed_input is not None and seed_input.maximum is not None:
         high = int(seed_input.maximum)
+    sent = (job.seed for job in reversed(attempts) if job.derived_seed)
+    first = next((seed for seed in sent if seed is not None), None)
+    if first is not None and low <= first <= high:
+        return first, True
     return derived_seed(item.item_id, low=low, high=high), True
 
 
-def _concerns_rerun(decision: Decision) -> bool:
-    return decision.failed or decision.action in {Action.SETTLE, Action.COLLECT}
+def _cost_key(item: Item, schema: ModelSchema | None, decision: Decision) -> str:
+    if decision.action not in {Action.SUBMIT, Action.SETTLE, Action.COLLECT}:
+        return ""
+    priced = dict(item.params) if schema is None else schema.priced(item.params)
+    return job_key(item.model_id, priced)
+
+
+def _sign_of(decision: Decision, old_id: str) -> str:
+    if old_id:
+        return SIGNS[Action.RENAME]
+    return CHANGED_SIGN if decision.changed else SIGNS[decision.action]
+
+
+def _exists(path: Path) -> bool:
+    return os.path.lexists(path)
 
 
 def _is_there(path: Path) -> bool:

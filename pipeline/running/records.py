@@ -3,17 +3,35 @@
 The whole durability story passes through here: what a method returns is durable.
 """
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 
 from pipeline.api.interface import RemoteJob, Submission
 from pipeline.clock import Clock
-from pipeline.echo import echo_difference
+from pipeline.echo import describe_difference, echo_difference
 from pipeline.events import JobChanged, ProgressCallback, Warned
 from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.writer import LedgerWriter
+from pipeline.pricing import Budget
 from pipeline.rebuild import REBUILT_SINCE
+
+
+@dataclass(slots=True)
+class Spending:
+    """Compute units of this run, as the service says.
+
+    Attributes:
+        charged: For its jobs, add-ons included.
+        addons: Of these, the units of each add-on.
+        refunded: Given back for failed ones.
+    """
+
+    charged: Decimal = Decimal(0)
+    addons: Counter[str] = field(default_factory=Counter)
+    refunded: Decimal = Decimal(0)
 
 
 class Records:
@@ -25,7 +43,11 @@ class Records:
         service_now: For times that the service does not give.
         base_url: The service's, for rows and sidecars.
         project_id: Likewise, or "".
+        budget: Counts each change.
         tell: Called with each change once it is durable.
+
+    Attributes:
+        spending: Of this run.
     """
 
     def __init__(
@@ -36,6 +58,7 @@ class Records:
         service_now: Callable[[], datetime],
         base_url: str,
         project_id: str,
+        budget: Budget,
         tell: ProgressCallback,
     ) -> None:
         self._write = writer.write
@@ -44,6 +67,8 @@ class Records:
         self._service_now = service_now
         self._base_url = base_url
         self._project_id = project_id
+        self._budget = budget
+        self.spending = Spending()
         self.tell = tell
 
     async def intent(self, job: Job) -> Job:
@@ -64,19 +89,18 @@ class Records:
         """SUBMITTING or UNKNOWN → SUBMITTED, with what the service says of it."""
         remote = submission.job
         charged = submission.charged
-        return await self._told(
-            await self._write(
-                self._ledger.record_submitted,
-                replace(
-                    job,
-                    remote_id=remote.remote_id,
-                    author_id=remote.author_id,
-                    charged=remote.charged if charged is None else charged,
-                    submitted_at=remote.created_at or self._service_now(),
-                    failure=None,
-                ),
-            )
+        submitted = replace(
+            job,
+            remote_id=remote.remote_id,
+            author_id=remote.author_id,
+            charged=remote.charged if charged is None else charged,
+            addons=submission.addons or remote.addons,
+            submitted_at=remote.created_at or self._service_now(),
+            failure=None,
         )
+        submitted = await self._write(self._ledger.record_submitted, submitted)
+        self._note_charge(job, submitted)
+        return await self._told(submitted)
 
     async def watched_again(self, job: Job) -> Job:
         """FAILED by its deadline → SUBMITTED: it may have ended since."""
@@ -94,7 +118,7 @@ class Records:
 
     async def duplicate(self, job: Job, remote: RemoteJob) -> Job:
         """An attempt that was proved absent and put back, yet its job is there."""
-        return await self._write(
+        booked = await self._write(
             self._ledger.record_failed,
             replace(
                 job,
@@ -107,6 +131,9 @@ class Records:
                 ),
             ),
         )
+        self._note_charge(job, booked)
+        self._budget.note(booked)
+        return booked
 
     async def unknown(self, job: Job, failure: Failure) -> Job:
         """SUBMITTING → UNKNOWN."""
@@ -116,20 +143,48 @@ class Records:
             )
         )
 
-    async def ended(self, job: Job, remote: RemoteJob, failure: Failure | None) -> Job:
-        """SUBMITTED → SUCCEEDED or FAILED, with what the service says at the end."""
+    async def ended(
+        self, job: Job, remote: RemoteJob, failure: Failure | None, *, refunds: bool
+    ) -> Job:
+        """SUBMITTED → SUCCEEDED or FAILED, with what the service says at the end.
+
+        Args:
+            job: As it was submitted.
+            remote: The service's last record of it.
+            failure: Why it has no assets, or None.
+            refunds: Whether the service gives the charge of this failure back.
+        """
+        before = job
+        # Add-ons read 0 once refunded, and some are charged after the submit.
+        charges = [c for c in (job.charged, remote.charged) if c is not None]
+        charged = max(charges, default=None)
         job = replace(
             job,
             author_id=remote.author_id or job.author_id,
-            charged=job.charged if remote.charged is None else remote.charged,
+            charged=charged,
+            addons=remote.addons or job.addons,
+            refunded=(job.quoted if charged is None else charged)
+            if failure is not None and refunds
+            else None,
             submitted_at=remote.created_at or job.submitted_at,
             finished_at=remote.updated_at or self._service_now(),
             remote_assets=remote.asset_ids,
             echo=echo_difference(job.request or {}, remote.inputs),
         )
+        self._note_charge(before, job)
         if failure is not None:
             return await self.failed(job, failure)
         return await self.succeeded(job)
+
+    async def was_claimed(self, job: Job) -> bool:
+        """Whether another submit's own answer has taken the job from its row."""
+        rows = await self._write(self._ledger.find_jobs_of, job.item_id)
+        return any(
+            row.row_id == job.row_id
+            and row.status is JobStatus.UNKNOWN
+            and row.remote_id is None
+            for row in rows
+        )
 
     async def failed(self, job: Job, failure: Failure) -> Job:
         """Any status but SAVED → FAILED."""
@@ -143,8 +198,7 @@ class Records:
             await self._write(self._ledger.record_succeeded, replace(job, failure=None))
         )
         if job.echo:
-            names = ", ".join(sorted(job.echo))
-            self.warn(job.item_id, f"the service's record differs in: {names}")
+            self.warn(job.item_id, describe_difference(job.echo))
         return job
 
     async def saved(self, job: Job) -> Job:
@@ -173,6 +227,18 @@ class Records:
         """What a lost ledger knew has been looked for, for every item."""
         await self._write(self._ledger.forget_meta, REBUILT_SINCE)
 
+    async def renamed(self, old: str, new: str, paths: Mapping[str, str]) -> None:
+        """An item that is gone → one of another name, with its assets' paths."""
+        await self._write(self._ledger.record_renamed, old, new, paths)
+
+    async def moved(self, paths: Mapping[str, str]) -> None:
+        """Assets are at other paths: old path to new path."""
+        await self._write(self._ledger.record_moved, paths)
+
+    async def cleared(self, paths: Iterable[str]) -> None:
+        """What a renamed item has left at these old paths is gone."""
+        await self._write(self._ledger.forget_leftovers, paths)
+
     def announce(self, job: Job) -> None:
         """Tell the listener how a job stands."""
         failure = job.failure
@@ -187,6 +253,7 @@ class Records:
                 failure_class=failure.kind if failure else None,
                 files=tuple(asset.path for asset in job.assets),
                 charged=job.charged,
+                refunded=job.refunded,
             )
         )
 
@@ -194,6 +261,13 @@ class Records:
         """Tell the listener something a person should know."""
         self.tell(Warned(item_id=item_id, message=message))
 
+    def _note_charge(self, before: Job, after: Job) -> None:
+        self.spending.charged += (after.charged or 0) - (before.charged or 0)
+        self.spending.refunded += (after.refunded or 0) - (before.refunded or 0)
+        self.spending.addons.update(after.addons)
+        self.spending.addons.subtract(before.addons)
+
     async def _told(self, job: Job) -> Job:
+        self._budget.note(job)
         self.announce(job)
         return job

@@ -6,25 +6,27 @@ which the next run goes on without paying again.
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from pipeline.api.interface import FileTransfer, GenerationApi
-from pipeline.api.retry import retry_free
+from pipeline.api.interface import (
+    FileTransfer,
+    GenerationApi,
+    QuoteAlarm,
+    TeamLimits,
+)
 from pipeline.clock import Clock, parse_utc
+from pipeline.echo import describe_difference
 from pipeline.errors import (
-    PRECEDENCE,
-    ExitCode,
+    BudgetReached,
+    DownloadFailed,
     JobError,
     RunError,
-    ServiceUnreachable,
-    Unavailable,
-    UnexpectedAnswer,
 )
 from pipeline.events import Halted, Launched, ProgressCallback, SlotsChanged
 from pipeline.failure import failure_of
@@ -33,10 +35,21 @@ from pipeline.job import Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import Action, Plan, PlannedItem
+from pipeline.pricing import (
+    Budget,
+    Cost,
+    CostGroups,
+    Estimate,
+    Quotes,
+    find_cost,
+    find_limits,
+)
 from pipeline.rebuild import REBUILT_SINCE
 from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.records import Records
 from pipeline.running.recovery import UNFINISHED, Recovery, next_attempt
+from pipeline.running.renaming import Renaming
+from pipeline.running.result import RunCost, RunResult, find_exit_code
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.submission import Submitter, Unanswered
 from pipeline.running.watching import Watch
@@ -51,6 +64,7 @@ from pipeline.stages.slots import Slots
 from pipeline.stages.uploader import Uploader
 
 _ITEMS_PER_CHECKPOINT = 200
+_CHANGES_KEPT = 1000
 _OUTCOMES = {
     JobStatus.SAVED: "saved",
     JobStatus.FAILED: "failed",
@@ -58,24 +72,6 @@ _OUTCOMES = {
     JobStatus.SUBMITTED: "in_flight",
     JobStatus.PLANNED: "not_submitted",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunResult:
-    """How a run ended.
-
-    Attributes:
-        exit_code: See ``docs/cli.md``.
-        counts: Items by outcome: saved, done, failed, skipped, unknown, in_flight,
-            not_submitted. An item is counted once.
-        submitted: Jobs the service accepted in this run.
-        stopped_by: What stopped the submitting, or None.
-    """
-
-    exit_code: ExitCode
-    counts: Mapping[str, int]
-    submitted: int
-    stopped_by: RunError | None
 
 
 class Run:
@@ -123,12 +119,17 @@ class Run:
         self._ahead = anyio.Semaphore(settings.ahead)
         self._undelivered = anyio.Semaphore(settings.undelivered)
         self._stopping = Stopping()
+        self._cost = Cost()
+        self._limits = TeamLimits()
+        self._changed_inputs: dict[str, str] = {}
+        self.budget = Budget(settings.max_cost, ledger.find_commitments())
         self._records = Records(
             writer,
             clock,
             service_now=api.service_now,
             base_url=base_url,
             project_id=project_id,
+            budget=self.budget,
             tell=on_event,
         )
         self._slots = Slots(
@@ -160,6 +161,7 @@ class Run:
             slots=self._slots,
             poller=self._poller,
             settler=self._settler,
+            refunds=plan.refunds,
             halt=self._halt,
         )
         self._recovery = Recovery(
@@ -172,25 +174,30 @@ class Run:
             author_id=self._settler.author_id,
             find_owned=ledger.find_owned,
         )
+        uploader = Uploader(
+            api,
+            transfer,
+            clock,
+            settings,
+            known=ledger.find_uploads(project_id),
+            remember=self._records.upload,
+        )
+        self._quotes = Quotes(api, clock, settings, uploader=uploader)
         self._submitter = Submitter(
             api,
             clock,
             settings,
             records=self._records,
             slots=self._slots,
-            uploader=Uploader(
-                api,
-                transfer,
-                clock,
-                settings,
-                known=ledger.find_uploads(project_id),
-                remember=self._records.upload,
-            ),
+            uploader=uploader,
+            quotes=self._quotes,
+            budget=self.budget,
             watch=self._watch,
             stopping=self._stopping,
             unanswered=unanswered,
             forgotten=self._forgotten,
             halt=self._halt,
+            pass_over=self._pass_over,
         )
         self._resolver = Resolver(
             api, clock, settings, expects_more=lambda: self.in_flight > 0
@@ -203,24 +210,54 @@ class Run:
             clock,
             find_owner=ledger.find_path_owner,
             emulated=emulated,
+            may_be_named=plan.may_be_named,
+        )
+        self._renaming = Renaming(
+            ledger, records=self._records, output=plan.output, emulated=emulated
         )
 
-    async def carry_out(self, run_id: int) -> RunResult:
+    async def price(self, groups: CostGroups) -> Estimate:
+        """Ask what the plan costs, and what the team has left; spends nothing.
+
+        Args:
+            groups: The items of the plan by price.
+
+        Raises:
+            ServiceUnreachable: It did not answer.
+            AccessDenied: Wrong credentials.
+            QuoteAlarm: A dry run was not answered as one; a job that it started is
+                booked as the item's own.
+        """
+        if groups.by_key:
+            try:
+                self._limits = await find_limits(self._api, self._clock, self._settings)
+                self._cost = await find_cost(groups, self._quotes)
+            except QuoteAlarm as alarm:
+                sample = groups.find_sample(alarm.item_id)
+                if sample is not None:
+                    await self._submitter.book_alarm(sample, sample.job, alarm)
+                raise
+        return Estimate(
+            plan=self._plan,
+            cost=self._cost,
+            team_left=self._limits.units_left,
+            taken=self.budget.taken,
+            limit=self.budget.limit,
+        )
+
+    async def carry_out(self, run_id: int, *, notes: Sequence[str] = ()) -> RunResult:
         """Do everything the plan says.
 
         Args:
             run_id: This run's number in the ledger.
+            notes: What a person should know of how it was planned.
 
         Raises:
             RunError: The run could not go on; the ledger knows everything. It may
                 come inside an exception group.
         """
         plan = self._plan
-        ceiling: int | None = None
-        with self._scope:
-            ceiling = await self._find_ceiling() if plan.to_submit else None
-        if self._abandoned:
-            return self._result()
+        ceiling = self._limits.ceiling
         if ceiling is not None:
             self._slots.announce(ceiling)
         self._tell(
@@ -231,8 +268,11 @@ class Run:
                 skipped=plan.counts[Action.SKIP],
                 to_submit=plan.to_submit,
                 ceiling=ceiling,
+                quoted=self._cost.units,
             )
         )
+        for problem in (*notes, *self._cost.problems):
+            self._records.warn("", problem)
         async with anyio.create_task_group() as watchers:
             self._scope = watchers.cancel_scope
             watchers.start_soon(self._poller.run)
@@ -240,6 +280,7 @@ class Run:
             watchers.start_soon(self._resolver.run)
             watchers.start_soon(self._stop_at_deadline)
             await self._find_forgotten()
+            await self._renaming.rename_unfinished(plan.old_ids)
             async with anyio.create_task_group() as lives:
                 self._recovery.start(lives)
                 await self._start_lives(lives)
@@ -281,6 +322,11 @@ class Run:
         jobs = self._ledger.find_jobs_in(JobStatus.SUBMITTED)
         return sum((job.charged or Decimal(0) for job in jobs), Decimal(0))
 
+    @property
+    def _pays_nothing(self) -> bool:
+        """What ``fetch`` and ``--frozen`` promise."""
+        return self._plan.selection.only_fetch or self._settings.frozen
+
     async def _start_lives(self, lives: anyio.abc.TaskGroup) -> None:
         for number, planned in enumerate(self._plan.entries(), start=1):
             if number % _ITEMS_PER_CHECKPOINT == 0:
@@ -296,7 +342,8 @@ class Run:
             else:
                 # Before the task is born, so that the tasks are bounded too.
                 await self._ahead.acquire()
-                lives.start_soon(self._live, planned)
+                renames = planned.action is Action.RENAME
+                lives.start_soon(self._rename if renames else self._live, planned)
 
     async def _live(self, planned: PlannedItem) -> None:
         """One item: submit → wait → download → sidecar."""
@@ -313,9 +360,7 @@ class Run:
                     place.leave()
                     if job.status is not JobStatus.SUCCEEDED:
                         job = await self._records.succeeded(job)
-                # ``fetch`` promises to pay for nothing.
-                may_submit = not self._plan.selection.only_fetch
-                while may_submit and job.status is JobStatus.PLANNED:
+                while not self._pays_nothing and job.status is JobStatus.PLANNED:
                     job = await self._submitter.submit(planned, job, place.leave)
                     job = await self._watch.wait_until_ended(job)
                     if job.status is JobStatus.PLANNED:
@@ -324,29 +369,49 @@ class Run:
                     job = await self._save(planned, job)
             self._counts[_OUTCOMES[job.status]] += 1
             self._count_failure(job)
+            self._check_inputs(job)
         except NotSubmitted:
             self._counts["not_submitted"] += 1
         finally:
             place.leave()
+
+    async def _rename(self, planned: PlannedItem) -> None:
+        """An item with a new name: its files get it, then it lives on."""
+        source = self._source_of(planned)
+        try:
+            renamed = await self._renaming.carry_out(planned, source)
+        except DownloadFailed as error:
+            # Others have a file there. Nothing has changed, so nothing is recorded.
+            failure = failure_of(error, FailureClass.DOWNLOAD)
+            job = replace(planned.job, status=JobStatus.FAILED, failure=failure)
+            self._records.announce(job)
+            self._counts["failed"] += 1
+            self._count_failure(job)
+            self._ahead.release()
+            return
+        if renamed.action is not Action.DONE:
+            await self._live(renamed)
+            return
+        self._ahead.release()
+        self._records.announce(renamed.job)
+        self._counts["renamed"] += 1
 
     async def _save(self, planned: PlannedItem, job: Job) -> Job:
         """SUCCEEDED → SAVED, or FAILED with the asset ids remembered."""
         reach("end-recorded")
         try:
             receipts = await self._delivery.fetch_all(job, self._downloader)
+            # As planned, it still knows the files that are fetched again.
+            earlier = [planned.job, *self._ledger.find_jobs_of(job.item_id)]
+            if self._settings.keep_old:
+                await self._records.moved(await self._delivery.keep_old(job, earlier))
             job, superseded = await self._delivery.put_in_place(
                 job,
                 receipts,
                 outputs=planned.outputs,
                 kind=planned.kind,
-                source=Source(
-                    name=self._plan.manifest.name,
-                    file=planned.item.file,
-                    sha256=self._plan.manifest.sha256,
-                    line=planned.item.line,
-                ),
-                # As planned, it still knows the files that are fetched again.
-                earlier=[planned.job, *self._ledger.find_jobs_of(job.item_id)],
+                source=self._source_of(planned),
+                earlier=earlier,
             )
         except JobError as error:
             failure = failure_of(error, FailureClass.DOWNLOAD)
@@ -355,6 +420,7 @@ class Run:
         job = await self._records.saved(job)
         reach("saved-recorded")
         await self._delivery.remove(superseded)
+        await self._renaming.finish(job.item_id)
         companions = len(job.remote_assets) - len(job.assets)
         if companions:
             left = f"{companions} companion files of other kinds stay at the service"
@@ -364,11 +430,28 @@ class Run:
             self._records.warn(job.item_id, made)
         return job
 
+    def _source_of(self, planned: PlannedItem) -> Source:
+        return Source(
+            name=self._plan.manifest.name,
+            file=planned.item.file,
+            sha256=self._plan.manifest.sha256,
+            line=planned.item.line,
+        )
+
     def _halt(self, error: RunError, model_id: str) -> None:
         """Stop submitting, all or one model; what is in flight is still collected."""
         if self._stopping.halt(error, model_id):
             self._tell(
                 Halted(reason=error.message, hint=error.hint, in_flight=self.in_flight)
+            )
+
+    def _pass_over(self, reason: BudgetReached) -> None:
+        """An item costs more than is left; others may not."""
+        if self._stopping.skip_for(reason):
+            self._tell(
+                Halted(
+                    reason=reason.message, hint=reason.hint, in_flight=self.in_flight
+                )
             )
 
     async def _find_forgotten(self) -> None:
@@ -419,20 +502,22 @@ class Run:
                 )
             )
 
-    async def _find_ceiling(self) -> int | None:
-        """Ask once; it is also the first contact, which shows wrong credentials."""
-        try:
-            return await retry_free(
-                self._api.find_ceiling,
-                clock=self._clock,
-                deadline_s=self._settings.first_contact_s,
+    def _check_inputs(self, job: Job) -> None:
+        """Remember what the service dropped or changed; with --strict, stop."""
+        if not job.echo or job.status not in {JobStatus.SAVED, JobStatus.SUCCEEDED}:
+            return
+        difference = describe_difference(job.echo)
+        if len(self._changed_inputs) < _CHANGES_KEPT:
+            self._changed_inputs[job.item_id] = difference
+        if self._settings.strict and not self._stopping.failing:
+            self._stopping.give_up()
+            self._tell(
+                Halted(
+                    reason=f"{job.item_id}: {difference}",
+                    hint="correct the input, or run without --strict",
+                    in_flight=self.in_flight,
+                )
             )
-        except (Unavailable, UnexpectedAnswer) as error:
-            if self._api.answered_at_s is not None:
-                return None
-            raise ServiceUnreachable(
-                error.message, hint="check the network and SCENARIO_BASE_URL"
-            ) from error
 
     def _result(self) -> RunResult:
         counts = self._counts
@@ -440,30 +525,36 @@ class Run:
             counts["in_flight"] = sum(1 for _ in self._ledger.find_jobs_in(*UNFINISHED))
         unsure = sum(1 for _ in self._ledger.find_latest_jobs_in(JobStatus.UNKNOWN))
         counts["unknown"] = max(counts["unknown"], unsure)
-        halted = min(
-            self._stopping.halts.values(),
-            key=lambda error: PRECEDENCE.index(error.exit_code),
-            default=None,
+        halted = self._stopping.reason
+        code = find_exit_code(
+            counts,
+            halted=halted,
+            is_interrupted=self._stopping.interrupted,
+            may_pay=not self._pays_nothing,
+            is_broken=bool(self._settings.strict and self._changed_inputs),
+            frozen=self._settings.frozen,
         )
-        code = ExitCode.OK
-        if halted is not None:
-            code = halted.exit_code
-        elif counts["in_flight"]:
-            code = ExitCode.LEFT_IN_FLIGHT
-        elif counts["unknown"]:
-            code = ExitCode.UNKNOWN_OUTCOME
-        elif counts["failed"] or counts["skipped"]:
-            code = ExitCode.ITEMS_FAILED
-        elif self._stopping.interrupted:
-            code = ExitCode.INTERRUPTED
-        fetched_all = not (self._plan.selection.only_fetch and counts["not_submitted"])
-        if code is ExitCode.OK and not fetched_all:
-            code = ExitCode.ITEMS_FAILED
         return RunResult(
             exit_code=code,
             counts={name: count for name, count in counts.items() if count},
             submitted=self._submitter.accepted,
             stopped_by=halted,
+            cost=self._find_cost(),
+            changed_inputs=self._changed_inputs,
+        )
+
+    def _find_cost(self) -> RunCost:
+        spending = self._records.spending
+        unsure = self._ledger.find_jobs_in(JobStatus.SUBMITTING, JobStatus.UNKNOWN)
+        return RunCost(
+            quoted=self._cost.units,
+            charged=spending.charged,
+            addons={name: units for name, units in spending.addons.items() if units},  # type: ignore[misc]
+            refunded=spending.refunded,
+            reserved=sum((job.committed for job in unsure), Decimal(0)),
+            taken=self.budget.taken,
+            left=self.budget.left,
+            team_left=self._limits.units_left,
         )
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import anyio
 
-from pipeline.errors import AccessDenied, RunError
+from pipeline.errors import PRECEDENCE, AccessDenied, BudgetReached, RunError
 
 FORBIDDEN = 403
 
@@ -21,12 +21,15 @@ class Stopping:
         interrupted: Whether the user, or the run's deadline, asked for it.
         failing: Whether more items failed than the user allows.
         halts: By model id, or "" for all: what the service said.
+        over_budget: Why an item was passed over whose price does not fit, or None;
+            a cheaper one may still be submitted.
     """
 
     def __init__(self) -> None:
         self.interrupted = False
         self.failing = False
         self.halts: dict[str, RunError] = {}
+        self.over_budget: BudgetReached | None = None
         self._waiting: set[anyio.CancelScope] = set()
 
     def interrupt(self) -> None:
@@ -57,6 +60,22 @@ class Stopping:
         if not scope:
             self._end_waiting()
         return True
+
+    def skip_for(self, reason: BudgetReached) -> bool:
+        """An item's price does not fit; returns whether it is the first."""
+        is_first = self.over_budget is None
+        self.over_budget = self.over_budget or reason
+        return is_first
+
+    @property
+    def reason(self) -> RunError | None:
+        """What the exit code tells of: the gravest, or None."""
+        found: list[RunError] = [*self.halts.values()]
+        if self.over_budget is not None:
+            found.append(self.over_budget)
+        return min(
+            found, key=lambda error: PRECEDENCE.index(error.exit_code), default=None
+        )
 
     def concerns(self, model_id: str) -> bool:
         """Whether an item of this model may no longer be submitted."""

@@ -9,9 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
-from pipeline.api.interface import GenerationApi, Submission
+from pipeline.api.interface import (
+    GenerationApi,
+    Quote,
+    QuoteAlarm,
+    RemoteJob,
+    Submission,
+)
 from pipeline.clock import Clock
 from pipeline.errors import (
     AccessDenied,
@@ -24,6 +29,7 @@ from pipeline.errors import (
     RunError,
     ServiceUnreachable,
     Unavailable,
+    UnexpectedAnswer,
 )
 from pipeline.failure import failure_of
 from pipeline.fault_points import reach
@@ -33,10 +39,11 @@ from pipeline.job import (
     Job,
     JobStatus,
     JsonValue,
-    ParamValue,
-    ReferenceAsset,
 )
 from pipeline.planning import PlannedItem
+from pipeline.pricing import Budget, Quotes
+from pipeline.pricing.budget import OverBudget
+from pipeline.pricing.quotes import YOUNG_UPLOAD_PAUSE_S, may_miss_upload
 from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.records import Records
 from pipeline.running.recovery import next_attempt
@@ -44,14 +51,12 @@ from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.watching import Watch
 from pipeline.settings import Settings
 from pipeline.stages.slots import Slots
-from pipeline.stages.uploader import Uploader
+from pipeline.stages.uploader import Uploader, references_in
 
 MAX_LOST_SUBMITS = 10  # of one item in one run, each proved absent, before it fails
 LOST_IN_A_ROW = 3  # lost submits without an accepted one between, before a pause
 LONGEST_PAUSE_S = 30.0
 OUTAGE_PAUSE_S = 1.0
-YOUNG_UPLOAD_PAUSE_S = 2.0  # between submits that name an upload not seen yet
-NOT_FOUND = 404
 
 
 @dataclass(slots=True)
@@ -106,7 +111,10 @@ class Submitter:
         stopping: When nothing more may be submitted.
         forgotten: Jobs of ours that a lost ledger knew.
         unanswered: Keeps the submits that wait for their answer.
+        quotes: The price of each request, without which nothing is submitted.
+        budget: What may be spent.
         halt: Called with what concerns every submit, or one model's.
+        pass_over: Called when an item's price does not fit the budget.
     """
 
     def __init__(
@@ -122,7 +130,10 @@ class Submitter:
         stopping: Stopping,
         unanswered: "Unanswered",
         forgotten: ForgottenJobs,
+        quotes: Quotes,
+        budget: Budget,
         halt: Callable[[RunError, str], None],
+        pass_over: Callable[[BudgetReached], None],
     ) -> None:
         self._api = api
         self._clock = clock
@@ -137,6 +148,9 @@ class Submitter:
         self._lost_in_a_row = 0
         self._unanswered = unanswered
         self._forgotten = forgotten
+        self._quotes = quotes
+        self._budget = budget
+        self._pass_over = pass_over
         self.accepted = 0
 
     async def submit(
@@ -158,6 +172,10 @@ class Submitter:
         """
         attempts = _Attempts()
         while job.status is JobStatus.PLANNED:
+            price = await self._find_price(planned, job)
+            if isinstance(price, JobError):
+                failure = failure_of(price, FailureClass.LOCAL)
+                return await self._records.failed(job, failure)
             inputs = await self._prepare(planned, attempts)
             if not isinstance(inputs, dict):
                 return await self._records.failed(
@@ -167,16 +185,10 @@ class Submitter:
             if self._stopping.concerns(job.model_id):
                 self._slots.unused()
                 raise NotSubmitted
-            # Before the POST: a crash here must leave a trace.
-            job = await self._records.intent(
-                replace(
-                    job,
-                    request=inputs,
-                    seed=_seed_in(inputs),
-                    derived_seed=planned.derived_seed,
-                    sent_at=self._api.service_now(),
-                )
-            )
+            intent = await self._record_intent(planned, job, inputs, price)
+            if intent is None:
+                continue
+            job = intent
             reach("intent-recorded")
             attempts.first_in_line = True
             known = self._forgotten.take(job.model_id, inputs)
@@ -197,6 +209,84 @@ class Submitter:
                 job = await self._watch.accepted(job, submission)
         return job
 
+    async def book_alarm(
+        self, planned: PlannedItem, job: Job, alarm: QuoteAlarm
+    ) -> None:
+        """Book the job that a dry run has started as the item's own.
+
+        It was made of the item's exact payload, so the next run collects it.
+        """
+        if alarm.remote_id is None:
+            return
+        intent = self._intent_of(planned, job, dict(alarm.inputs))
+        job = await self._records.intent(replace(intent, quoted=alarm.units))
+        started = RemoteJob.named(alarm.remote_id)
+        try:
+            await self._records.submitted(
+                job, Submission(job=started, charged=alarm.units)
+            )
+        except UnexpectedAnswer as error:  # the job is another row's already
+            await self._records.put_back(job, failure_of(error, None))
+
+    async def _find_price(self, planned: PlannedItem, job: Job) -> Quote | JobError:
+        """The price of the item, once it is sure that it fits the budget.
+
+        Raises:
+            NotSubmitted: It does not fit, or nothing more may be submitted.
+        """
+        if self._stopping.concerns(job.model_id):
+            raise NotSubmitted
+        try:
+            with self._stopping.ending_waits():
+                price = await self._quotes.price(planned)
+                fits = await self._budget.wait_for_room(price.units)
+        except QuoteAlarm as alarm:
+            self._halt(alarm, "")
+            await self.book_alarm(planned, job, alarm)
+            raise NotSubmitted from alarm
+        except (AccessDenied, BudgetReached) as error:
+            self._halt(error, job.model_id)
+            raise NotSubmitted from error
+        except RateLimited:  # dry runs may need a slot, which others hold
+            return await self._find_price(planned, job)
+        except Unavailable as error:
+            hint = "check the network, then run again"
+            self._halt(ServiceUnreachable(error.message, hint=hint), "")
+            raise NotSubmitted from error
+        except JobError as error:
+            return error
+        if not fits:
+            self._pass_over(self._budget.reached(price.units))
+            raise NotSubmitted
+        return price
+
+    async def _record_intent(
+        self, planned: PlannedItem, job: Job, inputs: dict[str, JsonValue], price: Quote
+    ) -> Job | None:
+        """Reserve the price and write the intent, before the POST.
+
+        Returns:
+            The job, or None when others have taken what was left of the budget.
+        """
+        intent = self._intent_of(planned, job, inputs)
+        try:
+            with self._budget.holding(price.units):
+                return await self._records.intent(replace(intent, quoted=price.units))
+        except OverBudget:
+            self._slots.unused()
+            return None
+
+    def _intent_of(
+        self, planned: PlannedItem, job: Job, inputs: dict[str, JsonValue]
+    ) -> Job:
+        return replace(
+            job,
+            request=inputs,
+            seed=_seed_in(inputs),
+            derived_seed=planned.derived_seed,
+            sent_at=self._api.service_now(),
+        )
+
     async def _prepare(
         self, planned: PlannedItem, attempts: _Attempts
     ) -> dict[str, JsonValue] | JobError:
@@ -205,10 +295,7 @@ class Submitter:
             raise NotSubmitted
         try:
             with self._stopping.ending_waits():
-                inputs = {
-                    name: await self._input_of(value)
-                    for name, value in planned.params.items()
-                }
+                inputs = await self._uploader.inputs_of(planned.params)
                 await self._slots.wait_for_slot(first_in_line=attempts.first_in_line)
         except JobError as error:
             return error
@@ -271,20 +358,11 @@ class Submitter:
         self, planned: PlannedItem, job: Job, error: Rejected, attempts: _Attempts
     ) -> bool:
         """Whether the service misses an upload of ours, and may yet find it."""
-        request = job.request or {}
-        uploaded = [
-            str(asset_id)
-            for name, value in planned.params.items()
-            if any(_references_in({name: value}))
-            for asset_id in _flat(request.get(name))
-        ]
-        is_named = any(asset_id in error.message for asset_id in uploaded)
-        is_missing = error.status == NOT_FOUND and job.model_id not in error.message
         since_s = attempts.reuploaded_s
         in_time = since_s is None or (
             self._clock.monotonic_s() - since_s < self._settings.fresh_job_s
         )
-        return bool(uploaded) and (is_named or is_missing) and in_time
+        return in_time and may_miss_upload(error, planned, job.request or {})
 
     async def _renew_references(
         self, planned: PlannedItem, attempts: _Attempts
@@ -294,17 +372,9 @@ class Submitter:
             await self._clock.sleep(YOUNG_UPLOAD_PAUSE_S)
             return
         attempts.reuploaded_s = self._clock.monotonic_s()
-        for reference in _references_in(planned.params):
+        for reference in references_in(planned.params):
             self._uploader.forget(reference)
             await self._records.no_upload(reference.sha256)
-
-    async def _input_of(self, value: Any) -> JsonValue:
-        if isinstance(value, ReferenceAsset):
-            return await self._uploader.upload(value)
-        if isinstance(value, list):
-            return [await self._input_of(inner) for inner in value]
-        result: JsonValue = value
-        return result
 
     def _pause_after_loss(self) -> None:
         self._lost_in_a_row += 1
@@ -328,14 +398,3 @@ class Submitter:
 def _seed_in(inputs: Mapping[str, JsonValue]) -> int | None:
     seed = inputs.get("seed")
     return seed if isinstance(seed, int) and not isinstance(seed, bool) else None
-
-
-def _flat(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else [value]
-
-
-def _references_in(params: Mapping[str, ParamValue]) -> Iterator[ReferenceAsset]:
-    for value in params.values():
-        for inner in value if isinstance(value, list) else (value,):
-            if isinstance(inner, ReferenceAsset):
-                yield inner

@@ -11,9 +11,16 @@ from pipeline.errors import (
     RunError,
     UnexpectedAnswer,
 )
-from pipeline.failure import NoOutput, failure_of, failure_of_remote, is_about_credit
+from pipeline.failure import (
+    NoOutput,
+    failure_of,
+    failure_of_remote,
+    is_about_credit,
+    keeps_moderated,
+)
 from pipeline.fault_points import reach
 from pipeline.job import Failure, FailureClass, Job, JobStatus
+from pipeline.ledger.ledger import IllegalTransition
 from pipeline.running.records import Records
 from pipeline.stages.poller import JobClaimed, Poller
 from pipeline.stages.settler import Settler
@@ -28,6 +35,7 @@ class Watch:
         slots: A slot is given back the moment the service ends the job.
         poller: Waits for the end.
         settler: Finds out about lost submits.
+        refunds: Whether failed jobs of a model are refunded, by its id.
         halt: Called with what concerns every submit.
     """
 
@@ -38,8 +46,10 @@ class Watch:
         slots: Slots,
         poller: Poller,
         settler: Settler,
+        refunds: Callable[[str], bool],
         halt: Callable[[RunError, str], None],
     ) -> None:
+        self._refunds = refunds
         self._records = records
         self._slots = slots
         self._poller = poller
@@ -55,6 +65,7 @@ class Watch:
             failure = failure_of(error, FailureClass.GENERATION)
             return await self._records.failed(job, failure)
         reach("job-recorded")
+        self._check_charge(job)
         await self.note_own(submission.job)
         return job
 
@@ -73,16 +84,7 @@ class Watch:
                 job.remote_id, known_since=job.submitted_at
             )
         except JobClaimed as error:
-            # The ledger has put it to UNKNOWN with the record of that answer.
-            job = replace(
-                job,
-                status=JobStatus.UNKNOWN,
-                remote_id=None,
-                failure=failure_of(error, None),
-            )
-            self._records.announce(job)
-            job = await self.settle(job, derived_seed=job.derived_seed)
-            return await self.wait_until_ended(job)
+            return await self._settle_claimed(job, error)
         except JobError as error:
             job = await self._records.failed(job, failure_of(error, None))
             self._slots.retired()
@@ -92,11 +94,34 @@ class Watch:
         if failure is None:
             self._slots.retired()
         await self.note_own(remote)
-        job = await self._records.ended(job, remote, failure)
+        try:
+            job = await self._records.ended(
+                job, remote, failure, refunds=self._is_refunded(job, remote, failure)
+            )
+        except IllegalTransition:
+            if not await self._records.was_claimed(job):
+                raise
+            # The claim came between the end of the job and its record.
+            if failure is None:
+                self._slots.occupy()
+            return await self._settle_claimed(job, JobClaimed())
+        self._check_charge(job)
         if failure is not None:
             # Only now: a failure may be one too many, and then nobody gets the slot.
             self._slots.retired()
         return job
+
+    async def _settle_claimed(self, job: Job, error: JobClaimed) -> Job:
+        """Find out anew; the ledger has put it to UNKNOWN with the other's record."""
+        job = replace(
+            job,
+            status=JobStatus.UNKNOWN,
+            remote_id=None,
+            failure=failure_of(error, None),
+        )
+        self._records.announce(job)
+        job = await self.settle(job, derived_seed=job.derived_seed)
+        return await self.wait_until_ended(job)
 
     async def settle(self, job: Job, *, derived_seed: bool) -> Job:
         """UNKNOWN → SUBMITTED (found), PLANNED (proved absent) or still UNKNOWN.
@@ -123,6 +148,25 @@ class Watch:
         if remote.author_id and remote.author_id != self._settler.author_id:
             await self._records.author(remote.author_id)
         self._settler.note_own(remote)
+
+    def _check_charge(self, job: Job) -> None:
+        """Prices that are not kept are a reason to stop."""
+        if job.quoted is None or job.charged is None or job.charged <= job.quoted:
+            return
+        text = f"{job.item_id}: charged {job.charged:,f} units, quoted {job.quoted:,f}"
+        hint = "look at the prices in the Scenario web app, then: pipeline plan"
+        self._halt(BudgetReached(text, hint=hint), "")
+
+    def _is_refunded(
+        self, job: Job, remote: RemoteJob, failure: Failure | None
+    ) -> bool:
+        return (
+            failure is not None
+            and remote.status is RemoteStatus.FAILURE
+            and remote.refunds
+            and self._refunds(job.model_id)
+            and not keeps_moderated(job.model_id, failure)
+        )
 
     def _failure_in(self, remote: RemoteJob) -> Failure | None:
         if remote.status is RemoteStatus.SUCCESS:

@@ -4,8 +4,9 @@ All files of a job are whole before the first is put in place, and the sidecar o
 each comes after it, so a reader never finds a sidecar without its asset.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,10 @@ from pipeline.atomic_file import put_in_place, sync_folders, write_in_place
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
-from pipeline.job import SIDECAR_SUFFIX, Asset, AssetId, Job
+from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
 from pipeline.media_type import extension_of
 from pipeline.stages.downloader import Downloader, Receipt
+from pipeline.stages.mover import digest_of, have_same_content, is_present, place_copy
 from pipeline.stages.sidecar import Source, render_sidecar
 
 
@@ -31,6 +33,8 @@ class Delivery:
         clock: For ``saved_at``.
         find_owner: The item that a path belongs to so far, or None.
         emulated: Whether the emulator made the assets; said in sidecars.
+        may_be_named: Whether an item of the manifest may make a file of this name,
+            without its ending: then no kept file gets it.
     """
 
     def __init__(
@@ -40,11 +44,13 @@ class Delivery:
         *,
         find_owner: Callable[[str], str | None],
         emulated: bool,
+        may_be_named: Callable[[str], bool] = lambda _stem: False,
     ) -> None:
         self._output = output
         self._clock = clock
         self._find_owner = find_owner
         self._emulated = emulated
+        self._may_be_named = may_be_named
 
     async def fetch_all(self, job: Job, downloader: Downloader) -> tuple[Receipt, ...]:
         """Download every asset of a job, all at once, in the service's order.
@@ -73,6 +79,23 @@ class Delivery:
                 receipt.partial.unlink(missing_ok=True)
             raise failures[0]
         return tuple(receipts[index] for index in range(len(job.remote_assets)))
+
+    async def keep_old(self, job: Job, earlier: Iterable[Job]) -> dict[str, str]:
+        """Give the files of other attempts, with their sidecars, a name that stays.
+
+        They have both names until :meth:`put_in_place` and :meth:`remove`.
+
+        Args:
+            job: Whose files will replace them.
+            earlier: All attempts of the item.
+
+        Returns:
+            Their paths so far to those that stay.
+
+        Raises:
+            OutputError: The disk is full or not writable.
+        """
+        return await anyio.to_thread.run_sync(self._keep, job, earlier)
 
     async def put_in_place(
         self,
@@ -129,6 +152,7 @@ class Delivery:
             for other in earlier
             for asset in other.assets
             if asset.path.casefold() not in kept
+            and (other.row_id == job.row_id or not _is_kept(asset, job.item_id))
         )
         return job, superseded
 
@@ -157,10 +181,46 @@ class Delivery:
             write_in_place(sidecar, self._output, asset.path + SIDECAR_SUFFIX)
         sync_folders(placed)
 
+    def _keep(self, job: Job, earlier: Iterable[Job]) -> dict[str, str]:
+        paths: dict[str, str] = {}
+        placed = []
+        for other in earlier:
+            for asset in other.assets if other.row_id != job.row_id else ():
+                old = asset.path
+                is_there = is_present(self._output / old)
+                if old in paths or not is_there or _is_kept(asset, job.item_id):
+                    continue
+                paths[old] = new = self._free_name(old, other.attempt)
+                placed.append(place_copy(self._output, old, new))
+                if is_present(self._output / (old + SIDECAR_SUFFIX)):
+                    place_copy(self._output, old + SIDECAR_SUFFIX, new + SIDECAR_SUFFIX)
+        sync_folders(placed)
+        return paths
+
+    def _free_name(self, old: str, attempt: int) -> str:
+        """A name that nothing has, nor will have; or the one it was given before."""
+        stem, dot, ending = old.rpartition(".")
+        names = (f"{stem}{KEPT_MARK}{attempt}{more}" for more in _more())
+        return next(
+            f"{name}{dot}{ending}"
+            for name in names
+            if not self._may_be_named(name)
+            and self._is_free(old, f"{name}{dot}{ending}")
+        )
+
+    def _is_free(self, old: str, new: str) -> bool:
+        return self._find_owner(new) is None and not any(
+            os.path.lexists(self._output / (new + suffix))
+            and not have_same_content(
+                self._output / (old + suffix), self._output / (new + suffix)
+            )
+            for suffix in ("", SIDECAR_SUFFIX)
+        )
+
     def _remove(self, superseded: Sequence[Asset]) -> None:
         for asset in superseded:
             path = self._output / asset.path
-            if _digest(path) == asset.sha256:
+            if digest_of(path) == asset.sha256:
                 path.unlink(missing_ok=True)
                 (self._output / (asset.path + SIDECAR_SUFFIX)).unlink(missing_ok=True)
 
@@ -168,7 +228,7 @@ class Delivery:
         path = self._output / asset.path
         if not path.is_file() or not path.stat().st_size:
             return False  # an empty file is a missing one
-        digest = _digest(path)
+        digest = digest_of(path)
         return digest not in {"", asset.sha256} and digest not in known
 
     def _check_strangers(self, job: Job, known: AbstractSet[str]) -> None:
@@ -213,9 +273,11 @@ def _name(item_id: str, index: int, media_type: str) -> str:
     return f"{item_id}{number}.{extension_of(media_type)}"
 
 
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""
+def _is_kept(asset: Asset, item_id: str) -> bool:
+    return KEPT_MARK in asset.path[len(item_id) :]
+
+
+def _more() -> Iterator[str]:
+    """What tells a kept file from others of its name: nothing, then numbers."""
+    yield ""
+    yield from (f"_{number}" for number in itertools.count(2))

@@ -4,8 +4,11 @@
 a URL, a fresh one is asked for until the deadline; the image is never made again.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+import os
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
@@ -20,9 +23,13 @@ from pipeline.fault_points import reach
 from pipeline.job import AssetId
 from pipeline.media_type import media_type_of
 from pipeline.settings import Settings
-from pipeline.stages.image_check import NotAnImage, measure_image
+from pipeline.stages.image_check import DECODED_TYPES, PNG, measure_image
+from pipeline.stages.png_check import NotAnImage, PngCheck
 
 MAX_FILE_BYTES = 2 << 30  # nothing the service makes comes near
+UNKNOWN_BYTES = 4 << 20  # what a file without an announced size is taken for
+_LARGE_AT_ONCE = 4  # however large they are
+_PIECES_PER_BLOCK = 1024  # each costs memory of its own, however small it is
 
 
 class BrokenFile(Unavailable):
@@ -74,8 +81,51 @@ class Receipt:
     height_px: int | None
 
 
+class Room:
+    """Bytes that those under way share; the others wait in the order they came.
+
+    Args:
+        total_bytes: For all together. Nobody gets more than a quarter of it, so that
+            some large ones are under way together.
+    """
+
+    def __init__(self, total_bytes: int) -> None:
+        self._free = total_bytes
+        self._largest = max(1, total_bytes // _LARGE_AT_ONCE)
+        self._waiting: deque[_Turn] = deque()
+
+    @asynccontextmanager
+    async def take(self, size_bytes: int | None) -> AsyncIterator[None]:
+        """Hold room for so many bytes; ``UNKNOWN_BYTES`` for None."""
+        wanted = UNKNOWN_BYTES if size_bytes is None else size_bytes
+        turn = _Turn(min(wanted, self._largest))
+        self._waiting.append(turn)
+        self._admit()
+        try:
+            await turn.has_come.wait()
+            yield
+        finally:
+            if turn.has_come.is_set():
+                self._free += turn.size_bytes
+            else:
+                self._waiting.remove(turn)
+            self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._waiting[0].size_bytes <= self._free:
+            turn = self._waiting.popleft()
+            self._free -= turn.size_bytes
+            turn.has_come.set()
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    size_bytes: int
+    has_come: anyio.Event = field(default_factory=anyio.Event)
+
+
 class Downloader:
-    """Fetches assets, some at a time.
+    """Fetches assets, some at a time: many small ones, few large ones.
 
     Args:
         transfer: Reads signed URLs.
@@ -97,6 +147,9 @@ class Downloader:
         self._settings = settings
         self._resolve = resolve
         self._limit = anyio.CapacityLimiter(settings.downloads)
+        self._room = Room(settings.download_bytes)
+        # A decoded picture is large, and more at a time than processors gain nothing.
+        self._decoders = anyio.CapacityLimiter(os.cpu_count() or 1)
 
     async def download(self, asset_id: AssetId, output: Path) -> Receipt:
         """Fetch one asset, with a fresh URL for every try.
@@ -117,8 +170,8 @@ class Downloader:
                 media_type=asset.media_type,
             )
             try:
-                async with self._limit:
-                    return await fetch(spec, self._transfer)
+                async with self._limit, self._room.take(asset.size_bytes):
+                    return await fetch(spec, self._transfer, self._decoders)
             except (Unavailable, UrlExpired) as error:
                 if not await backoff.sleep():
                     raise DownloadFailed(
@@ -127,43 +180,54 @@ class Downloader:
                     ) from error
 
 
-async def fetch(spec: FetchSpec, transfer: FileTransfer) -> Receipt:
-    """One try: stream, check the length, decode, hash, sync.
+async def fetch(
+    spec: FetchSpec,
+    transfer: FileTransfer,
+    decoders: anyio.CapacityLimiter | None = None,
+) -> Receipt:
+    """One try: stream, check the length, hash, sync, look at the picture.
+
+    In memory are at most what the transfer holds back and two blocks of
+    ``CHUNK_SIZE_BYTES``, and what a picture needs that has to be decoded.
+
+    Args:
+        spec: What to fetch and where to put it.
+        transfer: Reads signed URLs.
+        decoders: Limits the pictures that are decoded at a time.
 
     Raises:
         Unavailable, UrlExpired: Another try, with a fresh URL, may mend it.
         OutputError: The disk is full or not writable.
     """
+    png = PngCheck()
     async with transfer.read(spec.url) as (announced, chunks):
         _check_length(announced, spec)
         most = spec.size_bytes or announced or MAX_FILE_BYTES
-        async with PartialFile(spec.output) as partial:
-            async for block in _blocks(chunks):
-                if partial.size_bytes + len(block) > most:
-                    raise BrokenFile(f"more than the {most} bytes announced")
-                await partial.write(block)
-                reach("chunk-written")
-            expected = announced if announced is not None else spec.size_bytes
-            if expected is not None and partial.size_bytes != expected:
-                raise BrokenFile(
-                    f"{partial.size_bytes} of {expected} bytes arrived",
-                )
-            return await anyio.to_thread.run_sync(_finish, partial, spec)
-
-
-def _finish(partial: PartialFile, spec: FetchSpec) -> Receipt:
-    """Blocking: sync first, so that what is decoded is what is on the disk."""
-    sha256 = partial.sync()
-    reach("download-synced")
-    media_type = media_type_of(partial.head)
-    if spec.kind == "image" and not media_type.startswith("image/"):
-        raise BrokenFile(f"not an image but {media_type or 'unknown bytes'}")
-    if media_type == "text/html" and "html" not in spec.media_type:
-        raise BrokenFile("a web page instead of the asset")
-    try:
-        size = measure_image(partial.path, media_type)
-    except NotAnImage as error:
-        raise BrokenFile(str(error)) from error
+        async with PartialFile(spec.output, watch=png.feed) as partial:
+            try:
+                async for block in _blocks(chunks):
+                    if partial.size_bytes + sum(map(len, block)) > most:
+                        raise BrokenFile(f"more than the {most} bytes announced")
+                    await partial.write(*block)
+                    reach("chunk-written")
+                expected = announced if announced is not None else spec.size_bytes
+                if expected is not None and partial.size_bytes != expected:
+                    raise BrokenFile(
+                        f"{partial.size_bytes} of {expected} bytes arrived",
+                    )
+                sha256 = await anyio.to_thread.run_sync(partial.sync)
+                reach("download-synced")
+                media_type = _recognise(partial.head, spec)
+                size = None
+                if media_type == PNG:
+                    size = png.finish()
+                elif media_type in DECODED_TYPES:
+                    async with decoders or anyio.CapacityLimiter(1):
+                        size = await anyio.to_thread.run_sync(
+                            measure_image, partial.path, media_type
+                        )
+            except NotAnImage as error:
+                raise BrokenFile(str(error)) from error
     width_px, height_px = size or (None, None)
     return Receipt(
         partial=partial.path,
@@ -175,21 +239,31 @@ def _finish(partial: PartialFile, spec: FetchSpec) -> Receipt:
     )
 
 
+def _recognise(head: bytes, spec: FetchSpec) -> str:
+    """The media type by content, or ""; what cannot be the asset is refused."""
+    media_type = media_type_of(head)
+    if spec.kind == "image" and not media_type.startswith("image/"):
+        raise BrokenFile(f"not an image but {media_type or 'unknown bytes'}")
+    if media_type == "text/html" and "html" not in spec.media_type:
+        raise BrokenFile("a web page instead of the asset")
+    return media_type
+
+
 def _check_length(announced: int | None, spec: FetchSpec) -> None:
     """The URL is the original's, so both announcements have to agree."""
     if announced is not None and spec.size_bytes not in {None, announced}:
         raise BrokenFile(f"{announced} bytes announced instead of {spec.size_bytes}")
 
 
-async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Chunks as they come → blocks of ``CHUNK_SIZE_BYTES``: one thread hop each."""
+async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[Sequence[bytes]]:
+    """Chunks as they come → those of one write, about ``CHUNK_SIZE_BYTES``."""
     pieces: list[bytes] = []
     size_bytes = 0
     async for chunk in chunks:
         pieces.append(chunk)
         size_bytes += len(chunk)
-        if size_bytes >= CHUNK_SIZE_BYTES:
-            yield b"".join(pieces)
+        if size_bytes >= CHUNK_SIZE_BYTES or len(pieces) == _PIECES_PER_BLOCK:
+            yield pieces
             pieces, size_bytes = [], 0
     if pieces:
-        yield b"".join(pieces)
+        yield pieces

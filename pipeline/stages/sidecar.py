@@ -71,7 +71,11 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "job_asset_ids": list(job.remote_assets),
         "seed": job.seed,
         "derived_seed": job.derived_seed,
-        "cost": {"quoted": None, "charged": _units(job.charged)},
+        "cost": {
+            "quoted": _units(job.quoted),
+            "charged": _units(job.charged),
+            "addons": {name: _units(units) for name, units in job.addons.items()},
+        },
         "sha256": asset.sha256,
         "size_bytes": asset.size_bytes,
         "media_type": asset.media_type,
@@ -124,9 +128,11 @@ def parse_sidecar(content: bytes, path: str) -> Job:
         base_url=record.base_url,
         project_id=record.project_id,
         author_id=record.author_id,
-        charged=None
-        if record.cost.get("charged") is None
-        else Decimal(str(record.cost["charged"])),
+        charged=_decimal(record.cost.charged),
+        quoted=_decimal(record.cost.quoted),
+        addons={
+            name: Decimal(str(units)) for name, units in record.cost.addons.items()
+        },
         submitted_at=record.submitted_at,
         finished_at=record.finished_at,
         saved_at=record.saved_at,
@@ -152,6 +158,12 @@ _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 
+class _CostRecord(msgspec.Struct):
+    charged: int | float | None = None
+    quoted: int | float | None = None
+    addons: dict[str, int | float] = {}
+
+
 class _SidecarRecord(msgspec.Struct):
     schema: str
     item_id: str
@@ -166,7 +178,7 @@ class _SidecarRecord(msgspec.Struct):
     job_asset_ids: list[str]
     seed: _Whole | None
     derived_seed: bool
-    cost: dict[str, int | float | None]
+    cost: _CostRecord
     sha256: str
     size_bytes: _Count
     media_type: str
@@ -179,6 +191,10 @@ class _SidecarRecord(msgspec.Struct):
     base_url: str
     project_id: str
     author_id: str
+
+
+def _decimal(units: float | None) -> Decimal | None:
+    return None if units is None else Decimal(str(units))
 
 
 def _units(units: Decimal | None) -> int | float | None:

@@ -7,9 +7,10 @@ upload.
 
 import hashlib
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -29,7 +30,7 @@ from pipeline.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from pipeline.job import AssetId, ReferenceAsset
+from pipeline.job import AssetId, JsonValue, ParamValue, ReferenceAsset
 from pipeline.settings import Settings
 
 SMALL_IMAGE_BYTES = 3_500_000  # official clients switch to parts here; API section 8.1
@@ -90,6 +91,22 @@ class Uploader:
             self._known[reference.sha256] = asset_id
             await self._remember(reference.sha256, asset_id)
         return asset_id
+
+    async def inputs_of(self, params: Mapping[str, ParamValue]) -> dict[str, JsonValue]:
+        """The params as they are sent: references uploaded and named by asset id.
+
+        Raises:
+            JobError: As :meth:`upload`.
+        """
+        return {name: await self._input_of(value) for name, value in params.items()}
+
+    async def _input_of(self, value: Any) -> JsonValue:
+        if isinstance(value, ReferenceAsset):
+            return await self.upload(value)
+        if isinstance(value, list):
+            return [await self._input_of(inner) for inner in value]
+        result: JsonValue = value
+        return result
 
     def forget(self, reference: ReferenceAsset) -> None:
         """The service may no longer hold it: upload again when asked again."""
@@ -198,3 +215,11 @@ async def _read_unchanged(reference: ReferenceAsset) -> bytes:
         raise ReferenceChanged(
             f"{path} cannot be read: {error.strerror}", hint="put it back and run again"
         ) from error
+
+
+def references_in(params: Mapping[str, ParamValue]) -> Iterator[ReferenceAsset]:
+    """Every file that the params name and the service has to hold."""
+    for value in params.values():
+        for inner in value if isinstance(value, list) else (value,):
+            if isinstance(inner, ReferenceAsset):
+                yield inner

@@ -138,7 +138,7 @@ async def test_the_project_goes_with_every_call_when_known(server, connect):
     await api.create_upload("a.png", 9, "image/png", 1)
     await api.complete_upload("u")
     await api.find_upload("u")
-    await api.find_ceiling()
+    await api.find_limits()
 
     assert len(server.requests) == 10
     assert all("projectId=proj_1" in target(head) for head, _ in server.requests)

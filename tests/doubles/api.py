@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -27,11 +28,13 @@ from pipeline.api.cdn import UrlExpired
 from pipeline.api.interface import (
     JobFilter,
     JobPage,
+    Quote,
     RemoteAsset,
     RemoteJob,
     RemoteStatus,
     RemoteUpload,
     Submission,
+    TeamLimits,
     UploadPart,
 )
 from pipeline.clock import Clock
@@ -170,7 +173,8 @@ class Fate:
         path: Statuses before the last and the fraction of the life at which each
             begins.
         outputs: How many assets; None for as many as were asked for.
-        charged: Compute units.
+        charged: Compute units; None for what was quoted.
+        refunds: Whether they are given back after a failure.
     """
 
     ends: str = "success"
@@ -179,7 +183,8 @@ class Fate:
     duration_s: float | None = None
     path: tuple[tuple[str, float], ...] = PATH
     outputs: int | None = None
-    charged: Decimal = PRICE
+    charged: Decimal | None = None
+    refunds: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -231,7 +236,11 @@ class FakeApi:
         duration_s: The usual life of a job.
         ceiling: Jobs that may be in flight; more get RateLimited.
         announces: Whether that refusal names the ceiling.
-        readable_ceiling: What ``find_ceiling`` says.
+        readable_ceiling: What ``find_limits`` says of the ceiling.
+        units_left: What it says of the units.
+        price: Compute units an output, for quotes.
+        models: Model records by id.
+        quotes: Model and inputs of every request that was priced.
         list_lag_s: The listings show the world as it was so long ago.
         page_size: Jobs on a page.
         sparse: The answer to a submit holds nothing but the id.
@@ -263,6 +272,10 @@ class FakeApi:
     ceiling: int | None = None
     announces: bool = True
     readable_ceiling: int | None = None
+    units_left: Decimal | None = None
+    price: Decimal = PRICE
+    models: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    quotes: list[tuple[str, dict[str, JsonValue]]] = field(default_factory=list)
     list_lag_s: float = 0.0
     page_size: int = 100
     sparse: bool = False
@@ -371,6 +384,21 @@ class FakeApi:
         """How many jobs of ours were made for each prompt."""
         return Counter(str(job.inputs.get("prompt")) for job in self.own_jobs)
 
+    def charge_of(self, job: FakeJob) -> Decimal:
+        """Compute units that a job was charged; a refund is not taken off."""
+        charged = job.fate.charged
+        return self.price_of(job.inputs) if charged is None else charged
+
+    @property
+    def spent(self) -> Decimal:
+        """Compute units that our jobs have cost by now, refunds taken off."""
+        now_s = self.clock.monotonic_s()
+        total = Decimal(0)
+        for job in self.own_jobs:
+            failed = job.step_at(now_s)[1] == "failure"
+            total += 0 if failed and job.fate.refunds else self.charge_of(job)
+        return total
+
     @property
     def in_flight(self) -> int:
         """Jobs of ours that have not ended."""
@@ -395,9 +423,7 @@ class FakeApi:
             self.submits.append((model_id, dict(inputs)))
             if model_id not in {MODEL, MODEL_PRO}:
                 raise Rejected(f"Model {model_id} was not found", status=404)
-            for asset_id in _named_assets(inputs):
-                if asset_id not in self.files:
-                    raise Rejected(f"Asset {asset_id} was not found", status=404)
+            self._refuse_missing_assets(inputs)
             if self.ceiling is not None and self.in_flight >= self.ceiling:
                 raise RateLimited(
                     "Too many parallel jobs",
@@ -410,7 +436,7 @@ class FakeApi:
             shown = self._shown(made, self.clock.monotonic_s())
         if self.sparse:
             return Submission(job=_bare(made.remote_id), charged=None)
-        return Submission(job=shown, charged=made.fate.charged)
+        return Submission(job=shown, charged=self.charge_of(made))
 
     async def find_job(self, remote_id: RemoteId) -> RemoteJob | None:
         async with self._call("find_job", remote_id):
@@ -479,12 +505,33 @@ class FakeApi:
         """Let the import of this upload, counted from 1, fail."""
         self._uploads[f"upload_{upload_number}"].failed = reason
 
-    async def find_ceiling(self) -> int | None:
-        async with self._call("find_ceiling"):
+    async def find_limits(self) -> TeamLimits:
+        async with self._call("find_limits"):
             pass
-        return self.readable_ceiling
+        return TeamLimits(ceiling=self.readable_ceiling, units_left=self.units_left)
+
+    async def quote(self, model_id: str, inputs: Mapping[str, JsonValue]) -> Quote:
+        self.quotes.append((model_id, dict(inputs)))
+        async with self._call("quote", model_id, inputs):
+            self._refuse_missing_assets(inputs)
+        return Quote(units=self.price_of(inputs))
+
+    def price_of(self, inputs: Mapping[str, JsonValue]) -> Decimal:
+        """The unit price for each output that is asked for."""
+        count = inputs.get("numOutputs", 1)
+        return self.price * (count if isinstance(count, int) else 1)
+
+    async def find_model(self, model_id: str) -> Mapping[str, Any] | None:
+        async with self._call("find_model", model_id):
+            pass
+        return self.models.get(model_id)
 
     # --- inside ---------------------------------------------------------------
+
+    def _refuse_missing_assets(self, inputs: Mapping[str, JsonValue]) -> None:
+        for asset_id in _named_assets(inputs):
+            if asset_id not in self.files:
+                raise Rejected(f"Asset {asset_id} was not found", status=404)
 
     @asynccontextmanager
     async def _call(self, method: str, *arguments: object) -> AsyncIterator[None]:
@@ -588,8 +635,8 @@ class FakeApi:
             asset_ids=job.asset_ids if status == "success" else (),
             error=fate.error if ended else "",
             hint=fate.hint if ended else "",
-            charged=fate.charged,
-            refunds=True,
+            charged=self.charge_of(job),
+            refunds=fate.refunds,
         )
 
     def _echo(self, job: FakeJob) -> dict[str, JsonValue]:

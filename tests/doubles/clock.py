@@ -7,6 +7,7 @@ idleness cannot be seen. Neither lets a test wait for a span of real time.
 
 import heapq
 import itertools
+import time
 from datetime import UTC, datetime, timedelta
 
 import anyio
@@ -88,14 +89,14 @@ class ScaledClock:
 
     def __init__(self, speed: float = 100.0) -> None:
         self._speed = speed
-        self._origin_s = anyio.current_time()
+        self._origin_s = time.monotonic()  # and not the loop's: threads ask too
         self._start = datetime.now(UTC)
 
     def utc_now(self) -> datetime:
         return self._start + timedelta(seconds=self.monotonic_s())
 
     def monotonic_s(self) -> float:
-        return (anyio.current_time() - self._origin_s) * self._speed
+        return (time.monotonic() - self._origin_s) * self._speed
 
     async def sleep(self, duration_s: float) -> None:
         await anyio.sleep(duration_s / self._speed)

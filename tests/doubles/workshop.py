@@ -15,9 +15,11 @@ from pipeline.job import Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import load_manifest
-from pipeline.model import load_shipped_model
+from pipeline.model import ModelSchema, load_shipped_model
 from pipeline.planning import Plan, Selection, make_plan
-from pipeline.running.run import Run, RunResult
+from pipeline.pricing import CostGroups, Estimate
+from pipeline.running.result import RunResult
+from pipeline.running.run import Run
 from pipeline.settings import Settings
 
 HEAD = "version: 1\nname: icons\nmodel: model_wan-2-7-image\nparams: {size: 1K}\n"
@@ -54,6 +56,7 @@ class Workshop:
     Attributes:
         events: Of the latest run.
         current: The run under way.
+        estimate: What the latest run was to cost.
         on_point: Called at every await point of our doubles; may cancel.
     """
 
@@ -67,6 +70,7 @@ class Workshop:
         self.settings = SETTINGS
         self.events: list[Event] = []
         self.current: Run | None = None
+        self.estimate: Estimate | None = None
         self.on_point: Callable[[str], None] = lambda _name: None
 
     def write(self, items: str, *, files: dict[str, bytes] | None = None) -> None:
@@ -81,14 +85,31 @@ class Workshop:
         lines = [f"  - {{id: {name}, prompt: {name}{extra}}}" for name in names]
         self.write("items:\n" + "\n".join(lines) + "\n")
 
-    def plan(self, ledger: Ledger, **selection: Any) -> Plan:
+    def plan(
+        self, ledger: Ledger, groups: CostGroups | None = None, **selection: Any
+    ) -> Plan:
+        manifest = load_manifest(self.folder / "icons.yaml", models=self.models)
         return make_plan(
-            load_manifest(self.folder / "icons.yaml"),
+            manifest,
             self.output,
             ledger=ledger,
             selection=Selection(**selection),
-            models=load_shipped_model,
+            models=self.models,
+            on_item=None if groups is None else groups.add,
         )
+
+    @staticmethod
+    def models(model_id: str) -> ModelSchema | None:
+        """The shipped tables, with the flags that say what a price depends on."""
+        schema = load_shipped_model(model_id)
+        if schema is None:
+            return None
+        flags = {"prompt": False, "images": True, "numOutputs": True}
+        inputs = {
+            name: replace(entry, cost_impact=flags.get(name))
+            for name, entry in schema.inputs.items()
+        }
+        return replace(schema, inputs=inputs)
 
     async def run(
         self,
@@ -111,7 +132,8 @@ class Workshop:
         path = self.output / LEDGER_NAME
         results: list[RunResult] = []
         with Ledger(path) as ledger, Ledger(path, read_only=True) as reader:
-            plan = self.plan(reader, **selection)
+            groups = CostGroups()
+            plan = self.plan(reader, groups, **selection)
             writer = CountingWriter(ledger, self.on_point)
             self.clock.is_busy = lambda: writer.pending > 0
             async with writer:
@@ -134,6 +156,7 @@ class Workshop:
                 async def carry_out() -> None:
                     try:
                         with scope or contextlib.nullcontext():
+                            self.estimate = await run.price(groups)
                             results.append(await run.carry_out(1))
                     except Exception as error:  # noqa: BLE001 - raised again below
                         errors.append(_only(error))

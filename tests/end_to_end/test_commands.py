@@ -21,12 +21,16 @@ COMMANDS = (
     "emulator",
     "fetch",
     "plan",
+    "prune",
     "rerun",
     "resolve",
     "run",
+    "schema",
+    "spend",
     "status",
     "validate",
     "verify",
+    "why",
 )
 
 
@@ -99,7 +103,7 @@ items:
 """
 
 
-async def test_validate_says_every_fault_with_its_place_and_sends_nothing(
+async def test_validate_says_every_fault_with_its_place_and_reads_only_the_table(
     real, emulator
 ):
     real.write(BROKEN)
@@ -113,7 +117,20 @@ async def test_validate_says_every_fault_with_its_place_and_sends_nothing(
     assert "trees.yaml:12:23" in places
     assert "did you mean 'prompt'" in done.err
     assert "Traceback" not in done.err
-    assert emulator.books()["requests"] == {}
+    assert emulator.books()["requests"] == {"model": 1}
+
+
+async def test_validate_offline_finds_the_same_faults_and_sends_nothing(real, emulator):
+    real.write(BROKEN)
+    online = await real.run("validate", "trees.yaml")
+    asked = emulator.books()["requests"]
+    offline = await real.run(
+        "validate", "trees.yaml", "--offline", PIPELINE_CACHE_DIR="empty"
+    )
+
+    assert (offline.code, offline.out) == (2, "")
+    assert offline.err == online.err
+    assert emulator.books()["requests"] == asked
 
 
 async def test_validate_as_json_gives_the_same_faults_on_stdout(real):
@@ -138,11 +155,11 @@ async def test_validate_of_a_good_manifest_counts_its_items(real):
 
 async def test_run_of_a_broken_manifest_sends_nothing(real, emulator):
     real.write(BROKEN)
-    done = await real.run("run", "trees.yaml")
+    done = await real.run("run", "trees.yaml", "--yes")
 
     assert done.code == 2
     assert "trees.yaml:6:5: " in done.err
-    assert emulator.books()["requests"] == {}
+    assert emulator.books()["requests"] == {"model": 1}
     assert not real.output.exists()
 
 
@@ -161,12 +178,31 @@ async def test_plan_says_what_a_run_would_do_and_touches_nothing(real, emulator)
     done = await real.run("plan", "trees.yaml")
 
     assert (done.code, done.err) == (0, "")
+    assert [line.split() for line in done.out.splitlines()] == [
+        ["+", "oak:", "new", "6"],
+        ["+", "elm:", "new", "6"],
+        ["+", "ash:", "new", "6"],
+        ["+", "yew:", "new", "6"],
+        [],
+        ["the", "team", "has", "1,000,000", "units", "left"],
+        ["4", "items:", "4", "to", "submit;", "4", "files", "for", "24", "units"],
+    ]
+    books = emulator.books()
+    assert set(books["requests"]) == {"model", "account", "quote"}
+    assert (books["submits_received"], books["charged_cu"]) == (0, 0)
+    assert not real.output.exists()
+
+
+async def test_plan_offline_sends_nothing_and_knows_no_price(real, emulator):
+    done = await real.run("plan", "trees.yaml", "--offline")
+
+    assert done.code == 0
     assert done.out.splitlines() == [
         "+ oak: new",
         "+ elm: new",
         "+ ash: new",
         "+ yew: new",
-        "4 items: 4 to submit",
+        "4 items: 4 to submit; price not known",
     ]
     assert emulator.books()["requests"] == {}
     assert not real.output.exists()
@@ -188,8 +224,8 @@ async def test_plan_as_json_has_a_line_an_item_and_ends_with_the_counts(real):
 
 
 async def test_run_saves_every_item_and_the_second_run_submits_nothing(real, emulator):
-    first = await real.run("run", "trees.yaml")
-    second = await real.run("run", "trees.yaml")
+    first = await real.run("run", "trees.yaml", "--yes")
+    second = await real.run("run", "trees.yaml", "--yes")
 
     assert (first.code, first.out) == (0, "")
     assert "4 items: 0 done, 4 to submit" in first.err
@@ -202,7 +238,7 @@ async def test_run_saves_every_item_and_the_second_run_submits_nothing(real, emu
 
 
 async def test_run_as_json_launches_first_is_done_last_and_tells_each_change(real):
-    done = await real.run("run", "trees.yaml", "--json")
+    done = await real.run("run", "trees.yaml", "--yes", "--json")
 
     events = done.events
     assert events[0]["event"] == "launch"
@@ -211,7 +247,16 @@ async def test_run_as_json_launches_first_is_done_last_and_tells_each_change(rea
         "event": "done",
         "exit_code": 0,
         "counts": {"saved": 4},
-        "cost": {"quoted": None, "charged": 24.0},
+        "cost": {
+            "quoted": 24,
+            "charged": 24,
+            "addons": {},
+            "refunded": 0,
+            "reserved": 0,
+            "taken": 24,
+            "left": None,
+            "team_left": 1_000_000,
+        },
     }
     for item_id in ("oak", "elm", "ash", "yew"):
         changes = [line for line in done.of("job") if line["item_id"] == item_id]
@@ -229,7 +274,7 @@ async def test_run_as_json_launches_first_is_done_last_and_tells_each_change(rea
 
 async def test_launch_is_said_once_state_is_durable(real, start_emulator):
     real.use(await start_emulator(job_seconds=(60.0, 60.0)))
-    async with real.start("run", "trees.yaml", "--json") as running:
+    async with real.start("run", "trees.yaml", "--yes", "--json") as running:
         await running.until('"launch"')
         assert (real.output / "ledger.sqlite3").is_file()
         await running.until('"submitted"')
@@ -240,15 +285,15 @@ async def test_launch_is_said_once_state_is_durable(real, start_emulator):
 
 
 async def test_quiet_run_says_nothing(real):
-    done = await real.run("run", "trees.yaml", "--quiet")
+    done = await real.run("run", "trees.yaml", "--yes", "--quiet")
 
     assert (done.code, done.out, done.err) == (0, "", "")
 
 
 async def test_select_and_limit_bound_what_is_submitted(real, emulator):
-    limited = await real.run("run", "trees.yaml", "--limit", "1", "--json")
+    limited = await real.run("run", "trees.yaml", "--yes", "--limit", "1", "--json")
     selected = await real.run(
-        "run", "trees.yaml", "--select", "y*", "--select", "ash", "--json"
+        "run", "trees.yaml", "--yes", "--select", "y*", "--select", "ash", "--json"
     )
 
     assert limited.events[-1]["counts"] == {"saved": 1}
@@ -258,7 +303,7 @@ async def test_select_and_limit_bound_what_is_submitted(real, emulator):
 
 
 async def test_select_that_matches_nothing_is_refused(real, emulator):
-    done = await real.run("run", "trees.yaml", "--select", "fir")
+    done = await real.run("run", "trees.yaml", "--yes", "--select", "fir")
 
     assert done.code == 2
     assert "matches none of the 4 items" in done.err
@@ -268,9 +313,11 @@ async def test_select_that_matches_nothing_is_refused(real, emulator):
 async def test_force_makes_the_selected_items_again_and_needs_a_selection(
     real, emulator
 ):
-    await real.run("run", "trees.yaml")
-    refused = await real.run("run", "trees.yaml", "--force")
-    forced = await real.run("run", "trees.yaml", "--force", "--select", "oak", "--json")
+    await real.run("run", "trees.yaml", "--yes")
+    refused = await real.run("run", "trees.yaml", "--yes", "--force")
+    forced = await real.run(
+        "run", "trees.yaml", "--yes", "--force", "--select", "oak", "--json"
+    )
 
     assert refused.code == 2
     assert "--force needs --select" in refused.err
@@ -279,19 +326,21 @@ async def test_force_makes_the_selected_items_again_and_needs_a_selection(
     assert emulator.books()["jobs_made"] == 5
 
 
-async def test_option_that_cannot_be_kept_is_refused(real, emulator):
-    done = await real.run("run", "trees.yaml", "--max-cost", "1000")
+@pytest.mark.parametrize("amount", ["many", "-1", "nan", "inf", ""])
+async def test_budget_that_is_no_amount_is_refused_before_anything_is_sent(
+    amount, real, emulator
+):
+    done = await real.run("run", "trees.yaml", "--yes", f"--max-cost={amount}")
 
-    if done.code != 0:  # once there are prices, it is kept
-        assert done.code == 2
-        assert "--max-cost" in done.err
-        assert emulator.books()["requests"] == {}
+    assert done.code == 2
+    assert "--max-cost" in done.err
+    assert emulator.books()["requests"] == {}
 
 
 async def test_rerun_submits_only_what_failed(real, emulator):
     real.write(manifest_of("an oak", "an elm [fail-once]", "an ash"))
-    first = await real.run("run", "trees.yaml", "--json")
-    again = await real.run("rerun", "trees.yaml", "--json")
+    first = await real.run("run", "trees.yaml", "--yes", "--json")
+    again = await real.run("rerun", "trees.yaml", "--yes", "--json")
 
     assert first.code == first.events[-1]["exit_code"] == 3
     assert first.events[-1]["counts"] == {"saved": 2, "failed": 1}
@@ -308,7 +357,7 @@ async def test_status_tells_counts_and_reasons_without_asking_the_service(
 ):
     real.write(manifest_of("an oak", "an elm [fail]"))
     before = await real.run("status", "trees.yaml")
-    await real.run("run", "trees.yaml")
+    await real.run("run", "trees.yaml", "--yes")
     asked = emulator.books()["requests"]
     text = await real.run("status", "trees.yaml")
     lines = await real.run("status", "trees.yaml", "--json")
@@ -344,7 +393,7 @@ async def test_emulated_run_says_so_everywhere_and_needs_no_credentials(shell):
 
 
 async def test_real_run_does_not_call_itself_emulated(real, emulator):
-    done = await real.run("run", "trees.yaml", "--limit", "1")
+    done = await real.run("run", "trees.yaml", "--yes", "--limit", "1")
 
     (sidecar,) = sidecars_in(real.output).values()
     assert "EMULATED" not in done.err
@@ -356,10 +405,10 @@ async def test_real_run_does_not_call_itself_emulated(real, emulator):
 
 
 async def test_ledger_is_bound_to_its_service(real, start_emulator):
-    await real.run("run", "trees.yaml")
+    await real.run("run", "trees.yaml", "--yes")
     other = await start_emulator()
     real.use(other)
-    done = await real.run("run", "trees.yaml")
+    done = await real.run("run", "trees.yaml", "--yes")
 
     assert done.code == 2
     assert other.base_url in done.err
@@ -378,7 +427,12 @@ async def test_base_url_counts_only_from_the_place_that_gave_the_key(
     )
     # A base URL alone in the environment belongs to no key.
     done = await shell.run(
-        "run", "trees.yaml", "--limit", "1", SCENARIO_BASE_URL=strangers.base_url
+        "run",
+        "trees.yaml",
+        "--yes",
+        "--limit",
+        "1",
+        SCENARIO_BASE_URL=strangers.base_url,
     )
 
     assert done.code == 0, done.err
@@ -393,7 +447,7 @@ async def test_key_of_the_environment_never_goes_where_a_dotenv_points(
     (real.folder / ".env").write_text(
         f"SCENARIO_SDK_API_KEY=theirs\nSCENARIO_BASE_URL={strangers.base_url}\n"
     )
-    done = await real.run("run", "trees.yaml", "--limit", "1")
+    done = await real.run("run", "trees.yaml", "--yes", "--limit", "1")
 
     assert done.code == 0, done.err
     assert emulator.books()["jobs_made"] == 1
@@ -402,7 +456,7 @@ async def test_key_of_the_environment_never_goes_where_a_dotenv_points(
 
 async def test_plain_http_to_another_machine_is_refused(real):
     done = await real.run(
-        "run", "trees.yaml", SCENARIO_BASE_URL="http://example.com/v1"
+        "run", "trees.yaml", "--yes", SCENARIO_BASE_URL="http://example.com/v1"
     )
 
     assert done.code == 2
@@ -415,6 +469,7 @@ async def test_no_secret_is_ever_written_or_printed(real, emulator):
     done = await real.run(
         "run",
         "trees.yaml",
+        "--yes",
         "--json",
         "--debug",
         "--log-file",

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from pipeline.emulator import Emulator, EmulatorProfile
-from pipeline.launch import LOCK_NAME
 from pipeline.ledger.ledger import LEDGER_NAME
+from pipeline.output_folder import LOCK_NAME
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="uses ulimit")
 

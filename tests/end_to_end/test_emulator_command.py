@@ -53,6 +53,7 @@ async def test_run_against_the_emulator_command_with_faults_and_a_ceiling(shell)
         done = await shell.run(
             "run",
             "trees.yaml",
+            "--yes",
             "--json",
             SCENARIO_SDK_API_KEY="any",
             SCENARIO_SDK_API_SECRET="pair",

@@ -16,9 +16,9 @@ QUICK = Settings(first_contact_s=0.2)
 
 
 async def test_all_saved_is_0_and_a_failed_item_is_3(real):
-    fine = await real.run("run", "trees.yaml")
+    fine = await real.run("run", "trees.yaml", "--yes")
     real.write(TREES + "  - {id: fir, prompt: 'a fir [fail]'}\n")
-    failed = await real.run("run", "trees.yaml")
+    failed = await real.run("run", "trees.yaml", "--yes")
 
     assert (fine.code, failed.code) == (0, 3)
     assert "x fir: The provider could not generate the image" in failed.err
@@ -29,8 +29,8 @@ async def test_all_saved_is_0_and_a_failed_item_is_3(real):
     "arguments",
     [
         ("run",),
-        ("run", "trees.yaml", "--no-such-option"),
-        ("run", "trees.yaml", "--limit", "0"),
+        ("run", "trees.yaml", "--yes", "--no-such-option"),
+        ("run", "trees.yaml", "--yes", "--limit", "0"),
         ("fly", "trees.yaml"),
         ("emulator", "--job-seconds", "3-1"),
         ("emulator", "--fault", "submit-dorp-after=0.1"),
@@ -49,7 +49,7 @@ async def test_usage_that_cannot_be_obeyed_is_2(arguments, real, emulator):
 async def test_out_of_credit_is_4_with_everything_paid_saved(real, start_emulator):
     poor = await start_emulator(credits_cu=12)
     real.use(poor)
-    done = await real.run("run", "trees.yaml", "--json")
+    done = await real.run("run", "trees.yaml", "--yes", "--json")
 
     assert done.code == done.events[-1]["exit_code"] == 4
     assert done.events[-1]["counts"] == {"saved": 2, "not_submitted": 2}
@@ -89,8 +89,8 @@ async def test_submit_whose_outcome_stays_unknown_is_5(tmp_path):
 async def test_wrong_key_and_no_key_are_6_and_no_item_fails(real, start_emulator):
     strict = await start_emulator(accepted_keys={"another": "pair"})
     real.use(strict)
-    wrong = await real.run("run", "trees.yaml", "--json")
-    missing = await real.run("run", "trees.yaml", SCENARIO_SDK_API_SECRET="")
+    wrong = await real.run("run", "trees.yaml", "--yes", "--json")
+    missing = await real.run("run", "trees.yaml", "--yes", SCENARIO_SDK_API_SECRET="")
 
     assert wrong.code == wrong.events[-1]["exit_code"] == 6
     assert wrong.of("job") == []
@@ -104,9 +104,9 @@ async def test_wrong_key_and_no_key_are_6_and_no_item_fails(real, start_emulator
 async def test_second_run_at_once_is_7_while_readers_work(real, start_emulator):
     slow = await start_emulator(job_seconds=(60.0, 60.0))
     real.use(slow)
-    async with real.start("run", "trees.yaml", "--json") as running:
+    async with real.start("run", "trees.yaml", "--yes", "--json") as running:
         await running.until('"submitted"')
-        second = await real.run("run", "trees.yaml")
+        second = await real.run("run", "trees.yaml", "--yes")
         status = await real.run("status", "trees.yaml")
         lines = await real.run("status", "trees.yaml", "--json")
         plan = await real.run("plan", "trees.yaml", "--json")
@@ -126,11 +126,11 @@ async def test_killed_run_frees_its_lock_and_the_next_one_pays_nothing_twice(
 ):
     emulator = await start_emulator(job_seconds=(1.0, 1.5))
     real.use(emulator)
-    async with real.start("run", "trees.yaml", "--json") as running:
+    async with real.start("run", "trees.yaml", "--yes", "--json") as running:
         await running.until('"submitted"')
         running.process.kill()
         await running.end()
-    done = await real.run("run", "trees.yaml", "--settle", "1")
+    done = await real.run("run", "trees.yaml", "--yes", "--settle", "1")
 
     assert done.code == 0, done.err
     assert emulator.books()["jobs_made"] == 4
@@ -143,12 +143,12 @@ async def test_first_interrupt_collects_what_is_paid_for_and_is_130(
 ):
     emulator = await start_emulator(job_seconds=(0.4, 0.4), ceiling=1)
     real.use(emulator)
-    async with real.start("run", "trees.yaml", "--json") as running:
+    async with real.start("run", "trees.yaml", "--yes", "--json") as running:
         await running.until('"submitted"')
         running.signal(signal.SIGINT)
         await running.until("nothing more is submitted", err=True)
         done = await running.end()
-    again = await real.run("run", "trees.yaml", "--json")
+    again = await real.run("run", "trees.yaml", "--yes", "--json")
 
     assert done.code == done.events[-1]["exit_code"] == 130
     assert done.events[-1]["counts"] == {"saved": 1, "not_submitted": 3}
@@ -163,14 +163,14 @@ async def test_second_signal_leaves_at_once_with_9_and_nothing_is_lost(
 ):
     emulator = await start_emulator(job_seconds=(3.0, 3.0))
     real.use(emulator)
-    async with real.start("run", "trees.yaml", "--json") as running:
+    async with real.start("run", "trees.yaml", "--yes", "--json") as running:
         await running.until('"submitted"')
         running.signal(number)
         await running.until("nothing more is submitted", err=True)
         running.signal(number)
         done = await running.end()
     assert emulator.books()["in_flight"] >= 1  # it did not wait for them
-    again = await real.run("run", "trees.yaml", "--json", "--settle", "1")
+    again = await real.run("run", "trees.yaml", "--yes", "--json", "--settle", "1")
 
     assert done.code == done.events[-1]["exit_code"] == 9
     assert done.events[-1]["counts"]["in_flight"] >= 1
@@ -179,13 +179,15 @@ async def test_second_signal_leaves_at_once_with_9_and_nothing_is_lost(
     assert emulator.books()["jobs_made"] == 4
 
 
-async def test_output_that_cannot_be_made_is_11_before_anything_is_sent(real, emulator):
+async def test_output_that_cannot_be_made_is_11_before_anything_is_priced(
+    real, emulator
+):
     (real.folder / "taken").write_text("a file")
-    done = await real.run("run", "trees.yaml", "--output", "taken/here")
+    done = await real.run("run", "trees.yaml", "--yes", "--output", "taken/here")
 
     assert done.code == 11
     assert "Traceback" not in done.err
-    assert emulator.books()["requests"] == {}
+    assert emulator.books()["requests"] == {"model": 1}
 
 
 async def test_service_that_cannot_be_reached_is_12(tmp_path, emulator):

@@ -35,15 +35,17 @@ async def start_and_leave(shell, *arguments: str) -> tuple[int, bytes]:
     return process.returncode, complaint
 
 
-async def test_long_plan_ends_quietly(shell):
+async def test_long_plan_ends_quietly(real):
     rows = ", ".join(f"t{number}" for number in range(4000))
-    shell.write(TREES.replace("oak, elm, ash, yew", rows))
+    real.write(TREES.replace("oak, elm, ash, yew", rows))
 
-    assert await start_and_leave(shell, "plan", "trees.yaml", "--json") == (0, b"")
+    assert await start_and_leave(real, "plan", "trees.yaml", "--json") == (0, b"")
 
 
 async def test_run_goes_on_to_its_end(real, emulator):
-    ended = await start_and_leave(real, "run", "trees.yaml", "--json", "--quiet")
+    ended = await start_and_leave(
+        real, "run", "trees.yaml", "--yes", "--json", "--quiet"
+    )
 
     assert ended == (0, b"")
     assert len(sidecars_in(real.output)) == 4
@@ -52,7 +54,7 @@ async def test_run_goes_on_to_its_end(real, emulator):
 
 @pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"], ids=["full", "closed"])
 async def test_a_stderr_that_nobody_reads_stops_nothing(real, emulator, stderr):
-    line = f'exec "$0" -m pipeline run trees.yaml {stderr}'
+    line = f'exec "$0" -m pipeline run trees.yaml --yes {stderr}'
     process = await asyncio.create_subprocess_exec(
         *("bash", "-c", line, sys.executable),
         cwd=real.folder,

@@ -45,9 +45,14 @@ async def test_notebook_program_and_shell_leave_the_same_ledger(
 
     # As in a notebook's cell: the loop is running already.
     notebook = await pipeline.run("trees.yaml", output="notebook")
+    lock = shell.folder / "trees.yaml.lock"
+    locks = [lock.read_text(encoding="utf-8")]
+    lock.unlink()  # else the others would fetch what it names
     async with shell.start("program", program=("-c", PROGRAM)) as running:
         program = await running.end()
-    typed = await shell.run("run", "trees.yaml", "--output", "typed", "--json")
+    locks.append(lock.read_text(encoding="utf-8"))
+    lock.unlink()
+    typed = await shell.run("run", "trees.yaml", "--yes", "--output", "typed", "--json")
 
     assert (notebook.exit_code, notebook.counts) == (3, COUNTS)
     assert (program.out, program.err) == (f"3 5 {sorted(COUNTS.items())}\n", "")
@@ -57,6 +62,7 @@ async def test_notebook_program_and_shell_leave_the_same_ledger(
     assert rows_in(shell.folder / "program") == expected
     assert rows_in(shell.folder / "typed") == expected
     assert emulator.books()["jobs_made"] == 15
+    assert all(text.count("- id: asset_") == 4 for text in locks)
 
 
 async def test_one_after_the_other_they_go_on_with_one_ledger(
@@ -70,7 +76,7 @@ async def test_one_after_the_other_they_go_on_with_one_ledger(
     shell.write(manifest_of("an oak"))
     notebook = await pipeline.run("trees.yaml")
     shell.write(manifest_of("an oak", "an elm"))
-    typed = await shell.run("run", "trees.yaml", "--json")
+    typed = await shell.run("run", "trees.yaml", "--yes", "--json")
     third = await pipeline.run("trees.yaml")
 
     assert notebook.counts == {"saved": 1}

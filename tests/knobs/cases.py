@@ -67,6 +67,7 @@ class Ends:
         jobs: Jobs the service made, each of which is paid for.
         posts: Submits sent; None for as many as jobs, -1 for any number.
         check: Demands of its own.
+        again: Exit code of a second run, after one that ended well.
     """
 
     code: ExitCode = ExitCode.OK
@@ -74,6 +75,7 @@ class Ends:
     jobs: int = 4
     posts: int | None = None
     check: Check = nothing
+    again: ExitCode = ExitCode.OK
 
 
 FINE = Ends()
@@ -164,6 +166,17 @@ def uploads(count: int) -> Check:
     return check
 
 
+def asks(**requests: int) -> Check:
+    """So many requests of these kinds, ``s`` at the end of their names."""
+
+    def check(_world: World, played: Played) -> None:
+        made = played.books["requests"]
+        counted = {name: made.get(name.removesuffix("s"), 0) for name in requests}
+        assert counted == requests
+
+    return check
+
+
 def refunds(amount_cu: float) -> Check:
     """The service gave this much back."""
 
@@ -195,6 +208,7 @@ ALL_FAIL = Ends(
     code=ExitCode.ITEMS_FAILED, saved=0, jobs=4, check=refunds(4 * PRICE_CU)
 )
 NOTHING_MADE = Ends(code=ExitCode.ITEMS_FAILED, jobs=0, posts=-1)
+REFUSED_BY_US = Ends(code=ExitCode.USAGE, jobs=0, posts=0)
 UNREADABLE_LIMITS = {"limits_status": 403}
 LONG = {"job_seconds": (10.0, 10.0)}  # so long that jobs overlap on any machine
 ADOPTED = Ends(check=nothing)  # as many submits as jobs: the lost one was found
@@ -335,7 +349,35 @@ CASES: tuple[Case, ...] = (
         changed=Ends(check=charges(PRICE_CU + 1.25)),
     ),
     Case(knob="discount_cu", value=1, changed=Ends(check=charges(PRICE_CU - 1))),
-    Case(knob="charge_factor", value=2.0, changed=Ends(check=charges(PRICE_CU * 2))),
+    Case(
+        knob="charge_factor",
+        value=2.0,
+        beside={"ceiling": 1},
+        changed=Ends(
+            code=ExitCode.BUDGET, jobs=1, check=says("charged 12 units, quoted 6")
+        ),
+    ),
+    Case(knob="charge_factor", value=0.5, changed=Ends(check=charges(PRICE_CU / 2))),
+    Case(
+        # One price was refused at first: it is asked for again while others run.
+        knob="quotes_need_slot",
+        value=True,
+        beside={**LONG, "ceiling": 1, "cost_impact": {}},
+        faults=("quote-404",),
+    ),
+    Case(knob="performance_stats", value=False),
+    Case(
+        knob="cost_impact",
+        value={},
+        default=Ends(check=asks(quotes=1)),
+        changed=Ends(check=asks(quotes=4)),
+    ),
+    Case(
+        knob="cost_impact",
+        value={"prompt": True},
+        default=Ends(check=asks(quotes=1)),
+        changed=Ends(check=asks(quotes=4)),
+    ),
     Case(
         knob="disable_refund",
         value=True,
@@ -350,6 +392,7 @@ CASES: tuple[Case, ...] = (
         value=422,
         text=OTHER.replace("{}", "{flavour: sour}"),
         beside={"extra_models": OTHER_MODELS},
+        faults=("model-404",),  # else our client refuses it by itself
         default=NOTHING_MADE,
         changed=NOTHING_MADE,
     ),
@@ -358,8 +401,9 @@ CASES: tuple[Case, ...] = (
         value=0,
         text=OTHER.replace("{}", "{flavour: sour}"),
         beside={"extra_models": OTHER_MODELS},
+        faults=("model-404",),
         default=NOTHING_MADE,
-        changed=TWO,
+        changed=replace(TWO, again=ExitCode.USAGE),
     ),
     Case(
         knob="unknown_asset_status",
@@ -392,14 +436,14 @@ CASES: tuple[Case, ...] = (
     Case(
         knob="input_changes",
         value={"prompt": {"maxLength": 3}},
-        changed=replace(NOTHING_MADE, check=says("at most 3 characters")),
+        changed=replace(REFUSED_BY_US, check=says("at most 3 characters")),
     ),
     Case(
         knob="restricted_models",
         value=(PRO,),
         text=TWO_MODELS,
         default=Ends(jobs=5),
-        changed=Ends(code=ExitCode.ACCESS, jobs=4, posts=5, check=says("cu-max")),
+        changed=Ends(code=ExitCode.ACCESS, jobs=4, check=says("cu-max")),
     ),
     Case(
         knob="required_plan",
@@ -497,7 +541,7 @@ CASES: tuple[Case, ...] = (
     Case(
         knob="echo_changes",
         value={"size": "2K"},
-        changed=Ends(check=says("differs in: size")),
+        changed=Ends(check=says("the service changed size to '2K'")),
     ),
     Case(knob="echo_changes", value={"prompt": "a nicer prompt"}, faults=LOST),
     Case(knob="echo_defaults", value=True),
@@ -679,10 +723,7 @@ NOT_A_GUESS: Mapping[str, str] = {
     "team_id": "a name that our client reads and hands back",
     "plan": "a name that our client does not read",
     "usages_status": "our client does not read /usages",
-    "quotes_need_slot": "our client asks for no quotes until prices exist",
-    "cost_impact": "our client takes inputs from shipped tables and prices nothing yet",
-    "performance_stats": "our client reads no model records yet",
-    "latency_factor": "our client reads no model records yet",
+    "latency_factor": "our client does not read those statistics",
     "pixels_divisor": "keeps pictures small; every case runs with small ones",
     "fixed_size_px": "keeps pictures small; every case runs with small ones",
     "cdn_redirects": "only the format endpoint redirects; our client asks for originals",

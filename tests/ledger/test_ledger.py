@@ -408,11 +408,14 @@ def test_a_ledger_of_a_newer_version_is_refused(path, read_only):
     assert str(path) in caught.value.message
 
 
-def test_a_reader_refuses_a_file_it_would_have_to_migrate(path):
+def test_a_reader_shows_an_empty_file_as_an_empty_copy_and_leaves_it_alone(path):
     path.touch()
 
-    with pytest.raises(LedgerError, match="older format"):
-        Ledger(path, read_only=True)
+    with Ledger(path, read_only=True) as reader, reader.copy_in_memory() as copy:
+        assert not reader.is_current
+        assert copy.is_current
+        assert copy.find_meta() == {}
+        assert list(copy.find_commitments()) == []
 
     assert path.stat().st_size == 0
 
@@ -504,3 +507,52 @@ def test_a_ledger_that_ended_well_is_not_read_through(path, now):
         ledger.check()
         ledger.record_run_started(now)
         ledger.check()
+
+
+# --- renamed items --------------------------------------------------------------------
+
+
+def test_a_renamed_item_takes_its_rows_and_paths_along(
+    ledger, live, new_job, new_asset
+):
+    """One output's new name is another's old one."""
+    assets = (new_asset(1, path="oak.png"), new_asset(2, path="oak-1.png"))
+    live(ledger, new_job(item_id="oak", assets=assets), JobStatus.SAVED)
+
+    ledger.record_renamed(
+        "oak", "oak-1", {"oak.png": "oak-1.png", "oak-1.png": "oak-1-1.png"}
+    )
+
+    (job,) = ledger.find_jobs_of("oak-1")
+    assert [asset.path for asset in job.assets] == ["oak-1.png", "oak-1-1.png"]
+    assert ledger.find_jobs_of("oak") == []
+    assert ledger.find_leftovers() == {
+        "oak.png": "oak-1.png",
+        "oak-1.png": "oak-1-1.png",
+    }
+
+
+def test_leftovers_are_paths_that_are_known_until_they_are_forgotten(ledger):
+    ledger.record_renamed("oak", "fir", {"oak.png": "fir.png"})
+    known = ledger.find_paths()
+
+    ledger.forget_leftovers(["oak.png"])
+
+    assert known == {"oak.png"}
+    assert ledger.find_paths() == set()
+
+
+@pytest.mark.parametrize("keys", [("key", "other"), ("other", "request")], ids=str)
+def test_items_that_ask_for_the_same_are_found_oldest_first(
+    ledger, live, new_job, keys
+):
+    for item_id in ("yew", "oak"):
+        job = new_job(item_id=item_id, job_key="key", request_key="request")
+        live(ledger, job, JobStatus.SUBMITTING)
+    asked = dict(zip(("job_key", "request_key"), keys, strict=True))
+
+    found = ledger.find_items_asking(**asked)
+
+    assert [item_id for item_id, _ in found] == ["yew", "oak"]
+    assert ledger.has_request(**asked)
+    assert not ledger.has_request(job_key="other", request_key="another")

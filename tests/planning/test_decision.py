@@ -44,7 +44,7 @@ def job(status, kind=None, **changes):
     failure = None
     if kind is not None or status is JobStatus.FAILED:
         failure = Failure(kind=kind, reason="because")
-    return replace(JOB, status=status, failure=failure, **changes)
+    return replace(JOB, **{"status": status, "failure": failure, **changes})
 
 
 def decided(*attempts, has_files=True, **options):
@@ -210,4 +210,13 @@ def test_what_failed_is_a_new_attempt_with_the_reason_said(kind):
     decision = decided(job(S.FAILED, kind))
 
     assert decision.job is None
-    assert decision.reason == "failed: because"
+    assert decision.reason == f"failed: {kind.replace('_', ' ')}: because"
+
+
+def test_a_long_reason_of_the_service_is_cut_to_a_line():
+    said = Failure(kind=F.MODERATED, reason="too\nrude " * 40)
+
+    reason = decided(job(S.FAILED, F.MODERATED, failure=said)).reason
+
+    assert reason.startswith("failed: moderated: too rude too rude")
+    assert len(reason) < 110

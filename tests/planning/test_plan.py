@@ -51,9 +51,10 @@ class Desk:
         plan = self.plan(text, **selection)
         return next(item for item in plan.entries() if item.item.item_id == item_id)
 
-    def record(self, planned, status, *, kind=None):
+    def record(self, planned, status, *, kind=None, request=None):
         """Bring the planned job to this status, as a run would."""
-        job = self.ledger.record_submitting(replace(planned.job, request={"a": 1}))
+        request = planned.params if request is None else request
+        job = self.ledger.record_submitting(replace(planned.job, request=request))
         if status is JobStatus.SUBMITTING:
             return job
         if status is JobStatus.UNKNOWN:
@@ -213,7 +214,8 @@ def test_a_changed_prompt_is_a_new_attempt(desk):
 
     planned = desk.entry("items: [{id: oak, prompt: an older oak}]\n")
 
-    assert (planned.action, planned.reason) == (Action.SUBMIT, "changed")
+    assert (planned.action, planned.sign) == (Action.SUBMIT, "~")
+    assert planned.reason == "prompt changed (line 3)"
     assert planned.job.attempt == 2
 
 
@@ -243,7 +245,8 @@ def test_a_default_that_is_written_out_is_the_same_request(desk, written):
 def test_what_is_no_default_is_another_request(desk, written):
     desk.record(desk.entry(item("{}")), JobStatus.SAVED)
 
-    assert desk.entry(item(written)).reason == "changed"
+    name = written.strip("{}").partition(":")[0]
+    assert desk.entry(item(written)).reason == f"{name} changed (line 3)"
 
 
 def test_a_default_that_the_service_changes_is_not_paid_again(desk, tmp_path):

@@ -101,6 +101,8 @@ class Place(World):
             }
 
     def lose_ledger(self) -> None:
+        """And the lock file, which knows the jobs too."""
+        (self.folder / "knobs.yaml.lock").unlink(missing_ok=True)
         for path in self.output.glob(f"{LEDGER_NAME}*"):
             path.unlink()
 

@@ -95,7 +95,7 @@ def test_the_search_would_find_every_secret():
 async def test_a_faulty_batch_leaves_no_secret_anywhere(shell, faulty):
     lines: dict[str, bytes] = {}
     arguments = ("--json", "--debug", "--log-file", "all.log", "--settle", "1")
-    async with shell.start("run", "trees.yaml", *arguments) as running:
+    async with shell.start("run", "trees.yaml", "--yes", *arguments) as running:
         await running.until('"submitted"')
         if sys.platform == "linux":
             own = Path("/proc") / str(running.process.pid)
@@ -133,7 +133,9 @@ async def test_a_faulty_batch_leaves_no_secret_anywhere(shell, faulty):
 )
 async def test_a_run_that_is_refused_tells_no_secret(fault, shell, emulated):
     emulated.faults.next(fault)
-    done = await shell.run("run", "trees.yaml", "--debug", "--log-file", "all.log")
+    done = await shell.run(
+        "run", "trees.yaml", "--yes", "--debug", "--log-file", "all.log"
+    )
 
     assert "Traceback" not in done.err
     assert f"{fault}" in emulated.books()["faults"]
@@ -142,7 +144,7 @@ async def test_a_run_that_is_refused_tells_no_secret(fault, shell, emulated):
 
 
 async def test_every_command_keeps_the_secrets(shell, emulated):
-    await shell.run("run", "trees.yaml")
+    await shell.run("run", "trees.yaml", "--yes")
     (shell.output / "a.png").unlink()
     said = {}
     for command in (
@@ -206,7 +208,7 @@ async def test_credentials_that_are_shown_or_sent_wrong_keep_the_secret(shell):
             "SCENARIO_BASE_URL": "http://127.0.0.1:9/v1",
             name: value,
         }
-        done = await shell.run("run", "trees.yaml", **environment)
+        done = await shell.run("run", "trees.yaml", "--yes", **environment)
 
         assert done.code in {2, 6}
         assert hits({"out": done.out.encode(), "err": done.err.encode()}) == []

@@ -65,10 +65,12 @@ async def test_everything_that_is_in_order_is_ok(doctor):
             "clock",
             "project",
             "ceiling",
+            "units",
         ),
         "ok",
     )
     assert "7 jobs in flight" in said.out
+    assert "1,000,000 compute units left" in said.out
     assert "aiohttp" in said.out
     assert "GB free" in said.out
 
@@ -77,7 +79,7 @@ async def test_a_ceiling_that_may_not_be_read_is_only_a_note(doctor):
     said = await doctor(limits_status=403)
 
     assert said.code == 0
-    assert lines_of(said)["ceiling"] == "note"
+    assert lines_of(said)["ceiling"] == lines_of(said)["units"] == "note"
 
 
 @pytest.mark.parametrize("ahead_s", [3600, -3600])

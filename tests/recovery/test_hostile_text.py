@@ -65,8 +65,8 @@ def test_the_search_finds_what_steers():
 async def test_reasons_of_failures_are_shown_and_steer_nothing(shell, hostile):
     said = {}
     for command in (
-        ("run", "trees.yaml"),
-        ("run", "trees.yaml", "--json"),
+        ("run", "trees.yaml", "--yes"),
+        ("run", "trees.yaml", "--yes", "--json"),
         ("status", "trees.yaml"),
         ("status", "trees.yaml", "--json"),
         ("plan", "trees.yaml"),
@@ -77,7 +77,7 @@ async def test_reasons_of_failures_are_shown_and_steer_nothing(shell, hostile):
 
     assert {name: steering(text) for name, text in said.items() if steering(text)} == {}
     assert all("pwned" in text for text in said.values())  # it was there to be shown
-    assert "\\x1b" in said["run", "trees.yaml"]
+    assert "\\x1b" in said["run", "trees.yaml", "--yes"]
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ async def test_reasons_of_failures_are_shown_and_steer_nothing(shell, hostile):
 )
 async def test_reasons_to_stop_are_shown_and_steer_nothing(fault, shell, hostile):
     hostile.faults.next(fault)
-    done = await shell.run("run", "trees.yaml", "--settle", "1")
+    done = await shell.run("run", "trees.yaml", "--yes", "--settle", "1")
 
     assert "pwned" in done.err
     assert steering(done.out + done.err) == set()
@@ -101,7 +101,14 @@ async def test_reasons_to_stop_are_shown_and_steer_nothing(fault, shell, hostile
 async def test_what_debug_logs_of_an_answer_steers_nothing(shell, hostile):
     hostile.faults.next("submit-502-html-after")
     done = await shell.run(
-        "run", "trees.yaml", "--debug", "--log-file", "all.log", "--settle", "1"
+        "run",
+        "trees.yaml",
+        "--yes",
+        "--debug",
+        "--log-file",
+        "all.log",
+        "--settle",
+        "1",
     )
     log = (shell.folder / "all.log").read_text(encoding="utf-8")
 
@@ -119,7 +126,7 @@ async def test_a_live_screen_shows_it_and_is_not_steered(shell: Shell, hostile):
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "pipeline", "run", "trees.yaml"),
+            *("-m", "pipeline", "run", "trees.yaml", "--yes"),
             cwd=shell.folder,
             env={**shell.environment, "TERM": "xterm", "COLUMNS": "200"},
             stdin=asyncio.subprocess.DEVNULL,

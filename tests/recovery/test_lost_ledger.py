@@ -11,8 +11,8 @@ from pipeline.api.client import HttpApi
 from pipeline.emulator import Emulator
 from pipeline.events import JobChanged
 from pipeline.job import FailureClass, JobStatus
-from pipeline.launch import EMULATOR_NAME
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.settings import EMULATOR_NAME
 
 TREES = items("an oak", "an elm", "an ash")
 SIX = items("an oak", *(f"a tree {number} [slow=40]" for number in range(5)))

@@ -10,7 +10,7 @@ from recovery.conftest import items
 from pipeline import Credentials, ExitCode, Selection, Settings
 from pipeline.api.client import HttpApi
 from pipeline.job import FailureClass, JobStatus
-from pipeline.launch import LOCK_NAME
+from pipeline.output_folder import LOCK_NAME
 
 AN_OAK = items("an oak")
 NEVER = items("an oak [never]")

@@ -164,7 +164,7 @@ async def test_the_deadline_of_the_command_line_ends_a_real_run(place, use):
     (place.folder / "knobs.yaml").write_text(items("an oak", "an elm", "an ash"))
     async with Emulator(profile=profile) as emulator:
         use(emulator.base_url)
-        said = await place.type("run", "--json", "--deadline", "0.3s")
+        said = await place.type("run", "--yes", "--json", "--deadline", "0.3s")
 
         assert said.code == said.events[-1]["exit_code"] == 130
         assert said.events[-1]["counts"] == {"saved": 1, "not_submitted": 2}
@@ -237,7 +237,7 @@ async def test_fail_fast_of_the_command_line_stops_after_the_first(place_of):
         text = items("an oak", "an elm [fail]", "an ash", "a yew")
         (place.folder / "knobs.yaml").write_text(text)
 
-        said = await place.type("run", "--json", "--fail-fast")
+        said = await place.type("run", "--yes", "--json", "--fail-fast")
 
         counts = said.events[-1]["counts"]
         assert said.code == said.events[-1]["exit_code"] == 3
@@ -251,7 +251,7 @@ async def test_a_percentage_of_the_command_line_is_of_all_items(place_of):
         text = items("an oak", "an elm", "an ash", "a yew")
         (place.folder / "knobs.yaml").write_text(text)
 
-        said = await place.type("run", "--json", "--fail-threshold", "25%")
+        said = await place.type("run", "--yes", "--json", "--fail-threshold", "25%")
 
         assert said.code == 3
         assert said.events[-1]["counts"] == {"failed": 2, "not_submitted": 2}
@@ -268,7 +268,7 @@ async def test_a_first_sigterm_collects_what_is_paid_for_like_a_ctrl_c(shell):
     async with Emulator(profile=profile) as emulator:
         shell.use(emulator)
         shell.write(TREES)
-        async with shell.start("run", "trees.yaml", "--json") as running:
+        async with shell.start("run", "trees.yaml", "--yes", "--json") as running:
             await running.until('"submitted"')
             running.signal(signal.SIGTERM)
             line = await running.until("nothing more is submitted", err=True)

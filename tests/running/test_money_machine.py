@@ -1,12 +1,13 @@
 """The money rule under any interleaving that Hypothesis can think of.
 
 Submits that fail before or after the job was made, free calls that fail, strangers
-with the same prompts, time that passes, kills at any await and resumes, on a clock
-that the test holds. The invariants, after every step:
+with the same prompts, items that get other names, time that passes, kills at any await
+and resumes, on a clock that the test holds. The invariants, after every step:
 
 1. No item is ever paid for twice.
 2. A job of the service belongs to one row at most, and never a stranger's to any.
 3. A sidecar stands beside a whole asset, and what is SAVED has both.
+4. While there is a limit, no more is spent.
 
 And at the end, in peace: every item is SAVED, paid once, and nothing else is there.
 """
@@ -18,7 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 import anyio
-from doubles.api import QuickClock
+from doubles.api import PRICE, QuickClock
 from doubles.workshop import Workshop
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -39,10 +40,18 @@ from pipeline.errors import (
 )
 
 NAMES = ("oak", "elm", "fir", "yew")
+NEW_NAMES = ("ash", "park/oak")
 LIST_LAG_S = 3.0  # below the settling time, as the proof of absence supposes
 MOST_POINTS = 120
 MOST_RUNS = 4
-FREE_CALLS = ("find_job", "list_jobs", "find_asset", "find_assets", "find_ceiling")
+FREE_CALLS = (
+    "find_job",
+    "list_jobs",
+    "find_asset",
+    "find_assets",
+    "find_limits",
+    "quote",
+)
 REFUSALS = st.sampled_from(
     [
         RateLimited("too many", ceiling=1),
@@ -64,16 +73,27 @@ class MoneyMachine(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.workshop = Workshop(self.folder, QuickClock())
         self.done = False
+        self.ids = {name: name for name in NAMES}  # by prompt
 
     @initialize(
         count=st.integers(1, len(NAMES)),
         ceiling=st.integers(1, 3),
         readable=st.booleans(),
         lags=st.booleans(),
+        affordable=st.none() | st.integers(0, 3),
     )
-    def begin(self, count: int, ceiling: int, readable: bool, lags: bool) -> None:
+    def begin(
+        self,
+        count: int,
+        ceiling: int,
+        readable: bool,
+        lags: bool,
+        affordable: int | None,
+    ) -> None:
         self.names = NAMES[:count]
-        self.workshop.write_items(*self.names)
+        if affordable is not None:
+            self.workshop.set(max_cost=affordable * PRICE)
+        self._write()
         api = self.workshop.api
         api.ceiling = ceiling
         api.readable_ceiling = ceiling if readable else None
@@ -116,7 +136,24 @@ class MoneyMachine(RuleBasedStateMachine):
         result = self._run()
         self.done = result is not None and result.exit_code is ExitCode.OK
 
+    @precondition(lambda self: not self.done)
+    @rule(name=st.sampled_from(NAMES), new=st.sampled_from(NEW_NAMES))
+    def an_item_is_renamed(self, name: str, new: str) -> None:
+        """Some other time perhaps back again; its prompt stays."""
+        taken = {item_id for item_id in self.ids.values() if item_id != self.ids[name]}
+        self.ids[name] = name if new in taken else new
+        self._write()
+
+    @rule()
+    def the_limit_goes(self) -> None:
+        self.workshop.set(max_cost=None)
+
     # --- what has to hold -------------------------------------------------------
+
+    @invariant()
+    def the_limit_is_never_overstepped(self) -> None:
+        limit = self.workshop.settings.max_cost
+        assert limit is None or self.workshop.api.spent <= limit
 
     @invariant()
     def no_item_is_paid_for_twice(self) -> None:
@@ -129,7 +166,7 @@ class MoneyMachine(RuleBasedStateMachine):
             return
         owned = Counter(
             job.remote_id
-            for name in NAMES
+            for name in (*NAMES, *NEW_NAMES)
             for job in self.workshop.attempts(name)
             if job.remote_id is not None
         )
@@ -144,6 +181,12 @@ class MoneyMachine(RuleBasedStateMachine):
             if name.endswith(".json"):
                 assert name.removesuffix(".json") in files
 
+    def _write(self) -> None:
+        pairs = ((self.ids[name], name) for name in self.names)
+        self.workshop.write(
+            "items:\n" + "".join(f"  - {{id: {i}, prompt: {p}}}\n" for i, p in pairs)
+        )
+
     def teardown(self) -> None:
         try:
             if hasattr(self, "names"):
@@ -154,13 +197,14 @@ class MoneyMachine(RuleBasedStateMachine):
 
     def _finish(self) -> None:
         self.workshop.api.mend(*FREE_CALLS, "submit")
+        self.workshop.set(max_cost=None)
         for _ in range(MOST_RUNS):
             result = self._run()
             if result.exit_code is ExitCode.OK:
                 break
         assert result.exit_code is ExitCode.OK
         assert self.workshop.api.paid_by_prompt() == dict.fromkeys(self.names, 1)
-        expected = {f"{name}.png" for name in self.names}
+        expected = {f"{self.ids[name]}.png" for name in self.names}
         assert self.workshop.files() == expected | {f"{name}.json" for name in expected}
         assert self.workshop.partial_files() == []
         self.no_item_is_paid_for_twice()

@@ -322,7 +322,7 @@ async def test_an_outage_stops_the_submitting_and_is_said_aloud(workshop):
 
 async def test_a_service_that_never_answers_is_given_up_early(workshop):
     workshop.write_items("oak")
-    workshop.api.break_down("find_ceiling")
+    workshop.api.break_down("find_limits")
 
     with pytest.raises(ServiceUnreachable):
         await workshop.run()
@@ -502,7 +502,7 @@ async def test_a_wrong_key_is_no_failure_of_any_item(workshop):
 
 async def test_a_wrong_key_is_met_at_the_first_contact(workshop):
     workshop.write_items("oak")
-    workshop.api.fail_next("find_ceiling", AccessDenied("wrong key", status=401))
+    workshop.api.fail_next("find_limits", AccessDenied("wrong key", status=401))
 
     with pytest.raises(AccessDenied):
         await workshop.run()
@@ -714,7 +714,7 @@ async def test_a_reference_that_changed_since_the_plan_fails_its_item_unpaid(
     )
 
     def overwrite(point):
-        if point == "find_ceiling":
+        if point == "find_limits":
             (workshop.folder / "style.png").write_bytes(b"something else")
 
     workshop.on_point = overwrite

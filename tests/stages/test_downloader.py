@@ -2,8 +2,10 @@
 
 import hashlib
 import io
+import random
 
 import anyio
+import anyio.lowlevel
 import pytest
 from doubles.api import Body, FakeTransfer, png_bytes
 from PIL import Image
@@ -13,7 +15,7 @@ from pipeline.atomic_file import CHUNK_SIZE_BYTES, PARTIAL_FOLDER
 from pipeline.errors import DownloadFailed, OutputError, Unavailable
 from pipeline.job import AssetId
 from pipeline.settings import Settings
-from pipeline.stages.downloader import BrokenFile, Downloader, FetchSpec, fetch
+from pipeline.stages.downloader import BrokenFile, Downloader, FetchSpec, Room, fetch
 
 SETTINGS = Settings(free_deadline_s=30.0, downloads=3)
 NOISE = Image.effect_noise((64, 48), 90).convert("RGB")
@@ -240,6 +242,157 @@ async def test_no_more_downloads_than_allowed_are_open_at_a_time(
 
     assert transfer.most_open == SETTINGS.downloads
     assert len(partial_files(tmp_path)) == 12
+
+
+async def most_open_of_twelve(settings, api, transfer, clock, folder):
+    """How many of so many downloads are open while none of them ends."""
+    jobs = [api.add_job({"prompt": str(number)}) for number in range(12)]
+    clock.jump(10)
+    asset_ids = [job.asset_ids[0] for job in jobs]
+    largest = max(len(api.files[asset_id]) for asset_id in asset_ids)
+    downloader = Downloader(transfer, clock, settings(largest), resolve=api.find_asset)
+    transfer.gate = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        for asset_id in asset_ids:
+            tasks.start_soon(downloader.download, asset_id, folder)
+        await clock.settle()
+        open_at_once = transfer.open_now
+        transfer.gate.set()
+    assert len(partial_files(folder)) == 12
+    return open_at_once
+
+
+async def test_small_assets_come_many_at_a_time(api, transfer, clock, tmp_path):
+    open_at_once = await most_open_of_twelve(
+        lambda largest: Settings(download_bytes=99 * largest),
+        api,
+        transfer,
+        clock,
+        tmp_path,
+    )
+
+    assert open_at_once == 12
+
+
+@pytest.mark.parametrize(("times", "at_once"), [(4, 4), (6, 6), (1, 4)])
+async def test_large_assets_come_few_at_a_time_but_never_one_by_one(
+    api, transfer, clock, tmp_path, *, times, at_once
+):
+    open_at_once = await most_open_of_twelve(
+        lambda largest: Settings(download_bytes=times * largest),
+        api,
+        transfer,
+        clock,
+        tmp_path,
+    )
+
+    assert open_at_once == at_once
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_the_bytes_under_way_stay_within_the_room_and_all_get_theirs(seed):
+    dice = random.Random(seed)
+    room = Room(100)
+    under_way, most, served = 0, 0, 0
+
+    async def take(size_bytes):
+        nonlocal under_way, most, served
+        async with room.take(size_bytes):
+            under_way += min(size_bytes, 25)
+            most = max(most, under_way)
+            for _ in range(dice.randrange(5)):
+                await anyio.lowlevel.checkpoint()
+            under_way -= min(size_bytes, 25)
+            served += 1
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(200):
+            tasks.start_soon(take, dice.choice([0, 1, 3, 20, 24, 25, 1000]))
+
+    assert 75 < most <= 100
+    assert served == 200
+
+
+async def test_a_large_asset_is_not_overtaken_for_ever_by_small_ones():
+    room = Room(40)
+    order = []
+
+    async def take(size_bytes):
+        async with room.take(size_bytes):
+            order.append(size_bytes)
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        for size_bytes in (9, 9, 9, 9, 10, 1, 2, 3):
+            tasks.start_soon(take, size_bytes)
+
+    assert order == [9, 9, 9, 9, 10, 1, 2, 3]
+
+
+@pytest.mark.parametrize("is_admitted", [True, False])
+async def test_who_gives_up_gives_the_room_back(is_admitted):
+    room = Room(4)
+    held = anyio.Event()
+
+    async def hold():
+        async with room.take(1):
+            held.set()
+            await anyio.sleep_forever()
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(4 if is_admitted else 9):
+            tasks.start_soon(hold)
+        await held.wait()
+        tasks.cancel_scope.cancel()
+    with anyio.fail_after(5):
+        async with room.take(1), room.take(1), room.take(1), room.take(1):
+            pass
+
+
+async def test_a_png_is_looked_at_as_it_comes_and_waits_for_no_decoder(
+    api, transfer, clock, tmp_path
+):
+    decoders = anyio.CapacityLimiter(1)
+    receipts = []
+
+    async def fetch_one(content):
+        asset_id = AssetId(f"asset_{len(content)}")
+        api.files[asset_id] = content
+        url = f"https://cdn.cloud.scenario.com/{asset_id}?Signature=x&at=0"
+        spec = spec_of(tmp_path, content, url=url)
+        receipts.append((await fetch(spec, transfer, decoders)).media_type)
+
+    async with anyio.create_task_group() as tasks, decoders:
+        tasks.start_soon(fetch_one, jpeg())
+        tasks.start_soon(fetch_one, PNG)
+        await clock.settle()
+        assert receipts == ["image/png"]
+
+    assert receipts == ["image/png", "image/jpeg"]
+
+
+async def test_a_png_that_is_broken_is_not_read_to_its_end(tmp_path):
+    size_bytes = 9 * CHUNK_SIZE_BYTES
+    broken = (PNG[:20] + b"?" + PNG[21:]).ljust(CHUNK_SIZE_BYTES, b"\0")
+    sent = []
+
+    class Long(FakeTransfer):
+        async def _chunks(self, _content, _breaks):
+            for _ in range(9):
+                sent.append(1)
+                yield broken
+
+    class Files:
+        files = {AssetId("asset_1"): bytes(size_bytes)}  # noqa: RUF012
+
+        class clock:  # noqa: N801
+            monotonic_s = staticmethod(lambda: 0.0)
+
+    with pytest.raises(BrokenFile, match="checksum"):
+        await fetch(spec_of(tmp_path, b"", size_bytes=size_bytes), Long(Files()))
+
+    assert len(sent) == 1
+    assert partial_files(tmp_path) == []
 
 
 async def test_a_try_that_waits_holds_no_place_of_the_downloads(

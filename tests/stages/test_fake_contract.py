@@ -461,7 +461,7 @@ async def test_completing_without_the_parts_is_refused(side):
 @pytest.mark.parametrize("ceiling", [None, 12])
 async def test_the_ceiling_is_none_where_it_cannot_be_read(side, ceiling):
     async with side(readable_ceiling=ceiling) as it:
-        assert await it.api.find_ceiling() == ceiling
+        assert (await it.api.find_limits()).ceiling == ceiling
 
 
 async def test_the_first_answer_is_remembered_with_its_time(side):
@@ -486,7 +486,7 @@ async def test_an_exchange_without_an_answer_is_not_remembered(side):
 
 async def test_the_service_keeps_its_own_time(side):
     async with side(skew_s=3600.0) as it:
-        await it.api.find_ceiling()
+        await it.api.find_limits()
         ahead = it.api.service_now() - it.clock.utc_now()
         job = (await it.api.submit(MODEL, OAK)).job
 

@@ -7,7 +7,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from pipeline.stages.image_check import NotAnImage, measure_image
+from pipeline.stages.image_check import measure_image
+from pipeline.stages.png_check import NotAnImage
 
 
 def encoded(form, size=(32, 24)):

@@ -63,7 +63,7 @@ def test_every_key_that_was_promised_is_there():
     )
     assert set(promised.split()) <= set(record)
     assert set(record["manifest"]) == {"name", "file", "sha256", "line"}
-    assert set(record["cost"]) == {"quoted", "charged"}
+    assert set(record["cost"]) == {"quoted", "charged", "addons"}
 
 
 def test_the_values_are_those_of_job_and_asset():

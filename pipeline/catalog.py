@@ -1,0 +1,219 @@
+"""ModelCatalog: model id → its inputs, from the service, the cache, or the package.
+
+The service is asked once for each model and its answer kept for a day. Where it
+cannot be asked, what is known is used, and said so.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipeline.atomic_file import write_in_place
+from pipeline.clock import format_utc, parse_utc
+from pipeline.errors import JobError, OutputError, RunError
+from pipeline.model import InputSchema, ModelSchema, load_shipped_model, parse_model
+from pipeline.settings import Service
+
+CACHE_VARIABLE = "PIPELINE_CACHE_DIR"
+KEPT_FOR = timedelta(days=1)
+_RECORD_SCHEMA = "scenario-pipeline/model/1"
+_COMPARED = (
+    "type",
+    "required",
+    "default",
+    "allowed_values",
+    "minimum",
+    "maximum",
+    "step",
+    "min_length",
+    "max_length",
+    "kind",
+    "max_size_bytes",
+)
+
+ReadModel = Callable[[str], Mapping[str, Any] | None]
+
+
+class ModelCache:
+    """Model records of one service as files; one that cannot be used does not matter.
+
+    Args:
+        folder: Where they are kept.
+        service: Whose they are: another's are never shown.
+    """
+
+    def __init__(self, folder: Path, service: Service) -> None:
+        self._folder = folder / "models"
+        self._service = service
+
+    def find(self, model_id: str) -> tuple[Mapping[str, Any], datetime] | None:
+        """A model's record and when it was read, or None."""
+        try:
+            kept = json.loads((self._folder / self._name(model_id)).read_bytes())
+            if kept["schema"] != _RECORD_SCHEMA or kept["model"]["id"] != model_id:
+                return None
+            return kept["model"], parse_utc(kept["read_at"])
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            return None
+
+    def keep(self, model_id: str, record: Mapping[str, Any], now: datetime) -> None:
+        """Keep a record as it was read now."""
+        kept = {
+            "schema": _RECORD_SCHEMA,
+            "base_url": self._service.base_url,
+            "project_id": self._service.project_id,
+            "read_at": format_utc(now),
+            "model": record,
+        }
+        content = json.dumps(kept, indent=1).encode()
+        with contextlib.suppress(OSError, OutputError):
+            write_in_place(content, self._folder, self._name(model_id))
+
+    def _name(self, model_id: str) -> str:
+        service = self._service
+        asked = json.dumps([service.base_url, service.project_id, model_id])
+        return f"{hashlib.sha256(asked.encode()).hexdigest()[:32]}.json"
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where model records are kept: ``PIPELINE_CACHE_DIR``, or the user's cache."""
+    if chosen := environment.get(CACHE_VARIABLE):
+        return Path(chosen)
+    from platformdirs import user_cache_path  # noqa: PLC0415 - seldom needed
+
+    return user_cache_path("scenario-pipeline", appauthor=False)
+
+
+class ModelCatalog:
+    """Finds a model's inputs; usable wherever a ``FindModel`` is wanted.
+
+    Args:
+        read: Asks the service, in a thread; None when it is not to be asked.
+        cache: Of earlier answers, or None.
+        now: The time, in UTC.
+
+    Attributes:
+        notes: What a person should know of the tables used; a sentence each.
+    """
+
+    def __init__(
+        self,
+        *,
+        read: ReadModel | None,
+        cache: ModelCache | None,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._read = read
+        self._cache = cache
+        self._now = now
+        self._found: dict[str, ModelSchema | None] = {}
+        self.notes: list[str] = []
+
+    def find(self, model_id: str) -> ModelSchema | None:
+        """The model's inputs, or None where nobody knows them."""
+        if model_id not in self._found:
+            self._found[model_id] = self._look_up(model_id)
+        return self._found[model_id]
+
+    def _look_up(self, model_id: str) -> ModelSchema | None:
+        shipped = load_shipped_model(model_id)
+        kept = None if self._cache is None else self._cache.find(model_id)
+        if kept is not None and timedelta() <= self._now() - kept[1] < KEPT_FOR:
+            schema = _parse(kept[0], "live", kept[1])
+            if schema is not None:
+                return self._compared(shipped, schema)
+        why = "the service was not asked"
+        if self._read is not None:
+            try:
+                record = self._read(model_id)
+            except (JobError, RunError) as error:
+                why = error.message
+            else:
+                if record is None:
+                    return self._unknown(model_id, shipped)
+                schema = _parse(record, "live", self._now())
+                if schema is not None and schema.model_id == model_id:
+                    if self._cache is not None:
+                        self._cache.keep(model_id, record, self._now())
+                    return self._compared(shipped, schema)
+                why = "the service's record of it cannot be read"
+        cached = None if kept is None else _parse(kept[0], "cached", kept[1])
+        return self._offline(model_id, cached or shipped, why)
+
+    def _offline(
+        self, model_id: str, schema: ModelSchema | None, why: str
+    ) -> ModelSchema | None:
+        if schema is not None:
+            self.notes.append(f"{model_id}: {why}; used {describe_source(schema)}")
+        return schema
+
+    def _unknown(
+        self, model_id: str, shipped: ModelSchema | None
+    ) -> ModelSchema | None:
+        self.notes.append(f"{model_id}: the service does not know this model")
+        return shipped
+
+    def _compared(
+        self, shipped: ModelSchema | None, schema: ModelSchema
+    ) -> ModelSchema:
+        differences = [] if shipped is None else find_drift(shipped, schema)
+        if differences:
+            self.notes.append(
+                f"{schema.model_id}: the service's table differs from the one shipped"
+                f" with this version, and is used: {'; '.join(differences)}"
+            )
+        return schema
+
+
+def describe_source(schema: ModelSchema) -> str:
+    """``the table shipped with this version``, or whose it is and of when."""
+    if schema.read_at is None:
+        return "the table shipped with this version"
+    moment = f"{schema.read_at:%Y-%m-%d %H:%M} UTC"
+    if schema.source == "cached":
+        return f"the service's table of {moment}"
+    return f"the service's table, read {moment}"
+
+
+def find_drift(shipped: ModelSchema, live: ModelSchema) -> list[str]:
+    """What the service says otherwise than the shipped table; silence is no drift."""
+    found = [f"no input '{n}'" for n in shipped.inputs if n not in live.inputs]
+    found += [f"new input '{n}'" for n in live.inputs if n not in shipped.inputs]
+    for name, ours in shipped.inputs.items():
+        theirs = live.inputs.get(name)
+        if theirs is not None:
+            found += _differences(ours, theirs)
+    return found
+
+
+def _differences(ours: InputSchema, theirs: InputSchema) -> list[str]:
+    found = []
+    for field in _COMPARED:
+        before, after = getattr(ours, field), getattr(theirs, field)
+        if before in (None, (), "") or before == after:
+            continue
+        word = field.replace("_", " ")
+        if field == "allowed_values":
+            more = [str(value) for value in after if value not in before]
+            less = [str(value) for value in before if value not in after]
+            changes = [f"also takes {', '.join(more)}"] * bool(more)
+            changes += [f"no longer takes {', '.join(less)}"] * bool(less and after)
+            found += [f"'{ours.name}' {change}" for change in changes]
+        else:
+            found.append(f"'{ours.name}' {word} is {after}, not {before}")
+    return found
+
+
+def _parse(
+    record: Mapping[str, Any], source: str, read_at: datetime
+) -> ModelSchema | None:
+    try:
+        return replace(parse_model(record, source=source), read_at=read_at)
+    except ValueError:
+        return None

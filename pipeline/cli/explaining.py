@@ -1,0 +1,433 @@
+"""``why``: what is known of one item → text for a person, or JSON lines."""
+
+import os
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from textwrap import wrap
+
+import click
+
+from pipeline.cli.money import units_number, units_text
+from pipeline.cli.reading import print_json
+from pipeline.cli.text import one_line, printable
+from pipeline.clock import SystemClock, format_utc
+from pipeline.connection import offline_catalog
+from pipeline.errors import ExitCode
+from pipeline.explanation import CheckedFile, Explanation, Input, explain
+from pipeline.job import Job, JobStatus, JsonValue, ParamValue, ReferenceAsset
+from pipeline.manifest import load_manifest
+from pipeline.manifest.manifest import FindModel
+from pipeline.model import load_shipped_model
+from pipeline.output_folder import output_folder
+from pipeline.planning import Action
+from pipeline.verification import Finding
+from pipeline.wording import plain
+
+WIDTH = 80
+_LABEL = 12  # characters, before two blanks
+_LONGEST = 10_000  # characters of one value
+_DOES = {
+    Action.RENAME: "a run moves its files, free",
+    Action.SUBMIT: "a run submits it, and pays for it",
+    Action.SETTLE: "a run finds out what became of its submit, free",
+    Action.COLLECT: "a run waits for its job, free",
+    Action.FETCH: "a run downloads it again, free",
+    Action.DONE: "a run leaves it alone",
+    Action.SKIP: "a run leaves it alone",
+}
+_NEXT = {
+    Action.RENAME: ("run", "moves what is made to the new name, free"),
+    Action.SUBMIT: ("run", "makes it, and pays"),
+    Action.SETTLE: ("run", "looks for its job; pays again only if it never arrived"),
+    Action.COLLECT: ("run", "waits for its job, free"),
+    Action.FETCH: ("fetch", "downloads it, free"),
+    Action.SKIP: ("rerun", "tries the same again, and pays; or change the item first"),
+}
+_FOUND = {
+    Finding.OK: "unchanged",
+    Finding.MISSING: "MISSING",
+    Finding.CHANGED: "CHANGED",
+    Finding.BROKEN: "BROKEN",
+}
+_IN_FLIGHT = frozenset(
+    {JobStatus.SUBMITTING, JobStatus.SUBMITTED, JobStatus.UNKNOWN, JobStatus.SUCCEEDED}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """A command to type next, and what it is good for."""
+
+    command: str
+    why: str
+
+
+def why_command(
+    manifest: Path,
+    item: str,
+    *,
+    output: Path | None,
+    emulate: bool,
+    allow_outside: bool,
+    as_json: bool,
+) -> ExitCode:
+    """Tell everything about one item, and what to type next."""
+    models: FindModel = load_shipped_model
+    if not emulate:
+        models = offline_catalog(SystemClock(), os.environ).find
+    loaded = load_manifest(manifest, allow_outside=allow_outside, models=models)
+    folder = output_folder(loaded, output=output, emulate=emulate)
+    about = explain(loaded, folder, item, emulate=emulate)
+    options = [] if output is None else ["--output", str(output)]
+    options += ["--emulate"] if emulate else []
+    options += ["--allow-outside"] if allow_outside else []
+    steps = list(_steps(about, str(manifest), options))
+    if as_json:
+        _print_events(about, steps)
+        return ExitCode.OK
+    for line in render(about):
+        click.echo(line)
+    click.echo()
+    if not steps:
+        click.echo("next: nothing to do")
+    for number, step in enumerate(steps):
+        click.echo(f"{'or' if number else 'next'}: {step.command}")
+        click.echo(f"    {step.why}")
+    return ExitCode.OK
+
+
+# --- what to do next ----------------------------------------------------------
+
+
+def _steps(about: Explanation, manifest: str, options: list[str]) -> Iterator[_Step]:
+    def command(name: str, *more: str) -> str:
+        return printable(shlex.join(["pipeline", name, manifest, *more, *options]))
+
+    this = ("--select", about.item_id)
+    planned = about.planned
+    if planned is not None and planned.action in _NEXT:
+        name, why = _NEXT[planned.action]
+        yield _Step(command=command(name, *this), why=why)
+    if planned is None and about.attempts[-1].status in _IN_FLIGHT:
+        why = "settles and collects what is under way, whatever is asked for now"
+        yield _Step(command=command("run"), why=why)
+    if about.renamed_to:
+        why = "moves what is made to the new name, free"
+        yield _Step(command=command("run", "--select", about.renamed_to), why=why)
+    if about.is_unsure:
+        yield _Step(
+            command=f"{command('resolve', about.item_id)}"
+            " --adopt JOB | --resubmit | --give-up",
+            why="if you know better, having looked for its job in the web app",
+        )
+    is_done = planned is not None and planned.action is Action.DONE
+    if is_done and any(file.finding is not Finding.OK for file in about.files):
+        yield _Step(
+            command=command("fetch", *this),
+            why="gets back what was made, free, once you have deleted what is there"
+            " instead; or keep your edit",
+        )
+
+
+# --- text ---------------------------------------------------------------------
+
+
+def render(about: Explanation) -> Iterator[str]:
+    """The lines for a person, without the next command; most fit 80 columns."""
+    planned = about.planned
+    if about.emulated:
+        yield "EMULATED: nothing is real, nothing was paid"
+    if planned is None:
+        yield from _wrapped(f"{about.item_id}: {_orphan_text(about)}")
+    else:
+        does = _DOES.get(planned.action, str(planned.action))
+        yield from _wrapped(f"{about.item_id}: {planned.reason}; {does}")
+        yield ""
+        yield from _asked(about)
+    yield ""
+    if about.attempts:
+        yield "history, times in UTC"
+        for job in about.attempts:
+            yield from _attempt(about, job)
+    else:
+        yield "history: never submitted"
+    if about.files:
+        yield ""
+        yield f"files in {one_line(str(about.output))}"
+        for file in about.files:
+            yield from _file(file)
+
+
+def _orphan_text(about: Explanation) -> str:
+    if about.renamed_to:
+        return f"renamed to {about.renamed_to}; a run moves its files, free"
+    return "an orphan: the ledger has it, the manifest does not; a run does not make it"
+
+
+def _asked(about: Explanation) -> Iterator[str]:
+    planned = about.planned
+    assert planned is not None
+    item = planned.item
+    where = f"{item.file}:{item.line}"
+    if item.template_id != item.item_id:
+        where += f", as {item.template_id}"
+    yield from _field("written at", where)
+    named = about.model is not None and about.model.name != item.model_id
+    name = f" ({about.model.name})" if named and about.model is not None else ""
+    yield from _field("model", item.model_id + name)
+    yield from _field("key", planned.job.job_key)
+    if item.parents:
+        yield from _field("uses", ", ".join(item.parents))
+    if planned.outputs > 1:
+        yield from _field("outputs", f"{planned.outputs:,}")
+    yield ""
+    yield "inputs"
+    for given in about.inputs:
+        if given.is_sent:
+            yield from _field(given.name, _input_text(about, given))
+    left = [given for given in about.inputs if not given.is_sent]
+    if left:
+        yield "left to the model's defaults"
+        for given in left:
+            yield from _field(given.name, _value_text(about, given.value))
+
+
+def _input_text(about: Explanation, given: Input) -> str:
+    text = _value_text(about, given.value)
+    planned = about.planned
+    if given.name == "seed" and planned is not None and planned.derived_seed:
+        return f"{text} (derived from the item's id; not in the key)"
+    return f"{text} (the model's default)" if given.is_default else text
+
+
+def _value_text(about: Explanation, value: ParamValue) -> str:
+    if isinstance(value, ReferenceAsset):
+        known = about.uploads.get(value.sha256)
+        held = f"held by the service as {known}" if known else "not uploaded yet"
+        name = "" if value.name == str(value.path) else f"{value.name}: "
+        return (
+            f"{name}{_near(value.path)}, {value.size_bytes:,} bytes\n"
+            f"{value.sha256}\n{held}"
+        )
+    if isinstance(value, list):
+        return "\n".join(_value_text(about, element) for element in value) or "[]"
+    return plain(value)
+
+
+def _near(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _attempt(about: Explanation, job: Job) -> Iterator[str]:
+    status = str(job.status)
+    if job.failure is not None and job.failure.kind is not None:
+        status += f" ({job.failure.kind})"
+    if job.item_id != about.item_id:
+        status += f", as {job.item_id}"
+    yield from _field(f"attempt {job.attempt}", status)
+    for label, text in _said_of(about, job):
+        if text:
+            yield from _field(f"  {label}", text)
+
+
+def _said_of(about: Explanation, job: Job) -> Iterator[tuple[str, str]]:
+    """Labels and texts; those of nothing are empty."""
+    if not about.asks_the_same(job):
+        names = ", ".join(about.differences.get(job.row_id, ()))
+        yield "asked for", f"something else than now{names and f': {names}'}"
+    yield "job", job.remote_id or ""
+    yield "times", _times(job)
+    yield "units", _cost(job)
+    if job.failure is not None:
+        yield "reason", job.failure.reason
+        yield "hint", job.failure.hint
+        yield "trace id", job.failure.trace_id
+    for name, value in (job.echo or {}).items():
+        yield "echo", _echo_text(job, name, value)
+    if not job.assets:
+        yield "made", ", ".join(job.remote_assets)
+
+
+def _times(job: Job) -> str:
+    said: list[str] = []
+    day = ""
+    for word, moment in (
+        ("sent", job.sent_at),
+        ("submitted", job.submitted_at),
+        ("finished", job.finished_at),
+        ("saved", job.saved_at),
+    ):
+        if moment is not None:
+            date, clock = _moment(moment)
+            said.append(f"{word} {clock if date == day else f'{date} {clock}'}")
+            day = date
+    return ", ".join(said)
+
+
+def _moment(moment: datetime) -> tuple[str, str]:
+    utc = moment.astimezone(UTC)
+    return utc.strftime("%Y-%m-%d"), utc.strftime("%H:%M:%S")
+
+
+def _cost(job: Job) -> str:
+    said = [
+        f"{word} {units_text(units)}"
+        for word, units in (
+            ("quoted", job.quoted),
+            ("charged", job.charged),
+            ("refunded", job.refunded),
+        )
+        if units is not None
+    ]
+    said += [
+        f"{name} {units_text(units)} of what is charged"
+        for name, units in sorted(job.addons.items())
+        if units
+    ]
+    return ", ".join(said)
+
+
+def _echo_text(job: Job, name: str, value: JsonValue) -> str:
+    sent = plain((job.request or {}).get(name))
+    if value is None:
+        return f"{name}: sent {sent}; the service has dropped it"
+    return f"{name}: sent {sent}; the service has {plain(value)}"
+
+
+def _file(file: CheckedFile) -> Iterator[str]:
+    asset = file.asset
+    made = [f"{asset.size_bytes:,} bytes"]
+    if asset.width_px is not None and asset.height_px is not None:
+        made.append(f"{asset.width_px:,} x {asset.height_px:,}")
+    found = f"{_FOUND[file.finding]}{file.detail and f': {file.detail}'}"
+    yield from _field(asset.path, f"{found}\n{', '.join(made)}, {asset.asset_id}")
+
+
+def _field(label: str, text: str) -> Iterator[str]:
+    """``label  text``, the text wrapped beside it; a long label stands alone."""
+    head = f"  {one_line(label, WIDTH - 2) if label.strip() == label else label}"
+    indent = " " * (_LABEL + 4)
+    lines = list(_wrapped(text, WIDTH - len(indent)))
+    if len(head) > len(indent) - 2:
+        yield head
+    else:
+        yield f"{head:{len(indent)}}{lines[0]}".rstrip()
+        lines = lines[1:]
+    yield from (f"{indent}{line}".rstrip() for line in lines)
+
+
+def _wrapped(text: str, width: int = WIDTH) -> Iterator[str]:
+    """Lines of foreign text, its own line ends kept; words are not broken."""
+    for line in printable(text)[:_LONGEST].splitlines() or [""]:
+        yield from wrap(
+            line, width, break_long_words=False, break_on_hyphens=False
+        ) or [""]
+
+
+# --- JSON lines ---------------------------------------------------------------
+
+
+def _print_events(about: Explanation, steps: list[_Step]) -> None:
+    for job in about.attempts:
+        _print_attempt(about, job)
+    for file in about.files:
+        print_json(
+            event="file",
+            path=file.asset.path,
+            finding=str(file.finding),
+            detail=file.detail,
+            size_bytes=file.asset.size_bytes,
+            sha256=file.asset.sha256,
+            asset_id=file.asset.asset_id,
+            attempt=file.attempt,
+        )
+    planned = about.planned
+    fields: dict[str, object] = {
+        "item_id": about.item_id,
+        "output": str(about.output),
+        "emulated": about.emulated,
+        "orphan": planned is None and not about.renamed_to,
+        "renamed_to": about.renamed_to,
+    }
+    if planned is not None:
+        fields |= {
+            "action": str(planned.action),
+            "reason": planned.reason,
+            "file": planned.item.file,
+            "line": planned.item.line,
+            "model_id": planned.item.model_id,
+            "job_key": planned.job.job_key,
+            "outputs": planned.outputs,
+            "derived_seed": planned.derived_seed,
+            "inputs": [
+                {
+                    "name": given.name,
+                    "value": _value_json(about, given.value),
+                    "default": given.is_default,
+                    "sent": given.is_sent,
+                }
+                for given in about.inputs
+            ],
+        }
+    print_json(event="why", **fields, next=[step.command for step in steps])
+
+
+def _value_json(about: Explanation, value: ParamValue) -> object:
+    if isinstance(value, ReferenceAsset):
+        return {
+            "name": value.name,
+            "path": str(value.path),
+            "sha256": value.sha256,
+            "asset_id": about.uploads.get(value.sha256),
+        }
+    if isinstance(value, list):
+        return [_value_json(about, element) for element in value]
+    return value
+
+
+def _print_attempt(about: Explanation, job: Job) -> None:
+    failure = job.failure
+    units = {
+        word: None if amount is None else units_number(amount)
+        for word, amount in (
+            ("quoted", job.quoted),
+            ("charged", job.charged),
+            ("refunded", job.refunded),
+        )
+    }
+    times = {
+        word: None if moment is None else format_utc(moment)
+        for word, moment in (
+            ("sent_at", job.sent_at),
+            ("submitted_at", job.submitted_at),
+            ("finished_at", job.finished_at),
+            ("saved_at", job.saved_at),
+        )
+    }
+    print_json(
+        event="attempt",
+        item_id=job.item_id,
+        attempt=job.attempt,
+        status=str(job.status),
+        job_id=job.remote_id,
+        job_key=job.job_key,
+        same_request=about.asks_the_same(job),
+        differs_in=list(about.differences.get(job.row_id, ())),
+        **times,
+        **units,
+        addons={name: units_number(taken) for name, taken in job.addons.items()},
+        **{
+            "class": None
+            if failure is None or failure.kind is None
+            else str(failure.kind)
+        },
+        reason="" if failure is None else failure.reason,
+        hint="" if failure is None else failure.hint,
+        trace_id="" if failure is None else failure.trace_id,
+        echo=dict(job.echo or {}),
+        asset_ids=list(job.remote_assets),
+    )

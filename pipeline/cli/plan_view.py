@@ -1,0 +1,263 @@
+"""A plan and its price → lines for a person, and JSON lines.
+
+Readable at ten items and at a hundred thousand: few are listed one by one with their
+prices, many are counted by the entry of the manifest that they come from.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from pipeline.cli.money import CuPrice, units_number, units_text
+from pipeline.cli.reading import print_json
+from pipeline.cli.text import one_line, plural
+from pipeline.planning import Action, Orphan, PlannedItem
+from pipeline.pricing import Cost, Estimate
+
+LISTED_ITEMS = 100  # more are grouped, unless --long
+_PRICED_ITEMS = 10_000  # lines that wait for their price; more are printed without
+_SHOWN = 20  # models, entries, orphans
+_WIDTH = 79
+ORPHAN_SIGN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One item, as far as it is printed."""
+
+    item_id: str
+    sign: str
+    action: Action
+    reason: str
+    line: int
+    cost_key: str
+
+
+class PlanListing:
+    """Takes the items as they are planned, and prints them once their price is known.
+
+    Args:
+        as_json: A JSON line for each item.
+        long_form: Every item, however many.
+        to_stderr: Where it is talk and no data.
+    """
+
+    def __init__(
+        self, *, as_json: bool = False, long_form: bool = False, to_stderr: bool = False
+    ) -> None:
+        self._to_stderr = to_stderr
+        self._as_json = as_json
+        self._all = as_json or long_form
+        self._lines: list[_Line] | None = []
+        self._groups: Counter[tuple[str, str]] = Counter()
+        self._orphans: list[Orphan] = []
+        self._more_orphans = 0
+
+    def add(self, planned: PlannedItem) -> None:
+        """Take up one item."""
+        self._groups[planned.item.template_id, planned.sign] += 1
+        line = _Line(
+            planned.item.item_id,
+            planned.sign,
+            planned.action,
+            planned.reason,
+            planned.item.line,
+            planned.cost_key if planned.action is Action.SUBMIT else "",
+        )
+        if self._lines is None:
+            if self._all:
+                self._print([line], None)
+            return
+        self._lines.append(line)
+        if len(self._lines) > (_PRICED_ITEMS if self._all else LISTED_ITEMS):
+            lines, self._lines = self._lines, None
+            if self._all:
+                self._print(lines, None)
+
+    def add_orphan(self, orphan: Orphan) -> None:
+        """Take up one item that is gone from the manifest."""
+        if self._all or len(self._orphans) < _SHOWN:
+            self._orphans.append(orphan)
+        else:
+            self._more_orphans += 1
+
+    def finish(self, cost: Cost | None) -> None:
+        """Print what has waited for its price."""
+        if self._lines is not None:
+            self._print(self._lines, cost)
+        elif not self._all:
+            for (template_id, sign), count in self._groups.items():
+                self._say(f"{sign} {one_line(template_id)}: {plural(count, 'item')}")
+        for orphan in self._orphans:
+            self._print_orphan(orphan)
+        if self._more_orphans:
+            self._say(f"{ORPHAN_SIGN} … and {self._more_orphans:,} more")
+
+    def _print_orphan(self, orphan: Orphan) -> None:
+        files = [asset.path for asset in orphan.assets]
+        if self._as_json:
+            print_json(event="orphan", item_id=orphan.item_id, files=files)
+            return
+        text = f"{ORPHAN_SIGN} {orphan.item_id}: no longer in the manifest"
+        self._say(f"{text} ({one_line(', '.join(files))})")
+
+    def _say(self, text: str) -> None:
+        click.echo(text, err=self._to_stderr)
+
+    def _print(self, lines: Iterable[_Line], cost: Cost | None) -> None:
+        for line in lines:
+            quote = None if cost is None else cost.by_key.get(line.cost_key)
+            units = quote.units if quote and line.cost_key else None
+            if self._as_json:
+                print_json(
+                    event="item",
+                    item_id=line.item_id,
+                    action=str(line.action),
+                    sign=line.sign,
+                    reason=line.reason,
+                    line=line.line,
+                    price=None if units is None else units_number(units),
+                )
+                continue
+            price = "" if units is None else units_text(units)
+            text = f"{line.sign} {line.item_id}: {one_line(line.reason)}"
+            gap = max(2, _WIDTH - len(text) - len(price))
+            self._say(text + (" " * gap + price if price else ""))
+
+
+def print_estimate(
+    estimate: Estimate, *, cu_price: CuPrice | None, to_stderr: bool = False
+) -> None:
+    """Totals, budget and what is left, for a person."""
+    cost = estimate.cost
+    lines: list[str] = []
+    if cost is not None and cost.items:
+        lines = [*_share_lines(cost), "", *cost_lines(estimate, cu_price)]
+    for line in (*lines, total_line(estimate, cu_price)):
+        click.echo(line, err=to_stderr)
+
+
+def cost_lines(estimate: Estimate, cu_price: CuPrice | None) -> Iterator[str]:
+    """What is worth knowing of a price: add-ons, what has none, what is left."""
+    cost = estimate.cost
+    assert cost is not None
+    for name, units in sorted(cost.addons.items()):
+        yield f"of these units, {units_text(units)} are for {one_line(name)}"
+    for problem in cost.problems[:_SHOWN]:
+        yield f"no price: {one_line(problem, 400)}"
+    if estimate.limit is not None:
+        left = _left_of(estimate)
+        text = f"budget: {units_text(estimate.taken)} of {units_text(estimate.limit)}"
+        text += f" units taken, {units_text(left)} left"
+        if cost.units > left:
+            text += ": not everything will be made"
+        yield text
+    if estimate.team_left is not None:
+        text = f"the team has {_money(estimate.team_left, cu_price)} left"
+        if cost.units > estimate.team_left:
+            text += ": not enough for everything"
+        yield text
+
+
+def price_text(cost: Cost, cu_price: CuPrice | None) -> str:
+    """``33 files for 99 units``, with the money in brackets."""
+    text = f"{plural(cost.files, 'file')} for {_money(cost.units, cu_price)}"
+    without = f" and {plural(cost.unpriced, 'item')} without a price"
+    return text + without * bool(cost.unpriced)
+
+
+def total_line(estimate: Estimate, cu_price: CuPrice | None) -> str:
+    """``31 items: 3 to submit, 28 done; 3 files for 9 units``."""
+    plan, cost = estimate.plan, estimate.cost
+    words = (
+        (Action.SUBMIT, "to submit"),
+        (Action.RENAME, "renamed"),
+        (Action.SETTLE, "to settle"),
+        (Action.COLLECT, "to collect"),
+        (Action.FETCH, "to fetch"),
+        (Action.DONE, "done"),
+        (Action.SKIP, "failed for good"),
+    )
+    counts = plan.counts
+    parts = [f"{counts[action]:,} {word}" for action, word in words if counts[action]]
+    text = f"{plural(plan.total, 'item')}: {', '.join(parts) or 'nothing to do'}"
+    if plan.orphan_count:
+        text += f"; {plural(plan.orphan_count, 'orphan')}"
+    if cost is None:
+        return text + "; price not known" * bool(plan.to_submit)
+    return f"{text}; {price_text(cost, cu_price)}" if cost.items else text
+
+
+def _share_lines(cost: Cost) -> Iterator[str]:
+    """Tables by entry and by model where there are several, the dearest first."""
+    for title, shares in (
+        ("by entry of the manifest", cost.by_template),
+        ("by model", cost.by_model),
+    ):
+        # Entries of one item each have been listed one by one.
+        is_listed = shares is cost.by_template and cost.items == len(shares)
+        if len(shares) < 2 or (is_listed and cost.items <= LISTED_ITEMS):  # noqa: PLR2004
+            continue
+        yield ""
+        yield f"{title:<50}{'items':>12}{'units':>17}"
+        ordered = sorted(shares.items(), key=lambda named: -named[1].units)
+        for name, share in ordered[:_SHOWN]:
+            row = f"  {one_line(name, 46):<48}{share.items:>12,}"
+            yield row + f"{units_text(share.units):>17}"
+        rest = ordered[_SHOWN:]
+        if rest:
+            items = sum(share.items for _, share in rest)
+            units = sum((share.units for _, share in rest), Decimal(0))
+            row = f"  {f'… and {len(rest):,} more':<48}{items:>12,}"
+            yield row + f"{units_text(units):>17}"
+
+
+def _left_of(estimate: Estimate) -> Decimal:
+    assert estimate.limit is not None
+    return max(Decimal(0), estimate.limit - estimate.taken)
+
+
+def print_plan_event(estimate: Estimate) -> None:
+    """The last line of ``plan --json``."""
+    plan, cost = estimate.plan, estimate.cost
+    print_json(
+        event="plan",
+        counts={str(action): plan.counts[action] for action in Action},
+        orphans=plan.orphan_count,
+        cost=cost_fields(estimate),
+        unpriced=0 if cost is None else cost.unpriced,
+        problems=[] if cost is None else list(cost.problems),
+    )
+
+
+def cost_fields(estimate: Estimate) -> dict[str, Any]:
+    """The price of a plan as JSON numbers."""
+    cost = estimate.cost
+    left = None if estimate.limit is None else _left_of(estimate)
+    return {
+        "quoted": None if cost is None else units_number(cost.units),
+        "addons": {}
+        if cost is None
+        else {name: units_number(units) for name, units in cost.addons.items()},
+        "files": 0 if cost is None else cost.files,
+        "taken": units_number(estimate.taken),
+        "left": None if left is None else units_number(left),
+        "team_left": None
+        if estimate.team_left is None
+        else units_number(estimate.team_left),
+        "by_model": {}
+        if cost is None
+        else {
+            name: {"items": share.items, "units": units_number(share.units)}
+            for name, share in cost.by_model.items()
+        },
+    }
+
+
+def _money(units: Decimal, cu_price: CuPrice | None) -> str:
+    text = f"{units_text(units)} units"
+    return text if cu_price is None else f"{text} ({cu_price.shown(units)})"

@@ -1,0 +1,120 @@
+"""``plan``: what a run would do, why, and what it costs."""
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+
+import click
+
+from pipeline.cli.money import CuPrice
+from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
+from pipeline.cli.reading import print_faults
+from pipeline.cli.text import printable
+from pipeline.errors import ExitCode, ManifestError, UsageError
+from pipeline.launch import estimate
+from pipeline.planning import PlannedItem, Selection
+from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
+from pipeline.settings import Settings
+from pipeline.wording import parse_units
+
+_FIRST_CONTACT_S = 10.0  # a person waits
+
+
+def plan_command(
+    manifest: Path,
+    *,
+    output: Path | None,
+    emulate: bool,
+    select: tuple[str, ...],
+    limit: int | None,
+    force: bool,
+    allow_outside: bool,
+    as_json: bool,
+    long_form: bool,
+    offline: bool,
+    max_cost: str | None,
+    cu_price: CuPrice | None,
+    out: Path | None,
+    detailed_exitcode: bool,
+) -> ExitCode:
+    """What a run would do to each item, why, and what it costs."""
+    _check_may_be_written(out)
+    listing = PlanListing(as_json=as_json, long_form=long_form)
+    recorder = PlanRecorder()
+    settings = Settings(first_contact_s=_FIRST_CONTACT_S, max_cost=parse_cost(max_cost))
+    selection = Selection(globs=select, limit=limit, force=force)
+
+    def take(planned: PlannedItem) -> None:
+        listing.add(planned)
+        if out is not None:
+            recorder.add(planned)
+
+    try:
+        made = asyncio.run(
+            estimate(
+                manifest,
+                output=output,
+                emulate=emulate,
+                allow_outside=allow_outside,
+                selection=selection,
+                settings=settings,
+                offline=offline,
+                on_item=take,
+                on_orphan=listing.add_orphan,
+            )
+        )
+    except ManifestError as error:
+        if as_json:
+            print_faults(error)
+        raise
+    for note in made.notes:
+        click.echo(f"note: {printable(note)}", err=True)
+    listing.finish(made.cost)
+    if out is not None:
+        if made.cost is None or made.service is None:
+            raise UsageError(
+                "a plan without prices cannot be saved",
+                hint="plan again where the service can be asked",
+            )
+        save_plan(out, made, recorder, made.service)
+    if as_json:
+        print_plan_event(made)
+    else:
+        print_estimate(made, cu_price=cu_price)
+    if detailed_exitcode and made.plan.to_do:
+        return ExitCode.CHANGES_PENDING
+    return ExitCode.OK
+
+
+def _check_may_be_written(out: Path | None) -> None:
+    """Refuse to write over what is no saved plan, such as the manifest.
+
+    Raises:
+        UsageError: Something else is there.
+    """
+    if out is None or not out.exists():
+        return
+    try:
+        read_plan(out)
+    except UsageError as error:
+        raise UsageError(
+            f"--out: {out} is there, and is no saved plan of this version",
+            hint="choose another name, or remove it",
+        ) from error
+
+
+def parse_cost(text: str | None) -> Decimal | None:
+    """The units of ``--max-cost``.
+
+    Raises:
+        UsageError: No number, or below zero.
+    """
+    if text is None:
+        return None
+    units = parse_units(text)
+    if units is None:
+        raise UsageError(
+            f"--max-cost {text!r} is no amount of compute units",
+            hint="write it like 31 or 7.25",
+        )
+    return units

@@ -1,0 +1,93 @@
+"""``prune``: removes the files of items that are gone from the manifest."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from pipeline.cli.reading import print_json
+from pipeline.cli.text import one_line, plural, printable, size
+from pipeline.clock import SystemClock
+from pipeline.connection import offline_catalog
+from pipeline.errors import ExitCode, UsageError
+from pipeline.manifest import load_manifest
+from pipeline.model import load_shipped_model
+from pipeline.orphans import OrphanFile, prune
+from pipeline.output_folder import output_folder
+
+
+def prune_command(
+    manifest: Path,
+    *,
+    output: Path | None,
+    emulate: bool,
+    allow_outside: bool,
+    yes: bool,
+    as_json: bool,
+) -> ExitCode:
+    """List what is gone from the manifest, ask once, and remove its files."""
+    catalog = offline_catalog(SystemClock(), os.environ)
+    models = load_shipped_model if emulate else catalog.find
+    loaded = load_manifest(manifest, allow_outside=allow_outside, models=models)
+    folder = output_folder(loaded, output=output, emulate=emulate)
+
+    options = [] if output is None else ["--output", str(output)]
+    options += ["--emulate"] if emulate else []
+    options += ["--allow-outside"] if allow_outside else []
+    typed = shlex.join(["pipeline", "prune", str(manifest), *options, "--yes"])
+    command = printable(typed)
+
+    def approve(files: Sequence[OrphanFile]) -> None:
+        if yes:
+            return
+        _list(files, to_stderr=True)
+        going = sum(not file.kept for file in files)
+        question = f"remove {plural(going, 'file')} from {folder}"
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError(
+                f"this would {question}, and nobody is there to ask",
+                hint=f"look at the list, then: {command}",
+            )
+        click.confirm(f"{question.capitalize()}?", abort=True, err=True)
+
+    files = prune(loaded, folder, approve)
+    removed = [file for file in files if not file.kept]
+    size_bytes = sum(file.size_bytes for file in removed)
+    if as_json:
+        _print_events(files, size_bytes)
+        return ExitCode.OK
+    if yes or not removed:
+        _list(files, to_stderr=False)
+    said = f"{plural(len(removed), 'file')} removed, {size(size_bytes)}"
+    click.echo(f"{folder}: {said if removed else 'nothing to remove'}")
+    return ExitCode.OK
+
+
+def _list(files: Sequence[OrphanFile], *, to_stderr: bool) -> None:
+    for file in files:
+        what = f"kept, {one_line(file.kept)}" if file.kept else size(file.size_bytes)
+        click.echo(
+            f"- {one_line(file.item_id)}: {one_line(file.path)} ({what})", err=to_stderr
+        )
+
+
+def _print_events(files: Sequence[OrphanFile], size_bytes: int) -> None:
+    for file in files:
+        print_json(
+            event="file",
+            item_id=file.item_id,
+            path=file.path,
+            size_bytes=file.size_bytes,
+            removed=not file.kept,
+            detail=file.kept,
+        )
+    kept = sum(bool(file.kept) for file in files)
+    print_json(
+        event="done",
+        exit_code=0,
+        counts={"removed": len(files) - kept, "kept": kept},
+        size_bytes=size_bytes,
+    )

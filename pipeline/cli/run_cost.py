@@ -1,0 +1,136 @@
+"""The money of a run: agreed to before, accounted for after."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from pipeline.cli.money import CuPrice, units_number, units_text
+from pipeline.cli.options import RunOptions
+from pipeline.cli.plan_view import PlanListing, price_text, print_estimate
+from pipeline.cli.text import one_line, printable
+from pipeline.errors import UsageError
+from pipeline.pricing import Estimate
+from pipeline.running.result import RunResult
+
+_CHANGES_SHOWN = 10
+_ITEMS_NAMED = 5
+
+
+def confirm(estimate: Estimate, options: RunOptions) -> bool:
+    """Show the plan and ask once, where somebody is there and it costs anything.
+
+    Returns:
+        Whether it was shown.
+
+    Raises:
+        UsageError: Nobody is there, and --yes does not say that it is all right.
+        click.Abort: The answer is no.
+    """
+    cost = estimate.cost
+    if options.emulate or options.yes or cost is None:
+        return False
+    if not cost.units and not cost.unpriced:
+        return False
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            f"this would make {price_text(cost, options.cu_price)},"
+            " and nobody is there to ask",
+            hint="add --yes",
+        )
+    for note in estimate.notes:
+        click.echo(f"note: {printable(note)}", err=True)
+    listing = PlanListing(to_stderr=True)
+    for planned in estimate.plan.entries():
+        listing.add(planned)
+    listing.finish(cost)
+    print_estimate(estimate, cu_price=options.cu_price, to_stderr=True)
+    with _interruptible():
+        click.confirm(_question(estimate), abort=True, err=True)
+    return True
+
+
+def _question(estimate: Estimate) -> str:
+    """``Spend 99 units, into output/icons?``, or at most what a budget leaves."""
+    cost = estimate.cost
+    assert cost is not None
+    units, most = cost.units, ""
+    if estimate.limit is not None and (
+        cost.unpriced or units > estimate.limit - estimate.taken
+    ):
+        units, most = max(Decimal(0), estimate.limit - estimate.taken), "at most "
+    more = " and what has no price" * bool(cost.unpriced and not most)
+    return f"Spend {most}{units_text(units)} units{more}, into {estimate.plan.output}?"
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C ends the question, though an event loop has taken the signal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:
+    """What a run has cost, and what the service made of other inputs than asked."""
+    cost = result.cost
+    if cost.charged or cost.quoted or cost.reserved:
+        parts = [f"{units_text(cost.charged)} charged"]
+        if cu_price is not None:
+            parts[0] += f" ({cu_price.shown(cost.charged)})"
+        parts += [f"{units_text(cost.quoted)} quoted"] * bool(cost.quoted)
+        parts += [
+            f"{units_text(units)} of it for {one_line(name)}"
+            for name, units in sorted(cost.addons.items())
+        ]
+        parts += [f"{units_text(cost.refunded)} refunded"] * bool(cost.refunded)
+        parts += [f"{units_text(cost.reserved)} reserved"] * bool(cost.reserved)
+        if cost.left is not None:
+            parts.append(f"{units_text(cost.left)} of the budget left")
+        yield f"  units: {', '.join(parts)}"
+    changes: dict[str, list[str]] = {}
+    for item_id, difference in result.changed_inputs.items():
+        changes.setdefault(difference, []).append(item_id)
+    for difference, item_ids in list(changes.items())[:_CHANGES_SHOWN]:
+        named = ", ".join(map(one_line, item_ids[:_ITEMS_NAMED]))
+        more = f" and {len(item_ids) - _ITEMS_NAMED:,} more"
+        named += more * (len(item_ids) > _ITEMS_NAMED)
+        yield f"  inputs: {one_line(difference, 300)}: {named}"
+    if len(changes) > _CHANGES_SHOWN:
+        yield f"  inputs: … and {len(changes) - _CHANGES_SHOWN:,} other changes"
+
+
+def run_cost_fields(result: RunResult | None, *, charged: Decimal) -> dict[str, Any]:
+    """What a run has cost as JSON numbers.
+
+    Args:
+        result: None for a run that an error ended: then little is known.
+        charged: Units that have been seen to be charged.
+    """
+    if result is None:
+        return {"quoted": None, "charged": units_number(charged)}
+    cost = result.cost
+    return {
+        "quoted": units_number(cost.quoted),
+        "charged": units_number(cost.charged),
+        "addons": {name: units_number(units) for name, units in cost.addons.items()},
+        "refunded": units_number(cost.refunded),
+        "reserved": units_number(cost.reserved),
+        "taken": units_number(cost.taken),
+        "left": _number_or_none(cost.left),
+        "team_left": _number_or_none(cost.team_left),
+    }
+
+
+def _number_or_none(units: Decimal | None) -> int | float | None:
+    return None if units is None else units_number(units)

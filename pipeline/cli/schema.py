@@ -1,0 +1,235 @@
+"""``schema``: what a model takes, as a table, as JSON lines, or for editors."""
+
+import json
+from collections.abc import Sequence
+from textwrap import wrap
+
+import click
+
+from pipeline.cli.models import find_model, known_models, origin_of
+from pipeline.cli.reading import print_json
+from pipeline.cli.text import one_line, plural
+from pipeline.errors import ExitCode, UsageError
+from pipeline.manifest.json_schema import manifest_schema
+from pipeline.model import InputSchema, ModelSchema, RequiredRules
+from pipeline.wording import plain, shown, suggestion
+
+WIDTH = 80
+_GAP = "  "
+_NARROWEST = 5
+_CELL_CHARS = 2_000
+_HEADING = ("input", "type", "required", "default", "allowed", "price")
+_ANY = {
+    "string": "any text",
+    "number": "any number",
+    "model": "any model id",
+    "inputs_array": "groups of inputs",
+}
+_PRICE = {True: "yes", False: "no", None: "-"}
+
+
+def schema_command(
+    model_id: str | None, *, as_json_schema: bool, offline: bool, as_json: bool
+) -> ExitCode:
+    """The inputs of one model, or the models whose inputs are known."""
+    if as_json_schema and as_json:
+        raise UsageError(
+            "--json-schema and --json do not go together",
+            hint="choose one of the two",
+        )
+    models = [*known_models()]
+    if model_id is not None:
+        models = [_model(model_id, offline=offline)]
+    if as_json_schema:
+        click.echo(json.dumps(manifest_schema(models), indent=2))
+    elif as_json:
+        _print_events(models, one=model_id is not None)
+    elif model_id is None:
+        for line in lay_out([(m.model_id, one_line(m.name)) for m in models], WIDTH):
+            click.echo(line)
+    else:
+        _print_table(models[0])
+    return ExitCode.OK
+
+
+def _model(model_id: str, *, offline: bool) -> ModelSchema:
+    model = find_model(model_id, offline=offline)
+    if model is None:
+        raise UsageError(
+            f"the inputs of {one_line(model_id)} are not known here",
+            hint=suggestion(model_id, [known.model_id for known in known_models()]),
+        )
+    return model
+
+
+# --- JSON lines ---------------------------------------------------------------
+
+
+def _print_events(models: Sequence[ModelSchema], *, one: bool) -> None:
+    if not one:
+        for model in models:
+            print_json(
+                event="model",
+                model_id=model.model_id,
+                name=model.name,
+                source=model.source,
+            )
+        print_json(event="schema", models=len(models))
+        return
+    for model in models:
+        for schema in model.inputs.values():
+            _print_input(schema)
+        print_json(
+            event="schema",
+            model_id=model.model_id,
+            name=model.name,
+            source=model.source,
+            origin=origin_of(model),
+            inputs=len(model.inputs),
+        )
+
+
+def _print_input(schema: InputSchema) -> None:
+    print_json(
+        event="input",
+        name=schema.name,
+        type=schema.type,
+        required=schema.required,
+        required_if=[*_rules(schema.required_rules)],
+        default=schema.default if schema.has_default else None,
+        allowed=[*schema.allowed_values],
+        min=schema.minimum,
+        max=schema.maximum,
+        step=schema.step,
+        min_length=schema.min_length,
+        max_length=schema.max_length,
+        kind=schema.kind,
+        max_size_bytes=schema.max_size_bytes,
+        cost_impact=schema.cost_impact,
+    )
+
+
+# --- the table ----------------------------------------------------------------
+
+
+def _print_table(model: ModelSchema) -> None:
+    words = f"{model.model_id}: {model.name}, {plural(len(model.inputs), 'input')}"
+    click.echo(f"{one_line(words)}; {origin_of(model)}")
+    click.echo()
+    rows = [_HEADING, *(_row(schema) for schema in model.inputs.values())]
+    for line in lay_out(rows, WIDTH):
+        click.echo(line)
+
+
+def _row(schema: InputSchema) -> tuple[str, ...]:
+    cells = (
+        schema.name,
+        schema.type,
+        required_words(schema),
+        shown(schema.default).strip("'") if schema.has_default else "-",
+        allowed_words(schema),
+        _PRICE[schema.cost_impact],
+    )
+    return tuple(one_line(cell, _CELL_CHARS) for cell in cells)
+
+
+def required_words(schema: InputSchema) -> str:
+    """``always``, ``no``, or when it is required: ``if 'images' is given``."""
+    if schema.required:
+        return "always"
+    return "; ".join(_rules(schema.required_rules)) or "no"
+
+
+def _rules(rules: RequiredRules) -> list[str]:
+    """Each is enough by itself."""
+    found = [f"if '{name}' is given" for name in rules.if_defined]
+    if rules.if_not_defined:
+        names = " nor ".join(f"'{name}'" for name in rules.if_not_defined)
+        neither = "neither " if len(rules.if_not_defined) > 1 else ""
+        found.append(f"if {neither}{names} is {'' if neither else 'not '}given")
+    parts = [
+        f"'{name}' is {' or '.join(map(shown, values))}"
+        for name, values in rules.conditional
+    ]
+    if rules.match_all and parts:
+        return [*found, f"if {' and '.join(parts)}"]
+    return [*found, *(f"if {part}" for part in parts)]
+
+
+def allowed_words(schema: InputSchema) -> str:
+    """What values an input takes: all of them, or their limits."""
+    words: list[str] = []
+    if schema.kind:
+        words.append(f"{schema.kind} files")
+    if schema.max_size_bytes is not None:
+        words.append(f"each at most {_size(schema.max_size_bytes)}")
+    if schema.allowed_values:
+        words += map(plain, schema.allowed_values)
+    elif schema.element_type == "boolean":
+        words += ["true", "false"]
+    words += _range(schema)
+    if limits := _between(schema.min_length, schema.max_length):
+        noun = " character" if schema.type == "string" else " value"
+        noun += "" if limits.endswith(" 1") else "s"
+        words.append(limits + ("" if schema.is_file else noun))
+    return ", ".join(words) or _ANY[schema.element_type]
+
+
+def _range(schema: InputSchema) -> list[str]:
+    words: list[str] = []
+    if limits := _between(schema.minimum, schema.maximum):
+        words.append(limits)
+    if schema.step == 1:
+        words.append("whole")
+    elif schema.step:
+        words.append(f"in steps of {schema.step:.15g}")
+    return words
+
+
+def _between(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"{low:.15g} to {high:.15g}"
+    if high is not None:
+        return f"at most {high:.15g}"
+    return "" if low is None else f"at least {low:.15g}"
+
+
+def _size(size_bytes: int) -> str:
+    """In the largest unit that divides it."""
+    units = {"MiB": 1 << 20, "MB": 10**6, "KiB": 1 << 10, "kB": 10**3}
+    for unit, unit_bytes in units.items():
+        if size_bytes and not size_bytes % unit_bytes:
+            return f"{size_bytes // unit_bytes:,} {unit}"
+    return f"{size_bytes:,} bytes"
+
+
+def lay_out(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Rows of cells → lines; cells are wrapped so that each line fits.
+
+    Args:
+        rows: At least one, all of the same length.
+        width: Characters of a line, enough for every column's narrowest.
+
+    Returns:
+        At least one line a row; none ends with a blank.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    room = width - len(_GAP) * (len(widths) - 1)
+    while sum(widths) > room and max(widths) > _NARROWEST:
+        # The widest column gives way, a character at a time.
+        widths[widths.index(max(widths))] -= 1
+    return [line for row in rows for line in _lines(row, widths)]
+
+
+def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    cells = [
+        wrap(cell, width, break_on_hyphens=False) or [""]
+        for cell, width in zip(row, widths, strict=True)
+    ]
+    return [
+        _GAP.join(
+            (cell[index] if index < len(cell) else "").ljust(width)
+            for cell, width in zip(cells, widths, strict=True)
+        ).rstrip()
+        for index in range(max(map(len, cells)))
+    ]

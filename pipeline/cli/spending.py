@@ -1,0 +1,242 @@
+"""``spend``: what the ledgers say has been paid, as a table or as JSON lines."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from textwrap import wrap
+
+import click
+
+from pipeline.cli.money import CuPrice, units_number, units_text
+from pipeline.cli.reading import print_json
+from pipeline.cli.text import one_line, plural, printable
+from pipeline.errors import PRECEDENCE, ExitCode, PipelineError, RunError, UsageError
+from pipeline.output_folder import OUTPUT_ROOT
+from pipeline.spending import (
+    Kind,
+    Line,
+    Spending,
+    Spent,
+    find_outputs,
+    merged,
+    read_spent,
+)
+
+WIDTH = 80
+_GAP = "  "
+_DECIMALS = (4, 2)  # of a unit, at most; fewer where four do not fit
+_HEADINGS = ("jobs", "quoted", "reserved", "charged", "refunded", "net")
+_CHARGED = _HEADINGS.index("charged")
+_NARROWEST = 12  # of the column of keys
+
+_Row = tuple[str, Sequence[str]]
+
+
+def spend_command(
+    outputs: tuple[Path, ...], *, cu_price: CuPrice | None, as_json: bool
+) -> ExitCode:
+    """Sum what is in the ledgers; those that cannot be read are told of and skipped."""
+    real: list[Spent] = []
+    emulated: list[Spent] = []
+    errors: list[PipelineError] = []
+    left_out = 0
+    for folder, is_named in _folders(outputs).items():
+        try:
+            found = read_spent(folder)
+        except RunError as error:
+            errors.append(error)
+            continue
+        if not found.emulated:
+            real.append(found)
+        elif is_named:
+            emulated.append(found)
+        else:
+            left_out += 1
+    _tell(errors, left_out)
+    if emulated:
+        _show(emulated, cu_price, as_json=as_json, emulated=True)
+    if real or not emulated:
+        if emulated and not as_json:
+            click.echo()
+        _show(real, cu_price, as_json=as_json, emulated=False, unread=len(errors))
+    codes = {error.exit_code for error in errors}
+    return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)
+
+
+def _folders(outputs: Sequence[Path]) -> dict[Path, bool]:
+    """Every output folder once, and whether it was given by name.
+
+    Raises:
+        UsageError: There is nothing to sum in a folder that was given.
+    """
+    roots = outputs or ([OUTPUT_ROOT] if OUTPUT_ROOT.is_dir() else [])
+    named = {root.resolve() for root in outputs}
+    found: dict[Path, Path] = {}
+    for root in roots:
+        below = find_outputs(root)
+        if not below and outputs:
+            raise UsageError(
+                f"{root} is no output folder, and has none below it",
+                hint="name a folder with a ledger.sqlite3, such as output/icons",
+            )
+        for folder in below:
+            found.setdefault(folder.resolve(), folder)
+    return {folder: real in named for real, folder in found.items()}
+
+
+def _tell(errors: Sequence[PipelineError], left_out: int) -> None:
+    for error in errors:
+        hint = f"; {error.hint}" if error.hint else ""
+        click.echo(printable(f"not summed: {error.message}{hint}"), err=True)
+    if left_out:
+        click.echo(
+            f"left out: {plural(left_out, 'emulated output folder')}, where nothing"
+            " was paid; name one to see it",
+            err=True,
+        )
+
+
+def _show(
+    spent: Sequence[Spent],
+    price: CuPrice | None,
+    *,
+    as_json: bool,
+    emulated: bool,
+    unread: int = 0,
+) -> None:
+    whole = merged(one.spending for one in spent)
+    if as_json:
+        for kind in (Kind.MONTH, Kind.MODEL, Kind.MANIFEST):
+            for line in whole.lines(kind):
+                _print_line(line, price, emulated=emulated)
+        total = Line(kind=Kind.TOTAL, key="", units=whole.total)
+        _print_line(total, price, emulated=emulated, ledgers=len(spent), unread=unread)
+        return
+    if emulated:
+        click.echo("EMULATED: nothing of this was really paid")
+    if not whole.total.jobs:
+        click.echo("nothing has been spent")
+        return
+    for text in table(whole, price):
+        click.echo(text)
+    if whole.total.reserved:
+        click.echo("\nreserved: may have been taken; what it cost is not known yet")
+
+
+def _print_line(line: Line, price: CuPrice | None, **more: object) -> None:
+    units = line.units
+    fields: dict[str, object] = {
+        "by": str(line.kind),
+        "key": line.key,
+        "jobs": units.jobs,
+        "quoted": units_number(units.quoted),
+        "reserved": units_number(units.reserved),
+        "charged": units_number(units.charged),
+        "addons": {
+            name: units_number(taken) for name, taken in sorted(units.addons.items())
+        },
+        "refunded": units_number(units.refunded),
+        "net": units_number(units.net),
+    }
+    if price is not None:
+        fields["money"] = units_number(price.amount_of(units.net))
+        fields["currency"] = price.currency
+    print_json(event="spend", **fields, **more)
+
+
+# --- the table ----------------------------------------------------------------
+
+
+def table(spending: Spending, price: CuPrice | None) -> list[str]:
+    """Months, models and manifests, then the total; no line is over 80 wide.
+
+    Money, where there is a price, is that of the net.
+    """
+    headings = list(_HEADINGS)
+    if price is not None:
+        headings.append(price.currency or "money")
+    for decimals in _DECIMALS:
+        sections = _sections(spending, price, decimals)
+        rows = [row for _, group in sections for row in group]
+        widths = [
+            max(len(heading), *(len(cells[index]) for _, cells in rows))
+            for index, heading in enumerate(headings)
+        ]
+        room = WIDTH - sum(widths) - len(_GAP) * len(widths)
+        if room >= _NARROWEST:
+            break
+    else:
+        return _listed(sections, headings)
+    key_width = min(room, max(len(key) for key, _ in rows))
+    lines: list[str] = []
+    for title, group in sections:
+        if not lines:
+            lines += _cells((title, headings), key_width, widths)
+        else:
+            lines += ["", title] if title else [""]
+        for row in group:
+            lines += _cells(row, key_width, widths)
+    return lines
+
+
+def _sections(
+    spending: Spending, price: CuPrice | None, decimals: int
+) -> list[tuple[str, list[_Row]]]:
+    """The rows under each title; the total's is ""."""
+    sections = [
+        (
+            str(kind),
+            [
+                row
+                for line in spending.lines(kind)
+                for row in _rows(line, price, decimals)
+            ],
+        )
+        for kind in (Kind.MONTH, Kind.MODEL, Kind.MANIFEST)
+    ]
+    total = Line(kind=Kind.TOTAL, key="total", units=spending.total)
+    return [*sections, ("", [*_rows(total, price, decimals)])]
+
+
+def _rows(line: Line, price: CuPrice | None, decimals: int) -> Iterator[_Row]:
+    units = line.units
+    numbers = (units.quoted, units.reserved, units.charged, units.refunded, units.net)
+    cells = [f"{units.jobs:,}"]
+    cells += [units_text(number, decimals=decimals) for number in numbers]
+    if price is not None:
+        cells.append(price.digits_of(units.net))
+    yield one_line(line.key, WIDTH), cells
+    for name, taken in sorted(units.addons.items()):
+        if taken:
+            blank = [""] * len(cells)
+            blank[_CHARGED] = units_text(taken, decimals=decimals)
+            yield f"  {one_line(name, WIDTH - 2)}", blank
+
+
+def _cells(row: _Row, key_width: int, widths: Sequence[int]) -> Iterator[str]:
+    key, cells = row
+    if len(key) > key_width:  # a line of its own, rather than a part of it
+        yield key
+        key = ""
+    numbers = (cell.rjust(width) for cell, width in zip(cells, widths, strict=False))
+    yield _GAP.join((key.ljust(key_width), *numbers)).rstrip()
+
+
+def _listed(
+    sections: Sequence[tuple[str, Sequence[_Row]]], headings: Sequence[str]
+) -> list[str]:
+    """Numbers too long for columns: each with its name, wrapped."""
+    lines: list[str] = []
+    for title, group in sections:
+        lines += ["", title] if lines and title else ([title] if title else [""])
+        for key, cells in group:
+            said = (
+                f"{heading}\N{NO-BREAK SPACE}{cell}"
+                for heading, cell in zip(headings, cells, strict=True)
+                if cell
+            )
+            words = wrap(_GAP.join(said), WIDTH - 4, break_on_hyphens=False)
+            lines += [
+                key,
+                *(f"    {text}".replace("\N{NO-BREAK SPACE}", " ") for text in words),
+            ]
+    return lines

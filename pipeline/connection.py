@@ -1,0 +1,202 @@
+"""Connection: credentials → the service and its CDN, opened when first needed.
+
+What needs nothing from the service opens nothing: no session, no emulator.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import anyio.from_thread
+
+from pipeline.api.interface import FileTransfer, GenerationApi
+from pipeline.api.retry import retry_free
+from pipeline.catalog import ModelCache, ModelCatalog, cache_folder
+from pipeline.clock import Clock
+from pipeline.errors import Unavailable, UsageError
+from pipeline.settings import (
+    EMULATOR_NAME,
+    Credentials,
+    Service,
+    Settings,
+    find_credentials,
+    load_dotenv,
+    load_keyring,
+)
+
+EMULATOR_STATE_NAME = "emulator.jsonl"
+
+
+def service_of(
+    environment: Mapping[str, str],
+    *,
+    emulate: bool,
+    credentials: Credentials | None = None,
+) -> tuple[Service, Credentials | None]:
+    """Which service to use, and the credentials for it; None for the emulator.
+
+    Args:
+        environment: Of the process, read when no credentials are given.
+        emulate: Whether to use the emulator.
+        credentials: Given by the caller, or None.
+
+    Raises:
+        UsageError: No credentials, or a base URL that is not safe.
+    """
+    if emulate:
+        return Service(base_url=EMULATOR_NAME, project_id=""), None
+    credentials = credentials or find_credentials(
+        environment, load_dotenv(Path()), load_keyring
+    )
+    service = Service(base_url=credentials.base_url, project_id=credentials.project_id)
+    return service, credentials
+
+
+class Connection:
+    """The service and its CDN; an async context manager that opens nothing itself.
+
+    Args:
+        credentials: Who we are; None for the emulator, which is then started here.
+        settings: Rate and timeouts.
+        clock: Whose time is spent.
+        service: Which service the credentials are for.
+        offline: Never to be opened: models are known from the cache or the package.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials | None,
+        settings: Settings,
+        clock: Clock,
+        *,
+        service: Service,
+        offline: bool = False,
+    ) -> None:
+        self._credentials = credentials
+        self._settings = settings
+        self._clock = clock
+        self._stack = AsyncExitStack()
+        self._opened: tuple[GenerationApi, FileTransfer] | None = None
+        if service.base_url == EMULATOR_NAME:
+            self.catalog = _catalog_of_emulator(clock)
+        else:
+            self.catalog = ModelCatalog(
+                read=None if offline else self._read_model,
+                cache=ModelCache(cache_folder(), service),
+                now=clock.utc_now,
+            )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    async def open(
+        self, emulator_state: Path | None = None
+    ) -> tuple[GenerationApi, FileTransfer]:
+        """The service and its CDN, the same ones each time.
+
+        Args:
+            emulator_state: Where the emulator keeps its books, if it is started.
+        """
+        if self._opened is None:
+            from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - aiohttp, 250 ms
+            from pipeline.api.client import HttpApi  # noqa: PLC0415
+
+            credentials = self._credentials
+            if credentials is None:
+                credentials = await self._start_emulator(emulator_state)
+            self._opened = (
+                await self._stack.enter_async_context(
+                    HttpApi(credentials, self._settings, self._clock)
+                ),
+                await self._stack.enter_async_context(
+                    HttpTransfer(self._settings, loopback=credentials.is_loopback)
+                ),
+            )
+        return self._opened
+
+    def _read_model(self, model_id: str) -> Mapping[str, Any] | None:
+        """Ask the service, from a thread that this event loop has started.
+
+        Raises:
+            Unavailable: It does not answer, or the loop itself asks in mid-run.
+        """
+        if _is_on_event_loop():
+            raise Unavailable("a run under way does not ask for tables")
+        return anyio.from_thread.run(self._read_model_here, model_id)
+
+    async def _read_model_here(self, model_id: str) -> Mapping[str, Any] | None:
+        api, _ = await self.open()
+        return await retry_free(
+            lambda: api.find_model(model_id),
+            clock=self._clock,
+            deadline_s=self._settings.model_deadline_s,
+        )
+
+    async def _start_emulator(self, state: Path | None) -> Credentials:
+        from pipeline.emulator.server import Emulator  # noqa: PLC0415 - aiohttp
+
+        emulator = await self._stack.enter_async_context(
+            Emulator(clock=self._clock, state_file=state)
+        )
+        return Credentials(
+            key="emulated",
+            secret="emulated",  # noqa: S106 - the emulator takes any
+            base_url=emulator.base_url,
+        )
+
+
+@asynccontextmanager
+async def connected(
+    credentials: Credentials | None, settings: Settings, clock: Clock, output: Path
+) -> AsyncIterator[tuple[GenerationApi, FileTransfer]]:
+    """The service and its CDN; the emulator's, started here, without credentials."""
+    service = Service(base_url=credentials.base_url if credentials else EMULATOR_NAME)
+    async with Connection(credentials, settings, clock, service=service) as connection:
+        yield await connection.open(output / EMULATOR_STATE_NAME)
+
+
+def offline_catalog(clock: Clock, environment: Mapping[str, str]) -> ModelCatalog:
+    """What is known of models without asking: cached for these credentials, or shipped.
+
+    Args:
+        clock: To tell how old a cached table is.
+        environment: Of the process: it names the service.
+    """
+    try:
+        service, _ = service_of(environment, emulate=False)
+    except UsageError:
+        return ModelCatalog(read=None, cache=None, now=clock.utc_now)
+    cache = ModelCache(cache_folder(), service)
+    return ModelCatalog(read=None, cache=cache, now=clock.utc_now)
+
+
+def _is_on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _catalog_of_emulator(clock: Clock) -> ModelCatalog:
+    """What the emulator would answer, without starting it."""
+    from pipeline.emulator.model_records import load_models  # noqa: PLC0415
+    from pipeline.emulator.profile import EmulatorProfile  # noqa: PLC0415
+
+    models = load_models(EmulatorProfile())
+
+    def read(model_id: str) -> Mapping[str, Any] | None:
+        return models[model_id].record if model_id in models else None
+
+    return ModelCatalog(read=read, cache=None, now=clock.utc_now)

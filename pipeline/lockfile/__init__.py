@@ -1,0 +1,18 @@
+"""The lock file: Jobs ↔ ``<manifest>.lock``, which is committed with the manifest.
+
+A checkout without outputs knows from it what is paid for. The text is YAML, but read
+line by line, so that a million items need no million records. To reconcile it with a
+ledger is left to the caller.
+"""
+
+from pipeline.lockfile.reading import LockHeader, read_lock
+from pipeline.lockfile.writing import keep_details, lock_path, render_lock, write_lock
+
+__all__ = [
+    "LockHeader",
+    "keep_details",
+    "lock_path",
+    "read_lock",
+    "render_lock",
+    "write_lock",
+]

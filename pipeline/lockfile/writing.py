@@ -1,0 +1,226 @@
+"""Jobs → the text of a lock file, and the file, written only when it changes.
+
+The order of keys serves merges: git takes up to three lines that two blocks share
+into a conflict, but none at its end. So no four lines in a row are the same for two
+items (of different requests, or derived seeds), and a block ends with one that is its
+own: a conflict has whole blocks on either side.
+"""
+
+import logging
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.atomic_file import FILE_MODE, sync_folders
+from pipeline.errors import OutputError
+from pipeline.job import Asset, Job
+from pipeline.lockfile.values import (
+    ASSET_KEYS,
+    END,
+    ITEM_KEYS,
+    LOCK_VERSION,
+    UNITS,
+    Keys,
+    Wrong,
+    check_index,
+    read_remote_id,
+    read_value,
+    render_scalar,
+    show,
+)
+
+logger = logging.getLogger(__name__)
+
+LOCK_SUFFIX = ".lock"  # after the whole name of the manifest
+
+_NOTE = "# Made by pipeline: what is paid for. Commit it together with the manifest."
+
+
+def lock_path(manifest_path: Path) -> Path:
+    """Where the lock file of a manifest is: ``icons.yaml`` → ``icons.yaml.lock``."""
+    return manifest_path.with_name(manifest_path.name + LOCK_SUFFIX)
+
+
+def render_lock(
+    jobs: Iterable[Job], *, base_url: str, project_id: str
+) -> Iterator[str]:
+    """The text of a lock file, in pieces; every line ends with a line feed.
+
+    A job that the reader would refuse (from a forged sidecar, say) is left out with
+    a warning, so that what is written can be read.
+
+    Args:
+        jobs: One an item, each with its ``remote_id``, sorted by item id.
+        base_url: Of the service that has the jobs.
+        project_id: Likewise; may be "".
+    """
+    yield (
+        f"{_NOTE}\nlock: {LOCK_VERSION}\nservice: {render_scalar(base_url)}\n"
+        f"project: {render_scalar(project_id)}\nitems:\n\n"
+    )
+    for job in jobs:
+        try:
+            yield "".join(_render_job(job)) + "\n"
+        except Wrong as wrong:
+            logger.warning(
+                "item %s is left out of the lock file: %s", show(job.item_id), wrong
+            )
+    yield f"{END}\n"
+
+
+def keep_details(jobs: Iterable[Job], locked: Iterator[Job]) -> Iterator[Job]:
+    """The jobs, those without files with what a lock says of the same job's files.
+
+    A ledger that learned of a job from a lock does not know its files until they are
+    fetched; they shall not vanish from the lock meanwhile.
+
+    Args:
+        jobs: Sorted by item id.
+        locked: From the lock, sorted too (else some are missed); read as needed.
+    """
+    kept: Job | None = None
+    for job in jobs:
+        if not job.assets:
+            while kept is None or kept.item_id < job.item_id:
+                kept = next(locked, None)
+                if kept is None:
+                    break
+        is_same = kept is not None and (
+            (kept.item_id, kept.remote_id) == (job.item_id, job.remote_id)
+        )
+        if job.assets or kept is None or not is_same:
+            yield job
+        else:
+            remote_assets = job.remote_assets or kept.remote_assets
+            yield replace(job, assets=kept.assets, remote_assets=remote_assets)
+
+
+def write_lock(
+    path: Path, jobs: Iterable[Job], *, base_url: str, project_id: str
+) -> bool:
+    """Write a lock file, whole or not at all; blocking.
+
+    What is there already is left untouched, and no file is made for no jobs. A link
+    is replaced, never followed. Jobs that an earlier lock alone knows are lost: let
+    the ledger learn them first.
+
+    Args:
+        path: See :func:`lock_path`.
+        jobs: As for :func:`render_lock`.
+        base_url: Likewise.
+        project_id: Likewise.
+
+    Returns:
+        Whether something was written.
+
+    Raises:
+        OutputError: The disk is full, or the folder is not writable.
+    """
+    remaining = iter(jobs)
+    first = next(remaining, None)
+    if first is None and not path.exists():
+        return False
+    every = remaining if first is None else chain([first], remaining)
+    chunks = render_lock(every, base_url=base_url, project_id=project_id)
+    try:
+        return _write_changed(path, (chunk.encode() for chunk in chunks))
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}",
+            hint="free some space or make its folder writable, then run again",
+        ) from error
+
+
+def _write_changed(path: Path, chunks: Iterator[bytes]) -> bool:
+    with ExitStack() as stack:
+        before: BinaryIO | None = None
+        if path.is_file() and not path.is_symlink():
+            before = stack.enter_context(path.open("rb"))
+        same_bytes = 0
+        for chunk in chunks:
+            if before is None or before.read(len(chunk)) != chunk:
+                break
+            same_bytes += len(chunk)
+        else:
+            if before is not None and not before.read(1):
+                return False
+            chunk = b""
+        partial = path.with_name(f".{secrets.token_hex(8)}{LOCK_SUFFIX}.tmp")
+        try:
+            _write_new(partial, before, same_bytes, chain([chunk], chunks))
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    sync_folders([path])
+    return True
+
+
+def _write_new(
+    partial: Path, before: BinaryIO | None, same_bytes: int, rest: Iterator[bytes]
+) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(partial, flags, FILE_MODE), "wb") as file:
+        if before is not None:
+            before.seek(0)
+            while same_bytes and (head := before.read(min(same_bytes, 1 << 20))):
+                file.write(head)
+                same_bytes -= len(head)
+        for chunk in rest:
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _render_job(job: Job) -> Iterator[str]:
+    yield from _render_values("", _item_values(job), ITEM_KEYS)
+    if job.assets:
+        yield "  assets:\n"
+        before = 0
+        for asset in job.assets:
+            yield from _render_values("  ", _asset_values(asset, before), ASSET_KEYS)
+            before = check_index(before, asset.output_index)
+    if job.remote_assets not in {(), tuple(asset.asset_id for asset in job.assets)}:
+        yield "  job_asset_ids:\n"
+        for asset_id in job.remote_assets:
+            yield f"  - {render_scalar(read_remote_id(asset_id))}\n"
+
+
+def _render_values(
+    indent: str, values: Iterator[tuple[str, object]], keys: "Keys"
+) -> Iterator[str]:
+    mark = "- "
+    for key, value in values:
+        if value is not None:
+            read_value(keys, key, value)
+            yield f"{indent}{mark}{key}: {render_scalar(value)}\n"
+            mark = "  "
+
+
+def _item_values(job: Job) -> Iterator[tuple[str, object]]:
+    # What two items may share stands apart: see the head of this module.
+    yield "id", job.item_id
+    yield "model", job.model_id
+    yield "job_key", job.job_key
+    yield "request_key", job.request_key
+    yield "derived_seed" if job.derived_seed else "seed", job.seed
+    cost = None if job.charged is None else f"{job.charged:f}"
+    yield "cost", cost if cost and UNITS.fullmatch(cost) else None
+    yield "job", job.remote_id or ""
+
+
+def _asset_values(asset: Asset, before: int) -> Iterator[tuple[str, object]]:
+    yield "id", asset.asset_id
+    yield "media_type", asset.media_type
+    yield "width_px", asset.width_px
+    yield "height_px", asset.height_px
+    yield "sha256", asset.sha256
+    yield "size_bytes", asset.size_bytes
+    is_next = asset.output_index == before + 1
+    yield "output_index", None if is_next else asset.output_index
+    yield "path", asset.path

@@ -1,0 +1,427 @@
+"""The manifest's shape → a JSON Schema (draft 2020-12) for editors. Pure.
+
+Whatever ``validate`` accepts fits the schema. The reverse does not hold: what depends
+on other files, on variables or on how ids work out is left to ``validate``.
+"""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from pipeline.job import JsonValue
+from pipeline.manifest.item_schema import MAX_AXES, MAX_MATRIX_ENTRIES
+from pipeline.manifest.node_reader import VARIABLE_NAME
+from pipeline.model import InputSchema, ModelSchema
+
+Schema = dict[str, JsonValue]
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_VARIABLE = r"\$\{[^{}$\n]+\}"
+# A value that is one variable takes the variable's type.
+_IS_VARIABLE: Schema = {"type": "string", "pattern": f"^{_VARIABLE}$"}
+# A text with a dollar in it may become any other text.
+_HAS_DOLLAR: Schema = {"type": "string", "pattern": r"\$"}
+_ANY: list[JsonValue] = ["string", "number", "boolean", "array", "object"]
+
+_NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?$"
+_MODEL_ID = rf"^(?:[^\s/?#%]|{_VARIABLE})+$"
+# No part between slashes is empty or begins or ends with a dot.
+_ID_PART = rf"(?:[A-Za-z0-9_-]|{_VARIABLE})(?:\.*(?:[A-Za-z0-9_-]|{_VARIABLE}))*"
+_ID = rf"^{_ID_PART}(?:/{_ID_PART})*$"
+_ROWS = r"\.(?:[cC][sS][vV]|[jJ][sS][oO][nN][lL]|[nN][dD][jJ][sS][oO][nN])$|\$"
+_REFERENCE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+_FILE = (
+    rf"^(?:asset_[^\s/?#%]+|ref:{_REFERENCE_NAME}"
+    r"|(?:file|item):[\s\S]+)$|\$"
+)
+_AMOUNT = r"^\s*\+?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*$"
+_NO_DRY_RUN = r"^(?![dD][rR][yY][rR][uU][nN]$)"
+
+
+def manifest_schema(models: Sequence[ModelSchema]) -> Schema:
+    """The JSON Schema of a manifest.
+
+    Args:
+        models: Whose inputs are completed and checked, wherever the manifest or an
+            item names one of them; the inputs of any other model stay open.
+    """
+    defs: Schema = {"scalar": _scalar(), "vars": _variables(), "item": _item(models)}
+    for model in models:
+        defs[f"{model.model_id}.params"] = _params_of(model)
+        defs[f"{model.model_id}.item"] = _item_of(model)
+    rules: list[JsonValue] = [_items_need_models()]
+    rules += [_rule_of(model) for model in models]
+    return {
+        "$schema": DIALECT,
+        "title": "Manifest of scenario-pipeline",
+        "description": "Which assets are wanted, and how they are made.",
+        "type": "object",
+        "properties": _top_keys(models),
+        "required": ["version", "items"],
+        "additionalProperties": False,
+        "allOf": rules,
+        "$defs": defs,
+    }
+
+
+# --- the keys -----------------------------------------------------------------
+
+
+def _top_keys(models: Sequence[ModelSchema]) -> Schema:
+    return {
+        "version": {"description": "Of this format: 1.", "const": 1},
+        "name": {
+            "description": "Names the output folder; by default the file's own name.",
+            "type": "string",
+            "pattern": _NAME,
+            "patternErrorMessage": "1 to 64 letters, digits, '.', '_' or '-'",
+        },
+        "model": _model_id("The model of every item that names none itself.", models),
+        "params": _open_params("Inputs of the model, for every item; its own win."),
+        "references": {
+            "description": "Names for files, relative to the manifest, and for "
+            "assets that the service has: `ref:NAME` under params.",
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": f"^{_REFERENCE_NAME}$"},
+            "additionalProperties": {"type": "string", "minLength": 1},
+        },
+        "vars": {"description": "Variables of every item.", "$ref": "#/$defs/vars"},
+        "max_cost": {
+            "description": "Compute units that this manifest may cost in all.",
+            "anyOf": [
+                {"type": "number", "minimum": 0},
+                {"type": "string", "pattern": _AMOUNT},
+            ],
+        },
+        "items": {
+            "description": "What is wanted; each entry makes one item, or as many "
+            "as its matrix and rows say.",
+            "type": "array",
+            "minItems": 1,
+            "items": {"$ref": "#/$defs/item"},
+        },
+    }
+
+
+def _item(models: Sequence[ModelSchema]) -> Schema:
+    own_model: list[JsonValue] = [
+        {
+            "if": _has_model(model),
+            "then": {"$ref": _pointer("$defs", f"{model.model_id}.item")},
+        }
+        for model in models
+    ]
+    return {
+        "type": "object",
+        "properties": _item_keys(models),
+        "required": ["id"],
+        "additionalProperties": False,
+        "allOf": [_one_prompt(), *own_model],
+    }
+
+
+def _item_keys(models: Sequence[ModelSchema]) -> Schema:
+    return {
+        "id": {
+            "description": "Names the files; a slash makes a folder. Unique, without "
+            "regard to case. With a matrix or rows it holds their variables.",
+            "type": "string",
+            "pattern": _ID,
+            "patternErrorMessage": "letters, digits, '.', '_', '-', and '/' for "
+            "folders; no part begins or ends with '.'",
+        },
+        "prompt": {
+            "description": "What the asset shows: the input `prompt` of the model.",
+            "type": _ANY,
+            "pattern": r"\S",
+        },
+        "params": {
+            **_open_params("Inputs of the model, by the service's own names."),
+            "additionalProperties": {
+                "if": {"type": "null"},
+                "then": {
+                    "type": "string",
+                    "errorMessage": "leave the input out to get the model's default",
+                },
+            },
+        },
+        "matrix": _matrix(),
+        "rows": {
+            "description": "A .csv, .jsonl or .ndjson file, relative to the manifest: "
+            "one item for each row, every column a variable.",
+            "type": "string",
+            "pattern": _ROWS,
+            "patternErrorMessage": "a .csv, .jsonl or .ndjson file",
+        },
+        "vars": {
+            "description": "Variables of this item; they win over the top level's.",
+            "$ref": "#/$defs/vars",
+        },
+        "model": _model_id("Another model for this item.", models),
+    }
+
+
+def _model_id(description: str, models: Sequence[ModelSchema]) -> Schema:
+    known: list[JsonValue] = [model.model_id for model in models]
+    free: Schema = {"type": "string", "pattern": _MODEL_ID}
+    # The ids are there to be completed; any other is the service's business.
+    return {"description": description, "anyOf": [{"enum": known}, free]}
+
+
+def _open_params(description: str) -> Schema:
+    return {
+        "description": description,
+        "type": ["object", "null"],
+        "propertyNames": {
+            "pattern": _NO_DRY_RUN,
+            "patternErrorMessage": "no input: the service ignores it and starts a "
+            "paid job; `pipeline plan` shows prices",
+        },
+    }
+
+
+def _scalar() -> Schema:
+    return {
+        "type": ["string", "number", "boolean"],
+        "pattern": r"^(?![\s\S]*\$\{)",
+        "patternErrorMessage": "taken as it stands: no ${...} here",
+    }
+
+
+def _variables() -> Schema:
+    return {
+        "type": ["object", "null"],
+        "propertyNames": {"pattern": f"^{VARIABLE_NAME.pattern}$"},
+        "additionalProperties": {"$ref": "#/$defs/scalar"},
+    }
+
+
+def _matrix() -> Schema:
+    scalar: Schema = {"$ref": "#/$defs/scalar"}
+    return {
+        "description": "One item for each combination of the axes' values.",
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": MAX_AXES + 2,
+        "properties": {
+            "exclude": _entries("Combinations that have all of these are left out."),
+            "include": _entries(
+                "Adds values to the combinations it agrees with, or else a combination."
+            ),
+        },
+        "propertyNames": {"pattern": f"^{VARIABLE_NAME.pattern}$"},
+        "additionalProperties": {
+            "description": "An axis: its values, no two the same.",
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": True,
+            "items": scalar,
+        },
+    }
+
+
+def _entries(description: str) -> Schema:
+    entry: Schema = {"$ref": "#/$defs/vars", "minProperties": 1}
+    return {
+        "description": description,
+        "type": "array",
+        "maxItems": MAX_MATRIX_ENTRIES,
+        "items": entry,
+    }
+
+
+# --- what holds between keys --------------------------------------------------
+
+
+def _lacks(key: str) -> Schema:
+    """Holds where the key is not given."""
+    return {"properties": {key: False}}
+
+
+def _items_need_models() -> Schema:
+    return {
+        "if": _lacks("model"),
+        "then": {"properties": {"items": {"items": {"required": ["model"]}}}},
+    }
+
+
+def _one_prompt() -> Schema:
+    return {
+        "if": _lacks("prompt"),
+        "else": {"properties": {"params": _lacks("prompt")}},
+    }
+
+
+def _has_model(model: ModelSchema) -> Schema:
+    # No "const": while the YAML language server completes, the beginning of one is
+    # enough, and the inputs of model_x-pro would be offered for model_x.
+    exact = re.sub(r"([.*+?^${}()|[\]\\/])", r"\\\1", model.model_id)
+    return {
+        "properties": {"model": {"type": "string", "pattern": f"^{exact}$"}},
+        "required": ["model"],
+    }
+
+
+def _gives(name: str) -> Schema:
+    """Holds for an item that gives an input itself."""
+    under_params: Schema = {
+        "properties": {"params": {"type": "object", "required": [name]}},
+        "required": ["params"],
+    }
+    if name != "prompt":
+        return under_params
+    return {"anyOf": [{"required": ["prompt"]}, under_params]}
+
+
+def _takes_from_top(name: str) -> Schema:
+    """Holds for an item that has the top level's model and value of an input."""
+    absent: Schema = {"model": False, "params": _lacks(name)}
+    if name == "prompt":
+        absent["prompt"] = False
+    return {"properties": absent}
+
+
+def _rule_of(model: ModelSchema) -> Schema:
+    """What holds where the manifest names the model: for items without their own."""
+    item = _pointer("$defs", f"{model.model_id}.item")
+    rules: list[JsonValue] = [
+        {
+            "if": _some_item(_lacks("model")),
+            "then": {"properties": {"params": _only_inputs_of(model)}},
+        }
+    ]
+    rules += [_top_value_rule(model, name) for name in model.inputs]
+    rules += [_missing_rule(s.name) for s in model.inputs.values() if s.required]
+    return {
+        "if": _has_model(model),
+        "then": {
+            "properties": {"items": {"items": _unless_own_model({"$ref": item})}},
+            "allOf": rules,
+        },
+    }
+
+
+def _unless_own_model(then: Schema) -> Schema:
+    return {"if": _lacks("model"), "then": then}
+
+
+def _some_item(such: Schema) -> Schema:
+    """Holds where there is such an item, or none at all yet."""
+    return {"properties": {"items": {"contains": such}}}
+
+
+def _only_inputs_of(model: ModelSchema) -> Schema:
+    names: Schema = dict.fromkeys(model.inputs, True)
+    return {"properties": names, "additionalProperties": False}
+
+
+def _top_value_rule(model: ModelSchema, name: str) -> Schema:
+    """A value for every item has to fit, unless each item gives its own."""
+    fits = _pointer("$defs", f"{model.model_id}.params", "properties", name)
+    return {
+        "if": _some_item(_takes_from_top(name)),
+        "then": {"properties": {"params": {"properties": {name: {"$ref": fits}}}}},
+    }
+
+
+def _missing_rule(name: str) -> Schema:
+    wanted = _unless_own_model(_gives(name))
+    return {
+        "if": {"properties": {"params": _lacks(name)}},
+        "then": {"properties": {"items": {"items": wanted}}},
+    }
+
+
+# --- the inputs of a model ----------------------------------------------------
+
+
+def _item_of(model: ModelSchema) -> Schema:
+    params = f"{model.model_id}.params"
+    prompt: JsonValue = False
+    if "prompt" in model.inputs:
+        prompt = {"$ref": _pointer("$defs", params, "properties", "prompt")}
+    return {
+        "properties": {"params": {"$ref": _pointer("$defs", params)}, "prompt": prompt}
+    }
+
+
+def _params_of(model: ModelSchema) -> Schema:
+    """``params`` of an item: the model's inputs and no others."""
+    inputs: Schema = {
+        name: _input(schema, model) for name, schema in model.inputs.items()
+    }
+    return {
+        "type": ["object", "null"],
+        "properties": inputs,
+        "additionalProperties": False,
+    }
+
+
+def _input(schema: InputSchema, model: ModelSchema) -> Schema:
+    words = [f"{schema.type} of {model.name}"]
+    words += ["required"] if schema.required else []
+    words += [f"{schema.kind} files"] if schema.kind else []
+    words += ["changes the price"] if schema.cost_impact else []
+    found: Schema = {"description": ", ".join(words), "anyOf": [*_values(schema)]}
+    if schema.has_default:
+        found["default"] = schema.default
+    if schema.name == "prompt":
+        found["pattern"] = r"\S"
+    return found
+
+
+def _values(schema: InputSchema) -> list[Schema]:
+    """The shapes an input's value may have; a list may be given as a bare value."""
+    one = _one_value(schema)
+    if not schema.is_array:
+        return one
+    many: Schema = {"type": "array", "items": {"anyOf": [*one]}}
+    if schema.min_length is not None:
+        many["minItems"] = schema.min_length
+    if schema.max_length is not None:
+        # A variable without a value leaves its place in the list out.
+        many["if"] = {"not": {"contains": _IS_VARIABLE}}
+        many["then"] = {"maxItems": schema.max_length}
+    return [*one, many]
+
+
+def _one_value(schema: InputSchema) -> list[Schema]:
+    """One of these shapes; every list takes a variable, too."""
+    wanted = schema.element_type
+    if wanted == "file":
+        words = "ref:NAME, file:PATH, item:ID or an asset id"
+        return [{"type": "string", "pattern": _FILE, "patternErrorMessage": words}]
+    if schema.allowed_values:
+        rest = _HAS_DOLLAR if wanted in {"string", "model"} else _IS_VARIABLE
+        return [{"enum": [*schema.allowed_values]}, rest]
+    if wanted == "number":
+        return [_number(schema), _IS_VARIABLE]
+    if wanted == "boolean":
+        return [{"type": "boolean"}, _IS_VARIABLE]
+    if wanted == "inputs_array":
+        return [{"type": "object"}, _IS_VARIABLE]
+    text: Schema = {"type": "string"}
+    if not schema.is_array and wanted == "string":
+        limits = {"minLength": schema.min_length, "maxLength": schema.max_length}
+        text |= {key: limit for key, limit in limits.items() if limit is not None}
+    return [text, _HAS_DOLLAR] if len(text) > 1 else [text]
+
+
+def _number(schema: InputSchema) -> Schema:
+    low, high, step = schema.minimum, schema.maximum, schema.step
+    found: Schema = {"type": "integer" if step == 1 else "number"}
+    if low is not None:
+        found["minimum"] = low
+    if high is not None:
+        found["maximum"] = high
+    # Editors divide in binary, where 0.3 is no multiple of 0.1; and from 0.
+    if step and step != 1 and step == int(step) and not (low or 0) % step:
+        found["multipleOf"] = int(step)
+    return found
+
+
+def _pointer(*parts: str) -> str:
+    """A reference to a place in this schema."""
+    steps = (part.replace("~", "~0").replace("/", "~1") for part in parts)
+    return "#/" + "/".join(quote(step, safe="~$") for step in steps)

@@ -1,0 +1,62 @@
+"""What is asked for now, and what was sent before → which inputs differ. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.job import AssetId, Job, ParamValue, ReferenceAsset
+from pipeline.model import ModelSchema, same_value
+
+_NAMES_SHOWN = 3
+
+
+def find_changes(
+    params: Mapping[str, ParamValue],
+    sent: Job,
+    *,
+    schema: ModelSchema | None,
+    sent_schema: ModelSchema | None,
+    uploads: Mapping[str, AssetId],
+) -> list[str]:
+    """The names of the inputs that differ, the prompt first.
+
+    Defaults written out or left out do not count, nor does a derived seed. Empty where
+    nothing is remembered of what was sent.
+
+    Args:
+        params: Inputs as the manifest has them now.
+        sent: The attempt that is compared, with its ``request``.
+        schema: Of the model now.
+        sent_schema: Of the model then.
+        uploads: SHA-256 to asset id of files the service holds.
+    """
+    request = dict(sent.request or {})
+    if not request:
+        return []
+    if sent.derived_seed:
+        request.pop("seed", None)
+    before = dict(request) if sent_schema is None else sent_schema.normalised(request)
+    now = dict(params) if schema is None else schema.normalised(params)
+    names = sorted({**now, **before}, key=lambda name: name != "prompt")
+    return [
+        name
+        for name in names
+        if (name in now) != (name in before)
+        or not same_value(_as_sent(now[name], uploads), before[name])
+    ]
+
+
+def describe_changes(names: Sequence[str], line: int) -> str:
+    """``images and size changed (line 12)``; without names just ``changed``."""
+    shown = list(names[:_NAMES_SHOWN])
+    if len(names) > _NAMES_SHOWN:
+        shown[-1:] = [f"{len(names) - _NAMES_SHOWN + 1} more"]
+    *first, last = shown or [""]
+    said = f"{', '.join(first)} and {last}" if first else last
+    return f"{said} changed (line {line})".lstrip()
+
+
+def _as_sent(value: ParamValue, uploads: Mapping[str, AssetId]) -> object:
+    if isinstance(value, ReferenceAsset):
+        return uploads.get(value.sha256, value)
+    if isinstance(value, list):
+        return [_as_sent(inner, uploads) for inner in value]
+    return value

@@ -1,0 +1,148 @@
+"""Items of the manifest ↔ items of the ledger: who is gone, who has a new name.
+
+While the manifest is expanded once, every row is marked whose item is still there.
+What stays unmarked is gone; a new item that asks for the same as one of those is that
+item renamed. Costs nothing where the ledger is empty.
+"""
+
+import re
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from pipeline.job import Job, JobKey
+from pipeline.ledger.ledger import Ledger
+from pipeline.planning.decision import Action, decide
+
+MOVABLE = frozenset({Action.DONE, Action.FETCH, Action.COLLECT, Action.SETTLE})
+_PARTS = re.compile(r"[/._-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What an item asks for, as rows of the ledger are found by.
+
+    Attributes:
+        job_key: Defaults left out.
+        request_key: With defaults as written.
+    """
+
+    job_key: JobKey
+    request_key: JobKey
+
+
+class Renames:
+    """Finds renamed items; each one's old id is given away once.
+
+    Args:
+        ledger: Where rows are found, or None.
+
+    Attributes:
+        old_ids: New id to old id of what :meth:`fix` has been told.
+    """
+
+    def __init__(self, ledger: Ledger | None) -> None:
+        last = 0 if ledger is None else ledger.find_last_row_id()
+        self._ledger = ledger if last else None
+        self._is_there = bytearray(last + 1 if last else 0)
+        self._candidates: dict[Request, _Candidates] = {}
+        self._given: set[str] = set()
+        self.old_ids: dict[str, str] = {}
+
+    def note_item(self, item_id: str) -> bool:
+        """The manifest has this item; returns whether it is new beside older ones."""
+        if self._ledger is None:
+            return False
+        row_ids = self._ledger.find_row_ids(item_id)
+        self._note(row_ids)
+        return not row_ids
+
+    def note_attempts(self, attempts: Iterable[Job]) -> None:
+        """The manifest has the item of these rows."""
+        self._note(job.row_id for job in attempts)
+
+    def may_be_renamed(self, request: Request) -> bool:
+        """Whether any row asks for the same: then a new item may be an old one."""
+        return self._ledger is not None and self._ledger.has_request(
+            job_key=request.job_key, request_key=request.request_key
+        )
+
+    def find_old_id(self, item_id: str, request: Request) -> str | None:
+        """Whose new name this is: an item that is gone and was not given away yet.
+
+        To be asked when every item of the manifest is noted.
+        """
+        if item_id in self.old_ids:
+            return self.old_ids[item_id]
+        candidates = self._candidates.get(request)
+        if candidates is None:
+            candidates = _Candidates(self._find_gone(request))
+            self._candidates[request] = candidates
+        return candidates.choose(item_id, self._given)
+
+    def fix(self, item_id: str, old_id: str) -> None:
+        """The old item is this one."""
+        self.old_ids[item_id] = old_id
+        self._given.add(old_id)
+
+    def set_apart(self, old_id: str) -> None:
+        """The old item has a new name, but it is not this command's to move it."""
+        self._given.add(old_id)
+
+    def find_orphans(self) -> Iterator[str]:
+        """Items of the ledger that are neither in the manifest nor renamed, sorted."""
+        if self._ledger is None:
+            return
+        for item_id, row_id in self._ledger.find_items():
+            is_kept = item_id in self._given or item_id in self.old_ids
+            if not is_kept and not self._has_noted(row_id):
+                yield item_id
+
+    def _note(self, row_ids: Iterable[int]) -> None:
+        for row_id in row_ids:
+            if row_id < len(self._is_there):  # else a run writes meanwhile
+                self._is_there[row_id] = 1
+
+    def _has_noted(self, row_id: int) -> bool:
+        return row_id >= len(self._is_there) or bool(self._is_there[row_id])
+
+    def _find_gone(self, request: Request) -> Iterator[str]:
+        assert self._ledger is not None
+        found = self._ledger.find_items_asking(
+            job_key=request.job_key, request_key=request.request_key
+        )
+        for item_id, row_id in found:
+            if self._has_noted(row_id) or item_id in self._given:
+                continue
+            decision = decide(
+                self._ledger.find_jobs_of(item_id),
+                job_key=request.job_key,
+                request_key=request.request_key,
+                has_files=lambda _job: True,
+            )
+            if decision.action in MOVABLE:
+                yield item_id
+
+
+class _Candidates:
+    """Items that are gone and asked for the same, oldest first."""
+
+    def __init__(self, item_ids: Iterable[str]) -> None:
+        self._all: deque[str] = deque()
+        self._by_end: defaultdict[str, deque[str]] = defaultdict(deque)
+        for item_id in item_ids:
+            self._all.append(item_id)
+            self._by_end[_end_of(item_id)].append(item_id)
+
+    def choose(self, item_id: str, given: set[str]) -> str | None:
+        """One whose id ends alike, else the oldest, else None."""
+        for queue in (self._by_end.get(_end_of(item_id), deque()), self._all):
+            while queue and queue[0] in given:
+                queue.popleft()
+            if queue:
+                return queue[0]
+        return None
+
+
+def _end_of(item_id: str) -> str:
+    return _PARTS.split(item_id)[-1]

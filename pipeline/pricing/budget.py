@@ -1,0 +1,119 @@
+"""Budget: what a ledger has ever taken, held to a limit, whatever happens between.
+
+A price is held before its POST, corrected to what was charged, and given back when
+the service refunds it. What may have been paid counts in full.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+import anyio
+
+from pipeline.errors import BudgetReached
+from pipeline.job import Job, JobStatus
+
+_MAY_BE_GIVEN_BACK = frozenset({JobStatus.SUBMITTING, JobStatus.SUBMITTED})
+
+
+class OverBudget(Exception):
+    """This price does not fit; a smaller one may."""
+
+
+class Budget:
+    """What may still be spent.
+
+    Args:
+        limit: Compute units that all jobs of the ledger may cost together, refunds
+            taken off; None for no limit.
+        commitments: Row id, status and compute units of every attempt in the ledger;
+            read once.
+    """
+
+    def __init__(
+        self,
+        limit: Decimal | None,
+        commitments: Iterable[tuple[int, JobStatus, Decimal]],
+    ) -> None:
+        self.limit = limit
+        self._taken = Decimal(0)
+        self._changed = anyio.Event()
+        self._in_flight: set[int] = set()
+        self._promised = Decimal(0)
+        self._newest_before = 0
+        # What rows count with that may still change; a saved job's does not.
+        self._counted: dict[int, Decimal] = {}
+        for row_id, status, units in commitments:
+            self._taken += units
+            self._newest_before = max(self._newest_before, row_id)
+            if status is not JobStatus.SAVED:
+                self._counted[row_id] = units
+            if status in _MAY_BE_GIVEN_BACK:
+                self._in_flight.add(row_id)
+
+    @property
+    def taken(self) -> Decimal:
+        """Compute units charged or reserved so far, refunds taken off."""
+        return self._taken + self._promised
+
+    @property
+    def left(self) -> Decimal | None:
+        """Compute units that may still be taken; None without a limit."""
+        return None if self.limit is None else max(Decimal(0), self.limit - self.taken)
+
+    def allows(self, units: Decimal) -> bool:
+        """Whether a request of this price fits now."""
+        return self.limit is None or self.taken + units <= self.limit
+
+    async def wait_for_room(self, units: Decimal) -> bool:
+        """Suspend until a request of this price fits; False when it never will.
+
+        What is in flight may fail and be given back; beyond that there is no hope.
+        """
+        while not self.allows(units):
+            if not self._in_flight and not self._promised:
+                return False
+            await self._changed.wait()
+        return True
+
+    @contextmanager
+    def holding(self, units: Decimal) -> Iterator[None]:
+        """Keep so much free within the block, in which its intent is recorded.
+
+        Raises:
+            OverBudget: It does not fit.
+        """
+        if not self.allows(units):
+            raise OverBudget
+        self._promised += units
+        try:
+            yield
+        finally:
+            self._promised -= units
+            self._tell()
+
+    def note(self, job: Job) -> None:
+        """A row has changed: count it as it is now."""
+        now = job.committed
+        is_old = job.row_id <= self._newest_before
+        before = self._counted.pop(job.row_id, now if is_old else Decimal(0))
+        self._taken += now - before
+        if job.status is not JobStatus.SAVED:
+            self._counted[job.row_id] = now
+        if job.status in _MAY_BE_GIVEN_BACK:
+            self._in_flight.add(job.row_id)
+        else:
+            self._in_flight.discard(job.row_id)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    def reached(self, price: Decimal) -> BudgetReached:
+        """Why an item of this price is not submitted."""
+        return BudgetReached(
+            f"the budget of {self.limit:,f} units does not allow another"
+            f" {price:,f}: {self.taken:,f} are charged or reserved",
+            hint="raise --max-cost or max_cost, or leave it at that",
+        )

@@ -1,0 +1,181 @@
+"""Cost: groups of items and their quotes → what a plan costs, exactly."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import anyio
+
+from pipeline.api.interface import Quote, QuoteAlarm
+from pipeline.errors import (
+    AccessDenied,
+    BudgetReached,
+    JobError,
+    PipelineError,
+    RateLimited,
+    Unavailable,
+)
+from pipeline.planning import Plan
+from pipeline.pricing.groups import CostGroup, CostGroups
+from pipeline.pricing.limits import unreachable
+from pipeline.pricing.quotes import Quotes
+from pipeline.settings import Service
+
+ASKED_AT_A_TIME = 8
+_WRONG_KEY = 401
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What belongs together and what it costs.
+
+    Attributes:
+        items: How many will be paid for.
+        units: Compute units, of those that have a price.
+    """
+
+    items: int = 0
+    units: Decimal = Decimal(0)
+
+    def __add__(self, other: "Share") -> "Share":
+        return Share(items=self.items + other.items, units=self.units + other.units)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a plan costs, by the service's quotes.
+
+    Attributes:
+        units: Compute units in all, add-ons included.
+        addons: Of these, the units of each add-on, such as ``quality-gate``.
+        items: How many will be paid for.
+        files: How many files they are asked to make.
+        by_model: By model id.
+        by_template: By the ``id`` in the manifest as it is written.
+        by_key: The price of one item, by its cost key.
+        unpriced: Items that the service gave no price for.
+        problems: Why not; one sentence each.
+    """
+
+    units: Decimal = Decimal(0)
+    addons: Mapping[str, Decimal] = field(default_factory=dict)
+    items: int = 0
+    files: int = 0
+    by_model: Mapping[str, Share] = field(default_factory=dict)
+    by_template: Mapping[str, Share] = field(default_factory=dict)
+    by_key: Mapping[str, Quote] = field(default_factory=dict)
+    unpriced: int = 0
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A plan with its price: what is agreed to before anything is spent.
+
+    Attributes:
+        plan: What would be done.
+        cost: What it costs; None where the service was not asked.
+        team_left: Compute units the team has left, or None if unsaid.
+        taken: Compute units that the ledger's jobs have taken of a budget so far.
+        limit: The budget, or None.
+        notes: What a person should know of how this was found; may be empty.
+        service: Whose prices they are, where they may be saved.
+    """
+
+    plan: Plan
+    cost: Cost | None
+    team_left: Decimal | None = None
+    taken: Decimal = Decimal(0)
+    limit: Decimal | None = None
+    notes: tuple[str, ...] = ()
+    service: Service | None = None
+
+
+async def find_cost(groups: CostGroups, quotes: Quotes) -> Cost:
+    """Ask for each price once and add up.
+
+    A group that the service refuses to price is left without one; whoever submits
+    one of its items asks again for that item alone.
+
+    Raises:
+        QuoteAlarm: An answer was no quote.
+        AccessDenied: The key is wrong.
+        ServiceUnreachable: No answer until the deadline.
+    """
+    problems: dict[str, str] = {}
+    errors: list[Exception] = []
+    waiting: Iterator[tuple[str, CostGroup]] = iter(groups.by_key.items())
+
+    async def ask() -> None:
+        for key, group in waiting:
+            try:
+                problem = await _ask_for(group, quotes)
+            except PipelineError as error:
+                errors.append(error)
+                tasks.cancel_scope.cancel()
+                return
+            if problem:
+                problems[key] = problem
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(min(ASKED_AT_A_TIME, len(groups.by_key))):
+            tasks.start_soon(ask)
+    if errors:
+        raise errors[0]
+    return _sum(groups, quotes, problems)
+
+
+async def _ask_for(group: CostGroup, quotes: Quotes) -> str:
+    problem = ""
+    for sample in group.samples:
+        try:
+            await quotes.price(sample)
+        except QuoteAlarm:
+            raise
+        except RateLimited as error:
+            return error.message
+        except Unavailable as error:
+            raise unreachable(error) from error
+        except JobError as error:
+            place = f"{sample.item.file}:{sample.item.line}"
+            problem = f"{place}: no price for '{sample.item.item_id}': {error.message}"
+        except (AccessDenied, BudgetReached) as error:
+            if isinstance(error, AccessDenied) and error.status == _WRONG_KEY:
+                raise
+            return error.message
+        else:
+            return ""
+    return problem
+
+
+def _sum(groups: CostGroups, quotes: Quotes, problems: Mapping[str, str]) -> Cost:
+    addons: Counter[str] = Counter()
+    by_model: dict[str, Share] = {}
+    by_template: dict[str, Share] = {}
+    units = Decimal(0)
+    unpriced = files = 0
+    for key, group in groups.by_key.items():
+        quote = quotes.find(key)
+        price = quote.units if quote else Decimal(0)
+        unpriced += 0 if quote else group.count
+        units += price * group.count
+        files += group.files
+        for name, part in (quote.addons if quote else {}).items():
+            addons[name] += part * group.count  # type: ignore[assignment]
+        share = Share(items=group.count, units=price * group.count)
+        by_model[group.model_id] = by_model.get(group.model_id, Share()) + share
+        for template, count in group.templates.items():
+            share = Share(items=count, units=price * count)
+            by_template[template] = by_template.get(template, Share()) + share
+    return Cost(
+        units=units,
+        addons=dict(addons),  # type: ignore[arg-type]
+        items=groups.count,
+        files=files,
+        by_model=by_model,
+        by_template=by_template,
+        by_key={key: quote for key in groups.by_key if (quote := quotes.find(key))},
+        unpriced=unpriced,
+        problems=tuple(dict.fromkeys(problems.values())),
+    )

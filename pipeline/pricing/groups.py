@@ -1,0 +1,63 @@
+"""CostGroups: items that have one price → one group, so that each is priced once."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from pipeline.planning import Action, PlannedItem
+
+SAMPLES = 3  # of a group: where the service refuses one, another may be priced
+
+
+@dataclass(slots=True, kw_only=True)
+class CostGroup:
+    """Items whose price is sure to be the same.
+
+    Attributes:
+        model_id: Of all of them.
+        samples: The first few, to ask the price of.
+        templates: How many of its items come from each entry of the manifest.
+        files: How many files they are asked to make.
+    """
+
+    model_id: str
+    samples: list[PlannedItem] = field(default_factory=list)
+    templates: Counter[str] = field(default_factory=Counter)
+    files: int = 0
+
+    @property
+    def count(self) -> int:
+        """Items in it."""
+        return self.templates.total()
+
+
+class CostGroups:
+    """The items of a plan that will be paid for, by price.
+
+    Memory grows with the different prices, not with the items.
+    """
+
+    def __init__(self) -> None:
+        self.by_key: dict[str, CostGroup] = {}
+
+    def add(self, planned: PlannedItem) -> None:
+        """Take up one item; one that is not paid for is passed over."""
+        if planned.action is not Action.SUBMIT:
+            return
+        group = self.by_key.get(planned.cost_key)
+        if group is None:
+            group = CostGroup(model_id=planned.item.model_id)
+            self.by_key[planned.cost_key] = group
+        if len(group.samples) < SAMPLES:
+            group.samples.append(planned)
+        group.templates[planned.item.template_id] += 1
+        group.files += planned.outputs
+
+    @property
+    def count(self) -> int:
+        """Items that will be paid for."""
+        return sum(group.count for group in self.by_key.values())
+
+    def find_sample(self, item_id: str) -> PlannedItem | None:
+        """The sample with this item id, or None."""
+        samples = (s for group in self.by_key.values() for s in group.samples)
+        return next((s for s in samples if s.item.item_id == item_id), None)

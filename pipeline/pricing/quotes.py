@@ -1,0 +1,157 @@
+"""Quotes: an item's exact payload → its price, each distinct price asked for once.
+
+A dry run is free, so it is tried again until a deadline; whatever is no quote stops
+the run, because money may have been spent.
+"""
+
+from collections.abc import Mapping
+
+import anyio
+
+from pipeline.api.interface import GenerationApi, Quote, QuoteAlarm
+from pipeline.api.retry import retry_free
+from pipeline.clock import Clock
+from pipeline.errors import Rejected
+from pipeline.job import JsonValue
+from pipeline.planning import PlannedItem
+from pipeline.settings import Settings
+from pipeline.stages.uploader import Uploader, references_in
+
+YOUNG_UPLOAD_PAUSE_S = 2.0  # between requests that name an upload not seen yet
+_NOT_FOUND = 404
+
+
+class Quotes:
+    """Knows the prices that were asked for in this run.
+
+    Args:
+        api: The service.
+        clock: Whose time is spent.
+        settings: How long a free call is retried.
+        uploader: A payload names its references by the service's ids.
+    """
+
+    def __init__(
+        self,
+        api: GenerationApi,
+        clock: Clock,
+        settings: Settings,
+        *,
+        uploader: Uploader,
+    ) -> None:
+        self._api = api
+        self._clock = clock
+        self._settings = settings
+        self._uploader = uploader
+        self._known: dict[str, Quote] = {}
+        self._asking: dict[str, anyio.Event] = {}
+        self._first = anyio.Lock()
+        self._has_quoted = False
+        self.asked = 0
+
+    def find(self, cost_key: str) -> Quote | None:
+        """The price of all items with this key, if it is known."""
+        return self._known.get(cost_key)
+
+    async def price(self, planned: PlannedItem) -> Quote:
+        """The price of an item; asked for if no item with its key has one yet.
+
+        Raises:
+            Rejected: The service refuses the request.
+            AccessDenied, BudgetReached: It may not be made now.
+            QuoteAlarm: The answer is no quote.
+            JobError: A reference cannot be uploaded, or no answer until the deadline.
+        """
+        key = planned.cost_key
+        while key not in self._known:
+            if key in self._asking:
+                await self._asking[key].wait()
+                continue
+            self._asking[key] = anyio.Event()
+            try:
+                self._known[key] = await self._ask(planned)
+            except QuoteAlarm as alarm:
+                alarm.item_id = planned.item.item_id
+                raise
+            finally:
+                self._asking.pop(key).set()
+        return self._known[key]
+
+    async def _ask(self, planned: PlannedItem) -> Quote:
+        inputs = await self._uploader.inputs_of(planned.params)
+        try:
+            return await self._ask_with(planned, inputs)
+        except Rejected as error:
+            if not may_miss_upload(error, planned, inputs):
+                raise
+        # The service may have forgotten an upload that we remember.
+        for reference in references_in(planned.params):
+            self._uploader.forget(reference)
+        end_s = self._clock.monotonic_s() + self._settings.fresh_job_s
+        while True:
+            inputs = await self._uploader.inputs_of(planned.params)
+            try:
+                return await self._ask_with(planned, inputs)
+            except Rejected as error:
+                is_over = self._clock.monotonic_s() >= end_s
+                if is_over or not may_miss_upload(error, planned, inputs):
+                    raise
+            await self._clock.sleep(YOUNG_UPLOAD_PAUSE_S)
+
+    async def _ask_with(
+        self, planned: PlannedItem, inputs: Mapping[str, JsonValue]
+    ) -> Quote:
+        model_id = planned.item.model_id
+        has_answered = self._api.answered_at_s is not None
+        self.asked += 1
+        try:
+            return await retry_free(
+                lambda: self._quote(model_id, inputs),
+                clock=self._clock,
+                deadline_s=self._settings.free_deadline_s
+                if has_answered
+                else self._settings.first_contact_s,
+            )
+        except QuoteAlarm as alarm:
+            alarm.inputs = inputs
+            raise
+
+    async def _quote(self, model_id: str, inputs: Mapping[str, JsonValue]) -> Quote:
+        """One exchange; until one was answered as a dry run, one at a time.
+
+        Should the service take dry runs for submits, one job is started, not many.
+        """
+        if not self._has_quoted:
+            async with self._first:
+                if not self._has_quoted:
+                    quote = await self._api.quote(model_id, inputs)
+                    self._has_quoted = True
+                    return quote
+        return await self._api.quote(model_id, inputs)
+
+
+def may_miss_upload(
+    error: Rejected, planned: PlannedItem, inputs: Mapping[str, JsonValue]
+) -> bool:
+    """Whether the service misses an upload of ours, and may yet find it.
+
+    Args:
+        error: Its refusal.
+        planned: The item.
+        inputs: As they were sent.
+    """
+    uploaded = [
+        str(asset_id)
+        for name, value in planned.params.items()
+        if any(references_in({name: value}))
+        for asset_id in _flat(inputs.get(name))
+    ]
+    is_named = any(asset_id in error.message for asset_id in uploaded)
+    is_missing = (
+        error.status == _NOT_FOUND and planned.item.model_id not in error.message
+    )
+    return bool(uploaded) and (is_named or is_missing)
+
+
+def _flat(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,240 @@
+"""SavedPlan: what was agreed to, as a file, so that exactly that is carried out.
+
+Between the plan and its run nothing may move that costs money: the manifest, the
+files it names, the tables of its models, the prices. What has been done meanwhile is
+no difference: a run that was cut short goes on with the same plan.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from pipeline.atomic_file import PARTIAL_FOLDER, write_in_place
+from pipeline.errors import PlanMoved, UsageError
+from pipeline.model import ModelSchema
+from pipeline.planning import Action, Plan, PlannedItem, Selection
+from pipeline.pricing.cost import Estimate
+from pipeline.pricing.groups import CostGroups
+from pipeline.settings import Service
+from pipeline.version import __version__
+
+SCHEMA = "scenario-pipeline/plan/1"
+_SHOWN = 10  # differences that are named
+_MAY_BE_PAID = frozenset({Action.SUBMIT, Action.SETTLE, Action.COLLECT})
+
+
+@dataclass(slots=True, kw_only=True)
+class PlanRecorder:
+    """Takes up the items of a plan as they are planned.
+
+    Attributes:
+        items: Job key and attempt of what may be paid for, by item id: a submit whose
+            outcome is unknown may have to be repeated.
+        models: The ids of their models.
+    """
+
+    items: dict[str, tuple[str, int]] = field(default_factory=dict)
+    models: set[str] = field(default_factory=set)
+
+    def add(self, planned: PlannedItem) -> None:
+        """Take up one item; one that is not paid for is passed over."""
+        if planned.action in _MAY_BE_PAID:
+            key = (str(planned.job.job_key), planned.job.attempt)
+            self.items[planned.item.item_id] = key
+            self.models.add(planned.item.model_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """A plan as it was agreed to.
+
+    Attributes:
+        manifest_sha256: Of the manifest's bytes.
+        selection: Which items it is about.
+        service: Base URL and project.
+        output: The output folder as it was given.
+        items: Job key and attempt of what may be paid for, by item id.
+        models: A digest of each model's table, by its id.
+        prices: Compute units of one item, by cost key.
+    """
+
+    manifest_sha256: str
+    service: Service
+    output: str
+    selection: Selection
+    items: Mapping[str, tuple[str, int]]
+    models: Mapping[str, str]
+    prices: Mapping[str, Decimal]
+
+    def check(self, estimate: Estimate, groups: CostGroups, service: Service) -> None:
+        """Make sure that nothing has moved that costs money.
+
+        Args:
+            estimate: The plan as it is now, with its price.
+            groups: Its items by price.
+            service: Which service would be used.
+
+        Raises:
+            PlanMoved: Something has; the first differences are named.
+        """
+        moved = [
+            *self._moved_places(estimate.plan, service),
+            *self._moved_items(estimate.plan),
+            *self._moved_tables(estimate.plan),
+            *self._moved_prices(estimate, groups),
+        ]
+        if moved:
+            more = len(moved) - _SHOWN
+            shown = "; ".join(moved[:_SHOWN]) + (f"; {more:,} more" * (more > 0))
+            hint = "make a new plan with: pipeline plan --out FILE"
+            raise PlanMoved(f"the plan no longer holds: {shown}", hint=hint)
+
+    def _moved_places(self, plan: Plan, service: Service) -> Iterator[str]:
+        if service != self.service:
+            made_for = f"{self.service.base_url} {self.service.project_id}".strip()
+            yield f"it was made for {made_for}"
+        if str(plan.output) != self.output:
+            yield f"it was made for the output folder {self.output}"
+
+    def _moved_items(self, plan: Plan) -> Iterator[str]:
+        if plan.manifest.sha256 != self.manifest_sha256:
+            yield f"{plan.manifest.file} was edited"
+        recorder = PlanRecorder()
+        for planned in plan.entries():
+            recorder.add(planned)
+        for item_id, (key, attempt) in recorder.items.items():
+            if item_id not in self.items:
+                yield f"{item_id} would be paid for and is not in the plan"
+            elif self.items[item_id][0] != key:
+                yield f"{item_id} asks for something else: a file has changed"
+            elif self.selection.force and self.items[item_id][1] != attempt:
+                yield f"{item_id} has been made again since"
+
+    def _moved_tables(self, plan: Plan) -> Iterator[str]:
+        for model_id, digest in self.models.items():
+            if _digest_of_model(plan.manifest.models(model_id)) != digest:
+                yield f"the table of {model_id} has changed"
+
+    def _moved_prices(self, estimate: Estimate, groups: CostGroups) -> Iterator[str]:
+        now = {} if estimate.cost is None else estimate.cost.by_key
+        for key, group in groups.by_key.items():
+            before, quote = self.prices.get(key), now.get(key)
+            if before != (quote.units if quote else None):
+                sample = group.samples[0].item.item_id
+                after = f"{quote.units:,f}" if quote else "unknown"
+                yield f"the price of {sample} was {before}, and is {after}"
+
+
+def save_plan(
+    path: Path, estimate: Estimate, recorder: PlanRecorder, service: Service
+) -> None:
+    """Write a plan with its prices, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    plan, cost = estimate.plan, estimate.cost
+    quotes = {} if cost is None else cost.by_key
+    record = {
+        "schema": SCHEMA,
+        "tool": f"scenario-pipeline {__version__}",
+        "manifest": {
+            "name": plan.manifest.name,
+            "file": plan.manifest.file,
+            "sha256": plan.manifest.sha256,
+        },
+        "service": asdict(service),
+        "output": str(plan.output),
+        "selection": {
+            "globs": plan.selection.globs,
+            "force": plan.selection.force,
+            "limit": plan.selection.limit,
+        },
+        "models": {
+            model_id: _digest_of_model(plan.manifest.models(model_id))
+            for model_id in sorted(recorder.models)
+        },
+        "cost": None if cost is None else str(cost.units),
+        "prices": {key: str(quote.units) for key, quote in quotes.items()},
+        "items": recorder.items,
+    }
+    content = json.dumps(record, indent=1).encode() + b"\n"
+    folder = path.absolute().parent
+    had_partial = (folder / PARTIAL_FOLDER).exists()
+    write_in_place(content, folder, path.name)
+    if not had_partial:  # nobody else's: it need not stay beside a person's files
+        with suppress(OSError):
+            (folder / PARTIAL_FOLDER).rmdir()
+
+
+def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
+    """Read what :func:`save_plan` wrote.
+
+    Raises:
+        UsageError: It is no such file, or one of another version.
+    """
+    try:
+        record = json.loads(Path(path).read_bytes())
+        if record["schema"] != SCHEMA:
+            raise UsageError(f"{os.fspath(path)} is of another version", hint=_HINT)
+        items = {
+            name: (str(key), int(attempt))
+            for name, (key, attempt) in record["items"].items()
+        }
+        selection = Selection(
+            globs=_globs(record["selection"]["globs"]),
+            force=bool(record["selection"]["force"]),
+            # The same items, though the first of them may be done by now.
+            ids=None if record["selection"]["limit"] is None else frozenset(items),
+        )
+        return SavedPlan(
+            manifest_sha256=str(record["manifest"]["sha256"]),
+            service=Service(**record["service"]),
+            output=str(record["output"]),
+            selection=selection,
+            items=items,
+            models={str(name): str(d) for name, d in record["models"].items()},
+            prices={key: _units(text) for key, text in record["prices"].items()},
+        )
+    except OSError as error:
+        raise UsageError(
+            f"{os.fspath(path)} cannot be read: {error.strerror}", hint=_HINT
+        ) from error
+    except _DAMAGED as error:
+        raise UsageError(f"{os.fspath(path)} is no saved plan", hint=_HINT) from error
+
+
+_DAMAGED = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    InvalidOperation,
+    RecursionError,
+)
+_HINT = "make one with: pipeline plan --out FILE"
+
+
+def _globs(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(g, str) for g in value):
+        raise TypeError("globs are a list of texts")
+    return tuple(value)
+
+
+def _units(text: str) -> Decimal:
+    units = Decimal(text)
+    if not units.is_finite():
+        raise ValueError("a price is a number")
+    return units
+
+
+def _digest_of_model(schema: ModelSchema | None) -> str:
+    """Of what a table says, not of where it is from."""
+    said: Any = None if schema is None else [*map(repr, schema.inputs.values())]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()

@@ -1,0 +1,151 @@
+"""Renaming: items under a new name → their files there, and the ledger's rows.
+
+The file is at its new name before the ledger says so, and leaves the old one after.
+So a kill at any line pays for nothing and loses nothing: the next run finds the item
+renamed still, or finds it done with a leftover that it clears away.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import anyio.to_thread
+
+from pipeline.errors import DownloadFailed
+from pipeline.fault_points import reach
+from pipeline.job import Asset, Job
+from pipeline.ledger.ledger import Ledger
+from pipeline.planning import Action, PlannedItem
+from pipeline.running.records import Records
+from pipeline.running.recovery import UNFINISHED
+from pipeline.stages.mover import clear_renamed, find_unrecorded, place_renamed
+from pipeline.stages.sidecar import Source
+
+# What follows the item's id in the name of a file: number, age, ending.
+_REST = re.compile(r"(-\d+)?(\.old-\d+(_\d+)?)?\.[A-Za-z0-9]+")
+
+
+class Renaming:
+    """Carries out renames.
+
+    Args:
+        ledger: For reading.
+        records: Writes each step.
+        output: The output folder.
+        emulated: Whether the emulator made the assets; said in sidecars.
+    """
+
+    def __init__(
+        self, ledger: Ledger, *, records: Records, output: Path, emulated: bool
+    ) -> None:
+        self._ledger = ledger
+        self._records = records
+        self._output = output
+        self._emulated = emulated
+        self._left: dict[str, Mapping[str, str]] = {}
+
+    async def rename_unfinished(self, old_ids: Mapping[str, str]) -> None:
+        """Give jobs in flight to their items' new names, before they are taken up.
+
+        Args:
+            old_ids: New id to old id of every renamed item.
+        """
+        if not old_ids:
+            return
+        new_ids = {old: new for new, old in old_ids.items()}
+        unfinished = {job.item_id for job in self._ledger.find_jobs_in(*UNFINISHED)}
+        for old in sorted(unfinished & new_ids.keys()):
+            await self._records.renamed(old, new_ids[old], {})
+
+    async def carry_out(self, planned: PlannedItem, source: Source) -> PlannedItem:
+        """Move an item's files and rows to its new name.
+
+        Args:
+            planned: With the action RENAME.
+            source: Where it is written now, for the sidecars.
+
+        Returns:
+            The same with the action that follows and the paths as they are now.
+
+        Raises:
+            DownloadFailed: A file of others has a new name; nothing has changed.
+            OutputError: The disk is full or not writable.
+        """
+        old, new = planned.old_id, planned.item.item_id
+        files = self._find_files(old, new)
+        paths = {
+            asset.path: new + asset.path[len(old) :]
+            for _, asset in files
+            if asset.path.startswith(old) and _REST.fullmatch(asset.path[len(old) :])
+        }
+        self._check_owners(planned, paths)
+        await anyio.to_thread.run_sync(
+            partial(
+                place_renamed,
+                self._output,
+                files,
+                paths,
+                source,
+                emulated=self._emulated,
+            )
+        )
+        await self._records.renamed(old, new, paths)
+        reach("rename-recorded")
+        if planned.then is Action.DONE:
+            await self._clear(paths)
+        else:
+            self._left[new] = paths
+        assets = tuple(
+            replace(asset, path=paths.get(asset.path, asset.path))
+            for asset in planned.job.assets
+        )
+        job = replace(planned.job, item_id=new, assets=assets)
+        return replace(planned, action=planned.then, job=job)
+
+    async def finish(self, item_id: str) -> None:
+        """A renamed item is saved: what is left of it at its old name can go."""
+        await self._clear(self._left.pop(item_id, {}))
+
+    async def _clear(self, paths: Mapping[str, str]) -> None:
+        """Remove what is at old paths, as far as it is at the new ones."""
+        if not paths:
+            return
+        own = {
+            old: new
+            for old, new in paths.items()
+            if self._ledger.find_path_owner(old) is None
+        }
+        cleared = await anyio.to_thread.run_sync(clear_renamed, self._output, own)
+        await self._records.cleared([*cleared, *(paths.keys() - own.keys())])
+
+    def _find_files(self, old: str, new: str) -> list[tuple[Job, Asset]]:
+        """Every asset of the item's attempts, whichever name its rows have by now."""
+        jobs = {
+            job.row_id: replace(job, item_id=new)
+            for item_id in (old, new)
+            for job in self._ledger.find_jobs_of(item_id)
+        }
+        known = [
+            (row_id, asset)
+            for item_id in (old, new)
+            for row_id, asset in self._ledger.find_assets_of(item_id)
+        ]
+        # A kill may have come between the last sidecar and its record.
+        unknown = [
+            (row_id, asset)
+            for row_id in jobs.keys() - {row_id for row_id, _ in known}
+            for asset in find_unrecorded(self._output, old, jobs[row_id])
+        ]
+        return [(jobs[row_id], asset) for row_id, asset in (*known, *unknown)]
+
+    def _check_owners(self, planned: PlannedItem, paths: Mapping[str, str]) -> None:
+        ids = {None, planned.old_id, planned.item.item_id}
+        for path in paths.values():
+            owner = self._ledger.find_path_owner(path)
+            if owner not in ids:
+                raise DownloadFailed(
+                    f"{path} already belongs to item {owner}",
+                    hint="rename one of the two items",
+                )

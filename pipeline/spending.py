@@ -1,0 +1,214 @@
+"""Output folders → what their jobs have cost: by month, by model, by manifest.
+
+Sums are taken attempt by attempt, so that no row is held; a ledger that cannot be
+read to its end counts for nothing.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.job import FailureClass, Job, JobStatus
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.output_folder import open_for_reading
+from pipeline.rebuild import find_asset_names
+from pipeline.settings import EMULATOR_NAME
+
+NO_DATE = "no date"
+_UNSETTLED = frozenset({JobStatus.SUBMITTING, JobStatus.UNKNOWN})
+
+
+@dataclass(slots=True)
+class Sum:
+    """Compute units of some jobs.
+
+    Attributes:
+        jobs: Attempts that were, or may have been, paid for.
+        quoted: Their price before the submit, where there was a quote.
+        reserved: What was, or may have been, taken without the service having said
+            how much: refunds of it are off.
+        charged: What the service said it took, add-ons included.
+        addons: Of ``charged``, by the name of the add-on.
+        refunded: Of ``charged``, what was given back.
+    """
+
+    jobs: int = 0
+    quoted: Decimal = Decimal(0)
+    reserved: Decimal = Decimal(0)
+    charged: Decimal = Decimal(0)
+    addons: dict[str, Decimal] = field(default_factory=dict)
+    refunded: Decimal = Decimal(0)
+
+    @property
+    def net(self) -> Decimal:
+        """Charged, refunds taken off; what is reserved is not in it."""
+        return self.charged - self.refunded
+
+    def add(self, job: Job) -> None:
+        """Count a job that :func:`may_cost`."""
+        self.jobs += 1
+        self.quoted += job.quoted or 0
+        if job.charged is None or job.status in _UNSETTLED:
+            self.reserved += job.committed
+            return
+        self.charged += job.charged
+        self.refunded += job.refunded or 0
+        self._add_addons(job.addons)
+
+    def merge(self, other: "Sum") -> None:
+        """Count what another sum has counted."""
+        self.jobs += other.jobs
+        self.quoted += other.quoted
+        self.reserved += other.reserved
+        self.charged += other.charged
+        self._add_addons(other.addons)
+        self.refunded += other.refunded
+
+    def _add_addons(self, addons: Mapping[str, Decimal]) -> None:
+        for name, units in addons.items():
+            self.addons[name] = self.addons.get(name, Decimal(0)) + units
+
+
+class Kind(StrEnum):
+    """By what is summed."""
+
+    MONTH = "month"  # of the submit, in UTC
+    MODEL = "model"
+    MANIFEST = "manifest"
+    TOTAL = "total"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One sum, ready to be shown.
+
+    Attributes:
+        kind: By what it was summed.
+        key: Which month, model or manifest; "" for the total.
+        units: The sum.
+    """
+
+    kind: Kind
+    key: str
+    units: Sum
+
+
+class Spending:
+    """What several ledgers have cost together."""
+
+    def __init__(self) -> None:
+        self._sums: defaultdict[tuple[Kind, str], Sum] = defaultdict(Sum)
+
+    def add(self, job: Job, manifest: str) -> None:
+        """Count an attempt, if it may have cost anything."""
+        if not may_cost(job):
+            return
+        for key in (
+            (Kind.MONTH, month_of(job)),
+            (Kind.MODEL, job.model_id),
+            (Kind.MANIFEST, manifest),
+            (Kind.TOTAL, ""),
+        ):
+            self._sums[key].add(job)
+
+    def merge(self, other: "Spending") -> None:
+        """Count what another one has counted."""
+        for kind in Kind:
+            for line in other.lines(kind):
+                self._sums[kind, line.key].merge(line.units)
+
+    @property
+    def total(self) -> Sum:
+        """Everything together."""
+        return self._sums[Kind.TOTAL, ""]
+
+    def lines(self, kind: Kind) -> list[Line]:
+        """The sums of a kind: months in order, others the largest first."""
+        found = [
+            Line(kind=kind, key=key, units=units)
+            for (of_kind, key), units in self._sums.items()
+            if of_kind is kind
+        ]
+        if kind is Kind.MONTH:
+            return sorted(found, key=lambda line: line.key)
+        return sorted(
+            found, key=lambda line: (-line.units.net - line.units.reserved, line.key)
+        )
+
+
+def may_cost(job: Job) -> bool:
+    """Whether the service has taken the job, or may have."""
+    if job.status is JobStatus.PLANNED:
+        return False
+    given_up = job.failure and job.failure.kind is FailureClass.GIVEN_UP
+    return bool(job.remote_id or job.status in _UNSETTLED or given_up)
+
+
+def month_of(job: Job) -> str:
+    """``2026-11``, when it was submitted, in UTC; else when it was sent."""
+    moment = job.submitted_at or job.sent_at
+    return NO_DATE if moment is None else moment.astimezone(UTC).strftime("%Y-%m")
+
+
+def find_outputs(root: Path) -> list[Path]:
+    """Every output folder at or below ``root``, sorted; may be empty.
+
+    An output folder has a ledger; ``root`` itself may also have nothing but assets
+    with their sidecars.
+    """
+    found = sorted(
+        Path(folder) for folder, _, names in os.walk(root) if LEDGER_NAME in names
+    )
+    return found or ([root] if find_asset_names(root) else [])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What one output folder has cost.
+
+    Attributes:
+        output: The folder.
+        emulated: Whether the emulator made it: nothing was paid.
+        spending: The sums.
+    """
+
+    output: Path
+    emulated: bool
+    spending: Spending
+
+
+def read_spent(output: Path) -> Spent:
+    """Sum one output folder; a run may be at work in it.
+
+    Raises:
+        LedgerError: Its ledger is damaged, or newer.
+        OutputError: The disk fails.
+    """
+    with open_for_reading(output) as ledger:
+        facts = {**ledger.find_origin(), **ledger.find_meta()}
+        name = facts.get("manifest") or output.absolute().name
+        return Spent(
+            output=output,
+            emulated=facts.get("base_url") == EMULATOR_NAME,
+            spending=_summed(ledger, name),
+        )
+
+
+def _summed(ledger: Ledger, manifest: str) -> Spending:
+    spending = Spending()
+    for job in ledger.find_costs():
+        spending.add(job, manifest)
+    return spending
+
+
+def merged(parts: Iterable[Spending]) -> Spending:
+    """Several sums as one."""
+    whole = Spending()
+    for part in parts:
+        whole.merge(part)
+    return whole

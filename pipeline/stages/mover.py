@@ -1,0 +1,241 @@
+"""Mover: files of ours → the same files at other names, over nobody's. Blocking.
+
+A file is at its new name, whole, before it leaves the old one; every step may be
+repeated. What was edited by hand is moved as it is.
+"""
+
+import contextlib
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.atomic_file import (
+    FOLDER_MODE,
+    PARTIAL_FOLDER,
+    put_in_place,
+    storage_errors,
+    sync_folders,
+    write_in_place,
+)
+from pipeline.errors import DownloadFailed
+from pipeline.fault_points import reach
+from pipeline.job import SIDECAR_SUFFIX, Asset, Job
+from pipeline.media_type import KNOWN_EXTENSIONS
+from pipeline.stages.sidecar import (
+    NoSidecar,
+    Source,
+    parse_sidecar,
+    render_sidecar,
+)
+
+
+def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:
+    """Assets of a job that are in place with their sidecars, though no record says so.
+
+    Args:
+        output: The output folder.
+        item_id: After which they are named.
+        job: With its ``remote_assets``; one that was not submitted here has none.
+    """
+    count = len(job.remote_assets) if job.request else 0
+    stems = (item_id, *(f"{item_id}-{number}" for number in range(1, count + 1)))
+    found: list[Asset] = []
+    for stem in stems if count else ():
+        for extension in KNOWN_EXTENSIONS:
+            name = f"{stem}.{extension}"
+            try:
+                content = (output / (name + SIDECAR_SUFFIX)).read_bytes()
+                saved = parse_sidecar(content, name)
+            except (OSError, NoSidecar):
+                continue
+            if saved.remote_id == job.remote_id:
+                found += saved.assets
+    return found
+
+
+def place_renamed(
+    output: Path,
+    files: Iterable[tuple[Job, Asset]],
+    paths: Mapping[str, str],
+    source: Source,
+    *,
+    emulated: bool,
+) -> None:
+    """Put the files of an item at their new names too, with new sidecars.
+
+    Args:
+        output: The output folder.
+        files: The item's assets at their old paths, each with its job, which has the
+            new item id. Those that are missing are passed over.
+        paths: Old path to new path.
+        source: Where the item is written now.
+        emulated: Whether the emulator made them; said in sidecars.
+
+    Raises:
+        DownloadFailed: Another file has a new name; nothing of it is touched.
+        OutputError: The disk is full or not writable.
+    """
+    present = [
+        (job, asset)
+        for job, asset in files
+        if asset.path in paths
+        and is_inside(output, output / asset.path)
+        and is_present(output / asset.path)
+    ]
+    for _, asset in present:
+        check_free(output, asset.path, paths[asset.path])
+    placed = []
+    for job, asset in present:
+        new = paths[asset.path]
+        placed.append(place_copy(output, asset.path, new))
+        reach("rename-file-placed")
+        moved = replace(asset, path=new)
+        sidecar = render_sidecar(job, moved, source, emulated=emulated)
+        write_in_place(sidecar, output, new + SIDECAR_SUFFIX)
+    sync_folders(placed)
+
+
+def clear_renamed(output: Path, paths: Mapping[str, str]) -> list[str]:
+    """Remove files that are at their new names, and their sidecars.
+
+    What differs from the file at the new name has been edited since and stays. A
+    sidecar stays until there is a new one, since it proves what is paid for.
+
+    Args:
+        output: The output folder.
+        paths: Old path to new path.
+
+    Returns:
+        The old paths that need no more looking at.
+
+    Raises:
+        OutputError: The disk is not writable.
+    """
+    cleared = []
+    for old, new in paths.items():
+        path, moved = output / old, output / new
+        proof, new_proof = (Path(f"{one}{SIDECAR_SUFFIX}") for one in (path, moved))
+        with storage_errors(path):
+            if not is_inside(output, path) or not is_inside(output, moved):
+                cleared.append(old)
+                continue
+            if not new_proof.is_file():
+                if not proof.exists() and not path.exists():
+                    cleared.append(old)
+                continue
+            if _may_go(path, moved):
+                path.unlink(missing_ok=True)
+            if not os.path.lexists(path) and not _is_one_file(proof, new_proof):
+                proof.unlink(missing_ok=True)
+        remove_empty_folders(output, path.parent)
+        cleared.append(old)
+    return cleared
+
+
+def check_free(output: Path, old: str, new: str) -> None:
+    """Nobody else's file is at the new name.
+
+    Raises:
+        DownloadFailed: One is.
+    """
+    target = output / new
+    if os.path.lexists(target) and not have_same_content(output / old, target):
+        raise DownloadFailed(
+            f"{target} is there already, and is not ours",
+            hint="move it away and run again: the asset is paid for and kept",
+        )
+
+
+def place_copy(output: Path, old: str, new: str) -> Path:
+    """Put a file at a second name, which is free or has it already.
+
+    Raises:
+        OutputError: The disk is full or not writable.
+    """
+    source, target = output / old, output / new
+    if os.path.lexists(target):
+        return target
+    partial = output / PARTIAL_FOLDER / secrets.token_hex(8)
+    with storage_errors(target):
+        partial.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+        if not _link(source, partial):
+            shutil.copyfile(source, partial)
+            with partial.open("rb+") as copy:
+                os.fsync(copy.fileno())
+    try:
+        return put_in_place(partial, output, new)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def remove_empty_folders(output: Path, folder: Path) -> None:
+    """Remove a folder that is empty, and those above it, inside of the output."""
+    with contextlib.suppress(OSError):  # not empty, or not ours to remove
+        while folder != output and is_inside(output, folder):
+            folder.rmdir()
+            folder = folder.parent
+
+
+def is_inside(output: Path, path: Path) -> bool:
+    """Whether a path is in the output folder, through no link that leads out."""
+    return path.parent.resolve().is_relative_to(output.resolve())
+
+
+def is_present(path: Path) -> bool:
+    """Whether there is a file with something in it."""
+    try:
+        return path.is_file() and path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def have_same_content(left: Path, right: Path) -> bool:
+    """Whether both are files with the same bytes."""
+    try:
+        if left.samefile(right):
+            return True
+        if left.stat().st_size != right.stat().st_size:
+            return False
+    except OSError:
+        return False
+    return digest_of(left) == digest_of(right) != ""
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file in hex; "" where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _may_go(path: Path, moved: Path) -> bool:
+    if _is_one_file(path, moved):
+        return False
+    if not is_present(path):
+        return path.is_file()  # empty: as good as missing
+    return have_same_content(path, moved)
+
+
+def _is_one_file(left: Path, right: Path) -> bool:
+    """Whether two names are one entry, where case does not count."""
+    try:
+        return left.samefile(right) and left.lstat().st_nlink == 1
+    except OSError:
+        return False
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Whether a second name could be given instead of a copy."""
+    if source.is_symlink():
+        return False
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    return True

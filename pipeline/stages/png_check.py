@@ -1,0 +1,234 @@
+"""The bytes of a PNG, piece by piece as they arrive → its size, or why it is none.
+
+As strong as decoding the pixels, in bounded memory and one pass: the checksum of each
+chunk covers every byte, the compressed rows are expanded to their last byte, and each
+row must name a filter that exists. What lies behind the end is not looked at.
+
+Source: Portable Network Graphics (PNG) Specification, third edition, W3C 2025.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+
+MAX_PIXELS = 150_000_000  # nine times the largest size on offer; beyond is a bomb
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_IHDR_SIZE_BYTES = 13
+_MAX_CHUNK_BYTES = 2**31 - 1
+_PIECE_BYTES = 1 << 16  # of compressed rows at a time
+_EXPANDED_BYTES = 1 << 18  # of expanded rows at a time
+_FILTERS = bytes(range(5))
+_PALETTE = 3
+_METHODS = ([0, 0, 0], [0, 0, 1])  # compression, filter, interlacing
+# Colour type → samples of a pixel, and the bit depths there are.
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+# The seven passes of an interlaced picture: first column and row, steps between them.
+_PASSES = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+
+
+class NotAnImage(Exception):
+    """The file is damaged, cut short or too large to be what it says."""
+
+
+class PngCheck:
+    """Looks at a PNG while it passes: :meth:`feed` all of it, then :meth:`finish`.
+
+    A file that does not begin like a PNG is let pass without a look.
+    """
+
+    def __init__(self) -> None:
+        self._waiting = bytearray()  # the start of a field that is not all there
+        self._field_bytes = len(_SIGNATURE)
+        self._read_field = self._read_signature
+        self._name = b""
+        self._body_left = 0
+        self._checksum = 0
+        self._header = bytearray()
+        self._size = (0, 0)
+        self._rows: _Rows | None = None
+        self._has_palette = False
+        self._is_over = False
+
+    def feed(self, content: bytes) -> None:
+        """Look at the next bytes, however many; blocking for large ones.
+
+        Raises:
+            NotAnImage: They cannot belong to a whole picture.
+        """
+        left = memoryview(content)
+        while left and not self._is_over:
+            if self._body_left:
+                body, left = left[: self._body_left], left[self._body_left :]
+                self._body_left -= len(body)
+                self._checksum = zlib.crc32(body, self._checksum)
+                self._read_body(body)
+                continue
+            missing = self._field_bytes - len(self._waiting)
+            self._waiting += left[:missing]
+            left = left[missing:]
+            if len(self._waiting) == self._field_bytes:
+                field = bytes(self._waiting)
+                self._waiting.clear()
+                self._read_field(field)
+
+    def finish(self) -> tuple[int, int]:
+        """The width and height in pixels.
+
+        Raises:
+            NotAnImage: Something was missing, or it was no PNG.
+        """
+        if self._rows is None or not self._is_over:
+            raise NotAnImage("the file ends before its picture does")
+        return self._size
+
+    def _read_signature(self, field: bytes) -> None:
+        self._is_over = field != _SIGNATURE
+        self._await_chunk()
+
+    def _await_chunk(self) -> None:
+        self._field_bytes, self._read_field = 8, self._begin_chunk
+
+    def _begin_chunk(self, field: bytes) -> None:
+        length, name = struct.unpack(">I4s", field)
+        if length > _MAX_CHUNK_BYTES or not name.isalpha():
+            raise NotAnImage(f"no chunk begins with {field.hex()}")
+        if (name == b"IHDR") != (self._rows is None) or (
+            name == b"IHDR" and length != _IHDR_SIZE_BYTES
+        ):
+            raise NotAnImage("the header is missing, wrong or there twice")
+        if self._name == b"IDAT" != name:
+            self._end_rows()
+        if name == b"IDAT" and not self._has_palette:
+            raise NotAnImage("the palette is missing")
+        self._has_palette |= name == b"PLTE"
+        self._name, self._body_left = name, length
+        self._checksum = zlib.crc32(name)
+        self._field_bytes, self._read_field = 4, self._end_chunk
+
+    def _read_body(self, body: memoryview) -> None:
+        if self._name == b"IHDR":
+            self._header += body
+        elif self._name == b"IDAT" and self._rows is not None:
+            self._rows.feed(body)
+
+    def _end_chunk(self, field: bytes) -> None:
+        if int.from_bytes(field) != self._checksum:
+            name = self._name.decode("ascii")
+            raise NotAnImage(f"the checksum of a chunk {name} is wrong")
+        if self._name == b"IHDR":
+            self._read_header()
+        elif self._name == b"IEND":
+            self._end_rows()
+            self._is_over = True
+        self._await_chunk()
+
+    def _read_header(self) -> None:
+        width_px, height_px, depth, colour, *methods = struct.unpack(
+            ">IIBBBBB", self._header
+        )
+        check_size((width_px, height_px))
+        if depth not in _DEPTHS.get(colour, ()) or methods not in _METHODS:
+            raise NotAnImage("the header names a kind of picture that there is not")
+        self._size = (width_px, height_px)
+        self._has_palette = colour != _PALETTE
+        self._rows = _Rows(
+            _passes(self._size, depth * _SAMPLES[colour], interlaced=bool(methods[2]))
+        )
+
+    def _end_rows(self) -> None:
+        if self._rows is not None and not self._rows.are_whole:
+            raise NotAnImage("the picture is not whole")
+
+
+class _Rows:
+    """The compressed rows of a picture, expanded and forgotten.
+
+    Args:
+        passes: Rows and bytes of a row, the byte of its filter included, each.
+    """
+
+    def __init__(self, passes: Iterator[tuple[int, int]]) -> None:
+        self._passes = passes
+        self._row_bytes = 0
+        self._pass_left = 0  # bytes
+        self._expander = zlib.decompressobj()
+        self._is_done = False  # nothing that still comes counts
+        self.are_whole = False
+        self._next_pass()
+
+    def feed(self, compressed: memoryview) -> None:
+        """Expand the next bytes; what comes behind the last row is ignored.
+
+        Raises:
+            NotAnImage: They do not expand, or to no rows of this picture.
+        """
+        for start in range(0, len(compressed), _PIECE_BYTES):
+            rest: bytes | memoryview = compressed[start : start + _PIECE_BYTES]
+            has_more = True
+            while has_more and not self._is_done:
+                expanded = self._expand(rest)
+                rest = self._expander.unconsumed_tail
+                has_more = bool(rest) or len(expanded) == _EXPANDED_BYTES
+                left = self._pass_by(expanded)
+                # With the last row alone the checksum behind it is still to come.
+                self._is_done = self._expander.eof or left > 0
+
+    def _expand(self, compressed: bytes | memoryview) -> bytes:
+        try:
+            return self._expander.decompress(compressed, _EXPANDED_BYTES)
+        except zlib.error as error:
+            raise NotAnImage(f"does not expand: {error}") from None
+
+    def _pass_by(self, expanded: bytes) -> int:
+        """Count bytes off, look at the first of each row; how many are too many."""
+        position = 0
+        while position < len(expanded) and not self.are_whole:
+            end = min(position + self._pass_left, len(expanded))
+            first = position + self._pass_left % self._row_bytes
+            filters = expanded[first : end : self._row_bytes]
+            if filters.translate(None, _FILTERS):
+                raise NotAnImage("a row names a filter that there is not")
+            self._pass_left -= end - position
+            position = end
+            if not self._pass_left:
+                self._next_pass()
+        return len(expanded) - position
+
+    def _next_pass(self) -> None:
+        rows, self._row_bytes = next(self._passes, (0, 0))
+        self._pass_left = rows * self._row_bytes
+        self.are_whole = not rows
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Refuse a picture without pixels, or with more than can be right.
+
+    Raises:
+        NotAnImage: It is refused.
+    """
+    width_px, height_px = size
+    if not width_px * height_px:
+        raise NotAnImage("a picture without pixels")
+    if width_px * height_px > MAX_PIXELS:
+        raise NotAnImage(f"{width_px} x {height_px} pixels are more than can be right")
+
+
+def _passes(
+    size: tuple[int, int], pixel_bits: int, *, interlaced: bool
+) -> Iterator[tuple[int, int]]:
+    width_px, height_px = size
+    for left, top, across, down in _PASSES if interlaced else ((0, 0, 1, 1),):
+        columns = -(-(width_px - left) // across)
+        rows = -(-(height_px - top) // down)
+        if columns > 0 and rows > 0:
+            yield rows, 1 + (columns * pixel_bits + 7) // 8

@@ -1,0 +1,412 @@
+"""Who is renamed, who is gone, and what has changed of an item: reasons and signs."""
+
+import hashlib
+import itertools
+import tracemalloc
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from pipeline.job import (
+    SIDECAR_SUFFIX,
+    Asset,
+    AssetId,
+    Failure,
+    FailureClass,
+    JobStatus,
+    RemoteId,
+)
+from pipeline.ledger.ledger import IN_MEMORY, Ledger
+from pipeline.manifest import load_manifest
+from pipeline.model import load_shipped_model
+from pipeline.planning import Action, Selection, make_plan
+
+HEAD = "version: 1\nmodel: model_wan-2-7-image\n"
+PRO = "model_wan-2-7-image-pro"
+S = JobStatus
+
+
+class Desk:
+    """A manifest, a ledger and an output folder to plan with."""
+
+    def __init__(self, folder) -> None:
+        self.folder = folder
+        self.output = folder / "output"
+        self.output.mkdir()
+        self.ledger = Ledger(IN_MEMORY)
+        self.numbers = itertools.count(1)
+
+    def plan(self, text, **selection):
+        path = self.folder / "icons.yaml"
+        path.write_text(text if text.startswith("version") else HEAD + text)
+        return make_plan(
+            load_manifest(path),
+            self.output,
+            ledger=self.ledger,
+            selection=Selection(**selection),
+            models=load_shipped_model,
+        )
+
+    def make(self, text, status=S.SAVED, **selection):
+        """Bring every item of a manifest to this status, as runs would."""
+        for planned in list(self.plan(text, **selection).entries()):
+            if planned.action is Action.SUBMIT:
+                self.record(planned, status)
+
+    def record(self, planned, status):
+        request = {name: self._sent(value) for name, value in planned.params.items()}
+        job = self.ledger.record_submitting(replace(planned.job, request=request))
+        if status is S.UNKNOWN:
+            return self.ledger.record_unknown(job)
+        if status is S.FAILED:
+            failure = Failure(kind=FailureClass.GENERATION, reason="because")
+            return self.ledger.record_failed(replace(job, failure=failure))
+        remote_id = RemoteId(f"job_{next(self.numbers)}")
+        job = self.ledger.record_submitted(replace(job, remote_id=remote_id))
+        if status is S.SUBMITTED:
+            return job
+        job = self.ledger.record_succeeded(job)
+        if status is S.SUCCEEDED:
+            return job
+        content = str(remote_id).encode()
+        path = self.output / f"{job.item_id}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.with_name(path.name + SIDECAR_SUFFIX).write_text("{}")
+        asset = Asset(
+            asset_id=AssetId(f"asset_{remote_id}"),
+            output_index=1,
+            path=f"{job.item_id}.png",
+            sha256=hashlib.sha256(content).hexdigest(),
+            size_bytes=len(content),
+            media_type="image/png",
+            width_px=1,
+            height_px=1,
+        )
+        return self.ledger.record_saved(replace(job, assets=(asset,)))
+
+    def _sent(self, value):
+        if isinstance(value, list):
+            return [self._sent(inner) for inner in value]
+        sha256 = getattr(value, "sha256", None)
+        if sha256 is None:
+            return value
+        asset_id = AssetId(f"asset_{sha256[:8]}")
+        self.ledger.record_upload(sha256, "", asset_id, datetime.now(UTC))
+        return asset_id
+
+
+@pytest.fixture
+def desk(tmp_path):
+    desk = Desk(tmp_path)
+    yield desk
+    desk.ledger.close()
+
+
+def items(*pairs):
+    """Items as (id, prompt)."""
+    return "items:\n" + "".join(
+        f"  - {{id: {item_id}, prompt: {prompt}}}\n" for item_id, prompt in pairs
+    )
+
+
+def old_ids(plan):
+    return {
+        planned.item.item_id: planned.old_id
+        for planned in plan.entries()
+        if planned.action is Action.RENAME
+    }
+
+
+def orphans(plan):
+    return [orphan.item_id for orphan in plan.orphans()]
+
+
+def only(plan):
+    (planned,) = plan.entries()
+    return planned
+
+
+# --- renames --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "then"),
+    [
+        (S.SAVED, Action.DONE),
+        (S.SUCCEEDED, Action.FETCH),
+        (S.SUBMITTED, Action.COLLECT),
+        (S.UNKNOWN, Action.SETTLE),
+    ],
+)
+def test_what_is_paid_for_under_another_name_is_renamed(desk, status, then):
+    desk.make(items(("oak", "an oak")), status)
+
+    plan = desk.plan(items(("fir", "an oak")))
+
+    planned = only(plan)
+    assert (planned.action, planned.then, planned.sign) == (Action.RENAME, then, ">")
+    assert planned.reason == "renamed from oak"
+    assert (planned.job.item_id, planned.old_id) == ("fir", "oak")
+    assert plan.counts == {Action.RENAME: 1}
+    assert (plan.to_submit, plan.to_do) == (0, 1)
+    assert plan.old_ids == {"fir": "oak"}
+
+
+def test_what_failed_under_another_name_is_new(desk):
+    desk.make(items(("oak", "an oak")), S.FAILED)
+
+    planned = only(desk.plan(items(("fir", "an oak"))))
+
+    assert (planned.action, planned.sign, planned.reason) == (Action.SUBMIT, "+", "new")
+
+
+def test_an_item_that_is_still_there_gives_its_files_to_nobody(desk):
+    desk.make(items(("oak", "an oak")))
+
+    plan = desk.plan(items(("oak", "an oak"), ("fir", "an oak")))
+
+    assert plan.counts == {Action.DONE: 1, Action.SUBMIT: 1}
+
+
+def test_an_item_that_has_rows_of_its_own_is_changed_and_not_renamed(desk):
+    desk.make(items(("oak", "an oak"), ("fir", "a fir")))
+
+    plan = desk.plan(items(("fir", "an oak")))
+
+    assert plan.counts == {Action.SUBMIT: 1}
+    assert orphans(plan) == ["oak"]
+
+
+def test_an_item_that_is_not_selected_counts_as_there(desk):
+    desk.make(items(("oak", "an oak")))
+
+    plan = desk.plan(items(("oak", "an oak"), ("fir", "an oak")), globs=("fir",))
+
+    assert plan.counts == {Action.SUBMIT: 1}
+
+
+def test_an_item_beyond_the_limit_counts_as_there(desk):
+    desk.make(items(("oak", "an oak")))
+
+    plan = desk.plan(
+        items(("yew", "a yew"), ("oak", "an oak"), ("fir", "an oak")), limit=2
+    )
+
+    assert plan.counts == {Action.SUBMIT: 2, Action.DONE: 1}
+
+
+def test_a_name_is_given_away_once_in_the_order_of_the_manifest(desk):
+    desk.make(items(("oak", "an oak")))
+
+    plan = desk.plan(items(("fir", "an oak"), ("yew", "an oak")))
+
+    assert old_ids(plan) == {"fir": "oak"}
+    assert plan.counts == {Action.RENAME: 1, Action.SUBMIT: 1}
+
+
+def test_of_several_the_one_whose_id_ends_alike_is_taken(desk):
+    desk.make(items(("oak-1", "an oak"), ("oak-2", "an oak"), ("oak-3", "an oak")))
+
+    plan = desk.plan(items(("fir-3", "an oak"), ("b/fir_1", "an oak")))
+
+    assert old_ids(plan) == {"fir-3": "oak-3", "b/fir_1": "oak-1"}
+    assert orphans(plan) == ["oak-2"]
+
+
+def test_else_the_oldest_is_taken(desk):
+    desk.make(items(("yew", "an oak")))
+    desk.make(items(("yew", "an oak"), ("elm", "an oak")))
+
+    assert old_ids(desk.plan(items(("fir", "an oak")))) == {"fir": "yew"}
+
+
+def test_a_default_written_out_beside_a_new_name_is_still_a_rename(desk):
+    desk.make(items(("oak", "an oak")))
+
+    plan = desk.plan("items: [{id: fir, prompt: an oak, params: {numOutputs: 1}}]\n")
+
+    assert old_ids(plan) == {"fir": "oak"}
+
+
+def test_force_pays_for_a_new_name_anew(desk):
+    desk.make(items(("oak", "an oak")))
+
+    plan = desk.plan(items(("fir", "an oak")), force=True, globs=("fir",))
+
+    assert plan.counts == {Action.SUBMIT: 1}
+
+
+def test_a_limit_holds_for_renames_too_and_the_rest_stays_unnamed(desk):
+    desk.make(items(("oak-1", "an oak"), ("oak-2", "an oak")))
+
+    plan = desk.plan(items(("fir-1", "an oak"), ("fir-2", "an oak")), limit=1)
+
+    assert plan.counts == {Action.RENAME: 1}
+    assert old_ids(plan) == {"fir-1": "oak-1"}
+    assert list(plan.orphan_ids()) == []
+
+
+def test_a_new_name_that_is_not_selected_keeps_its_old_item_from_being_an_orphan(desk):
+    desk.make(items(("oak", "an oak"), ("elm", "an elm")))
+
+    plan = desk.plan(
+        items(("fir", "an oak"), ("yew", "an oak"), ("elm", "an elm")),
+        globs=("elm", "yew"),
+    )
+
+    assert plan.counts == {Action.DONE: 1, Action.SUBMIT: 1}
+    assert list(plan.orphan_ids()) == []
+
+
+def test_planning_without_a_row_keeps_no_item(desk):
+    names = "".join(f"{number},x{number}\n" for number in range(20_000))
+    (desk.folder / "rows.csv").write_text(f"n,word\n{names}")
+    text = "items: [{id: 'i-${n}', prompt: '${word}', rows: rows.csv}]\n"
+
+    tracemalloc.start()
+    plan = desk.plan(text)
+    kept_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert plan.to_submit == 20_000
+    assert kept_bytes < 20_000 * 40
+
+
+# --- orphans --------------------------------------------------------------------------
+
+
+def test_what_is_gone_is_an_orphan_with_its_files(desk):
+    desk.make(items(("oak", "an oak"), ("elm", "an elm")))
+
+    plan = desk.plan(items(("elm", "an elm")))
+
+    (orphan,) = plan.orphans()
+    assert (orphan.item_id, plan.orphan_count) == ("oak", 1)
+    assert [asset.path for asset in orphan.assets] == ["oak.png"]
+
+
+def test_what_is_gone_and_has_no_files_is_listed_by_its_id_alone(desk):
+    desk.make(items(("oak", "an oak"), ("elm", "an elm")))
+    for path in desk.output.glob("oak.png*"):
+        path.unlink()
+
+    plan = desk.plan(items(("elm", "an elm")))
+
+    assert (orphans(plan), plan.orphan_count) == ([], 0)
+    assert list(plan.orphan_ids()) == ["oak"]
+
+
+def test_a_renamed_item_is_no_orphan(desk):
+    desk.make(items(("oak", "an oak")))
+
+    plan = desk.plan(items(("fir", "an oak")))
+
+    assert (orphans(plan), list(plan.orphan_ids())) == ([], [])
+
+
+def test_orphans_are_told_of_while_the_plan_is_made(desk):
+    desk.make(items(("oak", "an oak"), ("elm", "an elm")))
+    told = []
+
+    make_plan(
+        desk.plan(items(("fir", "a fir"))).manifest,
+        desk.output,
+        ledger=desk.ledger,
+        selection=Selection(),
+        models=load_shipped_model,
+        on_orphan=told.append,
+    )
+
+    assert [orphan.item_id for orphan in told] == ["elm", "oak"]
+
+
+# --- reasons --------------------------------------------------------------------------
+
+WIDE = """\
+references: {style: style.png}
+items:
+  - id: oak
+    prompt: an oak
+    params:
+      images: [ref:style]
+      size: 1K
+"""
+
+
+@pytest.fixture
+def wide(desk):
+    (desk.folder / "style.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    desk.make(WIDE)
+    return desk
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("an oak", "oaks", "prompt changed (line 6)"),
+        ("size: 1K", "size: 2K", "size changed (line 9)"),
+        ("size: 1K", "size: 1K\n      seed: 9", "seed changed (line 10)"),
+        ("      size: 1K\n", "", "size changed (line 5)"),
+        ("[ref:style]\n      size: 1K", "[]\n      size: 1280*720", "images and size"),
+        (
+            "size: 1K",
+            "size: 1280*720\n      numOutputs: 2",
+            "size and numOutputs changed",
+        ),
+        ("id: oak", f"id: oak\n    model: {PRO}", "model changed (line 6)"),
+    ],
+)
+def test_a_changed_item_says_which_inputs_differ_and_where(wide, old, new, reason):
+    planned = only(wide.plan(WIDE.replace(old, new)))
+
+    assert planned.sign == "~"
+    assert planned.reason.startswith(reason)
+
+
+def test_an_input_of_the_top_level_is_named_with_its_own_line(desk):
+    text = HEAD + "params: {size: 1K}\n" + items(("oak", "an oak"))
+    desk.make(text)
+
+    planned = only(desk.plan(text.replace("1K", "2048*2048")))
+
+    assert planned.reason == "size changed (line 3)"
+
+
+def test_a_reference_with_other_content_has_changed(wide):
+    (wide.folder / "style.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(30))
+
+    assert only(wide.plan(WIDE)).reason == "images changed (line 8)"
+
+
+def test_what_the_ledger_does_not_remember_is_just_changed(desk):
+    desk.make(items(("oak", "an oak")))
+    desk.ledger._connection.execute("UPDATE jobs SET request = '{}'")
+
+    assert only(desk.plan(items(("oak", "oaks")))).reason == "changed (line 4)"
+
+
+def test_many_changes_are_counted_and_the_prompt_comes_first(desk):
+    desk.make(items(("oak", "an oak")))
+    params = "{size: 1K, numOutputs: 2, seed: 3}"
+
+    planned = only(desk.plan(f"items: [{{id: oak, prompt: x, params: {params}}}]\n"))
+
+    assert planned.reason == "prompt, size and 2 more changed (line 3)"
+
+
+# --- seeds ----------------------------------------------------------------------------
+
+
+def test_the_first_derived_seed_stays_while_it_is_in_range(desk):
+    desk.make(items(("oak", "an oak")))
+    seed = desk.ledger.find_jobs_of("oak")[0].seed
+    desk.ledger._connection.execute("UPDATE jobs SET seed = 5")
+
+    kept = only(desk.plan(items(("oak", "oaks"))))
+    desk.ledger._connection.execute("UPDATE jobs SET seed = -5")
+    derived = only(desk.plan(items(("oak", "oaks"))))
+
+    assert (kept.params["seed"], kept.derived_seed) == (5, True)
+    assert derived.params["seed"] == seed

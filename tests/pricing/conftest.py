@@ -1,0 +1,100 @@
+"""A workshop, what it would pay for by price, and the quotes of a fake service."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import anyio
+import pytest
+from doubles.api import QuickClock, png_bytes
+from doubles.workshop import Workshop
+
+from pipeline.ledger.ledger import IN_MEMORY, Ledger
+from pipeline.model import ModelSchema, load_shipped_model
+from pipeline.pricing import CostGroups, Quotes
+from pipeline.stages.uploader import Uploader
+
+
+@pytest.fixture
+async def workshop(tmp_path):
+    clock = QuickClock()
+    async with clock.watching_threads():
+        yield Workshop(tmp_path, clock)
+
+
+@pytest.fixture
+def style() -> bytes:
+    return png_bytes("purple", 16, 16)
+
+
+@pytest.fixture
+def flagged(workshop):
+    """Let models say of some inputs whether the price depends on them."""
+
+    def flag(**flags: bool) -> None:
+        def models(model_id: str) -> ModelSchema | None:
+            schema = load_shipped_model(model_id)
+            if schema is None:
+                return None
+            inputs = {
+                name: replace(entry, cost_impact=flags.get(name))
+                for name, entry in schema.inputs.items()
+            }
+            return replace(schema, inputs=inputs)
+
+        workshop.models = models
+
+    return flag
+
+
+@pytest.fixture
+def groups_of(workshop) -> Callable[..., CostGroups]:
+    """The items of the manifest by price, as a first run would find them."""
+
+    def group(**selection) -> CostGroups:
+        groups = CostGroups()
+        with Ledger(IN_MEMORY) as ledger:
+            workshop.plan(ledger, groups, **selection)
+        return groups
+
+    return group
+
+
+@pytest.fixture
+def quotes(workshop) -> Quotes:
+    async def remember(_sha256, _asset_id):
+        pass
+
+    uploader = Uploader(
+        workshop.api,
+        workshop.transfer,
+        workshop.clock,
+        workshop.settings,
+        known={},
+        remember=remember,
+    )
+    return Quotes(workshop.api, workshop.clock, workshop.settings, uploader=uploader)
+
+
+@pytest.fixture
+def finish(workshop):
+    """Call something and let time pass until it returns."""
+
+    async def run(call):
+        done = anyio.Event()
+        results, errors = [], []
+
+        async def carry_out():
+            try:
+                results.append(await call())
+            except Exception as error:  # noqa: BLE001 - raised again below
+                errors.append(error)
+            done.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(carry_out)
+            await workshop.clock.run_until(done)
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    return run

@@ -1,0 +1,140 @@
+"""Mover: files get other names, nothing of others is replaced, nothing is lost."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import DownloadFailed, OutputError
+from pipeline.stages.mover import check_free, clear_renamed, place_copy
+
+
+@pytest.fixture
+def output(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for name, content in (("oak.png", b"oak"), ("oak.png.json", b"{}")):
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(params=["links", "copies"])
+def way(request, monkeypatch):
+    """With and without a file system that can give a file two names."""
+
+    def refuse(*_arguments, **_named):
+        raise OSError("not here")
+
+    if request.param == "copies":
+        monkeypatch.setattr(os, "link", refuse)
+    return request.param
+
+
+def place(output, old, new):
+    for end in ("", ".json"):
+        place_copy(output, old + end, new + end)
+
+
+def names(output):
+    return {
+        path.relative_to(output).as_posix()
+        for path in output.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_placed_file_has_both_names_until_it_is_cleared(output, way):
+    place(output, "oak.png", "deep/fir.png")
+    between = names(output)
+
+    cleared = clear_renamed(output, {"oak.png": "deep/fir.png"})
+
+    assert between == {"oak.png", "oak.png.json", "deep/fir.png", "deep/fir.png.json"}
+    assert cleared == ["oak.png"]
+    assert names(output) == {"deep/fir.png", "deep/fir.png.json"}
+    assert (output / "deep/fir.png").read_bytes() == b"oak"
+
+
+def test_each_step_may_be_repeated(output, way):
+    for _ in range(2):
+        place(output, "oak.png", "fir.png")
+    for _ in range(2):
+        clear_renamed(output, {"oak.png": "fir.png"})
+
+    assert names(output) == {"fir.png", "fir.png.json"}
+
+
+def test_a_file_that_differs_from_the_new_one_stays_with_its_sidecar(output, way):
+    place(output, "oak.png", "fir.png")
+    (output / "oak.png").unlink()
+    (output / "oak.png").write_bytes(b"an artist's work")
+
+    clear_renamed(output, {"oak.png": "fir.png"})
+
+    assert names(output) == {"oak.png", "oak.png.json", "fir.png", "fir.png.json"}
+
+
+def test_a_sidecar_stays_until_there_is_a_new_one(output):
+    (output / "oak.png").unlink()
+
+    cleared = clear_renamed(output, {"oak.png": "fir.png"})
+
+    assert cleared == []
+    assert names(output) == {"oak.png.json"}
+
+
+def test_a_name_that_others_have_is_not_free(output):
+    (output / "fir.png").write_bytes(b"somebody's painting")
+
+    with pytest.raises(DownloadFailed, match="is not ours"):
+        check_free(output, "oak.png", "fir.png")
+
+
+def test_a_name_that_has_the_same_file_is_free(output, way):
+    place(output, "oak.png", "fir.png")
+
+    check_free(output, "oak.png", "fir.png")
+
+
+def test_nothing_is_placed_outside_of_the_output_folder(output, tmp_path):
+    (output / "away").symlink_to(tmp_path)
+
+    with pytest.raises(OutputError, match="outside"):
+        place_copy(output, "oak.png", "away/fir.png")
+
+    assert not (tmp_path / "fir.png").exists()
+
+
+def test_what_lies_behind_a_link_that_leads_out_is_not_cleared(output, tmp_path):
+    (tmp_path / "oak.png").write_bytes(b"oak")
+    (output / "away").symlink_to(tmp_path)
+    place(output, "oak.png", "fir.png")
+
+    clear_renamed(output, {"away/oak.png": "fir.png"})
+
+    assert (tmp_path / "oak.png").exists()
+
+
+def test_two_names_of_one_file_where_case_does_not_count_are_not_cleared(
+    output, monkeypatch
+):
+    """Such a file system shows the renamed file under its old name as well."""
+    place(output, "oak.png", "Oak.png")
+    for end in ("", ".json"):
+        (output / f"oak.png{end}").unlink()
+    exists = {"oak.png": "Oak.png", "oak.png.json": "Oak.png.json"}
+    real = os.stat
+
+    def stat(path, *arguments, **named):
+        name = exists.get(Path(path).name, Path(path).name)
+        return real(Path(path).with_name(name), *arguments, **named)
+
+    removed = []
+    monkeypatch.setattr(os, "stat", stat)
+    monkeypatch.setattr(os, "unlink", removed.append)
+
+    clear_renamed(output, {"oak.png": "Oak.png"})
+
+    assert removed == []
+    monkeypatch.undo()
+    assert names(output) == {"Oak.png", "Oak.png.json"}

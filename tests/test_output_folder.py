@@ -1,0 +1,434 @@
+"""The output folder: what it learns from the manifest's lock file, and writes back.
+
+What would be paid for is read in plans and in the service's books.
+"""
+
+import logging
+import os
+import shutil
+from decimal import Decimal
+
+import anyio
+import pytest
+from doubles.api import Fate, QuickClock
+from doubles.workshop import BASE_URL, Workshop
+
+from pipeline.errors import ExitCode, LockError, OutputError, UsageError
+from pipeline.job import JobStatus
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.lockfile import read_lock
+from pipeline.manifest import load_manifest
+from pipeline.output_folder import (
+    LOCK_DIGEST,
+    find_lock_file,
+    holding_output,
+    learn_lock,
+    open_for_reading,
+    write_lock_file,
+)
+from pipeline.planning import Selection, make_plan
+from pipeline.settings import Service
+
+SERVICE = Service(base_url=BASE_URL, project_id="")
+OTHER = Service(base_url="https://other.example/v1", project_id="")
+posix_only = pytest.mark.skipif(os.name != "posix", reason="pipes need POSIX")
+
+
+@pytest.fixture
+async def workshop(tmp_path):
+    clock = QuickClock()
+    async with clock.watching_threads():
+        yield Workshop(tmp_path, clock)
+
+
+@pytest.fixture
+def lock_file(workshop):
+    return workshop.folder / "icons.yaml.lock"
+
+
+def write(workshop, lock_file, *, orphans=(), service=SERVICE):
+    """As at the end of a run."""
+    with holding_output(workshop.output, service) as (ledger, _):
+        write_lock_file(lock_file, ledger, service, orphans=orphans)
+
+
+def learn(workshop, lock_file, service=SERVICE):
+    """As at the beginning of a run."""
+    with holding_output(workshop.output, service, lock_file):
+        pass
+
+
+def check_out(workshop):
+    """A fresh checkout: neither ledger nor files."""
+    shutil.rmtree(workshop.output)
+    workshop.output.mkdir()
+
+
+def planned(workshop, lock_file, service=SERVICE):
+    """What a plan says: item id to action."""
+    actions = {}
+    with open_for_reading(workshop.output, lock_file, service=service) as ledger:
+        make_plan(
+            load_manifest(workshop.folder / "icons.yaml", models=workshop.models),
+            workshop.output,
+            ledger=ledger,
+            selection=Selection(),
+            models=workshop.models,
+            on_item=lambda one: actions.update({one.item.item_id: str(one.action)}),
+        )
+    return actions
+
+
+def items_in(lock_file):
+    return [job.item_id for job in read_lock(lock_file)[1]]
+
+
+def jobs_of(workshop, item_id):
+    return workshop.attempts(item_id)
+
+
+# --- a fresh checkout -----------------------------------------------------------------------
+
+
+async def test_a_fresh_folder_knows_from_the_lock_what_is_paid_for(workshop, lock_file):
+    workshop.write_items("oak", "elm")
+    await workshop.run()
+    write(workshop, lock_file)
+    check_out(workshop)
+    workshop.write_items("oak", "elm", "fir")
+
+    assert planned(workshop, lock_file) == {
+        "oak": "fetch",
+        "elm": "fetch",
+        "fir": "submit",
+    }
+    assert list(workshop.output.iterdir()) == []
+
+    learn(workshop, lock_file)
+    result = await workshop.run()
+
+    assert result.counts == {"saved": 3}
+    assert workshop.api.paid_by_prompt() == {"oak": 1, "elm": 1, "fir": 1}
+    assert workshop.files() >= {"oak.png", "oak.png.json", "elm.png", "fir.png"}
+
+
+async def test_a_job_that_was_in_flight_is_collected_by_a_fresh_checkout(
+    workshop, lock_file
+):
+    workshop.write_items("oak")
+    scope = anyio.CancelScope()
+
+    async def leave(_run):
+        await workshop.clock.sleep(5)
+        scope.cancel()
+
+    await workshop.run(meanwhile=leave, scope=scope)
+    assert workshop.job("oak").status is JobStatus.SUBMITTED
+    write(workshop, lock_file)
+    check_out(workshop)
+
+    assert planned(workshop, lock_file) == {"oak": "collect"}
+
+    learn(workshop, lock_file)
+    result = await workshop.run()
+
+    assert result.counts == {"saved": 1}
+    assert workshop.api.paid_by_prompt() == {"oak": 1}
+
+
+async def test_what_a_lock_knows_counts_in_the_budget(workshop, lock_file):
+    workshop.write_items("oak", "elm")
+    await workshop.run()
+    write(workshop, lock_file)
+    check_out(workshop)
+    workshop.write_items("oak", "elm", "fir")
+    learn(workshop, lock_file)
+    workshop.set(max_cost=Decimal(17))
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.BUDGET
+    assert result.cost.taken == workshop.api.spent == 12
+
+
+async def test_a_changed_item_is_new_in_spite_of_the_lock(workshop, lock_file):
+    workshop.write_items("oak")
+    await workshop.run()
+    write(workshop, lock_file)
+    check_out(workshop)
+    workshop.write("items:\n  - {id: oak, prompt: an old oak}\n")
+
+    assert planned(workshop, lock_file) == {"oak": "submit"}
+
+
+async def test_a_lock_is_learned_once_and_adds_no_second_row(workshop, lock_file):
+    workshop.write_items("oak")
+    await workshop.run()
+    write(workshop, lock_file)
+
+    for _ in range(3):
+        learn(workshop, lock_file)
+
+    assert len(jobs_of(workshop, "oak")) == 1
+    assert planned(workshop, lock_file) == {"oak": "done"}
+
+
+async def test_a_ledger_that_has_an_item_learns_the_job_of_a_colleague_too(
+    workshop, lock_file
+):
+    workshop.write_items("oak")
+    await workshop.run()
+    write(workshop, lock_file)
+    check_out(workshop)
+    workshop.write("items:\n  - {id: oak, prompt: an old oak}\n")
+    await workshop.run()
+    workshop.write_items("oak")
+
+    assert planned(workshop, lock_file) == {"oak": "fetch"}
+
+    learn(workshop, lock_file)
+    assert {job.remote_id for job in jobs_of(workshop, "oak")} == {"job_1", "job_2"}
+    assert [job.attempt for job in jobs_of(workshop, "oak")] == [2, 1]
+
+
+async def test_without_a_lock_nothing_is_learned_and_nothing_missed(
+    workshop, lock_file
+):
+    workshop.write_items("oak")
+
+    learn(workshop, lock_file)
+    learn(workshop, None)
+
+    assert planned(workshop, None) == planned(workshop, lock_file) == {"oak": "submit"}
+
+
+# --- locks that are not for us --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "service", [OTHER, Service(base_url=BASE_URL, project_id="proj_2")]
+)
+async def test_another_s_lock_is_neither_learned_nor_written(
+    workshop, lock_file, caplog, service
+):
+    workshop.write_items("oak")
+    await workshop.run()
+    write(workshop, lock_file)
+    before = lock_file.read_bytes()
+    check_out(workshop)
+
+    with caplog.at_level(logging.WARNING):
+        learn(workshop, lock_file, service)
+    write(workshop, lock_file, service=service)
+
+    assert jobs_of(workshop, "oak") == []
+    assert lock_file.read_bytes() == before
+    assert "is left alone" in caplog.text
+    assert planned(workshop, lock_file, service) == {"oak": "submit"}
+
+
+async def test_a_plan_of_a_fresh_checkout_is_of_the_service_it_asks(
+    workshop, lock_file
+):
+    workshop.write_items("oak")
+    await workshop.run()
+    write(workshop, lock_file)
+    check_out(workshop)
+
+    assert planned(workshop, lock_file, None) == {"oak": "fetch"}
+    assert planned(workshop, lock_file, OTHER) == {"oak": "submit"}
+
+
+def test_the_emulator_s_work_is_in_no_lock(workshop, lock_file):
+    workshop.write_items("oak")
+    manifest = load_manifest(workshop.folder / "icons.yaml", models=workshop.models)
+
+    assert find_lock_file(manifest, emulate=True) is None
+    assert find_lock_file(manifest, emulate=False) == lock_file
+
+
+CONFLICT = "<<<<<<< HEAD\n{0}=======\n{0}>>>>>>> theirs\n"
+
+
+async def test_conflict_markers_stop_everything_and_nothing_is_recorded(
+    workshop, lock_file
+):
+    workshop.write_items("ash", "elm", "oak")
+    await workshop.run()
+    write(workshop, lock_file)
+    text = lock_file.read_text()
+    block = text[text.index("- id: oak") : text.rindex("...")]
+    lock_file.write_text(text.replace(block, CONFLICT.format(block)))
+    check_out(workshop)
+
+    with pytest.raises(LockError, match="merge conflict") as caught:
+        learn(workshop, lock_file)
+    with pytest.raises(LockError, match="merge conflict"):
+        planned(workshop, lock_file)
+
+    assert caught.value.exit_code is ExitCode.USAGE == 2
+    assert isinstance(caught.value, UsageError)
+    assert f"{lock_file}:" in caught.value.message
+    assert workshop.statuses() == {}
+    with Ledger(workshop.output / LEDGER_NAME, read_only=True) as ledger:
+        assert LOCK_DIGEST not in ledger.find_meta()
+
+
+async def test_a_lock_that_is_cut_off_is_not_half_learned(workshop, lock_file):
+    workshop.write_items("ash", "elm", "oak")
+    await workshop.run()
+    write(workshop, lock_file)
+    text = lock_file.read_text()
+    lock_file.write_text(text[: text.index("- id: oak") - 1])
+    check_out(workshop)
+
+    with pytest.raises(LockError, match="cut off"):
+        learn(workshop, lock_file)
+
+    assert workshop.statuses() == {}
+
+
+@posix_only
+def test_a_pipe_in_the_lock_s_place_is_not_waited_for(workshop, lock_file):
+    workshop.write_items("oak")
+    os.mkfifo(lock_file)
+
+    with pytest.raises(LockError, match="is no file"):
+        learn(workshop, lock_file)
+    with pytest.raises(LockError, match="is no file"):
+        planned(workshop, lock_file)
+
+
+def test_a_folder_in_the_lock_s_place_is_a_fault_of_the_lock(workshop, lock_file):
+    workshop.write_items("oak")
+    lock_file.mkdir()
+
+    with pytest.raises(LockError, match="is no file"):
+        learn(workshop, lock_file)
+
+
+# --- writing --------------------------------------------------------------------------------
+
+
+async def test_a_lock_has_what_is_paid_for_and_no_orphans(workshop, lock_file):
+    workshop.write_items("oak", "elm", "fir", "yew")
+    workshop.api.script("yew", Fate(ends="failure", error="no luck"))
+    await workshop.run()
+
+    write(workshop, lock_file, orphans=["elm", "nobody"])
+
+    assert items_in(lock_file) == ["fir", "oak"]
+    [_, oak] = read_lock(lock_file)[1]
+    assert oak.remote_id == workshop.job("oak").remote_id
+    assert oak.charged == 6
+    assert [asset.path for asset in oak.assets] == ["oak.png"]
+
+
+async def test_an_orphan_of_the_lock_leaves_it(workshop, lock_file):
+    workshop.write_items("oak", "elm")
+    await workshop.run()
+    write(workshop, lock_file)
+
+    write(workshop, lock_file, orphans=["elm"])
+
+    assert items_in(lock_file) == ["oak"]
+
+
+async def test_a_lock_that_says_the_same_is_not_written_again(workshop, lock_file):
+    workshop.write_items("oak")
+    await workshop.run()
+    write(workshop, lock_file)
+    os.utime(lock_file, (1, 1))
+    number = lock_file.stat().st_ino
+
+    learn(workshop, lock_file)
+    write(workshop, lock_file)
+
+    assert lock_file.stat().st_mtime == 1
+    assert lock_file.stat().st_ino == number
+
+
+def test_where_nothing_is_paid_for_there_is_no_lock(workshop, lock_file):
+    write(workshop, lock_file)
+
+    assert not lock_file.exists()
+
+
+async def test_a_lock_of_ours_need_not_be_learned_again(workshop, lock_file):
+    workshop.write_items("oak")
+    await workshop.run()
+    write(workshop, lock_file)
+
+    with open_for_reading(workshop.output, lock_file) as ledger:
+        assert ledger.path == workshop.output / LEDGER_NAME  # no copy
+
+
+async def test_a_fresh_checkout_that_fetched_nothing_yet_keeps_the_files_in_the_lock(
+    workshop, lock_file
+):
+    workshop.write_items("oak", "elm")
+    await workshop.run()
+    write(workshop, lock_file)
+    before = lock_file.read_bytes()
+    check_out(workshop)
+
+    learn(workshop, lock_file)
+    write(workshop, lock_file)
+
+    assert lock_file.read_bytes() == before
+
+
+async def test_what_was_merged_into_the_lock_during_a_run_is_not_lost(
+    workshop, lock_file
+):
+    workshop.write_items("oak", "elm")
+    await workshop.run()
+    write(workshop, lock_file)
+    merged = lock_file.read_bytes()
+    check_out(workshop)
+    lock_file.unlink()
+    workshop.write_items("fir")
+    await workshop.run()
+    lock_file.write_bytes(merged)  # a colleague's, pulled while we ran
+
+    write(workshop, lock_file)
+
+    assert items_in(lock_file) == ["elm", "fir", "oak"]
+    assert jobs_of(workshop, "oak")[0].remote_id == "job_1"
+
+
+async def test_a_lock_that_was_broken_during_a_run_is_not_overwritten(
+    workshop, lock_file
+):
+    workshop.write_items("oak")
+    await workshop.run()
+    write(workshop, lock_file)
+    broken = lock_file.read_text().replace("- id: oak", "<<<<<<< HEAD\n- id: oak")
+    lock_file.write_text(broken)
+
+    with pytest.raises(LockError):
+        write(workshop, lock_file)
+
+    assert lock_file.read_text() == broken
+
+
+async def test_a_lock_that_cannot_be_written_is_a_fault_of_the_output(
+    workshop, tmp_path
+):
+    workshop.write_items("oak")
+    await workshop.run()
+
+    with pytest.raises(OutputError, match="cannot write"):
+        write(workshop, tmp_path / "missing" / "icons.yaml.lock")
+
+
+def test_learning_needs_no_service_where_the_ledger_has_one(workshop, lock_file):
+    text = (
+        f'lock: 1\nservice: "{OTHER.base_url}"\nproject: ""\nitems:\n'
+        "- id: oak\n  model: m\n  job_key: k\n  request_key: r\n  job: job_1\n...\n"
+    )
+    lock_file.write_text(text)
+    with holding_output(workshop.output, SERVICE) as (ledger, _):
+        learn_lock(ledger, lock_file)
+
+        assert ledger.find_jobs_of("oak") == []
