@@ -227,7 +227,8 @@ async def estimate(
         groups = CostGroups()
 
         def take(planned: PlannedItem) -> None:
-            groups.add(planned)
+            if not offline:
+                groups.add(planned)
             on_item(planned)
 
         with open_for_reading(
@@ -248,7 +249,7 @@ async def estimate(
             limit = _smaller(settings.max_cost, loaded.max_cost)
             budget = Budget(limit, ledger.find_commitments())
             uploads = {} if emulate else ledger.find_uploads(service.project_id)
-        cost: Cost | None = None if groups.by_key else Cost()
+        cost: Cost | None = None if plan.to_submit else Cost()
         limits = TeamLimits()
         uploaded: dict[str, AssetId] = {}
         if cost is None and not offline:

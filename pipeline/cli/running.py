@@ -21,7 +21,7 @@ from pipeline.cli.planning import parse_cost
 from pipeline.cli.progress import Progress
 from pipeline.cli.reading import failure_line, print_faults, print_json
 from pipeline.cli.run_cost import confirm, result_lines, run_cost_fields
-from pipeline.cli.screen import LiveScreen, PlainScreen, QuietScreen, Screen
+from pipeline.cli.screen import PlainScreen, QuietScreen, Screen
 from pipeline.cli.streams import whoever_reads
 from pipeline.cli.text import duration, one_line, plural
 from pipeline.clock import SystemClock
@@ -249,10 +249,12 @@ def parse_threshold(text: str | None) -> tuple[int | None, float | None]:
 def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
     if options.quiet:
         return QuietScreen()
-    live = sys.stderr.isatty() and not options.debug
-    kind = LiveScreen if live else PlainScreen
     title = f"{plan.manifest.name} → {plan.output}"
-    return kind(progress, title=title, emulated=options.emulate)
+    if sys.stderr.isatty() and not options.debug:
+        from pipeline.cli.live_screen import LiveScreen
+
+        return LiveScreen(progress, title=title, emulated=options.emulate)
+    return PlainScreen(progress, title=title, emulated=options.emulate)
 
 
 def _tell_result(

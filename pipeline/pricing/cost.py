@@ -149,12 +149,20 @@ async def _ask_for(group: CostGroup, quotes: Quotes) -> str:
     return problem
 
 
+def _left_out(groups: CostGroups) -> Iterator[str]:
+    if groups.beyond:
+        yield (
+            f"{groups.beyond:,} items have still other inputs: the service does not say"
+            " what a price depends on, so theirs is asked for when they are submitted"
+        )
+
+
 def _sum(groups: CostGroups, quotes: Quotes, problems: Mapping[str, str]) -> Cost:
     addons: Counter[str] = Counter()
     by_model: dict[str, Share] = {}
     by_template: dict[str, Share] = {}
     units = Decimal(0)
-    unpriced = files = 0
+    unpriced, files = groups.beyond, 0
     for key, group in groups.by_key.items():
         quote = quotes.find(key)
         price = quote.units if quote else Decimal(0)
@@ -177,5 +185,5 @@ def _sum(groups: CostGroups, quotes: Quotes, problems: Mapping[str, str]) -> Cos
         by_template=by_template,
         by_key={key: quote for key in groups.by_key if (quote := quotes.find(key))},
         unpriced=unpriced,
-        problems=tuple(dict.fromkeys(problems.values())),
+        problems=tuple(dict.fromkeys((*problems.values(), *_left_out(groups)))),
     )

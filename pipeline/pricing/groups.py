@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pipeline.planning import Action, PlannedItem
 
 SAMPLES = 3  # of a group: where the service refuses one, another may be priced
+MOST_GROUPS = 20_000  # different prices that are asked for in advance: minutes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,17 +34,25 @@ class CostGroup:
 class CostGroups:
     """The items of a plan that will be paid for, by price.
 
-    Memory grows with the different prices, not with the items.
+    Memory grows with the different prices, up to a limit, and not with the items.
+
+    Attributes:
+        by_key: The groups, by the cost key of their items.
+        beyond: Items of still more prices: each is asked for as it is submitted.
     """
 
     def __init__(self) -> None:
         self.by_key: dict[str, CostGroup] = {}
+        self.beyond = 0
 
     def add(self, planned: PlannedItem) -> None:
         """Take up one item; one that is not paid for is passed over."""
         if planned.action is not Action.SUBMIT:
             return
         group = self.by_key.get(planned.cost_key)
+        if group is None and len(self.by_key) >= MOST_GROUPS:
+            self.beyond += 1
+            return
         if group is None:
             group = CostGroup(model_id=planned.item.model_id)
             self.by_key[planned.cost_key] = group
@@ -55,7 +64,7 @@ class CostGroups:
     @property
     def count(self) -> int:
         """Items that will be paid for."""
-        return sum(group.count for group in self.by_key.values())
+        return self.beyond + sum(group.count for group in self.by_key.values())
 
     def find_sample(self, item_id: str) -> PlannedItem | None:
         """The sample with this item id, or None."""

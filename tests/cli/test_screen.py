@@ -7,8 +7,9 @@ import pytest
 from doubles.clock import FakeClock
 from rich.console import Console
 
+from pipeline.cli.live_screen import LiveScreen
 from pipeline.cli.progress import Progress
-from pipeline.cli.screen import LiveScreen, PlainScreen, QuietScreen
+from pipeline.cli.screen import PlainScreen, QuietScreen
 from pipeline.events import Halted, JobChanged, Launched, SlotsChanged, Warned
 from pipeline.job import JobStatus
 from pipeline.stages.slots import SlotStatistics
