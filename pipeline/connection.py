@@ -18,6 +18,7 @@ from pipeline.catalog import ModelCache, ModelCatalog, cache_folder
 from pipeline.clock import Clock
 from pipeline.errors import Unavailable, UsageError
 from pipeline.settings import (
+    BASE_URL_VARIABLE,
     EMULATOR_NAME,
     Credentials,
     Service,
@@ -53,6 +54,20 @@ def service_of(
     )
     service = Service(base_url=credentials.base_url, project_id=credentials.project_id)
     return service, credentials
+
+
+def notes_on(service: Service, environment: Mapping[str, str]) -> list[str]:
+    """What a person should know of how the service was chosen; may be empty.
+
+    Args:
+        service: Which one it is.
+        environment: Of the process.
+    """
+    named = environment.get(BASE_URL_VARIABLE, "").strip().rstrip("/")
+    if not named or service.base_url in {named, EMULATOR_NAME}:
+        return []
+    text = f"{BASE_URL_VARIABLE} of the environment ({named}) is not used: the key is"
+    return [f"{text} not from there, and belongs to {service.base_url}"]
 
 
 class Connection:

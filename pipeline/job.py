@@ -242,6 +242,9 @@ class Job:
         )
 
 
+_UNSETTLED = frozenset({JobStatus.SUBMITTING, JobStatus.SUBMITTED, JobStatus.UNKNOWN})
+
+
 def committed_units(
     status: JobStatus,
     *,
@@ -253,11 +256,14 @@ def committed_units(
 ) -> Decimal:
     """Compute units that an attempt has taken, or may have taken, of a budget.
 
-    A submit without a known outcome counts in full: by its quote until the service
-    says what it charged. What was refused unpaid counts nothing.
+    A job counts by its quote, or a higher charge, until it has ended, and then by
+    what was charged. What was refused unpaid counts nothing.
     """
     unpaid = status is JobStatus.FAILED and not is_submitted
     if status is JobStatus.PLANNED or (unpaid and kind is not FailureClass.GIVEN_UP):
         return Decimal(0)
     taken = quoted if charged is None else charged
+    if status in _UNSETTLED and quoted is not None:
+        # What the answer to a submit says of the charge may not be its last word.
+        taken = max(quoted, charged or Decimal(0))
     return (taken or Decimal(0)) - (refunded or Decimal(0))

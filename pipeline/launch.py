@@ -21,6 +21,7 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.connection import (
     EMULATOR_STATE_NAME,
     Connection,
+    notes_on,
     offline_catalog,
     service_of,
 )
@@ -35,7 +36,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.events import Launched, ProgressCallback, Warned
-from pipeline.job import AssetId, JobStatus
+from pipeline.job import AssetId, Failure, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import Manifest, load_manifest, validate_manifest
@@ -215,9 +216,10 @@ async def estimate(
         service, credentials = service_of(
             os.environ, emulate=emulate, credentials=credentials
         )
+        notes += notes_on(service, os.environ)
     except MissingCredentials as error:
         service, credentials, offline = Service(base_url=""), None, True
-        notes.append(f"no prices: {error.message}")
+        notes.append(f"no prices: {error.message}; {error.hint}")
     async with Connection(
         credentials, settings, clock, service=service, offline=offline
     ) as connection:
@@ -353,7 +355,11 @@ async def run(
                 )
                 if settings.frozen:
                     _check_frozen(groups)
-                notes = (*loaded.warnings, *connection.catalog.notes)
+                notes = (
+                    *notes_on(service, os.environ),
+                    *loaded.warnings,
+                    *connection.catalog.notes,
+                )
                 if _has_nothing_to_do(plan, reader):
                     priced = Estimate(plan=plan, cost=Cost(), notes=notes)
                     if saved_plan is not None:
@@ -448,7 +454,7 @@ def _book_alarm(
 ) -> None:
     """Book the job that a dry run has started as its item's own, for the next run."""
     planned = groups.find_sample(alarm.item_id)
-    if planned is None or alarm.remote_id is None:
+    if planned is None:
         return
     job = replace(
         planned.job,
@@ -459,20 +465,26 @@ def _book_alarm(
         quoted=alarm.units,
         sent_at=clock.utc_now(),
     )
+    remote_id = alarm.remote_id
     try:
         with holding_output(folder, service) as (ledger, _):
-            if ledger.find_owned([alarm.remote_id]):
+            if remote_id is not None and ledger.find_owned([remote_id]):
+                return
+            job = ledger.record_submitting(job)
+            if remote_id is None:  # it may be there all the same: to be found out
+                failure = Failure(kind=None, reason=alarm.message)
+                ledger.record_unknown(replace(job, failure=failure))
                 return
             ledger.record_submitted(
                 replace(
-                    ledger.record_submitting(job),
-                    remote_id=alarm.remote_id,
+                    job,
+                    remote_id=remote_id,
                     charged=alarm.units,
                     submitted_at=clock.utc_now(),
                 )
             )
     except (LedgerBusy, OutputError) as error:
-        logger.warning("job %s is not booked: %s", alarm.remote_id, error.message)
+        logger.warning("job %s is not booked: %s", remote_id, error.message)
 
 
 def _remember_uploads(

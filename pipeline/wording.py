@@ -1,8 +1,9 @@
 """How values and near misses are worded in messages. Pure."""
 
 import json
+import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from difflib import get_close_matches
 
 from pipeline.job import ParamValue, ReferenceAsset
@@ -54,10 +55,7 @@ def shown(value: object) -> str:
 
 def parse_units(text: str) -> Decimal | None:
     """An amount of compute units, ``31`` or ``7.25``; None for anything else."""
-    try:
-        units = Decimal(text.strip())
-    except InvalidOperation:
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.strip()) is None:
         return None
-    if not units.is_finite() or not 0 <= units < _TOO_MANY_UNITS:
-        return None
-    return units
+    units = Decimal(text.strip())
+    return units if units < _TOO_MANY_UNITS else None

@@ -79,6 +79,7 @@ DOORS = {
     "dotenv": ("pipeline.settings",),
     "keyring": ("pipeline.settings",),
     "PIL": ("pipeline.stages.image_check", "pipeline.emulator."),
+    "isal": ("pipeline.stages.png_check",),
     "msgspec": ("pipeline.api.wire", "pipeline.stages.sidecar", "pipeline.emulator."),
 }
 

@@ -235,8 +235,6 @@ class HttpApi:
         try:
             answer = wire.parse_json(raw)
         except UnexpectedAnswer:
-            if status == QUOTE_STATUS:
-                raise
             answer = {}
         started = wire.find_job_id(answer)
         if status != QUOTE_STATUS or wire.names_job(answer):

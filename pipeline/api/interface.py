@@ -39,6 +39,7 @@ class RemoteJob:
         hint: The service's advice, or "".
         charged: Compute units for this job with add-ons, or None if unsaid.
         addons: Of these, the units of each add-on.
+        discount: Units that may or may not be off ``charged`` already.
         refunds: False when the service keeps the charge of a failure.
     """
 
@@ -56,6 +57,7 @@ class RemoteJob:
     charged: Decimal | None
     refunds: bool
     addons: Mapping[str, Decimal] = field(default_factory=dict)
+    discount: Decimal = Decimal(0)
 
     @property
     def has_ended(self) -> bool:

@@ -94,7 +94,7 @@ def parse_submission(answer: Mapping[str, Any]) -> Submission:
     """
     return Submission(
         job=parse_job(_mapping(answer.get("job"))),
-        charged=parse_units(answer.get("creativeUnitsCost")),
+        charged=parse_charge(answer.get("creativeUnitsCost")),
         addons=_addons(answer.get("costDetails")),
     )
 
@@ -104,7 +104,7 @@ def parse_quote(answer: Mapping[str, Any]) -> Quote | None:
     units = parse_units(answer.get("creativeUnitsCost"))
     if units is None or units < 0:
         return None
-    return Quote(units=units, addons=_addons(answer.get("costDetails")))
+    return Quote(units=abs(units), addons=_addons(answer.get("costDetails")))
 
 
 def find_job_id(answer: Mapping[str, Any]) -> RemoteId | None:
@@ -179,6 +179,7 @@ def parse_job(record: Mapping[str, Any]) -> RemoteJob:
         hint=_string(metadata.get("hint")),
         charged=_charge(billing),
         addons=_addons(billing.get("cuCostDetails")),
+        discount=parse_charge(billing.get("cuDiscount")) or Decimal(0),
         refunds=billing.get("disableRefund") is not True,
     )
 
@@ -356,8 +357,14 @@ def parse_units(value: object) -> Decimal | None:
     return units if units.is_finite() and abs(units) < _TOO_MANY_UNITS else None
 
 
+def parse_charge(value: object) -> Decimal | None:
+    """Compute units that were charged, or None: nobody is paid for a job."""
+    units = parse_units(value)
+    return None if units is None or units < 0 else units
+
+
 def _charge(billing: Mapping[str, Any]) -> Decimal | None:
-    main = parse_units(billing.get("cuCost"))
+    main = parse_charge(billing.get("cuCost"))
     if main is None:
         return None
     return main + sum(_addons(billing.get("cuCostDetails")).values(), Decimal(0))
@@ -368,7 +375,7 @@ def _addons(details: object) -> dict[str, Decimal]:
     return {
         name: units
         for name, units in found.items()
-        if units and isinstance(name, str) and name != MAIN_ACTION
+        if units and units > 0 and isinstance(name, str) and name != MAIN_ACTION
     }
 
 

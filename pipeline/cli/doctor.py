@@ -41,8 +41,11 @@ class _Report:
 
     def bad(self, what: str, error: PipelineError) -> None:
         click.echo(f"BAD   {what:<12} {printable(error.message)}")
-        if error.hint:
-            click.echo(f"      {'':<12} next: {printable(error.hint)}")
+        hint = error.hint
+        if isinstance(error, Unavailable):
+            hint = hint or "check the network and SCENARIO_BASE_URL"
+        if hint:
+            click.echo(f"      {'':<12} next: {printable(hint)}")
         if self.code is ExitCode.OK:
             away = isinstance(error, Unavailable)
             self.code = ExitCode.UNREACHABLE if away else error.exit_code

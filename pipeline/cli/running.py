@@ -280,7 +280,7 @@ def _tell_result(
             screen.say(f"    {one_line(trouble.hint)}")
     screen.say(
         f"{', '.join(parts) or 'nothing to do'} in {duration(progress.elapsed_s)}"
-        f" → {stage.folder}"
+        f" → {stage.folder}" + (" (emulated)" if options.emulate else "")
     )
     for line in result_lines(result, options.cu_price):
         screen.say(line)

@@ -11,7 +11,7 @@ import anyio
 from pipeline.api.interface import GenerationApi, Quote, QuoteAlarm
 from pipeline.api.retry import retry_free
 from pipeline.clock import Clock
-from pipeline.errors import Rejected
+from pipeline.errors import BudgetReached, Rejected
 from pipeline.job import JsonValue
 from pipeline.planning import PlannedItem
 from pipeline.settings import Settings
@@ -47,6 +47,7 @@ class Quotes:
         self._asking: dict[str, anyio.Event] = {}
         self._first = anyio.Lock()
         self._has_quoted = False
+        self._has_alarmed = False
         self.asked = 0
 
     def find(self, cost_key: str) -> Quote | None:
@@ -124,10 +125,21 @@ class Quotes:
         if not self._has_quoted:
             async with self._first:
                 if not self._has_quoted:
-                    quote = await self._api.quote(model_id, inputs)
+                    quote = await self._ask_service(model_id, inputs)
                     self._has_quoted = True
                     return quote
-        return await self._api.quote(model_id, inputs)
+        return await self._ask_service(model_id, inputs)
+
+    async def _ask_service(
+        self, model_id: str, inputs: Mapping[str, JsonValue]
+    ) -> Quote:
+        if self._has_alarmed:
+            raise BudgetReached("no more prices are asked for: a dry run was none")
+        try:
+            return await self._api.quote(model_id, inputs)
+        except QuoteAlarm:
+            self._has_alarmed = True
+            raise
 
 
 def may_miss_upload(

@@ -155,9 +155,7 @@ class Records:
             refunds: Whether the service gives the charge of this failure back.
         """
         before = job
-        # Add-ons read 0 once refunded, and some are charged after the submit.
-        charges = [c for c in (job.charged, remote.charged) if c is not None]
-        charged = max(charges, default=None)
+        charged = _last_charge(job, remote)
         job = replace(
             job,
             author_id=remote.author_id or job.author_id,
@@ -271,3 +269,17 @@ class Records:
         self._budget.note(job)
         self.announce(job)
         return job
+
+
+def _last_charge(job: Job, remote: RemoteJob) -> Decimal | None:
+    """What an ended job has cost, by all that the service has said of it.
+
+    Add-ons read 0 once refunded, and some are charged after the submit, so the
+    highest counts; but a record that shows the price before the discount says no more
+    than the submit's answer did.
+    """
+    if remote.charged is None or job.charged is None:
+        return job.charged if remote.charged is None else remote.charged
+    if remote.charged - remote.discount == job.charged:
+        return job.charged
+    return max(job.charged, remote.charged)

@@ -6,9 +6,11 @@ never left, is sent again; everything else is UNKNOWN until it is settled.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+
+import anyio
 
 from pipeline.api.interface import (
     GenerationApi,
@@ -97,6 +99,28 @@ def _fingerprint(job: Job) -> str:
     return canonical_json([job.model_id, asked])
 
 
+class Trials:
+    """Until one job of a price has told its charge, they are submitted one by one."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+        self._locks: dict[str, anyio.Lock] = {}
+
+    @asynccontextmanager
+    async def turn(self, cost_key: str, *, is_needed: bool) -> AsyncIterator[None]:
+        """Alone with this price within the block, as long as its charge is unknown."""
+        if is_needed and cost_key not in self._told:
+            async with self._locks.setdefault(cost_key, anyio.Lock()):
+                if cost_key not in self._told:
+                    yield
+                    return
+        yield
+
+    def note(self, cost_key: str) -> None:
+        """A job of this price has been charged as it was quoted."""
+        self._told.add(cost_key)
+
+
 class Submitter:
     """Posts jobs, each at most once, as slots allow.
 
@@ -151,6 +175,7 @@ class Submitter:
         self._quotes = quotes
         self._budget = budget
         self._pass_over = pass_over
+        self._trials = Trials()
         self.accepted = 0
 
     async def submit(
@@ -182,32 +207,47 @@ class Submitter:
                     job, failure_of(inputs, FailureClass.LOCAL)
                 )
             on_slot()
-            if self._stopping.concerns(job.model_id):
-                self._slots.unused()
-                raise NotSubmitted
-            intent = await self._record_intent(planned, job, inputs, price)
-            if intent is None:
-                continue
-            job = intent
-            reach("intent-recorded")
-            attempts.first_in_line = True
-            known = self._forgotten.take(job.model_id, inputs)
-            if known is not None:
-                self._slots.accepted()
-                return await self._watch.accepted(
-                    job, Submission(job=known, charged=None)
-                )
-            try:
-                submission = await self._post(job, inputs)
-            except PipelineError as error:
+            error = None
+            async with self._trials.turn(
+                planned.cost_key, is_needed=self._has_to_be_tried(price)
+            ):
+                if self._stopping.concerns(job.model_id):
+                    self._slots.unused()
+                    raise NotSubmitted
+                intent = await self._record_intent(planned, job, inputs, price)
+                if intent is None:
+                    continue
+                job = intent
+                reach("intent-recorded")
+                attempts.first_in_line = True
+                known = self._forgotten.take(job.model_id, inputs)
+                if known is not None:
+                    self._slots.accepted()
+                    return await self._watch.accepted(
+                        job, Submission(job=known, charged=None)
+                    )
+                try:
+                    submission = await self._post(job, inputs)
+                except PipelineError as raised:
+                    error = raised
+                else:
+                    reach("answer-received")
+                    self._slots.accepted()
+                    self._lost_in_a_row = 0
+                    self.accepted += 1
+                    job = await self._watch.accepted(job, submission)
+                    self._trials.note(planned.cost_key)
+            if error is not None:
                 job = await self._judge(planned, job, error, attempts)
-            else:
-                reach("answer-received")
-                self._slots.accepted()
-                self._lost_in_a_row = 0
-                self.accepted += 1
-                job = await self._watch.accepted(job, submission)
         return job
+
+    def _has_to_be_tried(self, price: Quote) -> bool:
+        """Whether the first charge is to be seen before more is submitted.
+
+        A charge above its quote stops the run; under a budget, or where nothing was to
+        be paid, a whole ceiling of such charges would be too late.
+        """
+        return self._budget.limit is not None or not price.units
 
     async def book_alarm(
         self, planned: PlannedItem, job: Job, alarm: QuoteAlarm
@@ -216,10 +256,11 @@ class Submitter:
 
         It was made of the item's exact payload, so the next run collects it.
         """
-        if alarm.remote_id is None:
-            return
         intent = self._intent_of(planned, job, dict(alarm.inputs))
         job = await self._records.intent(replace(intent, quoted=alarm.units))
+        if alarm.remote_id is None:  # it may be there all the same: to be found out
+            await self._records.unknown(job, failure_of(alarm, None))
+            return
         started = RemoteJob.named(alarm.remote_id)
         try:
             await self._records.submitted(

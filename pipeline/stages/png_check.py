@@ -11,6 +11,13 @@ import struct
 import zlib
 from collections.abc import Iterator
 
+try:  # expands in two thirds of the time, measured on pictures of the service's size
+    from isal import isal_zlib as expanding
+except ImportError:  # no wheel for this machine
+    import zlib as expanding  # type: ignore[no-redef]
+
+_ERRORS = (zlib.error, getattr(expanding, "error", zlib.error))
+
 MAX_PIXELS = 150_000_000  # nine times the largest size on offer; beyond is a bomb
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -70,7 +77,7 @@ class PngCheck:
             if self._body_left:
                 body, left = left[: self._body_left], left[self._body_left :]
                 self._body_left -= len(body)
-                self._checksum = zlib.crc32(body, self._checksum)
+                self._checksum = expanding.crc32(body, self._checksum)
                 self._read_body(body)
                 continue
             missing = self._field_bytes - len(self._waiting)
@@ -112,7 +119,7 @@ class PngCheck:
             raise NotAnImage("the palette is missing")
         self._has_palette |= name == b"PLTE"
         self._name, self._body_left = name, length
-        self._checksum = zlib.crc32(name)
+        self._checksum = expanding.crc32(name)
         self._field_bytes, self._read_field = 4, self._end_chunk
 
     def _read_body(self, body: memoryview) -> None:
@@ -161,7 +168,7 @@ class _Rows:
         self._passes = passes
         self._row_bytes = 0
         self._pass_left = 0  # bytes
-        self._expander = zlib.decompressobj()
+        self._expander = expanding.decompressobj()
         self._is_done = False  # nothing that still comes counts
         self.are_whole = False
         self._next_pass()
@@ -186,7 +193,7 @@ class _Rows:
     def _expand(self, compressed: bytes | memoryview) -> bytes:
         try:
             return self._expander.decompress(compressed, _EXPANDED_BYTES)
-        except zlib.error as error:
+        except _ERRORS as error:
             raise NotAnImage(f"does not expand: {error}") from None
 
     def _pass_by(self, expanded: bytes) -> int:

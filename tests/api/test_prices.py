@@ -117,10 +117,10 @@ async def test_a_200_that_cannot_be_read_is_an_alarm(api, answers, body):
 
 
 @pytest.mark.parametrize("body", ["<html>hello</html>", "", "[1]"])
-async def test_a_269_that_cannot_be_read_is_worth_another_try(api, answers, body):
+async def test_a_269_that_cannot_be_read_names_no_price_either(api, answers, body):
     answers.post(QUOTE_URL, status=269, body=body)
 
-    with pytest.raises(UnexpectedAnswer):
+    with pytest.raises(Rejected, match="names no price"):
         await api.quote(MODEL, INPUTS)
 
 

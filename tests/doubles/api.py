@@ -175,6 +175,8 @@ class Fate:
         outputs: How many assets; None for as many as were asked for.
         charged: Compute units; None for what was quoted.
         refunds: Whether they are given back after a failure.
+        answered: Units that the answer to the submit names; None for ``charged``.
+        discount: Units that the job's record shows on top of what is charged.
     """
 
     ends: str = "success"
@@ -185,6 +187,8 @@ class Fate:
     outputs: int | None = None
     charged: Decimal | None = None
     refunds: bool = True
+    answered: Decimal | None = None
+    discount: Decimal = Decimal(0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -435,8 +439,12 @@ class FakeApi:
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
             shown = self._shown(made, self.clock.monotonic_s())
         if self.sparse:
-            return Submission(job=_bare(made.remote_id), charged=None)
-        return Submission(job=shown, charged=self.charge_of(made))
+            return Submission(job=RemoteJob.named(made.remote_id), charged=None)
+        answered = made.fate.answered
+        return Submission(
+            job=shown,
+            charged=self.charge_of(made) if answered is None else answered,
+        )
 
     async def find_job(self, remote_id: RemoteId) -> RemoteJob | None:
         async with self._call("find_job", remote_id):
@@ -635,8 +643,9 @@ class FakeApi:
             asset_ids=job.asset_ids if status == "success" else (),
             error=fate.error if ended else "",
             hint=fate.hint if ended else "",
-            charged=self.charge_of(job),
+            charged=self.charge_of(job) + fate.discount,
             refunds=fate.refunds,
+            discount=fate.discount,
         )
 
     def _echo(self, job: FakeJob) -> dict[str, JsonValue]:
@@ -844,24 +853,6 @@ def _named_assets(inputs: Mapping[str, JsonValue]) -> Iterator[str]:
         for inner in value if isinstance(value, list) else [value]:
             if isinstance(inner, str) and inner.startswith("asset_"):
                 yield inner
-
-
-def _bare(remote_id: RemoteId) -> RemoteJob:
-    return RemoteJob(
-        remote_id=remote_id,
-        status=RemoteStatus.RUNNING,
-        status_text="",
-        created_at=None,
-        updated_at=None,
-        author_id="",
-        model_id="",
-        inputs={},
-        asset_ids=(),
-        error="",
-        hint="",
-        charged=None,
-        refunds=True,
-    )
 
 
 def _fresh(error: PipelineError) -> PipelineError:

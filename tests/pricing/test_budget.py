@@ -47,8 +47,10 @@ def budget(limit, *jobs):
         (job(status=S.SUBMITTING, remote_id=None), 6),
         (job(status=S.UNKNOWN, remote_id=None), 6),
         (job(status=S.SUBMITTED), 6),
-        (job(status=S.SUBMITTED, charged="5"), 5),
-        (job(status=S.SUBMITTED, charged="0"), 0),
+        (job(status=S.SUBMITTED, charged="5"), 6),
+        (job(status=S.SUBMITTED, charged="0"), 6),
+        (job(status=S.SUBMITTED, charged="7"), 7),
+        (job(status=S.SUCCEEDED, charged="5"), 5),
         (job(status=S.SAVED, charged="7.25"), Decimal("7.25")),
         (job(status=S.SAVED, quoted=None), 0),
         (job(status=S.FAILED, charged="6", kind=FailureClass.GENERATION), 6),
@@ -162,7 +164,10 @@ def test_a_job_is_corrected_from_its_quote_to_its_charge():
     spent.note(job(1, S.SUBMITTING, remote_id=None))
 
     spent.note(job(1, S.SUBMITTED, charged="5.5"))
+    while_it_runs = spent.taken
+    spent.note(job(1, S.SUCCEEDED, charged="5.5"))
 
+    assert while_it_runs == 6
     assert spent.taken == Decimal("5.5")
 
 
@@ -187,7 +192,7 @@ def test_a_refund_gives_room():
 
 def test_a_saved_job_of_an_earlier_run_that_is_fetched_again_counts_once():
     saved = job(1, S.SAVED, charged="6")
-    spent = budget(100, saved, job(2, charged="3"))
+    spent = budget(100, saved, job(2, S.SAVED, charged="3"))
 
     for status in (S.SUCCEEDED, S.FAILED, S.SUCCEEDED, S.SAVED, S.SUCCEEDED, S.SAVED):
         spent.note(replace(saved, status=status))

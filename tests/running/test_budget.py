@@ -691,3 +691,72 @@ async def test_frozen_with_everything_there_is_well(batch):
 
     assert result.exit_code is ExitCode.OK
     assert result.counts == {"done": 10}
+
+
+# --- what the service says of a charge, and when ---------------------------------------------
+
+
+@pytest.mark.parametrize("answered", ["0", "1"])
+async def test_a_low_answer_to_a_submit_gives_nothing_free_before_the_end(
+    batch, answered
+):
+    for name in NAMES:
+        batch.api.script(name, Fate(answered=Decimal(answered)))
+    batch.set(max_cost=Decimal(14))
+
+    result = await batch.run()
+
+    assert batch.api.spent == 12
+    assert result.exit_code is ExitCode.BUDGET
+
+
+async def test_a_record_that_shows_the_price_before_the_discount_is_no_overcharge(
+    batch,
+):
+    for name in NAMES:
+        batch.api.script(name, Fate(discount=Decimal(3)))
+
+    result = await batch.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert result.cost.charged == batch.api.spent == 30
+
+
+async def test_prices_that_are_not_kept_are_seen_after_one_job_under_a_budget(batch):
+    for name in NAMES:
+        batch.api.script(name, Fate(charged=Decimal(4)))
+    batch.set(max_cost=Decimal(100))
+
+    result = await batch.run()
+
+    assert len(batch.api.own_jobs) == 1
+    assert result.exit_code is ExitCode.BUDGET
+
+
+async def test_what_is_quoted_as_free_is_tried_with_one_job(batch):
+    batch.api.price = Decimal(0)
+    for name in NAMES:
+        batch.api.script(name, Fate(charged=Decimal(3)))
+
+    result = await batch.run()
+
+    assert len(batch.api.own_jobs) == 1
+    assert result.exit_code is ExitCode.BUDGET
+
+
+async def test_an_alarm_without_a_job_is_looked_for_before_its_item_is_paid(workshop):
+    workshop.write_items("oak")
+    alarm = QuoteAlarm("a dry run was answered with HTTP 202", remote_id=None)
+    workshop.api.fail_next("quote", alarm)
+    with pytest.raises(QuoteAlarm):
+        await workshop.run()
+    status = workshop.job("oak").status
+    workshop.api.add_job(
+        {"prompt": "oak", "size": "1K", "seed": workshop.job("oak").seed}
+    )
+
+    result = await workshop.run()
+
+    assert status is JobStatus.UNKNOWN
+    assert result.counts == {"saved": 1}
+    assert len(workshop.api.own_jobs) == 1
