@@ -22,6 +22,8 @@ from pipeline.settings import Service
 
 CACHE_VARIABLE = "PIPELINE_CACHE_DIR"
 KEPT_FOR = timedelta(days=1)
+_DIFFERENCES_SHOWN = 8
+_LONGEST_TEXT = 160
 _RECORD_SCHEMA = "scenario-pipeline/model/1"
 _COMPARED = (
     "type",
@@ -55,6 +57,8 @@ class ModelCache:
     def find(self, model_id: str) -> tuple[Mapping[str, Any], datetime] | None:
         """A model's record and when it was read, or None."""
         try:
+            if not (self._folder / self._name(model_id)).is_file():
+                return None  # a pipe would be waited for
             kept = json.loads((self._folder / self._name(model_id)).read_bytes())
             if kept["schema"] != _RECORD_SCHEMA or kept["model"]["id"] != model_id:
                 return None
@@ -97,6 +101,7 @@ class ModelCatalog:
         read: Asks the service, in a thread; None when it is not to be asked.
         cache: Of earlier answers, or None.
         now: The time, in UTC.
+        is_fresh: Ask the service though its answer of today is kept.
 
     Attributes:
         notes: What a person should know of the tables used; a sentence each.
@@ -108,7 +113,9 @@ class ModelCatalog:
         read: ReadModel | None,
         cache: ModelCache | None,
         now: Callable[[], datetime],
+        is_fresh: bool = False,
     ) -> None:
+        self._kept_for = timedelta() if is_fresh else KEPT_FOR
         self._read = read
         self._cache = cache
         self._now = now
@@ -124,7 +131,7 @@ class ModelCatalog:
     def _look_up(self, model_id: str) -> ModelSchema | None:
         shipped = load_shipped_model(model_id)
         kept = None if self._cache is None else self._cache.find(model_id)
-        if kept is not None and timedelta() <= self._now() - kept[1] < KEPT_FOR:
+        if kept is not None and timedelta() <= self._now() - kept[1] < self._kept_for:
             schema = _parse(kept[0], "live", kept[1])
             if schema is not None:
                 return self._compared(shipped, schema)
@@ -166,9 +173,15 @@ class ModelCatalog:
         if differences:
             self.notes.append(
                 f"{schema.model_id}: the service's table differs from the one shipped"
-                f" with this version, and is used: {'; '.join(differences)}"
+                f" with this version, and is used: {_several(differences)}"
             )
         return schema
+
+
+def _several(texts: list[str]) -> str:
+    shown = "; ".join(text[:_LONGEST_TEXT] for text in texts[:_DIFFERENCES_SHOWN])
+    more = len(texts) - _DIFFERENCES_SHOWN
+    return shown + (f"; and {more:,} more" if more > 0 else "")
 
 
 def describe_source(schema: ModelSchema) -> str:

@@ -79,6 +79,7 @@ class Connection:
         clock: Whose time is spent.
         service: Which service the credentials are for.
         offline: Never to be opened: models are known from the cache or the package.
+        is_fresh: Have models read anew, though they are in the cache.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Connection:
         *,
         service: Service,
         offline: bool = False,
+        is_fresh: bool = False,
     ) -> None:
         self._credentials = credentials
         self._settings = settings
@@ -102,6 +104,7 @@ class Connection:
                 read=None if offline else self._read_model,
                 cache=ModelCache(cache_folder(), service),
                 now=clock.utc_now,
+                is_fresh=is_fresh,
             )
 
     async def __aenter__(self) -> Self:

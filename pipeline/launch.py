@@ -321,7 +321,9 @@ async def run(
     service, credentials = service_of(
         os.environ, emulate=emulate, credentials=credentials
     )
-    async with Connection(credentials, settings, clock, service=service) as connection:
+    async with Connection(
+        credentials, settings, clock, service=service, is_fresh=saved_plan is not None
+    ) as connection:
         loaded = await _load(
             manifest,
             connection,
@@ -336,7 +338,7 @@ async def run(
         folder = output_folder(loaded, output=output, emulate=emulate)
         lock_file = find_lock_file(loaded, emulate=emulate)
         with holding_output(folder, service, lock_file) as (ledger, reader):
-            ledger.record_meta("manifest", loaded.name)
+            ledger.record_manifest(loaded.name)
             # Before the plan: damage that is found in planning has to leave a trace.
             run_id = ledger.record_run_started(clock.utc_now())
             code = ExitCode.BUG

@@ -30,6 +30,9 @@ InputType = Literal[
 ]
 
 
+MOST_OUTPUTS = 1000  # of one job; beyond, a table is broken
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequiredRules:
     """When an input that is not always required becomes so.
@@ -141,7 +144,8 @@ class ModelSchema:
     @property
     def has_seed(self) -> bool:
         """Whether a seed can be given: the fingerprint of a lost submit."""
-        return "seed" in self.inputs
+        seed = self.inputs.get("seed")
+        return seed is not None and seed.type == "number"
 
     def sendable(self, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
         """The params in the shape the service wants.
@@ -200,7 +204,7 @@ class ModelSchema:
         count = params.get("numOutputs", default)
         if isinstance(count, bool) or not isinstance(count, int | float):
             return 1
-        return max(1, int(count))
+        return min(max(1, int(count)), MOST_OUTPUTS)
 
 
 def same_value(left: object, right: object) -> bool:

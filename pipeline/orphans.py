@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.atomic_file import storage_errors
+from pipeline.errors import UsageError
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.manifest import Manifest
@@ -52,12 +53,19 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
 
     Raises:
         ManifestError: Every fault that the expansion found.
+        UsageError: Other manifests use the folder too.
         LedgerBusy: A run is at work in the folder.
         LedgerError, OutputError: The folder cannot be used.
     """
     if not (output / LEDGER_NAME).is_file() and not find_asset_names(output):
         return []
     with holding_ledger(output) as ledger:
+        if ledger.has_others_than(manifest.name):
+            raise UsageError(
+                f"{output} holds the files of several manifests: nothing says whose"
+                " they are",
+                hint="give each manifest an --output of its own",
+            )
         plan = make_plan(
             manifest,
             output,
@@ -68,7 +76,9 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
         found = list(_find_files(plan, ledger, output))
         if any(not file.kept for file, _ in found):
             approve([file for file, _ in found])
-        return [_remove(output, file, asset) for file, asset in found]
+        removed = [_remove(output, file, asset) for file, asset in found]
+        ledger.forget_assets(file.path for file in removed if not file.kept)
+        return removed
 
 
 def _find_files(

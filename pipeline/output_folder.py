@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -25,7 +26,7 @@ from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
 from pipeline.lockfile import keep_details, lock_path, read_lock, write_lock
 from pipeline.manifest import Manifest
 from pipeline.rebuild import find_asset_names, open_for_writing, rebuild
-from pipeline.settings import Service
+from pipeline.settings import Service, is_loopback_url
 from pipeline.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -159,6 +160,7 @@ def learn_lock(
 
     Raises:
         LockError: It cannot be read; nothing of it is recorded.
+        UsageError: It is another service's or project's.
     """
     if lock_file is None or not _knows_more(lock_file, ledger):
         return
@@ -168,8 +170,14 @@ def learn_lock(
         service = Service(base_url=meta["base_url"], project_id=meta["project_id"])
     theirs = Service(base_url=header.service, project_id=header.project)
     if service is not None and service != theirs:
-        logger.warning("%s belongs to %s and is left alone", lock_file, theirs.base_url)
-        return
+        if is_loopback_url(theirs.base_url):  # a rehearsal's, or a test's
+            logger.warning("%s belongs to %s", lock_file, theirs.base_url)
+            return
+        raise UsageError(
+            f"{lock_file} is of {theirs.base_url} {theirs.project_id}".rstrip()
+            + f", not of {service.base_url} {service.project_id}".rstrip(),
+            hint="set the environment back, or delete it: then all is paid for anew",
+        )
     ledger.begin()
     try:
         for job in jobs:
@@ -205,7 +213,10 @@ def write_lock_file(
     learn_lock(ledger, lock_file, service)
     left_out = frozenset(orphans)
     jobs: Iterator[Job] = (
-        job for job in ledger.find_lockable() if job.item_id not in left_out
+        # What a job is charged may not be said yet: its quote counts meanwhile.
+        job if job.charged is not None else replace(job, charged=job.quoted)
+        for job in ledger.find_lockable()
+        if job.item_id not in left_out
     )
     if lock_file.is_file():
         header, locked = read_lock(lock_file)

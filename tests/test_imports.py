@@ -44,7 +44,7 @@ LADDER = {
     "explanation": "errors job ledger manifest model output_folder planning settings stages verification",
     "running": "api clock echo errors events failure fault_points fingerprint job ledger planning pricing rebuild settings stages",
     "launch": "api clock connection errors events job ledger manifest model output_folder planning pricing running settings stages",
-    "orphans": "atomic_file job ledger manifest output_folder planning rebuild stages",
+    "orphans": "errors atomic_file job ledger manifest output_folder planning rebuild stages",
     "resolution": "api clock connection echo errors job ledger output_folder running settings",
     "emulator": "clock",
     "cli": "api catalog clock connection emulator errors events explanation job launch manifest model orphans output_folder planning pricing resolution running settings spending stages verification version wording",

@@ -6,6 +6,7 @@ What would be paid for is read in plans and in the service's books.
 import logging
 import os
 import shutil
+from dataclasses import replace
 from decimal import Decimal
 
 import anyio
@@ -14,9 +15,9 @@ from doubles.api import Fate, QuickClock
 from doubles.workshop import BASE_URL, Workshop
 
 from pipeline.errors import ExitCode, LockError, OutputError, UsageError
-from pipeline.job import JobStatus
+from pipeline.job import JobStatus, RemoteId
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
-from pipeline.lockfile import read_lock
+from pipeline.lockfile import read_lock, render_lock
 from pipeline.manifest import load_manifest
 from pipeline.output_folder import (
     LOCK_DIGEST,
@@ -208,8 +209,8 @@ async def test_without_a_lock_nothing_is_learned_and_nothing_missed(
 @pytest.mark.parametrize(
     "service", [OTHER, Service(base_url=BASE_URL, project_id="proj_2")]
 )
-async def test_another_s_lock_is_neither_learned_nor_written(
-    workshop, lock_file, caplog, service
+async def test_a_lock_of_another_service_or_project_stops_before_anything_is_paid(
+    workshop, lock_file, service
 ):
     workshop.write_items("oak")
     await workshop.run()
@@ -217,26 +218,41 @@ async def test_another_s_lock_is_neither_learned_nor_written(
     before = lock_file.read_bytes()
     check_out(workshop)
 
-    with caplog.at_level(logging.WARNING):
+    with pytest.raises(UsageError, match="not of"):
         learn(workshop, lock_file, service)
-    write(workshop, lock_file, service=service)
+    with pytest.raises(UsageError, match="not of"):
+        planned(workshop, lock_file, service)
+
+    assert lock_file.read_bytes() == before
+
+
+async def test_a_rehearsal_s_lock_is_neither_learned_nor_written(
+    workshop, lock_file, caplog
+):
+    workshop.write_items("oak")
+    await workshop.run()
+    write(workshop, lock_file)
+    text = lock_file.read_text().replace(BASE_URL, "http://127.0.0.1:8765/v1")
+    lock_file.write_text(text)
+    check_out(workshop)
+
+    with caplog.at_level(logging.WARNING):
+        learn(workshop, lock_file)
+    write(workshop, lock_file)
 
     assert jobs_of(workshop, "oak") == []
-    assert lock_file.read_bytes() == before
-    assert "is left alone" in caplog.text
-    assert planned(workshop, lock_file, service) == {"oak": "submit"}
+    assert lock_file.read_text() == text
+    assert "belongs to http://127.0.0.1:8765/v1" in caplog.text
+    assert planned(workshop, lock_file) == {"oak": "submit"}
 
 
-async def test_a_plan_of_a_fresh_checkout_is_of_the_service_it_asks(
-    workshop, lock_file
-):
+async def test_a_plan_that_asks_no_service_takes_the_lock_s_word(workshop, lock_file):
     workshop.write_items("oak")
     await workshop.run()
     write(workshop, lock_file)
     check_out(workshop)
 
     assert planned(workshop, lock_file, None) == {"oak": "fetch"}
-    assert planned(workshop, lock_file, OTHER) == {"oak": "submit"}
 
 
 def test_the_emulator_s_work_is_in_no_lock(workshop, lock_file):
@@ -429,6 +445,39 @@ def test_learning_needs_no_service_where_the_ledger_has_one(workshop, lock_file)
     )
     lock_file.write_text(text)
     with holding_output(workshop.output, SERVICE) as (ledger, _):
-        learn_lock(ledger, lock_file)
+        with pytest.raises(UsageError, match="not of"):
+            learn_lock(ledger, lock_file)
 
         assert ledger.find_jobs_of("oak") == []
+
+
+# --- what a merge may bring -----------------------------------------------------------------
+
+
+@pytest.fixture
+async def merged(workshop, lock_file):
+    """The lock file tells of another job of the oak than the one whose file is here."""
+    workshop.write_items("oak")
+    await workshop.run()
+    ours = workshop.job("oak")
+    theirs = replace(ours, remote_id=RemoteId("job_theirs"), assets=())
+    text = "".join(render_lock([theirs], base_url=BASE_URL, project_id=""))
+    lock_file.write_text(text)
+    return ours
+
+
+async def test_a_file_that_is_here_is_not_replaced_by_another_job_of_its_request(
+    workshop, lock_file, merged
+):
+    (workshop.output / "oak.png").write_bytes(b"edited by hand")
+
+    assert planned(workshop, lock_file) == {"oak": "done"}
+
+
+async def test_the_lock_names_the_job_whose_file_is_here(workshop, lock_file, merged):
+    learn(workshop, lock_file)
+
+    write(workshop, lock_file)
+
+    jobs = list(read_lock(lock_file)[1])
+    assert [job.remote_id for job in jobs] == [merged.remote_id]

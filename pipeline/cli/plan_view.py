@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import click
@@ -90,8 +91,12 @@ class PlanListing:
         if self._lines is not None:
             self._print(self._lines, cost)
         elif not self._all:
-            for (template_id, sign), count in self._groups.items():
+            shown = islice(self._groups.items(), LISTED_ITEMS)
+            for (template_id, sign), count in shown:
                 self._say(f"{sign} {one_line(template_id)}: {plural(count, 'item')}")
+            if len(self._groups) > LISTED_ITEMS:
+                more = len(self._groups) - LISTED_ITEMS
+                self._say(f"… and {more:,} more entries (--long for every item)")
         for orphan in self._orphans:
             self._print_orphan(orphan)
         if self._more_orphans:

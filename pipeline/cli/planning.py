@@ -9,7 +9,7 @@ import click
 from pipeline.cli.money import CuPrice
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
 from pipeline.cli.reading import print_faults
-from pipeline.cli.text import printable
+from pipeline.cli.text import one_line
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.launch import estimate
 from pipeline.planning import PlannedItem, Selection
@@ -68,8 +68,7 @@ def plan_command(
             print_faults(error)
         raise
     for note in made.notes:
-        click.echo(f"note: {printable(note)}", err=True)
-    listing.finish(made.cost)
+        click.echo(f"note: {one_line(note, 2000)}", err=True)
     if out is not None:
         if made.cost is None or made.service is None:
             raise UsageError(
@@ -77,6 +76,7 @@ def plan_command(
                 hint="plan again where the service can be asked",
             )
         save_plan(out, made, recorder, made.service)
+    listing.finish(made.cost)
     if as_json:
         print_plan_event(made)
     else:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.asking import agree
 from pipeline.cli.reading import print_json
 from pipeline.cli.text import one_line, plural, printable, size
 from pipeline.clock import SystemClock
@@ -51,7 +52,7 @@ def prune_command(
                 f"this would {question}, and nobody is there to ask",
                 hint=f"look at the list, then: {command}",
             )
-        click.confirm(f"{question.capitalize()}?", abort=True, err=True)
+        agree(f"{question.capitalize()}?")
 
     files = prune(loaded, folder, approve)
     removed = [file for file in files if not file.kept]

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pipeline.cli.money import units_number, units_text
-from pipeline.cli.text import one_line, plural, printable
+from pipeline.cli.text import one_line, plural
 from pipeline.errors import ExitCode, ManifestError
 from pipeline.job import JobStatus
 from pipeline.launch import validate
@@ -36,7 +36,7 @@ def validate_command(
         print_json(event="done", exit_code=int(error.exit_code))
         return error.exit_code
     for note in notes:
-        click.echo(f"note: {printable(note)}", err=True)
+        click.echo(f"note: {one_line(note, 2000)}", err=True)
     if as_json:
         print_json(event="done", exit_code=0, counts={"items": count})
     else:

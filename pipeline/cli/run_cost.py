@@ -1,15 +1,13 @@
 """The money of a run: agreed to before, accounted for after."""
 
-import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 import click
 
+from pipeline.cli.asking import agree
 from pipeline.cli.money import CuPrice, units_number, units_text
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan_view import PlanListing, price_text, print_estimate
@@ -50,8 +48,7 @@ def confirm(estimate: Estimate, options: RunOptions) -> bool:
         listing.add(planned)
     listing.finish(cost)
     print_estimate(estimate, cu_price=options.cu_price, to_stderr=True)
-    with _interruptible():
-        click.confirm(_question(estimate), abort=True, err=True)
+    agree(_question(estimate))
     return True
 
 
@@ -66,19 +63,6 @@ def _question(estimate: Estimate) -> str:
         units, most = max(Decimal(0), estimate.limit - estimate.taken), "at most "
     more = " and what has no price" * bool(cost.unpriced and not most)
     return f"Spend {most}{units_text(units)} units{more}, into {estimate.plan.output}?"
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C ends the question, though an event loop has taken the signal."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:

@@ -272,7 +272,7 @@ def _tell_result(
         ("not_submitted", "not submitted"),
     )
     parts = [f"{counts[key]:,} {word}" for key, word in words if counts.get(key)]
-    if progress.files > counts.get("saved", 0):
+    if progress.files > counts.get("saved", 0) and not counts.get("renamed"):
         parts[0] += f" ({progress.files:,} files)"
     for trouble in list(progress.troubles.values())[:_FAILURES_SHOWN]:
         screen.say(failure_line(trouble.item_id, trouble.reason))
@@ -286,6 +286,7 @@ def _tell_result(
         screen.say(line)
     advice = {
         ExitCode.ITEMS_FAILED: "look at the reasons, then: pipeline rerun MANIFEST",
+        ExitCode.PLAN_MOVED: "run without --frozen to pay for the rest",
         ExitCode.BUDGET: "run again with more to spend, and the rest is made",
         ExitCode.LEFT_IN_FLIGHT: "run the same command again to collect the rest",
         ExitCode.UNKNOWN_OUTCOME: "run again later to find out what is unsure",

@@ -4,6 +4,7 @@ Every change of a job's status goes through one statement that names the legal
 statuses before it, so an illegal transition cannot be written.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -77,6 +78,12 @@ _IS_LOCKABLE = (
     # The plus keeps SQLite from an index that would make it sort all rows.
     "+remote_id IS NOT NULL"
     " AND (+status IN (?, ?, ?) OR +status = 'failed' AND failure_class IN (?, ?))"
+)
+# Known from a lock file alone: its files have never been here.
+_IS_HEARSAY = "(+status = 'succeeded' AND sent_at IS NULL)"
+_NEWEST_LOCKABLE = (
+    f"SELECT row_id FROM jobs AS other WHERE other.item_id = jobs.item_id"  # noqa: S608 - constants alone
+    f" AND {_IS_LOCKABLE}"
 )
 _BEFORE = {
     status: tuple(
@@ -313,6 +320,13 @@ class Ledger:
                     ],
                 )
 
+    def forget_assets(self, paths: Iterable[str]) -> None:
+        """The files at these paths are gone for good: the paths are free again."""
+        with self._translated():
+            self._connection.executemany(
+                "DELETE FROM assets WHERE path = ?", [(path,) for path in paths]
+            )
+
     def forget_leftovers(self, paths: Iterable[str]) -> None:
         """What was at these old paths of renamed items is cleared away."""
         with self._translated():
@@ -344,6 +358,13 @@ class Ledger:
             self._connection.execute(
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value)
             )
+
+    def record_manifest(self, name: str) -> None:
+        """Remember that a manifest of this name uses the ledger."""
+        names = json.loads(self.find_meta().get("manifests", "[]"))
+        if name not in names:
+            self.record_meta("manifests", json.dumps([*names, name]))
+        self.record_meta("manifest", name)
 
     def forget_meta(self, key: str) -> None:
         """Forget one fact about the whole ledger."""
@@ -392,10 +413,10 @@ class Ledger:
         SUBMITTED, or FAILED in a way that leaves the job or its files to be had.
         """
         return self._jobs(
-            f"WHERE {_IS_LOCKABLE} AND attempt = (SELECT max(attempt) FROM jobs AS"  # noqa: S608 - constants alone
-            f" other WHERE other.item_id = jobs.item_id AND {_IS_LOCKABLE})"
-            " ORDER BY item_id",
-            (*_LOCKABLE, *_LOCKABLE),
+            f"WHERE {_IS_LOCKABLE} AND row_id = ifnull("
+            f"({_NEWEST_LOCKABLE} AND NOT {_IS_HEARSAY} ORDER BY attempt DESC LIMIT 1),"
+            f" ({_NEWEST_LOCKABLE} ORDER BY attempt DESC LIMIT 1)) ORDER BY item_id",
+            (*_LOCKABLE, *_LOCKABLE, *_LOCKABLE),
         )
 
     def find_owned(self, remote_ids: Iterable[RemoteId]) -> set[RemoteId]:
@@ -509,6 +530,11 @@ class Ledger:
         """All facts about the whole ledger."""
         with self._translated():
             return dict(self._connection.execute("SELECT key, value FROM meta"))
+
+    def has_others_than(self, manifest: str) -> bool:
+        """Whether manifests of other names have used this ledger."""
+        names = json.loads(self.find_meta().get("manifests", "[]"))
+        return any(name != manifest for name in names)
 
     def find_origin(self) -> dict[str, str]:
         """Base URL and project of the first job; empty without any."""

@@ -84,6 +84,11 @@ def decide(  # noqa: PLR0911 - one return a status reads as the table it is
         insist: Try final failures again.
     """
     same = find_same(attempts, job_key=job_key, request_key=request_key)
+    if same is not None and same.status is JobStatus.SUCCEEDED:
+        # A lock file may tell of another job of a request whose files are here.
+        saved = [job for job in attempts if job.status is JobStatus.SAVED]
+        here = find_same(saved, job_key=job_key, request_key=request_key)
+        same = here if here is not None and has_files(here) else same
     if same is None:
         changed = bool(attempts)
         reason = "changed" if changed else "new"

@@ -4,6 +4,7 @@ A plan does not hold its items: it counts them once and expands the manifest aga
 when it is carried out, so that a million rows need no million records.
 """
 
+import math
 import os
 import re
 from collections import Counter
@@ -160,6 +161,7 @@ class Plan:
         ledger: Ledger | None,
         selection: Selection,
         models: ModelTable,
+        is_shared: bool = False,
     ) -> None:
         self.manifest = manifest
         self.output = output
@@ -168,7 +170,7 @@ class Plan:
         self.orphan_count = 0
         self._ledger = ledger
         self._models = models
-        self._renames = Renames(ledger)
+        self._renames = Renames(None if is_shared else ledger)
         self._is_counted = False
         self._late: set[str] = set()  # ids of what may be renamed: decided last
         self._kept_alikes: set[str] = set()
@@ -439,7 +441,14 @@ def make_plan(
         ManifestError: Every fault that the expansion found.
         UsageError: ``--select`` matches no item.
     """
-    plan = Plan(manifest, output, ledger=ledger, selection=selection, models=models)
+    plan = Plan(
+        manifest,
+        output,
+        ledger=ledger,
+        selection=selection,
+        models=models,
+        is_shared=ledger is not None and ledger.has_others_than(manifest.name),
+    )
     for planned in plan.entries():
         plan.counts[planned.action] += 1
         if on_item is not None:
@@ -472,9 +481,11 @@ def _seed_of(
     seed_input = schema.find_input("seed")
     low, high = 0, SEED_MAX
     if seed_input is not None and seed_input.minimum is not None:
-        low = int(seed_input.minimum)
+        low = math.ceil(min(seed_input.minimum, SEED_MAX))
     if seed_input is not None and seed_input.maximum is not None:
-        high = int(seed_input.maximum)
+        high = math.floor(min(seed_input.maximum, SEED_MAX))
+    if low > high:
+        return None, False
     sent = (job.seed for job in reversed(attempts) if job.derived_seed)
     first = next((seed for seed in sent if seed is not None), None)
     if first is not None and low <= first <= high:

@@ -106,15 +106,19 @@ class SavedPlan:
         if plan.manifest.sha256 != self.manifest_sha256:
             yield f"{plan.manifest.file} was edited"
         recorder = PlanRecorder()
+        gone = set(self.items)
         for planned in plan.entries():
             recorder.add(planned)
+            gone.discard(planned.item.item_id)
+        for item_id in sorted(gone):
+            yield f"{item_id} is in the plan and no longer in the manifest"
         for item_id, (key, attempt) in recorder.items.items():
             if item_id not in self.items:
                 yield f"{item_id} would be paid for and is not in the plan"
             elif self.items[item_id][0] != key:
                 yield f"{item_id} asks for something else: a file has changed"
-            elif self.selection.force and self.items[item_id][1] != attempt:
-                yield f"{item_id} has been made again since"
+            elif self.items[item_id][1] != attempt:
+                yield f"{item_id} has been tried since the plan was made"
 
     def _moved_tables(self, plan: Plan) -> Iterator[str]:
         for model_id, digest in self.models.items():

@@ -147,5 +147,5 @@ class Renaming:
             if owner not in ids:
                 raise DownloadFailed(
                     f"{path} already belongs to item {owner}",
-                    hint="rename one of the two items",
+                    hint="rename one of the two items; if it is gone: pipeline prune",
                 )

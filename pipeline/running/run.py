@@ -333,6 +333,8 @@ class Run:
                 await anyio.lowlevel.checkpoint()
             if planned.action is Action.DONE:
                 self._counts["done"] += 1
+                if self._settings.strict:
+                    self._check_inputs(planned.job)
             elif planned.action is Action.SKIP:
                 self._counts["skipped"] += 1
             elif planned.action is Action.SUBMIT and self._stopping.concerns(

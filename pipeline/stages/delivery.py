@@ -21,7 +21,13 @@ from pipeline.fault_points import reach
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
 from pipeline.media_type import extension_of
 from pipeline.stages.downloader import Downloader, Receipt
-from pipeline.stages.mover import digest_of, have_same_content, is_present, place_copy
+from pipeline.stages.mover import (
+    digest_of,
+    have_same_content,
+    is_foreign,
+    is_present,
+    place_copy,
+)
 from pipeline.stages.sidecar import Source, render_sidecar
 
 
@@ -239,13 +245,14 @@ class Delivery:
             if path.is_symlink() or not path.parent.resolve().is_relative_to(root):
                 continue  # a link is replaced, never followed
             sidecar = self._output / (asset.path + SIDECAR_SUFFIX)
-            if (
-                self._find_owner(asset.path) is None
-                and not sidecar.exists()
-                and self._is_edited(asset, known)
-            ):
+            if self._find_owner(asset.path) is not None:
+                continue
+            is_taken = not sidecar.exists() and self._is_edited(asset, known)
+            is_noted = not sidecar.is_symlink() and is_foreign(sidecar)
+            if is_taken or is_noted:
+                there = sidecar if is_noted else path
                 raise DownloadFailed(
-                    f"{path} is there already, and is not ours",
+                    f"{there} is there already, and is not ours",
                     hint="move it away and run again: the asset is paid for and kept",
                 )
 
@@ -255,7 +262,7 @@ class Delivery:
             if owner not in {None, job.item_id}:
                 raise DownloadFailed(
                     f"{asset.path} already belongs to item {owner}",
-                    hint="rename one of the two items",
+                    hint="rename one of the two items; if it is gone: pipeline prune",
                 )
 
 

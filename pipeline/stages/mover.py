@@ -143,11 +143,25 @@ def check_free(output: Path, old: str, new: str) -> None:
         DownloadFailed: One is.
     """
     target = output / new
-    if os.path.lexists(target) and not have_same_content(output / old, target):
+    is_there = os.path.lexists(target)
+    is_taken = is_there and not have_same_content(output / old, target)
+    is_noted = not is_there and is_foreign(output / (new + SIDECAR_SUFFIX))
+    if is_taken or is_noted:
         raise DownloadFailed(
             f"{target} is there already, and is not ours",
             hint="move it away and run again: the asset is paid for and kept",
         )
+
+
+def is_foreign(sidecar: Path) -> bool:
+    """Whether something that is no sidecar of ours has a sidecar's name."""
+    if not os.path.lexists(sidecar):
+        return False
+    try:
+        parse_sidecar(sidecar.read_bytes(), "")
+    except (NoSidecar, OSError):
+        return True
+    return False
 
 
 def place_copy(output: Path, old: str, new: str) -> Path:

@@ -10,7 +10,7 @@ from end_to_end.conftest import TREES
 from filelock import FileLock
 from recovery.conftest import items
 
-from pipeline.ledger.ledger import LEDGER_NAME
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.output_folder import LOCK_NAME
 
 TWO = ("an oak", "an elm")
@@ -278,3 +278,22 @@ async def test_a_rename_that_is_killed_is_finished_by_the_next_run(
     assert (folder / "new/pair-1.png").read_bytes() == before["duo-1.png"]
     sidecar = json.loads((folder / "new/pair-1.png.json").read_bytes())
     assert sidecar["item_id"] == "new/pair"
+
+
+async def test_the_name_of_a_pruned_file_is_free_for_others(made):
+    await made.type("prune", "--yes")
+
+    with Ledger(made.output / LEDGER_NAME) as ledger:
+        assert ledger.find_path_owner("b.png") is None
+        assert ledger.find_path_owner("a.png") == "a"
+
+
+async def test_a_folder_of_several_manifests_is_not_pruned(made):
+    with Ledger(made.output / LEDGER_NAME) as ledger:
+        ledger.record_manifest("another")
+
+    said = await made.type("prune", "--yes")
+
+    assert said.code == 2
+    assert "several manifests" in said.err
+    assert names(made) == A + B

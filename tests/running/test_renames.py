@@ -610,3 +610,26 @@ async def test_a_kill_while_an_old_file_is_kept_loses_and_doubles_nothing(worksh
         assert still in {before, (workshop.output / f"{name}.png").read_bytes()}
         assert workshop.api.paid_by_prompt()[f"{name}s"] == 1
     assert len(cut_short) > 3
+
+
+async def test_notes_with_a_sidecars_name_are_left_alone(made):
+    notes = made.output / "fir.png.json"
+    notes.write_text("my notes")
+    write(made, ("fir", "an oak"), ("elm", "an elm"))
+
+    result = await made.run()
+
+    assert notes.read_text() == "my notes"
+    assert result.exit_code is ExitCode.ITEMS_FAILED
+    assert (made.output / "oak.png").exists()
+    assert paid(made) == 2
+
+
+async def test_manifests_that_share_a_folder_take_nothing_from_each_other(made):
+    with Ledger(made.output / LEDGER_NAME) as ledger:
+        ledger.record_manifest("another")
+    write(made, ("fir", "an oak"), ("elm", "an elm"))
+
+    await made.run()
+
+    assert made.files() >= with_sidecars("oak.png", "fir.png", "elm.png")

@@ -1,0 +1,53 @@
+"""A question on the terminal: asked once, and Ctrl-C is a no at any instant."""
+
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import click
+
+
+def agree(question: str) -> None:
+    """Ask on stderr; anything but a yes is a no.
+
+    Raises:
+        click.Abort: The answer is no, or Ctrl-C.
+    """
+    if os.name != "posix" or threading.current_thread() is not threading.main_thread():
+        click.confirm(question, abort=True, err=True)
+        return
+    try:
+        with _interruptions() as interrupted:
+            click.echo(f"{question} [y/N]: ", nl=False, err=True)
+            # A signal just before a blocking read would be slept through.
+            select.select([sys.stdin, interrupted], [], [])
+            answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        click.echo(err=True)
+        raise click.Abort from None
+    if answer.strip().lower() not in {"y", "yes"}:
+        raise click.Abort
+
+
+@contextmanager
+def _interruptions() -> Iterator[int]:
+    """A descriptor that is readable once a signal has come; an event loop has its own.
+
+    Within the block, SIGINT raises KeyboardInterrupt.
+    """
+    receiver, sender = os.pipe()
+    os.set_blocking(sender, False)
+    previous_descriptor = signal.set_wakeup_fd(sender, warn_on_full_buffer=False)
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield receiver
+    finally:
+        with suppress(KeyboardInterrupt):  # it is the answer already
+            signal.signal(signal.SIGINT, previous)
+        signal.set_wakeup_fd(previous_descriptor)
+        os.close(receiver)
+        os.close(sender)
