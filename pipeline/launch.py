@@ -362,7 +362,8 @@ async def run(
                     *loaded.warnings,
                     *connection.catalog.notes,
                 )
-                if _has_nothing_to_do(plan, reader):
+                # --strict looks at what is done, too.
+                if _has_nothing_to_do(plan, reader) and not settings.strict:
                     priced = Estimate(plan=plan, cost=Cost(), notes=notes)
                     if saved_plan is not None:
                         saved_plan.check(priced, groups, service)
@@ -384,7 +385,9 @@ async def run(
                             emulated=service.base_url == EMULATOR_NAME,
                             on_event=on_event,
                         )
-                        priced = replace(await run.price(groups), notes=notes)
+                        priced = replace(
+                            await run.price(groups), notes=notes, service=service
+                        )
                         if saved_plan is not None:
                             saved_plan.check(priced, groups, service)
                         approve(priced)
@@ -507,7 +510,7 @@ def _check_frozen(groups: CostGroups) -> None:
     if count:
         sample = next(iter(groups.by_key.values())).samples[0].item.item_id
         raise PlanMoved(
-            f"--frozen, and {count:,} would be paid for, such as {sample}",
+            f"--frozen, but {count:,} of the items would be paid for, such as {sample}",
             hint="run without --frozen and commit the lock file",
         )
 

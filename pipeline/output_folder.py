@@ -222,13 +222,29 @@ def write_lock_file(
         header, locked = read_lock(lock_file)
         if (header.service, header.project) != (service.base_url, service.project_id):
             return False
-        jobs = keep_details(jobs, locked)
+        jobs = keep_details(_compared(jobs, read_lock(lock_file)[1]), locked)
     write_lock(
         lock_file, jobs, base_url=service.base_url, project_id=service.project_id
     )
     if lock_file.is_file():
         ledger.record_meta(LOCK_DIGEST, _digest(lock_file))
     return True
+
+
+def _compared(jobs: Iterator[Job], locked: Iterator[Job]) -> Iterator[Job]:
+    """The jobs; a file that is not the one that was locked is told of."""
+    known = next(locked, None)
+    for job in jobs:
+        while known is not None and known.item_id < job.item_id:
+            known = next(locked, None)
+        is_same = known is not None and known.remote_id == job.remote_id
+        locked_assets = known.assets if known is not None and is_same else ()
+        hashes = {asset.asset_id: asset.sha256 for asset in locked_assets}
+        for asset in job.assets:
+            if hashes.get(asset.asset_id, asset.sha256) != asset.sha256:
+                text = "%s is not the file that was locked: the service has another"
+                logger.warning(text, asset.path)
+        yield job
 
 
 def _knows_more(lock_file: Path | None, ledger: Ledger) -> bool:

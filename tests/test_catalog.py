@@ -60,8 +60,8 @@ def cache(tmp_path):
 def catalog_of(clock, cache):
     """A catalog as a new process would have it."""
 
-    def make(read=None, cache=cache):
-        return ModelCatalog(read=read, cache=cache, now=clock.utc_now)
+    def make(read=None, cache=cache, **named):
+        return ModelCatalog(read=read, cache=cache, now=clock.utc_now, **named)
 
     return make
 
@@ -108,6 +108,15 @@ def test_a_table_is_kept_for_a_day(catalog_of, clock):
     assert asked.ids == [OWN]
     assert again == first
     assert catalog.notes == []
+
+
+def test_a_table_of_today_is_asked_for_anew_where_it_must_be_fresh(catalog_of):
+    asked = Asked(RECORD)
+    catalog_of(asked).find(OWN)
+
+    catalog_of(asked, is_fresh=True).find(OWN)
+
+    assert asked.ids == [OWN, OWN]
 
 
 def test_a_table_that_is_a_day_old_is_asked_for_anew(catalog_of, clock):

@@ -403,3 +403,10 @@ def test_any_descriptor_is_read_or_refused(inputs):
     except ValueError:
         return
     check_inputs(schema, dict.fromkeys(schema.inputs, 1))
+
+
+def test_a_table_with_a_mad_number_of_outputs_is_held_to_a_thousand():
+    record = {"id": "m", "inputs": [{"name": "numOutputs", "type": "number"}]}
+    record["inputs"][0]["default"] = 10**18
+
+    assert parse_model(record, source="live").output_count({}) == 1000

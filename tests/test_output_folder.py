@@ -481,3 +481,19 @@ async def test_the_lock_names_the_job_whose_file_is_here(workshop, lock_file, me
 
     jobs = list(read_lock(lock_file)[1])
     assert [job.remote_id for job in jobs] == [merged.remote_id]
+
+
+async def test_a_file_that_is_not_the_one_that_was_locked_is_told_of(
+    workshop, lock_file, caplog
+):
+    workshop.write_items("oak")
+    await workshop.run()
+    write(workshop, lock_file)
+    locked = workshop.job("oak").assets[0].sha256
+    text = lock_file.read_text().replace(locked, "ab" * 32)
+    lock_file.write_text(text)
+
+    with caplog.at_level(logging.WARNING):
+        write(workshop, lock_file)
+
+    assert "oak.png is not the file that was locked" in caplog.text

@@ -62,7 +62,9 @@ def _question(estimate: Estimate) -> str:
     ):
         units, most = max(Decimal(0), estimate.limit - estimate.taken), "at most "
     more = " and what has no price" * bool(cost.unpriced and not most)
-    return f"Spend {most}{units_text(units)} units{more}, into {estimate.plan.output}?"
+    where = f" at {estimate.service.base_url}" if estimate.service else ""
+    spend = f"Spend {most}{units_text(units)} units{more}{where}"
+    return f"{spend}, into {estimate.plan.output}?"
 
 
 def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:

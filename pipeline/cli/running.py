@@ -112,7 +112,8 @@ def _carry_out(
             if was_shown and cost is not None:
                 stage.told = frozenset((*estimate.notes, *cost.problems))
             elif cost is not None and cost.items and not options.quiet:
-                screen.say(f"to be paid: {price_text(cost, options.cu_price)}")
+                said = "emulated price" if options.emulate else "to be paid"
+                screen.say(f"{said}: {price_text(cost, options.cu_price)}")
                 for line in cost_lines(estimate, options.cu_price):
                     screen.say(line)
                 stage.told = frozenset(cost.problems)

@@ -9,7 +9,7 @@ from pipeline.emulator.faults import parse_fault_rate
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.server import Emulator, serve
 from pipeline.errors import ExitCode, UsageError
-from pipeline.settings import BASE_URL_VARIABLE
+from pipeline.settings import BASE_URL_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
 
 
 def emulator_command(
@@ -47,6 +47,8 @@ def emulator_command(
 def _tell(emulator: Emulator) -> None:
     click.echo(f"emulating the service at {emulator.base_url}; nothing here is real")
     click.echo(f"  export {BASE_URL_VARIABLE}={emulator.base_url}")
+    for name in (KEY_VARIABLE, SECRET_VARIABLE):
+        click.echo(f"  export {name}=emulated")
     click.echo("  any API key and secret will do; Ctrl-C stops it")
 
 

@@ -116,7 +116,7 @@ class SavedPlan:
             if item_id not in self.items:
                 yield f"{item_id} would be paid for and is not in the plan"
             elif self.items[item_id][0] != key:
-                yield f"{item_id} asks for something else: a file has changed"
+                yield f"{item_id} asks for something else"
             elif self.items[item_id][1] != attempt:
                 yield f"{item_id} has been tried since the plan was made"
 

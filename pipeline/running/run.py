@@ -398,6 +398,15 @@ class Run:
         self._records.announce(renamed.job)
         self._counts["renamed"] += 1
 
+    async def _keep_old(self, job: Job, earlier: Sequence[Job]) -> None:
+        """With --keep-old all files that are replaced stay, else what was edited."""
+        only_edited = not self._settings.keep_old
+        kept = await self._delivery.keep_old(job, earlier, only_edited=only_edited)
+        if kept:
+            await self._records.moved(kept)
+        for old, new in kept.items() if only_edited else ():
+            self._records.warn(job.item_id, f"{old} was edited: it is kept as {new}")
+
     async def _save(self, planned: PlannedItem, job: Job) -> Job:
         """SUCCEEDED → SAVED, or FAILED with the asset ids remembered."""
         reach("end-recorded")
@@ -405,8 +414,7 @@ class Run:
             receipts = await self._delivery.fetch_all(job, self._downloader)
             # As planned, it still knows the files that are fetched again.
             earlier = [planned.job, *self._ledger.find_jobs_of(job.item_id)]
-            if self._settings.keep_old:
-                await self._records.moved(await self._delivery.keep_old(job, earlier))
+            await self._keep_old(job, earlier)
             job, superseded = await self._delivery.put_in_place(
                 job,
                 receipts,

@@ -86,7 +86,9 @@ class Delivery:
             raise failures[0]
         return tuple(receipts[index] for index in range(len(job.remote_assets)))
 
-    async def keep_old(self, job: Job, earlier: Iterable[Job]) -> dict[str, str]:
+    async def keep_old(
+        self, job: Job, earlier: Sequence[Job], *, only_edited: bool
+    ) -> dict[str, str]:
         """Give the files of other attempts, with their sidecars, a name that stays.
 
         They have both names until :meth:`put_in_place` and :meth:`remove`.
@@ -94,6 +96,7 @@ class Delivery:
         Args:
             job: Whose files will replace them.
             earlier: All attempts of the item.
+            only_edited: Those alone that somebody has changed by hand.
 
         Returns:
             Their paths so far to those that stay.
@@ -101,7 +104,9 @@ class Delivery:
         Raises:
             OutputError: The disk is full or not writable.
         """
-        return await anyio.to_thread.run_sync(self._keep, job, earlier)
+        if not any(one.assets for one in earlier if one.row_id != job.row_id):
+            return {}
+        return await anyio.to_thread.run_sync(self._keep, job, earlier, only_edited)
 
     async def put_in_place(
         self,
@@ -187,7 +192,10 @@ class Delivery:
             write_in_place(sidecar, self._output, asset.path + SIDECAR_SUFFIX)
         sync_folders(placed)
 
-    def _keep(self, job: Job, earlier: Iterable[Job]) -> dict[str, str]:
+    def _keep(
+        self, job: Job, earlier: Sequence[Job], only_edited: bool
+    ) -> dict[str, str]:
+        known = {asset.sha256 for other in earlier for asset in other.assets}
         paths: dict[str, str] = {}
         placed = []
         for other in earlier:
@@ -195,6 +203,8 @@ class Delivery:
                 old = asset.path
                 is_there = is_present(self._output / old)
                 if old in paths or not is_there or _is_kept(asset, job.item_id):
+                    continue
+                if only_edited and not self._is_edited(asset, known):
                     continue
                 paths[old] = new = self._free_name(old, other.attempt)
                 placed.append(place_copy(self._output, old, new))

@@ -583,7 +583,7 @@ async def test_frozen_run_pays_for_nothing(real, emulator):
     done = await real.run("run", "trees.yaml", "--frozen", "--json")
 
     assert refused.code == 8
-    assert "4 would be paid for" in refused.err
+    assert "4 of the items would be paid for" in refused.err
     assert (done.code, done.events[-1]["counts"]) == (0, {"saved": 1, "done": 3})
     assert paid(emulator) == (4, 24)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from doubles.api import png_bytes
+from doubles.api import Fate, png_bytes
 
 from pipeline.errors import ExitCode, OutputError, PlanMoved, Rejected, UsageError
 from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
@@ -205,6 +205,21 @@ async def test_a_row_more_has_moved(planner):
     (planner.workshop.folder / "trees.csv").write_bytes(TREES + b"3,yew\n")
 
     await assert_moved(planner, saved, "tree-3 would be paid for")
+
+
+async def test_a_row_less_has_moved(planner):
+    saved = await planner.save()
+    (planner.workshop.folder / "trees.csv").write_bytes(b"n,kind\n1,elm\n")
+
+    await assert_moved(planner, saved, "tree-2 is in the plan and no longer")
+
+
+async def test_what_failed_and_was_paid_is_not_paid_again_by_the_same_plan(planner):
+    saved = await planner.save()
+    planner.workshop.api.script("oak", Fate(ends="failure", refunds=False))
+    await planner.workshop.run()
+
+    await assert_moved(planner, saved, "oak has been tried since")
 
 
 async def test_a_changed_table_has_moved(planner):

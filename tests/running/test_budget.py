@@ -628,6 +628,19 @@ async def test_with_strict_a_dropped_input_stops_the_submitting(batch):
     assert "tree-0: the service dropped size" in batch.halts()[0]
 
 
+async def test_with_strict_a_finished_item_with_a_dropped_input_is_still_an_error(
+    batch,
+):
+    batch.api.echo_omits = ("size",)
+    await batch.run()
+    batch.set(strict=True)
+
+    result = await batch.run()
+
+    assert result.counts == {"done": 10}
+    assert result.exit_code is ExitCode.ITEMS_FAILED
+
+
 async def test_with_strict_and_nothing_dropped_all_is_well(batch):
     batch.set(strict=True)
 

@@ -612,6 +612,18 @@ async def test_a_kill_while_an_old_file_is_kept_loses_and_doubles_nothing(worksh
     assert len(cut_short) > 3
 
 
+async def test_an_edited_file_of_a_changed_item_is_kept_beside_the_new_one(made):
+    (made.output / "oak.png").write_bytes(b"edited by hand")
+    write(made, ("oak", "another oak"), ("elm", "an elm"))
+
+    result = await made.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert (made.output / "oak.old-1.png").read_bytes() == b"edited by hand"
+    assert (made.output / "oak.png").read_bytes() != b"edited by hand"
+    assert "oak.png was edited: it is kept as oak.old-1.png" in made.warnings()
+
+
 async def test_notes_with_a_sidecars_name_are_left_alone(made):
     notes = made.output / "fir.png.json"
     notes.write_text("my notes")
