@@ -604,14 +604,6 @@ class Ledger:
             ):
                 yield item_id
 
-    def total_charged(self) -> Decimal:
-        """Compute units charged for all jobs ever submitted, refunds not taken off."""
-        with self._translated():
-            rows = self._connection.execute(
-                "SELECT charged FROM jobs WHERE charged IS NOT NULL"
-            )
-            return sum((Decimal(text) for (text,) in rows), Decimal(0))
-
     # --- inside -------------------------------------------------------------
 
     def _write_assets(self, row_id: int, job: Job) -> None:

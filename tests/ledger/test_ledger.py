@@ -268,15 +268,6 @@ def test_the_origin_is_that_of_the_first_job(ledger, live, new_job):
     assert ledger.find_origin() == {"base_url": "https://a", "project_id": "p"}
 
 
-def test_charges_of_all_attempts_add_up_exactly(ledger, live, new_job):
-    assert ledger.total_charged() == 0
-    live(ledger, new_job("a", 1, charged=Decimal("0.1")), S.FAILED)
-    live(ledger, new_job("a", 2, charged=Decimal("0.2")), S.SAVED)
-    live(ledger, new_job("b", charged=None), S.SAVED)
-
-    assert ledger.total_charged() == Decimal("0.3")
-
-
 def test_runs_are_counted_from_one(ledger, now):
     assert [ledger.record_run_started(now) for _ in range(3)] == [1, 2, 3]
     ledger.record_run_ended(2, now, 3)
