@@ -18,6 +18,7 @@ from pipeline.manifest import load_manifest
 from pipeline.model import ModelSchema, load_shipped_model
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.pricing import CostGroups, Estimate
+from pipeline.rebuild import clear_leftovers
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Settings
@@ -132,6 +133,7 @@ class Workshop:
         path = self.output / LEDGER_NAME
         results: list[RunResult] = []
         with Ledger(path) as ledger, Ledger(path, read_only=True) as reader:
+            clear_leftovers(ledger, self.output)  # as whoever opens it for a run does
             groups = CostGroups()
             plan = self.plan(reader, groups, **selection)
             writer = CountingWriter(ledger, self.on_point)
