@@ -79,7 +79,7 @@ def assert_every_row_is_there(ledger):
         assert (job.quoted, job.refunded, job.addons) == (None, None, {})
     assert ledger.find_meta()["base_url"] == "https://api.example/v1"
     assert ledger.find_uploads("p") == {"sha": AssetId("asset_up_1")}
-    assert ledger.total_charged() == Decimal("13.25")
+    assert sum(units for _, _, units in ledger.find_commitments()) == Decimal("13.25")
 
 
 def test_the_first_version_s_rows_are_kept(old_path):
