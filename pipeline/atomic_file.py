@@ -154,6 +154,11 @@ class PartialFile:
         return self._writer.digest.hexdigest()
 
 
+def is_inside(output: Path, path: Path) -> bool:
+    """Whether a path is in the output folder, through no link that leads out."""
+    return path.parent.resolve().is_relative_to(output.resolve())
+
+
 def put_in_place(partial: Path, output: Path, name: str) -> Path:
     """Rename a synced partial file to ``output/name``; blocking.
 
@@ -173,9 +178,7 @@ def put_in_place(partial: Path, output: Path, name: str) -> Path:
     target = output / name
     with storage_errors(target):
         # Before anything is made: a folder must not appear beyond a link either.
-        if target.parent != output and not (
-            target.parent.resolve().is_relative_to(output.resolve())
-        ):
+        if target.parent != output and not is_inside(output, target):
             raise OutputError(
                 f"{target} leads outside of the output folder",
                 hint="remove the link and run again",

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from glob import escape
 from itertools import islice
 from pathlib import Path
 
@@ -14,9 +13,7 @@ from pipeline.job import (
     SIDECAR_SUFFIX,
     Asset,
     AssetId,
-    FailureClass,
     Job,
-    JobStatus,
     ParamValue,
 )
 from pipeline.ledger.ledger import Ledger
@@ -32,8 +29,6 @@ from pipeline.verification import Finding
 _IDS_SEARCHED = 50_000  # for near misses
 _NEAREST = 3
 _CLOSE = 0.6
-_UNSURE = frozenset({JobStatus.UNKNOWN, JobStatus.SUBMITTING})
-_STUCK = frozenset({FailureClass.TIMED_OUT, FailureClass.LOST})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +99,7 @@ class Explanation:
     @property
     def is_unsure(self) -> bool:
         """Whether ``resolve`` takes a decision about it."""
-        if not self.attempts:
-            return False
-        newest = self.attempts[-1]
-        kind = newest.failure.kind if newest.failure else None
-        failed = newest.status is JobStatus.FAILED
-        return newest.status in _UNSURE or (failed and kind in _STUCK)
+        return bool(self.attempts) and self.attempts[-1].is_unsure
 
     def asks_the_same(self, job: Job) -> bool:
         """Whether an attempt asked for what the manifest asks for now."""
@@ -174,18 +164,16 @@ def explain(
 def _planned(
     manifest: Manifest, output: Path, item_id: str, ledger: Ledger
 ) -> PlannedItem | None:
-    if all(item.item_id != item_id for item in expand(manifest)):
-        return None
     found: list[PlannedItem] = []
     make_plan(
         manifest,
         output,
         ledger=ledger,
-        selection=Selection(globs=(escape(item_id),)),
+        selection=Selection(ids=frozenset({item_id})),
         models=manifest.models,
         on_item=found.append,
     )
-    return next((one for one in found if one.item.item_id == item_id), None)
+    return found[0] if found else None
 
 
 def _new_id(manifest: Manifest, output: Path, item_id: str, ledger: Ledger) -> str:

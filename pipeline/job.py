@@ -121,6 +121,7 @@ class FailureClass(StrEnum):
     GIVEN_UP = "given_up"  # the user's decision
 
 
+_STUCK_CLASSES = frozenset({FailureClass.TIMED_OUT, FailureClass.LOST})
 FINAL_CLASSES = frozenset({FailureClass.REFUSED, FailureClass.GIVEN_UP})
 SIDECAR_SUFFIX = ".json"  # after the whole name of the asset: oak.png.json
 KEPT_MARK = ".old-"  # after an asset's name, before the attempt: oak.old-1.png
@@ -228,6 +229,13 @@ class Job:
     echo: Mapping[str, JsonValue] | None = None
     failure: Failure | None = None
     assets: tuple[Asset, ...] = ()
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether a person may have to decide what became of it."""
+        kind = self.failure.kind if self.failure else None
+        is_stuck = self.status is JobStatus.FAILED and kind in _STUCK_CLASSES
+        return is_stuck or self.status in {JobStatus.UNKNOWN, JobStatus.SUBMITTING}
 
     @property
     def committed(self) -> Decimal:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.atomic_file import storage_errors
+from pipeline.atomic_file import is_inside, storage_errors
 from pipeline.errors import UsageError
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
@@ -16,7 +16,7 @@ from pipeline.manifest import Manifest
 from pipeline.output_folder import holding_ledger
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.rebuild import find_asset_names
-from pipeline.stages.mover import digest_of, is_inside, remove_empty_folders
+from pipeline.stages.mover import digest_of, remove_empty_folders
 from pipeline.stages.sidecar import NoSidecar, parse_sidecar
 
 

@@ -23,9 +23,6 @@ from pipeline.output_folder import holding_output
 from pipeline.running.recovery import next_attempt
 from pipeline.settings import Settings
 
-_UNSURE = frozenset({JobStatus.UNKNOWN, JobStatus.SUBMITTING})
-_STUCK_CLASSES = frozenset({FailureClass.TIMED_OUT, FailureClass.LOST})
-
 
 class Resolution(StrEnum):
     """What a person says of an unsure submit."""
@@ -117,10 +114,7 @@ def _find_unsure(ledger: Ledger, item_id: str) -> Job:
             hint="pipeline status shows the items that are unsure",
         )
     job = attempts[0]
-    kind = job.failure.kind if job.failure else None
-    if job.status in _UNSURE or (
-        job.status is JobStatus.FAILED and kind in _STUCK_CLASSES
-    ):
+    if job.is_unsure:
         return job
     raise UsageError(
         f"item {item_id} is {job.status}: there is nothing to decide",

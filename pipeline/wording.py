@@ -1,14 +1,10 @@
 """How values and near misses are worded in messages. Pure."""
 
 import json
-import re
 from collections.abc import Sequence
-from decimal import Decimal
 from difflib import get_close_matches
 
 from pipeline.job import ParamValue, ReferenceAsset
-
-_TOO_MANY_UNITS = Decimal(10) ** 12  # nobody's budget
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
@@ -51,11 +47,3 @@ def shown(value: object) -> str:
     text = text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - a message is one line
     text = "".join(c if c.isprintable() else "·" for c in text)
     return f"'{text}'" if isinstance(value, str) else text
-
-
-def parse_units(text: str) -> Decimal | None:
-    """An amount of compute units, ``31`` or ``7.25``; None for anything else."""
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.strip()) is None:
-        return None
-    units = Decimal(text.strip())
-    return units if units < _TOO_MANY_UNITS else None

@@ -10,8 +10,8 @@ from textwrap import wrap
 
 import click
 
-from pipeline.cli.money import units_number, units_text
-from pipeline.cli.reading import print_json
+from pipeline.cli.money import units_text
+from pipeline.cli.printing import print_json
 from pipeline.cli.text import one_line, printable
 from pipeline.clock import SystemClock, format_utc
 from pipeline.connection import offline_catalog
@@ -23,6 +23,7 @@ from pipeline.manifest.manifest import FindModel
 from pipeline.model import load_shipped_model
 from pipeline.output_folder import output_folder
 from pipeline.planning import Action
+from pipeline.units import units_number
 from pipeline.verification import Finding
 from pipeline.wording import plain
 
@@ -392,7 +393,7 @@ def _value_json(about: Explanation, value: ParamValue) -> object:
 def _print_attempt(about: Explanation, job: Job) -> None:
     failure = job.failure
     units = {
-        word: None if amount is None else units_number(amount)
+        word: units_number(amount)
         for word, amount in (
             ("quoted", job.quoted),
             ("charged", job.charged),

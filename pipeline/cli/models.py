@@ -3,10 +3,8 @@
 import asyncio
 from collections.abc import Iterator
 
-import click
-
 from pipeline.catalog import describe_source
-from pipeline.cli.text import one_line
+from pipeline.cli.printing import print_note
 from pipeline.launch import find_model as find_live_model
 from pipeline.model import ModelSchema, load_shipped_model, shipped_model_ids
 from pipeline.version import __version__
@@ -16,7 +14,7 @@ def find_model(model_id: str, *, offline: bool) -> ModelSchema | None:
     """The inputs of a model as the service, the cache or the package has them."""
     model, notes = asyncio.run(find_live_model(model_id, offline=offline))
     for note in notes:
-        click.echo(f"note: {one_line(note, 2000)}", err=True)
+        print_note(note)
     return model
 
 

@@ -90,10 +90,5 @@ def units_text(units: Decimal, *, decimals: int | None = None) -> str:
     return _unsigned_zero(text)
 
 
-def units_number(units: Decimal) -> int | float:
-    """Units as a number of JSON: whole where they are whole."""
-    return int(units) if units == units.to_integral_value() else float(units)
-
-
 def _unsigned_zero(text: str) -> str:
     return text.removeprefix("-") if not text.strip("-0.,") else text

@@ -13,11 +13,12 @@ from typing import Any
 
 import click
 
-from pipeline.cli.money import CuPrice, units_number, units_text
-from pipeline.cli.reading import print_json
+from pipeline.cli.money import CuPrice, units_text
+from pipeline.cli.printing import print_json
 from pipeline.cli.text import one_line, plural
 from pipeline.planning import Action, Orphan, PlannedItem
 from pipeline.pricing import Cost, Estimate
+from pipeline.units import units_number
 
 LISTED_ITEMS = 100  # more are grouped, unless --long
 _PRICED_ITEMS = 10_000  # lines that wait for their price; more are printed without
@@ -125,7 +126,7 @@ class PlanListing:
                     sign=line.sign,
                     reason=line.reason,
                     line=line.line,
-                    price=None if units is None else units_number(units),
+                    price=units_number(units),
                 )
                 continue
             price = "" if units is None else units_text(units)
@@ -154,8 +155,8 @@ def cost_lines(estimate: Estimate, cu_price: CuPrice | None) -> Iterator[str]:
         yield f"of these units, {units_text(units)} are for {one_line(name)}"
     for problem in cost.problems[:_SHOWN]:
         yield f"no price: {one_line(problem, 400)}"
-    if estimate.limit is not None:
-        left = _left_of(estimate)
+    if estimate.limit is not None and estimate.left is not None:
+        left = estimate.left
         text = f"budget: {units_text(estimate.taken)} of {units_text(estimate.limit)}"
         text += f" units taken, {units_text(left)} left"
         if cost.units > left:
@@ -221,11 +222,6 @@ def _share_lines(cost: Cost) -> Iterator[str]:
             yield row + f"{units_text(units):>17}"
 
 
-def _left_of(estimate: Estimate) -> Decimal:
-    assert estimate.limit is not None
-    return max(Decimal(0), estimate.limit - estimate.taken)
-
-
 def print_plan_event(estimate: Estimate) -> None:
     """The last line of ``plan --json``."""
     plan, cost = estimate.plan, estimate.cost
@@ -242,7 +238,6 @@ def print_plan_event(estimate: Estimate) -> None:
 def cost_fields(estimate: Estimate) -> dict[str, Any]:
     """The price of a plan as JSON numbers."""
     cost = estimate.cost
-    left = None if estimate.limit is None else _left_of(estimate)
     return {
         "quoted": None if cost is None else units_number(cost.units),
         "addons": {}
@@ -250,10 +245,8 @@ def cost_fields(estimate: Estimate) -> dict[str, Any]:
         else {name: units_number(units) for name, units in cost.addons.items()},
         "files": 0 if cost is None else cost.files,
         "taken": units_number(estimate.taken),
-        "left": None if left is None else units_number(left),
-        "team_left": None
-        if estimate.team_left is None
-        else units_number(estimate.team_left),
+        "left": units_number(estimate.left),
+        "team_left": units_number(estimate.team_left),
         "by_model": {}
         if cost is None
         else {

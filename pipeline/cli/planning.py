@@ -4,18 +4,15 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 
-import click
-
 from pipeline.cli.money import CuPrice
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
-from pipeline.cli.reading import print_faults
-from pipeline.cli.text import one_line
+from pipeline.cli.printing import print_faults, print_note
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.launch import estimate
 from pipeline.planning import PlannedItem, Selection
 from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.settings import Settings
-from pipeline.wording import parse_units
+from pipeline.units import parse_units
 
 _FIRST_CONTACT_S = 10.0  # a person waits
 
@@ -68,7 +65,7 @@ def plan_command(
             print_faults(error)
         raise
     for note in made.notes:
-        click.echo(f"note: {one_line(note, 2000)}", err=True)
+        print_note(note)
     if out is not None:
         if made.cost is None or made.service is None:
             raise UsageError(

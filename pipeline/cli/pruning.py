@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.asking import agree
-from pipeline.cli.reading import print_json
+from pipeline.cli.printing import print_json
 from pipeline.cli.text import one_line, plural, printable, size
 from pipeline.clock import SystemClock
 from pipeline.connection import offline_catalog

@@ -1,14 +1,18 @@
 """``validate``, ``status`` and ``verify``: what spends nothing and changes nothing."""
 
 import asyncio
-import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import click
 
-from pipeline.cli.money import units_number, units_text
+from pipeline.cli.money import units_text
+from pipeline.cli.printing import (
+    failure_line,
+    print_faults,
+    print_json,
+    print_note,
+)
 from pipeline.cli.text import one_line, plural
 from pipeline.errors import ExitCode, ManifestError
 from pipeline.job import JobStatus
@@ -16,6 +20,7 @@ from pipeline.launch import validate
 from pipeline.manifest import load_manifest
 from pipeline.output_folder import open_for_reading, output_folder
 from pipeline.spending import Spending, Sum
+from pipeline.units import units_number
 from pipeline.verification import Finding, verify
 
 _FAILURES_SHOWN = 20
@@ -36,7 +41,7 @@ def validate_command(
         print_json(event="done", exit_code=int(error.exit_code))
         return error.exit_code
     for note in notes:
-        click.echo(f"note: {one_line(note, 2000)}", err=True)
+        print_note(note)
     if as_json:
         print_json(event="done", exit_code=0, counts={"items": count})
     else:
@@ -134,26 +139,3 @@ def verify_command(output: Path, *, as_json: bool) -> ExitCode:
             "next: get what is missing, free of charge, with: pipeline fetch MANIFEST"
         )
     return code
-
-
-def failure_line(item_id: str, reason: str) -> str:
-    """``x oak: why``, in one line."""
-    return f"x {one_line(item_id)}: {one_line(reason) or 'no reason given'}"
-
-
-def print_faults(error: ManifestError) -> None:
-    """A line of JSON for each fault."""
-    for fault in error.faults:
-        print_json(
-            event="fault",
-            file=fault.file,
-            line=fault.line,
-            column=fault.column,
-            message=fault.message,
-            hint=fault.hint,
-        )
-
-
-def print_json(**fields: Any) -> None:
-    """One line of JSON on stdout, at once; ASCII, whatever the stream's encoding."""
-    click.echo(json.dumps(fields))

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import click
-
 from pipeline.cli.asking import agree
-from pipeline.cli.money import CuPrice, units_number, units_text
+from pipeline.cli.money import CuPrice, units_text
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan_view import PlanListing, price_text, print_estimate
-from pipeline.cli.text import one_line, printable
+from pipeline.cli.printing import print_note
+from pipeline.cli.text import one_line
 from pipeline.errors import UsageError
 from pipeline.pricing import Estimate
 from pipeline.running.result import RunResult
+from pipeline.units import units_number
 
 _CHANGES_SHOWN = 10
 _ITEMS_NAMED = 5
@@ -42,7 +42,7 @@ def confirm(estimate: Estimate, options: RunOptions) -> bool:
             hint="add --yes",
         )
     for note in estimate.notes:
-        click.echo(f"note: {printable(note)}", err=True)
+        print_note(note)
     listing = PlanListing(to_stderr=True)
     for planned in estimate.plan.entries():
         listing.add(planned)
@@ -57,10 +57,8 @@ def _question(estimate: Estimate) -> str:
     cost = estimate.cost
     assert cost is not None
     units, most = cost.units, ""
-    if estimate.limit is not None and (
-        cost.unpriced or units > estimate.limit - estimate.taken
-    ):
-        units, most = max(Decimal(0), estimate.limit - estimate.taken), "at most "
+    if estimate.left is not None and (cost.unpriced or units > estimate.left):
+        units, most = estimate.left, "at most "
     more = " and what has no price" * bool(cost.unpriced and not most)
     where = f" at {estimate.service.base_url}" if estimate.service else ""
     spend = f"Spend {most}{units_text(units)} units{more}{where}"
@@ -113,10 +111,6 @@ def run_cost_fields(result: RunResult | None, *, charged: Decimal) -> dict[str, 
         "refunded": units_number(cost.refunded),
         "reserved": units_number(cost.reserved),
         "taken": units_number(cost.taken),
-        "left": _number_or_none(cost.left),
-        "team_left": _number_or_none(cost.team_left),
+        "left": units_number(cost.left),
+        "team_left": units_number(cost.team_left),
     }
-
-
-def _number_or_none(units: Decimal | None) -> int | float | None:
-    return None if units is None else units_number(units)

@@ -14,12 +14,11 @@ from types import FrameType
 from typing import Any
 
 from pipeline.cli.logs import configure_logging
-from pipeline.cli.money import units_number
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan_view import cost_lines, price_text
 from pipeline.cli.planning import parse_cost
+from pipeline.cli.printing import failure_line, print_faults, print_json
 from pipeline.cli.progress import Progress
-from pipeline.cli.reading import failure_line, print_faults, print_json
 from pipeline.cli.run_cost import confirm, result_lines, run_cost_fields
 from pipeline.cli.screen import PlainScreen, QuietScreen, Screen
 from pipeline.cli.streams import whoever_reads
@@ -34,6 +33,7 @@ from pipeline.pricing.saved_plan import SavedPlan, read_plan
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Settings
+from pipeline.units import units_number
 
 _FAILURES_SHOWN = 20
 _OBJECTS_PER_COLLECTION = 50_000  # measured: a tenth of the CPU of many short jobs

@@ -7,7 +7,7 @@ from textwrap import wrap
 import click
 
 from pipeline.cli.models import find_model, known_models, origin_of
-from pipeline.cli.reading import print_json
+from pipeline.cli.printing import print_json
 from pipeline.cli.text import one_line, plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest.json_schema import manifest_schema

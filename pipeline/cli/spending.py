@@ -6,8 +6,8 @@ from textwrap import wrap
 
 import click
 
-from pipeline.cli.money import CuPrice, units_number, units_text
-from pipeline.cli.reading import print_json
+from pipeline.cli.money import CuPrice, units_text
+from pipeline.cli.printing import print_json
 from pipeline.cli.text import one_line, plural, printable
 from pipeline.errors import PRECEDENCE, ExitCode, PipelineError, RunError, UsageError
 from pipeline.output_folder import OUTPUT_ROOT
@@ -20,6 +20,7 @@ from pipeline.spending import (
     merged,
     read_spent,
 )
+from pipeline.units import units_number
 
 WIDTH = 80
 _GAP = "  "

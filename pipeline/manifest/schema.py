@@ -16,7 +16,8 @@ from pipeline.manifest.references import BadPath, ReferenceFiles
 from pipeline.manifest.substitution import LeftOut, Scope, Template, render_value
 from pipeline.model import load_shipped_model, shipped_model_ids
 from pipeline.model_inputs import ASSET_ID_LENGTH
-from pipeline.wording import parse_units, suggestion
+from pipeline.units import parse_units
+from pipeline.wording import suggestion
 
 MANIFEST_KEYS = (
     "version",

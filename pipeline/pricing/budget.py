@@ -16,6 +16,11 @@ from pipeline.job import Job, JobStatus
 _MAY_BE_GIVEN_BACK = frozenset({JobStatus.SUBMITTING, JobStatus.SUBMITTED})
 
 
+def left_of(limit: Decimal | None, taken: Decimal) -> Decimal | None:
+    """What may still be taken of a limit, at least 0; None without a limit."""
+    return None if limit is None else max(Decimal(0), limit - taken)
+
+
 class OverBudget(Exception):
     """This price does not fit; a smaller one may."""
 
@@ -59,7 +64,7 @@ class Budget:
     @property
     def left(self) -> Decimal | None:
         """Compute units that may still be taken; None without a limit."""
-        return None if self.limit is None else max(Decimal(0), self.limit - self.taken)
+        return left_of(self.limit, self.taken)
 
     def allows(self, units: Decimal) -> bool:
         """Whether a request of this price fits now."""

@@ -1,6 +1,6 @@
 """Cost: groups of items and their quotes → what a plan costs, exactly."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,6 +17,7 @@ from pipeline.errors import (
     Unavailable,
 )
 from pipeline.planning import Plan
+from pipeline.pricing.budget import left_of
 from pipeline.pricing.groups import CostGroup, CostGroups
 from pipeline.pricing.limits import unreachable
 from pipeline.pricing.quotes import Quotes
@@ -91,6 +92,11 @@ class Estimate:
     notes: tuple[str, ...] = ()
     service: Service | None = None
 
+    @property
+    def left(self) -> Decimal | None:
+        """Compute units of the budget that may still be taken; None without one."""
+        return left_of(self.limit, self.taken)
+
 
 async def find_cost(groups: CostGroups, quotes: Quotes) -> Cost:
     """Ask for each price once and add up.
@@ -158,7 +164,7 @@ def _left_out(groups: CostGroups) -> Iterator[str]:
 
 
 def _sum(groups: CostGroups, quotes: Quotes, problems: Mapping[str, str]) -> Cost:
-    addons: Counter[str] = Counter()
+    addons: defaultdict[str, Decimal] = defaultdict(Decimal)
     by_model: dict[str, Share] = {}
     by_template: dict[str, Share] = {}
     units = Decimal(0)
@@ -170,7 +176,7 @@ def _sum(groups: CostGroups, quotes: Quotes, problems: Mapping[str, str]) -> Cos
         units += price * group.count
         files += group.files
         for name, part in (quote.addons if quote else {}).items():
-            addons[name] += part * group.count  # type: ignore[assignment]
+            addons[name] += part * group.count
         share = Share(items=group.count, units=price * group.count)
         by_model[group.model_id] = by_model.get(group.model_id, Share()) + share
         for template, count in group.templates.items():
@@ -178,7 +184,7 @@ def _sum(groups: CostGroups, quotes: Quotes, problems: Mapping[str, str]) -> Cos
             by_template[template] = by_template.get(template, Share()) + share
     return Cost(
         units=units,
-        addons=dict(addons),  # type: ignore[arg-type]
+        addons=dict(addons),
         items=groups.count,
         files=files,
         by_model=by_model,

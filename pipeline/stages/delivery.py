@@ -14,7 +14,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from pipeline.atomic_file import put_in_place, sync_folders, write_in_place
+from pipeline.atomic_file import is_inside, put_in_place, sync_folders, write_in_place
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
@@ -249,10 +249,9 @@ class Delivery:
 
     def _check_strangers(self, job: Job, known: AbstractSet[str]) -> None:
         """Refuse to replace a file that no run of ours has written."""
-        root = self._output.resolve()
         for asset in job.assets:
             path = self._output / asset.path
-            if path.is_symlink() or not path.parent.resolve().is_relative_to(root):
+            if path.is_symlink() or not is_inside(self._output, path):
                 continue  # a link is replaced, never followed
             sidecar = self._output / (asset.path + SIDECAR_SUFFIX)
             if self._find_owner(asset.path) is not None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from pipeline.atomic_file import (
     FOLDER_MODE,
     PARTIAL_FOLDER,
+    is_inside,
     put_in_place,
     storage_errors,
     sync_folders,
@@ -192,11 +193,6 @@ def remove_empty_folders(output: Path, folder: Path) -> None:
         while folder != output and is_inside(output, folder):
             folder.rmdir()
             folder = folder.parent
-
-
-def is_inside(output: Path, path: Path) -> bool:
-    """Whether a path is in the output folder, through no link that leads out."""
-    return path.parent.resolve().is_relative_to(output.resolve())
 
 
 def is_present(path: Path) -> bool:

@@ -20,6 +20,7 @@ from pipeline.job import (
     JobStatus,
     RemoteId,
 )
+from pipeline.units import units_number
 from pipeline.version import __version__
 
 SCHEMA = "scenario-pipeline/sidecar/1"
@@ -72,9 +73,9 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "seed": job.seed,
         "derived_seed": job.derived_seed,
         "cost": {
-            "quoted": _units(job.quoted),
-            "charged": _units(job.charged),
-            "addons": {name: _units(units) for name, units in job.addons.items()},
+            "quoted": units_number(job.quoted),
+            "charged": units_number(job.charged),
+            "addons": {name: units_number(units) for name, units in job.addons.items()},
         },
         "sha256": asset.sha256,
         "size_bytes": asset.size_bytes,
@@ -195,12 +196,6 @@ class _SidecarRecord(msgspec.Struct):
 
 def _decimal(units: float | None) -> Decimal | None:
     return None if units is None else Decimal(str(units))
-
-
-def _units(units: Decimal | None) -> int | float | None:
-    if units is None:
-        return None
-    return int(units) if units == units.to_integral_value() else float(units)
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from pipeline.cli.money import CuPrice, parse_cu_price, units_number, units_text
+from pipeline.cli.money import CuPrice, parse_cu_price, units_text
 from pipeline.errors import UsageError
+from pipeline.units import units_number
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,21 @@
+"""Compute units: what a person writes → a decimal → a number of JSON. Pure."""
+
+import re
+from decimal import Decimal
+
+_TOO_MANY_UNITS = Decimal(10) ** 12  # nobody's budget
+
+
+def parse_units(text: str) -> Decimal | None:
+    """An amount of compute units, ``31`` or ``7.25``; None for anything else."""
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.strip()) is None:
+        return None
+    units = Decimal(text.strip())
+    return units if units < _TOO_MANY_UNITS else None
+
+
+def units_number(units: Decimal | None) -> int | float | None:
+    """Units as a number of JSON, whole where they are whole; None stays None."""
+    if units is None:
+        return None
+    return int(units) if units == units.to_integral_value() else float(units)
