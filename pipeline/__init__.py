@@ -17,7 +17,8 @@ from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from pipeline.errors import ExitCode, ManifestError, PipelineError
-    from pipeline.launch import estimate, plan, run
+    from pipeline.estimation import estimate
+    from pipeline.launch import plan, run
     from pipeline.manifest import Manifest, load_manifest
     from pipeline.planning import Plan, Selection
     from pipeline.pricing import Estimate
@@ -53,7 +54,7 @@ _HOMES = {
     "RunResult": "pipeline.running.result",
     "Selection": "pipeline.planning",
     "Settings": "pipeline.settings",
-    "estimate": "pipeline.launch",
+    "estimate": "pipeline.estimation",
     "load_manifest": "pipeline.manifest",
     "plan": "pipeline.launch",
     "run": "pipeline.launch",

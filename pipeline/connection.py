@@ -64,7 +64,7 @@ def notes_on(service: Service, environment: Mapping[str, str]) -> list[str]:
         environment: Of the process.
     """
     named = environment.get(BASE_URL_VARIABLE, "").strip().rstrip("/")
-    if not named or service.base_url in {named, EMULATOR_NAME}:
+    if not named or service.is_emulated or service.base_url == named:
         return []
     text = f"{BASE_URL_VARIABLE} of the environment ({named}) is not used: the key is"
     return [f"{text} not from there, and belongs to {service.base_url}"]
@@ -97,7 +97,7 @@ class Connection:
         self._clock = clock
         self._stack = AsyncExitStack()
         self._opened: tuple[GenerationApi, FileTransfer] | None = None
-        if service.base_url == EMULATOR_NAME:
+        if service.is_emulated:
             self.catalog = _catalog_of_emulator(clock)
         else:
             self.catalog = ModelCatalog(

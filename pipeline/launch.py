@@ -5,18 +5,15 @@ emulator. Usable from a notebook (``await run(...)``), a program and the command
 alike; prints nothing.
 """
 
-import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
-from pipeline.api.interface import QuoteAlarm, TeamLimits
 from pipeline.clock import Clock, SystemClock
 from pipeline.connection import (
     EMULATOR_STATE_NAME,
@@ -27,16 +24,15 @@ from pipeline.connection import (
 )
 from pipeline.errors import (
     ExitCode,
-    LedgerBusy,
     LockError,
     OutputError,
     PipelineError,
     PlanMoved,
-    ServiceUnreachable,
     UsageError,
 )
+from pipeline.estimation import load, smaller
 from pipeline.events import Launched, ProgressCallback, Warned
-from pipeline.job import AssetId, Failure, JobStatus
+from pipeline.job import JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import Manifest, load_manifest, validate_manifest
@@ -50,36 +46,12 @@ from pipeline.output_folder import (
     output_folder,
     write_lock_file,
 )
-from pipeline.planning import (
-    Action,
-    Orphan,
-    Plan,
-    PlannedItem,
-    Selection,
-    make_plan,
-)
-from pipeline.pricing import (
-    Budget,
-    Cost,
-    CostGroups,
-    Estimate,
-    Quotes,
-    find_cost,
-    find_limits,
-)
-from pipeline.pricing.saved_plan import SavedPlan
+from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
+from pipeline.pricing import Cost, CostGroups, Estimate
+from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
-from pipeline.settings import (
-    EMULATOR_NAME,
-    Credentials,
-    MissingCredentials,
-    Service,
-    Settings,
-)
-from pipeline.stages.uploader import Uploader
-
-logger = logging.getLogger(__name__)
+from pipeline.settings import Credentials, Service, Settings
 
 Approve = Callable[[Estimate], None]
 _READ_TIMEOUT_S = 10.0  # a person waits
@@ -174,110 +146,6 @@ def _readable_connection(*, offline: bool) -> Connection:
     return Connection(credentials, settings, clock, service=service, offline=offline)
 
 
-async def estimate(
-    manifest: str | os.PathLike[str] | Manifest,
-    *,
-    output: str | os.PathLike[str] | None = None,
-    emulate: bool = False,
-    allow_outside: bool = False,
-    selection: Selection = Selection(),  # noqa: B008 - frozen
-    settings: Settings = Settings(),  # noqa: B008 - frozen
-    credentials: Credentials | None = None,
-    clock: Clock | None = None,
-    offline: bool = False,
-    on_item: Callable[[PlannedItem], None] = lambda _planned: None,
-    on_orphan: Callable[[Orphan], None] = lambda _orphan: None,
-) -> Estimate:
-    """What :func:`run` would do and what it would cost; spends nothing.
-
-    References that a price depends on are uploaded, which is free; the ledger
-    remembers them unless a run is at work.
-
-    Args:
-        manifest: As for :func:`run`, and so are the others.
-        output: Likewise.
-        emulate: Likewise.
-        allow_outside: Likewise.
-        selection: Likewise.
-        settings: Likewise.
-        credentials: Likewise.
-        clock: Likewise.
-        offline: Ask the service nothing; then there is no price.
-        on_item: Called in a thread with each item in the order of the manifest.
-        on_orphan: Called in a thread with each item that is gone from it.
-
-    Raises:
-        InputError: Something a person wrote has to change.
-        RunError, JobError: The service could not be asked.
-    """
-    clock = clock or SystemClock()
-    notes: list[str] = []
-    try:
-        service, credentials = service_of(
-            os.environ, emulate=emulate, credentials=credentials
-        )
-        notes += notes_on(service, os.environ)
-    except MissingCredentials as error:
-        service, credentials, offline = Service(base_url=""), None, True
-        notes.append(f"no prices: {error.message}; {error.hint}")
-    async with Connection(
-        credentials, settings, clock, service=service, offline=offline
-    ) as connection:
-        loaded = await _load(manifest, connection, allow_outside=allow_outside)
-        folder = output_folder(loaded, output=output, emulate=emulate)
-        lock_file = find_lock_file(loaded, emulate=emulate)
-        groups = CostGroups()
-
-        def take(planned: PlannedItem) -> None:
-            if not offline:
-                groups.add(planned)
-            on_item(planned)
-
-        with open_for_reading(
-            folder, lock_file, service=None if offline else service
-        ) as ledger:
-            plan = await anyio.to_thread.run_sync(
-                partial(
-                    make_plan,
-                    loaded,
-                    folder,
-                    ledger=ledger,
-                    selection=selection,
-                    models=loaded.models,
-                    on_item=take,
-                    on_orphan=on_orphan,
-                )
-            )
-            limit = _smaller(settings.max_cost, loaded.max_cost)
-            budget = Budget(limit, ledger.find_commitments())
-            uploads = {} if emulate else ledger.find_uploads(service.project_id)
-        cost: Cost | None = None if plan.to_submit else Cost()
-        limits = TeamLimits()
-        uploaded: dict[str, AssetId] = {}
-        if cost is None and not offline:
-            try:
-                cost, limits, uploaded = await _price(
-                    groups, connection, settings, clock, uploads
-                )
-            except QuoteAlarm as alarm:
-                if not emulate:
-                    _book_alarm(folder, service, groups, alarm, clock)
-                raise
-            except ServiceUnreachable as error:
-                notes.append(f"no prices: {error.message}")
-        if uploaded and not emulate:
-            _remember_uploads(folder, service, uploaded, clock)
-        return Estimate(
-            plan=plan,
-            cost=cost,
-            team_left=limits.units_left,
-            taken=budget.taken,
-            limit=limit,
-            service=service,
-            notes=(*loaded.warnings, *connection.catalog.notes, *notes),
-        )
-
-
 async def run(
     manifest: str | os.PathLike[str] | Manifest,
     *,
@@ -289,6 +157,7 @@ async def run(
     credentials: Credentials | None = None,
     clock: Clock | None = None,
     saved_plan: SavedPlan | None = None,
+    on_item: Callable[[PlannedItem], None] = lambda _planned: None,
     approve: Approve = lambda _estimate: None,
     on_event: ProgressCallback = lambda _event: None,
     on_start: Callable[[Run], None] = lambda _run: None,
@@ -305,6 +174,7 @@ async def run(
         credentials: Taken from the environment or ``.env`` when None.
         clock: Whose time is spent; the machine's when None.
         saved_plan: Carry out exactly this, made by an earlier :func:`estimate`.
+        on_item: Called in a thread with each item as it is planned.
         approve: Called once with the plan and its price before anything is spent;
             an exception stops the run.
         on_event: Called on the event loop with every change once it is durable.
@@ -324,7 +194,7 @@ async def run(
     async with Connection(
         credentials, settings, clock, service=service, is_fresh=saved_plan is not None
     ) as connection:
-        loaded = await _load(
+        loaded = await load(
             manifest,
             connection,
             allow_outside=allow_outside,
@@ -333,7 +203,7 @@ async def run(
             ),
         )
         settings = replace(
-            settings, max_cost=_smaller(settings.max_cost, loaded.max_cost)
+            settings, max_cost=smaller(settings.max_cost, loaded.max_cost)
         )
         folder = output_folder(loaded, output=output, emulate=emulate)
         lock_file = find_lock_file(loaded, emulate=emulate)
@@ -342,59 +212,24 @@ async def run(
             # Before the plan: damage that is found in planning has to leave a trace.
             run_id = ledger.record_run_started(clock.utc_now())
             code = ExitCode.BUG
-            groups = CostGroups()
             try:
-                plan = await anyio.to_thread.run_sync(
-                    partial(
-                        make_plan,
-                        loaded,
-                        folder,
-                        ledger=reader,
-                        selection=selection,
-                        models=loaded.models,
-                        on_item=groups.add,
-                    )
+                result = await _plan_and_carry_out(
+                    loaded,
+                    folder,
+                    run_id,
+                    ledgers=(ledger, reader),
+                    connection=connection,
+                    service=service,
+                    selection=selection,
+                    settings=settings,
+                    clock=clock,
+                    saved_plan=saved_plan,
+                    on_item=on_item,
+                    approve=approve,
+                    on_event=on_event,
+                    on_start=on_start,
                 )
-                if settings.frozen:
-                    _check_frozen(groups)
-                notes = (
-                    *notes_on(service, os.environ),
-                    *loaded.warnings,
-                    *connection.catalog.notes,
-                )
-                # --strict looks at what is done, too.
-                if _has_nothing_to_do(plan, reader) and not settings.strict:
-                    priced = Estimate(plan=plan, cost=Cost(), notes=notes)
-                    if saved_plan is not None:
-                        saved_plan.check(priced, groups, service)
-                    approve(priced)
-                    result = _nothing_done(plan, run_id, on_event)
-                else:
-                    api, transfer = await connection.open(folder / EMULATOR_STATE_NAME)
-                    async with LedgerWriter(ledger) as writer:
-                        run = Run(
-                            plan,
-                            api=api,
-                            transfer=transfer,
-                            ledger=reader,
-                            writer=writer,
-                            clock=clock,
-                            settings=settings,
-                            base_url=service.base_url,
-                            project_id=service.project_id,
-                            emulated=service.base_url == EMULATOR_NAME,
-                            on_event=on_event,
-                        )
-                        priced = replace(
-                            await run.price(groups), notes=notes, service=service
-                        )
-                        if saved_plan is not None:
-                            saved_plan.check(priced, groups, service)
-                        approve(priced)
-                        on_start(run)
-                        result = await run.carry_out(run_id, notes=notes)
                 code = result.exit_code
-                _write_lock_file(lock_file, ledger, service, plan, on_event)
             except BaseExceptionGroup as group:
                 error = _only(group)
                 if isinstance(error, PipelineError):
@@ -408,101 +243,81 @@ async def run(
             return result
 
 
-async def _load(
-    manifest: str | os.PathLike[str] | Manifest,
-    connection: Connection,
+async def _plan_and_carry_out(
+    loaded: Manifest,
+    folder: Path,
+    run_id: int,
     *,
-    allow_outside: bool,
-    on_name: Callable[[str], None] = lambda _name: None,
-) -> Manifest:
-    if isinstance(manifest, Manifest):
-        return manifest
-    return await anyio.to_thread.run_sync(
-        partial(
-            load_manifest,
-            manifest,
-            allow_outside=allow_outside,
-            models=connection.catalog.find,
-            on_name=on_name,
-        )
-    )
-
-
-async def _price(
-    groups: CostGroups,
+    ledgers: tuple[Ledger, Ledger],
     connection: Connection,
+    service: Service,
+    selection: Selection,
     settings: Settings,
     clock: Clock,
-    uploads: dict[str, AssetId],
-) -> tuple[Cost, TeamLimits, dict[str, AssetId]]:
-    """What it costs, what the team has left, and what was uploaded to find out."""
-    api, transfer = await connection.open()
-    uploaded: dict[str, AssetId] = {}
+    saved_plan: SavedPlan | None,
+    on_item: Callable[[PlannedItem], None],
+    approve: Approve,
+    on_event: ProgressCallback,
+    on_start: Callable[[Run], None],
+) -> RunResult:
+    ledger, reader = ledgers
+    groups = CostGroups()
+    recorder = PlanRecorder(saved_plan.items if saved_plan else ())
 
-    async def remember(sha256: str, asset_id: AssetId) -> None:
-        uploaded[sha256] = asset_id
+    def take(planned: PlannedItem) -> None:
+        groups.add(planned)
+        if saved_plan is not None:
+            recorder.add(planned)
+        on_item(planned)
 
-    uploader = Uploader(
-        api, transfer, clock, settings, known=uploads, remember=remember
+    plan = await anyio.to_thread.run_sync(
+        partial(
+            make_plan,
+            loaded,
+            folder,
+            ledger=reader,
+            selection=selection,
+            models=loaded.models,
+            on_item=take,
+        )
     )
-    limits = await find_limits(api, clock, settings)
-    quotes = Quotes(api, clock, settings, uploader=uploader)
-    return await find_cost(groups, quotes), limits, uploaded
-
-
-def _book_alarm(
-    folder: Path,
-    service: Service,
-    groups: CostGroups,
-    alarm: QuoteAlarm,
-    clock: Clock,
-) -> None:
-    """Book the job that a dry run has started as its item's own, for the next run."""
-    planned = groups.find_sample(alarm.item_id)
-    if planned is None:
-        return
-    job = replace(
-        planned.job,
-        request=alarm.inputs,
-        derived_seed=planned.derived_seed,
-        base_url=service.base_url,
-        project_id=service.project_id,
-        quoted=alarm.units,
-        sent_at=clock.utc_now(),
+    if settings.frozen:
+        _check_frozen(groups)
+    notes = (
+        *notes_on(service, os.environ),
+        *loaded.warnings,
+        *connection.catalog.notes,
     )
-    remote_id = alarm.remote_id
-    try:
-        with holding_output(folder, service) as (ledger, _):
-            if remote_id is not None and ledger.find_owned([remote_id]):
-                return
-            job = ledger.record_submitting(job)
-            if remote_id is None:  # it may be there all the same: to be found out
-                failure = Failure(kind=None, reason=alarm.message)
-                ledger.record_unknown(replace(job, failure=failure))
-                return
-            ledger.record_submitted(
-                replace(
-                    job,
-                    remote_id=remote_id,
-                    charged=alarm.units,
-                    submitted_at=clock.utc_now(),
-                )
+
+    def agree(priced: Estimate) -> None:
+        if saved_plan is not None:
+            saved_plan.check(priced, groups, recorder)
+        approve(priced)
+
+    # --strict looks at what is done, too.
+    if _has_nothing_to_do(plan, reader) and not settings.strict:
+        agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
+        result = _nothing_done(plan, run_id, on_event)
+    else:
+        api, transfer = await connection.open(folder / EMULATOR_STATE_NAME)
+        async with LedgerWriter(ledger) as writer:
+            run = Run(
+                plan,
+                api=api,
+                transfer=transfer,
+                ledger=reader,
+                writer=writer,
+                clock=clock,
+                settings=settings,
+                service=service,
+                on_event=on_event,
             )
-    except (LedgerBusy, OutputError) as error:
-        logger.warning("job %s is not booked: %s", remote_id, error.message)
-
-
-def _remember_uploads(
-    folder: Path, service: Service, uploaded: dict[str, AssetId], clock: Clock
-) -> None:
-    try:
-        with holding_output(folder, service) as (ledger, _):
-            for sha256, asset_id in uploaded.items():
-                ledger.record_upload(
-                    sha256, service.project_id, asset_id, clock.utc_now()
-                )
-    except (LedgerBusy, OutputError) as error:
-        logger.info("uploads are not remembered: %s", error.message)
+            agree(replace(await run.price(groups), notes=notes))
+            on_start(run)
+            result = await run.carry_out(run_id, notes=notes)
+    lock_file = find_lock_file(loaded, emulate=service.is_emulated)
+    _write_lock_file(lock_file, ledger, service, plan, on_event)
+    return result
 
 
 def _check_frozen(groups: CostGroups) -> None:
@@ -530,11 +345,6 @@ def _write_lock_file(
     if not is_ours:
         text = f"{lock_file} is another service's, so nothing of this run is locked"
         on_event(Warned(message=f"{text}: delete it if it is of a rehearsal"))
-
-
-def _smaller(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    limits = [limit for limit in (one, other) if limit is not None]
-    return min(limits, default=None)
 
 
 def _has_nothing_to_do(plan: Plan, ledger: Ledger) -> bool:

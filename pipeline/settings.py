@@ -56,6 +56,11 @@ class Service:
     base_url: str
     project_id: str = ""
 
+    @property
+    def is_emulated(self) -> bool:
+        """Whether it is the emulator that a command starts itself."""
+        return self.base_url == EMULATOR_NAME
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

@@ -8,7 +8,7 @@ from pipeline.cli.money import CuPrice
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
 from pipeline.cli.printing import print_faults, print_note
 from pipeline.errors import ExitCode, ManifestError, UsageError
-from pipeline.launch import estimate
+from pipeline.estimation import estimate
 from pipeline.planning import PlannedItem, Selection
 from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.settings import Settings
@@ -67,12 +67,7 @@ def plan_command(
     for note in made.notes:
         print_note(note)
     if out is not None:
-        if made.cost is None or made.service is None:
-            raise UsageError(
-                "a plan without prices cannot be saved",
-                hint="plan again where the service can be asked",
-            )
-        save_plan(out, made, recorder, made.service)
+        save_plan(out, made, recorder)
     listing.finish(made.cost)
     if as_json:
         print_plan_event(made)

@@ -20,8 +20,19 @@ _CHANGES_SHOWN = 10
 _ITEMS_NAMED = 5
 
 
-def confirm(estimate: Estimate, options: RunOptions) -> bool:
+def may_be_asked(options: RunOptions) -> bool:
+    """Whether somebody is there who has not agreed yet."""
+    is_free = options.emulate or options.yes
+    return not is_free and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(estimate: Estimate, options: RunOptions, listing: PlanListing) -> bool:
     """Show the plan and ask once, where somebody is there and it costs anything.
+
+    Args:
+        estimate: The plan with its price.
+        options: Of the command.
+        listing: Has the plan's items, where somebody may be asked.
 
     Returns:
         Whether it was shown.
@@ -35,7 +46,7 @@ def confirm(estimate: Estimate, options: RunOptions) -> bool:
         return False
     if not cost.units and not cost.unpriced:
         return False
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not may_be_asked(options):
         raise UsageError(
             f"this would make {price_text(cost, options.cu_price)},"
             " and nobody is there to ask",
@@ -43,9 +54,6 @@ def confirm(estimate: Estimate, options: RunOptions) -> bool:
         )
     for note in estimate.notes:
         print_note(note)
-    listing = PlanListing(to_stderr=True)
-    for planned in estimate.plan.entries():
-        listing.add(planned)
     listing.finish(cost)
     print_estimate(estimate, cu_price=options.cu_price, to_stderr=True)
     agree(_question(estimate))

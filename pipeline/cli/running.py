@@ -15,11 +15,16 @@ from typing import Any
 
 from pipeline.cli.logs import configure_logging
 from pipeline.cli.options import RunOptions
-from pipeline.cli.plan_view import cost_lines, price_text
+from pipeline.cli.plan_view import PlanListing, cost_lines, price_text
 from pipeline.cli.planning import parse_cost
 from pipeline.cli.printing import failure_line, print_faults, print_json
 from pipeline.cli.progress import Progress
-from pipeline.cli.run_cost import confirm, result_lines, run_cost_fields
+from pipeline.cli.run_cost import (
+    confirm,
+    may_be_asked,
+    result_lines,
+    run_cost_fields,
+)
 from pipeline.cli.screen import PlainScreen, QuietScreen, Screen
 from pipeline.cli.streams import whoever_reads
 from pipeline.cli.text import duration, one_line, plural
@@ -27,7 +32,7 @@ from pipeline.clock import SystemClock
 from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
 from pipeline.events import Event, Halted, JobChanged, Launched, Warned
 from pipeline.launch import run
-from pipeline.planning import Plan, Selection
+from pipeline.planning import Plan, PlannedItem, Selection
 from pipeline.pricing import Estimate
 from pipeline.pricing.saved_plan import SavedPlan, read_plan
 from pipeline.running.result import RunResult
@@ -91,6 +96,8 @@ def _carry_out(
 ) -> RunResult:
     settings = _settings(options)
     stage = _Stage()
+    listing = PlanListing(to_stderr=True)
+    on_item = listing.add if may_be_asked(options) else _not_listed
 
     def on_event(event: Event) -> None:
         progress.take(event)
@@ -104,19 +111,11 @@ def _carry_out(
     with ExitStack() as stack:
 
         def begin(estimate: Estimate) -> None:
-            was_shown = confirm(estimate, options)
+            was_shown = confirm(estimate, options, listing)
             screen = _screen(estimate.plan, options, progress)
             stage.folder, stage.screen = estimate.plan.output, screen
             stack.enter_context(screen)
-            cost = estimate.cost
-            if was_shown and cost is not None:
-                stage.told = frozenset((*estimate.notes, *cost.problems))
-            elif cost is not None and cost.items and not options.quiet:
-                said = "emulated price" if options.emulate else "to be paid"
-                screen.say(f"{said}: {price_text(cost, options.cu_price)}")
-                for line in cost_lines(estimate, options.cu_price):
-                    screen.say(line)
-                stage.told = frozenset(cost.problems)
+            _tell_price(estimate, options, stage, was_shown=was_shown)
 
         on_start = stack.enter_context(_signals(stage))
         gc.freeze()  # what is imported never becomes garbage
@@ -130,6 +129,7 @@ def _carry_out(
                 selection=selection,
                 settings=settings,
                 saved_plan=saved,
+                on_item=on_item,
                 approve=begin,
                 on_event=on_event,
                 on_start=on_start,
@@ -139,6 +139,10 @@ def _carry_out(
         with whoever_reads(sys.stderr):
             _tell_result(progress, result, stage, options)
     return result
+
+
+def _not_listed(planned: PlannedItem) -> None:
+    """Nobody is there to ask about it."""
 
 
 class _Stage:
@@ -256,6 +260,23 @@ def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
 
         return LiveScreen(progress, title=title, emulated=options.emulate)
     return PlainScreen(progress, title=title, emulated=options.emulate)
+
+
+def _tell_price(
+    estimate: Estimate, options: RunOptions, stage: _Stage, *, was_shown: bool
+) -> None:
+    """What the run costs, where no question has said it, and what need not be told."""
+    cost = estimate.cost
+    if cost is None:
+        return
+    if was_shown:
+        stage.told = frozenset((*estimate.notes, *cost.problems))
+    elif cost.items and not options.quiet:
+        said = "emulated price" if options.emulate else "to be paid"
+        stage.screen.say(f"{said}: {price_text(cost, options.cu_price)}")
+        for line in cost_lines(estimate, options.cu_price):
+            stage.screen.say(line)
+        stage.told = frozenset(cost.problems)
 
 
 def _tell_result(

@@ -8,9 +8,9 @@ no difference: a run that was cut short goes on with the same plan.
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -29,21 +29,27 @@ _SHOWN = 10  # differences that are named
 _MAY_BE_PAID = frozenset({Action.SUBMIT, Action.SETTLE, Action.COLLECT})
 
 
-@dataclass(slots=True, kw_only=True)
 class PlanRecorder:
     """Takes up the items of a plan as they are planned.
+
+    Args:
+        expected: Item ids that a saved plan has; may be empty.
 
     Attributes:
         items: Job key and attempt of what may be paid for, by item id: a submit whose
             outcome is unknown may have to be repeated.
         models: The ids of their models.
+        missing: What of ``expected`` has not come, paid for or not.
     """
 
-    items: dict[str, tuple[str, int]] = field(default_factory=dict)
-    models: set[str] = field(default_factory=set)
+    def __init__(self, expected: Iterable[str] = ()) -> None:
+        self.items: dict[str, tuple[str, int]] = {}
+        self.models: set[str] = set()
+        self.missing = set(expected)
 
     def add(self, planned: PlannedItem) -> None:
-        """Take up one item; one that is not paid for is passed over."""
+        """Take up one item."""
+        self.missing.discard(planned.item.item_id)
         if planned.action in _MAY_BE_PAID:
             key = (str(planned.job.job_key), planned.job.attempt)
             self.items[planned.item.item_id] = key
@@ -72,20 +78,22 @@ class SavedPlan:
     models: Mapping[str, str]
     prices: Mapping[str, Decimal]
 
-    def check(self, estimate: Estimate, groups: CostGroups, service: Service) -> None:
+    def check(
+        self, estimate: Estimate, groups: CostGroups, recorder: PlanRecorder
+    ) -> None:
         """Make sure that nothing has moved that costs money.
 
         Args:
             estimate: The plan as it is now, with its price.
             groups: Its items by price.
-            service: Which service would be used.
+            recorder: Its items; made with those of this plan.
 
         Raises:
             PlanMoved: Something has; the first differences are named.
         """
         moved = [
-            *self._moved_places(estimate.plan, service),
-            *self._moved_items(estimate.plan),
+            *self._moved_places(estimate),
+            *self._moved_items(recorder),
             *self._moved_tables(estimate.plan),
             *self._moved_prices(estimate, groups),
         ]
@@ -95,22 +103,17 @@ class SavedPlan:
             hint = "make a new plan with: pipeline plan --out FILE"
             raise PlanMoved(f"the plan no longer holds: {shown}", hint=hint)
 
-    def _moved_places(self, plan: Plan, service: Service) -> Iterator[str]:
-        if service != self.service:
+    def _moved_places(self, estimate: Estimate) -> Iterator[str]:
+        if estimate.service != self.service:
             made_for = f"{self.service.base_url} {self.service.project_id}".strip()
             yield f"it was made for {made_for}"
-        if str(plan.output) != self.output:
+        if str(estimate.plan.output) != self.output:
             yield f"it was made for the output folder {self.output}"
+        if estimate.plan.manifest.sha256 != self.manifest_sha256:
+            yield f"{estimate.plan.manifest.file} was edited"
 
-    def _moved_items(self, plan: Plan) -> Iterator[str]:
-        if plan.manifest.sha256 != self.manifest_sha256:
-            yield f"{plan.manifest.file} was edited"
-        recorder = PlanRecorder()
-        gone = set(self.items)
-        for planned in plan.entries():
-            recorder.add(planned)
-            gone.discard(planned.item.item_id)
-        for item_id in sorted(gone):
+    def _moved_items(self, recorder: PlanRecorder) -> Iterator[str]:
+        for item_id in sorted(recorder.missing):
             yield f"{item_id} is in the plan and no longer in the manifest"
         for item_id, (key, attempt) in recorder.items.items():
             if item_id not in self.items:
@@ -135,16 +138,19 @@ class SavedPlan:
                 yield f"the price of {sample} was {before}, and is {after}"
 
 
-def save_plan(
-    path: Path, estimate: Estimate, recorder: PlanRecorder, service: Service
-) -> None:
+def save_plan(path: Path, estimate: Estimate, recorder: PlanRecorder) -> None:
     """Write a plan with its prices, whole or not at all.
 
     Raises:
+        UsageError: It has no prices.
         OutputError: It cannot be written.
     """
-    plan, cost = estimate.plan, estimate.cost
-    quotes = {} if cost is None else cost.by_key
+    plan, cost, service = estimate.plan, estimate.cost, estimate.service
+    if cost is None or service is None:
+        raise UsageError(
+            "a plan without prices cannot be saved",
+            hint="plan again where the service can be asked",
+        )
     record = {
         "schema": SCHEMA,
         "tool": f"scenario-pipeline {__version__}",
@@ -164,8 +170,8 @@ def save_plan(
             model_id: _digest_of_model(plan.manifest.models(model_id))
             for model_id in sorted(recorder.models)
         },
-        "cost": None if cost is None else str(cost.units),
-        "prices": {key: str(quote.units) for key, quote in quotes.items()},
+        "cost": str(cost.units),
+        "prices": {key: str(quote.units) for key, quote in cost.by_key.items()},
         "items": recorder.items,
     }
     content = json.dumps(record, indent=1).encode() + b"\n"

@@ -9,14 +9,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from pipeline.api.interface import RemoteJob, Submission
+from pipeline.api.interface import QuoteAlarm, RemoteJob, Submission
 from pipeline.clock import Clock
 from pipeline.echo import describe_difference, echo_difference
 from pipeline.events import JobChanged, ProgressCallback, Warned
 from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.writer import LedgerWriter
+from pipeline.planning import PlannedItem
 from pipeline.pricing import Budget
 from pipeline.rebuild import REBUILT_SINCE
+from pipeline.running.alarms import book_alarm
+from pipeline.settings import Service
 
 
 @dataclass(slots=True)
@@ -41,8 +44,7 @@ class Records:
         writer: The only one who writes.
         clock: For the times of uploads.
         service_now: For times that the service does not give.
-        base_url: The service's, for rows and sidecars.
-        project_id: Likewise, or "".
+        service: Which one it is, for rows.
         budget: Counts each change.
         tell: Called with each change once it is durable.
 
@@ -56,8 +58,7 @@ class Records:
         clock: Clock,
         *,
         service_now: Callable[[], datetime],
-        base_url: str,
-        project_id: str,
+        service: Service,
         budget: Budget,
         tell: ProgressCallback,
     ) -> None:
@@ -65,8 +66,7 @@ class Records:
         self._ledger = writer.ledger
         self._clock = clock
         self._service_now = service_now
-        self._base_url = base_url
-        self._project_id = project_id
+        self._service = service
         self._budget = budget
         self.spending = Spending()
         self.tell = tell
@@ -78,12 +78,27 @@ class Records:
                 self._ledger.record_submitting,
                 replace(
                     job,
-                    base_url=self._base_url,
-                    project_id=self._project_id,
+                    base_url=self._service.base_url,
+                    project_id=self._service.project_id,
                     failure=None,
                 ),
             )
         )
+
+    async def alarm(self, planned: PlannedItem, job: Job, alarm: QuoteAlarm) -> None:
+        """PLANNED → SUBMITTED or UNKNOWN: a dry run may have started a job."""
+        booked = await self._write(
+            book_alarm,
+            self._ledger,
+            planned,
+            job,
+            alarm,
+            service=self._service,
+            now=self._service_now(),
+        )
+        if booked is not None:
+            self._note_charge(job, booked)
+            await self._told(booked)
 
     async def submitted(self, job: Job, submission: Submission) -> Job:
         """SUBMITTING or UNKNOWN → SUBMITTED, with what the service says of it."""
@@ -208,14 +223,14 @@ class Records:
         await self._write(
             self._ledger.record_upload,
             sha256,
-            self._project_id,
+            self._service.project_id,
             asset_id,
             self._clock.utc_now(),
         )
 
     async def no_upload(self, sha256: str) -> None:
         """The service may no longer hold this content."""
-        await self._write(self._ledger.forget_upload, sha256, self._project_id)
+        await self._write(self._ledger.forget_upload, sha256, self._service.project_id)
 
     async def author(self, author_id: str) -> None:
         """Remember who the service says we are."""

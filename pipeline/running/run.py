@@ -53,7 +53,7 @@ from pipeline.running.result import RunCost, RunResult, find_exit_code
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.submission import Submitter, Unanswered
 from pipeline.running.watching import Watch
-from pipeline.settings import Settings
+from pipeline.settings import Service, Settings
 from pipeline.stages.delivery import Delivery
 from pipeline.stages.downloader import Downloader
 from pipeline.stages.poller import Poller
@@ -85,9 +85,7 @@ class Run:
         writer: The only one who writes.
         clock: Whose time is spent.
         settings: Limits and timeouts.
-        base_url: The service's, for rows and sidecars.
-        project_id: Likewise, or "".
-        emulated: Whether the service is the emulator; said in sidecars.
+        service: Which one it is, for rows and sidecars.
         on_event: Called on the event loop with every change, once it is durable.
     """
 
@@ -101,12 +99,11 @@ class Run:
         writer: LedgerWriter,
         clock: Clock,
         settings: Settings,
-        base_url: str,
-        project_id: str,
-        emulated: bool,
+        service: Service,
         on_event: ProgressCallback,
     ) -> None:
         self._plan = plan
+        self._service = service
         self._api = api
         self._ledger = ledger
         self._clock = clock
@@ -127,8 +124,7 @@ class Run:
             writer,
             clock,
             service_now=api.service_now,
-            base_url=base_url,
-            project_id=project_id,
+            service=service,
             budget=self.budget,
             tell=on_event,
         )
@@ -179,7 +175,7 @@ class Run:
             transfer,
             clock,
             settings,
-            known=ledger.find_uploads(project_id),
+            known=ledger.find_uploads(service.project_id),
             remember=self._records.upload,
         )
         self._quotes = Quotes(api, clock, settings, uploader=uploader)
@@ -209,11 +205,14 @@ class Run:
             plan.output,
             clock,
             find_owner=ledger.find_path_owner,
-            emulated=emulated,
+            emulated=service.is_emulated,
             may_be_named=plan.may_be_named,
         )
         self._renaming = Renaming(
-            ledger, records=self._records, output=plan.output, emulated=emulated
+            ledger,
+            records=self._records,
+            output=plan.output,
+            emulated=service.is_emulated,
         )
 
     async def price(self, groups: CostGroups) -> Estimate:
@@ -235,7 +234,7 @@ class Run:
             except QuoteAlarm as alarm:
                 sample = groups.find_sample(alarm.item_id)
                 if sample is not None:
-                    await self._submitter.book_alarm(sample, sample.job, alarm)
+                    await self._records.alarm(sample, sample.job, alarm)
                 raise
         return Estimate(
             plan=self._plan,
@@ -243,6 +242,7 @@ class Run:
             team_left=self._limits.units_left,
             taken=self.budget.taken,
             limit=self.budget.limit,
+            service=self._service,
         )
 
     async def carry_out(self, run_id: int, *, notes: Sequence[str] = ()) -> RunResult:
@@ -451,18 +451,15 @@ class Run:
     def _halt(self, error: RunError, model_id: str) -> None:
         """Stop submitting, all or one model; what is in flight is still collected."""
         if self._stopping.halt(error, model_id):
-            self._tell(
-                Halted(reason=error.message, hint=error.hint, in_flight=self.in_flight)
-            )
+            self._tell_halt(error.message, error.hint)
 
     def _pass_over(self, reason: BudgetReached) -> None:
         """An item costs more than is left; others may not."""
         if self._stopping.skip_for(reason):
-            self._tell(
-                Halted(
-                    reason=reason.message, hint=reason.hint, in_flight=self.in_flight
-                )
-            )
+            self._tell_halt(reason.message, reason.hint)
+
+    def _tell_halt(self, reason: str, hint: str) -> None:
+        self._tell(Halted(reason=reason, hint=hint, in_flight=self.in_flight))
 
     async def _find_forgotten(self) -> None:
         """After a lost ledger: look once for jobs of ours that left no sidecar."""
@@ -485,13 +482,8 @@ class Run:
             return
         await self._clock.sleep(self._settings.deadline_s)
         self.stop()
-        self._tell(
-            Halted(
-                reason="the deadline of this run is reached",
-                hint="run the same command again to go on",
-                in_flight=self.in_flight,
-            )
-        )
+        hint = "run the same command again to go on"
+        self._tell_halt("the deadline of this run is reached", hint)
 
     def _count_failure(self, job: Job) -> None:
         """Stop submitting when more has failed than the user allows."""
@@ -504,13 +496,8 @@ class Run:
         )
         if of_count or of_share:
             self._stopping.give_up()
-            self._tell(
-                Halted(
-                    reason=f"{failed} items have failed",
-                    hint="look at the reasons, then: pipeline rerun MANIFEST",
-                    in_flight=self.in_flight,
-                )
-            )
+            hint = "look at the reasons, then: pipeline rerun MANIFEST"
+            self._tell_halt(f"{failed} items have failed", hint)
 
     def _check_inputs(self, job: Job) -> None:
         """Remember what the service dropped or changed; with --strict, stop."""
@@ -521,13 +508,8 @@ class Run:
             self._changed_inputs[job.item_id] = difference
         if self._settings.strict and not self._stopping.failing:
             self._stopping.give_up()
-            self._tell(
-                Halted(
-                    reason=f"{job.item_id}: {difference}",
-                    hint="correct the input, or run without --strict",
-                    in_flight=self.in_flight,
-                )
-            )
+            hint = "correct the input, or run without --strict"
+            self._tell_halt(f"{job.item_id}: {difference}", hint)
 
     def _result(self) -> RunResult:
         counts = self._counts

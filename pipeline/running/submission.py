@@ -8,7 +8,7 @@ never left, is sent again; everything else is UNKNOWN until it is settled.
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import anyio
 
@@ -16,7 +16,6 @@ from pipeline.api.interface import (
     GenerationApi,
     Quote,
     QuoteAlarm,
-    RemoteJob,
     Submission,
 )
 from pipeline.clock import Clock
@@ -31,7 +30,6 @@ from pipeline.errors import (
     RunError,
     ServiceUnreachable,
     Unavailable,
-    UnexpectedAnswer,
 )
 from pipeline.failure import failure_of
 from pipeline.fault_points import reach
@@ -47,6 +45,7 @@ from pipeline.pricing import Budget, Quotes
 from pipeline.pricing.budget import OverBudget
 from pipeline.pricing.quotes import YOUNG_UPLOAD_PAUSE_S, may_miss_upload
 from pipeline.running.forgotten import ForgottenJobs
+from pipeline.running.intents import intent_of
 from pipeline.running.records import Records
 from pipeline.running.recovery import next_attempt
 from pipeline.running.stopping import NotSubmitted, Stopping
@@ -207,39 +206,50 @@ class Submitter:
                     job, failure_of(inputs, FailureClass.LOCAL)
                 )
             on_slot()
-            error = None
-            async with self._trials.turn(
-                planned.cost_key, is_needed=self._has_to_be_tried(price)
-            ):
-                if self._stopping.concerns(job.model_id):
-                    self._slots.unused()
-                    raise NotSubmitted
-                intent = await self._record_intent(planned, job, inputs, price)
-                if intent is None:
-                    continue
-                job = intent
-                reach("intent-recorded")
-                attempts.first_in_line = True
-                known = self._forgotten.take(job.model_id, inputs)
-                if known is not None:
-                    self._slots.accepted()
-                    return await self._watch.accepted(
-                        job, Submission(job=known, charged=None)
-                    )
-                try:
-                    submission = await self._post(job, inputs)
-                except PipelineError as raised:
-                    error = raised
-                else:
-                    reach("answer-received")
-                    self._slots.accepted()
-                    self._lost_in_a_row = 0
-                    self.accepted += 1
-                    job = await self._watch.accepted(job, submission)
-                    self._trials.note(planned.cost_key)
+            sent = await self._send(planned, job, inputs, price)
+            if sent is None:
+                continue
+            job, error = sent
+            attempts.first_in_line = True
             if error is not None:
                 job = await self._judge(planned, job, error, attempts)
         return job
+
+    async def _send(
+        self, planned: PlannedItem, job: Job, inputs: dict[str, JsonValue], price: Quote
+    ) -> tuple[Job, PipelineError | None] | None:
+        """Reserve, record, post.
+
+        Returns:
+            The job and None, or SUBMITTING and what became of the POST instead. None
+            when others have taken what was left of the budget.
+        """
+        async with self._trials.turn(
+            planned.cost_key, is_needed=self._has_to_be_tried(price)
+        ):
+            if self._stopping.concerns(job.model_id):
+                self._slots.unused()
+                raise NotSubmitted
+            intent = await self._record_intent(planned, job, inputs, price)
+            if intent is None:
+                return None
+            reach("intent-recorded")
+            known = self._forgotten.take(job.model_id, inputs)
+            if known is not None:
+                self._slots.accepted()
+                adopted = Submission(job=known, charged=None)
+                return await self._watch.accepted(intent, adopted), None
+            try:
+                submission = await self._post(intent, inputs)
+            except PipelineError as error:
+                return intent, error
+            reach("answer-received")
+            self._slots.accepted()
+            self._lost_in_a_row = 0
+            self.accepted += 1
+            job = await self._watch.accepted(intent, submission)
+            self._trials.note(planned.cost_key)
+            return job, None
 
     def _has_to_be_tried(self, price: Quote) -> bool:
         """Whether the first charge is to be seen before more is submitted.
@@ -248,26 +258,6 @@ class Submitter:
         be paid, a whole ceiling of such charges would be too late.
         """
         return self._budget.limit is not None or not price.units
-
-    async def book_alarm(
-        self, planned: PlannedItem, job: Job, alarm: QuoteAlarm
-    ) -> None:
-        """Book the job that a dry run has started as the item's own.
-
-        It was made of the item's exact payload, so the next run collects it.
-        """
-        intent = self._intent_of(planned, job, dict(alarm.inputs))
-        job = await self._records.intent(replace(intent, quoted=alarm.units))
-        if alarm.remote_id is None:  # it may be there all the same: to be found out
-            await self._records.unknown(job, failure_of(alarm, None))
-            return
-        started = RemoteJob.named(alarm.remote_id)
-        try:
-            await self._records.submitted(
-                job, Submission(job=started, charged=alarm.units)
-            )
-        except UnexpectedAnswer as error:  # the job is another row's already
-            await self._records.put_back(job, failure_of(error, None))
 
     async def _find_price(self, planned: PlannedItem, job: Job) -> Quote | JobError:
         """The price of the item, once it is sure that it fits the budget.
@@ -283,7 +273,7 @@ class Submitter:
                 fits = await self._budget.wait_for_room(price.units)
         except QuoteAlarm as alarm:
             self._halt(alarm, "")
-            await self.book_alarm(planned, job, alarm)
+            await self._records.alarm(planned, job, alarm)
             raise NotSubmitted from alarm
         except (AccessDenied, BudgetReached) as error:
             self._halt(error, job.model_id)
@@ -309,24 +299,19 @@ class Submitter:
         Returns:
             The job, or None when others have taken what was left of the budget.
         """
-        intent = self._intent_of(planned, job, inputs)
+        intent = intent_of(
+            planned,
+            job,
+            inputs,
+            units=price.units,
+            sent_at=self._api.service_now(),
+        )
         try:
             with self._budget.holding(price.units):
-                return await self._records.intent(replace(intent, quoted=price.units))
+                return await self._records.intent(intent)
         except OverBudget:
             self._slots.unused()
             return None
-
-    def _intent_of(
-        self, planned: PlannedItem, job: Job, inputs: dict[str, JsonValue]
-    ) -> Job:
-        return replace(
-            job,
-            request=inputs,
-            seed=_seed_in(inputs),
-            derived_seed=planned.derived_seed,
-            sent_at=self._api.service_now(),
-        )
 
     async def _prepare(
         self, planned: PlannedItem, attempts: _Attempts
@@ -434,8 +419,3 @@ class Submitter:
             hint = "check the network, then run again"
             self._halt(ServiceUnreachable(error.message, hint=hint), "")
         self._slots.pause(OUTAGE_PAUSE_S)
-
-
-def _seed_in(inputs: Mapping[str, JsonValue]) -> int | None:
-    seed = inputs.get("seed")
-    return seed if isinstance(seed, int) and not isinstance(seed, bool) else None

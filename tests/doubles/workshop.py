@@ -21,7 +21,7 @@ from pipeline.pricing import CostGroups, Estimate
 from pipeline.rebuild import clear_leftovers
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
-from pipeline.settings import Settings
+from pipeline.settings import Service, Settings
 
 HEAD = "version: 1\nname: icons\nmodel: model_wan-2-7-image\nparams: {size: 1K}\n"
 BASE_URL = "https://api.example/v1"
@@ -147,9 +147,7 @@ class Workshop:
                     writer=writer,
                     clock=self.clock,
                     settings=self.settings,
-                    base_url=BASE_URL,
-                    project_id="",
-                    emulated=False,
+                    service=Service(base_url=BASE_URL),
                     on_event=self.events.append,
                 )
                 done = anyio.Event()

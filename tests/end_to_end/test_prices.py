@@ -738,8 +738,9 @@ async def test_table_is_read_once_kept_and_used_when_offline(real, emulator):
     assert "used the table shipped with this version" in nothing_kept.err
 
 
+@pytest.mark.parametrize("command", ["run --yes", "plan"])
 async def test_quote_that_turns_out_a_job_stops_and_the_job_is_not_lost(
-    real, emulator, monkeypatch
+    real, emulator, monkeypatch, command
 ):
     """A service that takes a dry run for a submit: money is spent, and said so."""
     service = emulator.service
@@ -749,7 +750,7 @@ async def test_quote_that_turns_out_a_job_stops_and_the_job_is_not_lost(
         return submit(model_id, body, author_id)
 
     monkeypatch.setattr(service, "submit", careless)
-    alarmed = await real.run("run", "trees.yaml", "--yes", "--json")
+    alarmed = await real.run(*command.split(), "trees.yaml", "--json")
     monkeypatch.undo()
     made = paid(emulator)[0]
     after = await real.run("run", "trees.yaml", "--yes", "--json")
@@ -758,5 +759,8 @@ async def test_quote_that_turns_out_a_job_stops_and_the_job_is_not_lost(
     assert "money may have been spent" in alarmed.err
     assert made == 1
     assert after.code == 0, after.err
-    assert len(sidecars_in(real.output)) == 4
+    sidecars = sidecars_in(real.output)
+    assert len(sidecars) == 4
+    for sidecar in sidecars.values():
+        assert sidecar["seed"] == sidecar["request"]["seed"]
     assert paid(emulator)[0] == 4

@@ -36,12 +36,12 @@ class Planner:
         self._finish = finish
 
     @contextmanager
-    def planned(self, selection):
+    def planned(self, selection, expected=()):
         shop = self.workshop
         path = shop.output / LEDGER_NAME
         there = path.is_file()
         with Ledger(path if there else IN_MEMORY, read_only=there) as ledger:
-            groups, recorder = CostGroups(), PlanRecorder()
+            groups, recorder = CostGroups(), PlanRecorder(expected)
 
             def take(planned):
                 groups.add(planned)
@@ -77,13 +77,15 @@ class Planner:
     async def save(self, **selection):
         with self.planned(Selection(**selection)) as (plan, groups, recorder):
             cost = await self._price(groups)
-            save_plan(self.path, Estimate(plan=plan, cost=cost), recorder, SERVICE)
+            estimate = Estimate(plan=plan, cost=cost, service=SERVICE)
+            save_plan(self.path, estimate, recorder)
         return read_plan(self.path)
 
     async def check(self, saved, service=SERVICE):
-        with self.planned(saved.selection) as (plan, groups, _):
+        with self.planned(saved.selection, saved.items) as (plan, groups, recorder):
             cost = await self._price(groups)
-            saved.check(Estimate(plan=plan, cost=cost), groups, service)
+            estimate = Estimate(plan=plan, cost=cost, service=service)
+            saved.check(estimate, groups, recorder)
             return cost
 
 

@@ -490,6 +490,7 @@ async def test_a_job_that_a_dry_run_started_is_booked_and_collected_without_payi
     assert workshop.job("oak").status is JobStatus.SUBMITTED
     assert workshop.job("oak").remote_id == "job_1"
     assert workshop.job("oak").committed == 6
+    assert workshop.job("oak").seed == workshop.job("oak").request["seed"]
 
     result = await workshop.run()
 
