@@ -42,6 +42,8 @@ SIGNS = {
     Action.DONE: "=",
     Action.SKIP: "x",
 }
+# The outcome of what is settled or collected may have to be paid for once more.
+MAY_BE_PAID = frozenset({Action.SUBMIT, Action.SETTLE, Action.COLLECT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

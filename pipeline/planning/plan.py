@@ -4,17 +4,15 @@ A plan does not hold its items: it counts them once and expands the manifest aga
 when it is carried out, so that a million rows need no million records.
 """
 
-import math
 import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.fingerprint import SEED_MAX, derived_seed, job_key
+from pipeline.fingerprint import job_key
 from pipeline.job import (
     KEPT_MARK,
     SIDECAR_SUFFIX,
@@ -31,42 +29,18 @@ from pipeline.model import ModelSchema
 from pipeline.planning.change import describe_changes, find_changes
 from pipeline.planning.decision import (
     CHANGED_SIGN,
+    MAY_BE_PAID,
     SIGNS,
     Action,
     Decision,
     decide,
     find_same,
 )
+from pipeline.planning.inputs import cost_key, output_count, seed_of
 from pipeline.planning.rename import MOVABLE, Renames, Request
+from pipeline.planning.selection import Limit, Selection
 
 ModelTable = Callable[[str], ModelSchema | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Which items a command is about.
-
-    Attributes:
-        globs: Patterns of item ids; empty for all.
-        limit: At most so many items that are not done, or None.
-        force: Make again what is finished.
-        only_failed: ``rerun``: failed items, final failures too.
-        only_fetch: ``fetch``: items that are paid for and whose files are missing.
-        ids: These items alone, or None for all.
-    """
-
-    globs: tuple[str, ...] = ()
-    limit: int | None = None
-    force: bool = False
-    only_failed: bool = False
-    only_fetch: bool = False
-    ids: frozenset[str] | None = None
-
-    def includes(self, item_id: str) -> bool:
-        """Whether an item is one of them, by its id."""
-        if self.ids is not None and item_id not in self.ids:
-            return False
-        return not self.globs or any(fnmatchcase(item_id, glob) for glob in self.globs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,20 +100,6 @@ class _Asked:
     schema: ModelSchema | None
     request: Request
     attempts: Sequence[Job]
-
-
-class _Limit:
-    """How many more items that are not done may be planned."""
-
-    def __init__(self, limit: int | None) -> None:
-        self._left = limit
-
-    def admits(self, action: Action) -> bool:
-        """Whether an item with this action is still within it; counts it if so."""
-        if self._left is None or action in {Action.DONE, Action.SKIP}:
-            return True
-        self._left -= 1
-        return self._left >= 0
 
 
 class Plan:
@@ -210,7 +170,7 @@ class Plan:
         Raises:
             ManifestError: At the end, when the expansion found faults.
         """
-        limit = _Limit(self.selection.limit)
+        limit = Limit(self.selection.limit)
         for item in expand(self.manifest):
             asked = self._look_at(item)
             planned = None if asked is None else self._plan_item(asked)
@@ -285,7 +245,7 @@ class Plan:
             self._late.add(asked.item.item_id)
         return may_be
 
-    def _late_entries(self, limit: _Limit) -> Iterator[PlannedItem]:
+    def _late_entries(self, limit: Limit) -> Iterator[PlannedItem]:
         for item in expand(self.manifest):
             if item.item_id not in self._late:
                 continue
@@ -348,7 +308,7 @@ class Plan:
         decision = self._decide(asked, old_id)
         if not old_id and not self._concerns(decision):
             return None
-        seed, is_derived = _seed_of(item, schema, attempts)
+        seed, is_derived = seed_of(item, schema, attempts)
         params = dict(item.params)
         if seed is not None:
             params["seed"] = seed
@@ -371,11 +331,9 @@ class Plan:
             job=replace(job, item_id=item.item_id) if old_id else job,
             params=params,
             derived_seed=is_derived,
-            outputs=output_count(item.params)
-            if schema is None
-            else schema.output_count(item.params),
+            outputs=output_count(item, schema),
             kind="" if schema is None else schema.makes,
-            cost_key=_cost_key(item, schema, decision),
+            cost_key=cost_key(item, schema) if decision.action in MAY_BE_PAID else "",
         )
 
     def _concerns(self, decision: Decision) -> bool:
@@ -460,44 +418,6 @@ def make_plan(
             hint="patterns are matched against whole item ids: 'tree-*'",
         )
     return plan
-
-
-def output_count(params: Mapping[str, ParamValue]) -> int:
-    """How many outputs the inputs ask for, as far as they say."""
-    count = params.get("numOutputs")
-    is_count = isinstance(count, int) and not isinstance(count, bool)
-    return max(1, count) if is_count and isinstance(count, int) else 1
-
-
-def _seed_of(
-    item: Item, schema: ModelSchema | None, attempts: Sequence[Job]
-) -> tuple[int | None, bool]:
-    """The seed to send, and whether it is derived: the first one sent stays."""
-    explicit = item.params.get("seed")
-    if isinstance(explicit, int):
-        return explicit, False
-    if schema is None or not schema.has_seed:
-        return None, False
-    seed_input = schema.find_input("seed")
-    low, high = 0, SEED_MAX
-    if seed_input is not None and seed_input.minimum is not None:
-        low = math.ceil(min(seed_input.minimum, SEED_MAX))
-    if seed_input is not None and seed_input.maximum is not None:
-        high = math.floor(min(seed_input.maximum, SEED_MAX))
-    if low > high:
-        return None, False
-    sent = (job.seed for job in reversed(attempts) if job.derived_seed)
-    first = next((seed for seed in sent if seed is not None), None)
-    if first is not None and low <= first <= high:
-        return first, True
-    return derived_seed(item.item_id, low=low, high=high), True
-
-
-def _cost_key(item: Item, schema: ModelSchema | None, decision: Decision) -> str:
-    if decision.action not in {Action.SUBMIT, Action.SETTLE, Action.COLLECT}:
-        return ""
-    priced = dict(item.params) if schema is None else schema.priced(item.params)
-    return job_key(item.model_id, priced)
 
 
 def _sign_of(decision: Decision, old_id: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from pipeline.atomic_file import PARTIAL_FOLDER, write_in_place
 from pipeline.errors import PlanMoved, UsageError
 from pipeline.model import ModelSchema
-from pipeline.planning import Action, Plan, PlannedItem, Selection
+from pipeline.planning import MAY_BE_PAID, Plan, PlannedItem, Selection
 from pipeline.pricing.cost import Estimate
 from pipeline.pricing.groups import CostGroups
 from pipeline.settings import Service
@@ -26,7 +26,6 @@ from pipeline.version import __version__
 
 SCHEMA = "scenario-pipeline/plan/1"
 _SHOWN = 10  # differences that are named
-_MAY_BE_PAID = frozenset({Action.SUBMIT, Action.SETTLE, Action.COLLECT})
 
 
 class PlanRecorder:
@@ -50,7 +49,7 @@ class PlanRecorder:
     def add(self, planned: PlannedItem) -> None:
         """Take up one item."""
         self.missing.discard(planned.item.item_id)
-        if planned.action in _MAY_BE_PAID:
+        if planned.action in MAY_BE_PAID:
             key = (str(planned.job.job_key), planned.job.attempt)
             self.items[planned.item.item_id] = key
             self.models.add(planned.item.model_id)

@@ -25,12 +25,10 @@ from pipeline.echo import describe_difference
 from pipeline.errors import (
     BudgetReached,
     DownloadFailed,
-    JobError,
     RunError,
 )
 from pipeline.events import Halted, Launched, ProgressCallback, SlotsChanged
 from pipeline.failure import failure_of
-from pipeline.fault_points import reach
 from pipeline.job import Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
@@ -50,6 +48,7 @@ from pipeline.running.records import Records
 from pipeline.running.recovery import UNFINISHED, Recovery, next_attempt
 from pipeline.running.renaming import Renaming
 from pipeline.running.result import RunCost, RunResult, find_exit_code
+from pipeline.running.saving import Saver
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.submission import Submitter, Unanswered
 from pipeline.running.watching import Watch
@@ -59,7 +58,6 @@ from pipeline.stages.downloader import Downloader
 from pipeline.stages.poller import Poller
 from pipeline.stages.resolver import Resolver
 from pipeline.stages.settler import Settler
-from pipeline.stages.sidecar import Source
 from pipeline.stages.slots import Slots
 from pipeline.stages.uploader import Uploader
 
@@ -198,10 +196,7 @@ class Run:
         self._resolver = Resolver(
             api, clock, settings, expects_more=lambda: self.in_flight > 0
         )
-        self._downloader = Downloader(
-            transfer, clock, settings, resolve=self._resolver.resolve
-        )
-        self._delivery = Delivery(
+        delivery = Delivery(
             plan.output,
             clock,
             find_owner=ledger.find_path_owner,
@@ -213,6 +208,17 @@ class Run:
             records=self._records,
             output=plan.output,
             emulated=service.is_emulated,
+        )
+        self._saver = Saver(
+            plan,
+            ledger=ledger,
+            records=self._records,
+            downloader=Downloader(
+                transfer, clock, settings, resolve=self._resolver.resolve
+            ),
+            delivery=delivery,
+            renaming=self._renaming,
+            keeps_old=settings.keep_old,
         )
 
     async def price(self, groups: CostGroups) -> Estimate:
@@ -368,7 +374,7 @@ class Run:
                     if job.status is JobStatus.PLANNED:
                         job = next_attempt(job)
                 if job.status is JobStatus.SUCCEEDED:
-                    job = await self._save(planned, job)
+                    job = await self._saver.save(planned, job)
             self._counts[_OUTCOMES[job.status]] += 1
             self._count_failure(job)
             self._check_inputs(job)
@@ -379,7 +385,7 @@ class Run:
 
     async def _rename(self, planned: PlannedItem) -> None:
         """An item with a new name: its files get it, then it lives on."""
-        source = self._source_of(planned)
+        source = self._saver.source_of(planned)
         try:
             renamed = await self._renaming.carry_out(planned, source)
         except DownloadFailed as error:
@@ -397,56 +403,6 @@ class Run:
         self._ahead.release()
         self._records.announce(renamed.job)
         self._counts["renamed"] += 1
-
-    async def _keep_old(self, job: Job, earlier: Sequence[Job]) -> None:
-        """With --keep-old all files that are replaced stay, else what was edited."""
-        only_edited = not self._settings.keep_old
-        kept = await self._delivery.keep_old(job, earlier, only_edited=only_edited)
-        if kept:
-            await self._records.moved(kept)
-        for old, new in kept.items() if only_edited else ():
-            self._records.warn(job.item_id, f"{old} was edited: it is kept as {new}")
-
-    async def _save(self, planned: PlannedItem, job: Job) -> Job:
-        """SUCCEEDED → SAVED, or FAILED with the asset ids remembered."""
-        reach("end-recorded")
-        try:
-            receipts = await self._delivery.fetch_all(job, self._downloader)
-            # As planned, it still knows the files that are fetched again.
-            earlier = [planned.job, *self._ledger.find_jobs_of(job.item_id)]
-            await self._keep_old(job, earlier)
-            job, superseded = await self._delivery.put_in_place(
-                job,
-                receipts,
-                outputs=planned.outputs,
-                kind=planned.kind,
-                source=self._source_of(planned),
-                earlier=earlier,
-            )
-        except JobError as error:
-            failure = failure_of(error, FailureClass.DOWNLOAD)
-            return await self._records.failed(job, failure)
-        reach("sidecar-placed")
-        job = await self._records.saved(job)
-        reach("saved-recorded")
-        await self._delivery.remove(superseded)
-        await self._renaming.finish(job.item_id)
-        companions = len(job.remote_assets) - len(job.assets)
-        if companions:
-            left = f"{companions} companion files of other kinds stay at the service"
-            self._records.warn(job.item_id, left)
-        if len(job.assets) < planned.outputs:
-            made = f"{len(job.assets)} of {planned.outputs} outputs were made"
-            self._records.warn(job.item_id, made)
-        return job
-
-    def _source_of(self, planned: PlannedItem) -> Source:
-        return Source(
-            name=self._plan.manifest.name,
-            file=planned.item.file,
-            sha256=self._plan.manifest.sha256,
-            line=planned.item.line,
-        )
 
     def _halt(self, error: RunError, model_id: str) -> None:
         """Stop submitting, all or one model; what is in flight is still collected."""

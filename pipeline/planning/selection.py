@@ -1,0 +1,47 @@
+"""Options of a command → which items it is about."""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from pipeline.planning.decision import Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which items a command is about.
+
+    Attributes:
+        globs: Patterns of item ids; empty for all.
+        limit: At most so many items that are not done, or None.
+        force: Make again what is finished.
+        only_failed: ``rerun``: failed items, final failures too.
+        only_fetch: ``fetch``: items that are paid for and whose files are missing.
+        ids: These items alone, or None for all.
+    """
+
+    globs: tuple[str, ...] = ()
+    limit: int | None = None
+    force: bool = False
+    only_failed: bool = False
+    only_fetch: bool = False
+    ids: frozenset[str] | None = None
+
+    def includes(self, item_id: str) -> bool:
+        """Whether an item is one of them, by its id."""
+        if self.ids is not None and item_id not in self.ids:
+            return False
+        return not self.globs or any(fnmatchcase(item_id, glob) for glob in self.globs)
+
+
+class Limit:
+    """How many more items that are not done may be planned."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._left = limit
+
+    def admits(self, action: Action) -> bool:
+        """Whether an item with this action is still within it; counts it if so."""
+        if self._left is None or action in {Action.DONE, Action.SKIP}:
+            return True
+        self._left -= 1
+        return self._left >= 0

@@ -1,0 +1,99 @@
+"""A finished job → its files in place, and that remembered."""
+
+from collections.abc import Sequence
+
+from pipeline.errors import JobError
+from pipeline.failure import failure_of
+from pipeline.fault_points import reach
+from pipeline.job import FailureClass, Job
+from pipeline.ledger.ledger import Ledger
+from pipeline.planning import Plan, PlannedItem
+from pipeline.running.records import Records
+from pipeline.running.renaming import Renaming
+from pipeline.stages.delivery import Delivery
+from pipeline.stages.downloader import Downloader
+from pipeline.stages.sidecar import Source
+
+
+class Saver:
+    """Fetches what was made, puts it in place and records it, in this order.
+
+    Args:
+        plan: Its manifest is named in sidecars.
+        ledger: What is remembered; only read.
+        records: Writes what is remembered.
+        downloader: Fetches one asset.
+        delivery: Puts files in place.
+        renaming: Ends a rename whose files were replaced.
+        keeps_old: Keep all files that are replaced, not only edited ones.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        ledger: Ledger,
+        records: Records,
+        downloader: Downloader,
+        delivery: Delivery,
+        renaming: Renaming,
+        keeps_old: bool,
+    ) -> None:
+        self._manifest = plan.manifest
+        self._ledger = ledger
+        self._records = records
+        self._downloader = downloader
+        self._delivery = delivery
+        self._renaming = renaming
+        self._keeps_old = keeps_old
+
+    async def save(self, planned: PlannedItem, job: Job) -> Job:
+        """SUCCEEDED → SAVED, or FAILED with the asset ids remembered."""
+        reach("end-recorded")
+        try:
+            receipts = await self._delivery.fetch_all(job, self._downloader)
+            # As planned, it still knows the files that are fetched again.
+            earlier = [planned.job, *self._ledger.find_jobs_of(job.item_id)]
+            await self._keep_old(job, earlier)
+            job, superseded = await self._delivery.put_in_place(
+                job,
+                receipts,
+                outputs=planned.outputs,
+                kind=planned.kind,
+                source=self.source_of(planned),
+                earlier=earlier,
+            )
+        except JobError as error:
+            failure = failure_of(error, FailureClass.DOWNLOAD)
+            return await self._records.failed(job, failure)
+        reach("sidecar-placed")
+        job = await self._records.saved(job)
+        reach("saved-recorded")
+        await self._delivery.remove(superseded)
+        await self._renaming.finish(job.item_id)
+        companions = len(job.remote_assets) - len(job.assets)
+        if companions:
+            left = f"{companions} companion files of other kinds stay at the service"
+            self._records.warn(job.item_id, left)
+        if len(job.assets) < planned.outputs:
+            made = f"{len(job.assets)} of {planned.outputs} outputs were made"
+            self._records.warn(job.item_id, made)
+        return job
+
+    def source_of(self, planned: PlannedItem) -> Source:
+        """Where an item stands, for its sidecars."""
+        return Source(
+            name=self._manifest.name,
+            file=planned.item.file,
+            sha256=self._manifest.sha256,
+            line=planned.item.line,
+        )
+
+    async def _keep_old(self, job: Job, earlier: Sequence[Job]) -> None:
+        """With --keep-old all files that are replaced stay, else what was edited."""
+        only_edited = not self._keeps_old
+        kept = await self._delivery.keep_old(job, earlier, only_edited=only_edited)
+        if kept:
+            await self._records.moved(kept)
+        for old, new in kept.items() if only_edited else ():
+            self._records.warn(job.item_id, f"{old} was edited: it is kept as {new}")
