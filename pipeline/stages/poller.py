@@ -28,7 +28,9 @@ from pipeline.job import RemoteId
 from pipeline.settings import Settings
 
 FEW_JOBS = 2  # up to here, reading by id costs no more than the listing
-OVERLAP = timedelta(seconds=5)  # re-read each tick: a listing may lag
+OVERLAP = timedelta(seconds=1)  # re-read each tick
+LONG_OVERLAP = timedelta(seconds=5)  # re-read now and then: a listing may lag
+LONG_OVERLAP_S = 2.0  # how often; each tick, once it has shown what others missed
 SILENT_S = 10.0  # a job that no listing showed for so long is read by its id
 READS_PER_TICK = 5  # safety reads by id
 HEARTBEATS = 100  # unchanged jobs in one reading that show updatedAt moves by itself
@@ -96,6 +98,9 @@ class Poller:
         self._watches: dict[RemoteId, _Watch] = {}
         self._something_to_watch = anyio.Event()
         self._watermark: datetime | None = None
+        self._overlapped_s = float("-inf")  # when the long overlap was last read
+        self._lags = False  # whether an end came later than the overlap allows for
+        self._expected_since: datetime | None = None
         self._durations_s: deque[float] = deque(maxlen=_REMEMBERED_DURATIONS)
         self._heartbeat = False
         self._list_failures = 0
@@ -222,7 +227,12 @@ class Poller:
 
     async def _read_changes(self) -> None:
         assert self._watermark is not None
-        since = self._watermark - OVERLAP
+        now_s = self._clock.monotonic_s()
+        overlap = OVERLAP
+        if self._lags or now_s - self._overlapped_s >= LONG_OVERLAP_S:
+            overlap, self._overlapped_s = LONG_OVERLAP, now_s
+        self._expected_since = self._watermark - OVERLAP
+        since = self._watermark - overlap
         heartbeats = 0
         author_id = self._author_id() if self._missed_ends < MISSED_ENDS else ""
         for status in TERMINAL_STATUSES if self._heartbeat else ("",):
@@ -283,6 +293,7 @@ class Poller:
         watch.listed = watch.listed or listed
         watch.seen_s = self._clock.monotonic_s()
         if job.has_ended:
+            self._lags |= listed and self._is_late(job)
             self._durations_s.append(_duration_s(job, watch.seen_s - watch.started_s))
             self._end(watch, result=job)
             return False
@@ -295,6 +306,13 @@ class Poller:
         watch.status_text = job.status_text
         watch.updated_at = job.updated_at
         return beats
+
+    def _is_late(self, job: RemoteJob) -> bool:
+        """Whether only the long overlap could show the end of this job."""
+        since = self._expected_since
+        return (
+            since is not None and job.updated_at is not None and job.updated_at < since
+        )
 
     def _judge_deadline(self, watch: _Watch, job: RemoteJob) -> None:
         # Only a fresh read counts: after a lost network or a laptop's sleep the

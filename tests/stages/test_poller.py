@@ -3,6 +3,7 @@
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -19,7 +20,15 @@ from pipeline.errors import (
 )
 from pipeline.job import RemoteId
 from pipeline.settings import Settings
-from pipeline.stages.poller import OVERLAP, SILENT_S, JobClaimed, JobLost, Poller
+from pipeline.stages.poller import (
+    LONG_OVERLAP,
+    LONG_OVERLAP_S,
+    OVERLAP,
+    SILENT_S,
+    JobClaimed,
+    JobLost,
+    Poller,
+)
 
 SETTINGS = Settings(job_timeout_s=300.0, free_deadline_s=60.0, fresh_job_s=30.0)
 
@@ -128,10 +137,59 @@ async def test_the_listing_is_of_what_changed_since_the_last_one(post, api, many
     await post.watch(*many)
 
     asked = [which.updated_after for which, _ in api.listings]
-    first = api.time_at(many[0].created_s) - OVERLAP
-    assert asked[0] == first
-    assert asked == sorted(asked)
-    assert asked[-1] > first
+    known = api.time_at(many[0].created_s)
+    assert asked[:2] == [known - LONG_OVERLAP, known - OVERLAP]
+    short = [after for after in asked if after >= known - OVERLAP]
+    assert short == sorted(short)
+    assert asked[-1] > known
+
+
+async def test_now_and_then_the_listing_reaches_further_back(post, api, clock):
+    jobs = [api.add_job({"prompt": str(i)}, fate=Fate(duration_s=60)) for i in range(5)]
+
+    async with post.watching(*jobs):
+        await clock.advance(8)
+        asked = [which.updated_after for which, _ in api.listings]
+        ticks = len(clock.slept_s) - 1
+
+    further_back = sum(after < before for before, after in pairwise(asked))
+    assert len(asked) == ticks  # that is no request more
+    assert ticks / 2 > further_back >= 8 / LONG_OVERLAP_S / 2
+
+
+async def test_an_end_that_surfaces_out_of_order_is_found_and_then_expected(
+    post, api, clock
+):
+    """The listing hides one end for 3 s while it shows later changes of others."""
+    jobs = [api.add_job({"prompt": str(i)}, fate=Fate(duration_s=60)) for i in range(9)]
+    hidden = [
+        api.add_job({"prompt": "hidden"}, fate=Fate(duration_s=10)),
+        api.add_job({"prompt": "hidden too"}, fate=Fate(duration_s=30)),
+    ]
+    api.heartbeat_s = 0.5
+    ids = {job.remote_id for job in hidden}
+
+    def hide(_which, _token, page):
+        now = api.time_at(clock.monotonic_s())
+        shown = tuple(
+            job
+            for job in page.jobs
+            if not (
+                job.remote_id in ids
+                and job.has_ended
+                and now - job.updated_at < timedelta(seconds=3)
+            )
+        )
+        return replace(page, jobs=shown)
+
+    api.tamper = hide
+    async with post.watching(*jobs, *hidden):
+        await clock.advance(45)
+
+    first_s, second_s = (post.heard_s[job.remote_id] for job in hidden)
+    assert api.calls["find_job"] == 0
+    assert 13 <= first_s <= 13 + LONG_OVERLAP_S + 1
+    assert 33 <= second_s <= 33 + 1.6  # by the next tick, as if it were in order
 
 
 @pytest.mark.parametrize("skew_s", [-3600.0, 3600.0], ids=["behind", "ahead"])
@@ -154,7 +212,11 @@ async def test_the_watermark_is_a_time_that_the_service_gave(post, api, many):
     await post.watch(*many)
 
     given = {job.updated_at for job in post.seen} | {api.time_at(many[0].created_s)}
-    assert {which.updated_after + OVERLAP for which, _ in api.listings} <= given
+    assert all(
+        which.updated_after + OVERLAP in given
+        or which.updated_after + LONG_OVERLAP in given
+        for which, _ in api.listings
+    )
 
 
 async def test_without_any_time_of_the_service_jobs_are_read_by_id_first(
