@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -49,6 +50,7 @@ MODERATION_WORDS = re.compile(
     re.IGNORECASE,
 )
 MAIN_ACTION = "custom-generation"  # of ``costDetails``; the others are add-ons
+_ERROR_KEYS = ("error", "errorMessage", "failureReason", "reason")
 TERMINAL_STATUSES = ("success", "failure", "canceled")
 _TOO_MANY_UNITS = Decimal(10) ** 15  # no price; sums of such numbers can overflow
 
@@ -151,10 +153,13 @@ def parse_job(record: Mapping[str, Any]) -> RemoteJob:
     if not isinstance(remote_id, str) or not is_safe_id(remote_id):
         raise UnexpectedAnswer("the service's answer names no job id")
     metadata = _mapping(record.get("metadata"))
+    asset_ids = _sequence(metadata.get("assetIds"))
     inputs = dict(_mapping(metadata.get("input")))
     model_id = inputs.pop("modelId", "")
     status_text = _string(record.get("status"))
     billing = _mapping(record.get("billing"))
+    main = parse_charge(billing.get("cuCost"))
+    addons = _addons(billing.get("cuCostDetails"))
     return RemoteJob(
         remote_id=RemoteId(remote_id),
         status=_STATUSES.get(status_text, RemoteStatus.RUNNING),
@@ -164,21 +169,11 @@ def parse_job(record: Mapping[str, Any]) -> RemoteJob:
         author_id=_string(record.get("authorId")),
         model_id=_string(model_id),
         inputs=inputs,
-        asset_ids=tuple(
-            AssetId(asset_id)
-            for asset_id in _sequence(metadata.get("assetIds"))
-            if is_safe_id(asset_id)
-        ),
-        error=_first_text(
-            metadata.get("error"),
-            *(
-                record.get(key)
-                for key in ("error", "errorMessage", "failureReason", "reason")
-            ),
-        ),
+        asset_ids=tuple(AssetId(name) for name in asset_ids if is_safe_id(name)),
+        error=_first_text(metadata.get("error"), *map(record.get, _ERROR_KEYS)),
         hint=_string(metadata.get("hint")),
-        charged=_charge(billing),
-        addons=_addons(billing.get("cuCostDetails")),
+        charged=None if main is None else sum(addons.values(), main),
+        addons=addons,
         discount=parse_charge(billing.get("cuDiscount")) or Decimal(0),
         refunds=billing.get("disableRefund") is not True,
     )
@@ -338,10 +333,13 @@ def parse_units_left(answer: Mapping[str, Any]) -> Decimal | None:
 
 def parse_time(value: object) -> datetime | None:
     """An ISO 8601 date, or None."""
-    if not isinstance(value, str):
-        return None
+    return _time_of(value) if isinstance(value, str) else None
+
+
+@lru_cache(maxsize=_SEEN_JOBS)  # a job's creation is shown with each of its changes
+def _time_of(text: str) -> datetime | None:
     try:
-        return parse_utc(value)
+        return parse_utc(text)
     except ValueError:
         return None
 
@@ -350,8 +348,13 @@ def parse_units(value: object) -> Decimal | None:
     """Compute units as an exact decimal, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
+    return _units_of(str(value))
+
+
+@lru_cache(maxsize=1000)  # there are few prices
+def _units_of(text: str) -> Decimal | None:
     try:
-        units = Decimal(str(value))
+        units = Decimal(text)
     except InvalidOperation:
         return None
     return units if units.is_finite() and abs(units) < _TOO_MANY_UNITS else None
@@ -363,19 +366,11 @@ def parse_charge(value: object) -> Decimal | None:
     return None if units is None or units < 0 else units
 
 
-def _charge(billing: Mapping[str, Any]) -> Decimal | None:
-    main = parse_charge(billing.get("cuCost"))
-    if main is None:
-        return None
-    return main + sum(_addons(billing.get("cuCostDetails")).values(), Decimal(0))
-
-
 def _addons(details: object) -> dict[str, Decimal]:
-    found = {name: parse_units(value) for name, value in _mapping(details).items()}
     return {
         name: units
-        for name, units in found.items()
-        if units and units > 0 and isinstance(name, str) and name != MAIN_ACTION
+        for name, value in _mapping(details).items()
+        if name != MAIN_ACTION and (units := parse_units(value)) and units > 0
     }
 
 

@@ -1,6 +1,7 @@
 """Lines that several commands print: JSON, faults, notes, failures."""
 
 import json
+import sys
 from typing import Any
 
 import click
@@ -31,7 +32,8 @@ def print_faults(error: ManifestError) -> None:
 
 def print_json(**fields: Any) -> None:
     """One line of JSON on stdout, at once; ASCII, whatever the stream's encoding."""
-    click.echo(json.dumps(fields))
+    sys.stdout.write(json.dumps(fields) + "\n")
+    sys.stdout.flush()
 
 
 def print_note(note: str) -> None:

@@ -32,7 +32,7 @@ UNSAFE = re.compile(
     r"\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff]"
 )
 _OUTPUT_NAME = re.compile(r"(?P<stem>(?P<item>.+?)(-[1-9][0-9]*)?)\.[a-z0-9]{1,8}")
-_UNSAFE_IN_IDS = frozenset("/?#%\\")  # ids become parts of URLs
+_UNSAFE_IN_IDS = frozenset(" /?#%\\")  # ids become parts of URLs
 _MAX_REMOTE_ID_CHARS = 256
 _INT64_MAX = 2**63 - 1  # what a ledger can hold
 
@@ -51,8 +51,8 @@ def _is_plain(text: str) -> bool:
 
 def render_scalar(value: object) -> str:
     """A value as YAML and JSON agree to read it."""
-    if isinstance(value, bool | int):
-        return json.dumps(value)
+    if isinstance(value, int):  # a truth value is one too
+        return str(value).lower()
     text = str(value)
     if _is_plain(text):
         return text
@@ -130,7 +130,7 @@ def read_remote_id(value: object) -> str:
         len(text) > _MAX_REMOTE_ID_CHARS
         or not text.isprintable()
         or text.strip(".") == ""
-        or any(char.isspace() or char in _UNSAFE_IN_IDS for char in text)
+        or not _UNSAFE_IN_IDS.isdisjoint(text)  # no other space is printable
     ):
         raise Wrong(f"cannot be an id of the service's: {show(text)}")
     return text

@@ -42,7 +42,7 @@ class Budget:
     ) -> None:
         self.limit = limit
         self._taken = Decimal(0)
-        self._changed = anyio.Event()
+        self._changed: anyio.Event | None = None  # as long as somebody waits
         self._in_flight: set[int] = set()
         self._promised = Decimal(0)
         self._newest_before = 0
@@ -78,6 +78,8 @@ class Budget:
         while not self.allows(units):
             if not self._in_flight and not self._promised:
                 return False
+            if self._changed is None:
+                self._changed = anyio.Event()
             await self._changed.wait()
         return True
 
@@ -112,8 +114,9 @@ class Budget:
         self._tell()
 
     def _tell(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
 
     def reached(self, price: Decimal) -> BudgetReached:
         """Why an item of this price is not submitted."""
