@@ -15,16 +15,18 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
-import anyio.to_thread
+import anyio
 from aiofiles.threadpool import wrap as wrap_in_threads
 from aiofiles.threadpool.binary import AsyncFileIO
 
 from pipeline.errors import OutputError
+from pipeline.grouping import Grouped
 from pipeline.media_type import HEAD_SIZE_BYTES
 
 T = TypeVar("T")
@@ -33,59 +35,77 @@ PARTIAL_FOLDER = ".partial"
 FILE_MODE = 0o644  # never writable by group or world, whatever the umask allows
 FOLDER_MODE = 0o755
 CHUNK_SIZE_BYTES = 1 << 20  # 1.5 to 2.2 times the throughput of 64 KiB
+SMALL_FILE_BYTES = 1 << 20  # above, a thread of its own is worth its hop
+_SMALL_PIECE_BYTES = 1 << 16  # smaller ones are joined: each piece has its overhead
 
-Watcher = Callable[[bytes], None]  # is shown every block in order; may raise
+Write = Callable[[], None]  # of one small file, in a thread
+Watcher = Callable[[bytes], None]  # is shown all content in order; may raise
 
 
 class _DigestingFile(io.FileIO):
-    """Hashes and shows what passes: both share the thread hop of the write.
+    """Hashes and shows what passes; opened by its first write.
 
-    Unbuffered: what comes in large blocks would only be copied once more.
+    So one thread hop is enough for a whole file. Unbuffered: what comes in large
+    pieces would only be copied once more.
+
+    Attributes:
+        digest: SHA-256 of what has been written.
+        is_last: Whether the next write is the last: it syncs and closes too.
     """
 
     def __init__(self, path: Path, watch: Watcher | None = None) -> None:
-        super().__init__(os.open(path, _CREATE_FLAGS, FILE_MODE), "wb")
+        # FileIO's own comes with the first write; until then it counts as closed.
         self.digest = hashlib.sha256()
+        self.is_last = False
+        self._path = path
         self._watch = watch
+        self._is_over = False
         # A cancelled write goes on in its thread: the descriptor must outlive it.
         self._in_use = threading.Lock()
 
-    def writelines(self, pieces: Iterable[bytes]) -> None:  # type: ignore[override]
-        """One block: joined here, where nobody waits for it."""
-        self.write(b"".join(pieces))
-
-    def write(self, block: bytes) -> int:  # type: ignore[override]
-        self.digest.update(block)
+    def writelines(self, pieces: Sequence[bytes]) -> None:  # type: ignore[override]
+        """Everything of one hop; joined here, where nobody waits for it."""
+        size_bytes = sum(map(len, pieces))
+        if size_bytes < len(pieces) * _SMALL_PIECE_BYTES:
+            pieces = [b"".join(pieces)]
+        for piece in pieces:
+            self.digest.update(piece)
         if self._watch is not None:
-            self._watch(block)
+            for piece in pieces:
+                self._watch(piece)
         with self._in_use:
-            left = memoryview(block)
-            while left:  # a write may be cut short
-                left = left[super().write(left) :]
-        return len(block)
+            self._open()
+            for piece in pieces:
+                _write_all(super(), piece)
+            if self.is_last:
+                os.fsync(self.fileno())
+                self._is_over = True
+                super().close()
 
     def close(self) -> None:
         with self._in_use:
+            self._is_over = True
             super().close()
 
-
-_CREATE_FLAGS = (
-    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-) | getattr(os, "O_NOFOLLOW", 0)
+    def _open(self) -> None:
+        if self._is_over:
+            raise ValueError("write to a file that is closed")
+        if self.closed:
+            super().__init__(_create(self._path), "wb")
 
 
 class PartialFile:
-    """A file under way: ``async with PartialFile(folder) as partial: await write``.
+    """A file under way: ``async with``, then :meth:`write` and a last :meth:`finish`.
 
-    Leaving the block by an exception removes the file; otherwise it stays, closed,
-    for :func:`put_in_place`.
+    Each is one thread hop at most. Leaving the block by an exception removes the file;
+    otherwise it stays, closed, for :func:`put_in_place`.
 
     Args:
         output: The output folder.
         watch: Called with all content, in order, in the thread that writes it.
 
     Attributes:
-        path: Where it is, inside ``.partial``.
+        path: Where it is, inside ``.partial``, after the first write.
         size_bytes: Bytes written so far.
         head: The first bytes, for recognising the type.
     """
@@ -94,20 +114,11 @@ class PartialFile:
         self.path = _new_partial_path(output)
         self.size_bytes = 0
         self.head = b""
-        self._watch = watch
-        self._writer: _DigestingFile | None = None
-        self._file: AsyncFileIO | None = None
+        self._writer = _DigestingFile(self.path, watch)
+        self._file: AsyncFileIO = wrap_in_threads(self._writer)
 
     async def __aenter__(self) -> Self:
-        self._writer = await anyio.to_thread.run_sync(self._open)
-        self._file = wrap_in_threads(self._writer)
         return self
-
-    def _open(self) -> _DigestingFile:
-        with storage_errors(self.path):
-            return _made_with_its_folder(
-                self.path, lambda: _DigestingFile(self.path, self._watch)
-            )
 
     async def __aexit__(
         self,
@@ -115,43 +126,60 @@ class PartialFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._writer is not None
         with contextlib.suppress(OSError):
             self._writer.close()
         if error is not None:
             with contextlib.suppress(OSError):
                 self.path.unlink()
 
-    async def write(self, *pieces: bytes) -> None:
-        """Append pieces as one block, best of ``CHUNK_SIZE_BYTES``: one thread hop.
+    async def write(self, pieces: Sequence[bytes]) -> None:
+        """Append pieces, best of some ``CHUNK_SIZE_BYTES`` together.
 
         Raises:
             OutputError: The disk is full or not writable.
             Exception: Whatever ``watch`` raises.
         """
-        assert self._file is not None
-        for piece in pieces:
-            if len(self.head) == HEAD_SIZE_BYTES:
-                break
-            self.head += piece[: HEAD_SIZE_BYTES - len(self.head)]
-        with storage_errors(self.path):
-            await self._file.writelines(pieces)
-        self.size_bytes += sum(map(len, pieces))
+        await self._append(pieces, self._file.writelines)
 
-    def sync(self) -> str:
-        """Write through to the disk and close; blocking.
+    async def finish(
+        self, pieces: Sequence[bytes], hops: Grouped[Write, None] | None = None
+    ) -> str:
+        """Append the last pieces, write through to the disk and close.
+
+        Args:
+            pieces: What is left, or all.
+            hops: Where small files share their hop; a large one has its own.
 
         Returns:
             The SHA-256 of all content in hex.
 
         Raises:
             OutputError: The disk is full or not writable.
+            Exception: Whatever ``watch`` raises.
         """
-        assert self._writer is not None
-        with storage_errors(self.path):
-            os.fsync(self._writer.fileno())
-            self._writer.close()
+        self._writer.is_last = True
+        size_bytes = self.size_bytes + sum(map(len, pieces))
+        if hops is not None and size_bytes <= SMALL_FILE_BYTES:
+            await self._append(
+                pieces, lambda last: hops.do(partial(self._writer.writelines, last))
+            )
+        else:
+            await self._append(pieces, self._file.writelines)
         return self._writer.digest.hexdigest()
+
+    async def _append(
+        self,
+        pieces: Sequence[bytes],
+        write: Callable[[Sequence[bytes]], Awaitable[None]],
+    ) -> None:
+        for piece in pieces:
+            if len(self.head) == HEAD_SIZE_BYTES:
+                break
+            self.head += piece[: HEAD_SIZE_BYTES - len(self.head)]
+        # Not cut in its middle: what is left by an exception is to be removed.
+        with storage_errors(self.path), anyio.CancelScope(shield=True):
+            await write(pieces)
+        self.size_bytes += sum(map(len, pieces))
 
 
 def is_inside(output: Path, path: Path) -> bool:
@@ -197,10 +225,8 @@ def write_in_place(content: bytes, output: Path, name: str) -> Path:
     partial = _new_partial_path(output)
     with storage_errors(partial):
         try:
-            with _made_with_its_folder(
-                partial, lambda: _DigestingFile(partial)
-            ) as file:
-                file.write(content)
+            with io.FileIO(_create(partial), "wb") as file:
+                _write_all(file, content)
                 os.fsync(file.fileno())
             return put_in_place(partial, output, name)
         except BaseException:
@@ -260,6 +286,22 @@ def _made_with_its_folder(path: Path, make: Callable[[], T]) -> T:
         return make()
     path.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
     return make()
+
+
+_CREATE_FLAGS = (
+    os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+) | getattr(os, "O_NOFOLLOW", 0)
+
+
+def _create(path: Path) -> int:
+    """A descriptor of a new file, in its folder."""
+    return _made_with_its_folder(path, lambda: os.open(path, _CREATE_FLAGS, FILE_MODE))
+
+
+def _write_all(file: Any, content: bytes) -> None:
+    left = memoryview(content)
+    while left:  # a write may be cut short
+        left = left[file.write(left) :]
 
 
 def _new_partial_path(output: Path) -> Path:

@@ -53,9 +53,9 @@ async def test_a_partial_file_holds_and_hashes_what_was_written(tmp_path, sizes)
     content = b"".join(chunks)
 
     async with PartialFile(tmp_path) as partial:
-        for chunk in chunks:
-            await partial.write(chunk)
-        digest = partial.sync()
+        for chunk in chunks[:-1]:
+            await partial.write([chunk])
+        digest = await partial.finish(chunks[-1:])
 
     assert partial.path.read_bytes() == content
     assert digest == hashlib.sha256(content).hexdigest()
@@ -68,8 +68,8 @@ async def test_what_is_synced_is_on_the_disk_and_closed_before_the_block_is_left
     tmp_path,
 ):
     async with PartialFile(tmp_path) as partial:
-        await partial.write(b"abc")
-        partial.sync()
+        await partial.write([b"abc"])
+        await partial.finish([])
         assert partial.path.read_bytes() == b"abc"
         assert partial._writer.closed
 
@@ -78,7 +78,7 @@ async def test_what_is_synced_is_on_the_disk_and_closed_before_the_block_is_left
 async def test_an_error_removes_the_partial_file(tmp_path, error):
     with pytest.raises(type(error)):  # noqa: PT012 - the block is what is tested
         async with PartialFile(tmp_path) as partial:
-            await partial.write(b"abc")
+            await partial.write([b"abc"])
             raise error
 
     assert files_below(tmp_path) == []
@@ -91,9 +91,8 @@ async def test_pieces_are_one_block_for_the_watcher_in_the_thread_that_writes(tm
         seen.append((block, threading.current_thread() is threading.main_thread()))
 
     async with PartialFile(tmp_path, watch) as partial:
-        await partial.write(b"ab", b"", b"c")
-        await partial.write(b"def")
-        partial.sync()
+        await partial.write([b"ab", b"", b"c"])
+        await partial.finish([b"def"])
 
     assert seen == [(b"abc", False), (b"def", False)]
     assert partial.path.read_bytes() == b"abcdef"
@@ -106,12 +105,13 @@ async def test_what_the_watcher_refuses_is_not_kept(tmp_path):
 
     with pytest.raises(ValueError, match="no picture"):
         async with PartialFile(tmp_path, watch) as partial:
-            await partial.write(b"abc")
+            await partial.write([b"abc"])
 
     assert files_below(tmp_path) == []
 
 
-async def test_a_write_that_outlives_its_file_writes_nowhere(tmp_path):
+@pytest.mark.parametrize("is_begun", [False, True])
+async def test_a_write_that_outlives_its_file_writes_nowhere(tmp_path, is_begun):
     """A cancelled one goes on in its thread, when the block has been left."""
     errors = []
     begun, may_go_on = threading.Event(), threading.Event()
@@ -122,14 +122,22 @@ async def test_a_write_that_outlives_its_file_writes_nowhere(tmp_path):
 
     async with PartialFile(tmp_path, watch) as partial:
         writer = partial._writer
-        writing = threading.Thread(target=lambda: collect(errors, writer.write, b"x"))
+        if is_begun:
+            may_go_on.set()
+            await partial.write([b"abc"])
+            begun.clear()
+            may_go_on.clear()
+        writing = threading.Thread(
+            target=lambda: collect(errors, writer.writelines, [b"x"])
+        )
         writing.start()
         begun.wait(10)
     may_go_on.set()
     writing.join(10)
 
     assert [type(error) for error in errors] == [ValueError]
-    assert partial.path.read_bytes() == b""
+    assert partial.path.exists() == is_begun
+    assert not is_begun or partial.path.read_bytes() == b"abc"
 
 
 def collect(errors, call, *arguments):
@@ -148,8 +156,8 @@ async def test_an_output_that_cannot_be_made_is_an_output_error(tmp_path):
     (tmp_path / "file").write_bytes(b"")
 
     with pytest.raises(OutputError, match="cannot write") as caught:
-        async with PartialFile(tmp_path / "file"):
-            pass
+        async with PartialFile(tmp_path / "file") as partial:
+            await partial.write([b"x"])
 
     assert caught.value.exit_code is ExitCode.STORAGE
     assert "space" in caught.value.hint
@@ -159,13 +167,13 @@ async def test_an_output_that_cannot_be_made_is_an_output_error(tmp_path):
 async def test_a_full_disk_is_an_output_error(tmp_path):
     partial = PartialFile(tmp_path)
     async with partial:
+        await partial.write([b"x"])
         # The descriptor is exchanged for one that never has room.
         full = os.open("/dev/full", os.O_WRONLY)
         os.dup2(full, partial._writer.fileno())
         os.close(full)
-        with pytest.raises(OutputError, match="No space left"):  # noqa: PT012
-            await partial.write(b"x" * (CHUNK_SIZE_BYTES + 1))
-            partial.sync()
+        with pytest.raises(OutputError, match="No space left"):
+            await partial.finish([b"x" * (CHUNK_SIZE_BYTES + 1)])
 
 
 @posix_only
@@ -177,7 +185,7 @@ async def test_a_disk_that_takes_a_part_of_a_block_is_an_output_error(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, (CHUNK_SIZE_BYTES, before[1]))
         try:
             with pytest.raises(OutputError, match="too large"):
-                await partial.write(bytes(CHUNK_SIZE_BYTES + 1))
+                await partial.write([bytes(CHUNK_SIZE_BYTES + 1)])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
@@ -185,8 +193,7 @@ async def test_a_disk_that_takes_a_part_of_a_block_is_an_output_error(tmp_path):
 @posix_only
 async def test_no_file_of_ours_is_writable_by_others(tmp_path, open_umask):
     async with PartialFile(tmp_path) as partial:
-        await partial.write(b"x")
-        partial.sync()
+        await partial.finish([b"x"])
     one = put_in_place(partial.path, tmp_path, "a.png")
     other = write_in_place(b"x", tmp_path, "b.json")
 

@@ -10,7 +10,6 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
@@ -68,10 +67,11 @@ class LedgerWriter:
             OutputError: The disk is full or fails; every later write raises too.
             LedgerError: The ledger is damaged or locked.
         """
-        write = _Write(partial(record, *arguments, **named))
+        loop = asyncio.get_running_loop()
+        write = _Write(partial(record, *arguments, **named), loop)
         self._queue.put(write)
         with anyio.CancelScope(shield=True):
-            result: T = await asyncio.wrap_future(write.done)
+            result: T = await write.done
         return result
 
     def _work(self) -> None:
@@ -92,33 +92,31 @@ class LedgerWriter:
                 return
 
     def _commit(self, group: list["_Write"]) -> None:
+        if self._broken is None:
+            try:
+                self.ledger.begin()
+                for write in group:
+                    write.carry_out()
+                self.ledger.commit()
+            except Exception as error:  # noqa: BLE001 - or the tasks would wait for ever
+                self._broken = _run_error(error)
+                with contextlib.suppress(Exception):
+                    self.ledger.roll_back()
         if self._broken is not None:
             for write in group:
-                write.done.set_exception(self._broken)
-            return
-        outcomes: list[tuple[_Write, Any, BaseException | None]] = []
-        try:
-            self.ledger.begin()
-            for write in group:
-                try:
-                    outcomes.append((write, write.record(), None))
-                except RunError:
-                    raise  # storage: nothing of this group will be durable
-                except Exception as error:  # noqa: BLE001 - goes to the task that asked
-                    outcomes.append((write, None, error))
-            self.ledger.commit()
-        except Exception as error:  # noqa: BLE001 - or the tasks would wait for ever
-            self._broken = _run_error(error)
-            with contextlib.suppress(Exception):
-                self.ledger.roll_back()
-            for write in group:
-                write.done.set_exception(self._broken)
-            return
-        for write, result, failure in outcomes:
-            if failure is None:
-                write.done.set_result(result)
-            else:
-                write.done.set_exception(failure)
+                write.failure = self._broken
+        _tell(group)
+
+
+def _tell(group: list["_Write"]) -> None:
+    """One wake-up of the event loop for all: it costs as much as a write."""
+
+    def tell() -> None:
+        for write in group:
+            write.tell()
+
+    with contextlib.suppress(RuntimeError):  # the loop is gone, and who asked with it
+        group[0].loop.call_soon_threadsafe(tell)
 
 
 def _run_error(error: Exception) -> RunError:
@@ -130,10 +128,35 @@ def _run_error(error: Exception) -> RunError:
 
 
 class _Write:
-    __slots__ = ("done", "record")
+    __slots__ = ("_record", "_result", "done", "failure", "loop")
 
-    def __init__(self, record: Callable[[], Any]) -> None:
-        self.record = record
-        self.done: Future[Any] = Future()
-        # Running at once: a task that is cancelled cannot cancel the write.
-        self.done.set_running_or_notify_cancel()
+    def __init__(
+        self, record: Callable[[], Any], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._record = record
+        self._result: Any = None
+        self.failure: Exception | None = None
+        self.loop = loop
+        self.done: asyncio.Future[Any] = loop.create_future()
+
+    def carry_out(self) -> None:
+        """Write; what is wrong with this one alone goes to the task that asked.
+
+        Raises:
+            RunError: The storage fails: nothing of the group will be durable.
+        """
+        try:
+            self._result = self._record()
+        except RunError:
+            raise
+        except Exception as error:  # noqa: BLE001 - goes to the task that asked
+            self.failure = error
+
+    def tell(self) -> None:
+        """On the event loop: the task that asked goes on, if it still waits."""
+        if self.done.done():
+            return
+        if self.failure is None:
+            self.done.set_result(self._result)
+        else:
+            self.done.set_exception(self.failure)

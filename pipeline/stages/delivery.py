@@ -8,7 +8,8 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import anyio
@@ -18,6 +19,7 @@ from pipeline.atomic_file import is_inside, put_in_place, sync_folders, write_in
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
+from pipeline.grouping import Grouped
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
 from pipeline.media_type import extension_of
 from pipeline.stages.downloader import Downloader, Receipt
@@ -57,6 +59,10 @@ class Delivery:
         self._find_owner = find_owner
         self._emulated = emulated
         self._may_be_named = may_be_named
+        # The folders of a group are synced once, for all of its files.
+        self._puts: Grouped[_Put, list[Path]] = Grouped(
+            self._put, then=lambda placed: sync_folders(chain.from_iterable(placed))
+        )
 
     async def fetch_all(self, job: Job, downloader: Downloader) -> tuple[Receipt, ...]:
         """Download every asset of a job, all at once, in the service's order.
@@ -156,7 +162,7 @@ class Delivery:
         job = replace(job, assets=assets, saved_at=self._clock.utc_now())
         kept_receipts = [receipt for _, receipt in wanted]
         known = {asset.sha256 for other in earlier for asset in other.assets}
-        await anyio.to_thread.run_sync(self._put, job, kept_receipts, source, known)
+        await self._puts.do(_Put(job, kept_receipts, source, known))
         kept = {asset.path.casefold() for asset in assets}
         superseded = tuple(
             asset
@@ -172,25 +178,22 @@ class Delivery:
         if superseded:
             await anyio.to_thread.run_sync(self._remove, superseded)
 
-    def _put(
-        self,
-        job: Job,
-        receipts: Sequence[Receipt],
-        source: Source,
-        known: AbstractSet[str],
-    ) -> None:
-        self._check_strangers(job, known)
+    def _put(self, put: "_Put") -> list[Path]:
+        """Returns the files whose names are durable once their folder is synced."""
+        self._check_strangers(put.job, put.known)
         placed = []
-        for asset, receipt in zip(job.assets, receipts, strict=True):
-            if asset.sha256 in known and self._is_edited(asset, known):
+        for asset, receipt in zip(put.job.assets, put.receipts, strict=True):
+            if asset.sha256 in put.known and self._is_edited(asset, put.known):
                 # It is fetched again for another file's sake: an edit stays.
                 receipt.partial.unlink(missing_ok=True)
                 continue
             placed.append(put_in_place(receipt.partial, self._output, asset.path))
             reach("asset-placed")
-            sidecar = render_sidecar(job, asset, source, emulated=self._emulated)
+            sidecar = render_sidecar(
+                put.job, asset, put.source, emulated=self._emulated
+            )
             write_in_place(sidecar, self._output, asset.path + SIDECAR_SUFFIX)
-        sync_folders(placed)
+        return placed
 
     def _keep(
         self, job: Job, earlier: Sequence[Job], only_edited: bool
@@ -251,9 +254,11 @@ class Delivery:
         """Refuse to replace a file that no run of ours has written."""
         for asset in job.assets:
             path = self._output / asset.path
+            sidecar = self._output / (asset.path + SIDECAR_SUFFIX)
+            if not os.path.lexists(path) and not os.path.lexists(sidecar):
+                continue
             if path.is_symlink() or not is_inside(self._output, path):
                 continue  # a link is replaced, never followed
-            sidecar = self._output / (asset.path + SIDECAR_SUFFIX)
             if self._find_owner(asset.path) is not None:
                 continue
             is_taken = not sidecar.exists() and self._is_edited(asset, known)
@@ -273,6 +278,23 @@ class Delivery:
                     f"{asset.path} already belongs to item {owner}",
                     hint="rename one of the two items; if it is gone: pipeline prune",
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """What is put in place together: a job's files, in order.
+
+    Attributes:
+        job: With its assets.
+        receipts: One an asset.
+        source: Where the item is written.
+        known: SHA-256 of all content that attempts of the item have made.
+    """
+
+    job: Job
+    receipts: Sequence[Receipt]
+    source: Source
+    known: AbstractSet[str]
 
 
 def _of_kind(

@@ -6,7 +6,7 @@ a URL, a fresh one is asked for until the deadline; the image is never made agai
 
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +16,11 @@ import anyio.to_thread
 
 from pipeline.api.interface import FileTransfer, RemoteAsset, UrlExpired
 from pipeline.api.retry import Backoff
-from pipeline.atomic_file import CHUNK_SIZE_BYTES, PartialFile
+from pipeline.atomic_file import PartialFile, Write
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.fault_points import reach
+from pipeline.grouping import Grouped
 from pipeline.job import AssetId
 from pipeline.media_type import media_type_of
 from pipeline.settings import Settings
@@ -29,6 +30,7 @@ from pipeline.stages.png_check import NotAnImage, PngCheck
 MAX_FILE_BYTES = 2 << 30  # nothing the service makes comes near
 UNKNOWN_BYTES = 4 << 20  # what a file without an announced size is taken for
 _LARGE_AT_ONCE = 4  # however large they are
+BLOCK_BYTES = 4 << 20  # written in one thread hop: the whole of a usual file
 _PIECES_PER_BLOCK = 1024  # each costs memory of its own, however small it is
 
 
@@ -102,7 +104,8 @@ class Room:
         self._waiting.append(turn)
         self._admit()
         try:
-            await turn.has_come.wait()
+            if not turn.has_come.is_set():
+                await turn.has_come.wait()
             yield
         finally:
             if turn.has_come.is_set():
@@ -146,10 +149,11 @@ class Downloader:
         self._clock = clock
         self._settings = settings
         self._resolve = resolve
-        self._limit = anyio.CapacityLimiter(settings.downloads)
+        self._limit = anyio.Semaphore(settings.downloads, fast_acquire=True)
         self._room = Room(settings.download_bytes)
         # A decoded picture is large, and more at a time than processors gain nothing.
         self._decoders = anyio.CapacityLimiter(os.cpu_count() or 1)
+        self._hops: Grouped[Write, None] = Grouped(lambda write: write())
 
     async def download(self, asset_id: AssetId, output: Path) -> Receipt:
         """Fetch one asset, with a fresh URL for every try.
@@ -171,7 +175,7 @@ class Downloader:
             )
             try:
                 async with self._limit, self._room.take(asset.size_bytes):
-                    return await fetch(spec, self._transfer, self._decoders)
+                    return await fetch(spec, self._transfer, self._decoders, self._hops)
             except (Unavailable, UrlExpired) as error:
                 if not await backoff.sleep():
                     raise DownloadFailed(
@@ -184,16 +188,18 @@ async def fetch(
     spec: FetchSpec,
     transfer: FileTransfer,
     decoders: anyio.CapacityLimiter | None = None,
+    hops: Grouped[Write, None] | None = None,
 ) -> Receipt:
     """One try: stream, check the length, hash, sync, look at the picture.
 
-    In memory are at most what the transfer holds back and two blocks of
-    ``CHUNK_SIZE_BYTES``, and what a picture needs that has to be decoded.
+    In memory are at most what the transfer holds back and ``BLOCK_BYTES``, and what
+    a picture needs that has to be decoded.
 
     Args:
         spec: What to fetch and where to put it.
         transfer: Reads signed URLs.
         decoders: Limits the pictures that are decoded at a time.
+        hops: Where small files share their way to a thread.
 
     Raises:
         Unavailable, UrlExpired: Another try, with a fresh URL, may mend it.
@@ -202,20 +208,25 @@ async def fetch(
     png = PngCheck()
     async with transfer.read(spec.url) as (announced, chunks):
         _check_length(announced, spec)
-        most = spec.size_bytes or announced or MAX_FILE_BYTES
+        expected = announced if announced is not None else spec.size_bytes
+        most = expected if expected is not None else MAX_FILE_BYTES
         async with PartialFile(spec.output, watch=png.feed) as partial:
             try:
-                async for block in _blocks(chunks):
-                    if partial.size_bytes + sum(map(len, block)) > most:
+                block: list[bytes] = []
+                held_bytes = 0
+                async for chunk in chunks:
+                    if held_bytes >= BLOCK_BYTES or len(block) == _PIECES_PER_BLOCK:
+                        await partial.write(block)
+                        reach("chunk-written")
+                        block, held_bytes = [], 0
+                    block.append(chunk)
+                    held_bytes += len(chunk)
+                    if partial.size_bytes + held_bytes > most:
                         raise BrokenFile(f"more than the {most} bytes announced")
-                    await partial.write(*block)
-                    reach("chunk-written")
-                expected = announced if announced is not None else spec.size_bytes
-                if expected is not None and partial.size_bytes != expected:
-                    raise BrokenFile(
-                        f"{partial.size_bytes} of {expected} bytes arrived",
-                    )
-                sha256 = await anyio.to_thread.run_sync(partial.sync)
+                arrived = partial.size_bytes + held_bytes
+                if expected is not None and arrived != expected:
+                    raise BrokenFile(f"{arrived} of {expected} bytes arrived")
+                sha256 = await partial.finish(block, hops)
                 reach("download-synced")
                 media_type = _recognise(partial.head, spec)
                 size = None
@@ -253,17 +264,3 @@ def _check_length(announced: int | None, spec: FetchSpec) -> None:
     """The URL is the original's, so both announcements have to agree."""
     if announced is not None and spec.size_bytes not in {None, announced}:
         raise BrokenFile(f"{announced} bytes announced instead of {spec.size_bytes}")
-
-
-async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[Sequence[bytes]]:
-    """Chunks as they come → those of one write, about ``CHUNK_SIZE_BYTES``."""
-    pieces: list[bytes] = []
-    size_bytes = 0
-    async for chunk in chunks:
-        pieces.append(chunk)
-        size_bytes += len(chunk)
-        if size_bytes >= CHUNK_SIZE_BYTES or len(pieces) == _PIECES_PER_BLOCK:
-            yield pieces
-            pieces, size_bytes = [], 0
-    if pieces:
-        yield pieces

@@ -113,6 +113,28 @@ async def test_writes_that_are_ready_together_share_one_commit(
     assert ledger.threads == {"ledger-writer"}
 
 
+async def test_one_wake_up_of_the_event_loop_is_enough_for_a_commit(
+    writer, gate, ledger, new_job, monkeypatch
+):
+    loop, wake_ups = asyncio.get_running_loop(), []
+    real = loop.call_soon_threadsafe
+
+    def count(*arguments, **named):
+        wake_ups.append(1)
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", count)
+    async with asyncio.TaskGroup() as group:
+        for number in range(50):
+            group.create_task(
+                writer.write(ledger.record_submitting, new_job(f"{number}"))
+            )
+        await asyncio.sleep(0)
+        gate.open()
+
+    assert len(wake_ups) == 2  # the gate's, and one for all
+
+
 async def test_writes_keep_their_order(writer, gate, ledger, new_job):
     job = new_job()
 

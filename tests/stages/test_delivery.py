@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import replace
 
+import anyio
 import pytest
 from doubles.api import Body, png_of
 
@@ -11,6 +12,7 @@ from pipeline.atomic_file import PARTIAL_FOLDER
 from pipeline.errors import DownloadFailed, OutputError, Unavailable
 from pipeline.job import Job, JobKey, JobStatus, RemoteId
 from pipeline.settings import Settings
+from pipeline.stages import delivery
 from pipeline.stages.delivery import Delivery
 from pipeline.stages.downloader import Downloader
 from pipeline.stages.sidecar import Source
@@ -276,3 +278,51 @@ async def test_no_partial_file_is_left(desk):
     await desk.put(desk.made(3))
 
     assert list((desk.folder / PARTIAL_FOLDER).glob("*")) == []
+
+
+async def test_jobs_that_are_ready_together_share_one_sync_of_their_folder(
+    desk, monkeypatch
+):
+    synced = []
+    monkeypatch.setattr(
+        delivery, "sync_folders", lambda files: synced.append(sorted(map(str, files)))
+    )
+    jobs = [desk.made(item_id=f"item-{number}") for number in range(5)]
+    receipts = [await desk.fetch(job) for job in jobs]
+
+    async def put(job, of_job):
+        await desk.delivery.put_in_place(
+            job, of_job, outputs=1, kind="image", source=SOURCE, earlier=()
+        )
+
+    async with anyio.create_task_group() as tasks:
+        for job, of_job in zip(jobs, receipts, strict=True):
+            tasks.start_soon(put, job, of_job)
+
+    assert len(synced) <= 2  # the first alone, and all that came meanwhile
+    names = [name for group in synced for name in group]
+    assert names == [str(desk.folder / f"item-{number}.png") for number in range(5)]
+
+
+async def test_a_job_that_cannot_be_put_does_not_hold_up_those_of_its_group(desk):
+    jobs = [desk.made(item_id=f"item-{number}") for number in range(3)]
+    receipts = [await desk.fetch(job) for job in jobs]
+    (desk.folder / "item-1.png").write_bytes(b"somebody's")
+    outcomes = {}
+
+    async def put(job, of_job):
+        try:
+            await desk.delivery.put_in_place(
+                job, of_job, outputs=1, kind="image", source=SOURCE, earlier=()
+            )
+            outcomes[job.item_id] = "saved"
+        except DownloadFailed as error:
+            outcomes[job.item_id] = error.message
+
+    async with anyio.create_task_group() as tasks:
+        for job, of_job in zip(jobs, receipts, strict=True):
+            tasks.start_soon(put, job, of_job)
+
+    assert outcomes["item-0"] == outcomes["item-2"] == "saved"
+    assert "not ours" in outcomes["item-1"]
+    assert (desk.folder / "item-1.png").read_bytes() == b"somebody's"

@@ -1,5 +1,6 @@
 """Downloader: only a whole, right file comes out; a fresh URL is asked for until then."""
 
+import asyncio
 import hashlib
 import io
 import random
@@ -11,11 +12,19 @@ from doubles.api import Body, FakeTransfer, png_bytes
 from PIL import Image
 
 from pipeline.api.cdn import UrlExpired
-from pipeline.atomic_file import CHUNK_SIZE_BYTES, PARTIAL_FOLDER
+from pipeline.atomic_file import CHUNK_SIZE_BYTES, PARTIAL_FOLDER, SMALL_FILE_BYTES
 from pipeline.errors import DownloadFailed, OutputError, Unavailable
+from pipeline.grouping import Grouped
 from pipeline.job import AssetId
 from pipeline.settings import Settings
-from pipeline.stages.downloader import BrokenFile, Downloader, FetchSpec, Room, fetch
+from pipeline.stages.downloader import (
+    BLOCK_BYTES,
+    BrokenFile,
+    Downloader,
+    FetchSpec,
+    Room,
+    fetch,
+)
 
 SETTINGS = Settings(free_deadline_s=30.0, downloads=3)
 NOISE = Image.effect_noise((64, 48), 90).convert("RGB")
@@ -371,6 +380,47 @@ async def test_a_png_is_looked_at_as_it_comes_and_waits_for_no_decoder(
     assert receipts == ["image/png", "image/jpeg"]
 
 
+@pytest.mark.parametrize(
+    ("size_bytes", "hops"),
+    [
+        (1, ["shared", "the group's"]),
+        (SMALL_FILE_BYTES, ["shared", "the group's"]),
+        (SMALL_FILE_BYTES + 1, ["own"]),
+        (BLOCK_BYTES, ["own"]),
+        (BLOCK_BYTES + CHUNK_SIZE_BYTES, ["own", "own"]),
+        (BLOCK_BYTES + 1, ["own", "own"]),
+    ],
+)
+async def test_a_usual_file_is_one_hop_and_small_ones_share_theirs(  # noqa: PLR0917 - fixtures
+    api, transfer, tmp_path, monkeypatch, size_bytes, hops
+):
+    made = []
+
+    class Hops(Grouped):
+        async def do(self, item):
+            made.append("shared")
+            return await super().do(item)
+
+    loop = asyncio.get_running_loop()
+    in_thread = loop.run_in_executor
+
+    def note(*arguments):
+        made.append("the group's" if "shared" in made else "own")
+        return in_thread(*arguments)
+
+    monkeypatch.setattr(loop, "run_in_executor", note)
+    content = random.Random(1).randbytes(size_bytes)
+    api.files[AssetId("asset_1")] = content
+    transfer.chunk_bytes = CHUNK_SIZE_BYTES
+    spec = spec_of(tmp_path, content, kind="3d", media_type="model/gltf-binary")
+
+    receipt = await fetch(spec, transfer, None, Hops(lambda write: write()))
+
+    assert receipt.sha256 == hashlib.sha256(content).hexdigest()
+    assert receipt.partial.read_bytes() == content
+    assert made == hops
+
+
 async def test_a_png_that_is_broken_is_not_read_to_its_end(tmp_path):
     size_bytes = 9 * CHUNK_SIZE_BYTES
     broken = (PNG[:20] + b"?" + PNG[21:]).ljust(CHUNK_SIZE_BYTES, b"\0")
@@ -391,7 +441,7 @@ async def test_a_png_that_is_broken_is_not_read_to_its_end(tmp_path):
     with pytest.raises(BrokenFile, match="checksum"):
         await fetch(spec_of(tmp_path, b"", size_bytes=size_bytes), Long(Files()))
 
-    assert len(sent) == 1
+    assert len(sent) == 1 + BLOCK_BYTES // CHUNK_SIZE_BYTES
     assert partial_files(tmp_path) == []
 
 
