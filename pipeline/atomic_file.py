@@ -26,6 +26,7 @@ from aiofiles.threadpool import wrap as wrap_in_threads
 from aiofiles.threadpool.binary import AsyncFileIO
 
 from pipeline.errors import OutputError
+from pipeline.fault_points import reach
 from pipeline.grouping import Grouped
 from pipeline.media_type import HEAD_SIZE_BYTES
 
@@ -77,6 +78,7 @@ class _DigestingFile(io.FileIO):
             self._open()
             for piece in pieces:
                 _write_all(super(), piece)
+            reach("chunk-written")
             if self.is_last:
                 os.fsync(self.fileno())
                 self._is_over = True

@@ -25,7 +25,7 @@ LADDER = {
     "settings": "errors",
     "fingerprint": "job",
     "echo": "job",
-    "atomic_file": "errors grouping media_type",
+    "atomic_file": "errors fault_points grouping media_type",
     "model": "job wording",
     "model_inputs": "job model wording",
     "manifest": "errors job media_type model model_inputs units wording",

@@ -217,7 +217,6 @@ async def fetch(
                 async for chunk in chunks:
                     if held_bytes >= BLOCK_BYTES or len(block) == _PIECES_PER_BLOCK:
                         await partial.write(block)
-                        reach("chunk-written")
                         block, held_bytes = [], 0
                     block.append(chunk)
                     held_bytes += len(chunk)
