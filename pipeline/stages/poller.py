@@ -138,8 +138,12 @@ class Poller:
             seen_s=now_s,
         )
         self._watches[remote_id] = watch
-        if self._watermark is None and known_since is not None:
-            self._watermark = known_since
+        if known_since is not None:
+            if self._watermark is None:
+                self._watermark = known_since
+            elif known_since < self._watermark - OVERLAP:
+                # A submit was answered late: the job may have ended before.
+                self._overlapped_s = float("-inf")
         self._something_to_watch.set()
         try:
             await watch.ended.wait()

@@ -157,6 +157,26 @@ async def test_now_and_then_the_listing_reaches_further_back(post, api, clock):
     assert ticks / 2 > further_back >= 8 / LONG_OVERLAP_S / 2
 
 
+@pytest.mark.parametrize("later_s", [0.0, 0.7, 1.4, 2.1])
+async def test_a_job_that_is_watched_late_is_looked_for_at_once(
+    post, api, clock, later_s
+):
+    """Its submit was answered after 4 s, when others had shown later changes."""
+    api.heartbeat_s = 0.5
+    jobs = [api.add_job({"prompt": str(i)}, fate=Fate(duration_s=60)) for i in range(5)]
+    async with post.watching(*jobs) as tasks:
+        await clock.advance(20 + later_s)
+        short = api.add_job({"prompt": "short"}, fate=Fate(duration_s=1))
+        await clock.advance(4)
+        known = api.time_at(short.created_s)
+        began_s = clock.monotonic_s()
+        tasks.start_soon(post.wait, short.remote_id, known)
+        await clock.advance(5)
+
+    assert post.heard_s[short.remote_id] - began_s <= 26 * 0.05 + 0.1  # one tick
+    assert api.calls["find_job"] == 0
+
+
 async def test_an_end_that_surfaces_out_of_order_is_found_and_then_expected(
     post, api, clock
 ):
