@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -25,9 +25,9 @@ import anyio
 from aiofiles.threadpool import wrap as wrap_in_threads
 from aiofiles.threadpool.binary import AsyncFileIO
 
+from pipeline.batching import Batcher
 from pipeline.errors import OutputError
 from pipeline.fault_points import reach
-from pipeline.grouping import Grouped
 from pipeline.media_type import HEAD_SIZE_BYTES
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ CHUNK_SIZE_BYTES = 1 << 20  # 1.5 to 2.2 times the throughput of 64 KiB
 SMALL_FILE_BYTES = 1 << 20  # above, a thread of its own is worth its hop
 _SMALL_PIECE_BYTES = 1 << 16  # smaller ones are joined: each piece has its overhead
 
-Write = Callable[[], None]  # of one small file, in a thread
+WriteCall = Callable[[], None]  # of one small file, in a thread
 Watcher = Callable[[bytes], None]  # is shown all content in order; may raise
 
 
@@ -65,21 +65,18 @@ class _DigestingFile(io.FileIO):
         self._in_use = threading.Lock()
 
     def writelines(self, pieces: Sequence[bytes]) -> None:  # type: ignore[override]
-        """Everything of one hop; joined here, where nobody waits for it."""
-        size_bytes = sum(map(len, pieces))
-        if size_bytes < len(pieces) * _SMALL_PIECE_BYTES:
-            pieces = [b"".join(pieces)]
-        for piece in pieces:
+        """Everything of one hop."""
+        for piece in _without_small_ones(pieces):
             self.digest.update(piece)
-        if self._watch is not None:
-            for piece in pieces:
+            if self._watch is not None:
                 self._watch(piece)
-        with self._in_use:
-            self._open()
-            for piece in pieces:
+            with self._in_use:
+                self._open()
                 _write_all(super(), piece)
-            reach("chunk-written")
-            if self.is_last:
+        reach("chunk-written")
+        if self.is_last:
+            with self._in_use:
+                self._open()  # an empty file is one too
                 os.fsync(self.fileno())
                 self._is_over = True
                 super().close()
@@ -135,7 +132,7 @@ class PartialFile:
                 self.path.unlink()
 
     async def write(self, pieces: Sequence[bytes]) -> None:
-        """Append pieces, best of some ``CHUNK_SIZE_BYTES`` together.
+        """Append pieces, best of some MiB together: that is one thread hop.
 
         Raises:
             OutputError: The disk is full or not writable.
@@ -144,13 +141,15 @@ class PartialFile:
         await self._append(pieces, self._file.writelines)
 
     async def finish(
-        self, pieces: Sequence[bytes], hops: Grouped[Write, None] | None = None
+        self,
+        pieces: Sequence[bytes],
+        batcher: Batcher[WriteCall, None] | None = None,
     ) -> str:
         """Append the last pieces, write through to the disk and close.
 
         Args:
             pieces: What is left, or all.
-            hops: Where small files share their hop; a large one has its own.
+            batcher: Where small files share their hop; a large one has its own.
 
         Returns:
             The SHA-256 of all content in hex.
@@ -161,9 +160,9 @@ class PartialFile:
         """
         self._writer.is_last = True
         size_bytes = self.size_bytes + sum(map(len, pieces))
-        if hops is not None and size_bytes <= SMALL_FILE_BYTES:
+        if batcher is not None and size_bytes <= SMALL_FILE_BYTES:
             await self._append(
-                pieces, lambda last: hops.do(partial(self._writer.writelines, last))
+                pieces, lambda last: batcher.run(partial(self._writer.writelines, last))
             )
         else:
             await self._append(pieces, self._file.writelines)
@@ -298,6 +297,23 @@ _CREATE_FLAGS = (
 def _create(path: Path) -> int:
     """A descriptor of a new file, in its folder."""
     return _made_with_its_folder(path, lambda: os.open(path, _CREATE_FLAGS, FILE_MODE))
+
+
+def _without_small_ones(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes; small pieces joined, up to ``CHUNK_SIZE_BYTES`` together."""
+    small: list[bytes] = []
+    small_bytes = 0
+    for piece in pieces:
+        if len(piece) >= _SMALL_PIECE_BYTES and not small:
+            yield piece
+            continue
+        small.append(piece)
+        small_bytes += len(piece)
+        if small_bytes >= CHUNK_SIZE_BYTES:
+            yield b"".join(small)
+            small, small_bytes = [], 0
+    if small:
+        yield b"".join(small)
 
 
 def _write_all(file: Any, content: bytes) -> None:

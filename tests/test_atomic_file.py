@@ -1,5 +1,6 @@
 """Atomic files: whole and in place, or not there."""
 
+import asyncio
 import errno
 import hashlib
 import os
@@ -7,6 +8,9 @@ import stat
 import threading
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from pipeline.atomic_file import (
@@ -72,6 +76,69 @@ async def test_what_is_synced_is_on_the_disk_and_closed_before_the_block_is_left
         await partial.finish([])
         assert partial.path.read_bytes() == b"abc"
         assert partial._writer.closed
+
+
+async def test_the_last_write_is_followed_by_a_sync_and_only_then_by_the_close(
+    tmp_path, monkeypatch
+):
+    synced = []
+    fsync = os.fsync
+
+    def note(descriptor):
+        synced.append(os.fstat(descriptor).st_size)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    async with PartialFile(tmp_path) as partial:
+        await partial.write([b"abc"])
+        assert synced == []
+        await partial.finish([b"de", b"f"])
+
+    assert synced == [6]
+
+
+@pytest.mark.parametrize("piece_bytes", [1, 1000, (1 << 16) - 1, 1 << 16, 1 << 20])
+async def test_small_pieces_are_joined_and_large_ones_are_not_copied(
+    tmp_path, piece_bytes
+):
+    seen = []
+    count = min(3000, 3 * CHUNK_SIZE_BYTES // piece_bytes)
+    pieces = [os.urandom(piece_bytes) for _ in range(count)]
+
+    async with PartialFile(tmp_path, seen.append) as partial:
+        digest = await partial.finish(pieces)
+
+    assert digest == hashlib.sha256(b"".join(pieces)).hexdigest()
+    assert partial.path.read_bytes() == b"".join(seen) == b"".join(pieces)
+    if piece_bytes >= 1 << 16:
+        assert all(left is right for left, right in zip(seen, pieces, strict=True))
+    else:
+        assert len(seen) == -(-count * piece_bytes // CHUNK_SIZE_BYTES)
+        assert max(map(len, seen)) < CHUNK_SIZE_BYTES + piece_bytes
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+async def test_a_write_under_way_is_waited_for_when_cancelled(tmp_path, is_last):
+    begun, may_go_on, ended = threading.Event(), threading.Event(), []
+
+    def watch(_block):
+        begun.set()
+        may_go_on.wait(10)
+        ended.append(True)
+
+    async def write():
+        async with PartialFile(tmp_path, watch) as partial:
+            await (partial.finish([b"x"]) if is_last else partial.write([b"x"]))
+            await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(write)
+        await anyio.to_thread.run_sync(begun.wait, 10)
+        tasks.cancel_scope.cancel()
+        asyncio.get_running_loop().call_later(0, may_go_on.set)
+
+    assert ended == [True]
+    assert files_below(tmp_path) == []
 
 
 @pytest.mark.parametrize("error", [ValueError(), KeyboardInterrupt()], ids=repr)

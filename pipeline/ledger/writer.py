@@ -149,6 +149,8 @@ class _Write:
             self._result = self._record()
         except RunError:
             raise
+        except StopIteration as error:  # no future takes it
+            self.failure = RuntimeError(f"unexpected {error!r}")
         except Exception as error:  # noqa: BLE001 - goes to the task that asked
             self.failure = error
 

@@ -7,7 +7,7 @@ from pipeline.failure import failure_of
 from pipeline.fault_points import reach
 from pipeline.job import FailureClass, Job
 from pipeline.ledger.ledger import Ledger
-from pipeline.planning import Action, Plan, PlannedItem
+from pipeline.planning import Plan, PlannedItem
 from pipeline.running.records import Records
 from pipeline.running.renaming import Renaming
 from pipeline.stages.delivery import Delivery
@@ -54,7 +54,7 @@ class Saver:
             receipts = await self._delivery.fetch_all(job, self._downloader)
             # As planned, it still knows the files that are fetched again.
             earlier = [planned.job]
-            if job.attempt > 1 or planned.action is not Action.SUBMIT:
+            if job.attempt > 1 or planned.job.row_id:  # else it is the first
                 earlier += self._ledger.find_jobs_of(job.item_id)
             await self._keep_old(job, earlier)
             job, superseded = await self._delivery.put_in_place(

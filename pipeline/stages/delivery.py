@@ -16,10 +16,10 @@ import anyio
 import anyio.to_thread
 
 from pipeline.atomic_file import is_inside, put_in_place, sync_folders, write_in_place
+from pipeline.batching import Batcher
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
-from pipeline.grouping import Grouped
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
 from pipeline.media_type import extension_of
 from pipeline.stages.downloader import Downloader, Receipt
@@ -59,9 +59,9 @@ class Delivery:
         self._find_owner = find_owner
         self._emulated = emulated
         self._may_be_named = may_be_named
-        # The folders of a group are synced once, for all of its files.
-        self._puts: Grouped[_Put, list[Path]] = Grouped(
-            self._put, then=lambda placed: sync_folders(chain.from_iterable(placed))
+        self._puts: Batcher[_Put, list[Path]] = Batcher(
+            self._put,
+            after_batch=lambda placed: sync_folders(chain.from_iterable(placed)),
         )
 
     async def fetch_all(self, job: Job, downloader: Downloader) -> tuple[Receipt, ...]:
@@ -162,7 +162,7 @@ class Delivery:
         job = replace(job, assets=assets, saved_at=self._clock.utc_now())
         kept_receipts = [receipt for _, receipt in wanted]
         known = {asset.sha256 for other in earlier for asset in other.assets}
-        await self._puts.do(_Put(job, kept_receipts, source, known))
+        await self._puts.run(_Put(job, kept_receipts, source, known))
         kept = {asset.path.casefold() for asset in assets}
         superseded = tuple(
             asset

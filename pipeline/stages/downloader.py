@@ -16,11 +16,11 @@ import anyio.to_thread
 
 from pipeline.api.interface import FileTransfer, RemoteAsset, UrlExpired
 from pipeline.api.retry import Backoff
-from pipeline.atomic_file import PartialFile, Write
+from pipeline.atomic_file import PartialFile, WriteCall
+from pipeline.batching import Batcher
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.fault_points import reach
-from pipeline.grouping import Grouped
 from pipeline.job import AssetId
 from pipeline.media_type import media_type_of
 from pipeline.settings import Settings
@@ -153,7 +153,7 @@ class Downloader:
         self._room = Room(settings.download_bytes)
         # A decoded picture is large, and more at a time than processors gain nothing.
         self._decoders = anyio.CapacityLimiter(os.cpu_count() or 1)
-        self._hops: Grouped[Write, None] = Grouped(lambda write: write())
+        self._batcher: Batcher[WriteCall, None] = Batcher(lambda write: write())
 
     async def download(self, asset_id: AssetId, output: Path) -> Receipt:
         """Fetch one asset, with a fresh URL for every try.
@@ -175,7 +175,9 @@ class Downloader:
             )
             try:
                 async with self._limit, self._room.take(asset.size_bytes):
-                    return await fetch(spec, self._transfer, self._decoders, self._hops)
+                    return await fetch(
+                        spec, self._transfer, self._decoders, self._batcher
+                    )
             except (Unavailable, UrlExpired) as error:
                 if not await backoff.sleep():
                     raise DownloadFailed(
@@ -188,18 +190,19 @@ async def fetch(
     spec: FetchSpec,
     transfer: FileTransfer,
     decoders: anyio.CapacityLimiter | None = None,
-    hops: Grouped[Write, None] | None = None,
+    batcher: Batcher[WriteCall, None] | None = None,
 ) -> Receipt:
     """One try: stream, check the length, hash, sync, look at the picture.
 
-    In memory are at most what the transfer holds back and ``BLOCK_BYTES``, and what
-    a picture needs that has to be decoded.
+    In memory are at most what the transfer holds back, ``BLOCK_BYTES`` with two
+    chunks and ``CHUNK_SIZE_BYTES`` for joining small ones, and what a picture needs
+    that has to be decoded.
 
     Args:
         spec: What to fetch and where to put it.
         transfer: Reads signed URLs.
         decoders: Limits the pictures that are decoded at a time.
-        hops: Where small files share their way to a thread.
+        batcher: Where small files share their way to a thread.
 
     Raises:
         Unavailable, UrlExpired: Another try, with a fresh URL, may mend it.
@@ -225,7 +228,7 @@ async def fetch(
                 arrived = partial.size_bytes + held_bytes
                 if expected is not None and arrived != expected:
                     raise BrokenFile(f"{arrived} of {expected} bytes arrived")
-                sha256 = await partial.finish(block, hops)
+                sha256 = await partial.finish(block, batcher)
                 reach("download-synced")
                 media_type = _recognise(partial.head, spec)
                 size = None

@@ -29,8 +29,8 @@ from pipeline.settings import Settings
 
 FEW_JOBS = 2  # up to here, reading by id costs no more than the listing
 OVERLAP = timedelta(seconds=1)  # re-read each tick
-LONG_OVERLAP = timedelta(seconds=5)  # re-read now and then: a listing may lag
-LONG_OVERLAP_S = 2.0  # how often; each tick, once it has shown what others missed
+LONG_OVERLAP_S = 2.0  # how often more is re-read; each tick, once that was needed
+LONG_OVERLAP = timedelta(seconds=5 + LONG_OVERLAP_S)  # 5 s late are early enough
 SILENT_S = 10.0  # a job that no listing showed for so long is read by its id
 READS_PER_TICK = 5  # safety reads by id
 HEARTBEATS = 100  # unchanged jobs in one reading that show updatedAt moves by itself
@@ -236,7 +236,13 @@ class Poller:
         if self._lags or now_s - self._overlapped_s >= LONG_OVERLAP_S:
             overlap, self._overlapped_s = LONG_OVERLAP, now_s
         self._expected_since = self._watermark - OVERLAP
-        since = self._watermark - overlap
+        try:
+            await self._read_since(self._watermark - overlap)
+        except BaseException:
+            self._overlapped_s = float("-inf")  # what it was to show is still to come
+            raise
+
+    async def _read_since(self, since: datetime) -> None:
         heartbeats = 0
         author_id = self._author_id() if self._missed_ends < MISSED_ENDS else ""
         for status in TERMINAL_STATUSES if self._heartbeat else ("",):
@@ -272,6 +278,7 @@ class Poller:
             else:
                 if not all_of_them and job.has_ended:
                     self._missed_ends += 1
+                    self._lags = True
                 self._take(job, listed=False)
                 self._judge_deadline(watch, job)
 

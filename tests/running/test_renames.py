@@ -9,7 +9,7 @@ import anyio
 import pytest
 from doubles.api import Fate
 
-from pipeline.errors import ExitCode, OutcomeUnknown
+from pipeline.errors import BudgetReached, ExitCode, OutcomeUnknown
 from pipeline.events import JobChanged
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
@@ -645,3 +645,31 @@ async def test_manifests_that_share_a_folder_take_nothing_from_each_other(made):
     await made.run()
 
     assert made.files() >= with_sidecars("oak.png", "fir.png", "elm.png")
+
+
+@pytest.mark.parametrize("keeps_old", [False, True])
+async def test_an_older_attempt_that_is_submitted_late_replaces_no_file_unasked(
+    workshop, keeps_old
+):
+    """Attempt 1 was refused unpaid, attempt 2 made the file; now it is 1's turn."""
+    write(workshop, ("oak", "A"))
+    workshop.api.fail_next("submit", BudgetReached("no credit"))
+    await workshop.run()
+    assert workshop.job("oak").status is JobStatus.PLANNED
+    write(workshop, ("oak", "B"))
+    await workshop.run()
+    if not keeps_old:
+        (workshop.output / "oak.png").write_bytes(b"an artist's work")
+    before = (workshop.output / "oak.png").read_bytes()
+    workshop.set(keep_old=keeps_old)
+    write(workshop, ("oak", "A"))
+
+    await workshop.run()
+
+    pictures = [
+        (workshop.output / name).read_bytes()
+        for name in workshop.files()
+        if name.endswith(".png")
+    ]
+    assert len(pictures) == 2
+    assert before in pictures

@@ -13,8 +13,8 @@ from PIL import Image
 
 from pipeline.api.cdn import UrlExpired
 from pipeline.atomic_file import CHUNK_SIZE_BYTES, PARTIAL_FOLDER, SMALL_FILE_BYTES
+from pipeline.batching import Batcher
 from pipeline.errors import DownloadFailed, OutputError, Unavailable
-from pipeline.grouping import Grouped
 from pipeline.job import AssetId
 from pipeline.settings import Settings
 from pipeline.stages.downloader import (
@@ -383,8 +383,8 @@ async def test_a_png_is_looked_at_as_it_comes_and_waits_for_no_decoder(
 @pytest.mark.parametrize(
     ("size_bytes", "hops"),
     [
-        (1, ["shared", "the group's"]),
-        (SMALL_FILE_BYTES, ["shared", "the group's"]),
+        (1, ["shared", "the batch's"]),
+        (SMALL_FILE_BYTES, ["shared", "the batch's"]),
         (SMALL_FILE_BYTES + 1, ["own"]),
         (BLOCK_BYTES, ["own"]),
         (BLOCK_BYTES + CHUNK_SIZE_BYTES, ["own", "own"]),
@@ -396,16 +396,16 @@ async def test_a_usual_file_is_one_hop_and_small_ones_share_theirs(  # noqa: PLR
 ):
     made = []
 
-    class Hops(Grouped):
-        async def do(self, item):
+    class Shared(Batcher):
+        async def run(self, item):
             made.append("shared")
-            return await super().do(item)
+            return await super().run(item)
 
     loop = asyncio.get_running_loop()
     in_thread = loop.run_in_executor
 
     def note(*arguments):
-        made.append("the group's" if "shared" in made else "own")
+        made.append("the batch's" if "shared" in made else "own")
         return in_thread(*arguments)
 
     monkeypatch.setattr(loop, "run_in_executor", note)
@@ -414,7 +414,7 @@ async def test_a_usual_file_is_one_hop_and_small_ones_share_theirs(  # noqa: PLR
     transfer.chunk_bytes = CHUNK_SIZE_BYTES
     spec = spec_of(tmp_path, content, kind="3d", media_type="model/gltf-binary")
 
-    receipt = await fetch(spec, transfer, None, Hops(lambda write: write()))
+    receipt = await fetch(spec, transfer, None, Shared(lambda write: write()))
 
     assert receipt.sha256 == hashlib.sha256(content).hexdigest()
     assert receipt.partial.read_bytes() == content

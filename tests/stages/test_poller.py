@@ -177,14 +177,15 @@ async def test_a_job_that_is_watched_late_is_looked_for_at_once(
     assert api.calls["find_job"] == 0
 
 
+@pytest.mark.parametrize("second_s", [30.0, 30.6, 31.2, 31.8])
 async def test_an_end_that_surfaces_out_of_order_is_found_and_then_expected(
-    post, api, clock
+    post, api, clock, second_s
 ):
     """The listing hides one end for 3 s while it shows later changes of others."""
     jobs = [api.add_job({"prompt": str(i)}, fate=Fate(duration_s=60)) for i in range(9)]
     hidden = [
         api.add_job({"prompt": "hidden"}, fate=Fate(duration_s=10)),
-        api.add_job({"prompt": "hidden too"}, fate=Fate(duration_s=30)),
+        api.add_job({"prompt": "hidden too"}, fate=Fate(duration_s=second_s)),
     ]
     api.heartbeat_s = 0.5
     ids = {job.remote_id for job in hidden}
@@ -206,10 +207,63 @@ async def test_an_end_that_surfaces_out_of_order_is_found_and_then_expected(
     async with post.watching(*jobs, *hidden):
         await clock.advance(45)
 
-    first_s, second_s = (post.heard_s[job.remote_id] for job in hidden)
+    first_s, heard_s = (post.heard_s[job.remote_id] for job in hidden)
     assert api.calls["find_job"] == 0
     assert 13 <= first_s <= 13 + LONG_OVERLAP_S + 1
-    assert 33 <= second_s <= 33 + 1.6  # by the next tick, as if it were in order
+    tick_s = 10 * SETTINGS.poll_fraction
+    assert second_s + 3 <= heard_s <= second_s + 3 + tick_s + 0.2  # as if in order
+
+
+@pytest.mark.parametrize("lag_s", [1.5, 3.4, 4.2, 4.9])
+@pytest.mark.parametrize("ends_s", [20.0, 20.5, 21.0])
+async def test_an_end_that_surfaces_five_seconds_late_needs_no_read_by_id(
+    post, api, clock, *, lag_s, ends_s
+):
+    others = [
+        api.add_job({"prompt": str(i)}, fate=Fate(duration_s=90)) for i in range(9)
+    ]
+    late = api.add_job({"prompt": "late"}, fate=Fate(duration_s=ends_s))
+    api.heartbeat_s = 0.5
+
+    def hide(_which, _token, page):
+        now = api.time_at(clock.monotonic_s())
+        return replace(
+            page,
+            jobs=tuple(
+                job
+                for job in page.jobs
+                if job.remote_id != late.remote_id
+                or not job.has_ended
+                or now - job.updated_at >= timedelta(seconds=lag_s)
+            ),
+        )
+
+    api.tamper = hide
+    async with post.watching(*others, late):
+        await clock.advance(40)
+
+    assert post.heard[late.remote_id] is RemoteStatus.SUCCESS
+    assert api.calls["find_job"] == 0
+
+
+async def test_a_look_further_back_that_failed_is_made_up_for_at_once(post, api, clock):
+    jobs = [api.add_job({"prompt": str(i)}, fate=Fate(duration_s=60)) for i in range(5)]
+    failed_at = []
+
+    def is_further_back(which, _token):
+        back = which.updated_after < max(job.updated_at for job in post.seen) - OVERLAP
+        if back and not failed_at:
+            failed_at.append(len(api.listings))
+        return back
+
+    async with post.watching(*jobs):
+        await clock.advance(20)  # nothing changes from here on
+        api.fail_next("list_jobs", Unavailable("reset"), where=is_further_back)
+        await clock.advance(10)
+
+    asked = [which.updated_after for which, _ in api.listings]
+    before, next_one = asked[failed_at[0] - 1], asked[failed_at[0]]
+    assert next_one == before + OVERLAP - LONG_OVERLAP
 
 
 @pytest.mark.parametrize("skew_s", [-3600.0, 3600.0], ids=["behind", "ahead"])
