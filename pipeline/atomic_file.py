@@ -138,7 +138,7 @@ class PartialFile:
             OutputError: The disk is full or not writable.
             Exception: Whatever ``watch`` raises.
         """
-        await self._append(pieces, self._file.writelines)
+        await self._append(pieces, self._write_in_own_hop)
 
     async def finish(
         self,
@@ -165,7 +165,7 @@ class PartialFile:
                 pieces, lambda last: batcher.run(partial(self._writer.writelines, last))
             )
         else:
-            await self._append(pieces, self._file.writelines)
+            await self._append(pieces, self._write_in_own_hop)
         return self._writer.digest.hexdigest()
 
     async def _append(
@@ -177,10 +177,14 @@ class PartialFile:
             if len(self.head) == HEAD_SIZE_BYTES:
                 break
             self.head += piece[: HEAD_SIZE_BYTES - len(self.head)]
-        # Not cut in its middle: what is left by an exception is to be removed.
-        with storage_errors(self.path), anyio.CancelScope(shield=True):
+        with storage_errors(self.path):
             await write(pieces)
         self.size_bytes += sum(map(len, pieces))
+
+    async def _write_in_own_hop(self, pieces: Sequence[bytes]) -> None:
+        # Not cut in its middle: what is left by an exception is to be removed.
+        with anyio.CancelScope(shield=True):
+            await self._file.writelines(pieces)
 
 
 def is_inside(output: Path, path: Path) -> bool:

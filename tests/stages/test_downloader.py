@@ -4,9 +4,11 @@ import asyncio
 import hashlib
 import io
 import random
+import threading
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 from doubles.api import Body, FakeTransfer, png_bytes
 from PIL import Image
@@ -419,6 +421,37 @@ async def test_a_usual_file_is_one_hop_and_small_ones_share_theirs(  # noqa: PLR
     assert receipt.sha256 == hashlib.sha256(content).hexdigest()
     assert receipt.partial.read_bytes() == content
     assert made == hops
+
+
+async def test_a_run_that_is_left_does_not_finish_what_waits_for_its_hop(
+    api, transfer, tmp_path
+):
+    begun, may_go_on, written = threading.Event(), threading.Event(), []
+
+    def work(write):
+        begun.set()
+        may_go_on.wait(10)
+        written.append(write())
+
+    batcher = Batcher(work, max_batch_size=1)
+    receipts = []
+
+    async def fetch_one(spec):
+        receipts.append(await fetch(spec, transfer, None, batcher))
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(5):
+            api.files[AssetId(f"asset_{number}")] = PNG
+            url = f"https://cdn.cloud.scenario.com/asset_{number}?Signature=x&at=0"
+            spec = spec_of(tmp_path, PNG, url=url)
+            tasks.start_soon(fetch_one, spec)
+        await anyio.to_thread.run_sync(begun.wait, 10)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+        asyncio.get_running_loop().call_later(0, may_go_on.set)
+
+    assert len(written) == len(receipts) == 1  # it had begun
+    assert partial_files(tmp_path) == [receipts[0].partial]
 
 
 async def test_a_png_that_is_broken_is_not_read_to_its_end(tmp_path):
