@@ -291,6 +291,7 @@ def _tell_result(
         ("skipped", "failed for good before"),
         ("unknown", "unsure"),
         ("in_flight", "left in flight"),
+        ("not_fetched", "made and not fetched"),
         ("not_submitted", "not submitted"),
     )
     parts = [f"{counts[key]:,} {word}" for key, word in words if counts.get(key)]

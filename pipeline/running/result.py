@@ -39,7 +39,7 @@ class RunResult:
     Attributes:
         exit_code: See ``docs/cli.md``.
         counts: Items by outcome: saved, done, failed, skipped, unknown, in_flight,
-            not_submitted. An item is counted once.
+            not_fetched, not_submitted. An item is counted once.
         submitted: Jobs the service accepted in this run.
         stopped_by: What stopped the submitting, or None.
         cost: Of this run.
@@ -77,7 +77,10 @@ def find_exit_code(
         return halted.exit_code
     left_out = counts.get("not_submitted", 0) and not may_pay
     found = (
-        (counts.get("in_flight"), ExitCode.LEFT_IN_FLIGHT),
+        (
+            counts.get("in_flight") or counts.get("not_fetched"),
+            ExitCode.LEFT_IN_FLIGHT,
+        ),
         (counts.get("unknown"), ExitCode.UNKNOWN_OUTCOME),
         (frozen and left_out, ExitCode.PLAN_MOVED),
         (counts.get("failed") or counts.get("skipped"), ExitCode.ITEMS_FAILED),

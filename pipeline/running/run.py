@@ -471,6 +471,8 @@ class Run:
         counts = self._counts
         if self._abandoned:
             counts["in_flight"] = sum(1 for _ in self._ledger.find_jobs_in(*UNFINISHED))
+            made = self._ledger.find_latest_jobs_in(JobStatus.SUCCEEDED)
+            counts["not_fetched"] = sum(1 for _ in made)
         unsure = sum(1 for _ in self._ledger.find_latest_jobs_in(JobStatus.UNKNOWN))
         counts["unknown"] = max(counts["unknown"], unsure)
         halted = self._stopping.reason

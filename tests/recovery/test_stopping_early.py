@@ -144,6 +144,25 @@ async def test_leaving_after_the_deadline_is_9_and_nothing_is_lost(workshop):
     assert set(workshop.api.paid_by_prompt().values()) == {1}
 
 
+async def test_what_is_made_and_not_fetched_when_a_run_is_left_is_said(workshop):
+    workshop.write_items(*EIGHT)
+    workshop.api.asset_pending_s = 500.0  # made, and the CDN has nothing yet
+
+    async def leave(run):
+        await workshop.clock.sleep(60.0)
+        run.abandon()
+
+    first = await workshop.run(meanwhile=leave)
+    workshop.api.asset_pending_s = 0.0
+    second = await workshop.run()
+
+    assert first.exit_code is ExitCode.LEFT_IN_FLIGHT
+    assert first.counts == {"not_fetched": 8}
+    assert second.exit_code is ExitCode.OK
+    assert second.counts == {"saved": 8}
+    assert set(workshop.api.paid_by_prompt().values()) == {1}
+
+
 async def test_a_lost_submit_is_settled_beyond_the_deadline(workshop):
     workshop.write_items("oak", "elm")
     workshop.api.readable_ceiling = 1
