@@ -10,6 +10,7 @@ before the end of the batch; work that waits long for a disk wants threads of it
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import anyio
@@ -90,10 +91,10 @@ class Batcher(Generic[T, R]):
             call.begin()
 
     def _carry_out(self, items: Sequence[T]) -> list[R | Exception]:
-        outcomes = [_outcome_of(self._work, item) for item in items]
+        outcomes = [outcome_of(partial(self._work, item)) for item in items]
         if self._after_batch is not None:
             results = [one for one in outcomes if not isinstance(one, Exception)]
-            failure = _outcome_of(self._after_batch, results)
+            failure = outcome_of(partial(self._after_batch, results))
             if isinstance(failure, Exception):
                 outcomes = [
                     one if isinstance(one, Exception) else failure for one in outcomes
@@ -139,18 +140,23 @@ class _Call(Generic[T]):
             self.begun.set_result(None)
 
     def end(self, outcome: object) -> None:
-        if self.done.done():  # its task was torn down with the loop
-            return
-        if isinstance(outcome, BaseException):
-            self.done.set_exception(outcome)
-        else:
-            self.done.set_result(outcome)
+        settle(self.done, outcome)
 
 
-def _outcome_of(call: Callable[[T], R], item: T) -> R | Exception:
-    """What a call returns or raises."""
+def settle(waiting: "asyncio.Future[Any]", outcome: object) -> None:
+    """Give what :func:`outcome_of` found to who waits for it; on the event loop."""
+    if waiting.done():  # its task was torn down with the loop
+        return
+    if isinstance(outcome, BaseException):
+        waiting.set_exception(outcome)
+    else:
+        waiting.set_result(outcome)
+
+
+def outcome_of(call: Callable[[], R]) -> R | Exception:
+    """What a call returns or raises, in a form that a future takes."""
     try:
-        return call(item)
+        return call()
     except StopIteration as error:  # no future takes it
         return RuntimeError(f"unexpected {error!r}")
     except Exception as error:  # noqa: BLE001 - goes to the task that asked

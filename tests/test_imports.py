@@ -30,7 +30,7 @@ LADDER = {
     "model_inputs": "job model wording",
     "manifest": "errors job media_type model model_inputs units wording",
     "api": "atomic_file clock errors job settings version",
-    "ledger": "clock errors job",
+    "ledger": "batching clock errors job",
     "lockfile": "atomic_file errors job manifest",
     "planning": "errors fingerprint job ledger manifest model",
     "stages": "api atomic_file clock echo errors fault_points batching job media_type settings units version",

@@ -16,6 +16,7 @@ from typing import Any, ParamSpec, Self, TypeVar
 
 import anyio
 
+from pipeline.batching import outcome_of, settle
 from pipeline.errors import LedgerError, RunError
 from pipeline.ledger.ledger import Ledger
 
@@ -104,7 +105,7 @@ class LedgerWriter:
                     self.ledger.roll_back()
         if self._broken is not None:
             for write in group:
-                write.failure = self._broken
+                write.outcome = self._broken
         _tell(group)
 
 
@@ -113,7 +114,7 @@ def _tell(group: list["_Write"]) -> None:
 
     def tell() -> None:
         for write in group:
-            write.tell()
+            settle(write.done, write.outcome)
 
     with contextlib.suppress(RuntimeError):  # the loop is gone, and who asked with it
         group[0].loop.call_soon_threadsafe(tell)
@@ -128,14 +129,13 @@ def _run_error(error: Exception) -> RunError:
 
 
 class _Write:
-    __slots__ = ("_record", "_result", "done", "failure", "loop")
+    __slots__ = ("_record", "done", "loop", "outcome")
 
     def __init__(
         self, record: Callable[[], Any], loop: asyncio.AbstractEventLoop
     ) -> None:
         self._record = record
-        self._result: Any = None
-        self.failure: Exception | None = None
+        self.outcome: object = None
         self.loop = loop
         self.done: asyncio.Future[Any] = loop.create_future()
 
@@ -145,20 +145,6 @@ class _Write:
         Raises:
             RunError: The storage fails: nothing of the group will be durable.
         """
-        try:
-            self._result = self._record()
-        except RunError:
-            raise
-        except StopIteration as error:  # no future takes it
-            self.failure = RuntimeError(f"unexpected {error!r}")
-        except Exception as error:  # noqa: BLE001 - goes to the task that asked
-            self.failure = error
-
-    def tell(self) -> None:
-        """On the event loop: the task that asked goes on, if it still waits."""
-        if self.done.done():
-            return
-        if self.failure is None:
-            self.done.set_result(self._result)
-        else:
-            self.done.set_exception(self.failure)
+        self.outcome = outcome_of(self._record)
+        if isinstance(self.outcome, RunError):
+            raise self.outcome

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 
 import anyio
@@ -61,7 +60,9 @@ class Delivery:
         self._may_be_named = may_be_named
         self._puts: Batcher[_Put, list[Path]] = Batcher(
             self._put,
-            after_batch=lambda placed: sync_folders(chain.from_iterable(placed)),
+            after_batch=lambda placed: sync_folders(
+                itertools.chain.from_iterable(placed)
+            ),
         )
 
     async def fetch_all(self, job: Job, downloader: Downloader) -> tuple[Receipt, ...]:
