@@ -11,6 +11,7 @@ Plain functions block and belong in a thread; ``PartialFile`` is for the loop.
 import contextlib
 import hashlib
 import io
+import itertools
 import os
 import secrets
 import shutil
@@ -38,6 +39,9 @@ FOLDER_MODE = 0o755
 CHUNK_SIZE_BYTES = 1 << 20  # 1.5 to 2.2 times the throughput of 64 KiB
 SMALL_FILE_BYTES = 1 << 20  # above, a thread of its own is worth its hop
 _SMALL_PIECE_BYTES = 1 << 16  # smaller ones are joined: each piece has its overhead
+
+_PROCESS_TOKEN = secrets.token_hex(8)
+_numbers = itertools.count(1)
 
 WriteCall = Callable[[], None]  # of one small file, in a thread
 Watcher = Callable[[bytes], None]  # is shown all content in order; may raise
@@ -327,4 +331,4 @@ def _write_all(file: Any, content: bytes) -> None:
 
 
 def _new_partial_path(output: Path) -> Path:
-    return output / PARTIAL_FOLDER / secrets.token_hex(8)
+    return output / PARTIAL_FOLDER / f"{_PROCESS_TOKEN}-{next(_numbers):x}"

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pipeline.atomic_file import write_in_place
 from pipeline.clock import format_utc, parse_utc
 from pipeline.errors import JobError, OutputError, RunError
 from pipeline.model import InputSchema, ModelSchema, load_shipped_model, parse_model
+from pipeline.record import replace
 from pipeline.settings import Service
 
 CACHE_VARIABLE = "PIPELINE_CACHE_DIR"

@@ -5,15 +5,14 @@ loop and must be quick.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 
 from pipeline.job import FailureClass, JobStatus
+from pipeline.record import Struct
 from pipeline.stages.slots import SlotStatistics
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launched:
+class Launched(Struct, frozen=True, kw_only=True):
     """The run has begun: its lock is held and its start is in the ledger.
 
     Attributes:
@@ -35,8 +34,7 @@ class Launched:
     quoted: Decimal = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobChanged:
+class JobChanged(Struct, frozen=True, kw_only=True):
     """A job has reached a status.
 
     Attributes:
@@ -64,16 +62,14 @@ class JobChanged:
     refunded: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Warned:
+class Warned(Struct, frozen=True, kw_only=True):
     """Something a person should know; nothing stops."""
 
     message: str
     item_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Halted:
+class Halted(Struct, frozen=True, kw_only=True):
     """No more jobs are submitted; what is in flight is still collected.
 
     Attributes:
@@ -87,8 +83,7 @@ class Halted:
     in_flight: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotsChanged:
+class SlotsChanged(Struct, frozen=True, kw_only=True):
     """How the limit on jobs in flight stands; sent when it may have moved."""
 
     slots: SlotStatistics

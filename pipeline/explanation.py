@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -22,6 +21,7 @@ from pipeline.model import ModelSchema
 from pipeline.output_folder import find_lock_file, open_for_reading
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
+from pipeline.record import Struct
 from pipeline.settings import EMULATOR_NAME
 from pipeline.stages.sidecar import NoSidecar, parse_sidecar
 from pipeline.verification import Finding
@@ -31,8 +31,7 @@ _NEAREST = 3
 _CLOSE = 0.6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
+class Input(Struct, frozen=True, kw_only=True):
     """One input of the item's request.
 
     Attributes:
@@ -48,8 +47,7 @@ class Input:
     is_sent: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedFile:
+class CheckedFile(Struct, frozen=True, kw_only=True):
     """One file of the item.
 
     Attributes:
@@ -65,8 +63,7 @@ class CheckedFile:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Struct, frozen=True, kw_only=True):
     """Everything about one item.
 
     Attributes:

@@ -5,12 +5,13 @@ a Job and give back a later one, ``ledger`` remembers it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import NewType
+
+from pipeline.record import Struct, field
 
 JobKey = NewType("JobKey", str)
 RemoteId = NewType("RemoteId", str)
@@ -19,8 +20,7 @@ AssetId = NewType("AssetId", str)
 JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "JsonValue"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReferenceAsset:
+class ReferenceAsset(Struct, frozen=True, kw_only=True):
     """An input file that the service must hold before a job can name it.
 
     Attributes:
@@ -41,8 +41,7 @@ class ReferenceAsset:
 ParamValue = JsonValue | ReferenceAsset | list["ParamValue"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(Struct, frozen=True, kw_only=True):
     """One entry of an expanded manifest.
 
     Attributes:
@@ -128,8 +127,7 @@ KEPT_MARK = ".old-"  # after an asset's name, before the attempt: oak.old-1.png
 MODERATION_TRIES = 2  # near the threshold, chance decides; a third try never helped
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asset:
+class Asset(Struct, frozen=True, kw_only=True):
     """One verified file that a job produced.
 
     Attributes:
@@ -153,8 +151,7 @@ class Asset:
     height_px: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
+class Failure(Struct, frozen=True, kw_only=True):
     """Why a job is FAILED, UNKNOWN or back to PLANNED.
 
     Attributes:
@@ -170,8 +167,7 @@ class Failure:
     trace_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """One request to the service and its fate; a row of the ledger.
 
     Attributes:

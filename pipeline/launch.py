@@ -312,7 +312,7 @@ async def _plan_and_carry_out(
                 service=service,
                 on_event=on_event,
             )
-            agree(replace(await run.price(groups), notes=notes))
+            agree(await run.price(groups, notes=notes))
             on_start(run)
             result = await run.carry_out(run_id, notes=notes)
     lock_file = find_lock_file(loaded, emulate=service.is_emulated)

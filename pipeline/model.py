@@ -7,13 +7,13 @@ values is told by ``model_inputs``.
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Literal, cast, get_args
 
 from pipeline.job import JsonValue, ParamValue
+from pipeline.record import Struct
 from pipeline.wording import shown
 
 InputType = Literal[
@@ -33,8 +33,7 @@ InputType = Literal[
 MOST_OUTPUTS = 1000  # of one job; beyond, a table is broken
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequiredRules:
+class RequiredRules(Struct, frozen=True, kw_only=True):
     """When an input that is not always required becomes so.
 
     Attributes:
@@ -67,8 +66,7 @@ class RequiredRules:
         return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputSchema:
+class InputSchema(Struct, frozen=True, kw_only=True):
     """One input of a model.
 
     Attributes:
@@ -117,8 +115,7 @@ class InputSchema:
         return self.type.removesuffix("_array")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelSchema:
+class ModelSchema(Struct, frozen=True, kw_only=True):
     """The inputs of one model.
 
     Attributes:

@@ -6,11 +6,11 @@ manifest's business: a problem only carries the path into the params.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 
 from pipeline.job import JsonValue, ParamValue, ReferenceAsset
 from pipeline.model import InputSchema, ModelSchema, same_value
+from pipeline.record import Struct
 from pipeline.wording import described, plain, shown, suggestion
 
 # The service's ids are opaque; these rules only keep them safe in a URL.
@@ -31,8 +31,7 @@ _TYPE_WORDS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputProblem:
+class InputProblem(Struct, frozen=True, kw_only=True):
     """One thing that the model does not take.
 
     Attributes:

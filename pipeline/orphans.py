@@ -5,7 +5,6 @@ fetched again, free. What the ledger does not know, or was edited since, is not 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.atomic_file import is_inside, storage_errors
@@ -16,12 +15,12 @@ from pipeline.manifest import Manifest
 from pipeline.output_folder import holding_ledger
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.rebuild import find_asset_names
+from pipeline.record import Struct
 from pipeline.stages.mover import digest_of, remove_empty_folders
 from pipeline.stages.sidecar import NoSidecar, parse_sidecar
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrphanFile:
+class OrphanFile(Struct, frozen=True, kw_only=True):
     """An asset of an item that is gone.
 
     Attributes:

@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -26,6 +25,7 @@ from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
 from pipeline.lockfile import keep_details, lock_path, read_lock, write_lock
 from pipeline.manifest import Manifest
 from pipeline.rebuild import find_asset_names, open_for_writing, rebuild
+from pipeline.record import replace
 from pipeline.settings import Service, is_loopback_url
 from pipeline.version import __version__
 

@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pipeline.clock import format_utc
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.record import replace
 from pipeline.stages.mover import clear_renamed
 from pipeline.stages.sidecar import NoSidecar, parse_sidecar
 

@@ -1,7 +1,6 @@
 """What a person knows about an unsure submit → the ledger, so that a run can go on."""
 
 import os
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pipeline.job import (
 )
 from pipeline.ledger.ledger import Ledger
 from pipeline.output_folder import holding_output
+from pipeline.record import replace
 from pipeline.running.recovery import next_attempt
 from pipeline.settings import Settings
 

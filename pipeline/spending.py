@@ -7,7 +7,6 @@ read to its end counts for nothing.
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import Decimal
 from enum import StrEnum
@@ -17,14 +16,14 @@ from pipeline.job import FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.output_folder import open_for_reading
 from pipeline.rebuild import find_asset_names
+from pipeline.record import Struct, field
 from pipeline.settings import EMULATOR_NAME
 
 NO_DATE = "no date"
 _UNSETTLED = frozenset({JobStatus.SUBMITTING, JobStatus.UNKNOWN})
 
 
-@dataclass(slots=True)
-class Sum:
+class Sum(Struct):
     """Compute units of some jobs.
 
     Attributes:
@@ -83,8 +82,7 @@ class Kind(StrEnum):
     TOTAL = "total"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """One sum, ready to be shown.
 
     Attributes:
@@ -167,8 +165,7 @@ def find_outputs(root: Path) -> list[Path]:
     return found or ([root] if find_asset_names(root) else [])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spent:
+class Spent(Struct, frozen=True, kw_only=True):
     """What one output folder has cost.
 
     Attributes:

@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from pipeline.atomic_file import PARTIAL_FOLDER
 from pipeline.job import SIDECAR_SUFFIX, Asset
+from pipeline.record import Struct
 from pipeline.stages.image_check import measure_image
 from pipeline.stages.png_check import NotAnImage
 from pipeline.stages.sidecar import NoSidecar, parse_sidecar
@@ -28,8 +28,7 @@ class Finding(StrEnum):
     STRAY = "stray"  # neither an asset with a sidecar nor a file of ours
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(Struct, frozen=True, kw_only=True):
     """One file and what was found.
 
     Attributes:

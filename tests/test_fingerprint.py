@@ -1,6 +1,5 @@
 """Fingerprints: one key for one request, whatever it is called or where it lies."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.fingerprint import SEED_MAX, canonical_json, derived_seed, job_key
 from pipeline.job import ReferenceAsset
+from pipeline.record import replace
 
 ON_A_BUSY_MACHINE = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow]

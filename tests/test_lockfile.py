@@ -4,7 +4,6 @@ import hashlib
 import logging
 import os
 import subprocess
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from pipeline.lockfile import (
 )
 from pipeline.lockfile.values import MAX_LINE_BYTES, MAX_TEXT_CHARS
 from pipeline.manifest.item_id import check_id
+from pipeline.record import replace
 
 SERVICE = "https://api.example/v1"
 HEADER = LockHeader(service=SERVICE, project="proj_1")

@@ -6,7 +6,6 @@ What would be paid for is read in plans and in the service's books.
 import logging
 import os
 import shutil
-from dataclasses import replace
 from decimal import Decimal
 
 import anyio
@@ -28,6 +27,7 @@ from pipeline.output_folder import (
     write_lock_file,
 )
 from pipeline.planning import Selection, make_plan
+from pipeline.record import replace
 from pipeline.settings import Service
 
 SERVICE = Service(base_url=BASE_URL, project_id="")

@@ -1,7 +1,6 @@
 """Rebuild: sidecars alone remember what was paid for."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -10,6 +9,7 @@ import pytest
 from pipeline.job import Asset, Job, JobStatus
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.rebuild import find_saved_jobs, open_for_writing, rebuild
+from pipeline.record import replace
 from pipeline.stages.sidecar import Source, render_sidecar
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)

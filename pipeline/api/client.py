@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -388,12 +389,17 @@ class HttpApi:
             return
         try:
             # A Date is cut to the second: half of it is added back on average.
-            said = parsedate_to_datetime(text) + timedelta(seconds=0.5)
+            said = _date_of(text) + timedelta(seconds=0.5)
             skew = said - self._clock.utc_now()
         except (ValueError, TypeError):
             return
         # Below two seconds it is the header's own coarseness.
         self._skew = skew if abs(skew) > timedelta(seconds=2) else timedelta()
+
+
+@lru_cache(maxsize=4)  # many answers have the same
+def _date_of(text: str) -> datetime:
+    return parsedate_to_datetime(text)
 
 
 def redacted(body: bytes) -> str:

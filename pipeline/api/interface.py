@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 
 from pipeline.errors import BudgetReached, JobError
 from pipeline.job import AssetId, JsonValue, RemoteId
+from pipeline.record import Struct, field
 
 
 class RemoteStatus(StrEnum):
@@ -21,8 +21,7 @@ class RemoteStatus(StrEnum):
     CANCELED = "canceled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteJob:
+class RemoteJob(Struct, frozen=True, kw_only=True):
     """The service's record of a job.
 
     Attributes:
@@ -84,8 +83,7 @@ class RemoteJob:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(Struct, frozen=True, kw_only=True):
     """The answer to a submit that was accepted.
 
     Attributes:
@@ -99,8 +97,7 @@ class Submission:
     addons: Mapping[str, Decimal] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
+class Quote(Struct, frozen=True, kw_only=True):
     """What a request would be charged.
 
     Attributes:
@@ -132,8 +129,7 @@ class QuoteAlarm(BudgetReached):
         self.inputs: Mapping[str, JsonValue] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TeamLimits:
+class TeamLimits(Struct, frozen=True, kw_only=True):
     """What the team may do, as far as the key may read it.
 
     Attributes:
@@ -145,16 +141,14 @@ class TeamLimits:
     units_left: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobPage:
+class JobPage(Struct, frozen=True, kw_only=True):
     """One page of a listing; ``jobs`` may be empty while ``next_token`` is set."""
 
     jobs: tuple[RemoteJob, ...]
     next_token: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFilter:
+class JobFilter(Struct, frozen=True, kw_only=True):
     """Which jobs a listing shows. ``created_after`` excludes the other two.
 
     Attributes:
@@ -170,8 +164,7 @@ class JobFilter:
     author_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteAsset:
+class RemoteAsset(Struct, frozen=True, kw_only=True):
     """The service's record of an asset.
 
     Attributes:
@@ -198,16 +191,14 @@ class RemoteAsset:
         return f"RemoteAsset({self.asset_id!r}, ready={self.is_ready})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadPart:
+class UploadPart(Struct, frozen=True, kw_only=True):
     """Where one part of a multipart upload goes."""
 
     number: int
     url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteUpload:
+class RemoteUpload(Struct, frozen=True, kw_only=True):
     """The service's record of a multipart upload.
 
     Attributes:

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -35,6 +35,7 @@ from pipeline.launch import run
 from pipeline.planning import Plan, PlannedItem, Selection
 from pipeline.pricing import Estimate
 from pipeline.pricing.saved_plan import SavedPlan, read_plan
+from pipeline.record import asdict
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Settings

@@ -6,7 +6,6 @@ statuses before it, so an illegal transition cannot be written.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -38,6 +37,7 @@ from pipeline.ledger.rows import (
     job_from,
     units_from,
 )
+from pipeline.record import replace
 
 LEDGER_NAME = "ledger.sqlite3"
 IN_MEMORY = Path(":memory:")

@@ -2,7 +2,8 @@
 
 With ``synchronous=FULL`` a commit costs an fsync, whatever it holds; grouping made
 twenty times as many rows a second as committing one by one. A write that has begun
-is finished even when its task is cancelled: what was paid for is remembered.
+is finished even when its task is cancelled: what was paid for is remembered. What
+gates no money may wait a moment for the commit of what does.
 """
 
 import asyncio
@@ -23,19 +24,27 @@ from pipeline.ledger.ledger import Ledger
 P = ParamSpec("P")
 T = TypeVar("T")
 
+LINGER_S = 0.03  # how long a patient write waits for one that is not
 _GROUP_SIZE = 1000  # writes in one commit; bounds the time a first one waits
 
 
 class LedgerWriter:
     """The only way to write while a run is going on: ``await writer.write(...)``.
 
+    Args:
+        ledger: What is written to.
+        linger_s: How long :meth:`write_patiently` waits for company, in seconds.
+
     Attributes:
         ledger: Whose ``record_*`` methods to pass to :meth:`write`; never called
             directly meanwhile.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, *, linger_s: float = LINGER_S) -> None:
         self.ledger = ledger
+        self._linger_s = linger_s
+        self._patient: list[_Write] = []
+        self._patience: asyncio.TimerHandle | None = None
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(
             target=self._work, name="ledger-writer", daemon=True
@@ -52,6 +61,7 @@ class LedgerWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._end_patience()
         self._queue.put(None)
         with anyio.CancelScope(shield=True):
             await asyncio.to_thread(self._thread.join)
@@ -68,12 +78,32 @@ class LedgerWriter:
             OutputError: The disk is full or fails; every later write raises too.
             LedgerError: The ledger is damaged or locked.
         """
-        loop = asyncio.get_running_loop()
-        write = _Write(partial(record, *arguments, **named), loop)
+        write = _Write(partial(record, *arguments, **named))
+        self._end_patience()  # in the order of their calls
         self._queue.put(write)
         with anyio.CancelScope(shield=True):
             result: T = await write.done
         return result
+
+    async def write_patiently(
+        self, record: Callable[P, T], *arguments: P.args, **named: P.kwargs
+    ) -> T:
+        """As :meth:`write`, with the next one's commit if it comes soon."""
+        write = _Write(partial(record, *arguments, **named))
+        self._patient.append(write)
+        if self._patience is None:
+            self._patience = write.loop.call_later(self._linger_s, self._end_patience)
+        with anyio.CancelScope(shield=True):
+            result: T = await write.done
+        return result
+
+    def _end_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        for write in self._patient:
+            self._queue.put(write)
+        self._patient.clear()
 
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -131,13 +161,11 @@ def _run_error(error: Exception) -> RunError:
 class _Write:
     __slots__ = ("_record", "done", "loop", "outcome")
 
-    def __init__(
-        self, record: Callable[[], Any], loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, record: Callable[[], Any]) -> None:
         self._record = record
         self.outcome: object = None
-        self.loop = loop
-        self.done: asyncio.Future[Any] = loop.create_future()
+        self.loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[Any] = self.loop.create_future()
 
     def carry_out(self) -> None:
         """Write; what is wrong with this one alone goes to the task that asked.

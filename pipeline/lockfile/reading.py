@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,6 +26,7 @@ from pipeline.lockfile.values import (
     show,
 )
 from pipeline.manifest.item_id import TakenNames
+from pipeline.record import Struct, field
 
 _Lines = Generator[tuple[int, str], None, None]
 
@@ -36,8 +36,7 @@ _CONFLICT = re.compile(r"(<{7}|\|{7}|={7}|>{7})( .*)?")
 _KEY_AND_VALUE = re.compile(r"(?P<key>[a-z0-9_]{1,40}): (?P<value>.+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockHeader:
+class LockHeader(Struct, frozen=True, kw_only=True):
     """What all jobs of a lock file have in common.
 
     Attributes:
@@ -66,8 +65,7 @@ def read_lock(path: Path) -> tuple[LockHeader, Iterator[Job]]:
     return header, _read_jobs(path, header)
 
 
-@dataclass(slots=True)
-class _Block:
+class _Block(Struct):
     """One item as far as it is read; each asset with its line."""
 
     line: int

@@ -11,7 +11,6 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -33,6 +32,7 @@ from pipeline.lockfile.values import (
     render_scalar,
     show,
 )
+from pipeline.record import replace
 
 logger = logging.getLogger(__name__)
 

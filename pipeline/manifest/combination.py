@@ -1,7 +1,6 @@
 """The variables of each item, and where in which file a value came from."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from pipeline.job import JsonValue
 from pipeline.manifest.faults import Faults
@@ -15,12 +14,12 @@ from pipeline.manifest.substitution import (
     parse_template,
     template_names,
 )
+from pipeline.record import Struct
 
 _NO_CELLS: Mapping[str, JsonValue] = {}
 
 
-@dataclass(slots=True)
-class Combination:
+class Combination(Struct):
     """What makes one item of a template: its variables and their row.
 
     Attributes:

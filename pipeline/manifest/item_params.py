@@ -1,7 +1,6 @@
 """The inputs of one item: values, files, and everything that is wrong with them."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import cast
 
 from pipeline.job import JsonValue, ParamValue, ReferenceAsset
@@ -12,6 +11,7 @@ from pipeline.manifest.substitution import LeftOut, Unbound, render_value
 from pipeline.manifest.text import find_unprintable
 from pipeline.model import InputSchema, ModelSchema
 from pipeline.model_inputs import InputProblem, check_inputs
+from pipeline.record import replace
 from pipeline.wording import suggestion
 
 

@@ -13,12 +13,12 @@ from pipeline.manifest.references import ReferenceFiles
 from pipeline.manifest.rows import RowsFile
 from pipeline.manifest.substitution import Compiled, Template
 from pipeline.model import ModelSchema
+from pipeline.record import Struct
 
 FindModel = Callable[[str], ModelSchema | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemTemplate:
+class ItemTemplate(Struct, frozen=True, kw_only=True):
     """One entry under ``items``: one item, or as many as its matrix and rows say.
 
     Attributes:

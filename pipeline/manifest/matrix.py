@@ -7,9 +7,9 @@ combinations it agrees with, or, when there is none, is a combination of its own
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from pipeline.manifest.node import Node
+from pipeline.record import Struct
 
 ValueKey = tuple[str, object]
 # axis → key of the value it has to have
@@ -31,8 +31,7 @@ class TooManyExcludes(Exception):
     """The excludes overlap in too many ways to be counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
+class Matrix(Struct, frozen=True):
     """The axes of an item and what is taken out of and added to their product.
 
     Attributes:

@@ -8,12 +8,12 @@ JSON Lines: one object a line, values keep their types; null is no value.
 import csv
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.job import JsonValue
 from pipeline.manifest.text import find_unprintable
+from pipeline.record import Struct
 
 # One record; what is longer is no table, and is never read whole into memory.
 MAX_RECORD_BYTES = 1024 * 1024
@@ -39,8 +39,7 @@ class BadRows(Exception):
         self.hint = hint
 
 
-@dataclass(slots=True)
-class Row:
+class Row(Struct):
     """One record.
 
     Attributes:
@@ -54,8 +53,7 @@ class Row:
     raw: str
 
 
-@dataclass(frozen=True, slots=True)
-class RowsFile:
+class RowsFile(Struct, frozen=True):
     """A file of rows.
 
     Attributes:

@@ -7,10 +7,10 @@ contains ``${…}`` is that text.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from pipeline.job import JsonValue
 from pipeline.manifest.node import Broken, Node
+from pipeline.record import Struct
 
 _TOKEN = re.compile(r"\$\$|\$\{([^{}$\n]*)(\}?)")
 _CSV_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -20,15 +20,13 @@ _CSV_BOOLEANS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Struct, frozen=True):
     """A ``${name}`` inside a text."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A text with at least one variable.
 
     Attributes:
@@ -51,15 +49,13 @@ class Template:
         return tuple(p.name for p in self.parts if isinstance(p, Variable))
 
 
-@dataclass(frozen=True, slots=True)
-class ListTemplate:
+class ListTemplate(Struct, frozen=True):
     """A list with a variable somewhere inside."""
 
     elements: tuple["Compiled", ...]
 
 
-@dataclass(frozen=True, slots=True)
-class DictTemplate:
+class DictTemplate(Struct, frozen=True):
     """A mapping with a variable somewhere inside."""
 
     entries: tuple[tuple[str, "Compiled"], ...]
@@ -154,8 +150,7 @@ def is_dynamic(compiled: Compiled) -> bool:
     return isinstance(compiled, Template | ListTemplate | DictTemplate)
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """The variables of one combination.
 
     Attributes:

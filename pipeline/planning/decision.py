@@ -1,7 +1,6 @@
 """One item and its rows in the ledger → what a run does with it, and why. Pure."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from pipeline.job import (
@@ -13,6 +12,7 @@ from pipeline.job import (
     JobKey,
     JobStatus,
 )
+from pipeline.record import Struct
 
 _LONGEST_REASON = 80  # characters of the service's text
 
@@ -46,8 +46,7 @@ SIGNS = {
 MAY_BE_PAID = frozenset({Action.SUBMIT, Action.SETTLE, Action.COLLECT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What a run does with an item.
 
     Attributes:

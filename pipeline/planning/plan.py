@@ -8,7 +8,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import UsageError
@@ -20,6 +19,7 @@ from pipeline.job import (
     AssetId,
     Item,
     Job,
+    JobStatus,
     ParamValue,
 )
 from pipeline.ledger.ledger import Ledger
@@ -39,12 +39,14 @@ from pipeline.planning.decision import (
 from pipeline.planning.inputs import cost_key, output_count, seed_of
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.selection import Limit, Selection
+from pipeline.record import Struct, replace
+
+_FRUITLESS = frozenset({JobStatus.PLANNED, JobStatus.FAILED})
 
 ModelTable = Callable[[str], ModelSchema | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedItem:
+class PlannedItem(Struct, frozen=True, kw_only=True):
     """One item and what will be done with it.
 
     Attributes:
@@ -79,8 +81,7 @@ class PlannedItem:
     then: Action
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Orphan:
+class Orphan(Struct, frozen=True, kw_only=True):
     """An item that the ledger has and the manifest no longer.
 
     Attributes:
@@ -92,8 +93,7 @@ class Orphan:
     assets: tuple[Asset, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _Asked(Struct, frozen=True, kw_only=True):
     """An item, and what is remembered of it."""
 
     item: Item

@@ -8,18 +8,17 @@ item renamed. Costs nothing where the ledger is empty.
 import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from pipeline.job import Job, JobKey
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning.decision import Action, decide
+from pipeline.record import Struct
 
 MOVABLE = frozenset({Action.DONE, Action.FETCH, Action.COLLECT, Action.SETTLE})
 _PARTS = re.compile(r"[/._-]+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """What an item asks for, as rows of the ledger are found by.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 import anyio
@@ -21,14 +20,14 @@ from pipeline.pricing.budget import left_of
 from pipeline.pricing.groups import CostGroup, CostGroups
 from pipeline.pricing.limits import unreachable
 from pipeline.pricing.quotes import Quotes
+from pipeline.record import Struct, field
 from pipeline.settings import Service
 
 ASKED_AT_A_TIME = 8
 _WRONG_KEY = 401
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class Share(Struct, frozen=True, kw_only=True):
     """What belongs together and what it costs.
 
     Attributes:
@@ -43,8 +42,7 @@ class Share:
         return Share(items=self.items + other.items, units=self.units + other.units)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class Cost(Struct, frozen=True, kw_only=True):
     """What a plan costs, by the service's quotes.
 
     Attributes:
@@ -70,8 +68,7 @@ class Cost:
     problems: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+class Estimate(Struct, frozen=True, kw_only=True):
     """A plan with its price: what is agreed to before anything is spent.
 
     Attributes:

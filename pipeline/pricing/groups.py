@@ -1,16 +1,15 @@
 """CostGroups: items that have one price → one group, so that each is priced once."""
 
 from collections import Counter
-from dataclasses import dataclass, field
 
 from pipeline.planning import Action, PlannedItem
+from pipeline.record import Struct, field
 
 SAMPLES = 3  # of a group: where the service refuses one, another may be priced
 MOST_GROUPS = 20_000  # different prices that are asked for in advance: minutes
 
 
-@dataclass(slots=True, kw_only=True)
-class CostGroup:
+class CostGroup(Struct, kw_only=True):
     """Items whose price is sure to be the same.
 
     Attributes:

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pipeline.model import ModelSchema
 from pipeline.planning import MAY_BE_PAID, Plan, PlannedItem, Selection
 from pipeline.pricing.cost import Estimate
 from pipeline.pricing.groups import CostGroups
+from pipeline.record import Struct
 from pipeline.settings import Service
 from pipeline.version import __version__
 
@@ -55,8 +56,7 @@ class PlanRecorder:
             self.models.add(planned.item.model_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedPlan:
+class SavedPlan(Struct, frozen=True, kw_only=True):
     """A plan as it was agreed to.
 
     Attributes:

@@ -3,7 +3,6 @@
 It was made of the item's exact payload, so the next run collects it, or finds out.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
 from pipeline.api.interface import QuoteAlarm
@@ -11,6 +10,7 @@ from pipeline.failure import failure_of
 from pipeline.job import Job
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import PlannedItem
+from pipeline.record import replace
 from pipeline.running.intents import intent_of
 from pipeline.settings import Service
 

@@ -1,12 +1,12 @@
 """What is about to be sent → the job as it is recorded before."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from pipeline.job import Job, JsonValue
 from pipeline.planning import PlannedItem
+from pipeline.record import replace
 
 
 def intent_of(

@@ -5,7 +5,6 @@ The whole durability story passes through here: what a method returns is durable
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -18,12 +17,12 @@ from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import PlannedItem
 from pipeline.pricing import Budget
 from pipeline.rebuild import REBUILT_SINCE
+from pipeline.record import Struct, field, replace
 from pipeline.running.alarms import book_alarm
 from pipeline.settings import Service
 
 
-@dataclass(slots=True)
-class Spending:
+class Spending(Struct):
     """Compute units of this run, as the service says.
 
     Attributes:
@@ -63,6 +62,7 @@ class Records:
         tell: ProgressCallback,
     ) -> None:
         self._write = writer.write
+        self._write_patiently = writer.write_patiently
         self._ledger = writer.ledger
         self._clock = clock
         self._service_now = service_now
@@ -208,7 +208,9 @@ class Records:
     async def succeeded(self, job: Job) -> Job:
         """SUBMITTED, or what is to be fetched again → SUCCEEDED."""
         job = await self._told(
-            await self._write(self._ledger.record_succeeded, replace(job, failure=None))
+            await self._write_patiently(
+                self._ledger.record_succeeded, replace(job, failure=None)
+            )
         )
         if job.echo:
             self.warn(job.item_id, describe_difference(job.echo))
@@ -216,7 +218,9 @@ class Records:
 
     async def saved(self, job: Job) -> Job:
         """SUCCEEDED → SAVED, with its assets."""
-        return await self._told(await self._write(self._ledger.record_saved, job))
+        return await self._told(
+            await self._write_patiently(self._ledger.record_saved, job)
+        )
 
     async def upload(self, sha256: str, asset_id: AssetId) -> None:
         """Remember under which id the service holds this content."""

@@ -4,13 +4,12 @@ They are taken up before anything is submitted, since they hold slots. Jobs of i
 that have changed or gone since are looked after too, as far as knowing their assets.
 """
 
-from dataclasses import replace
-
 import anyio
 import anyio.abc
 
 from pipeline.job import Failure, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
+from pipeline.record import replace
 from pipeline.running.records import Records
 from pipeline.running.watching import Watch
 from pipeline.stages.slots import Slots

@@ -7,7 +7,6 @@ renamed still, or finds it done with a leftover that it clears away.
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from pipeline.fault_points import reach
 from pipeline.job import Asset, Job
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Action, PlannedItem
+from pipeline.record import replace
 from pipeline.running.records import Records
 from pipeline.running.recovery import UNFINISHED
 from pipeline.stages.mover import clear_renamed, find_unrecorded, place_renamed

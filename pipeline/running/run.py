@@ -7,7 +7,6 @@ which the next run goes on without paying again.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 import anyio
@@ -43,6 +42,7 @@ from pipeline.pricing import (
     find_limits,
 )
 from pipeline.rebuild import REBUILT_SINCE
+from pipeline.record import replace
 from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.records import Records
 from pipeline.running.recovery import UNFINISHED, Recovery, next_attempt
@@ -221,11 +221,14 @@ class Run:
             keeps_old=settings.keep_old,
         )
 
-    async def price(self, groups: CostGroups) -> Estimate:
+    async def price(
+        self, groups: CostGroups, *, notes: tuple[str, ...] = ()
+    ) -> Estimate:
         """Ask what the plan costs, and what the team has left; spends nothing.
 
         Args:
             groups: The items of the plan by price.
+            notes: What a person should know of how it was planned.
 
         Raises:
             ServiceUnreachable: It did not answer.
@@ -249,6 +252,7 @@ class Run:
             taken=self.budget.taken,
             limit=self.budget.limit,
             service=self._service,
+            notes=notes,
         )
 
     async def carry_out(self, run_id: int, *, notes: Sequence[str] = ()) -> RunResult:

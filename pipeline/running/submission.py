@@ -8,7 +8,6 @@ never left, is sent again; everything else is UNKNOWN until it is settled.
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 
 import anyio
 
@@ -44,6 +43,7 @@ from pipeline.planning import PlannedItem
 from pipeline.pricing import Budget, Quotes
 from pipeline.pricing.budget import OverBudget
 from pipeline.pricing.quotes import YOUNG_UPLOAD_PAUSE_S, may_miss_upload
+from pipeline.record import Struct
 from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.intents import intent_of
 from pipeline.running.records import Records
@@ -60,8 +60,7 @@ LONGEST_PAUSE_S = 30.0
 OUTAGE_PAUSE_S = 1.0
 
 
-@dataclass(slots=True)
-class _Attempts:
+class _Attempts(Struct):
     """What one item has been through in this run."""
 
     lost: int = 0

@@ -1,7 +1,6 @@
 """Watching: SUBMITTED → SUCCEEDED or FAILED, and UNKNOWN → what came of it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from pipeline.api.interface import RemoteJob, RemoteStatus, Submission
 from pipeline.errors import (
@@ -21,6 +20,7 @@ from pipeline.failure import (
 from pipeline.fault_points import reach
 from pipeline.job import Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import IllegalTransition
+from pipeline.record import replace
 from pipeline.running.records import Records
 from pipeline.stages.poller import JobClaimed, Poller
 from pipeline.stages.settler import Settler

@@ -8,7 +8,6 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import anyio
@@ -21,6 +20,7 @@ from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
 from pipeline.media_type import extension_of
+from pipeline.record import Struct, replace
 from pipeline.stages.downloader import Downloader, Receipt
 from pipeline.stages.mover import (
     digest_of,
@@ -281,8 +281,7 @@ class Delivery:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Put:
+class _Put(Struct, frozen=True):
     """What is put in place together: a job's files, in order.
 
     Attributes:

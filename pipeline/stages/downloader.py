@@ -8,7 +8,6 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
@@ -23,6 +22,7 @@ from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.fault_points import reach
 from pipeline.job import AssetId
 from pipeline.media_type import media_type_of
+from pipeline.record import Struct, field
 from pipeline.settings import Settings
 from pipeline.stages.image_check import DECODED_TYPES, PNG, measure_image
 from pipeline.stages.png_check import NotAnImage, PngCheck
@@ -38,8 +38,7 @@ class BrokenFile(Unavailable):
     """What arrived is not the file that was announced; another try may be right."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FetchSpec:
+class FetchSpec(Struct, frozen=True, kw_only=True):
     """What to fetch and where to put it.
 
     Attributes:
@@ -62,8 +61,7 @@ class FetchSpec:
         return f"FetchSpec({self.asset_id!r})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """A whole file, synced to disk, not in its place yet.
 
     Attributes:
@@ -121,8 +119,7 @@ class Room:
             turn.has_come.set()
 
 
-@dataclass(slots=True, eq=False)
-class _Turn:
+class _Turn(Struct, eq=False):
     size_bytes: int
     has_come: anyio.Event = field(default_factory=anyio.Event)
 

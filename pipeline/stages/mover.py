@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from pipeline.atomic_file import (
@@ -26,6 +25,7 @@ from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
 from pipeline.job import SIDECAR_SUFFIX, Asset, Job
 from pipeline.media_type import KNOWN_EXTENSIONS
+from pipeline.record import replace
 from pipeline.stages.sidecar import (
     NoSidecar,
     Source,

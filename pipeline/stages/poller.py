@@ -7,7 +7,6 @@ the number of jobs in flight. A job that the listing does not show is read by it
 import statistics
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import anyio
@@ -25,6 +24,7 @@ from pipeline.errors import (
     UnexpectedAnswer,
 )
 from pipeline.job import RemoteId
+from pipeline.record import Struct, field
 from pipeline.settings import Settings
 
 FEW_JOBS = 2  # up to here, reading by id costs no more than the listing
@@ -48,8 +48,7 @@ class JobClaimed(JobError):
     """The answer to another submit names this job: it is that one's."""
 
 
-@dataclass(slots=True, eq=False)
-class _Watch:
+class _Watch(Struct, eq=False):
     remote_id: RemoteId
     started_s: float
     deadline_s: float

@@ -8,7 +8,6 @@ submitted again; what stays unsure is the user's to decide.
 
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import anyio
@@ -25,6 +24,7 @@ from pipeline.errors import (
     UnexpectedAnswer,
 )
 from pipeline.job import Job, RemoteId
+from pipeline.record import Struct
 from pipeline.settings import Settings
 
 MARGIN = timedelta(minutes=2)  # clocks differ, also after correction by ``Date``
@@ -36,8 +36,7 @@ FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 5.0
 
 
-@dataclass(slots=True, eq=False)
-class _Lost:
+class _Lost(Struct, eq=False):
     job: Job
     proof_from_s: float
     give_up_s: float
@@ -48,8 +47,7 @@ class _Lost:
     error: OutcomeUnknown | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Witness:
+class _Witness(Struct, frozen=True):
     remote_id: RemoteId
     created_at: datetime
 

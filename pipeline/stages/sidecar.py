@@ -4,7 +4,6 @@ It is written last, so a sidecar says that its asset is whole. It is enough to k
 again that the asset is paid for: never a signed URL, never a credential.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -20,14 +19,14 @@ from pipeline.job import (
     JobStatus,
     RemoteId,
 )
+from pipeline.record import Struct
 from pipeline.units import units_number
 from pipeline.version import __version__
 
 SCHEMA = "scenario-pipeline/sidecar/1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """Where an item is written.
 
     Attributes:

@@ -9,11 +9,11 @@ left, or the ceiling has risen. A semaphore cannot shrink, so this is our own.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import anyio
 
 from pipeline.clock import Clock
+from pipeline.record import Struct
 
 _FIRST_WAIT_S = 1.0  # with nothing in flight: others hold the ceiling
 _LONGEST_WAIT_S = 5.0
@@ -21,8 +21,7 @@ _REGROWTH_POSTS = 2  # unanswered at a time when growing again: refusals are few
 _GENERATIONS_AT_CEILING = 2  # in peace at a named ceiling, before one more is tried
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlotStatistics:
+class SlotStatistics(Struct, frozen=True, kw_only=True):
     """A moment of :class:`Slots`.
 
     Attributes:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shlex
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -17,6 +16,7 @@ from pipeline.lockfile import lock_path, write_lock
 from pipeline.manifest import load_manifest
 from pipeline.model import load_shipped_model
 from pipeline.planning import Selection, make_plan
+from pipeline.record import replace
 from pipeline.settings import EMULATOR_NAME
 from pipeline.stages.sidecar import Source, render_sidecar
 

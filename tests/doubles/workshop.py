@@ -1,8 +1,8 @@
 """A workshop: one manifest, one output folder and one service over several runs."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipeline.model import ModelSchema, load_shipped_model
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.pricing import CostGroups, Estimate
 from pipeline.rebuild import clear_leftovers
+from pipeline.record import replace
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Service, Settings
@@ -49,6 +50,8 @@ class CountingWriter(LedgerWriter):
         self._on_point(f"write {record.__name__}!")
         await anyio.lowlevel.checkpoint()
         return result
+
+    write_patiently = write
 
 
 class Workshop:
@@ -234,7 +237,7 @@ class Workshop:
 
     def set(self, **changes: Any) -> None:
         """Change settings of the next run."""
-        self.settings = replace(self.settings, **changes)
+        self.settings = dataclasses.replace(self.settings, **changes)
 
 
 def _only(error: BaseException) -> BaseException:

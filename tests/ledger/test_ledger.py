@@ -4,7 +4,6 @@ import itertools
 import os
 import shutil
 import sqlite3
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -13,6 +12,7 @@ from pipeline.errors import LedgerError, OutputError, RunError
 from pipeline.job import LEGAL_TRANSITIONS, Failure, JobStatus
 from pipeline.ledger.ledger import IllegalTransition, Ledger
 from pipeline.ledger.migrations import CURRENT_VERSION
+from pipeline.record import replace
 
 S = JobStatus
 

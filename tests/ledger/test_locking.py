@@ -1,12 +1,12 @@
 """Ledger and lock file: what has to be locked, and what a lock teaches a ledger."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from pipeline.job import Failure, FailureClass, JobStatus
 from pipeline.ledger.ledger import Ledger
+from pipeline.record import replace
 
 S = JobStatus
 RECOVERABLE = (FailureClass.DOWNLOAD, FailureClass.TIMED_OUT)

@@ -5,7 +5,6 @@ And what a ledger's jobs have taken of a budget, read without reading the jobs.
 
 import hashlib
 import sqlite3
-from dataclasses import replace
 from decimal import Decimal
 from importlib.resources import files
 
@@ -17,6 +16,7 @@ from pipeline.errors import LedgerDamaged, LedgerError
 from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.ledger.migrations import CURRENT_VERSION, STEPS
+from pipeline.record import replace
 
 S = JobStatus
 FORMAT_1 = (files("pipeline.ledger") / "schema.sql").read_text("utf-8")

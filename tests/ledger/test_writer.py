@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-from dataclasses import replace
 
 import anyio
 import pytest
@@ -12,6 +11,7 @@ from pipeline.errors import LedgerError, OutputError, RunError
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import IllegalTransition, Ledger
 from pipeline.ledger.writer import LedgerWriter
+from pipeline.record import replace
 
 S = JobStatus
 
@@ -255,6 +255,75 @@ async def test_a_task_cancelled_by_asyncio_does_not_cancel_its_write(
     assert job.status is S.SUBMITTING
     with Ledger(path, read_only=True) as reader:
         assert reader.count_by_status() == {S.SUBMITTING: 2}
+
+
+@pytest.fixture
+async def patient_writer(ledger):
+    """What is patient waits longer than any test takes."""
+    async with LedgerWriter(ledger, linger_s=3600.0) as ledger_writer:
+        yield ledger_writer
+
+
+async def test_a_patient_write_shares_the_commit_of_the_next_one(
+    patient_writer, ledger, new_job
+):
+    async with asyncio.TaskGroup() as group:
+        patient = group.create_task(
+            patient_writer.write_patiently(ledger.record_meta, "a", "1")
+        )
+        await asyncio.sleep(0)
+        assert ledger.begins == 0
+        await patient_writer.write(ledger.record_submitting, new_job())
+        await patient
+
+    assert ledger.commits == 1
+    assert ledger.find_meta() == {"a": "1"}
+
+
+async def test_patient_writes_keep_their_order(patient_writer, ledger, new_job):
+    job = await patient_writer.write(ledger.record_submitting, new_job())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(patient_writer.write_patiently(ledger.record_unknown, job))
+        await asyncio.sleep(0)
+        found = await patient_writer.write(ledger.find_jobs_of, "oak")
+
+    assert found[0].status is S.UNKNOWN
+
+
+async def test_patience_ends_by_itself(ledger, new_job):
+    async with LedgerWriter(ledger, linger_s=0.0) as writer:
+        for number in range(2):
+            job = new_job(f"{number}")
+            await writer.write_patiently(ledger.record_submitting, job)
+
+    assert ledger.commits == 2
+
+
+async def test_leaving_finishes_what_is_patient(ledger, path, new_job):
+    async with LedgerWriter(ledger, linger_s=3600.0) as writer:
+        task = asyncio.create_task(
+            writer.write_patiently(ledger.record_submitting, new_job())
+        )
+        await asyncio.sleep(0)
+    await task
+
+    with Ledger(path, read_only=True) as reader:
+        assert reader.count_by_status() == {S.SUBMITTING: 1}
+
+
+async def test_a_patient_write_that_is_cancelled_is_done_all_the_same(
+    patient_writer, ledger, new_job
+):
+    task = asyncio.create_task(
+        patient_writer.write_patiently(ledger.record_submitting, new_job("a"))
+    )
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await patient_writer.write(ledger.record_submitting, new_job("b"))
+
+    assert ledger.count_by_status() == {S.SUBMITTING: 2}
 
 
 async def test_leaving_finishes_what_is_queued(ledger, path, new_job):

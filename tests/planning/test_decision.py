@@ -1,7 +1,5 @@
 """decide(): one item and its rows → what a run does with it, as a table."""
 
-from dataclasses import replace
-
 import pytest
 
 from pipeline.job import (
@@ -15,6 +13,7 @@ from pipeline.job import (
     RemoteId,
 )
 from pipeline.planning import Action, decide
+from pipeline.record import replace
 
 KEY, OTHER = JobKey("asked now"), JobKey("asked before")
 JOB = Job(

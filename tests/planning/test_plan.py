@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-from dataclasses import replace
 
 import pytest
 
@@ -20,6 +19,7 @@ from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.manifest import load_manifest
 from pipeline.model import load_shipped_model
 from pipeline.planning import Action, Selection, make_plan
+from pipeline.record import replace
 
 HEAD = "version: 1\nmodel: model_wan-2-7-image\n"
 TREES = "items:\n" + "".join(

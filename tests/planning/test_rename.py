@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import tracemalloc
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -21,6 +20,7 @@ from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.manifest import load_manifest
 from pipeline.model import load_shipped_model
 from pipeline.planning import Action, Selection, make_plan
+from pipeline.record import replace
 
 HEAD = "version: 1\nmodel: model_wan-2-7-image\n"
 PRO = "model_wan-2-7-image-pro"

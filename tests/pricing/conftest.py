@@ -1,7 +1,6 @@
 """A workshop, what it would pay for by price, and the quotes of a fake service."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import anyio
 import pytest
@@ -11,6 +10,7 @@ from doubles.workshop import Workshop
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.model import ModelSchema, load_shipped_model
 from pipeline.pricing import CostGroups, Quotes
+from pipeline.record import replace
 from pipeline.stages.uploader import Uploader
 
 

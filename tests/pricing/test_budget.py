@@ -1,6 +1,5 @@
 """Budget: never more than the limit, whatever is held, charged and given back."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from pipeline.job import Failure, FailureClass, Job, JobStatus
 from pipeline.pricing import Budget
 from pipeline.pricing.budget import OverBudget
+from pipeline.record import replace
 
 S = JobStatus
 

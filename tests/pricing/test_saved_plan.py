@@ -1,8 +1,8 @@
 """SavedPlan: exactly what was agreed to is carried out, or nothing."""
 
+import dataclasses
 import json
 from contextlib import contextmanager
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -14,6 +14,7 @@ from pipeline.manifest import load_manifest
 from pipeline.planning import Selection, make_plan
 from pipeline.pricing import CostGroups, Estimate, Quotes, find_cost
 from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
+from pipeline.record import replace
 from pipeline.settings import Service
 from pipeline.stages.uploader import Uploader
 
@@ -268,9 +269,9 @@ async def test_a_price_that_is_not_given_any_more_has_moved(planner):
 async def test_another_service_or_project_is_another_plan(planner):
     saved = await planner.save()
 
-    other = replace(SERVICE, project_id="proj_2")
+    other = dataclasses.replace(SERVICE, project_id="proj_2")
     await assert_moved(planner, saved, "it was made for", service=other)
-    other = replace(SERVICE, base_url="https://other.example")
+    other = dataclasses.replace(SERVICE, base_url="https://other.example")
     await assert_moved(planner, saved, "it was made for", service=other)
 
 

@@ -1,12 +1,11 @@
 """A proof of absence that was wrong is said aloud; a later attempt's job is its own."""
 
-from dataclasses import replace
-
 import pytest
 from doubles.api import Fate
 
 from pipeline.errors import ExitCode, OutcomeUnknown
 from pipeline.job import FailureClass, JobStatus
+from pipeline.record import replace
 
 LOST = OutcomeUnknown("no answer in time")
 NAMES = ("oak", "elm", "fir", "yew")

@@ -3,7 +3,6 @@
 import io
 import struct
 import zlib
-from dataclasses import replace
 
 import pytest
 from doubles.api import Body, Fate, png_bytes, png_of
@@ -12,6 +11,7 @@ from recovery.conftest import items
 
 from pipeline.errors import ExitCode, OutcomeUnknown
 from pipeline.job import FailureClass, JobStatus
+from pipeline.record import replace
 
 LOST = OutcomeUnknown("no answer in time")
 TREES = ("oak", "elm", "fir", "yew")

@@ -3,7 +3,6 @@
 What has been spent is read in the service's books, not in ours.
 """
 
-from dataclasses import replace
 from decimal import Decimal
 
 import anyio
@@ -22,6 +21,7 @@ from pipeline.errors import (
     Unavailable,
 )
 from pipeline.job import FailureClass, JobStatus
+from pipeline.record import replace
 
 NAMES = [f"tree-{number}" for number in range(10)]
 LOST = OutcomeUnknown("no answer in time")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import replace
 
 import anyio
 import pytest
@@ -11,6 +10,7 @@ from doubles.api import Body, png_of
 from pipeline.atomic_file import PARTIAL_FOLDER
 from pipeline.errors import DownloadFailed, OutputError, Unavailable
 from pipeline.job import Job, JobKey, JobStatus, RemoteId
+from pipeline.record import replace
 from pipeline.settings import Settings
 from pipeline.stages import delivery
 from pipeline.stages.delivery import Delivery

@@ -1,7 +1,7 @@
 """Poller: when it asks, what it asks for, and what a wait leaves behind."""
 
+import dataclasses
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -19,6 +19,7 @@ from pipeline.errors import (
     UnexpectedAnswer,
 )
 from pipeline.job import RemoteId
+from pipeline.record import replace
 from pipeline.settings import Settings
 from pipeline.stages.poller import (
     LONG_OVERLAP,
@@ -475,7 +476,7 @@ async def test_a_deadline_that_passed_while_nobody_looked_needs_a_fresh_read(
 
 
 async def test_a_deadline_does_not_count_while_nothing_can_be_read(api, clock):
-    post = Post(api, clock, replace(SETTINGS, free_deadline_s=1000.0))
+    post = Post(api, clock, dataclasses.replace(SETTINGS, free_deadline_s=1000.0))
     job = api.add_job(fate=Fate(duration_s=400.0))
 
     async with post.watching(job):

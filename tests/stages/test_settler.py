@@ -1,7 +1,7 @@
 """Settler: what is adopted, what is proved absent, and what proves nothing."""
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import anyio
@@ -11,6 +11,7 @@ from doubles.api import MODEL, MODEL_PRO, US, FakeApi, QuickClock
 from pipeline.api.interface import JobPage
 from pipeline.errors import OutcomeUnknown, Rejected, Unavailable
 from pipeline.job import Job, JobKey, JobStatus, RemoteId
+from pipeline.record import replace
 from pipeline.settings import Settings
 from pipeline.stages.settler import MARGIN, Settler
 

@@ -1,7 +1,6 @@
 """Sidecar: what it says, what it never says, and that it can be read back."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.job import Asset, AssetId, Job, JobKey, JobStatus, RemoteId
+from pipeline.record import replace
 from pipeline.stages.sidecar import NoSidecar, Source, parse_sidecar, render_sidecar
 
 NOON = datetime(2026, 11, 3, 12, 0, 0, 925_000, tzinfo=UTC)

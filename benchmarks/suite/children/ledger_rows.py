@@ -11,7 +11,6 @@ import json
 import sqlite3
 import sys
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from pipeline.job import Asset, AssetId, Job, JobKey, RemoteId
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
+from pipeline.record import replace
 
 WRITES = 4
 GROUP = 1000

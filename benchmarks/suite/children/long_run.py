@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from array import array
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +40,21 @@ class Watch:
         self._tenth = max(items // TENTHS, 1)
         self._writes_s = array("d")
         self._peak_mb = 0.0
-        self._write = LedgerWriter.write
 
     def install(self) -> None:
-        """Time every write from its call to its commit."""
+        """Time every write from its call to its commit, a patient one too."""
+        for name in ("write", "write_patiently"):
+            setattr(LedgerWriter, name, self._timed(getattr(LedgerWriter, name)))
 
-        async def write(writer: LedgerWriter, *arguments: Any, **named: Any) -> Any:
+    def _timed(self, write: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+        async def timed(*arguments: Any, **named: Any) -> Any:
             began = time.perf_counter()
             try:
-                return await self._write(writer, *arguments, **named)
+                return await write(*arguments, **named)
             finally:
                 self._writes_s.append(time.perf_counter() - began)
 
-        LedgerWriter.write = write
+        return timed
 
     async def sample(self) -> None:
         """Note the highest resident memory until cancelled."""
