@@ -288,20 +288,33 @@ class Ledger:
                 _INSERT, (*fixed_values(job), *changing_values(job, job.status))
             )
 
-    def record_renamed(self, old: str, new: str, paths: Mapping[str, str]) -> None:
-        """Give every attempt of an item that is gone to one that has none yet.
+    def record_renamed(self, old: str, new: str, paths: Mapping[str, str]) -> int:
+        """Give every attempt of an item that is gone to another, as its newest.
 
         Args:
             old: The id of the item so far.
             new: Its new id.
             paths: Old path to new path of its assets; files at the old ones are
                 remembered as leftovers.
+
+        Returns:
+            How many attempts the other had of its own: the others count on from there.
         """
         with self._translated():
+            (own,) = self._connection.execute(
+                "SELECT ifnull(max(attempt), 0) FROM jobs WHERE item_id = ?", (new,)
+            ).fetchone()
             self._connection.execute(
-                "UPDATE jobs SET item_id = ? WHERE item_id = ?", (new, old)
+                "UPDATE jobs SET item_id = ?, attempt = attempt + ? WHERE item_id = ?",
+                (new, own, old),
             )
         self.record_moved(paths)
+        self.forget_leftovers(paths.values())
+        self.record_leftovers(paths)
+        return int(own)
+
+    def record_leftovers(self, paths: Mapping[str, str]) -> None:
+        """What is at these paths can go, as it is at others too: path to the other."""
         with self._translated():
             self._connection.executemany(
                 "INSERT OR REPLACE INTO leftovers VALUES (?, ?)", paths.items()
@@ -328,7 +341,7 @@ class Ledger:
             )
 
     def forget_leftovers(self, paths: Iterable[str]) -> None:
-        """What was at these old paths of renamed items is cleared away."""
+        """What was at these paths is cleared away, or belongs there."""
         with self._translated():
             self._connection.executemany(
                 "DELETE FROM leftovers WHERE path = ?", [(path,) for path in paths]
@@ -441,7 +454,7 @@ class Ledger:
             }
 
     def find_leftovers(self) -> dict[str, str]:
-        """Old path to new path of renamed items' files, not cleared away yet."""
+        """Path to other path of renamed items' files that are not cleared away yet."""
         with self._translated():
             return dict(self._connection.execute("SELECT * FROM leftovers"))
 
@@ -486,13 +499,15 @@ class Ledger:
                 "SELECT item_id, min(row_id) FROM jobs GROUP BY item_id"
             )
 
-    def has_request(self, *, job_key: JobKey, request_key: JobKey) -> bool:
-        """Whether a row agrees in either key."""
+    def has_request(
+        self, *, job_key: JobKey, request_key: JobKey, not_of: str = ""
+    ) -> bool:
+        """Whether a row agrees in either key, and is not this item's."""
         with self._translated():
             row = self._connection.execute(
-                "SELECT 1 FROM jobs WHERE job_key = ? UNION ALL"
-                " SELECT 1 FROM jobs WHERE request_key = ? LIMIT 1",
-                (job_key, request_key),
+                "SELECT 1 FROM jobs WHERE job_key = ? AND item_id <> ? UNION ALL"
+                " SELECT 1 FROM jobs WHERE request_key = ? AND item_id <> ? LIMIT 1",
+                (job_key, not_of, request_key, not_of),
             ).fetchone()
         return row is not None
 

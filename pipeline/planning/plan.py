@@ -234,13 +234,19 @@ class Plan:
         if self._is_counted:
             return asked
         self._renames.note_attempts(asked.attempts)
-        if asked.attempts or self.selection.force:
+        if self.selection.force or not self._has_nothing(asked):
             return asked
         return None if self._put_off(asked) else asked
 
+    def _has_nothing(self, asked: _Asked) -> bool:
+        """Whether nothing was made of an item and nothing is on its way."""
+        return all(job.status in _FRUITLESS for job in asked.attempts) and (
+            self._decide(asked, "").action in {Action.SUBMIT, Action.SKIP}
+        )
+
     def _put_off(self, asked: _Asked) -> bool:
         """Whether a new item may be an old one: then it is decided last."""
-        may_be = self._renames.may_be_renamed(asked.request)
+        may_be = self._renames.may_be_renamed(asked.item.item_id, asked.request)
         if may_be:
             self._late.add(asked.item.item_id)
         return may_be
@@ -254,8 +260,9 @@ class Plan:
             if not self.selection.includes(item.item_id):
                 self._renames.set_apart(old_id)
                 continue
-            if old_id and not asked.attempts and self._ledger is not None:
-                asked = replace(asked, attempts=self._ledger.find_jobs_of(old_id))
+            if old_id and self._ledger is not None:
+                made = self._ledger.find_jobs_of(old_id)
+                asked = replace(asked, attempts=[*made, *asked.attempts])
             planned = self._plan_item(asked, old_id=old_id)
             if planned is None or not limit.admits(planned.action):
                 self._renames.set_apart(old_id)

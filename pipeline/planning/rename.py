@@ -1,8 +1,8 @@
 """Items of the manifest ↔ items of the ledger: who is gone, who has a new name.
 
 While the manifest is expanded once, every row is marked whose item is still there.
-What stays unmarked is gone; a new item that asks for the same as one of those is that
-item renamed. Costs nothing where the ledger is empty.
+What stays unmarked is gone; an item that has made nothing yet and asks for the same as
+one of those is that item renamed. Costs nothing where the ledger is empty.
 """
 
 import re
@@ -60,10 +60,10 @@ class Renames:
         """The manifest has the item of these rows."""
         self._note(job.row_id for job in attempts)
 
-    def may_be_renamed(self, request: Request) -> bool:
-        """Whether any row asks for the same: then a new item may be an old one."""
+    def may_be_renamed(self, item_id: str, request: Request) -> bool:
+        """Whether another's row asks for the same: then it may be that item."""
         return self._ledger is not None and self._ledger.has_request(
-            job_key=request.job_key, request_key=request.request_key
+            job_key=request.job_key, request_key=request.request_key, not_of=item_id
         )
 
     def find_old_id(self, item_id: str, request: Request) -> str | None:

@@ -244,9 +244,21 @@ class Records:
         """What a lost ledger knew has been looked for, for every item."""
         await self._write(self._ledger.forget_meta, REBUILT_SINCE)
 
-    async def renamed(self, old: str, new: str, paths: Mapping[str, str]) -> None:
-        """An item that is gone → one of another name, with its assets' paths."""
-        await self._write(self._ledger.record_renamed, old, new, paths)
+    async def renaming(self, paths: Mapping[str, str]) -> None:
+        """Files will be at new paths too: old path to new path.
+
+        They are left over, should :meth:`renamed` not follow.
+        """
+        placed = {new: old for old, new in paths.items()}
+        await self._write(self._ledger.record_leftovers, placed)
+
+    async def renamed(self, old: str, new: str, paths: Mapping[str, str]) -> int:
+        """An item that is gone → one of another name, with its assets' paths.
+
+        Returns:
+            By how much its attempts are counted higher.
+        """
+        return await self._write(self._ledger.record_renamed, old, new, paths)
 
     async def moved(self, paths: Mapping[str, str]) -> None:
         """Assets are at other paths: old path to new path."""

@@ -1,8 +1,8 @@
 """Renaming: items under a new name → their files there, and the ledger's rows.
 
 The file is at its new name before the ledger says so, and leaves the old one after.
-So a kill at any line pays for nothing and loses nothing: the next run finds the item
-renamed still, or finds it done with a leftover that it clears away.
+So a kill at any line pays for nothing and loses nothing: a leftover at either name is
+remembered before it is one, and cleared away by the next run.
 """
 
 import re
@@ -81,6 +81,7 @@ class Renaming:
             if asset.path.startswith(old) and _REST.fullmatch(asset.path[len(old) :])
         }
         self._check_owners(planned, paths)
+        await self._records.renaming(paths)
         await anyio.to_thread.run_sync(
             partial(
                 place_renamed,
@@ -91,7 +92,7 @@ class Renaming:
                 emulated=self._emulated,
             )
         )
-        await self._records.renamed(old, new, paths)
+        earlier = await self._records.renamed(old, new, paths)
         reach("rename-recorded")
         if planned.then is Action.DONE:
             await self._clear(paths)
@@ -101,7 +102,8 @@ class Renaming:
             replace(asset, path=paths.get(asset.path, asset.path))
             for asset in planned.job.assets
         )
-        job = replace(planned.job, item_id=new, assets=assets)
+        attempt = planned.job.attempt + earlier
+        job = replace(planned.job, item_id=new, attempt=attempt, assets=assets)
         return replace(planned, action=planned.then, job=job)
 
     async def finish(self, item_id: str) -> None:

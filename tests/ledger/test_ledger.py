@@ -523,6 +523,27 @@ def test_a_renamed_item_takes_its_rows_and_paths_along(
     }
 
 
+def test_what_is_taken_over_is_newer_than_what_was_there(ledger, live, new_job):
+    own = live(ledger, new_job(item_id="oak"), JobStatus.FAILED)
+    first = live(ledger, new_job(item_id="fir"), JobStatus.FAILED)
+    second = live(ledger, new_job(item_id="fir", attempt=2), JobStatus.SUBMITTED)
+
+    shift = ledger.record_renamed("fir", "oak", {})
+
+    assert shift == 1
+    found = ledger.find_jobs_of("oak")
+    assert [job.row_id for job in found] == [second.row_id, first.row_id, own.row_id]
+    assert [job.attempt for job in found] == [3, 2, 1]
+
+
+def test_what_was_to_be_cleared_stays_once_it_belongs_there(ledger):
+    ledger.record_leftovers({"fir.png": "oak.png"})
+
+    ledger.record_renamed("oak", "fir", {"oak.png": "fir.png"})
+
+    assert ledger.find_leftovers() == {"oak.png": "fir.png"}
+
+
 def test_leftovers_are_paths_that_are_known_until_they_are_forgotten(ledger):
     ledger.record_renamed("oak", "fir", {"oak.png": "fir.png"})
     known = ledger.find_paths()

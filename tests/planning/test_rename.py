@@ -162,6 +162,41 @@ def test_what_failed_under_another_name_is_new(desk):
     assert (planned.action, planned.sign, planned.reason) == (Action.SUBMIT, "+", "new")
 
 
+@pytest.mark.parametrize("own", [S.PLANNED, S.FAILED])
+def test_an_item_that_has_made_nothing_takes_what_was_made_under_another_name(
+    desk, own
+):
+    """It was refused, then renamed and made, and now it has its first name again."""
+    (planned,) = desk.plan(items(("oak", "an oak"))).entries()
+    job = desk.ledger.record_submitting(replace(planned.job, request={}))
+    failure = Failure(kind=None, reason="too many")
+    record = desk.ledger.record_planned
+    if own is S.FAILED:
+        failure = Failure(kind=FailureClass.REFUSED, reason="no")
+        record = desk.ledger.record_failed
+    record(replace(job, failure=failure))
+    desk.make(items(("fir", "an oak")))
+
+    plan = desk.plan(items(("oak", "an oak")))
+
+    assert old_ids(plan) == {"oak": "fir"}
+    assert only(plan).then is Action.DONE
+    assert (plan.to_submit, orphans(plan)) == (0, [])
+
+
+def test_an_item_whose_download_failed_is_not_another_one_renamed(desk):
+    oak, fir = desk.plan(items(("oak", "an oak"), ("fir", "an oak"))).entries()
+    failure = Failure(kind=FailureClass.DOWNLOAD, reason="cut short")
+    job = desk.record(oak, S.SUCCEEDED)
+    desk.ledger.record_failed(replace(job, failure=failure))
+    desk.record(fir, S.SAVED)
+
+    plan = desk.plan(items(("oak", "an oak")))
+
+    assert only(plan).action is Action.FETCH
+    assert orphans(plan) == ["fir"]
+
+
 def test_an_item_that_is_still_there_gives_its_files_to_nobody(desk):
     desk.make(items(("oak", "an oak")))
 

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from doubles.api import Fate
 
-from pipeline.errors import BudgetReached, ExitCode, OutcomeUnknown
+from pipeline.errors import BudgetReached, ExitCode, OutcomeUnknown, RateLimited
 from pipeline.events import JobChanged
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
@@ -399,6 +399,69 @@ async def test_a_leftover_that_was_edited_since_is_kept(made):
 
     assert (made.output / "oak.png").read_bytes() == b"an artist's work"
     assert (made.output / "fir.png").exists()
+
+
+async def test_a_rename_that_was_cut_short_and_undone_leaves_nothing(made):
+    write(made, ("trees/fir", "an oak"), ("elm", "an elm"))
+    await _run_until_point(made, "write record_renamed")
+    assert "trees/fir.png" in made.files()
+    write(made, ("oak", "an oak"), ("elm", "an elm"))
+
+    await made.run()
+
+    assert made.files() == with_sidecars("oak.png", "elm.png")
+    assert not (made.output / "trees").exists()
+    assert paid(made) == 2
+
+
+async def _run_until_point(workshop, point):
+    """A run that is killed at this point."""
+    scope = anyio.CancelScope()
+    workshop.on_point = lambda name: scope.cancel() if name == point else None
+    await workshop.run(scope=scope)
+    workshop.on_point = lambda _name: None
+
+
+async def test_an_item_that_was_refused_and_made_under_another_name_is_not_paid_again(
+    workshop,
+):
+    workshop.api.ceiling = 1
+    write(workshop, ("elm", "an elm"), ("oak", "an oak"))
+    await _run_until_point(workshop, "write record_planned!")  # refused: the ceiling
+    (refused,) = (job for job in map(workshop.job, ("elm", "oak")) if not job.remote_id)
+    back = refused.item_id
+    other = {"elm": "oak", "oak": "elm"}[back]
+    write(workshop, (other, f"an {other}"), ("fir", f"an {back}"))
+    await workshop.run()
+    assert paid(workshop) == 2
+    write(workshop, (other, f"an {other}"), (back, f"an {back}"))
+
+    result = await workshop.run()
+
+    assert result.counts == {"renamed": 1, "done": 1}
+    assert paid(workshop) == 2
+    assert workshop.files() == with_sidecars("elm.png", "oak.png")
+    assert [job.attempt for job in workshop.attempts(back)] == [2, 1]
+
+
+@pytest.mark.parametrize("reached", ["submitted", "succeeded"])
+async def test_what_is_taken_over_counts_on_from_the_attempts_that_were_there(
+    workshop, reached
+):
+    write(workshop, ("oak", "an oak"))
+    workshop.api.fail_next("submit", RateLimited("too many", ceiling=1))
+    await _run_until_point(workshop, "write record_planned!")
+    write(workshop, ("fir", "an oak"))
+    await _run_until_point(workshop, f"write record_{reached}!")
+    write(workshop, ("oak", "an oak"))
+
+    result = await workshop.run()
+
+    told = [event for event in workshop.events if isinstance(event, JobChanged)]
+    assert result.exit_code is ExitCode.OK
+    assert paid(workshop) == 1
+    assert [job.attempt for job in workshop.attempts("oak")] == [2, 1]
+    assert {event.attempt for event in told} == {2}
 
 
 def _leave_as_if_killed_after_the_record(workshop):
