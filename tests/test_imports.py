@@ -84,6 +84,7 @@ DOORS = {
     "keyring": ("pipeline.settings",),
     "PIL": ("pipeline.stages.image_check", "pipeline.emulator."),
     "isal": ("pipeline.stages.png_check",),
+    "deflate": ("pipeline.stages.png_check",),
     "msgspec": (
         "pipeline.record",
         "pipeline.api.wire",

@@ -2,19 +2,25 @@
 
 As strong as decoding the pixels, in bounded memory and one pass: the checksum of each
 chunk covers every byte, the compressed rows are expanded to their last byte, and each
-row must name a filter that exists. What lies behind the end is not looked at.
+row must name a filter that exists. What lies behind the end is not looked at. The rows
+of a small picture are expanded in one go, which takes two thirds of the time.
 
 Source: Portable Network Graphics (PNG) Specification, third edition, W3C 2025.
 """
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 try:  # expands in two thirds of the time, measured on pictures of the service's size
     from isal import isal_zlib as expanding
 except ImportError:  # no wheel for this machine
     import zlib as expanding  # type: ignore[no-redef]
+
+try:
+    import deflate
+except ImportError:  # likewise
+    deflate = None  # type: ignore[assignment]
 
 _ERRORS = (zlib.error, getattr(expanding, "error", zlib.error))
 
@@ -25,6 +31,8 @@ _IHDR_SIZE_BYTES = 13
 _MAX_CHUNK_BYTES = 2**31 - 1
 _PIECE_BYTES = 1 << 16  # of compressed rows at a time
 _EXPANDED_BYTES = 1 << 16  # of expanded rows at a time: more means page faults
+_AT_ONCE_BYTES = 1 << 20  # of compressed rows that are expanded in one go
+_EXPANDED_AT_ONCE_BYTES = 16 << 20
 _FILTERS = bytes(range(5))
 _PALETTE = 3
 _METHODS = ([0, 0, 0], [0, 0, 1])  # compression, filter, interlacing
@@ -68,6 +76,8 @@ class PngCheck:
 
     def feed(self, content: bytes) -> None:
         """Look at the next bytes, however many; blocking for large ones.
+
+        Some are looked at later: they may not change.
 
         Raises:
             NotAnImage: They cannot belong to a whole picture.
@@ -153,7 +163,10 @@ class PngCheck:
         )
 
     def _end_rows(self) -> None:
-        if self._rows is not None and not self._rows.are_whole:
+        if self._rows is None:
+            return
+        self._rows.finish()
+        if not self._rows.are_whole:
             raise NotAnImage("the picture is not whole")
 
 
@@ -164,21 +177,66 @@ class _Rows:
         passes: Rows and bytes of a row, the byte of its filter included, each.
     """
 
-    def __init__(self, passes: Iterator[tuple[int, int]]) -> None:
-        self._passes = passes
+    def __init__(self, passes: Iterable[tuple[int, int]]) -> None:
+        passes = tuple(passes)
+        self._expected_bytes = sum(rows * row_bytes for rows, row_bytes in passes)
+        self._passes = iter(passes)
         self._row_bytes = 0
         self._pass_left = 0  # bytes
         self._expander = expanding.decompressobj()
         self._is_done = False  # nothing that still comes counts
         self.are_whole = False
         self._next_pass()
+        is_small = self._expected_bytes <= _EXPANDED_AT_ONCE_BYTES
+        self._holds_back = deflate is not None and is_small
+        self._held: list[memoryview] = []  # to be expanded in one go
+        self._held_bytes = 0
 
     def feed(self, compressed: memoryview) -> None:
-        """Expand the next bytes; what comes behind the last row is ignored.
+        """Expand the next bytes, or all in :meth:`finish` when they are few.
+
+        What comes behind the last row is ignored.
 
         Raises:
             NotAnImage: They do not expand, or to no rows of this picture.
         """
+        if not self._holds_back:
+            self._expand_in_pieces(compressed)
+            return
+        self._held.append(compressed)
+        self._held_bytes += len(compressed)
+        if self._held_bytes > _AT_ONCE_BYTES:
+            self._holds_back = False
+            for held in self._held:
+                self._expand_in_pieces(held)
+            self._held.clear()
+
+    def finish(self) -> None:
+        """Expand what was held back.
+
+        Raises:
+            NotAnImage: As :meth:`feed`.
+        """
+        if self._held:
+            compressed = b"".join(self._held)
+            self._held.clear()
+            # Whatever is odd about them, the pieces say what it is.
+            if not self._expand_at_once(compressed):
+                self._expand_in_pieces(memoryview(compressed))
+
+    def _expand_at_once(self, compressed: bytes) -> bool:
+        """Whether they expand to exactly the rows; if not, nothing has happened."""
+        try:
+            expanded = deflate.zlib_decompress(compressed, self._expected_bytes)
+        except deflate.DeflateError:
+            return False
+        if len(expanded) != self._expected_bytes:
+            return False
+        self._pass_by(expanded)
+        self._is_done = True
+        return True
+
+    def _expand_in_pieces(self, compressed: memoryview) -> None:
         for start in range(0, len(compressed), _PIECE_BYTES):
             rest: bytes | memoryview = compressed[start : start + _PIECE_BYTES]
             has_more = True
@@ -196,7 +254,7 @@ class _Rows:
         except _ERRORS as error:
             raise NotAnImage(f"does not expand: {error}") from None
 
-    def _pass_by(self, expanded: bytes) -> int:
+    def _pass_by(self, expanded: bytes | bytearray) -> int:
         """Count bytes off, look at the first of each row; how many are too many."""
         position = 0
         while position < len(expanded) and not self.are_whole:

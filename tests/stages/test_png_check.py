@@ -9,6 +9,7 @@ import zlib
 import pytest
 from PIL import Image
 
+from pipeline.stages import png_check
 from pipeline.stages.png_check import NotAnImage, PngCheck
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -21,6 +22,15 @@ KINDS = [
 PASSES = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)]
 PASSES += [(0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
 WIDTH_PX, HEIGHT_PX = 21, 13
+
+
+@pytest.fixture(autouse=True, params=["at once", "in pieces", "without deflate"])
+def _way(request, monkeypatch):
+    """A small picture's rows are expanded in one go, others in pieces: alike."""
+    if request.param == "in pieces":
+        monkeypatch.setattr(png_check, "_AT_ONCE_BYTES", 0)
+    elif request.param == "without deflate":
+        monkeypatch.setattr(png_check, "deflate", None)
 
 
 def chunk(name, body=b""):
@@ -222,6 +232,14 @@ def test_a_broken_beginning_is_refused_before_the_rest_has_come():
 
     with pytest.raises(NotAnImage):
         looking.feed(SIGNATURE + chunk(b"IHDR", bytes(13)))
+
+
+def test_rows_that_are_many_when_packed_are_expanded_as_they_come(monkeypatch):
+    monkeypatch.setattr(png_check, "_AT_ONCE_BYTES", 100)
+    looking = PngCheck()
+
+    with pytest.raises(NotAnImage):
+        looking.feed(png(header(), chunk(b"IDAT", rows())[:200]))
 
 
 def test_the_memory_does_not_grow_with_the_picture():
