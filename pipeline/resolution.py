@@ -63,7 +63,7 @@ async def resolve(
             case Resolution.RESUBMIT:
                 reason = "resubmitted by the user"
                 if job.status is JobStatus.FAILED:
-                    job = next_attempt(job)
+                    job = next_attempt(job, ledger)
                 return ledger.record_planned(
                     replace(job, failure=Failure(kind=None, reason=reason))
                 )
@@ -72,7 +72,7 @@ async def resolve(
                     kind=FailureClass.GIVEN_UP, reason="given up by the user"
                 )
                 if job.status is JobStatus.FAILED:
-                    job = next_attempt(job)
+                    job = next_attempt(job, ledger)
                 return ledger.record_failed(replace(job, failure=failure))
 
 

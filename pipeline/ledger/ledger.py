@@ -279,11 +279,7 @@ class Ledger:
         if job.remote_id is None or self.find_owned([job.remote_id]):
             return
         with self._translated():
-            (attempts,) = self._connection.execute(
-                "SELECT ifnull(max(attempt), 0) FROM jobs WHERE item_id = ?",
-                (job.item_id,),
-            ).fetchone()
-            job = replace(job, attempt=attempts + 1)
+            job = replace(job, attempt=self.find_last_attempt(job.item_id) + 1)
             self._connection.execute(
                 _INSERT, (*fixed_values(job), *changing_values(job, job.status))
             )
@@ -298,20 +294,18 @@ class Ledger:
                 remembered as leftovers.
 
         Returns:
-            How many attempts the other had of its own: the others count on from there.
+            By how much they are counted higher: they count on from the other's own.
         """
         with self._translated():
-            (own,) = self._connection.execute(
-                "SELECT ifnull(max(attempt), 0) FROM jobs WHERE item_id = ?", (new,)
-            ).fetchone()
-            self._connection.execute(
+            own = self.find_last_attempt(new)
+            moved = self._connection.execute(
                 "UPDATE jobs SET item_id = ?, attempt = attempt + ? WHERE item_id = ?",
                 (new, own, old),
-            )
+            ).rowcount
         self.record_moved(paths)
         self.forget_leftovers(paths.values())
         self.record_leftovers(paths)
-        return int(own)
+        return own if moved else 0
 
     def record_leftovers(self, paths: Mapping[str, str]) -> None:
         """What is at these paths can go, as it is at others too: path to the other."""
@@ -491,6 +485,14 @@ class Ledger:
                 "SELECT row_id FROM jobs WHERE item_id = ?", (item_id,)
             ).fetchall()
         return [row_id for (row_id,) in rows]
+
+    def find_last_attempt(self, item_id: str) -> int:
+        """The number of an item's newest attempt; 0 without one."""
+        with self._translated():
+            (attempt,) = self._connection.execute(
+                "SELECT ifnull(max(attempt), 0) FROM jobs WHERE item_id = ?", (item_id,)
+            ).fetchone()
+        return int(attempt)
 
     def find_items(self) -> Iterator[tuple[str, int]]:
         """Every item that has a row, with the number of its oldest; sorted by id."""

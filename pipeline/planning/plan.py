@@ -133,6 +133,7 @@ class Plan:
         self._renames = Renames(None if is_shared else ledger)
         self._is_counted = False
         self._late: set[str] = set()  # ids of what may be renamed: decided last
+        self._passed_over: set[str] = set()  # of these, those beyond the limit
         self._kept_alikes: set[str] = set()
         self._uploads: dict[str, Mapping[str, AssetId]] = {}
 
@@ -255,6 +256,8 @@ class Plan:
         for item in expand(self.manifest):
             if item.item_id not in self._late:
                 continue
+            if self._is_counted and item.item_id in self._passed_over:
+                continue
             asked = self._ask(item)
             old_id = self._find_old_id(asked)
             if not self.selection.includes(item.item_id):
@@ -265,6 +268,8 @@ class Plan:
                 asked = replace(asked, attempts=[*made, *asked.attempts])
             planned = self._plan_item(asked, old_id=old_id)
             if planned is None or not limit.admits(planned.action):
+                # When it is carried out, more may fit; its files are still not seen.
+                self._passed_over.add(item.item_id)
                 self._renames.set_apart(old_id)
                 continue
             if old_id:

@@ -9,6 +9,7 @@ import anyio.abc
 
 from pipeline.job import Failure, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
+from pipeline.planning import Action, PlannedItem
 from pipeline.record import replace
 from pipeline.running.records import Records
 from pipeline.running.watching import Watch
@@ -41,6 +42,7 @@ class Recovery:
         self._slots = slots
         self._watch = watch
         self._jobs: dict[int, _Recovered] = {}
+        self._ended: dict[str, Job] = {}  # by item, those that failed in this run
 
     def start(self, tasks: anyio.abc.TaskGroup) -> None:
         """Begin to look after every unfinished job, as a task of ``tasks``."""
@@ -63,6 +65,20 @@ class Recovery:
             await self._records.watched_again(job)
         )
 
+    def without_surprise(self, planned: PlannedItem) -> PlannedItem:
+        """The item as it was counted: to collect, although its job has ended since.
+
+        What fails in a run is not paid for again in the same run.
+        """
+        ended = self._ended.get(planned.item.item_id)
+        if (
+            ended is None
+            or planned.action not in {Action.SUBMIT, Action.SKIP}
+            or planned.job.request_key != ended.request_key
+        ):
+            return planned
+        return replace(planned, action=Action.COLLECT, job=ended)
+
     async def _recover(self, job: Job, recovered: _Recovered) -> None:
         if job.status is JobStatus.SUBMITTING:
             # The process ended between the intent and the record of its answer.
@@ -71,15 +87,20 @@ class Recovery:
         if job.status is JobStatus.UNKNOWN:
             job = await self._watch.settle(job, derived_seed=job.derived_seed)
         recovered.job = await self._watch.wait_until_ended(job)
+        if recovered.job.status is JobStatus.FAILED:
+            self._ended[job.item_id] = recovered.job
         recovered.done.set()
 
 
-def next_attempt(job: Job) -> Job:
-    """A new attempt at the same request, PLANNED."""
+def next_attempt(job: Job, ledger: Ledger) -> Job:
+    """A new attempt at the same request, PLANNED, counted from the item's newest.
+
+    That need not be this one: it may have asked for something else.
+    """
     return replace(
         Job(
             item_id=job.item_id,
-            attempt=job.attempt + 1,
+            attempt=ledger.find_last_attempt(job.item_id) + 1,
             job_key=job.job_key,
             request_key=job.request_key,
             model_id=job.model_id,

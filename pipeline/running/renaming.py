@@ -6,7 +6,7 @@ remembered before it is one, and cleared away by the next run.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,13 @@ from pipeline.planning import Action, PlannedItem
 from pipeline.record import replace
 from pipeline.running.records import Records
 from pipeline.running.recovery import UNFINISHED
-from pipeline.stages.mover import clear_renamed, find_unrecorded, place_renamed
+from pipeline.stages.mover import (
+    clear_renamed,
+    find_movable,
+    find_unrecorded,
+    find_vacant,
+    place_renamed,
+)
 from pipeline.stages.sidecar import Source
 
 # What follows the item's id in the name of a file: number, age, ending.
@@ -81,17 +87,7 @@ class Renaming:
             if asset.path.startswith(old) and _REST.fullmatch(asset.path[len(old) :])
         }
         self._check_owners(planned, paths)
-        await self._records.renaming(paths)
-        await anyio.to_thread.run_sync(
-            partial(
-                place_renamed,
-                self._output,
-                files,
-                paths,
-                source,
-                emulated=self._emulated,
-            )
-        )
+        await self._place(files, paths, source)
         earlier = await self._records.renamed(old, new, paths)
         reach("rename-recorded")
         if planned.then is Action.DONE:
@@ -105,6 +101,25 @@ class Renaming:
         attempt = planned.job.attempt + earlier
         job = replace(planned.job, item_id=new, attempt=attempt, assets=assets)
         return replace(planned, action=planned.then, job=job)
+
+    async def _place(
+        self,
+        files: Sequence[tuple[Job, Asset]],
+        paths: Mapping[str, str],
+        source: Source,
+    ) -> None:
+        """Put files at their new names; a kill leaves nothing there that stays."""
+        movable = await anyio.to_thread.run_sync(
+            find_movable, self._output, files, paths
+        )
+        vacant = await anyio.to_thread.run_sync(
+            find_vacant, self._output, paths.values()
+        )
+        await self._records.renaming(
+            {old: new for old, new in paths.items() if new in vacant}
+        )
+        place = partial(place_renamed, emulated=self._emulated)
+        await anyio.to_thread.run_sync(place, self._output, movable, paths, source)
 
     async def finish(self, item_id: str) -> None:
         """A renamed item is saved: what is left of it at its old name can go."""

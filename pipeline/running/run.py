@@ -8,6 +8,7 @@ which the next run goes on without paying again.
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 
 import anyio
 import anyio.abc
@@ -192,6 +193,7 @@ class Run:
             forgotten=self._forgotten,
             halt=self._halt,
             pass_over=self._pass_over,
+            next_attempt=partial(next_attempt, ledger=ledger),
         )
         self._resolver = Resolver(
             api, clock, settings, expects_more=lambda: self.in_flight > 0
@@ -338,9 +340,10 @@ class Run:
         return self._plan.selection.only_fetch or self._settings.frozen
 
     async def _start_lives(self, lives: anyio.abc.TaskGroup) -> None:
-        for number, planned in enumerate(self._plan.entries(), start=1):
+        for number, entry in enumerate(self._plan.entries(), start=1):
             if number % _ITEMS_PER_CHECKPOINT == 0:
                 await anyio.lowlevel.checkpoint()
+            planned = self._recovery.without_surprise(entry)
             if planned.action is Action.DONE:
                 self._counts["done"] += 1
                 if self._settings.strict:
@@ -367,7 +370,7 @@ class Run:
                     place.leave()
                     job = await self._recovery.wait_until_ended(job)
                     if job.status is JobStatus.PLANNED:
-                        job = next_attempt(job)
+                        job = next_attempt(job, self._ledger)
                 elif planned.action is Action.FETCH:
                     place.leave()
                     if job.status is not JobStatus.SUCCEEDED:
@@ -376,7 +379,7 @@ class Run:
                     job = await self._submitter.submit(planned, job, place.leave)
                     job = await self._watch.wait_until_ended(job)
                     if job.status is JobStatus.PLANNED:
-                        job = next_attempt(job)
+                        job = next_attempt(job, self._ledger)
                 if job.status is JobStatus.SUCCEEDED:
                     job = await self._saver.save(planned, job)
             self._counts[_OUTCOMES[job.status]] += 1

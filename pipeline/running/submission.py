@@ -47,7 +47,6 @@ from pipeline.record import Struct
 from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.intents import intent_of
 from pipeline.running.records import Records
-from pipeline.running.recovery import next_attempt
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.watching import Watch
 from pipeline.settings import Settings
@@ -137,6 +136,7 @@ class Submitter:
         budget: What may be spent.
         halt: Called with what concerns every submit, or one model's.
         pass_over: Called when an item's price does not fit the budget.
+        next_attempt: Gives an item's next attempt at the request of this one.
     """
 
     def __init__(
@@ -156,6 +156,7 @@ class Submitter:
         budget: Budget,
         halt: Callable[[RunError, str], None],
         pass_over: Callable[[BudgetReached], None],
+        next_attempt: Callable[[Job], Job],
     ) -> None:
         self._api = api
         self._clock = clock
@@ -173,6 +174,7 @@ class Submitter:
         self._quotes = quotes
         self._budget = budget
         self._pass_over = pass_over
+        self._next_attempt = next_attempt
         self._trials = Trials()
         self.accepted = 0
 
@@ -377,7 +379,7 @@ class Submitter:
             return await self._records.failed(
                 job, failure_of(error, FailureClass.GENERATION)
             )
-        return next_attempt(job)
+        return self._next_attempt(job)
 
     def _may_be_about_references(
         self, planned: PlannedItem, job: Job, error: Rejected, attempts: _Attempts

@@ -58,6 +58,41 @@ def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:
     return found
 
 
+def find_movable(
+    output: Path, files: Iterable[tuple[Job, Asset]], paths: Mapping[str, str]
+) -> list[tuple[Job, Asset]]:
+    """The files that are there, once it is sure that nobody's have the new names.
+
+    Args:
+        output: The output folder.
+        files: An item's assets at their old paths, each with its job.
+        paths: Old path to new path.
+
+    Raises:
+        DownloadFailed: Another file has a new name.
+    """
+    present = [
+        (job, asset)
+        for job, asset in files
+        if asset.path in paths
+        and is_inside(output, output / asset.path)
+        and is_present(output / asset.path)
+    ]
+    for _, asset in present:
+        check_free(output, asset.path, paths[asset.path])
+    return present
+
+
+def find_vacant(output: Path, paths: Iterable[str]) -> list[str]:
+    """Those at which there is nothing, nor a sidecar beside it."""
+    return [
+        path
+        for path in paths
+        if not os.path.lexists(output / path)
+        and not os.path.lexists(output / (path + SIDECAR_SUFFIX))
+    ]
+
+
 def place_renamed(
     output: Path,
     files: Iterable[tuple[Job, Asset]],
@@ -70,27 +105,16 @@ def place_renamed(
 
     Args:
         output: The output folder.
-        files: The item's assets at their old paths, each with its job, which has the
-            new item id. Those that are missing are passed over.
+        files: As :func:`find_movable` gives them; each job has the new item id.
         paths: Old path to new path.
         source: Where the item is written now.
         emulated: Whether the emulator made them; said in sidecars.
 
     Raises:
-        DownloadFailed: Another file has a new name; nothing of it is touched.
         OutputError: The disk is full or not writable.
     """
-    present = [
-        (job, asset)
-        for job, asset in files
-        if asset.path in paths
-        and is_inside(output, output / asset.path)
-        and is_present(output / asset.path)
-    ]
-    for _, asset in present:
-        check_free(output, asset.path, paths[asset.path])
     placed = []
-    for job, asset in present:
+    for job, asset in files:
         new = paths[asset.path]
         placed.append(place_copy(output, asset.path, new))
         reach("rename-file-placed")
@@ -130,7 +154,8 @@ def clear_renamed(output: Path, paths: Mapping[str, str]) -> list[str]:
                 continue
             if _may_go(path, moved):
                 path.unlink(missing_ok=True)
-            if not os.path.lexists(path) and not _is_one_file(proof, new_proof):
+            is_left = not os.path.lexists(path) and not _is_one_file(proof, new_proof)
+            if is_left and not is_foreign(proof):
                 proof.unlink(missing_ok=True)
         remove_empty_folders(output, path.parent)
         cleared.append(old)

@@ -77,8 +77,6 @@ class PngCheck:
     def feed(self, content: bytes) -> None:
         """Look at the next bytes, however many; blocking for large ones.
 
-        Some are looked at later: they may not change.
-
         Raises:
             NotAnImage: They cannot belong to a whole picture.
         """
@@ -189,8 +187,7 @@ class _Rows:
         self._next_pass()
         is_small = self._expected_bytes <= _EXPANDED_AT_ONCE_BYTES
         self._holds_back = deflate is not None and is_small
-        self._held: list[memoryview] = []  # to be expanded in one go
-        self._held_bytes = 0
+        self._held = bytearray()  # to be expanded in one go
 
     def feed(self, compressed: memoryview) -> None:
         """Expand the next bytes, or all in :meth:`finish` when they are few.
@@ -203,13 +200,13 @@ class _Rows:
         if not self._holds_back:
             self._expand_in_pieces(compressed)
             return
-        self._held.append(compressed)
-        self._held_bytes += len(compressed)
-        if self._held_bytes > _AT_ONCE_BYTES:
-            self._holds_back = False
-            for held in self._held:
-                self._expand_in_pieces(held)
-            self._held.clear()
+        if len(self._held) + len(compressed) <= _AT_ONCE_BYTES:
+            self._held += compressed
+            return
+        self._holds_back = False
+        held, self._held = self._held, bytearray()
+        self._expand_in_pieces(memoryview(held))
+        self._expand_in_pieces(compressed)
 
     def finish(self) -> None:
         """Expand what was held back.
@@ -217,14 +214,12 @@ class _Rows:
         Raises:
             NotAnImage: As :meth:`feed`.
         """
-        if self._held:
-            compressed = b"".join(self._held)
-            self._held.clear()
-            # Whatever is odd about them, the pieces say what it is.
-            if not self._expand_at_once(compressed):
-                self._expand_in_pieces(memoryview(compressed))
+        held, self._held = self._held, bytearray()
+        # Whatever is odd about them, the pieces say what it is.
+        if held and not self._expand_at_once(held):
+            self._expand_in_pieces(memoryview(held))
 
-    def _expand_at_once(self, compressed: bytes) -> bool:
+    def _expand_at_once(self, compressed: bytearray) -> bool:
         """Whether they expand to exactly the rows; if not, nothing has happened."""
         try:
             expanded = deflate.zlib_decompress(compressed, self._expected_bytes)

@@ -35,23 +35,27 @@ class CountingWriter(LedgerWriter):
     """Says when a commit is under way, and passes a point before and after it."""
 
     def __init__(self, ledger: Ledger, on_point: Callable[[str], None]) -> None:
-        super().__init__(ledger)
+        super().__init__(ledger, linger_s=0.0)
         self.pending = 0
         self._on_point = on_point
 
     async def write(self, record, *arguments, **named):
+        return await self._counted(super().write, record, *arguments, **named)
+
+    async def write_patiently(self, record, *arguments, **named):
+        return await self._counted(super().write_patiently, record, *arguments, **named)
+
+    async def _counted(self, write, record, *arguments, **named):
         self._on_point(f"write {record.__name__}")
         await anyio.lowlevel.checkpoint()
         self.pending += 1
         try:
-            result = await super().write(record, *arguments, **named)
+            result = await write(record, *arguments, **named)
         finally:
             self.pending -= 1
         self._on_point(f"write {record.__name__}!")
         await anyio.lowlevel.checkpoint()
         return result
-
-    write_patiently = write
 
 
 class Workshop:

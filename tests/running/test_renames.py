@@ -464,6 +464,110 @@ async def test_what_is_taken_over_counts_on_from_the_attempts_that_were_there(
     assert {event.attempt for event in told} == {2}
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("fir.png.json", b"my notes"), ("fir.png", b"")], ids=str
+)
+async def test_what_is_in_the_way_of_a_rename_is_in_the_way_of_the_next_run_too(
+    made, name, content
+):
+    theirs = made.output / name
+    theirs.write_bytes(content)
+    write(made, ("fir", "an oak"), ("elm", "an elm"))
+
+    results = [await made.run() for _ in range(3)]
+
+    assert [result.exit_code for result in results] == [ExitCode.ITEMS_FAILED] * 3
+    assert theirs.read_bytes() == content
+    assert paid(made) == 2
+
+
+async def test_what_somebody_puts_at_the_new_name_after_a_kill_is_left_alone(made):
+    write(made, ("fir", "an oak"), ("elm", "an elm"))
+    await _run_until_point(made, "write record_leftovers!")
+    notes = made.output / "fir.png.json"
+    notes.write_text("my notes")
+    write(made, ("oak", "an oak"), ("elm", "an elm"))
+
+    await made.run()
+
+    assert notes.read_text() == "my notes"
+
+
+def _busy_with(workshop, *later):
+    """So many new items first that everything else has ended before its turn."""
+    workshop.clock.jump(100.0)
+    workshop.api.duration_s = 30.0
+    workshop.api.ceiling = 1
+    workshop.set(ahead=1)
+    write(workshop, *((f"n{number}", f"no {number}") for number in range(20)), *later)
+
+
+async def test_a_renamed_job_that_ended_before_its_turn_keeps_its_number(workshop):
+    write(workshop, ("oak", "an oak"))
+    await _run_until(workshop, JobStatus.SUBMITTED)
+    _busy_with(workshop, ("fir", "an oak"))
+
+    await workshop.run()
+
+    told = [
+        event.attempt
+        for event in workshop.events
+        if isinstance(event, JobChanged) and event.item_id == "fir"
+    ]
+    assert set(told) == {1}
+    assert [job.attempt for job in workshop.attempts("fir")] == [1]
+    assert sidecar(workshop, "fir.png")["attempts"] == 1
+
+
+async def test_a_renamed_item_beyond_the_limit_is_not_paid_where_there_is_room_at_last(
+    workshop,
+):
+    """A job in flight takes a place when it is counted, and none once it is moot."""
+    refused = Fate(ends="failure", error="flagged by moderation", duration_s=5.0)
+    workshop.api.script("an oak", refused, refused)
+    write(workshop, ("fir", "a fir"))
+    await workshop.run()
+    write(workshop, ("oak", "an oak"))
+    await workshop.run()
+    await _run_until(workshop, JobStatus.SUBMITTED)
+    _busy_with(workshop, ("oak", "an oak"), ("yew", "a fir"))
+
+    await workshop.run(limit=21)
+
+    assert workshop.api.paid_by_prompt()["a fir"] == 1
+
+
+async def test_a_job_that_fails_in_a_run_is_not_paid_for_again_in_that_run(workshop):
+    workshop.api.script("an oak", Fate(ends="failure", error="boom", duration_s=5.0))
+    write(workshop, ("oak", "an oak"))
+    await _run_until(workshop, JobStatus.SUBMITTED)
+    _busy_with(workshop, ("oak", "an oak"))
+
+    result = await workshop.run()
+
+    assert result.counts == {"saved": 20, "failed": 1}
+    assert workshop.api.paid_by_prompt()["an oak"] == 1
+    assert [job.attempt for job in workshop.attempts("oak")] == [1]
+
+
+async def test_the_next_attempt_counts_from_the_newest_whatever_that_asked_for(
+    workshop,
+):
+    write(workshop, ("oak", "an oak"))
+    workshop.api.fail_next("submit", RateLimited("too many", ceiling=1))
+    await _run_until_point(workshop, "write record_planned!")
+    write(workshop, ("oak", "an old oak"))
+    await workshop.run()
+    write(workshop, ("oak", "an oak"))
+    workshop.api.fail_next("submit", OutcomeUnknown("no answer in time"))
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert paid(workshop) == 2
+    assert [job.attempt for job in workshop.attempts("oak")] == [3, 2, 1]
+
+
 def _leave_as_if_killed_after_the_record(workshop):
     for end in ("", ".json"):
         content = (workshop.output / f"oak.png{end}").read_bytes()

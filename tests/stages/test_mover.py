@@ -1,19 +1,49 @@
 """Mover: files get other names, nothing of others is replaced, nothing is lost."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import DownloadFailed, OutputError
+from pipeline.job import Asset, Job
 from pipeline.stages.mover import check_free, clear_renamed, place_copy
+from pipeline.stages.sidecar import Source, render_sidecar
+
+ASSET = Asset(
+    asset_id="asset_1",
+    output_index=1,
+    path="oak.png",
+    sha256="0" * 64,
+    size_bytes=3,
+    media_type="image/png",
+    width_px=1,
+    height_px=1,
+)
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+JOB = Job(
+    item_id="oak",
+    attempt=1,
+    job_key="k",
+    request_key="r",
+    model_id="m",
+    request={},
+    remote_id="job_1",
+    submitted_at=NOW,
+    finished_at=NOW,
+    saved_at=NOW,
+    assets=(ASSET,),
+)
+SOURCE = Source(name="icons", file="icons.yaml", sha256="0" * 64, line=1)
+SIDECAR = render_sidecar(JOB, ASSET, SOURCE, emulated=False)
 
 
 @pytest.fixture
 def output(tmp_path):
     folder = tmp_path / "out"
     folder.mkdir()
-    for name, content in (("oak.png", b"oak"), ("oak.png.json", b"{}")):
+    for name, content in (("oak.png", b"oak"), ("oak.png.json", SIDECAR)):
         (folder / name).write_bytes(content)
     return folder
 
@@ -72,6 +102,16 @@ def test_a_file_that_differs_from_the_new_one_stays_with_its_sidecar(output, way
     clear_renamed(output, {"oak.png": "fir.png"})
 
     assert names(output) == {"oak.png", "oak.png.json", "fir.png", "fir.png.json"}
+
+
+def test_what_is_no_sidecar_of_ours_stays(output):
+    place(output, "oak.png", "fir.png")
+    (output / "oak.png.json").unlink()
+    (output / "oak.png.json").write_bytes(b"my notes")
+
+    clear_renamed(output, {"oak.png": "fir.png"})
+
+    assert names(output) == {"oak.png.json", "fir.png", "fir.png.json"}
 
 
 def test_a_sidecar_stays_until_there_is_a_new_one(output):

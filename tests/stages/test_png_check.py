@@ -259,6 +259,21 @@ def test_the_memory_does_not_grow_with_the_picture():
     assert most_bytes < 2 << 20  # of 40 MB
 
 
+def test_the_memory_does_not_grow_with_the_number_of_chunks():
+    dice = random.Random(1)
+    size = (1, 20_000)
+    packed = zlib.compress(bytes(dice.randrange(5) for _ in range(2 * size[1])), 0)
+    chunks = (chunk(b"IDAT", packed[start : start + 1]) for start in range(40_500))
+    content = png(header(size=size), *chunks, chunk(b"IEND"))
+    tracemalloc.start()
+
+    assert check(content) == size
+
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most_bytes < 1 << 20  # 40,000 views of the content take 7 MB
+
+
 def test_what_expands_without_end_is_left_after_the_last_row():
     packed = zlib.compress(rows() + bytes(50 << 20))
     content = png(header(), chunk(b"IDAT", packed), chunk(b"IEND"))
