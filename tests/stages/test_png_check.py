@@ -271,7 +271,7 @@ def test_the_memory_does_not_grow_with_the_number_of_chunks():
 
     _, most_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most_bytes < 1 << 20  # 40,000 views of the content take 7 MB
+    assert most_bytes < 1 << 20  # 40,000 views of the content take 11 MB
 
 
 def test_what_expands_without_end_is_left_after_the_last_row():
