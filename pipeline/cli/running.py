@@ -42,7 +42,6 @@ from pipeline.settings import Settings
 from pipeline.units import units_number
 
 _FAILURES_SHOWN = 20
-_OBJECTS_PER_COLLECTION = 50_000  # measured: a tenth of the CPU of many short jobs
 
 
 def run_command(
@@ -120,7 +119,6 @@ def _carry_out(
 
         on_start = stack.enter_context(_signals(stage))
         gc.freeze()  # what is imported never becomes garbage
-        gc.set_threshold(_OBJECTS_PER_COLLECTION)
         result = asyncio.run(
             run(
                 manifest,
