@@ -197,6 +197,9 @@ class UploadPart(Struct, frozen=True, kw_only=True):
     number: int
     url: str
 
+    def __repr__(self) -> str:  # a signed URL is a credential
+        return f"UploadPart({self.number})"
+
 
 class RemoteUpload(Struct, frozen=True, kw_only=True):
     """The service's record of a multipart upload.

@@ -326,6 +326,15 @@ def test_an_asset_never_shows_its_url():
     assert "s3cret" not in f"{asset}"
 
 
+def test_the_url_of_a_part_is_not_shown():
+    part = {"number": 1, "url": "https://x/?Signature=s3cret"}
+
+    upload = wire.parse_upload({"upload": {"id": "u", "parts": [part]}})
+
+    assert upload.parts[0].url == part["url"]
+    assert "s3cret" not in repr(upload)
+
+
 def test_assets_are_found_by_id_and_others_passed_over():
     assets = wire.parse_assets(
         {"assets": [{"id": "b"}, {}, 7, {"id": 7}, {"id": "a", "kind": "image"}]}
