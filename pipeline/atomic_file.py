@@ -114,7 +114,7 @@ class PartialFile:
     """
 
     def __init__(self, output: Path, watch: Watcher | None = None) -> None:
-        self.path = _new_partial_path(output)
+        self.path = new_partial_path(output)
         self.size_bytes = 0
         self.head = b""
         self._writer = _DigestingFile(self.path, watch)
@@ -196,6 +196,11 @@ def is_inside(output: Path, path: Path) -> bool:
     return path.parent.resolve().is_relative_to(output.resolve())
 
 
+def new_partial_path(output: Path) -> Path:
+    """Where an unfinished file may be; no other has the name, and nothing is made."""
+    return output / PARTIAL_FOLDER / f"{_PROCESS_TOKEN}-{next(_numbers):x}"
+
+
 def put_in_place(partial: Path, output: Path, name: str) -> Path:
     """Rename a synced partial file to ``output/name``; blocking.
 
@@ -231,7 +236,7 @@ def write_in_place(content: bytes, output: Path, name: str) -> Path:
     Raises:
         OutputError: As :func:`put_in_place`.
     """
-    partial = _new_partial_path(output)
+    partial = new_partial_path(output)
     with storage_errors(partial):
         try:
             with io.FileIO(_create(partial), "wb") as file:
@@ -328,7 +333,3 @@ def _write_all(file: Any, content: bytes) -> None:
     left = memoryview(content)
     while left:  # a write may be cut short
         left = left[file.write(left) :]
-
-
-def _new_partial_path(output: Path) -> Path:
-    return output / PARTIAL_FOLDER / f"{_PROCESS_TOKEN}-{next(_numbers):x}"

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 import anyio
 
@@ -43,9 +43,9 @@ class LedgerWriter:
     def __init__(self, ledger: Ledger, *, linger_s: float = LINGER_S) -> None:
         self.ledger = ledger
         self._linger_s = linger_s
-        self._patient: list[_Write] = []
+        self._patient: list[_Write[Any]] = []
         self._patience: asyncio.TimerHandle | None = None
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Write[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(
             target=self._work, name="ledger-writer", daemon=True
         )
@@ -81,9 +81,7 @@ class LedgerWriter:
         write = _Write(partial(record, *arguments, **named))
         self._end_patience()  # in the order of their calls
         self._queue.put(write)
-        with anyio.CancelScope(shield=True):
-            result: T = await write.done
-        return result
+        return await write.wait()
 
     async def write_patiently(
         self, record: Callable[P, T], *arguments: P.args, **named: P.kwargs
@@ -93,9 +91,7 @@ class LedgerWriter:
         self._patient.append(write)
         if self._patience is None:
             self._patience = write.loop.call_later(self._linger_s, self._end_patience)
-        with anyio.CancelScope(shield=True):
-            result: T = await write.done
-        return result
+        return await write.wait()
 
     def _end_patience(self) -> None:
         if self._patience is not None:
@@ -122,7 +118,7 @@ class LedgerWriter:
             if last:
                 return
 
-    def _commit(self, group: list["_Write"]) -> None:
+    def _commit(self, group: list["_Write[Any]"]) -> None:
         if self._broken is None:
             try:
                 self.ledger.begin()
@@ -139,7 +135,7 @@ class LedgerWriter:
         _tell(group)
 
 
-def _tell(group: list["_Write"]) -> None:
+def _tell(group: list["_Write[Any]"]) -> None:
     """One wake-up of the event loop for all: it costs as much as a write."""
 
     def tell() -> None:
@@ -158,14 +154,20 @@ def _run_error(error: Exception) -> RunError:
     return broken
 
 
-class _Write:
+class _Write(Generic[T]):
     __slots__ = ("_record", "done", "loop", "outcome")
 
-    def __init__(self, record: Callable[[], Any]) -> None:
+    def __init__(self, record: Callable[[], T]) -> None:
         self._record = record
         self.outcome: object = None
         self.loop = asyncio.get_running_loop()
-        self.done: asyncio.Future[Any] = self.loop.create_future()
+        self.done: asyncio.Future[T] = self.loop.create_future()
+
+    async def wait(self) -> T:
+        """What came of it, once it is durable; whatever is cancelled meanwhile."""
+        with anyio.CancelScope(shield=True):
+            result: T = await self.done
+        return result
 
     def carry_out(self) -> None:
         """Write; what is wrong with this one alone goes to the task that asked.

@@ -241,8 +241,9 @@ class Plan:
 
     def _has_nothing(self, asked: _Asked) -> bool:
         """Whether nothing was made of an item and nothing is on its way."""
-        return all(job.status in _FRUITLESS for job in asked.attempts) and (
-            self._decide(asked, "").action in {Action.SUBMIT, Action.SKIP}
+        return not asked.attempts or (
+            all(job.status in _FRUITLESS for job in asked.attempts)
+            and self._decide(asked, "").action in {Action.SUBMIT, Action.SKIP}
         )
 
     def _put_off(self, asked: _Asked) -> bool:

@@ -7,15 +7,14 @@ repeated. What was edited by hand is moved as it is.
 import contextlib
 import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline.atomic_file import (
     FOLDER_MODE,
-    PARTIAL_FOLDER,
     is_inside,
+    new_partial_path,
     put_in_place,
     storage_errors,
     sync_folders,
@@ -199,7 +198,7 @@ def place_copy(output: Path, old: str, new: str) -> Path:
     source, target = output / old, output / new
     if os.path.lexists(target):
         return target
-    partial = output / PARTIAL_FOLDER / secrets.token_hex(8)
+    partial = new_partial_path(output)
     with storage_errors(target):
         partial.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
         if not _link(source, partial):
