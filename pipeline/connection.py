@@ -107,6 +107,11 @@ class Connection:
                 is_fresh=is_fresh,
             )
 
+    @property
+    def key_digest(self) -> str:
+        """Of the API key in use; "" with the emulator, which takes any."""
+        return self._credentials.key_digest if self._credentials else ""
+
     async def __aenter__(self) -> Self:
         return self
 

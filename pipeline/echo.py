@@ -1,70 +1,100 @@
 """Inputs as sent ↔ inputs as the service echoes them in ``metadata.input``. Pure.
 
-The echo may add ``modelId``, defaults and a seed, and turn numbers into text. It is
-how a lost submit is found again, and how a dropped reference shows.
+The echo may add ``modelId``, defaults and a seed, turn numbers into text, and archive
+texts as assets. It ranks the jobs that a lost submit may have made, and is how a
+dropped reference shows.
 """
 
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from pipeline.job import JsonValue
 
+_TEXT_ASSET = re.compile(r"asset_[A-Za-z0-9_-]{1,250}")
+# What tells one item from another, before all else that is sent.
+_WEIGHTS = {"seed": 30, "prompt": 30, "text": 30}
+_WEIGHT = 1
+_LONGEST_EXACT = 20  # characters from which a beginning stands for a whole text
 
-def same_request(
-    sent: Mapping[str, JsonValue],
-    echo: Mapping[str, JsonValue],
-    *,
-    derived_seed: bool,
-    rewrites_prompts: bool = False,
-) -> bool:
-    """Whether a job's echoed inputs are those that were sent.
 
-    A derived seed is a fingerprint of the item, and with the prompt one of the
-    request: other differences are then the service's doing. Without one, every input
-    that was sent and is echoed has to agree; where no seed is echoed, every other
-    input that was sent has to be echoed too.
+class Agreement(NamedTuple):
+    """How far an echo agrees with what was sent.
 
-    Args:
-        sent: The inputs of our submit.
-        echo: The inputs of a job of the service.
-        derived_seed: Whether the seed that was sent is one that only the item has.
-        rewrites_prompts: Whether the service is known to echo other prompts than
-            it was sent; then they tell nothing.
+    Attributes:
+        score: The weights of the inputs that agree; higher is better.
+        contradicted: Inputs that the echo shows with a value that the service is not
+            known to have made of ours.
+        has_seed: Whether the seed that was sent is echoed.
     """
-    if not echo:
-        return False
-    if "seed" in sent and "seed" in echo:
-        if not same_value(sent["seed"], echo["seed"]):
-            return False
-        if derived_seed:
-            # An edited prompt keeps its item's seed; so may another manifest's item.
-            prompt = echo.get("prompt", sent.get("prompt"))
-            return rewrites_prompts or same_value(sent.get("prompt"), prompt)
-    elif any(name not in echo for name in sent if name != "seed"):
-        return False
-    return not contradicts(sent, echo)
+
+    score: int
+    contradicted: frozenset[str]
+    has_seed: bool
+
+    def fits(self, *, derived_seed: bool) -> bool:
+        """Whether the job may be taken for the one that was asked for.
+
+        A derived seed is one that only the item has: with it, the prompt alone can
+        tell its requests apart, and other differences are the service's doing.
+        """
+        if derived_seed and self.has_seed:
+            return self.contradicted.isdisjoint(_WEIGHTS)
+        return not self.contradicted
 
 
-def contradicts(sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]) -> bool:
-    """Whether the echo shows a sent input with another value; an empty one does not."""
-    return any(
-        not same_value(value, echo[name])
-        for name, value in sent.items()
-        if name in echo
-    )
+class Habits:
+    """What the service does to inputs, learned from jobs that are known to be ours."""
+
+    def __init__(self) -> None:
+        self._changed: Counter[str] = Counter()
+
+    def note(
+        self, sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]
+    ) -> None:
+        """Learn from a job of ours: which of its inputs come back changed."""
+        for name, value in sent.items():
+            if name in echo and not _is_echo_of(value, echo[name]):
+                self._changed[name] += 1
+
+    def changes(self, name: str) -> bool:
+        """Whether this input was seen to come back changed."""
+        return self._changed[name] > 0
+
+    def compare(
+        self, sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]
+    ) -> Agreement:
+        """Hold an echo against what was sent."""
+        score = 0
+        contradicted = set()
+        has_seed = False
+        for name, value in sent.items():
+            if name not in echo or is_archived(value, echo[name]):
+                continue
+            weight = _WEIGHTS.get(name, _WEIGHT)
+            if same_value(value, echo[name]):
+                score += weight
+                has_seed = has_seed or name == "seed"
+            elif _is_echo_of(value, echo[name]):
+                score += weight // 2
+            elif not self.changes(name):
+                contradicted.add(name)
+        return Agreement(score, frozenset(contradicted), has_seed)
 
 
-def shares_seed(sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]) -> bool:
-    """Whether both name a seed, and the same one."""
+def is_archived(sent: object, echoed: object) -> bool:
+    """Whether the service shows a text that was sent as the id of a text asset.
+
+    Source: scenario API sheet, section 17.1. Such a text is unknown, not different.
+    """
     return (
-        "seed" in sent and "seed" in echo and (same_value(sent["seed"], echo["seed"]))
+        isinstance(sent, str)
+        and isinstance(echoed, str)
+        and not _TEXT_ASSET.fullmatch(sent)
+        and _TEXT_ASSET.fullmatch(echoed) is not None
     )
-
-
-def agreement(sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]) -> int:
-    """How many of the sent inputs are echoed alike; the prompt weighs most."""
-    alike = sum(same_value(value, echo.get(name)) for name, value in sent.items())
-    same_prompt = same_value(sent.get("prompt"), echo.get("prompt"))
-    return alike + (100 if same_prompt else 0)
 
 
 def same_value(ours: object, theirs: object) -> bool:
@@ -79,6 +109,26 @@ def same_value(ours: object, theirs: object) -> bool:
     if isinstance(ours, list) and isinstance(theirs, list):
         return len(ours) == len(theirs) and all(map(same_value, ours, theirs))
     return ours == theirs
+
+
+def _is_echo_of(sent: object, echoed: object) -> bool:
+    """Whether a value is what was sent, perhaps trimmed, cut or normalised."""
+    if same_value(sent, echoed) or is_archived(sent, echoed):
+        return True
+    if not (isinstance(sent, str) and isinstance(echoed, str)):
+        return False
+    ours, theirs = _plain(sent), _plain(echoed)
+    if not ours or not theirs:
+        return False
+    return ours == theirs or (len(theirs) >= _LONGEST_EXACT and ours.startswith(theirs))
+
+
+def _plain(text: str) -> str:
+    """A text without what services do to it: case, spacing, composition, signs."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    # Sizes are spelled 1024*1024, 1024x1024, or with the sign for multiplication.
+    folded = re.sub(r"(?<=\d)\s*[*x\u00d7]\s*(?=\d)", "*", folded)
+    return re.sub(r"[^\w*]+", " ", folded).strip()
 
 
 def describe_difference(difference: Mapping[str, JsonValue]) -> str:
@@ -108,4 +158,5 @@ def echo_difference(
         name: echo.get(name)
         for name, value in sent.items()
         if not same_value(value, echo.get(name))
+        and not is_archived(value, echo.get(name))
     }

@@ -129,7 +129,10 @@ async def estimate(
                 )
             except QuoteAlarm as alarm:
                 if not emulate:
-                    _book_alarm(folder, service, groups, alarm, clock)
+                    made_with = credentials.key_digest if credentials else ""
+                    _book_alarm(
+                        folder, service, groups, alarm, clock, made_with=made_with
+                    )
                 raise
             except ServiceUnreachable as error:
                 notes.append(f"no prices: {error.message}")
@@ -205,6 +208,8 @@ def _book_alarm(
     groups: CostGroups,
     alarm: QuoteAlarm,
     clock: Clock,
+    *,
+    made_with: str,
 ) -> None:
     """Book what a dry run may have started, for the next run to take up."""
     planned = groups.find_sample(alarm.item_id)
@@ -218,6 +223,8 @@ def _book_alarm(
                 planned.job,
                 alarm,
                 service=service,
+                made_with=made_with,
+                marks=None,
                 now=clock.utc_now(),
             )
     except (LedgerBusy, OutputError) as error:

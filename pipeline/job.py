@@ -111,9 +111,9 @@ class FailureClass(StrEnum):
     REFUSED = "refused"  # final: the same request would be refused again
     MODERATED = "moderated"  # final after the second time
     GENERATION = "generation"  # the service tried and failed
-    NO_OUTPUT = "no_output"  # success without assets
+    NO_OUTPUT = "no_output"  # success without assets: looked at again by a run
     TIMED_OUT = "timed_out"  # runs past its deadline: looked at again, never resent
-    LOST = "lost"  # the service no longer knows the job
+    LOST = "lost"  # the service does not show the job: looked at again, never resent
     DOWNLOAD = "download"  # made and paid for; only the file is missing
     LOCAL = "local"  # a reference file could not be read or uploaded
     DUPLICATE = "duplicate"  # proved absent, yet it surfaced after a resubmit
@@ -167,6 +167,25 @@ class Failure(Struct, frozen=True, kw_only=True):
     trace_id: str = ""
 
 
+class Mark(Struct, frozen=True, kw_only=True):
+    """What the service listed last before a submit; a row of the ledger.
+
+    What came of a submit that is not answered is looked for from here on, by the
+    service's own times alone: no clock of ours and no ``Date`` bounds the reading.
+
+    Attributes:
+        mark_id: The ledger's number, or 0 before it is recorded.
+        created_at: When the newest listed job was made, in the service's time; None
+            where none was listed.
+        listed: Ids of the newest listed jobs: none of them can come of a submit after
+            the mark.
+    """
+
+    mark_id: int = 0
+    created_at: datetime | None = None
+    listed: tuple[RemoteId, ...] = ()
+
+
 class Job(Struct, frozen=True, kw_only=True):
     """One request to the service and its fate; a row of the ledger.
 
@@ -185,6 +204,8 @@ class Job(Struct, frozen=True, kw_only=True):
         base_url: The service it was sent to.
         project_id: The project it was sent for, or "".
         author_id: Who the service says made it, or "".
+        made_with: Which API key sent it: a digest, or "".
+        mark_id: The :class:`Mark` before its submit, or None.
         charged: Compute units charged, add-ons included; None if unsaid.
         quoted: Compute units reserved before the submit; None without a quote.
         addons: Of ``charged``, the units of each add-on, such as ``quality-gate``.
@@ -213,6 +234,8 @@ class Job(Struct, frozen=True, kw_only=True):
     base_url: str = ""
     project_id: str = ""
     author_id: str = ""
+    made_with: str = ""
+    mark_id: int | None = None
     charged: Decimal | None = None
     quoted: Decimal | None = None
     addons: Mapping[str, Decimal] = field(default_factory=dict)
@@ -261,7 +284,8 @@ def committed_units(
     """Compute units that an attempt has taken, or may have taken, of a budget.
 
     A job counts by its quote, or a higher charge, until it has ended, and then by
-    what was charged. What was refused unpaid counts nothing.
+    what was charged. What was refused unpaid counts nothing. No attempt gives more
+    back than it has taken.
     """
     unpaid = status is JobStatus.FAILED and not is_submitted
     if status is JobStatus.PLANNED or (unpaid and kind is not FailureClass.GIVEN_UP):
@@ -270,4 +294,4 @@ def committed_units(
     if status in _UNSETTLED and quoted is not None:
         # What the answer to a submit says of the charge may not be its last word.
         taken = max(quoted, charged or Decimal(0))
-    return (taken or Decimal(0)) - (refunded or Decimal(0))
+    return max(Decimal(0), (taken or Decimal(0)) - (refunded or Decimal(0)))

@@ -310,6 +310,7 @@ async def _plan_and_carry_out(
                 clock=clock,
                 settings=settings,
                 service=service,
+                made_with=connection.key_digest,
                 on_event=on_event,
             )
             agree(await run.price(groups, notes=notes))
@@ -350,7 +351,10 @@ def _write_lock_file(
 def _has_nothing_to_do(plan: Plan, ledger: Ledger) -> bool:
     counts = ledger.count_by_status()
     unfinished = (JobStatus.SUBMITTED, JobStatus.SUBMITTING, JobStatus.UNKNOWN)
-    return plan.to_do == 0 and not any(counts.get(status) for status in unfinished)
+    if plan.to_do or any(counts.get(status) for status in unfinished):
+        return False
+    # A run that was killed has not held its submits against the service's list.
+    return plan.selection.only_fetch or not ledger.find_open_marks()
 
 
 def _nothing_done(plan: Plan, run_id: int, on_event: ProgressCallback) -> RunResult:

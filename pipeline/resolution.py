@@ -64,8 +64,10 @@ async def resolve(
                 reason = "resubmitted by the user"
                 if job.status is JobStatus.FAILED:
                     job = next_attempt(job, ledger)
+                # Without its mark, no job of the submit before is taken over.
+                failure = Failure(kind=None, reason=reason)
                 return ledger.record_planned(
-                    replace(job, failure=Failure(kind=None, reason=reason))
+                    replace(job, mark_id=None, failure=failure)
                 )
             case Resolution.GIVE_UP:
                 failure = Failure(

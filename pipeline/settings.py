@@ -4,6 +4,7 @@ Environment and ``.env`` → :class:`Credentials`; options → :class:`Settings`
 are in the names. Nothing here touches the network.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -42,6 +43,12 @@ class Credentials:
     def is_loopback(self) -> bool:
         """Whether the service runs on this machine."""
         return is_loopback_url(self.base_url)
+
+    @property
+    def key_digest(self) -> str:
+        """Tells one API key from another, and tells nothing else of it."""
+        text = f"scenario-pipeline {self.base_url} {self.key}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +89,8 @@ class Settings:
         first_contact_s: How long an API that never answered in this run is tried.
         model_deadline_s: How long a model's record is asked for before what is known
             of it is used.
-        settle_s: From the end of a submit's own timeout until absence counts.
+        settle_s: From the loss of a submit's answer until absence counts; a success
+            without assets is waited for twice as long.
         fresh_job_s: How long a 404 on a job we made is taken as a delay.
         downloads: Assets downloaded at a time.
         download_bytes: Bytes of the assets downloaded at a time: small ones go many

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.echo import agreement, echo_difference, same_request, same_value
+from pipeline.echo import Habits, echo_difference, same_value
 
 SENT = {"prompt": "an oak", "size": "1024*1024", "seed": 7}
 
@@ -48,8 +48,11 @@ def test_values_are_the_same_as_far_as_an_echo_can_tell(ours, theirs, same):
     assert same_value(ours, theirs) is same
 
 
+# --- a job that may have come of a submit -----------------------------------------------
+
+
 @pytest.mark.parametrize(
-    ("sent", "echo", "derived_seed", "same"),
+    ("sent", "echo", "derived_seed", "fits"),
     [
         (SENT, SENT, False, True),
         (SENT, SENT, True, True),
@@ -60,33 +63,64 @@ def test_values_are_the_same_as_far_as_an_echo_can_tell(ours, theirs, same):
         # A derived seed is only this item's: but for the prompt, which an edit
         # changes too, the rest may be the service's doing.
         (SENT, {"seed": 7, "prompt": "an oak", "size": "2K"}, True, True),
-        (SENT, {"seed": 7, "prompt": "AN OAK"}, True, False),
-        (SENT, {"seed": 7, "prompt": "AN OAK"}, False, False),
+        (SENT, {"seed": 7, "prompt": "an oak", "size": "2K"}, False, False),
+        (SENT, {"seed": 7, "prompt": "AN OAK"}, True, True),
+        (SENT, {"seed": 7, "prompt": "an elm"}, True, False),
+        (SENT, {"seed": 7, "prompt": "an elm"}, False, False),
         (SENT, {"seed": 7}, True, True),
-        (SENT, {"seed": 7}, False, True),
-        # Without a seed in the echo, all the rest has to be there and agree.
-        (SENT, {"prompt": "an oak"}, False, False),
-        ({"prompt": "an oak", "n": 2}, {"prompt": "an oak", "n": 2}, False, True),
-        ({"prompt": "an oak", "n": 2}, {"prompt": "an oak"}, False, False),
-        ({"prompt": "an oak"}, {"prompt": "an oak", "seed": 99}, False, True),
-        ({"prompt": "an oak"}, {"prompt": "an elm", "seed": 99}, False, False),
-        (SENT, {}, True, False),
-        ({}, {}, False, False),
+        (SENT, {"prompt": "an oak"}, False, True),
+        (SENT, {}, True, True),
+        (SENT, {"prompt": "asset_GTrL3mq4", "seed": 7}, False, True),
+        (SENT, {"prompt": " an  oak ", "size": "1024x1024", "seed": 7}, False, True),
+        ({"prompt": "cafe\u0301"}, {"prompt": "caf\u00e9"}, False, True),
+        ({"prompt": "a" * 40}, {"prompt": "a" * 30}, False, True),
+        ({"prompt": "an oak tree"}, {"prompt": "an oak"}, False, False),
+        ({"prompt": "!"}, {"prompt": "?"}, False, False),
     ],
     ids=repr,
 )
-def test_a_job_is_ours_by_its_seed_or_by_everything(sent, echo, derived_seed, same):
-    assert same_request(sent, echo, derived_seed=derived_seed) is same
+def test_a_job_fits_unless_an_input_contradicts_it(sent, echo, derived_seed, fits):
+    assert Habits().compare(sent, echo).fits(derived_seed=derived_seed) is fits
 
 
-def test_the_prompt_breaks_ties():
-    same_prompt = {"prompt": "an oak", "size": "x", "seed": 8}
-    same_rest = {"prompt": "an elm", "size": "1024*1024", "seed": 7}
+@pytest.mark.parametrize(
+    "echo",
+    [SENT | {"seed": 99}, SENT | {"prompt": "nicer"}, SENT | {"size": "2K"}],
+    ids=["seed", "prompt", "size"],
+)
+def test_what_the_service_is_seen_to_change_contradicts_nothing(echo):
+    habits = Habits()
+    habits.note(SENT, echo)
 
-    assert agreement(SENT, same_prompt) > agreement(SENT, same_rest)
-    assert agreement(SENT, SENT) == 103
-    assert agreement(SENT, same_rest) == 2
-    assert agreement(SENT, {}) == 0
+    other = SENT | {"seed": 8, "prompt": "an elm"}
+    changed = next(name for name in SENT if echo[name] != SENT[name])
+    shown = other | {changed: "something else"}
+
+    assert habits.compare(other, shown).fits(derived_seed=False)
+
+
+def test_what_is_archived_or_trimmed_is_no_habit_of_changing():
+    habits = Habits()
+    habits.note(SENT, {"prompt": "asset_GTrL3mq4", "size": "1024x1024", "seed": "7"})
+
+    assert not any(habits.changes(name) for name in SENT)
+
+
+def test_seed_and_prompt_count_more_than_all_the_rest():
+    sent = SENT | {f"input_{number}": number for number in range(9)}
+    rest = {name: value for name, value in sent.items() if name.startswith("input_")}
+    habits = Habits()
+
+    assert habits.compare(sent, {"seed": 7}).score > habits.compare(sent, rest).score
+    assert (
+        habits.compare(sent, sent).score
+        > habits.compare(sent, {**sent, "prompt": "An oak!"}).score
+        > habits.compare(sent, {"seed": 7}).score
+    )
+    assert habits.compare(sent, {}).score == 0
+
+
+# --- what was made of it -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -96,10 +130,19 @@ def test_the_prompt_breaks_ties():
         (SENT, {}),
         (SENT | {"modelId": "m", "thinking": True}, {}),
         (SENT | {"seed": "7"}, {}),
+        (SENT | {"prompt": "asset_GTrL3mq4SXWyMxkOHRxlpw"}, {}),
         (SENT | {"size": "512*512"}, {"size": "512*512"}),
         ({"prompt": "an oak", "seed": 7}, {"size": None}),
     ],
-    ids=["no echo", "the same", "additions", "number as text", "changed", "dropped"],
+    ids=[
+        "no echo",
+        "the same",
+        "additions",
+        "number as text",
+        "archived",
+        "changed",
+        "dropped",
+    ],
 )
 def test_a_difference_names_what_was_changed_or_dropped(echo, difference):
     assert echo_difference(SENT, echo) == difference

@@ -34,7 +34,7 @@ LADDER = {
     "ledger": "batching clock errors job record",
     "lockfile": "atomic_file errors job manifest record",
     "planning": "errors fingerprint job ledger manifest model record",
-    "stages": "api atomic_file batching clock echo errors fault_points job media_type record settings units version",
+    "stages": "api atomic_file batching clock echo errors fault_points fingerprint job media_type record settings units version",
     "events": "job record stages",
     "failure": "api errors job stages",
     "rebuild": "atomic_file clock errors job ledger record stages",

@@ -31,6 +31,8 @@ class RemoteJob(Struct, frozen=True, kw_only=True):
         created_at: In the service's time, or None if unsaid.
         updated_at: Likewise.
         author_id: Whose key made it, or "".
+        job_type: The service's word, such as ``custom`` or ``upload``, or "".
+        is_child: Whether it is a step of a workflow.
         model_id: From the echoed inputs, or "".
         inputs: The echoed inputs without ``modelId``; may be empty.
         asset_ids: Outputs in the provider's order.
@@ -57,6 +59,8 @@ class RemoteJob(Struct, frozen=True, kw_only=True):
     refunds: bool
     addons: Mapping[str, Decimal] = field(default_factory=dict)
     discount: Decimal = Decimal(0)
+    job_type: str = ""
+    is_child: bool = False
 
     @property
     def has_ended(self) -> bool:

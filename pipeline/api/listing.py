@@ -6,8 +6,8 @@ from datetime import datetime
 from pipeline.api.interface import GenerationApi, JobFilter, RemoteJob
 from pipeline.errors import UnexpectedAnswer
 
-MAX_PAGES = 1000  # more is a listing without an end
-MAX_EMPTY_PAGES = 50  # in a row; likewise
+MAX_PAGES = 10_000  # more is a listing without an end
+MAX_STALE_PAGES = 50  # in a row, empty or of jobs that were shown before; likewise
 
 
 async def list_created_after(api: GenerationApi, since: datetime) -> list[RemoteJob]:
@@ -32,12 +32,15 @@ async def pages_of(
     """
     token = ""
     seen: set[str] = set()
-    empty = 0
+    ids: set[str] = set()
+    stale = 0  # pages in a row that show nothing new
     for _ in range(MAX_PAGES):
         page = await api.list_jobs(which, token=token)
         yield page.jobs
-        empty = 0 if page.jobs else empty + 1
-        if empty > MAX_EMPTY_PAGES:
+        known = len(ids)
+        ids.update(job.remote_id for job in page.jobs)
+        stale = 0 if len(ids) > known else stale + 1
+        if stale > MAX_STALE_PAGES:
             break
         token = page.next_token
         if not token:

@@ -31,7 +31,7 @@ MAX_ID_LENGTH = 256
 _SEEN_JOBS = 2000  # a listing shows again what changed within seconds
 _FORBIDDEN_IN_IDS = frozenset(" /?#%\\")
 
-# Guide pages also show the last two; a word that is not here counts as running.
+# Guide pages also show the last two.
 _STATUSES: Mapping[str, RemoteStatus] = {
     "pending": RemoteStatus.RUNNING,
     "queued": RemoteStatus.RUNNING,
@@ -160,9 +160,13 @@ def parse_job(record: Mapping[str, Any]) -> RemoteJob:
     billing = _mapping(record.get("billing"))
     main = parse_charge(billing.get("cuCost"))
     addons = _addons(billing.get("cuCostDetails"))
+    # A word that is not known is an end when it comes with assets.
+    unknown = RemoteStatus.SUCCESS if asset_ids else RemoteStatus.RUNNING
     return RemoteJob(
         remote_id=RemoteId(remote_id),
-        status=_STATUSES.get(status_text, RemoteStatus.RUNNING),
+        job_type=_string(record.get("jobType")),
+        is_child=bool(metadata.get("workflowJobId")),
+        status=_STATUSES.get(status_text, unknown),
         status_text=status_text,
         created_at=parse_time(record.get("createdAt")),
         updated_at=parse_time(record.get("updatedAt")),

@@ -22,6 +22,7 @@ from pipeline.job import (
     Job,
     JobKey,
     JobStatus,
+    Mark,
     RemoteId,
     committed_units,
 )
@@ -35,6 +36,7 @@ from pipeline.ledger.rows import (
     changing_values,
     fixed_values,
     job_from,
+    mark_from,
     units_from,
 )
 from pipeline.record import replace
@@ -240,6 +242,19 @@ class Ledger:
         """Write that the submit's answer is lost."""
         return self._advance(job, JobStatus.UNKNOWN)
 
+    def record_unsettled(self, job: Job) -> Job:
+        """Write why an UNKNOWN job stays so, unless it has changed meanwhile."""
+        with self._translated():
+            self._connection.execute(
+                f"{_UPDATE} AND status = ?",
+                (
+                    *changing_values(job, JobStatus.UNKNOWN),
+                    job.row_id,
+                    JobStatus.UNKNOWN,
+                ),
+            )
+        return job
+
     def record_failed(self, job: Job) -> Job:
         """Write that the job ended without an asset; ``failure`` says why."""
         return self._insert_or_advance(job, JobStatus.FAILED)
@@ -359,6 +374,27 @@ class Ledger:
                 (sha256, project_id),
             )
 
+    def record_mark(self, mark: Mark) -> Mark:
+        """Remember what the service listed last before the submits that follow."""
+        created_at = mark.created_at
+        with self._translated():
+            cursor = self._connection.execute(
+                "INSERT INTO marks (created_at, listed, reconciled) VALUES (?, ?, 0)",
+                (
+                    None if created_at is None else format_utc(created_at),
+                    json.dumps(mark.listed),
+                ),
+            )
+        return replace(mark, mark_id=cursor.lastrowid or 0)
+
+    def record_reconciled(self, mark_ids: Iterable[int]) -> None:
+        """Every job that the service has made since is held against the rows."""
+        with self._translated():
+            self._connection.executemany(
+                "UPDATE marks SET reconciled = 1, listed = '[]' WHERE mark_id = ?",
+                [(mark_id,) for mark_id in mark_ids],
+            )
+
     def record_meta(self, key: str, value: str) -> None:
         """Remember one fact about the whole ledger."""
         with self._translated():
@@ -436,6 +472,46 @@ class Ledger:
                 ).fetchone():
                     owned.add(remote_id)
         return owned
+
+    def find_job(self, remote_id: RemoteId) -> Job | None:
+        """The attempt that owns a job of the service, or None."""
+        return next(self._jobs("WHERE remote_id = ?", (remote_id,)), None)
+
+    def find_last_answered(self, model_id: str) -> Job | None:
+        """The newest attempt of a model of which the service's job is known."""
+        where = "WHERE model_id = ? AND remote_id IS NOT NULL AND sent_at IS NOT NULL"
+        found = self._jobs(f"{where} ORDER BY row_id DESC LIMIT 1", (model_id,))
+        return next(found, None)
+
+    def find_without_job(self, mark_ids: Iterable[int]) -> Iterator[Job]:
+        """Attempts that were sent after these marks and own no job, newest first."""
+        for mark_id in sorted(mark_ids, reverse=True):
+            yield from self._jobs(
+                "WHERE mark_id = ? AND remote_id IS NULL ORDER BY row_id DESC",
+                (mark_id,),
+            )
+
+    def find_mark(self, mark_id: int) -> Mark | None:
+        """A mark by its number."""
+        return next((mark for mark in self._marks("mark_id = ?", (mark_id,))), None)
+
+    def find_open_marks(self) -> list[Mark]:
+        """Marks of runs that have not been reconciled, oldest first."""
+        return list(self._marks("reconciled = 0"))
+
+    def _marks(self, where: str, values: tuple[object, ...] = ()) -> Iterator[Mark]:
+        with self._translated():
+            for row in self._connection.execute(
+                "SELECT mark_id, created_at, listed FROM marks"  # noqa: S608 - constants alone
+                f" WHERE {where} ORDER BY mark_id",
+                values,
+            ):
+                try:
+                    yield mark_from(row)
+                except (ValueError, TypeError) as error:
+                    raise LedgerDamaged(
+                        f"{self.path} is damaged: mark {row[0]} cannot be read"
+                    ) from error
 
     def find_paths(self) -> set[str]:
         """Every path that an asset record names, or a leftover is at."""

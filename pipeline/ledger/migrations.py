@@ -9,7 +9,12 @@ from pipeline.errors import LedgerError
 # Step N brings user_version N to N + 1; steps are never edited once released.
 STEPS: tuple[str, ...] = tuple(
     (files(__package__) / name).read_text("utf-8")
-    for name in ("schema.sql", "schema_2_prices.sql", "schema_3_names.sql")
+    for name in (
+        "schema.sql",
+        "schema_2_prices.sql",
+        "schema_3_names.sql",
+        "schema_4_marks.sql",
+    )
 )
 CURRENT_VERSION = len(STEPS)
 

@@ -14,6 +14,7 @@ from pipeline.job import (
     Job,
     JobKey,
     JobStatus,
+    Mark,
     RemoteId,
 )
 
@@ -27,6 +28,8 @@ CHANGING_COLUMNS = (
     "base_url",
     "project_id",
     "author_id",
+    "made_with",
+    "mark_id",
     "charged",
     "quoted",
     "addons",
@@ -62,6 +65,8 @@ def changing_values(job: Job, status: JobStatus) -> tuple[object, ...]:
         job.base_url,
         job.project_id,
         job.author_id,
+        job.made_with,
+        job.mark_id,
         _units_text(job.charged),
         _units_text(job.quoted),
         json.dumps({name: str(units) for name, units in job.addons.items()})
@@ -100,6 +105,8 @@ def job_from(row: tuple[Any, ...], assets: tuple[Asset, ...]) -> Job:
         base_url=value["base_url"],
         project_id=value["project_id"],
         author_id=value["author_id"],
+        made_with=value["made_with"],
+        mark_id=value["mark_id"],
         charged=units_from(value["charged"]),
         quoted=units_from(value["quoted"]),
         addons={}
@@ -123,6 +130,16 @@ def job_from(row: tuple[Any, ...], assets: tuple[Asset, ...]) -> Job:
             trace_id=value["failure_trace"] or "",
         ),
         assets=assets,
+    )
+
+
+def mark_from(row: tuple[Any, ...]) -> Mark:
+    """The mark of a row: its number, time and listed ids."""
+    mark_id, created_at, listed = row
+    return Mark(
+        mark_id=mark_id,
+        created_at=_time(created_at),
+        listed=tuple(RemoteId(remote_id) for remote_id in json.loads(listed)),
     )
 
 

@@ -31,6 +31,12 @@ class Action(StrEnum):
     SKIP = "skip"  # failed for good, or left out of this command
 
 
+# Paid for, or perhaps: what is lost or late is never paid for again by itself.
+_LOOKED_AT_AGAIN = {
+    FailureClass.TIMED_OUT: "timed out before; may have ended since",
+    FailureClass.LOST: "the service did not show its job; it may now",
+    FailureClass.NO_OUTPUT: "ended without an output; it may have come since",
+}
 CHANGED_SIGN = "~"  # of a SUBMIT: it asks for something else than before
 ORPHAN_SIGN = "-"  # what the ledger has and the manifest no longer
 SIGNS = {
@@ -136,8 +142,8 @@ def _decide_failed(attempts: Sequence[Job], job: Job, *, insist: bool) -> Decisi
     failure = job.failure
     kind = failure.kind if failure else None
     said = _failure_text(failure) if failure else "failed"
-    if kind is FailureClass.TIMED_OUT:
-        reason = "timed out before; may have ended since"
+    if kind in _LOOKED_AT_AGAIN and not (kind is FailureClass.NO_OUTPUT and insist):
+        reason = _LOOKED_AT_AGAIN[kind]
         return Decision(action=Action.COLLECT, reason=reason, job=job, failed=True)
     if kind is FailureClass.DOWNLOAD:
         reason = "made, could not be downloaded"

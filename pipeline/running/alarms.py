@@ -12,6 +12,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.planning import PlannedItem
 from pipeline.record import replace
 from pipeline.running.intents import intent_of
+from pipeline.running.marks import Marks
 from pipeline.settings import Service
 
 
@@ -22,6 +23,8 @@ def book_alarm(
     alarm: QuoteAlarm,
     *,
     service: Service,
+    made_with: str,
+    marks: Marks | None,
     now: datetime,
 ) -> Job | None:
     """Book it, before anything else is done.
@@ -32,6 +35,9 @@ def book_alarm(
         job: Its attempt, PLANNED.
         alarm: With what was sent, and the job that was named, if any was.
         service: Which one it was asked of.
+        made_with: The digest of the API key that asked.
+        marks: What was listed before, or None: then a job can be found, and its
+            absence cannot be proved.
         now: The service's time.
 
     Returns:
@@ -47,6 +53,8 @@ def book_alarm(
             intent,
             base_url=service.base_url,
             project_id=service.project_id,
+            made_with=made_with,
+            mark_id=None if marks is None else marks.record(ledger),
             failure=None,
         )
     )

@@ -12,19 +12,21 @@ from pipeline.api.interface import GenerationApi, RemoteJob
 from pipeline.api.listing import list_created_after
 from pipeline.api.retry import retry_free
 from pipeline.clock import Clock
-from pipeline.echo import same_value
+from pipeline.echo import is_archived, same_value
 from pipeline.job import JsonValue, RemoteId
 from pipeline.settings import Settings
+from pipeline.stages.reading import OWN_TYPES
 
 
 class ForgottenJobs:
-    """The jobs of ours that no row of a rebuilt ledger owns.
+    """The jobs of our project that no row of a rebuilt ledger owns.
+
+    Who made them does not count: with a new API key we are another author.
 
     Args:
         api: The service.
         clock: Whose time is spent.
         settings: The deadline of the one listing.
-        author_id: Ours; without it nothing can be told from other people's jobs.
         find_owned: Those of some remote ids that belong to a row of the ledger.
     """
 
@@ -34,18 +36,16 @@ class ForgottenJobs:
         clock: Clock,
         settings: Settings,
         *,
-        author_id: str,
         find_owned: Callable[[Iterable[RemoteId]], AbstractSet[RemoteId]],
     ) -> None:
         self._api = api
         self._clock = clock
         self._settings = settings
-        self._author_id = author_id
         self._find_owned = find_owned
-        self._jobs: dict[tuple[str, str], list[RemoteJob]] = {}
+        self._jobs: dict[str, list[RemoteJob]] = {}
 
     async def find(self, since: datetime) -> int:
-        """List once; returns how many jobs of ours no row owns.
+        """List once; returns how many jobs no row owns.
 
         Raises:
             Unavailable, UnexpectedAnswer: No complete listing until the deadline.
@@ -58,28 +58,55 @@ class ForgottenJobs:
         owned = self._find_owned([job.remote_id for job in listing])
         count = 0
         for job in listing:
-            is_ours = bool(self._author_id) and job.author_id == self._author_id
-            if is_ours and job.remote_id not in owned and "seed" in job.inputs:
-                self._jobs.setdefault(_key(job.model_id, job.inputs), []).append(job)
+            is_generated = job.job_type in OWN_TYPES and not job.is_child
+            if is_generated and job.inputs and job.remote_id not in owned:
+                self._jobs.setdefault(job.model_id, []).append(job)
                 count += 1
         return count
 
-    def take(self, model_id: str, inputs: Mapping[str, JsonValue]) -> RemoteJob | None:
-        """The job that came of exactly these inputs, once; or None.
+    def take(
+        self,
+        model_id: str,
+        inputs: Mapping[str, JsonValue],
+        *,
+        derived_seed: bool,
+    ) -> RemoteJob | None:
+        """The job that came of these inputs, once; or None.
 
         File inputs are passed over: a file that is uploaded anew has another id.
+
+        Args:
+            model_id: The model.
+            inputs: As they would be sent.
+            derived_seed: Whether their seed follows from the item's id: an item that
+                was renamed has been sent with another.
         """
-        candidates = self._jobs.get(_key(model_id, inputs), [])
-        for job in candidates:
-            if all(
-                same_value(value, job.inputs.get(name))
-                for name, value in inputs.items()
-                if not isinstance(value, list)
-            ):
-                candidates.remove(job)
-                return job
-        return None
+        candidates = self._jobs.get(model_id, [])
+        exact = (job for job in candidates if _asks_the_same(inputs, job.inputs))
+        found = next(exact, None)
+        if found is None and derived_seed:
+            asked = {name: value for name, value in inputs.items() if name != "seed"}
+            renamed = (
+                job
+                for job in candidates
+                if _asks_the_same(asked, job.inputs, plain=True)
+            )
+            found = next(renamed, None)
+        if found is not None:
+            candidates.remove(found)
+        return found
 
 
-def _key(model_id: str, inputs: Mapping[str, JsonValue]) -> tuple[str, str]:
-    return model_id, str(inputs.get("seed"))
+def _asks_the_same(
+    inputs: Mapping[str, JsonValue],
+    echo: Mapping[str, JsonValue],
+    *,
+    plain: bool = False,
+) -> bool:
+    """Whether an echo shows these inputs; with ``plain`` no text as an asset's id."""
+    return bool(inputs) and all(
+        same_value(value, echo.get(name))
+        or (not plain and is_archived(value, echo.get(name)))
+        for name, value in inputs.items()
+        if not isinstance(value, list)
+    )

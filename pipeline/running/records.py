@@ -19,6 +19,7 @@ from pipeline.pricing import Budget
 from pipeline.rebuild import REBUILT_SINCE
 from pipeline.record import Struct, field, replace
 from pipeline.running.alarms import book_alarm
+from pipeline.running.marks import Marks
 from pipeline.settings import Service
 
 
@@ -44,6 +45,8 @@ class Records:
         clock: For the times of uploads.
         service_now: For times that the service does not give.
         service: Which one it is, for rows.
+        made_with: The digest of the API key in use, for rows.
+        marks: What was listed last, recorded with the first intent.
         budget: Counts each change.
         tell: Called with each change once it is durable.
 
@@ -58,9 +61,13 @@ class Records:
         *,
         service_now: Callable[[], datetime],
         service: Service,
+        made_with: str,
+        marks: Marks,
         budget: Budget,
         tell: ProgressCallback,
     ) -> None:
+        self._made_with = made_with
+        self._marks = marks
         self._write = writer.write
         self._write_patiently = writer.write_patiently
         self._ledger = writer.ledger
@@ -73,15 +80,18 @@ class Records:
 
     async def intent(self, job: Job) -> Job:
         """PLANNED → SUBMITTING, with ``request`` and ``sent_at``, before the POST."""
-        return await self._told(
-            await self._write(
-                self._ledger.record_submitting,
-                replace(
-                    job,
-                    base_url=self._service.base_url,
-                    project_id=self._service.project_id,
-                    failure=None,
-                ),
+        return await self._told(await self._write(self._record_intent, job))
+
+    def _record_intent(self, job: Job) -> Job:
+        """The intent and, before the first one, its mark: in one commit."""
+        return self._ledger.record_submitting(
+            replace(
+                job,
+                base_url=self._service.base_url,
+                project_id=self._service.project_id,
+                made_with=self._made_with,
+                mark_id=self._marks.record(self._ledger),
+                failure=None,
             )
         )
 
@@ -94,6 +104,8 @@ class Records:
             job,
             alarm,
             service=self._service,
+            made_with=self._made_with,
+            marks=self._marks if self._marks.is_set else None,
             now=self._service_now(),
         )
         if booked is not None:
@@ -158,6 +170,14 @@ class Records:
             )
         )
 
+    async def unsettled(self, job: Job, failure: Failure) -> Job:
+        """UNKNOWN, with why it stays so."""
+        return await self._told(
+            await self._write(
+                self._ledger.record_unsettled, replace(job, failure=failure)
+            )
+        )
+
     async def ended(
         self, job: Job, remote: RemoteJob, failure: Failure | None, *, refunds: bool
     ) -> Job:
@@ -173,7 +193,8 @@ class Records:
         charged = _last_charge(job, remote)
         job = replace(
             job,
-            author_id=remote.author_id or job.author_id,
+            # What the answer to the submit said: the list may name another.
+            author_id=job.author_id or remote.author_id,
             charged=charged,
             addons=remote.addons or job.addons,
             refunded=(job.quoted if charged is None else charged)
@@ -239,6 +260,10 @@ class Records:
     async def author(self, author_id: str) -> None:
         """Remember who the service says we are."""
         await self._write(self._ledger.record_meta, "author_id", author_id)
+
+    async def reconciled(self, mark_ids: Iterable[int]) -> None:
+        """Every job that the service has made since these marks is accounted for."""
+        await self._write(self._ledger.record_reconciled, mark_ids)
 
     async def search_done(self) -> None:
         """What a lost ledger knew has been looked for, for every item."""

@@ -4,6 +4,8 @@ They are taken up before anything is submitted, since they hold slots. Jobs of i
 that have changed or gone since are looked after too, as far as knowing their assets.
 """
 
+from collections.abc import Callable
+
 import anyio
 import anyio.abc
 
@@ -32,11 +34,20 @@ class Recovery:
         records: Writes each step.
         slots: Which they hold.
         watch: Waits for them.
+        has_control: Whether a job of a model is known that the list has to show. Else
+            an unsure submit leaves its slot to others, so that there will be one.
     """
 
     def __init__(
-        self, ledger: Ledger, *, records: Records, slots: Slots, watch: Watch
+        self,
+        ledger: Ledger,
+        *,
+        records: Records,
+        slots: Slots,
+        watch: Watch,
+        has_control: Callable[[str], bool],
     ) -> None:
+        self._has_control = has_control
         self._ledger = ledger
         self._records = records
         self._slots = slots
@@ -47,7 +58,8 @@ class Recovery:
     def start(self, tasks: anyio.abc.TaskGroup) -> None:
         """Begin to look after every unfinished job, as a task of ``tasks``."""
         for job in list(self._ledger.find_jobs_in(*UNFINISHED)):
-            self._slots.occupy()
+            if self._holds_slot(job):
+                self._slots.occupy()
             recovered = _Recovered()
             self._jobs[job.row_id] = recovered
             tasks.start_soon(self._recover, job, recovered)
@@ -79,13 +91,16 @@ class Recovery:
             return planned
         return replace(planned, action=Action.COLLECT, job=ended)
 
+    def _holds_slot(self, job: Job) -> bool:
+        return job.status is JobStatus.SUBMITTED or self._has_control(job.model_id)
+
     async def _recover(self, job: Job, recovered: _Recovered) -> None:
         if job.status is JobStatus.SUBMITTING:
             # The process ended between the intent and the record of its answer.
             reason = "the run ended while the submit was under way"
             job = await self._records.unknown(job, Failure(kind=None, reason=reason))
         if job.status is JobStatus.UNKNOWN:
-            job = await self._watch.settle(job, derived_seed=job.derived_seed)
+            job = await self._watch.settle(job, holds_slot=self._holds_slot(job))
         recovered.job = await self._watch.wait_until_ended(job)
         if recovered.job.status is JobStatus.FAILED:
             self._ended[job.item_id] = recovered.job
@@ -95,7 +110,8 @@ class Recovery:
 def next_attempt(job: Job, ledger: Ledger) -> Job:
     """A new attempt at the same request, PLANNED, counted from the item's newest.
 
-    That need not be this one: it may have asked for something else.
+    That need not be this one: it may have asked for something else. Until it is sent
+    it keeps the mark of this one, whose job may surface yet.
     """
     return replace(
         Job(
@@ -107,4 +123,7 @@ def next_attempt(job: Job, ledger: Ledger) -> Job:
         ),
         seed=job.seed,
         derived_seed=job.derived_seed,
+        request=job.request,
+        mark_id=job.mark_id,
+        made_with=job.made_with,
     )

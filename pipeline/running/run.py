@@ -20,16 +20,18 @@ from pipeline.api.interface import (
     QuoteAlarm,
     TeamLimits,
 )
+from pipeline.api.retry import retry_free
 from pipeline.clock import Clock, parse_utc
 from pipeline.echo import describe_difference
 from pipeline.errors import (
     BudgetReached,
     DownloadFailed,
     RunError,
+    Unavailable,
 )
 from pipeline.events import Halted, Launched, ProgressCallback, SlotsChanged
 from pipeline.failure import failure_of
-from pipeline.job import Failure, FailureClass, Job, JobStatus
+from pipeline.job import FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import Action, Plan, PlannedItem
@@ -42,9 +44,12 @@ from pipeline.pricing import (
     find_cost,
     find_limits,
 )
+from pipeline.pricing.limits import unreachable
 from pipeline.rebuild import REBUILT_SINCE
 from pipeline.record import replace
 from pipeline.running.forgotten import ForgottenJobs
+from pipeline.running.marks import Marks
+from pipeline.running.reconciling import Adopted, Reconciler
 from pipeline.running.records import Records
 from pipeline.running.recovery import UNFINISHED, Recovery, next_attempt
 from pipeline.running.renaming import Renaming
@@ -52,11 +57,12 @@ from pipeline.running.result import RunCost, RunResult, find_exit_code
 from pipeline.running.saving import Saver
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.submission import Submitter, Unanswered
-from pipeline.running.watching import Watch
+from pipeline.running.watching import Watch, other_key
 from pipeline.settings import Service, Settings
 from pipeline.stages.delivery import Delivery
 from pipeline.stages.downloader import Downloader
 from pipeline.stages.poller import Poller
+from pipeline.stages.reading import JobReader
 from pipeline.stages.resolver import Resolver
 from pipeline.stages.settler import Settler
 from pipeline.stages.slots import Slots
@@ -64,6 +70,7 @@ from pipeline.stages.uploader import Uploader
 
 _ITEMS_PER_CHECKPOINT = 200
 _CHANGES_KEPT = 1000
+_JOBS_LOOKED_AT = 3  # of another key, before it is said that this one sees none
 _OUTCOMES = {
     JobStatus.SAVED: "saved",
     JobStatus.FAILED: "failed",
@@ -85,6 +92,7 @@ class Run:
         clock: Whose time is spent.
         settings: Limits and timeouts.
         service: Which one it is, for rows and sidecars.
+        made_with: The digest of the API key in use; see ``Credentials.key_digest``.
         on_event: Called on the event loop with every change, once it is durable.
     """
 
@@ -100,6 +108,7 @@ class Run:
         settings: Settings,
         service: Service,
         on_event: ProgressCallback,
+        made_with: str = "",
     ) -> None:
         self._plan = plan
         self._service = service
@@ -110,6 +119,7 @@ class Run:
         self._tell = on_event
         self._counts: Counter[str] = Counter()
         self._abandoned = False
+        self._living = 0
         self._searched = False
         self._scope = anyio.CancelScope()
         self._ahead = anyio.Semaphore(settings.ahead)
@@ -119,11 +129,14 @@ class Run:
         self._limits = TeamLimits()
         self._changed_inputs: dict[str, str] = {}
         self.budget = Budget(settings.max_cost, ledger.find_commitments())
+        self._marks = Marks(api, clock, settings)
         self._records = Records(
             writer,
             clock,
             service_now=api.service_now,
             service=service,
+            made_with=made_with,
+            marks=self._marks,
             budget=self.budget,
             tell=on_event,
         )
@@ -135,12 +148,20 @@ class Run:
             on_change=lambda slots: on_event(SlotsChanged(slots=slots)),
         )
         unanswered = Unanswered()
-        self._settler = Settler(
+        self._reader = JobReader(
             api,
+            find_owned=ledger.find_owned,
+            find_job=ledger.find_job,
+            find_mark=ledger.find_mark,
+            made_with=made_with,
+        )
+        self._settler = Settler(
+            self._reader,
             clock,
             settings,
-            find_owned=ledger.find_owned,
-            is_being_submitted=unanswered.holds,
+            wait_for_answers=unanswered.wait_for_answers,
+            find_control=ledger.find_last_answered,
+            may_learn=self._may_learn,
         )
         self._settler.author_id = ledger.find_meta().get("author_id", "")
         self._poller = Poller(
@@ -156,17 +177,29 @@ class Run:
             slots=self._slots,
             poller=self._poller,
             settler=self._settler,
+            reader=self._reader,
             refunds=plan.refunds,
             halt=self._halt,
         )
+        self._reconciler = Reconciler(
+            self._reader,
+            clock,
+            settings,
+            ledger=ledger,
+            records=self._records,
+            watch=self._watch,
+        )
         self._recovery = Recovery(
-            ledger, records=self._records, slots=self._slots, watch=self._watch
+            ledger,
+            records=self._records,
+            slots=self._slots,
+            watch=self._watch,
+            has_control=self._has_control,
         )
         self._forgotten = ForgottenJobs(
             api,
             clock,
             settings,
-            author_id=self._settler.author_id,
             find_owned=ledger.find_owned,
         )
         uploader = Uploader(
@@ -189,6 +222,9 @@ class Run:
             budget=self.budget,
             watch=self._watch,
             stopping=self._stopping,
+            settler=self._settler,
+            marks=self._marks,
+            has_control=self._has_control,
             unanswered=unanswered,
             forgotten=self._forgotten,
             halt=self._halt,
@@ -241,6 +277,8 @@ class Run:
         if groups.by_key:
             try:
                 self._limits = await find_limits(self._api, self._clock, self._settings)
+                # Before the quotes: a dry run may turn out to be a submit.
+                await self._set_mark()
                 self._cost = await find_cost(groups, self._quotes)
             except QuoteAlarm as alarm:
                 sample = groups.find_sample(alarm.item_id)
@@ -292,23 +330,15 @@ class Run:
             watchers.start_soon(self._resolver.run)
             watchers.start_soon(self._stop_at_deadline)
             await self._find_forgotten()
+            await self._check_key()
+            if not self._pays_nothing:
+                await self._reconciler.reconcile()
             await self._renaming.rename_unfinished(plan.old_ids)
             async with anyio.create_task_group() as lives:
                 self._recovery.start(lives)
                 await self._start_lives(lives)
-            for job, remote in self._settler.find_duplicates():
-                newest = self._ledger.find_jobs_of(job.item_id)[0]
-                if newest.status is JobStatus.UNKNOWN:
-                    continue  # it may be the job of that attempt
-                if newest.status is JobStatus.PLANNED:
-                    # Nothing has been paid in its place: the next run adopts it.
-                    reason = f"job {remote.remote_id} surfaced late"
-                    failure = Failure(kind=None, reason=reason)
-                    await self._records.unknown(newest, failure)
-                    continue
-                await self._records.duplicate(job, remote)
-                late = f"job {remote.remote_id} surfaced late: it is paid for twice"
-                self._records.warn(job.item_id, late)
+            if self._marks.recorded:
+                await self._collect_adopted(await self._reconciler.reconcile())
             if self._searched and self._is_complete():
                 await self._records.search_done()
             watchers.cancel_scope.cancel()
@@ -364,6 +394,7 @@ class Run:
         """One item: submit → wait → download → sidecar."""
         place = _Place(self._ahead)
         job = planned.job
+        self._living += 1
         try:
             async with self._undelivered:
                 if planned.action in {Action.SETTLE, Action.COLLECT}:
@@ -378,6 +409,7 @@ class Run:
                 while not self._pays_nothing and job.status is JobStatus.PLANNED:
                     job = await self._submitter.submit(planned, job, place.leave)
                     job = await self._watch.wait_until_ended(job)
+                    self._submitter.note_ended(planned, job)
                     if job.status is JobStatus.PLANNED:
                         job = next_attempt(job, self._ledger)
                 if job.status is JobStatus.SUCCEEDED:
@@ -388,7 +420,30 @@ class Run:
         except NotSubmitted:
             self._counts["not_submitted"] += 1
         finally:
+            self._living -= 1
+            self._submitter.leave(planned)
             place.leave()
+
+    async def _collect_adopted(self, adopted: Sequence[Adopted]) -> None:
+        """Jobs that belong to items of this run after all, as far as their files."""
+        found = {one.job.item_id: one for one in adopted}
+        if not found:
+            return
+        async with anyio.create_task_group() as lives:
+            for planned in self._plan.entries():
+                one = found.pop(planned.item.item_id, None)
+                if one is not None:
+                    self._slots.occupy()
+                    self._counts[_OUTCOMES[one.before]] -= 1
+                    lives.start_soon(self._collect, planned, one.job)
+
+    async def _collect(self, planned: PlannedItem, job: Job) -> None:
+        job = await self._watch.wait_until_ended(job)
+        if job.status is JobStatus.SUCCEEDED:
+            job = await self._saver.save(planned, job)
+        self._counts[_OUTCOMES[job.status]] += 1
+        self._count_failure(job)
+        self._check_inputs(job)
 
     async def _rename(self, planned: PlannedItem) -> None:
         """An item with a new name: its files get it, then it lives on."""
@@ -423,6 +478,46 @@ class Run:
 
     def _tell_halt(self, reason: str, hint: str) -> None:
         self._tell(Halted(reason=reason, hint=hint, in_flight=self.in_flight))
+
+    async def _set_mark(self) -> None:
+        try:
+            await self._marks.set()
+        except Unavailable as error:
+            raise unreachable(error) from error
+
+    def _may_learn(self) -> bool:
+        """Whether an item is under way that does not wait to be settled itself."""
+        is_stopping = self._stopping.interrupted or self._stopping.failing
+        return not is_stopping and self._living > self._settler.waiting
+
+    def _has_control(self, model_id: str) -> bool:
+        """Whether a job of a model is known that the list has to show."""
+        job = self._ledger.find_last_answered(model_id)
+        return job is not None and not self._reader.is_of_another_key(job)
+
+    async def _check_key(self) -> None:
+        """Jobs in flight that another API key made: this one has to see them.
+
+        Raises:
+            AccessDenied: It sees none: it is of another project, or may not.
+        """
+        others = [
+            job
+            for job in self._ledger.find_jobs_in(JobStatus.SUBMITTED)
+            if self._reader.is_of_another_key(job)
+        ]
+        for job in others[:_JOBS_LOOKED_AT]:
+            assert job.remote_id is not None
+            remote_id = job.remote_id
+            found = await retry_free(
+                lambda remote_id=remote_id: self._api.find_job(remote_id),  # type: ignore[misc]
+                clock=self._clock,
+                deadline_s=self._settings.first_contact_s,
+            )
+            if found is not None:
+                return
+        if others:
+            raise other_key(others[0])
 
     async def _find_forgotten(self) -> None:
         """After a lost ledger: look once for jobs of ours that left no sidecar."""

@@ -2,12 +2,13 @@
 
 A job is SUBMITTING in the ledger before the first byte of its POST leaves. A POST is
 never repeated on a guess: only what the service refused unpaid, or what provably
-never left, is sent again; everything else is UNKNOWN until it is settled.
+never left, is sent again; everything else is UNKNOWN until it is settled. What was
+refused is sent again only after the list shows no job that may have come of it.
 """
 
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 
@@ -15,6 +16,7 @@ from pipeline.api.interface import (
     GenerationApi,
     Quote,
     QuoteAlarm,
+    RemoteJob,
     Submission,
 )
 from pipeline.clock import Clock
@@ -32,8 +34,8 @@ from pipeline.errors import (
 )
 from pipeline.failure import failure_of
 from pipeline.fault_points import reach
-from pipeline.fingerprint import canonical_json
 from pipeline.job import (
+    Failure,
     FailureClass,
     Job,
     JobStatus,
@@ -46,10 +48,12 @@ from pipeline.pricing.quotes import YOUNG_UPLOAD_PAUSE_S, may_miss_upload
 from pipeline.record import Struct
 from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.intents import intent_of
+from pipeline.running.marks import Marks
 from pipeline.running.records import Records
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.watching import Watch
 from pipeline.settings import Settings
+from pipeline.stages.settler import Settler
 from pipeline.stages.slots import Slots
 from pipeline.stages.uploader import Uploader, references_in
 
@@ -63,59 +67,70 @@ class _Attempts(Struct):
     """What one item has been through in this run."""
 
     lost: int = 0
+    refused: bool = False
     reuploaded_s: float | None = None
     first_in_line: bool = False
 
 
 class Unanswered:
-    """The requests whose submit waits for its answer."""
+    """The submits that wait for their answer, by model."""
 
     def __init__(self) -> None:
-        self._requests: Counter[str] = Counter()
-
-    def holds(self, job: Job) -> bool:
-        """Whether a submit of the same model and inputs waits for its answer."""
-        return _fingerprint(job) in self._requests
+        self._waiting: defaultdict[str, set[anyio.Event]] = defaultdict(set)
 
     @contextmanager
-    def holding(self, job: Job) -> Iterator[None]:
-        """The submit of ``job`` waits within the block."""
-        fingerprint = _fingerprint(job)
-        self._requests[fingerprint] += 1
+    def holding(self, model_id: str) -> Iterator[None]:
+        """A submit waits within the block, until its answer is recorded."""
+        answered = anyio.Event()
+        self._waiting[model_id].add(answered)
         try:
             yield
         finally:
-            self._requests[fingerprint] -= 1
-            if not self._requests[fingerprint]:
-                del self._requests[fingerprint]
+            self._waiting[model_id].remove(answered)
+            answered.set()
+
+    async def wait_for_answers(self, model_id: str) -> None:
+        """Suspend until the submits of a model that wait now are answered."""
+        for answered in list(self._waiting[model_id]):
+            await answered.wait()
 
 
-def _fingerprint(job: Job) -> str:
-    """With a derived seed, whatever is asked for of the item: prompts may change."""
-    asked = job.seed if job.derived_seed else job.request
-    return canonical_json([job.model_id, asked])
-
-
-class Trials:
-    """Until one job of a price has told its charge, they are submitted one by one."""
+class FirstJobs:
+    """Of each kind one job goes first, until it has shown what the others rely on."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
-        self._locks: dict[str, anyio.Lock] = {}
+        self._known: set[str] = set()
+        self._turns: dict[str, anyio.Event] = {}
+        self._leaders: dict[str, str] = {}
 
-    @asynccontextmanager
-    async def turn(self, cost_key: str, *, is_needed: bool) -> AsyncIterator[None]:
-        """Alone with this price within the block, as long as its charge is unknown."""
-        if is_needed and cost_key not in self._told:
-            async with self._locks.setdefault(cost_key, anyio.Lock()):
-                if cost_key not in self._told:
-                    yield
-                    return
-        yield
+    async def wait_for_turn(self, kind: str, item_id: str) -> None:
+        """Suspend while another item's job of this kind goes first."""
+        while kind not in self._known:
+            if self._leaders.setdefault(kind, item_id) == item_id:
+                return
+            await self._turns.setdefault(kind, anyio.Event()).wait()
 
-    def note(self, cost_key: str) -> None:
-        """A job of this price has been charged as it was quoted."""
-        self._told.add(cost_key)
+    def knows(self, kind: str) -> bool:
+        """Whether a job of this kind has shown it."""
+        return kind in self._known
+
+    def know(self, kind: str) -> None:
+        """A job of this kind has shown it: all may follow."""
+        self._known.add(kind)
+        self._pass_on(kind)
+
+    def leave(self, item_id: str) -> None:
+        """An item is done with its submits: if it went first, the next one does."""
+        for kind in [
+            kind for kind, leader in self._leaders.items() if leader == item_id
+        ]:
+            self._pass_on(kind)
+
+    def _pass_on(self, kind: str) -> None:
+        self._leaders.pop(kind, None)
+        turn = self._turns.pop(kind, None)
+        if turn is not None:
+            turn.set()
 
 
 class Submitter:
@@ -130,6 +145,9 @@ class Submitter:
         uploader: Brings references before the slot is taken.
         watch: Settles lost submits.
         stopping: When nothing more may be submitted.
+        settler: Tells whether a job may have come of a submit that was refused.
+        marks: What the service listed before.
+        has_control: Whether a job of a model is known to be ours, of any run.
         forgotten: Jobs of ours that a lost ledger knew.
         unanswered: Keeps the submits that wait for their answer.
         quotes: The price of each request, without which nothing is submitted.
@@ -150,6 +168,9 @@ class Submitter:
         uploader: Uploader,
         watch: Watch,
         stopping: Stopping,
+        settler: Settler,
+        marks: Marks,
+        has_control: Callable[[str], bool],
         unanswered: "Unanswered",
         forgotten: ForgottenJobs,
         quotes: Quotes,
@@ -169,13 +190,16 @@ class Submitter:
         self._halt = halt
         self._started_s = clock.monotonic_s()
         self._lost_in_a_row = 0
+        self._settler = settler
+        self._marks = marks
+        self._has_control = has_control
         self._unanswered = unanswered
         self._forgotten = forgotten
         self._quotes = quotes
         self._budget = budget
         self._pass_over = pass_over
         self._next_attempt = next_attempt
-        self._trials = Trials()
+        self._first_jobs = FirstJobs()
         self.accepted = 0
 
     async def submit(
@@ -189,8 +213,8 @@ class Submitter:
             on_slot: Called when a slot is held.
 
         Returns:
-            The job, or a later attempt: SUBMITTED or beyond (adopted), FAILED, or
-            UNKNOWN. Its slot is held unless it is FAILED.
+            The job, or a later attempt: SUBMITTED, with its slot held, FAILED, or
+            UNKNOWN.
 
         Raises:
             NotSubmitted: The run stopped before this item's turn.
@@ -201,6 +225,13 @@ class Submitter:
             if isinstance(price, JobError):
                 failure = failure_of(price, FailureClass.LOCAL)
                 return await self._records.failed(job, failure)
+            await self._wait_for_first_jobs(planned, price)
+            if attempts.refused or (
+                attempts.lost and await self._settler.sees_unowned(job)
+            ):
+                job = await self._make_sure(job, attempts)
+                if job.status is not JobStatus.PLANNED:
+                    return job
             inputs = await self._prepare(planned, attempts)
             if not isinstance(inputs, dict):
                 return await self._records.failed(
@@ -225,40 +256,102 @@ class Submitter:
             The job and None, or SUBMITTING and what became of the POST instead. None
             when others have taken what was left of the budget.
         """
-        async with self._trials.turn(
-            planned.cost_key, is_needed=self._has_to_be_tried(price)
-        ):
-            if self._stopping.concerns(job.model_id):
-                self._slots.unused()
-                raise NotSubmitted
-            intent = await self._record_intent(planned, job, inputs, price)
-            if intent is None:
-                return None
-            reach("intent-recorded")
-            known = self._forgotten.take(job.model_id, inputs)
-            if known is not None:
-                self._slots.accepted()
-                adopted = Submission(job=known, charged=None)
-                return await self._watch.accepted(intent, adopted), None
+        if self._stopping.concerns(job.model_id):
+            self._slots.unused()
+            raise NotSubmitted
+        known = self._forgotten.take(
+            job.model_id, inputs, derived_seed=planned.derived_seed
+        )
+        if known is not None and "seed" in inputs:
+            # Of an item that was renamed since, it was made with another.
+            inputs = {**inputs, "seed": _seed_of(known, inputs["seed"])}
+        intent = await self._record_intent(planned, job, inputs, price)
+        if intent is None:
+            return None
+        reach("intent-recorded")
+        if known is not None:
+            self._slots.accepted()
+            adopted = Submission(job=known, charged=None)
+            return await self._watch.accepted(intent, adopted), None
+        with self._unanswered.holding(job.model_id):
             try:
-                submission = await self._post(intent, inputs)
+                submission = await self._api.submit(job.model_id, inputs)
             except PipelineError as error:
                 return intent, error
             reach("answer-received")
             self._slots.accepted()
             self._lost_in_a_row = 0
             self.accepted += 1
+            self._settler.note_answered(submission.job.remote_id)
             job = await self._watch.accepted(intent, submission)
-            self._trials.note(planned.cost_key)
-            return job, None
+        self._first_jobs.know(_first_of_model(job.model_id))
+        await self._marks.move_on()
+        return job, None
 
-    def _has_to_be_tried(self, price: Quote) -> bool:
-        """Whether the first charge is to be seen before more is submitted.
+    async def _wait_for_first_jobs(self, planned: PlannedItem, price: Quote) -> None:
+        """Let one job go first where others rely on what it shows.
 
-        A charge above its quote stops the run; under a budget, or where nothing was to
-        be paid, a whole ceiling of such charges would be too late.
+        Of each model one has to be answered, so that the list can be held against it
+        before anything is proved absent. Under a budget, or where nothing is to be
+        paid, one of each price has to end: its last charge may be above its quote, and
+        a whole ceiling of such charges would be too late.
+
+        Raises:
+            NotSubmitted: Nothing more may be submitted.
         """
-        return self._budget.limit is not None or not price.units
+        model_id, item_id = planned.item.model_id, planned.item.item_id
+        with self._stopping.ending_waits():
+            if not self._is_known(model_id):
+                await self._first_jobs.wait_for_turn(_first_of_model(model_id), item_id)
+            if self._budget.limit is not None or not price.units:
+                await self._first_jobs.wait_for_turn(planned.cost_key, item_id)
+        if self._stopping.concerns(model_id):
+            raise NotSubmitted
+
+    def _is_known(self, model_id: str) -> bool:
+        """Whether a job of a model is known to be ours, which the list has to show."""
+        kind = _first_of_model(model_id)
+        if not self._first_jobs.knows(kind) and self._has_control(model_id):
+            self._first_jobs.know(kind)
+        return self._first_jobs.knows(kind)
+
+    def note_ended(self, planned: PlannedItem, job: Job) -> None:
+        """A job has ended: what it was charged is known."""
+        if job.remote_id is not None:
+            self._first_jobs.know(planned.cost_key)
+
+    def leave(self, planned: PlannedItem) -> None:
+        """An item has been through: it holds nobody up any longer."""
+        self._first_jobs.leave(planned.item.item_id)
+
+    async def _make_sure(self, job: Job, attempts: _Attempts) -> Job:
+        """Whether a job has come of a submit that was refused, or proved absent.
+
+        Returns:
+            The job: PLANNED where there is none, SUBMITTED where it is taken over, or
+            UNKNOWN. Where it is SUBMITTED, a slot is held.
+        """
+        try:
+            with self._stopping.ending_waits():
+                found = await self._settler.wait_until_settled(job, is_refused=True)
+        except OutcomeUnknown as error:
+            job = await self._recorded(job)
+            return await self._records.unknown(job, failure_of(error, None))
+        attempts.refused = False
+        if found is None:
+            return job
+        job = await self._recorded(job)
+        self._slots.occupy()
+        said = job.failure or Failure(kind=None, reason="refused")
+        job = await self._records.unknown(job, said)
+        return await self._watch.accepted(job, Submission(job=found, charged=None))
+
+    async def _recorded(self, job: Job) -> Job:
+        """An attempt that follows one that was proved absent, as a row."""
+        if job.row_id:
+            return job
+        reason = "a job has surfaced late"
+        return await self._records.put_back(job, Failure(kind=None, reason=reason))
 
     async def _find_price(self, planned: PlannedItem, job: Job) -> Quote | JobError:
         """The price of the item, once it is sure that it fits the budget.
@@ -270,6 +363,7 @@ class Submitter:
             raise NotSubmitted
         try:
             with self._stopping.ending_waits():
+                await self._marks.set()
                 price = await self._quotes.price(planned)
                 fits = await self._budget.wait_for_room(price.units)
         except QuoteAlarm as alarm:
@@ -331,16 +425,13 @@ class Submitter:
             raise NotSubmitted from error
         return inputs
 
-    async def _post(self, job: Job, inputs: Mapping[str, JsonValue]) -> Submission:
-        with self._unanswered.holding(job):
-            return await self._api.submit(job.model_id, inputs)
-
     async def _judge(
         self, planned: PlannedItem, job: Job, error: PipelineError, attempts: _Attempts
     ) -> Job:
         """What an answer that is no job means: PLANNED again, FAILED, or to settle."""
         match error:
             case RateLimited():
+                attempts.refused = True
                 self._slots.refused(ceiling=error.ceiling, wait_s=error.retry_after_s)
             case OutcomeUnknown():
                 return await self._settle(job, error, attempts)
@@ -355,6 +446,7 @@ class Submitter:
             case Rejected() if self._may_be_about_references(
                 planned, job, error, attempts
             ):
+                attempts.refused = True
                 self._slots.unused()
                 await self._renew_references(planned, attempts)
             case _:
@@ -368,10 +460,17 @@ class Submitter:
     async def _settle(
         self, job: Job, error: OutcomeUnknown, attempts: _Attempts
     ) -> Job:
-        self._slots.accepted()  # it may be in flight: the slot stays taken
+        # It may be in flight: the slot stays taken. But as long as no job of ours is
+        # known that the list has to show, the next one has to be able to go.
+        is_known = self._is_known(job.model_id)
+        if is_known:
+            self._slots.accepted()
+        else:
+            self._slots.unused()
+        self._first_jobs.leave(job.item_id)
         self._pause_after_loss()
         job = await self._records.unknown(job, failure_of(error, None))
-        job = await self._watch.settle(job, derived_seed=job.derived_seed)
+        job = await self._watch.settle(job, holds_slot=is_known)
         if job.status is not JobStatus.PLANNED:
             return job
         attempts.lost += 1
@@ -420,3 +519,15 @@ class Submitter:
             hint = "check the network, then run again"
             self._halt(ServiceUnreachable(error.message, hint=hint), "")
         self._slots.pause(OUTAGE_PAUSE_S)
+
+
+def _first_of_model(model_id: str) -> str:
+    return f"model {model_id}"
+
+
+def _seed_of(known: RemoteJob, sent: JsonValue) -> JsonValue:
+    """The seed that a job was made with, as far as its echo tells."""
+    try:
+        return int(float(str(known.inputs.get("seed", sent))))
+    except (ValueError, OverflowError):
+        return sent

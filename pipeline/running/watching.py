@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from pipeline.api.interface import RemoteJob, RemoteStatus, Submission
 from pipeline.errors import (
+    AccessDenied,
     BudgetReached,
     JobError,
     OutcomeUnknown,
@@ -22,9 +23,12 @@ from pipeline.job import Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import IllegalTransition
 from pipeline.record import replace
 from pipeline.running.records import Records
-from pipeline.stages.poller import JobClaimed, Poller
+from pipeline.stages.poller import JobClaimed, JobLost, Poller
+from pipeline.stages.reading import JobReader
 from pipeline.stages.settler import Settler
 from pipeline.stages.slots import Slots
+
+OTHER_KEY_S = 10.0  # how long a job that another key made may answer 404
 
 
 class Watch:
@@ -35,6 +39,7 @@ class Watch:
         slots: A slot is given back the moment the service ends the job.
         poller: Waits for the end.
         settler: Finds out about lost submits.
+        reader: Knows which jobs were adopted, and which key is in use.
         refunds: Whether failed jobs of a model are refunded, by its id.
         halt: Called with what concerns every submit.
     """
@@ -46,6 +51,7 @@ class Watch:
         slots: Slots,
         poller: Poller,
         settler: Settler,
+        reader: JobReader,
         refunds: Callable[[str], bool],
         halt: Callable[[RunError, str], None],
     ) -> None:
@@ -54,10 +60,11 @@ class Watch:
         self._slots = slots
         self._poller = poller
         self._settler = settler
+        self._reader = reader
         self._halt = halt
 
     async def accepted(self, job: Job, submission: Submission) -> Job:
-        """SUBMITTING or UNKNOWN → SUBMITTED: the service has this job."""
+        """SUBMITTING, UNKNOWN or FAILED → SUBMITTED: the service has this job."""
         try:
             job = await self._records.submitted(job, submission)
         except UnexpectedAnswer as error:
@@ -74,22 +81,36 @@ class Watch:
 
         Another submit's own answer may claim the job; then what became of this one
         is found out anew, and it may be PLANNED or UNKNOWN. The slot is free when
-        this returns, unless it is UNKNOWN.
+        this returns.
         """
         if job.status is not JobStatus.SUBMITTED:
             return job
+        ended = await self._watch(job)
+        return ended if isinstance(ended, Job) else await self._take_end(job, ended)
+
+    async def _watch(self, job: Job) -> RemoteJob | Job:
+        """The service's last record, or the job as it is without one."""
         assert job.remote_id is not None
+        is_of_another_key = self._reader.is_of_another_key(job)
         try:
-            remote = await self._poller.wait_until_finished(
-                job.remote_id, known_since=job.submitted_at
+            return await self._poller.wait_until_finished(
+                job.remote_id,
+                known_since=job.submitted_at,
+                missing_s=OTHER_KEY_S if is_of_another_key else None,
             )
         except JobClaimed as error:
             return await self._settle_claimed(job, error)
         except JobError as error:
-            job = await self._records.failed(job, failure_of(error, None))
+            if isinstance(error, JobLost) and is_of_another_key:
+                self._halt(other_key(job), "")
+            else:
+                job = await self._records.failed(job, failure_of(error, None))
             self._slots.retired()
             return job
-        self._settler.note_echo(job, remote)
+
+    async def _take_end(self, job: Job, remote: RemoteJob) -> Job:
+        if job.remote_id not in self._reader.adopted:
+            self._reader.habits.note(job.request or {}, remote.inputs)
         failure = self._failure_in(remote)
         if failure is None:
             self._slots.retired()
@@ -109,6 +130,12 @@ class Watch:
         if failure is not None:
             # Only now: a failure may be one too many, and then nobody gets the slot.
             self._slots.retired()
+        elif remote.status is not RemoteStatus.SUCCESS:
+            text = failure_of_remote(remote).reason
+            made = f"the job failed ({text}) and has {len(remote.asset_ids)} assets"
+            self._records.warn(
+                job.item_id, f"{made}: they are saved, and it is charged"
+            )
         return job
 
     async def _settle_claimed(self, job: Job, error: JobClaimed) -> Job:
@@ -120,31 +147,39 @@ class Watch:
             failure=failure_of(error, None),
         )
         self._records.announce(job)
-        job = await self.settle(job, derived_seed=job.derived_seed)
+        job = await self.settle(job)
         return await self.wait_until_ended(job)
 
-    async def settle(self, job: Job, *, derived_seed: bool) -> Job:
+    async def settle(self, job: Job, *, holds_slot: bool = True) -> Job:
         """UNKNOWN → SUBMITTED (found), PLANNED (proved absent) or still UNKNOWN.
 
-        Proved absent, its slot is free; still unknown, it keeps its slot: it may be
-        in flight.
+        Its slot is free when this returns, unless it is SUBMITTED.
+
+        Args:
+            job: UNKNOWN.
+            holds_slot: False where others need the slot, so that there is a job to
+                hold the list against.
         """
         try:
-            found = await self._settler.wait_until_settled(
-                job, derived_seed=derived_seed
-            )
+            found = await self._settler.wait_until_settled(job)
         except OutcomeUnknown as error:
-            job = replace(job, failure=failure_of(error, None))
-            self._records.announce(job)
-            return job
+            # Others need the slot; should its job be in flight, a 429 is all it costs.
+            if holds_slot:
+                self._slots.retired()
+            return await self._records.unsettled(job, failure_of(error, None))
         if found is not None:
+            if not holds_slot:
+                self._slots.occupy()
             return await self.accepted(job, Submission(job=found, charged=None))
-        self._slots.retired()
+        if holds_slot:
+            self._slots.retired()
         reason = "the submit was lost, and it is proved that no job came of it"
         return await self._records.put_back(job, Failure(kind=None, reason=reason))
 
     async def note_own(self, remote: RemoteJob) -> None:
         """A job that is ours beyond doubt tells who we are."""
+        if remote.remote_id in self._reader.adopted:
+            return
         if remote.author_id and remote.author_id != self._settler.author_id:
             await self._records.author(remote.author_id)
         self._settler.note_own(remote)
@@ -171,7 +206,18 @@ class Watch:
     def _failure_in(self, remote: RemoteJob) -> Failure | None:
         if remote.status is RemoteStatus.SUCCESS:
             return None if remote.asset_ids else failure_of(NoOutput(), None)
+        if remote.asset_ids:
+            return None  # a part was made: it is saved as far as it goes
         failure = failure_of_remote(remote)
         if is_about_credit(failure.reason):
             self._halt(BudgetReached(failure.reason, hint=failure.hint), "")
         return failure
+
+
+def other_key(job: Job) -> AccessDenied:
+    """A job that the API key in use cannot see, because another one made it."""
+    return AccessDenied(
+        f"job {job.remote_id} of item {job.item_id} was made with another API key, and"
+        " this key cannot see it",
+        hint="set the key back, or give this one access to the project",
+    )

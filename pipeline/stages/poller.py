@@ -41,7 +41,7 @@ _REMEMBERED_DURATIONS = 50
 
 
 class JobLost(JobError):
-    """The service no longer knows a job that it had accepted."""
+    """The service does not show a job that it had accepted."""
 
 
 class JobClaimed(JobError):
@@ -53,7 +53,11 @@ class _Watch(Struct, eq=False):
     started_s: float
     deadline_s: float
     seen_s: float
+    missing_s: float
+    known_since: datetime | None = None
     listed: bool = False
+    missed_s: float | None = None  # when a read by id last found nothing
+    bare_since_s: float | None = None
     status_text: str = ""
     updated_at: datetime | None = None
     ended: anyio.Event = field(default_factory=anyio.Event)
@@ -106,7 +110,11 @@ class Poller:
         self._failing_since_s: float | None = None
 
     async def wait_until_finished(
-        self, remote_id: RemoteId, *, known_since: datetime | None = None
+        self,
+        remote_id: RemoteId,
+        *,
+        known_since: datetime | None = None,
+        missing_s: float | None = None,
     ) -> RemoteJob:
         """Suspend until the service ends this job.
 
@@ -115,13 +123,16 @@ class Poller:
         Args:
             remote_id: A submitted job.
             known_since: A time of the service's before which nothing happened to it.
+            missing_s: How long the service may not show it; ``fresh_job_s`` for None.
 
         Returns:
-            The record as it ended: success, failure or canceled.
+            The record as it ended: success, failure or canceled. A success has its
+            assets, unless they did not come within twice ``settle_s``.
 
         Raises:
             GenerationTimedOut: Still running ``job_timeout_s`` from now.
-            JobLost: The service answers 404 ``fresh_job_s`` from now or later.
+            JobLost: The service answers 404, and no listing has shown the job for
+                ``missing_s``.
             JobClaimed: Another submit turned out to be this job's; who waited
                 before hears it.
         """
@@ -135,6 +146,8 @@ class Poller:
             started_s=now_s,
             deadline_s=now_s + self._settings.job_timeout_s,
             seen_s=now_s,
+            missing_s=self._settings.fresh_job_s if missing_s is None else missing_s,
+            known_since=known_since,
         )
         self._watches[remote_id] = watch
         if known_since is not None:
@@ -193,7 +206,7 @@ class Poller:
         list_works = self._list_failures < LIST_FAILURES
         self._ticks_by_id = 0 if list_works else self._ticks_by_id + 1
         by_list = (
-            len(self._watches) > FEW_JOBS
+            (len(self._watches) > FEW_JOBS or self._misses_some())
             and self._watermark is not None
             and (list_works or self._ticks_by_id % LIST_RETRY_TICKS == 0)
         )
@@ -202,7 +215,9 @@ class Poller:
                 await self._ask_who_we_are()
                 await self._read_changes()
                 self._list_failures = 0
-            await self._read_by_id(all_of_them=not by_list)
+            await self._read_by_id(
+                all_of_them=not by_list or len(self._watches) <= FEW_JOBS
+            )
             self._failing_since_s = None
         except (Unavailable, UnexpectedAnswer, Rejected) as error:
             if by_list:
@@ -262,20 +277,23 @@ class Poller:
     async def _read_by_id(self, *, all_of_them: bool) -> None:
         """Read what the listing does not show; or, without a listing, in turn."""
         now_s = self._clock.monotonic_s()
-        waiting = sorted(self._watches.values(), key=lambda watch: watch.seen_s)
+        waiting = sorted(self._watches.values(), key=_looked_at_s)
         due = [
             watch
             for watch in waiting
             if all_of_them
-            or now_s - watch.seen_s > SILENT_S
-            or (now_s >= watch.deadline_s)
+            or now_s - _looked_at_s(watch) > SILENT_S
+            or now_s >= watch.deadline_s
+            # The listing may never show the assets of an ended job.
+            or watch.bare_since_s is not None
         ]
         for watch in due[:READS_PER_TICK]:
             job = await self._api.find_job(watch.remote_id)
             if job is None:
-                self._miss(watch)
+                await self._miss(watch)
             else:
-                if not all_of_them and job.has_ended:
+                is_bare = watch.bare_since_s is not None
+                if job.has_ended and not (all_of_them or is_bare):
                     self._missed_ends += 1
                     self._lags = True
                 self._take(job, listed=False)
@@ -302,6 +320,9 @@ class Poller:
         self._on_own(job)
         watch.listed = watch.listed or listed
         watch.seen_s = self._clock.monotonic_s()
+        watch.missed_s = None
+        if job.has_ended and self._waits_for_assets(watch, job):
+            return False
         if job.has_ended:
             self._lags |= listed and self._is_late(job)
             self._durations_s.append(_duration_s(job, watch.seen_s - watch.started_s))
@@ -316,6 +337,18 @@ class Poller:
         watch.status_text = job.status_text
         watch.updated_at = job.updated_at
         return beats
+
+    def _misses_some(self) -> bool:
+        """Whether a read by id found nothing: then the listing has the last word."""
+        return any(watch.missed_s is not None for watch in self._watches.values())
+
+    def _waits_for_assets(self, watch: _Watch, job: RemoteJob) -> bool:
+        """Whether a success has no assets yet, and may get them: it is paid for."""
+        if job.status is not RemoteStatus.SUCCESS or job.asset_ids:
+            return False
+        if watch.bare_since_s is None:
+            watch.bare_since_s = watch.seen_s
+        return watch.seen_s - watch.bare_since_s < 2 * self._settings.settle_s
 
     def _is_late(self, job: RemoteJob) -> bool:
         """Whether only the long overlap could show the end of this job."""
@@ -337,14 +370,19 @@ class Poller:
             )
             self._end(watch, error=error)
 
-    def _miss(self, watch: _Watch) -> None:
+    async def _miss(self, watch: _Watch) -> None:
+        """A 404: a delay, unless the listing does not show the job either."""
         now_s = self._clock.monotonic_s()
-        watch.seen_s = now_s
-        if now_s - watch.started_s > self._settings.fresh_job_s:
-            self._end(
-                watch,
-                error=JobLost(f"the service no longer knows job {watch.remote_id}"),
-            )
+        watch.missed_s = now_s
+        shown_s = watch.seen_s if watch.listed else watch.started_s
+        if now_s - shown_s <= watch.missing_s:
+            return
+        if watch.known_since is not None:
+            which = JobFilter(updated_after=watch.known_since - LONG_OVERLAP)
+            await self._read_listing(which)
+        if watch.missed_s is not None and not watch.ended.is_set():
+            text = f"the service does not show job {watch.remote_id}"
+            self._end(watch, error=JobLost(text))
 
     def _end(
         self,
@@ -356,6 +394,11 @@ class Poller:
         watch.result, watch.error = result, error
         self._watches.pop(watch.remote_id, None)
         watch.ended.set()
+
+
+def _looked_at_s(watch: _Watch) -> float:
+    """When it was last seen, or looked for in vain."""
+    return max(watch.seen_s, watch.missed_s or watch.seen_s)
 
 
 def _duration_s(job: RemoteJob, watched_s: float) -> float:

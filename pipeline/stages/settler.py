@@ -1,21 +1,18 @@
 """Settler: submits whose answer is lost → the job that came of each, or proof of none.
 
-One listing serves all of them. Only reading is done here: jobs by creation time, to
-the last page, without type filters, because creation order stands still while one
-sorted by update loses jobs that move between pages. What is proved absent may be
-submitted again; what stays unsure is the user's to decide.
+Absence is proved by counting, not by resemblance: where the list shows a job that no
+row owns and that may be ours, nothing is sent again. One reading serves all that is
+lost. Only reading is done here; what stays unsure is the user's to decide.
 """
 
-from collections.abc import Callable, Iterable
-from collections.abc import Set as AbstractSet
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 import anyio
 
-from pipeline.api.interface import GenerationApi, RemoteJob
-from pipeline.api.listing import list_created_after
+from pipeline.api.interface import RemoteJob
 from pipeline.clock import Clock
-from pipeline.echo import agreement, contradicts, same_request, shares_seed
 from pipeline.errors import (
     OutcomeUnknown,
     PipelineError,
@@ -23,135 +20,135 @@ from pipeline.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
+from pipeline.fingerprint import canonical_json
 from pipeline.job import Job, RemoteId
 from pipeline.record import Struct
 from pipeline.settings import Settings
+from pipeline.stages.matching import match
+from pipeline.stages.reading import JobReader, Reading
 
-MARGIN = timedelta(minutes=2)  # clocks differ, also after correction by ``Date``
-LISTINGS_FOR_PROOF = 2
-# From the submit to its job's creation, when who made the job is not known yet.
-EARLIEST = timedelta(seconds=-5)
-LATEST = timedelta(seconds=15)
+READINGS_FOR_PROOF = 2
+READINGS_TO_DECIDE = 3  # after the settling time, that all leave it open
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 5.0
+_JOBS_SEEN = 1000
+_IDS_NAMED = 5
 
 
 class _Lost(Struct, eq=False):
     job: Job
+    is_refused: bool
     proof_from_s: float
     give_up_s: float
     settled: anyio.Event
-    derived_seed: bool
-    clean_listings: int = 0
+    answered_before: int
+    clean: int = 0
+    undecided: int = 0
     found: RemoteJob | None = None
     error: OutcomeUnknown | None = None
-
-
-class _Witness(Struct, frozen=True):
-    remote_id: RemoteId
-    created_at: datetime
 
 
 class Settler:
     """Finds out what became of lost submits; :meth:`run` is its task.
 
     Attributes:
-        author_id: Ours, once any job of ours has told it; until then "".
+        author_id: The author of the job of ours that was seen last, for the poller's
+            filter; "" until then. It proves nothing: see :class:`JobReader`.
 
     Args:
-        api: The service.
+        reader: Reads the list.
         clock: Whose time is spent.
-        settings: The settling time and the submit's own timeout.
-        find_owned: Those of some remote ids that belong to a row of the ledger.
-        is_being_submitted: Whether an identical submit waits for its answer; then a
-            job in the listing may be that one's, and nothing is adopted yet.
+        settings: The settling time.
+        wait_for_answers: Suspends until the submits of a model that are under way now
+            have been answered, and what was answered is recorded.
+        find_control: The newest attempt of a model, of any run, of which the service's
+            job is known, or None.
+        may_learn: Whether something else is under way in this run, whose answer may
+            show that the list can be read.
     """
 
     def __init__(
         self,
-        api: GenerationApi,
+        reader: JobReader,
         clock: Clock,
         settings: Settings,
         *,
-        find_owned: Callable[[Iterable[RemoteId]], AbstractSet[RemoteId]],
-        is_being_submitted: Callable[[Job], bool] = lambda _job: False,
+        wait_for_answers: Callable[[str], Awaitable[None]],
+        find_control: Callable[[str], Job | None] = lambda _model_id: None,
+        may_learn: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._api = api
+        self._reader = reader
         self._clock = clock
         self._settings = settings
-        self._find_owned = find_owned
-        self._is_being_submitted = is_being_submitted
+        self._wait_for_answers = wait_for_answers
+        self._find_control = find_control
+        self._may_learn = may_learn
         self._lost: list[_Lost] = []
-        self._claimed: set[RemoteId] = set()
-        self._witness: _Witness | None = None
         self._something_lost = anyio.Event()
-        self._absent: list[_Lost] = []
-        self._suspects: dict[RemoteId, RemoteJob] = {}
-        self._rewrites_prompts = False
+        # Ids of answered submits, in order: a later one is a witness.
+        self._answered: OrderedDict[RemoteId, int] = OrderedDict()
+        self._answers = 0
+        self._seen: OrderedDict[RemoteId, RemoteJob] = OrderedDict()
         self.author_id = ""
 
     def note_own(self, job: RemoteJob) -> None:
-        """A job that is ours beyond doubt: teaches our author id, serves as witness."""
-        if job.author_id:
+        """A job that is watched: it tells who we are, unless it was adopted."""
+        if job.author_id and job.remote_id not in self._reader.adopted:
             self.author_id = job.author_id
-        if job.created_at is not None and (
-            self._witness is None or job.created_at > self._witness.created_at
-        ):
-            self._witness = _Witness(job.remote_id, job.created_at)
 
-    def note_echo(self, job: Job, remote: RemoteJob) -> None:
-        """What became of a job's prompt tells whether the service rewrites them."""
-        sent, echoed = (job.request or {}).get("prompt"), remote.inputs.get("prompt")
-        if echoed is not None and echoed != sent:
-            self._rewrites_prompts = True
+    def note_answered(self, remote_id: RemoteId) -> None:
+        """A submit of ours was answered with this job."""
+        self._answers += 1
+        self._answered[remote_id] = self._answers
+        if len(self._answered) > _JOBS_SEEN:
+            self._answered.popitem(last=False)
 
     def notice(self, remote: RemoteJob) -> None:
-        """A record that some listing shows: it may be one that was proved absent.
+        """A record that some listing shows: it may be of a submit given up."""
+        self._seen[remote.remote_id] = remote
+        if len(self._seen) > _JOBS_SEEN:
+            self._seen.popitem(last=False)
 
-        Nothing is concluded here: the same inputs may have been submitted again, and
-        this may be the job of that later submit. See :meth:`find_duplicates`.
-        """
-        if any(self._fits(lost, remote) for lost in self._absent):
-            self._suspects[remote.remote_id] = remote
+    @property
+    def waiting(self) -> int:
+        """How many submits wait to be settled."""
+        return len(self._lost)
 
-    def find_duplicates(self) -> list[tuple[Job, RemoteJob]]:
-        """Jobs that surfaced although proved absent, each with the attempt it is of.
-
-        To be asked when every submit has been answered or settled: what no row owns
-        then has been paid for twice.
-        """
-        unowned = self._unowned(list(self._suspects.values()))
-        found: list[tuple[Job, RemoteJob]] = []
-        for lost in self._absent:
-            remote = next((job for job in unowned if self._fits(lost, job)), None)
-            if remote is not None:
-                unowned.remove(remote)
-                found.append((lost.job, remote))
-        return found
+    async def sees_unowned(self, job: Job) -> bool:
+        """Whether a listing has shown a job that may have come of an earlier submit."""
+        await self._wait_for_answers(job.model_id)
+        seen = [
+            remote
+            for remote in self._seen.values()
+            if self._reader.may_come_of(job, remote)
+        ]
+        return bool(self._reader.still_unowned(seen))
 
     async def wait_until_settled(
-        self, job: Job, *, derived_seed: bool
+        self, job: Job, *, is_refused: bool = False
     ) -> RemoteJob | None:
-        """Suspend until it is known what came of an UNKNOWN job.
+        """Suspend until it is known what came of a submit.
 
         Args:
-            job: With ``request`` and ``sent_at``.
-            derived_seed: Whether its seed is one that only this item has.
+            job: With ``request`` and its mark.
+            is_refused: The service says that it did not take it: then one reading
+                that shows no candidate is enough.
 
         Returns:
             The job to adopt, or None when it is proved that there is none.
 
         Raises:
-            OutcomeUnknown: Neither was possible until the deadline.
+            OutcomeUnknown: Neither was possible.
         """
         now_s = self._clock.monotonic_s()
-        proof_from_s = now_s + self._settings.settle_s
+        proof_from_s = now_s + (0.0 if is_refused else self._settings.settle_s)
         lost = _Lost(
             job=job,
+            is_refused=is_refused,
             proof_from_s=proof_from_s,
-            give_up_s=proof_from_s + self._settings.free_deadline_s,
+            give_up_s=now_s + self._settings.settle_s + self._settings.free_deadline_s,
             settled=anyio.Event(),
-            derived_seed=derived_seed,
+            answered_before=self._answers,
         )
         self._lost.append(lost)
         self._something_lost.set()
@@ -181,137 +178,147 @@ class Settler:
             waiting = list(self._lost)
             if not waiting:
                 return
-            since = min(_sent_at(lost.job) for lost in waiting) - MARGIN
             try:
-                listing = await list_created_after(self._api, since)
+                reading = await self._reader.read(self._since(waiting))
             except (Unavailable, UnexpectedAnswer, Rejected) as error:
                 self._give_up_overdue(error)
                 continue
-            self._adopt(listing, waiting)
+            if reading.unowned:
+                # Those of submits under way get their owners with the answers.
+                for model_id in {lost.job.model_id for lost in waiting}:
+                    await self._wait_for_answers(model_id)
+            self._adopt(reading)
+            free = self._reader.still_unowned(reading.unowned)
             for lost in waiting:
                 if not lost.settled.is_set():
-                    self._weigh_absence(lost, listing, begun_s)
+                    self._weigh(lost, reading, free, begun_s)
             self._give_up_overdue(None)
+
+    def _since(self, waiting: Sequence[_Lost]) -> datetime:
+        """From the oldest mark on, or from an earlier job of ours as a control."""
+        since = self._reader.since(lost.job for lost in waiting)
+        if self._answered:
+            return since
+        for model_id in {lost.job.model_id for lost in waiting}:
+            control = self._find_control(model_id)
+            if control is not None and control.submitted_at is not None:
+                since = min(since, control.submitted_at - timedelta(seconds=1))
+        return since
 
     # --- found ------------------------------------------------------------------
 
-    def _adopt(self, listing: list[RemoteJob], waiting: list[_Lost]) -> None:
-        free = self._unowned(listing)
-        pairs = [
-            (agreement(lost.job.request or {}, job.inputs), -order, lost, job)
-            for lost in waiting
-            for order, job in enumerate(free)
-            if self._fits(lost, job)
-        ]
-        pairs.sort(key=lambda pair: pair[:2], reverse=True)
-        for _, _, lost, job in pairs:
-            if lost.settled.is_set() or job.remote_id in self._claimed:
-                continue
-            if self._is_being_submitted(lost.job) or not self._is_surely_ours(
-                lost, job, free
-            ):
-                lost.clean_listings = 0
-                continue
-            self._claimed.add(job.remote_id)
-            lost.found = job
-            lost.settled.set()
-
-    def _is_surely_ours(
-        self, lost: _Lost, job: RemoteJob, free: list[RemoteJob]
-    ) -> bool:
-        """Before any job of ours has told who we are, a colleague's may look alike.
-
-        The same manifest sends the same seeds. Then only the one job that fits, made
-        in the moments after the submit, is taken; else we wait to learn who we are.
-        """
-        if self.author_id or not job.author_id:
-            return True
-        rivals = sum(self._fits(lost, other) for other in free)
-        if rivals != 1 or job.created_at is None:
-            return False
-        age = job.created_at - _sent_at(lost.job)
-        return EARLIEST <= age <= LATEST
-
-    def _unowned(self, listing: list[RemoteJob]) -> list[RemoteJob]:
-        owned = self._find_owned([job.remote_id for job in listing])
-        return [
+    def _adopt(self, reading: Reading) -> None:
+        # What was lost since the reading began has its claims too.
+        lost = [one for one in self._lost if not one.settled.is_set()]
+        free = [
             job
-            for job in listing
-            if job.remote_id not in owned and job.remote_id not in self._claimed
+            for job in self._reader.still_unowned(reading.unowned)
+            if job.remote_id not in self._reader.adopted
         ]
+        for one, job in match(
+            lost,
+            free,
+            score=self._score,
+            asks_for=lambda one: request_of(one.job),
+            shows=shown_by,
+        ):
+            self._reader.adopted.add(job.remote_id)
+            one.found = job
+            one.settled.set()
 
-    def _fits(self, lost: _Lost, job: RemoteJob) -> bool:
-        if job.model_id and job.model_id != lost.job.model_id:
-            return False
-        return self._may_be_ours(lost, job) and same_request(
-            lost.job.request or {},
-            job.inputs,
-            derived_seed=lost.derived_seed,
-            rewrites_prompts=self._rewrites_prompts,
-        )
-
-    def _may_be_ours(self, lost: _Lost, job: RemoteJob) -> bool:
-        if self.author_id and job.author_id and job.author_id != self.author_id:
-            return False
-        if job.created_at is None:
-            return True
-        sent_at = _sent_at(lost.job)
-        longest = timedelta(seconds=self._settings.submit_timeout_s)
-        return sent_at - MARGIN <= job.created_at <= sent_at + longest + MARGIN
+    def _score(self, lost: _Lost, job: RemoteJob) -> int | None:
+        score = self._reader.score(lost.job, job)
+        if lost.is_refused and not score:
+            return None
+        return score
 
     # --- absent -----------------------------------------------------------------
 
-    def _weigh_absence(
-        self, lost: _Lost, listing: list[RemoteJob], begun_s: float
+    def _weigh(
+        self, lost: _Lost, reading: Reading, free: Sequence[RemoteJob], begun_s: float
     ) -> None:
-        if begun_s < lost.proof_from_s or self._is_being_submitted(lost.job):
-            return
-        nameless = any(
-            self._may_be_ours(lost, job)
-            and job.model_id in {"", lost.job.model_id}
-            and (
-                not contradicts(lost.job.request or {}, job.inputs)
-                # Its own seed, with a prompt that the service may have rewritten.
-                or (
-                    lost.derived_seed
-                    and shares_seed(lost.job.request or {}, job.inputs)
-                )
-            )
-            for job in self._unowned(listing)
-        )
-        if nameless or not self._is_witnessed(lost, listing):
-            lost.clean_listings = 0
-            return
-        lost.clean_listings += 1
-        if lost.clean_listings >= LISTINGS_FOR_PROOF:
-            self._absent.append(lost)
+        """Whether this reading counts for the absence of a job, or leaves it open."""
+        candidates = [
+            job
+            for job in free
+            if job.remote_id not in self._reader.adopted
+            and self._reader.may_come_of(lost.job, job)
+        ]
+        if candidates:
+            self._leave_open(lost, begun_s, _named(candidates))
+        elif lost.is_refused:
             lost.settled.set()
+        elif begun_s < lost.proof_from_s:
+            pass
+        elif lost.job.mark_id is None:
+            self._leave_open(lost, begun_s, "it is not known what came before it")
+        elif lost.job.made_with != self._reader.made_with:
+            self._leave_open(lost, begun_s, "it was sent with another API key")
+        elif self._is_behind(lost, reading):
+            lost.clean = 0
+        elif not reading.controls.get(lost.job.model_id):
+            if self._may_learn():
+                return
+            text = (
+                f"no other job of {lost.job.model_id} shows that the list can be read"
+            )
+            self._leave_open(lost, begun_s, text)
+        else:
+            lost.clean += 1
+            if lost.clean >= READINGS_FOR_PROOF:
+                lost.settled.set()
 
-    def _is_witnessed(self, lost: _Lost, listing: list[RemoteJob]) -> bool:
-        """Whether the listing shows a later job of ours, where there is one."""
-        witness = self._witness
-        if witness is None or witness.created_at < _sent_at(lost.job):
-            return True
-        sent_at = _sent_at(lost.job)
-        owned = self._find_owned(
-            job.remote_id
-            for job in listing
-            if job.created_at is not None and job.created_at >= sent_at
-        )
-        return bool(owned)
+    def _is_behind(self, lost: _Lost, reading: Reading) -> bool:
+        """Whether the list does not show yet what it has to: later jobs of ours."""
+        later = {
+            remote_id
+            for remote_id, number in self._answered.items()
+            if number > lost.answered_before
+        }
+        expected = later or self._answered.keys()
+        return bool(expected) and reading.owned.isdisjoint(expected)
+
+    def _leave_open(self, lost: _Lost, begun_s: float, why: str) -> None:
+        lost.clean = 0
+        if begun_s < lost.proof_from_s:
+            return
+        lost.undecided += 1
+        if lost.undecided >= READINGS_TO_DECIDE:
+            _give_up(lost, why)
 
     def _give_up_overdue(self, error: PipelineError | None) -> None:
         now_s = self._clock.monotonic_s()
         for lost in self._lost:
             if now_s >= lost.give_up_s and not lost.settled.is_set():
-                why = "" if error is None else f": {error.message}"
-                lost.error = OutcomeUnknown(
-                    f"it could not be found out whether the job exists{why}",
-                    hint="run again later, or decide with: pipeline resolve",
-                )
-                lost.settled.set()
+                _give_up(lost, "" if error is None else error.message)
 
 
-def _sent_at(job: Job) -> datetime:
-    assert job.sent_at is not None, "an intent is recorded with its time"
-    return job.sent_at
+def _give_up(lost: _Lost, why: str) -> None:
+    because = f": {why}" if why else ""
+    lost.error = OutcomeUnknown(
+        f"it could not be found out whether the job exists{because}",
+        hint="run again later, or decide with: pipeline resolve",
+    )
+    lost.settled.set()
+
+
+def _named(candidates: Sequence[RemoteJob]) -> str:
+    ids = [str(job.remote_id) for job in candidates[:_IDS_NAMED]]
+    more = len(candidates) - len(ids)
+    names = ", ".join(ids) + (f" and {more} more" if more else "")
+    return f"it may be {names}"
+
+
+def request_of(job: Job) -> str:
+    """The same for submits that are interchangeable: a derived seed is left out."""
+    asked = dict(job.request or {})
+    if job.derived_seed:
+        asked.pop("seed", None)
+    return canonical_json([job.model_id, asked])
+
+
+def shown_by(job: RemoteJob) -> str:
+    """The same for jobs that are shown with the same inputs, but for the seed."""
+    return canonical_json(
+        {name: value for name, value in job.inputs.items() if name != "seed"}
+    )

@@ -309,6 +309,7 @@ class FakeApi:
         default_factory=lambda: defaultdict(list)
     )
     _broken: dict[str, PipelineError] = field(default_factory=dict)
+    _spared: Counter[str] = field(default_factory=Counter)
     _uploads: dict[str, _Upload] = field(default_factory=dict)
     _uploaded_s: dict[AssetId, float] = field(default_factory=dict)
     _answered_at_s: float | None = None
@@ -338,6 +339,11 @@ class FakeApi:
             fate,
         )
 
+    def remove_jobs(self, prompt: str) -> None:
+        """Let the jobs with this prompt never have been."""
+        self.jobs = [job for job in self.jobs if job.inputs.get("prompt") != prompt]
+        self._by_id = {job.remote_id: job for job in self.jobs}
+
     def fail_next(
         self,
         method: str,
@@ -359,10 +365,20 @@ class FakeApi:
         self._trouble[method].append(_Trouble(None, after, lambda _a: True, event))
         return event
 
-    def break_down(self, *methods: str, error: PipelineError | None = None) -> None:
-        """Let every call of these methods fail from now on."""
+    def break_down(
+        self, *methods: str, error: PipelineError | None = None, spared: int = 0
+    ) -> None:
+        """Let every call of these methods fail from now on, but for the first ones.
+
+        Args:
+            methods: Of the API.
+            error: What they raise.
+            spared: How many calls of each still answer: one listing is the mark that
+                is read before the first submit.
+        """
         for method in methods:
             self._broken[method] = error or Unavailable("no route to the service")
+            self._spared[method] = spared
 
     def mend(self, *methods: str) -> None:
         """Let these methods, or all, answer again."""
@@ -550,7 +566,7 @@ class FakeApi:
         )
         if trouble is not None:
             self._trouble[method].remove(trouble)
-        if method in self._broken:
+        if method in self._broken and not self._spare(method):
             raise _fresh(self._broken[method])
         if trouble is not None and not trouble.after:
             await self._strike(trouble)
@@ -563,6 +579,10 @@ class FakeApi:
         if trouble is not None and trouble.after:
             await self._strike(trouble)
         self._answered_at_s = self.clock.monotonic_s()
+
+    def _spare(self, method: str) -> bool:
+        self._spared[method] -= 1
+        return self._spared[method] >= 0
 
     async def _pass(self, point: str) -> None:
         self.on_point(point)

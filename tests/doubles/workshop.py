@@ -239,6 +239,23 @@ class Workshop:
                 (*changes.values(), job.row_id),
             )
 
+    def decide(self) -> None:
+        """What a person does who looks unsure submits up in the web app."""
+        with Ledger(self.output / LEDGER_NAME) as ledger:
+            for job in list(ledger.find_latest_jobs_in(JobStatus.UNKNOWN)):
+                ids = [made.remote_id for made in self.api.own_jobs]
+                owned = ledger.find_owned(ids)
+                found = [
+                    made
+                    for made in self.api.own_jobs
+                    if made.remote_id not in owned
+                    and (job.request or {}).items() <= made.inputs.items()
+                ]
+                if found:
+                    ledger.record_submitted(replace(job, remote_id=found[0].remote_id))
+                else:
+                    ledger.record_planned(job)
+
     def set(self, **changes: Any) -> None:
         """Change settings of the next run."""
         self.settings = dataclasses.replace(self.settings, **changes)

@@ -10,6 +10,7 @@ from end_to_end.conftest import KEY, SECRET, TREES, manifest_of, sidecars_in
 
 from pipeline import Credentials, ExitCode, PipelineError, Settings, run
 from pipeline.emulator import Emulator, EmulatorProfile
+from pipeline.events import Launched
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 QUICK = Settings(first_contact_s=0.2)
@@ -64,9 +65,13 @@ async def test_submit_whose_outcome_stays_unknown_is_5(tmp_path):
     async with Emulator(
         profile=EmulatorProfile(seed=7, fixed_size_px=16),
         clock=clock,
-        faults={"list-500": 1.0},
     ) as emulator:
         emulator.faults.next("submit-504-after")
+
+        def break_list(event):
+            if isinstance(event, Launched):  # what was listed before is known
+                emulator.faults.rates["list-500"] = 1.0
+
         settings = replace(QUICK, settle_s=1.0, free_deadline_s=5.0)
         where = {
             "output": tmp_path / "out",
@@ -74,7 +79,7 @@ async def test_submit_whose_outcome_stays_unknown_is_5(tmp_path):
             "clock": clock,
             "settings": settings,
         }
-        unsure = await run(tmp_path / "trees.yaml", **where)
+        unsure = await run(tmp_path / "trees.yaml", **where, on_event=break_list)
         emulator.faults.clear()
         sure = await run(tmp_path / "trees.yaml", **where)
 

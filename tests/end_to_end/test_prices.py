@@ -375,7 +375,14 @@ async def test_budget_is_kept_over_a_kill(point, time, real, emulator):
 
 async def test_submit_whose_outcome_is_unknown_stays_reserved(real, emulator):
     emulator.faults.next("submit-drop-after")
-    emulator.faults.rates["list-500"] = 1.0  # so it is not settled
+    draw = emulator.faults.draw
+
+    def break_list(endpoint):
+        if endpoint == "submit":  # from here on, so that it is not settled
+            emulator.faults.rates["list-500"] = 1.0
+        return draw(endpoint)
+
+    emulator.faults.draw = break_list
     budget = ("--yes", "--json", "--max-cost", "6", "--settle", "1")
     async with real.start("run", "trees.yaml", *budget) as running:
         await running.until('"unknown"')
@@ -384,6 +391,7 @@ async def test_submit_whose_outcome_is_unknown_stays_reserved(real, emulator):
         await running.until("stopping", err=True)
         running.signal(signal.SIGINT)
         first = await running.end()
+    emulator.faults.draw = draw
     emulator.faults.clear()
     second = await real.run("run", "trees.yaml", *budget)
 

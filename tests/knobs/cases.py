@@ -223,7 +223,7 @@ CASES: tuple[Case, ...] = (
         value=404,
         project_id="proj_foreign",
         default=NO_ACCESS,
-        changed=NOTHING_MADE,
+        changed=NO_ACCESS,
     ),
     Case(knob="limits_status", value=403, beside={"ceiling": 2}, changed=REFUSED_SOME),
     Case(knob="limits_status", value=404),
@@ -525,9 +525,7 @@ CASES: tuple[Case, ...] = (
         text=items("an oak"),
         settings=HASTY,
         default=ONE,
-        changed=Ends(
-            code=ExitCode.ITEMS_FAILED, saved=0, jobs=1, check=says("no longer knows")
-        ),
+        changed=ONE,
     ),
     Case(knob="empty_page_rate", value=0.5),
     Case(knob="empty_page_rate", value=0.5, faults=LOST),

@@ -78,9 +78,9 @@ TABLE = {
     "given up": (job(S.FAILED, F.GIVEN_UP), SKIP, DO, DO),
     "moderated once": (job(S.FAILED, F.MODERATED), DO, DO, DO),
     "generation": (job(S.FAILED, F.GENERATION), DO, DO, DO),
-    "no output": (job(S.FAILED, F.NO_OUTPUT), DO, DO, DO),
+    "no output": (job(S.FAILED, F.NO_OUTPUT), COLLECT, DO, DO),
     "timed out": (job(S.FAILED, F.TIMED_OUT), COLLECT, DO, COLLECT),
-    "lost": (job(S.FAILED, F.LOST), DO, DO, DO),
+    "lost": (job(S.FAILED, F.LOST), COLLECT, DO, COLLECT),
     "download": (job(S.FAILED, F.DOWNLOAD), FETCH, DO, FETCH),
     "local": (job(S.FAILED, F.LOCAL), DO, DO, DO),
 }
@@ -204,12 +204,21 @@ def test_an_attempt_that_can_go_on_is_gone_on_with(status):
     assert decided(attempt).job is attempt
 
 
-@pytest.mark.parametrize("kind", [F.GENERATION, F.NO_OUTPUT, F.LOST, F.LOCAL], ids=str)
+@pytest.mark.parametrize("kind", [F.GENERATION, F.LOCAL], ids=str)
 def test_what_failed_is_a_new_attempt_with_the_reason_said(kind):
     decision = decided(job(S.FAILED, kind))
 
     assert decision.job is None
     assert decision.reason == f"failed: {kind.replace('_', ' ')}: because"
+
+
+@pytest.mark.parametrize("kind", [F.TIMED_OUT, F.NO_OUTPUT, F.LOST], ids=str)
+def test_what_may_be_there_yet_is_looked_at_again_and_not_paid_for(kind):
+    failed = job(S.FAILED, kind)
+
+    decision = decided(failed)
+
+    assert (decision.action, decision.job) == (COLLECT, failed)
 
 
 def test_a_long_reason_of_the_service_is_cut_to_a_line():

@@ -145,9 +145,10 @@ async def test_while_the_second_attempt_is_unknown_its_job_is_not_called_a_dupli
             return page
         jobs = tuple(job for job in page.jobs if job.inputs.get("prompt") != "oak")
         nameless = [
-            replace(job, model_id="", inputs={})
+            replace(job, model_id="", inputs={}, remote_id=remote_id)
             for job in page.jobs
             if job.inputs.get("prompt") == "oak"
+            for remote_id in (job.remote_id, "job_of_nobody")
         ]
         return replace(page, jobs=(*jobs, *nameless))
 

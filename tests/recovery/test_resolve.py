@@ -1,5 +1,6 @@
 """``resolve``: a person decides about an unsure item; a later run acts on it, once."""
 
+from collections import Counter
 from contextlib import asynccontextmanager
 
 import pytest
@@ -9,6 +10,7 @@ from recovery.conftest import items
 
 from pipeline import Credentials, ExitCode, Selection, Settings
 from pipeline.api.client import HttpApi
+from pipeline.events import Launched
 from pipeline.job import FailureClass, JobStatus
 from pipeline.output_folder import LOCK_NAME
 
@@ -28,10 +30,14 @@ async def service_of(place, **knobs):
 
 async def lose(place, text=AN_OAK, *, exists=True, times=1):
     """A run whose last submits are lost, while the list cannot be read."""
-    place.emulator.faults.rates["list-500"] = 1.0
+
+    def break_list(event):
+        if isinstance(event, Launched):  # the mark has been read
+            place.emulator.faults.rates["list-500"] = 1.0
+
     fault = "submit-504-after" if exists else "submit-504-before"
     place.emulator.faults.next(fault, times=times)
-    played = await place.play(text)
+    played = await place.play(text, on_event=break_list)
     place.emulator.faults.clear()
     assert played.code is ExitCode.UNKNOWN_OUTCOME
     return played
@@ -190,7 +196,7 @@ async def test_given_up_item_is_skipped_by_run_and_tried_by_rerun(kind, place):
     assert (said.code, said.out) == (0, "a: failed\n"), said.err
     assert row.failure.kind is FailureClass.GIVEN_UP
     assert played.code is ExitCode.ITEMS_FAILED
-    assert played.result.counts == {"done": 0, "skipped": 1}
+    assert +Counter(played.result.counts) == {"skipped": 1}
     assert after_run == 1
     assert place.submits == 2
 

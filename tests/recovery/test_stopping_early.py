@@ -164,7 +164,9 @@ async def test_what_is_made_and_not_fetched_when_a_run_is_left_is_said(workshop)
 
 
 async def test_a_lost_submit_is_settled_beyond_the_deadline(workshop):
-    workshop.write_items("oak", "elm")
+    workshop.write_items("fir")
+    await workshop.run()
+    workshop.write_items("fir", "oak", "elm")
     workshop.api.readable_ceiling = 1
     workshop.api.fail_next("submit", OutcomeUnknown("no answer"), after=True)
     workshop.set(deadline_s=0.1)
@@ -172,8 +174,8 @@ async def test_a_lost_submit_is_settled_beyond_the_deadline(workshop):
     result = await workshop.run()
 
     assert result.exit_code is ExitCode.INTERRUPTED
-    assert result.counts == {"saved": 1, "not_submitted": 1}
-    assert len(workshop.api.jobs) == 1
+    assert result.counts == {"done": 1, "saved": 1, "not_submitted": 1}
+    assert len(workshop.api.jobs) == 2
 
 
 async def test_the_deadline_of_the_command_line_ends_a_real_run(place, use):

@@ -38,6 +38,8 @@ async def test_while_an_identical_submit_waits_for_its_answer_nothing_is_adopted
     workshop,
 ):
     """The job in the list is the slow submit's; the lost one made none."""
+    workshop.write_items("fir")
+    await workshop.run()
     workshop.write(TWINS)
     release = workshop.api.hold_next("submit", after=True)
     workshop.api.fail_next("submit", LOST)
@@ -52,12 +54,14 @@ async def test_while_an_identical_submit_waits_for_its_answer_nothing_is_adopted
 
     assert during == [JobStatus.UNKNOWN]
     assert result.exit_code is ExitCode.OK
-    assert workshop.api.paid_by_prompt() == {"oak": 2}
-    assert workshop.job("oak").remote_id == "job_1"
-    assert workshop.job("elm").remote_id == "job_2"
+    assert workshop.api.paid_by_prompt() == {"fir": 1, "oak": 2}
+    assert workshop.job("oak").remote_id == "job_2"
+    assert workshop.job("elm").remote_id == "job_3"
 
 
 async def test_both_lost_identical_requests_are_paid_once_each(workshop):
+    workshop.write_items("fir")
+    await workshop.run()
     workshop.write(TWINS)
     workshop.api.fail_next("submit", LOST, after=True)
     workshop.api.fail_next("submit", LOST)
@@ -65,10 +69,10 @@ async def test_both_lost_identical_requests_are_paid_once_each(workshop):
     result = await workshop.run()
 
     assert result.exit_code is ExitCode.OK
-    assert workshop.api.paid_by_prompt() == {"oak": 2}
+    assert workshop.api.paid_by_prompt() == {"fir": 1, "oak": 2}
     assert {workshop.job(name).remote_id for name in ("oak", "elm")} == {
-        "job_1",
         "job_2",
+        "job_3",
     }
 
 

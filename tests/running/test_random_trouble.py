@@ -5,6 +5,7 @@ cut downloads, kills: afterwards everything is home and paid for once.
 """
 
 import random
+from collections import Counter
 
 import anyio
 import pytest
@@ -30,6 +31,7 @@ items:
   - {id: ash, prompt: ash}
 """
 ITEMS = ("oak", "elm", "fir", "yew", "yew-twin", "ash")
+YEWS = Counter({"yew": 1})  # of two that ask for the same, one may be paid before
 LOST = OutcomeUnknown("no answer in time")
 REFUSALS = (
     LOST,
@@ -105,6 +107,11 @@ async def test_after_any_trouble_everything_is_home_and_paid_once(
     workshop.on_point = lambda _name: None
 
     result = await workshop.run()
+    if result.exit_code is ExitCode.UNKNOWN_OUTCOME:
+        # Nothing showed that the list can be trusted, or strangers were in the way.
+        assert max((workshop.api.paid_by_prompt() - YEWS).values(), default=1) == 1
+        workshop.decide()
+        result = await workshop.run()
 
     assert result.exit_code is ExitCode.OK
     paid = workshop.api.paid_by_prompt()

@@ -252,16 +252,18 @@ async def test_a_renamed_item_with_an_unknown_outcome_is_settled(workshop):
 
 
 async def test_a_renamed_item_whose_submit_never_arrived_is_paid_once(workshop):
-    write(workshop, ("oak", "an oak"))
+    write(workshop, ("elm", "an elm"))
+    await workshop.run()
+    write(workshop, ("elm", "an elm"), ("oak", "an oak"))
     workshop.api.fail_next("submit", OutcomeUnknown("no answer in time"))
     await _run_until(workshop, JobStatus.UNKNOWN)
     seed = workshop.job("oak").seed
-    write(workshop, ("fir", "an oak"))
+    write(workshop, ("elm", "an elm"), ("fir", "an oak"))
 
     result = await workshop.run()
 
-    assert result.counts == {"saved": 1}
-    assert paid(workshop) == 1
+    assert result.counts == {"done": 1, "saved": 1}
+    assert paid(workshop) == 2
     assert workshop.job("fir").seed == seed
 
 

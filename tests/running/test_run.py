@@ -155,15 +155,15 @@ async def test_a_prompt_that_is_changed_back_gets_its_own_picture_for_nothing(wo
 
 
 async def test_a_fetch_pays_for_nothing_even_when_a_lost_submit_proves_absent(workshop):
-    workshop.write_items("oak", "elm")
-    await workshop.run(globs=("oak",))
+    workshop.write_items("fir", "oak", "elm")
+    await workshop.run(globs=("oak", "fir"))
     workshop.rewrite("oak", status="submitting", remote_id=None)
-    workshop.api.jobs.clear()
+    workshop.api.remove_jobs("oak")
 
     result = await workshop.run(only_fetch=True)
 
-    assert result.counts == {"not_submitted": 1}
-    assert workshop.api.paid_by_prompt() == {}
+    assert result.counts == {"done": 1, "not_submitted": 1}
+    assert workshop.api.paid_by_prompt() == {"fir": 1}
 
 
 async def test_an_item_that_was_changed_replaces_its_file(workshop):
@@ -225,8 +225,7 @@ async def test_a_refused_item_does_not_go_to_the_end_of_the_line(workshop):
     await workshop.run()
 
     order = [str(job.inputs["prompt"]) for job in workshop.api.jobs]
-    # The slot went to the next in the line as it was given back; then it is its turn.
-    assert order == ["tree-1", "tree-0", *names[2:]]
+    assert order == names
 
 
 async def test_max_jobs_is_never_exceeded(workshop):
@@ -357,7 +356,9 @@ async def test_a_lost_submit_that_made_nothing_is_sent_again_exactly_once(worksh
 
 
 async def test_a_lost_submit_is_not_repeated_before_the_settling_time(workshop):
-    workshop.write_items("oak")
+    workshop.write_items("elm")
+    await workshop.run()
+    workshop.write_items("elm", "oak")
     workshop.api.fail_next("submit", LOST)
     times = []
 
@@ -388,16 +389,16 @@ async def test_many_lost_submits_are_each_paid_once(workshop):
 
 
 async def test_the_jobs_of_others_with_the_same_prompts_are_not_adopted(workshop):
-    workshop.write_items("oak")
+    workshop.write_items("elm", "oak")
     inputs = {"prompt": "oak", "size": "1K"}
     for _ in range(5):
         workshop.api.add_job(inputs, author_id="apiu_stranger")
-    workshop.api.fail_next("submit", LOST)
+    workshop.api.fail_next("submit", LOST, where=of("oak"))
 
     await workshop.run()
 
-    assert workshop.api.paid_by_prompt() == {"oak": 1}
-    assert workshop.job("oak").remote_id == workshop.api.own_jobs[0].remote_id
+    assert workshop.api.paid_by_prompt() == {"elm": 1, "oak": 1}
+    assert workshop.job("oak").remote_id == workshop.api.own_jobs[1].remote_id
 
 
 async def test_who_we_are_is_remembered_from_an_earlier_run(workshop):
@@ -425,7 +426,7 @@ async def test_an_outcome_that_stays_unknown_is_exit_five_and_never_resubmitted(
 ):
     workshop.write_items("oak", "elm")
     workshop.api.fail_next("submit", LOST, where=of("oak"))
-    workshop.api.break_down("list_jobs")
+    workshop.api.break_down("list_jobs", spared=1)
 
     result = await workshop.run()
 
@@ -438,7 +439,7 @@ async def test_an_outcome_that_stays_unknown_is_exit_five_and_never_resubmitted(
 async def test_a_later_run_settles_what_stayed_unknown(workshop):
     workshop.write_items("oak")
     workshop.api.fail_next("submit", LOST, after=True)
-    workshop.api.break_down("list_jobs")
+    workshop.api.break_down("list_jobs", spared=1)
     await workshop.run()
     workshop.api.mend()
 
@@ -449,14 +450,36 @@ async def test_a_later_run_settles_what_stayed_unknown(workshop):
 
 
 async def test_an_item_whose_submits_are_all_lost_fails_in_the_end(workshop):
-    workshop.write_items("oak")
-    workshop.api.fail_next("submit", LOST, times=50)
+    workshop.write_items("elm", "oak")
+    workshop.api.fail_next("submit", LOST, times=50, where=of("oak"))
 
     result = await workshop.run()
 
     assert result.exit_code is ExitCode.ITEMS_FAILED
-    assert workshop.api.calls["submit"] == 10
-    assert workshop.api.jobs == []
+    assert workshop.api.calls["submit"] == 11
+    assert workshop.api.paid_by_prompt() == {"elm": 1}
+
+
+async def test_without_a_job_of_ours_to_be_found_nothing_is_proved_absent(workshop):
+    """The list shows no job, and nothing shows that it would show one of ours."""
+    workshop.write_items("oak")
+    workshop.api.fail_next("submit", LOST)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.UNKNOWN_OUTCOME
+    assert workshop.api.calls["submit"] == 1
+    assert "no other job" in workshop.job("oak").failure.reason
+
+
+async def test_nothing_is_submitted_to_a_service_whose_list_cannot_be_read(workshop):
+    workshop.write_items("oak")
+    workshop.api.break_down("list_jobs", error=Rejected("odd", status=400))
+
+    with pytest.raises(AccessDenied, match="list of jobs"):
+        await workshop.run()
+
+    assert workshop.api.submits == []
 
 
 # --- what stops everything ------------------------------------------------------------------

@@ -1,0 +1,170 @@
+"""Reconciling: jobs that the service has made since our marks ↔ the rows of the ledger.
+
+Every run ends with it; one that follows a run that could not begins with it. A job
+that no row owns is adopted by the submit that it fits, also by one that was answered
+with a refusal, and is named in any case: it may have been paid for.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pipeline.api.interface import RemoteJob, Submission
+from pipeline.api.retry import Backoff
+from pipeline.clock import Clock
+from pipeline.errors import JobError, Unavailable
+from pipeline.job import Failure, FailureClass, Job, JobStatus, Mark
+from pipeline.ledger.ledger import Ledger
+from pipeline.record import Struct
+from pipeline.running.records import Records
+from pipeline.running.watching import Watch
+from pipeline.settings import Settings
+from pipeline.stages.matching import match
+from pipeline.stages.reading import JobReader, Reading, is_after
+from pipeline.stages.settler import request_of, shown_by
+
+_IDS_NAMED = 10
+
+
+class Adopted(Struct, frozen=True, kw_only=True):
+    """An attempt that has got its job after all.
+
+    Attributes:
+        job: SUBMITTED now, or FAILED where it could not be.
+        before: Its status before.
+    """
+
+    job: Job
+    before: JobStatus
+
+
+class Reconciler:
+    """Holds the list of jobs against the ledger.
+
+    Args:
+        reader: Reads the list.
+        clock: Whose time is spent.
+        settings: How long a free call is tried.
+        ledger: For reading.
+        records: Writes each step.
+        watch: Takes over what is found.
+    """
+
+    def __init__(
+        self,
+        reader: JobReader,
+        clock: Clock,
+        settings: Settings,
+        *,
+        ledger: Ledger,
+        records: Records,
+        watch: Watch,
+    ) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._settings = settings
+        self._ledger = ledger
+        self._records = records
+        self._watch = watch
+
+    async def reconcile(self) -> list[Adopted]:
+        """Read the list from the oldest open mark on, and adopt what fits.
+
+        Where the list cannot be read, the marks stay open: the next run does it.
+        """
+        marks = self._ledger.find_open_marks()
+        if not marks:
+            return []
+        sent = [
+            job
+            for job in self._ledger.find_without_job(mark.mark_id for mark in marks)
+            if _may_have_a_job(job)
+        ]
+        try:
+            reading = await self._read(min(map(self._reader.since_mark, marks)))
+        except JobError as error:
+            text = f"the service's list of jobs could not be read: {error.message}"
+            self._records.warn("", f"{text}; the next run holds it against the ledger")
+            return []
+        unowned = [
+            remote
+            for remote in self._reader.still_unowned(reading.unowned)
+            if is_after(marks[0], remote) and not self._reader.is_foreign(remote)
+        ]
+        pairs = match(
+            sent,
+            unowned,
+            score=lambda job, remote: self._reader.score(job, remote) or None,
+            asks_for=request_of,
+            shows=shown_by,
+        )
+        adopted = [await self._take(job, remote) for job, remote in pairs]
+        taken = {remote.remote_id for _, remote in pairs}
+        unsure = [job for job in sent if job.status is JobStatus.UNKNOWN]
+        rest = [
+            remote
+            for remote in unowned
+            if remote.remote_id not in taken
+            # What may be an unsure submit's is named with it.
+            and not any(self._reader.may_come_of(job, remote) for job in unsure)
+        ]
+        self._name(rest, marks[0])
+        if not unsure:
+            await self._records.reconciled([mark.mark_id for mark in marks])
+        return [one for one in adopted if one is not None]
+
+    async def _read(self, since: datetime) -> Reading:
+        backoff = Backoff(self._clock, self._settings.first_contact_s)
+        while True:
+            try:
+                return await self._reader.read(since)
+            except Unavailable as error:
+                if not await backoff.sleep(error.retry_after_s):
+                    raise
+
+    async def _take(self, job: Job, remote: RemoteJob) -> Adopted | None:
+        newest = self._ledger.find_jobs_of(job.item_id)[0]
+        if newest.row_id != job.row_id:
+            await self._note_second(job, newest, remote)
+            return None
+        before = job.status
+        said = job.failure.reason if job.failure else "it was not answered"
+        text = f"job {remote.remote_id} was made all the same ({said})"
+        self._records.warn(job.item_id, f"{text}: it is taken over")
+        if before is JobStatus.PLANNED:
+            job = await self._records.unknown(job, Failure(kind=None, reason=said))
+        self._reader.adopted.add(remote.remote_id)
+        job = await self._watch.accepted(job, Submission(job=remote, charged=None))
+        return Adopted(job=job, before=before)
+
+    async def _note_second(self, job: Job, newest: Job, remote: RemoteJob) -> None:
+        """An attempt that was followed by another has a job too."""
+        if newest.status is JobStatus.UNKNOWN:
+            return  # it may be the job of that attempt
+        if newest.status is JobStatus.PLANNED:
+            # Nothing has been paid in its place: the next run adopts it.
+            reason = f"job {remote.remote_id} surfaced late"
+            await self._records.unknown(newest, Failure(kind=None, reason=reason))
+            return
+        if job.status is JobStatus.PLANNED:
+            await self._records.duplicate(job, remote)
+        late = f"job {remote.remote_id} surfaced late: it is paid for twice"
+        self._records.warn(job.item_id, late)
+
+    def _name(self, rest: Sequence[RemoteJob], since: Mark) -> None:
+        """Tell of jobs that fit nothing of this folder."""
+        if not rest:
+            return
+        ids = ", ".join(job.remote_id for job in rest[:_IDS_NAMED])
+        more = f" and {len(rest) - _IDS_NAMED} more" if len(rest) > _IDS_NAMED else ""
+        whose = "of ours" if self._reader.author_id else "that may be ours"
+        when = "" if since.created_at is None else f" since {since.created_at:%H:%M:%S}"
+        self._records.warn(
+            "",
+            f"the service lists {len(rest)} jobs {whose}{when} that belong to no item"
+            f" of this folder: {ids}{more}; another run may have made them",
+        )
+
+
+def _may_have_a_job(job: Job) -> bool:
+    kind = job.failure.kind if job.failure else None
+    return job.sent_at is not None and kind is not FailureClass.GIVEN_UP

@@ -1,0 +1,101 @@
+"""Lost submits and jobs that nobody owns → which job came of which submit. Pure.
+
+Submits that ask for the same are interchangeable, and so are jobs that the service
+shows with the same inputs. Beyond that nothing is guessed: where two submits have an
+equal claim to a job, neither gets it.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
+
+Lost = TypeVar("Lost")
+Found = TypeVar("Found")
+
+Score = Callable[[Lost, Found], int | None]
+
+
+def match(
+    lost: Sequence[Lost],
+    found: Sequence[Found],
+    *,
+    score: Score[Lost, Found],
+    asks_for: Callable[[Lost], Hashable],
+    shows: Callable[[Found], Hashable],
+) -> list[tuple[Lost, Found]]:
+    """The best assignment, as far as there is one that is better than all others.
+
+    Args:
+        lost: Submits of which no job is known.
+        found: Jobs that no submit owns.
+        score: How well the two agree, from 0 (nothing is known) up; None where the
+            job may not be taken for the submit's.
+        asks_for: The same for submits that are interchangeable.
+        shows: The same for jobs that are.
+
+    Returns:
+        Pairs; each submit and each job is in one at most.
+    """
+    groups: defaultdict[Hashable, list[Lost]] = defaultdict(list)
+    for one in lost:
+        groups[asks_for(one)].append(one)
+    free = list(found)
+    pairs: list[tuple[Lost, Found]] = []
+    progress = True
+    while progress and free:
+        progress = False
+        for key, claimed in _claims(groups, free, score).items():
+            chosen = _choose(claimed, len(groups[key]), shows)
+            for job in chosen:
+                best = max(groups[key], key=lambda one: _rank(score(one, job)))
+                pairs.append((best, job))
+                groups[key].remove(best)
+                free.remove(job)
+                progress = True
+            if not groups[key]:
+                del groups[key]
+    return pairs
+
+
+def _claims(
+    groups: Mapping[Hashable, Sequence[Lost]],
+    free: Sequence[Found],
+    score: Score[Lost, Found],
+) -> dict[Hashable, list[tuple[int, Found]]]:
+    """For each group the jobs that agree with it better than with any other group."""
+    claims: defaultdict[Hashable, list[tuple[int, Found]]] = defaultdict(list)
+    for job in free:
+        ranked = sorted(
+            (
+                (max(_rank(score(one, job)) for one in members), number, key)
+                for number, (key, members) in enumerate(groups.items())
+            ),
+            reverse=True,
+        )
+        if not ranked or ranked[0][0] < 0:
+            continue
+        if len(ranked) == 1 or ranked[0][0] > ranked[1][0]:
+            claims[ranked[0][2]].append((ranked[0][0], job))
+    return claims
+
+
+def _choose(
+    claimed: Sequence[tuple[int, Found]],
+    count: int,
+    shows: Callable[[Found], Hashable],
+) -> list[Found]:
+    """The best ``count`` of a group's jobs; none that stand equal at the cut."""
+    ordered = sorted(claimed, key=lambda pair: pair[0], reverse=True)
+    if len(ordered) <= count:
+        return [job for _, job in ordered]
+    last_in, first_out = ordered[count - 1][0], ordered[count][0]
+    if last_in > first_out:
+        return [job for _, job in ordered[:count]]
+    tied = [job for points, job in ordered if points == last_in]
+    if last_in > 0 and len({shows(job) for job in tied}) == 1:
+        return [job for _, job in ordered[:count]]
+    return [job for points, job in ordered if points > last_in]
+
+
+def _rank(points: int | None) -> int:
+    return -1 if points is None else points
