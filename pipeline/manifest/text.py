@@ -13,7 +13,7 @@ _UNPRINTABLE = re.compile(
     "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff\\ufeff"
     "\\ufffe\\uffff]"
 )
-WITH_SECRET = "here stands your API key or secret"
+WITH_SECRET = "here stands your API key or secret"  # noqa: S105 - it is none
 WITHOUT_SECRETS = "take it out: what is written here goes to the service and into files"
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
