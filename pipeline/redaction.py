@@ -8,6 +8,7 @@ doors text passes it.
 import base64
 import json
 import re
+import threading
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
@@ -32,6 +33,7 @@ class Redactor:
 
     def __init__(self) -> None:
         self._forms: tuple[str, ...] = ()
+        self._learning = threading.Lock()
 
     def learn(self, *secrets: str) -> None:
         """Take secrets up; those below ``SHORTEST_SECRET`` characters are passed over.
@@ -45,7 +47,7 @@ class Redactor:
             for form in _forms_of(secret)
             if len(form) >= SHORTEST_SECRET
         }
-        if not forms.issubset(self._forms):
+        with self._learning:
             # The longest first: another form may be a part of it. Replaced as a whole,
             # since other threads read it.
             self._forms = tuple(sorted(forms.union(self._forms), key=len, reverse=True))
