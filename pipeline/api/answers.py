@@ -135,9 +135,10 @@ def error_of_exchange(
     """
     left = request_left and not isinstance(error, _NEVER_CONNECTED)
     status = 0
+    named = f"the proxy {shown_proxy(proxy)}" if proxy else "the proxy"
     if isinstance(error, aiohttp.ClientHttpProxyError):
         status = error.status
-        text = f"HTTP {status} {error.message} from the proxy"
+        text = f"{named} answered HTTP {status} {error.message}"
     elif isinstance(error, asyncio.TimeoutError):
         text = "no connection in time" if not left else "no answer in time"
     else:
@@ -145,7 +146,7 @@ def error_of_exchange(
     hint = proxy_hint(status) if proxy else ""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         hint = "if a proxy or firewall signs here, name its certificate: SSL_CERT_FILE"
-    through = f", by way of the proxy {shown_proxy(proxy)}" if proxy else ""
+    through = f", by way of {named}" if proxy and not status else ""
     return Unavailable(f"{what}: {text}{through}", request_left=left, hint=hint)
 
 

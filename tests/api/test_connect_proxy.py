@@ -150,7 +150,7 @@ async def test_the_cdn_s_proxy_is_named_without_the_signed_url(monkeypatch):
                     pass
     proxies._proxy_of.cache_clear()
 
-    assert "HTTP 403 Forbidden from the proxy" in caught.value.message
+    assert "answered HTTP 403 Forbidden" in caught.value.message
     assert "NO_PROXY" in caught.value.hint
     assert "s3cret" not in str(caught.value)
     assert b"s3cret" not in proxy.received

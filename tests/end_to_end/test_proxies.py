@@ -66,7 +66,7 @@ async def test_a_proxy_sees_where_to_and_its_own_login_alone(login, shell, mirro
 
 REFUSALS = {
     "407": ({"login": "x:y"}, "HTTP 407", "HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
-    "403": ({"refusal": "403 Forbidden"}, "HTTP 403 Forbidden from the proxy", "NO_"),
+    "403": ({"refusal": "403 Forbidden"}, "answered HTTP 403 Forbidden", "NO_"),
 }
 
 
