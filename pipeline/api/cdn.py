@@ -155,6 +155,8 @@ class HttpTransfer:
         # No total: a large file may take long; a silent connection may not.
         return aiohttp.ClientTimeout(
             total=None,
+            # All of the way there: a proxy may take the connection and say nothing.
+            connect=self._settings.read_timeout_s,
             sock_connect=self._settings.connect_timeout_s,
             sock_read=self._settings.read_timeout_s,
         )

@@ -106,13 +106,14 @@ async def test_a_proxy_that_is_not_there_is_named(connect, behind):
     assert not caught.value.request_left
 
 
+async def hang(server, reader, writer):
+    await reader.readuntil(b"\r\n\r\n")
+    await asyncio.Event().wait()
+
+
 async def test_a_proxy_that_never_answers_has_kept_the_submit_from_leaving(
     connect, behind, serve
 ):
-    async def hang(server, reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        await asyncio.Event().wait()
-
     proxy = await serve(hang)
     behind(proxy.url)
     async with connect() as api:
@@ -154,6 +155,22 @@ async def test_the_cdn_s_proxy_is_named_without_the_signed_url(monkeypatch):
     assert "NO_PROXY" in caught.value.hint
     assert "s3cret" not in str(caught.value)
     assert b"s3cret" not in proxy.received
+
+
+async def test_a_proxy_that_never_answers_holds_no_download(monkeypatch, serve):
+    proxies._proxy_of.cache_clear()
+    proxy = await serve(hang)
+    monkeypatch.setenv("https_proxy", proxy.url)
+    async with HttpTransfer(TIGHT, loopback=False) as transfer:
+        with pytest.raises(Unavailable) as caught:
+            async with transfer.read("https://cdn.scenario.com/a?Signature=s3cret"):
+                pass
+        with pytest.raises(Unavailable):
+            await transfer.write("https://cdn.scenario.com/a", b"part", "image/png")
+    proxies._proxy_of.cache_clear()
+
+    assert "Timeout" in caught.value.message
+    assert "HTTPS_PROXY" in caught.value.hint
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4", "SOCKS5"])
