@@ -46,7 +46,7 @@ def cli() -> None:
     # Whatever the command does with them: any file that it reads may hold them too.
     learn_secrets(os.environ)
     if Path(".env").is_file():
-        with suppress(OSError, ValueError):  # told where the file is needed
+        with suppress(OSError, ValueError, UsageError):  # told where the file is needed
             learn_secrets(load_dotenv(Path()))
 
 

@@ -69,6 +69,7 @@ _OUTCOMES = {
     JobStatus.FAILED: "failed",
     JobStatus.UNKNOWN: "unknown",
     JobStatus.SUBMITTED: "in_flight",
+    JobStatus.SUCCEEDED: "not_fetched",
     JobStatus.PLANNED: "not_submitted",
 }
 

@@ -43,6 +43,10 @@ class BrokenFile(Unavailable):
     """What arrived is not the file that was announced; another try may be right."""
 
 
+class OutOfTime(DownloadFailed):
+    """The run is to stop and waits no longer; the asset can be fetched later."""
+
+
 class TooLarge(DownloadFailed):
     """The service's own record announces more than is ever taken."""
 
@@ -96,7 +100,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     height_px: int | None
 
 
-class Pace:
+class LeastRate:
     """Whether a download is worth waiting for, looked at as each chunk comes.
 
     A silent connection is broken off by the transfer; this is for one that trickles.
@@ -223,6 +227,7 @@ class Downloader:
 
         Raises:
             DownloadFailed: Not whole at the deadline, or too large.
+            OutOfTime: Not whole when the time is over that a stop leaves.
             OutputError: The disk is full or not writable.
         """
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
@@ -247,17 +252,19 @@ class Downloader:
             )
             try:
                 async with self._limit, self._room.take(asset.size_bytes):
-                    pace = Pace(self._clock, must_end)
-                    pace.check()
+                    least_rate = LeastRate(self._clock, must_end)
+                    least_rate.check()
                     return await fetch(
                         spec,
                         self._transfer,
                         self._decoders,
                         self._batcher,
-                        pace=pace,
+                        least_rate=least_rate,
                     )
             except (Unavailable, UrlExpired) as error:
-                if must_end() or not await backoff.sleep():
+                if must_end():
+                    raise OutOfTime(f"asset {asset_id}: {error.message}") from error
+                if not await backoff.sleep():
                     raise DownloadFailed(
                         f"asset {asset_id}: {error.message}",
                         hint=error.hint
@@ -271,7 +278,7 @@ async def fetch(
     decoders: anyio.CapacityLimiter | None = None,
     batcher: Batcher[WriteCall, None] | None = None,
     *,
-    pace: Pace | None = None,
+    least_rate: LeastRate | None = None,
 ) -> Receipt:
     """One try: stream, check the length, hash, sync, look at the picture.
 
@@ -284,7 +291,7 @@ async def fetch(
         transfer: Reads signed URLs.
         decoders: Limits the pictures that are decoded at a time.
         batcher: Where small files share their way to a thread.
-        pace: Ends a download that is not worth waiting for.
+        least_rate: Ends a download that is not worth waiting for.
 
     Raises:
         TooLarge: By the service's own record.
@@ -301,7 +308,9 @@ async def fetch(
             try:
                 block: list[bytes] = []
                 held_bytes = 0
-                async for chunk in chunks if pace is None else pace.watch(chunks):
+                async for chunk in (
+                    chunks if least_rate is None else least_rate.watch(chunks)
+                ):
                     if held_bytes >= BLOCK_BYTES or len(block) == _PIECES_PER_BLOCK:
                         await partial.write(block)
                         block, held_bytes = [], 0

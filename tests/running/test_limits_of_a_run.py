@@ -128,7 +128,8 @@ async def test_at_its_deadline_a_run_stops_submitting_and_collects(workshop):
 async def test_a_stop_does_not_wait_for_a_file_that_takes_hours(workshop, stopped_by):
     workshop.write_items("oak")
     workshop.transfer.chunk_bytes, workshop.transfer.chunk_s = 1, 20.0
-    workshop.set(deadline_s=60.0 if stopped_by == "deadline" else None)
+    deadline_s = 60.0 if stopped_by == "deadline" else None
+    workshop.set(deadline_s=deadline_s, free_deadline_s=600.0)
 
     async def stop(run):
         await workshop.clock.sleep(60)
@@ -136,12 +137,14 @@ async def test_a_stop_does_not_wait_for_a_file_that_takes_hours(workshop, stoppe
             run.stop()
 
     result = await workshop.run(meanwhile=stop)
-    took_s = workshop.clock.monotonic_s()
+    took_s, warnings = workshop.clock.monotonic_s(), workshop.warnings()
     workshop.transfer.chunk_bytes, workshop.transfer.chunk_s = 1 << 16, 0.0
     workshop.set(deadline_s=None)
     second = await workshop.run()
 
-    assert result.exit_code is ExitCode.ITEMS_FAILED
+    assert result.exit_code is ExitCode.LEFT_IN_FLIGHT
+    assert result.counts == {"not_fetched": 1}
+    assert any("not fetched" in warning for warning in warnings)
     assert took_s <= 60 + workshop.settings.hurried_download_s + 20
     assert second.counts == {"saved": 1}
     assert workshop.api.paid_by_prompt() == {"oak": 1}

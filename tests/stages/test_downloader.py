@@ -28,6 +28,7 @@ from pipeline.stages.downloader import (
     BrokenFile,
     Downloader,
     FetchSpec,
+    OutOfTime,
     Room,
     TooLarge,
     fetch,
@@ -631,7 +632,7 @@ async def test_once_the_run_is_to_stop_a_download_has_two_minutes_left(
         await clock.sleep(40)
         downloader.hurry()
 
-    with pytest.raises(DownloadFailed, match="after a stop"):
+    with pytest.raises(OutOfTime, match="after a stop"):
         await fetched(Settings(), stop)
 
     assert 120 <= clock.monotonic_s() - stopped_s <= 122
@@ -646,7 +647,7 @@ async def test_one_that_begins_later_has_them_from_its_beginning(
     clock.jump(100)
     began_s = clock.monotonic_s()
 
-    with pytest.raises(DownloadFailed, match="after a stop"):
+    with pytest.raises(OutOfTime, match="after a stop"):
         await download()
 
     assert 120 <= clock.monotonic_s() - began_s <= 122
