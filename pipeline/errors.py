@@ -33,6 +33,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from pipeline.redaction import SECRETS
+
 
 class ExitCode(IntEnum):
     """What the process says when it ends; documented in ``docs/cli.md``."""
@@ -67,7 +69,7 @@ PRECEDENCE = (
 
 
 class PipelineError(Exception):
-    """Base of every error that is not a bug.
+    """Base of every error that is not a bug. Its texts hold no known secret.
 
     Args:
         message: What happened and where; the class's docstring when empty.
@@ -77,8 +79,9 @@ class PipelineError(Exception):
     exit_code = ExitCode.BUG
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
-        super().__init__(message or (type(self).__doc__ or "").split("\n")[0])
-        self.hint = hint
+        said = message or (type(self).__doc__ or "").split("\n")[0]
+        super().__init__(SECRETS.clean(said))
+        self.hint = SECRETS.clean(hint)
 
     @property
     def message(self) -> str:
@@ -225,9 +228,10 @@ class Unavailable(JobError):
         status: int = 0,
         retry_after_s: float = 0.0,
         request_left: bool = True,
+        hint: str = "",
         trace_id: str = "",
     ) -> None:
-        super().__init__(message, trace_id=trace_id)
+        super().__init__(message, hint=hint, trace_id=trace_id)
         self.status = status
         self.retry_after_s = retry_after_s
         self.request_left = request_left

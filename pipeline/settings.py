@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
+from pipeline.redaction import SECRETS
 
 DEFAULT_BASE_URL = "https://api.cloud.scenario.com/v1"
 KEY_VARIABLE = "SCENARIO_SDK_API_KEY"
@@ -25,7 +26,7 @@ EMULATOR_NAME = "emulator"  # stands for its base URL, whose port changes every 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Who we are to which service.
+    """Who we are to which service. What one holds is known as a secret from then on.
 
     Attributes:
         key: The API key.
@@ -38,6 +39,10 @@ class Credentials:
     secret: str = field(repr=False)
     base_url: str = DEFAULT_BASE_URL
     project_id: str = ""
+
+    def __post_init__(self) -> None:
+        SECRETS.learn(self.key)
+        SECRETS.learn_login(self.key, self.secret)
 
     @property
     def is_loopback(self) -> bool:
@@ -95,6 +100,7 @@ class Settings:
         downloads: Assets downloaded at a time.
         download_bytes: Bytes of the assets downloaded at a time: small ones go many
             at once, large ones few, at least four.
+        hurried_download_s: What a download still gets once the run is to stop.
         uploads: Reference assets uploaded at a time.
         posts: Submits that may be unanswered at a time.
         ahead: Items prepared beyond those that hold a slot.
@@ -127,6 +133,7 @@ class Settings:
     fresh_job_s: float = 120.0
     downloads: int = 64
     download_bytes: int = 64 << 20
+    hurried_download_s: float = 120.0
     uploads: int = 4
     posts: int = 8
     ahead: int = 64
@@ -158,11 +165,13 @@ def find_credentials(
     Raises:
         UsageError: No credentials, half of them, or a base URL that is not safe.
     """
+    learn_secrets(environment, dotenv)
     place = next(
         (place for place in (environment, dotenv) if _names_any_credential(place)), None
     )
     if place is None:
         place = load_keyring()
+        learn_secrets(place)
     key, secret = place.get(KEY_VARIABLE, ""), place.get(SECRET_VARIABLE, "")
     if not key or not secret:
         missing = " and ".join(
@@ -185,6 +194,14 @@ def find_credentials(
         base_url=check_base_url(place.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL),
         project_id=place.get(PROJECT_VARIABLE, ""),
     )
+
+
+def learn_secrets(*places: Mapping[str, str]) -> None:
+    """Have key and secret of each place kept out of texts, whichever is used."""
+    for place in places:
+        key, secret = place.get(KEY_VARIABLE, ""), place.get(SECRET_VARIABLE, "")
+        SECRETS.learn(key)
+        SECRETS.learn_login(key, secret)
 
 
 class MissingCredentials(UsageError):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from pipeline.job import ParamValue, ReferenceAsset
+from pipeline.redaction import SECRETS
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
@@ -43,7 +44,7 @@ def plain(value: object) -> str:
 
 def shown(value: object) -> str:
     """A value as it may stand in a message: short, and quoted when it is text."""
-    text = plain(value)
+    text = SECRETS.clean(plain(value))  # before it is cut: half a secret is one too
     text = text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - a message is one line
     text = "".join(c if c.isprintable() else "·" for c in text)
     return f"'{text}'" if isinstance(value, str) else text

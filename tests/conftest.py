@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from pipeline.catalog import CACHE_VARIABLE
+from pipeline.redaction import SECRETS
 from pipeline.settings import (
     BASE_URL_VARIABLE,
     KEY_VARIABLE,
@@ -24,6 +25,11 @@ def _no_credentials(monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_known(monkeypatch):
+    monkeypatch.setattr(SECRETS, "_forms", ())
 
 
 @pytest.fixture(autouse=True)

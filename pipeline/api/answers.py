@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from pipeline.api.proxy import proxy_hint, shown_proxy
 from pipeline.api.wire import MODERATION_WORDS
 from pipeline.errors import (
     AccessDenied,
@@ -121,7 +122,7 @@ def error_of_submit(error: PipelineError) -> PipelineError:
 
 
 def error_of_exchange(
-    error: Exception, *, what: str, request_left: bool
+    error: Exception, *, what: str, request_left: bool, proxy: str | None = None
 ) -> Unavailable:
     """What a broken exchange means: every aiohttp client error and timeout.
 
@@ -129,13 +130,24 @@ def error_of_exchange(
         error: As aiohttp raised it.
         what: What was asked, for the message.
         request_left: False when it is otherwise proved that no byte left.
+        proxy: The URL of the proxy on the way, or None: named with what to look at,
+            so that its failure is not taken for the service's.
     """
     left = request_left and not isinstance(error, _NEVER_CONNECTED)
-    if isinstance(error, asyncio.TimeoutError):
+    status = 0
+    named = f"the proxy {shown_proxy(proxy)}" if proxy else "the proxy"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        status = error.status
+        text = f"{named} answered HTTP {status} {error.message}"
+    elif isinstance(error, asyncio.TimeoutError):
         text = "no connection in time" if not left else "no answer in time"
     else:
         text = str(error) or type(error).__name__
-    return Unavailable(f"{what}: {text}", request_left=left)
+    hint = proxy_hint(status) if proxy else ""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        hint = "if a proxy or firewall signs here, name its certificate: SSL_CERT_FILE"
+    through = f", by way of {named}" if proxy and not status else ""
+    return Unavailable(f"{what}: {text}{through}", request_left=left, hint=hint)
 
 
 def readable_excerpt(raw: bytes) -> str:

@@ -26,6 +26,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _EXPIRED = frozenset({403, 404, 410})
 # ValueError: the service's URL is none, which yarl or the resolver finds out.
 _BROKEN = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
+_OF_THE_PROXY = (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)
 
 
 class HttpTransfer:
@@ -42,6 +43,9 @@ class HttpTransfer:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        if not self._loopback:
+            for host in CDN_HOSTS:  # a proxy that cannot be used is told of now
+                find_proxy(f"https://{host}/")
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15),
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
@@ -83,18 +87,19 @@ class HttpTransfer:
         assert self._session is not None
         if not (_split(url).scheme == "https" or self._is_own_machine(url)):
             raise DownloadFailed("the service named an upload address without https")
+        proxy = find_proxy(url)
         try:
             async with self._session.put(
                 URL(url, encoded=True),
                 data=sendable(content),
                 headers={"Content-Type": media_type},
                 allow_redirects=False,
-                proxy=find_proxy(url),
+                proxy=proxy,
                 timeout=self._timeout(),
             ) as response:
                 status = response.status
         except _BROKEN as error:
-            raise _broken(error, "sending a part") from None
+            raise _broken(error, "sending a part", proxy) from None
         if status in _EXPIRED:
             raise UrlExpired(f"sending a part: HTTP {status}")
         if not 200 <= status < 300:
@@ -102,40 +107,46 @@ class HttpTransfer:
 
     async def _open(self, url: str) -> aiohttp.ClientResponse:
         assert self._session is not None
-        for _ in range(MAX_REDIRECTS + 1):
-            self._check_host(url)
+        if not self._is_ours(url):
+            host = _split(url).hostname or ""
+            text = f"the service sent us to {host[:80]!r}, which is not its CDN"
+            raise ForeignHost(text)
+        redirects = 0
+        while redirects <= MAX_REDIRECTS:
+            proxy = find_proxy(url)
             try:
                 response = await self._session.get(
                     # Byte-identical, or the signature no longer fits.
                     URL(url, encoded=True),
                     allow_redirects=False,
-                    proxy=find_proxy(url),
+                    proxy=proxy,
                     timeout=self._timeout(),
                 )
             except _BROKEN as error:
-                raise _broken(error, "downloading") from None
-            if response.status in _REDIRECTS:
-                target = response.headers.get("Location", "")
-                response.close()
-                url = _joined(url, target)
-                continue
-            if response.status == 200 and not _is_encoded(response):
-                return response
+                raise _broken(error, "downloading", proxy) from None
             status = response.status
+            if status in _REDIRECTS:
+                url = _joined(url, response.headers.get("Location", ""))
+                response.close()
+                if not self._is_ours(url):  # where a signature is not taken: API 17.2
+                    raise UrlExpired(f"downloading: HTTP {status} to another host")
+                redirects += 1
+                continue
+            is_page = response.content_type == "text/html" and redirects > 0
+            if status == 200 and not _is_encoded(response) and not is_page:
+                return response
             response.close()
-            if status in _EXPIRED:
-                raise UrlExpired(f"downloading: HTTP {status}")
+            if status in _EXPIRED or is_page:
+                shown = "led on to a web page" if is_page else f"HTTP {status}"
+                raise UrlExpired(f"downloading: {shown}")
             raise Unavailable(f"downloading: HTTP {status}", status=status)
         raise Unavailable(f"downloading: more than {MAX_REDIRECTS} redirects")
 
-    def _check_host(self, url: str) -> None:
+    def _is_ours(self, url: str) -> bool:
+        """Whether it leads to the service's CDN, or to this machine as its CDN."""
         parts = _split(url)
-        host = parts.hostname or ""
-        if host in CDN_HOSTS and parts.scheme == "https":
-            return
-        if self._is_own_machine(url):
-            return
-        raise ForeignHost(f"the service sent us to {host[:80]!r}, which is not its CDN")
+        is_cdn = parts.scheme == "https" and parts.hostname in CDN_HOSTS
+        return is_cdn or self._is_own_machine(url)
 
     def _is_own_machine(self, url: str) -> bool:
         return self._loopback and is_loopback_url(_split(url).geturl())
@@ -144,6 +155,8 @@ class HttpTransfer:
         # No total: a large file may take long; a silent connection may not.
         return aiohttp.ClientTimeout(
             total=None,
+            # All of the way there: a proxy may take the connection and say nothing.
+            connect=self._settings.read_timeout_s,
             sock_connect=self._settings.connect_timeout_s,
             sock_read=self._settings.read_timeout_s,
         )
@@ -175,7 +188,7 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
             if chunk:
                 yield chunk
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise _broken(error, "downloading") from None
+        raise _broken(error, "downloading", None) from None
 
 
 def _is_encoded(response: aiohttp.ClientResponse) -> bool:
@@ -183,9 +196,13 @@ def _is_encoded(response: aiohttp.ClientResponse) -> bool:
     return encoding not in {"", "identity"}
 
 
-def _broken(error: Exception, what: str) -> Unavailable:
-    # aiohttp's texts may hold the URL, which is a secret: only the kind is told.
-    mapped = error_of_exchange(error, what=what, request_left=True)
+def _broken(error: Exception, what: str, proxy: str | None) -> Unavailable:
+    mapped = error_of_exchange(error, what=what, request_left=True, proxy=proxy)
+    if isinstance(error, _OF_THE_PROXY):
+        return mapped
+    # aiohttp's other texts may hold the URL, which is a secret: only the kind is told.
     return Unavailable(
-        f"{what}: {type(error).__name__}", request_left=mapped.request_left
+        f"{what}: {type(error).__name__}",
+        request_left=mapped.request_left,
+        hint=mapped.hint,
     )

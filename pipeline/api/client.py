@@ -44,6 +44,7 @@ from pipeline.errors import (
     UnexpectedAnswer,
 )
 from pipeline.job import AssetId, JsonValue, RemoteId
+from pipeline.redaction import SECRETS
 from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__
 
@@ -78,6 +79,11 @@ class HttpApi:
         self._skew = timedelta()
         self._seen_jobs = wire.SeenJobs()
         self._session: aiohttp.ClientSession | None = None
+        self._authorization = {
+            "Authorization": aiohttp.encode_basic_auth(
+                credentials.key, credentials.secret
+            )
+        }
         self._proxy = find_proxy(credentials.base_url)
         self._answered_at_s: float | None = None
 
@@ -87,13 +93,8 @@ class HttpApi:
                 limit=0,  # slots and posts are the limits
                 keepalive_timeout=KEEPALIVE_S,
             ),
-            headers={
-                "Authorization": aiohttp.encode_basic_auth(
-                    self._credentials.key, self._credentials.secret
-                ),
-                "Accept": "application/json",
-                "User-Agent": USER_AGENT,
-            },
+            # These go to a proxy too, with CONNECT: nothing secret may be among them.
+            headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=True,
@@ -168,6 +169,7 @@ class HttpApi:
             f"/assets/{_segment(asset_id)}",
             f"asset {asset_id}",
             query={"originalAssets": "true"},
+            keeps_urls=True,
         )
         return None if answer is None else wire.parse_asset_answer(answer)
 
@@ -181,6 +183,7 @@ class HttpApi:
             query={"originalAssets": "true"},
             body={"assetIds": list(asset_ids)},
             what=f"reading {len(asset_ids)} assets",
+            keeps_urls=True,
         )
         return wire.parse_assets(answer)
 
@@ -188,7 +191,7 @@ class HttpApi:
         """Upload a small image (below 3.5 MB) in one request."""
         body = {"name": name, "image": base64.b64encode(content).decode("ascii")}
         answer = await self._exchange(
-            "POST", "/assets", body=body, what=f"uploading {name}"
+            "POST", "/assets", body=body, what=f"uploading {name}", keeps_urls=True
         )
         return wire.parse_asset_answer(answer)
 
@@ -204,7 +207,7 @@ class HttpApi:
             "parts": parts,
         }
         answer = await self._exchange(
-            "POST", "/uploads", body=body, what=f"uploading {name}"
+            "POST", "/uploads", body=body, what=f"uploading {name}", keeps_urls=True
         )
         return wire.parse_upload(answer)
 
@@ -220,7 +223,10 @@ class HttpApi:
     async def find_upload(self, upload_id: str) -> RemoteUpload:
         """Read how far the import is."""
         answer = await self._exchange(
-            "GET", f"/uploads/{_segment(upload_id)}", what=f"reading upload {upload_id}"
+            "GET",
+            f"/uploads/{_segment(upload_id)}",
+            what=f"reading upload {upload_id}",
+            keeps_urls=True,
         )
         return wire.parse_upload(answer)
 
@@ -279,11 +285,20 @@ class HttpApi:
     # --- one exchange ---------------------------------------------------------
 
     async def _find(
-        self, path: str, what: str, *, query: Mapping[str, str] | None = None
+        self,
+        path: str,
+        what: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        keeps_urls: bool = False,
     ) -> Mapping[str, Any] | None:
         try:
             return await self._exchange(
-                "GET", path, query=query, what=f"reading {what}"
+                "GET",
+                path,
+                query=query,
+                what=f"reading {what}",
+                keeps_urls=keeps_urls,
             )
         except Rejected as error:
             if error.status == 404:
@@ -299,10 +314,20 @@ class HttpApi:
         query: Mapping[str, str] | None = None,
         body: object = None,
         timeout_s: float | None = None,
+        keeps_urls: bool = False,
     ) -> Mapping[str, Any]:
-        """One request, one answer, as a JSON object of a 2xx status."""
+        """One request, one answer, as a JSON object of a 2xx status.
+
+        ``keeps_urls`` is for answers whose signed URLs are wanted.
+        """
         _, raw = await self._exchange_raw(
-            method, path, what=what, query=query, body=body, timeout_s=timeout_s
+            method,
+            path,
+            what=what,
+            query=query,
+            body=body,
+            timeout_s=timeout_s,
+            keeps_urls=keeps_urls,
         )
         return wire.parse_json(raw)
 
@@ -315,8 +340,13 @@ class HttpApi:
         query: Mapping[str, str] | None = None,
         body: object = None,
         timeout_s: float | None = None,
+        keeps_urls: bool = False,
     ) -> tuple[int, bytes]:
-        """One request, one answer of a 2xx status: the status and the body."""
+        """One request, one answer of a 2xx status: the status and the body.
+
+        Whatever the service quotes of our credentials ends here: no other place
+        reads what it says.
+        """
         assert self._session is not None, "HttpApi is an async context manager"
         await self._rate.wait_for_turn()
         parameters = dict(query or {})
@@ -330,7 +360,11 @@ class HttpApi:
                 self._credentials.base_url + path,
                 params=parameters,
                 data=sendable(data),
-                headers=None if data is None else {"Content-Type": "application/json"},
+                # Here and not in the session: aiohttp sends a session's headers to
+                # the proxy as well, this one as a login for it, in clear.
+                headers=self._authorization
+                if data is None
+                else {**self._authorization, "Content-Type": "application/json"},
                 allow_redirects=False,
                 proxy=self._proxy,
                 timeout=aiohttp.ClientTimeout(
@@ -339,8 +373,11 @@ class HttpApi:
                 ),
                 upload_tracker=tracker,
             ) as response:
-                raw = await _read_capped(response)
                 status, headers = response.status, response.headers
+                raw = SECRETS.clean_answer(
+                    await _read_capped(response),
+                    keeps_urls=keeps_urls and 200 <= status < 300,
+                )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             logger.debug("%s %s: %s", method, path, type(error).__name__)
             # An attempt of which no byte of the body left was never a submit. Of a
@@ -351,9 +388,10 @@ class HttpApi:
                 and tracker.attempts > 0
                 and tracker.bytes_written == 0
             )
+            # Without its cause, which holds the request's headers.
             raise error_of_exchange(
-                error, what=what, request_left=not unsent
-            ) from error
+                error, what=what, request_left=not unsent, proxy=self._proxy
+            ) from None
         self._answered_at_s = self._clock.monotonic_s()
         self._learn_time(headers)
         if logger.isEnabledFor(logging.DEBUG):

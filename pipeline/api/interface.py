@@ -307,7 +307,8 @@ class FileTransfer(Protocol):
             The announced length in bytes, or None; and the chunks.
 
         Raises:
-            UrlExpired: 403, 404 or 410: a fresh URL may help.
+            UrlExpired: 403, 404, 410, or a redirect to another host or a web page:
+                a fresh URL may help.
             Unavailable: Anything that another try may mend; a host that is not the
                 service's too, as a fresh URL may lead to the right one.
         """

@@ -1,5 +1,7 @@
 """The commands: one short function each. What they do is elsewhere."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,13 @@ def cli() -> None:
     Nothing is paid twice, nothing paid is lost: after any interruption, type the
     same command again.
     """
+    from pipeline.settings import learn_secrets, load_dotenv
+
+    # Whatever the command does with them: any file that it reads may hold them too.
+    learn_secrets(os.environ)
+    if Path(".env").is_file():
+        with suppress(OSError, ValueError, UsageError):  # told where the file is needed
+            learn_secrets(load_dotenv(Path()))
 
 
 @cli.command()

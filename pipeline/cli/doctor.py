@@ -17,7 +17,13 @@ from pipeline.api.interface import GenerationApi, JobFilter
 from pipeline.cli.text import one_line, printable
 from pipeline.clock import Clock, SystemClock
 from pipeline.connection import service_of
-from pipeline.errors import ExitCode, OutputError, PipelineError, Unavailable
+from pipeline.errors import (
+    ExitCode,
+    OutputError,
+    PipelineError,
+    Unavailable,
+    UsageError,
+)
 from pipeline.manifest import load_manifest
 from pipeline.output_folder import open_for_reading, output_folder
 from pipeline.settings import Credentials, Settings
@@ -89,7 +95,12 @@ def doctor_command(
 async def _check_service(report: _Report, credentials: Credentials) -> None:
     clock = SystemClock()
     settings = Settings(read_timeout_s=10.0)
-    async with HttpApi(credentials, settings, clock) as api:
+    try:
+        service = HttpApi(credentials, settings, clock)
+    except UsageError as error:  # what the environment says of proxies
+        report.bad("proxy", error)
+        return
+    async with service as api:
         try:
             limits = await api.find_limits()
             # A ceiling may be unreadable for many reasons; the project's jobs may not.

@@ -12,7 +12,7 @@ _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 
 
 class _PrintableFormatter(logging.Formatter):
-    """Bodies are logged as they came: here they lose what steers a terminal."""
+    """A line loses what steers a terminal, and the secrets that are known."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))

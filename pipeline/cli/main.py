@@ -5,8 +5,6 @@ so that ``--help`` answers at once.
 """
 
 import gc
-import io
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from pipeline.cli.commands import cli
+from pipeline.cli.streams import clean_output, whoever_reads
 from pipeline.errors import ExitCode, ManifestError, PipelineError
 
 # Measured: a tenth of the CPU of many short jobs, and a thirtieth of a start.
@@ -23,13 +22,7 @@ _OBJECTS_PER_COLLECTION = 50_000
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by who started us
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # An old Windows code page has no arrow: better a substitute than a crash.
-            stream.reconfigure(errors="backslashreplace")
+    clean_output()
     code = run_command(arguments)
     gc.freeze()  # what is left ends with the process: it need not be taken apart
     sys.exit(int(code))
@@ -77,7 +70,6 @@ def _show(error: PipelineError) -> None:
 
 
 def _say(text: str) -> None:
-    from pipeline.cli.streams import whoever_reads
     from pipeline.cli.text import printable
 
     with whoever_reads(sys.stderr):

@@ -1,16 +1,19 @@
-"""Foreign text → what may be shown on a terminal. Pure."""
+"""Foreign text → what may be shown on a terminal."""
+
+from pipeline.redaction import SECRETS
 
 
 def printable(text: str) -> str:
     """``text`` with control characters shown, so that it cannot steer a terminal.
 
-    Line ends and tabs stay.
+    Line ends and tabs stay; known secrets do not. They go here, before a text is cut
+    or broken into lines, and once more where it leaves: :mod:`pipeline.cli.streams`.
     """
     return "".join(
         char
         if char.isprintable() or char in "\n\t"
         else char.encode("unicode_escape").decode()
-        for char in text
+        for char in SECRETS.clean(text)
     )
 
 

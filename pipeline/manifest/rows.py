@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.job import JsonValue
-from pipeline.manifest.text import find_unprintable
+from pipeline.manifest.text import (
+    WITH_SECRET,
+    WITHOUT_SECRETS,
+    find_unprintable,
+)
 from pipeline.record import Struct
+from pipeline.redaction import SECRETS
 
 # One record; what is longer is no table, and is never read whole into memory.
 MAX_RECORD_BYTES = 1024 * 1024
@@ -123,6 +128,8 @@ class _Lines:
             raise BadRows(
                 self.line, column, message, "save the file as UTF-8"
             ) from None
+        if SECRETS.holds(text):
+            raise BadRows(self.line, 1, WITH_SECRET, WITHOUT_SECRETS)
         self.raw.append(text)
         return text
 

@@ -17,7 +17,7 @@ from pipeline.manifest.faults import Faults
 from pipeline.manifest.node import BROKEN, Node, pack_mark, unpack_mark
 from pipeline.manifest.scalar import plain_scalar
 from pipeline.manifest.syntax import report_syntax
-from pipeline.manifest.text import check_characters, decode_utf8
+from pipeline.manifest.text import check_characters, check_secrets, decode_utf8
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 50
@@ -49,6 +49,8 @@ def parse_source(data: bytes, faults: Faults) -> tuple[Node | None, str]:
         return None, ""
     text = decode_utf8(data, faults)
     if text is None or not check_characters(text, faults):
+        return None, ""
+    if not check_secrets(text, faults):
         return None, ""
     builder = _Builder(text, faults)
     with _collector_paused():

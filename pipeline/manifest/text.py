@@ -4,6 +4,7 @@ import re
 from bisect import bisect_right
 
 from pipeline.manifest.faults import Faults
+from pipeline.redaction import SECRETS
 
 # What no editor shows: control characters but tab and line ends, the separators
 # U+0085, U+2028 and U+2029 (YAML breaks lines there, editors do not, so that line
@@ -12,6 +13,8 @@ _UNPRINTABLE = re.compile(
     "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff\\ufeff"
     "\\ufffe\\uffff]"
 )
+WITH_SECRET = "here stands your API key or secret"  # noqa: S105 - it is none
+WITHOUT_SECRETS = "take it out: what is written here goes to the service and into files"
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -43,6 +46,20 @@ def check_characters(text: str, faults: Faults) -> bool:
         line, column, f"the character U+{code:04X} is not allowed", "remove it"
     )
     return False
+
+
+def check_secrets(text: str, faults: Faults) -> bool:
+    """Whether no known secret stands in the text; the first line with one is a fault.
+
+    So none of what a person wrote has to be altered before it is kept or shown.
+    """
+    if not SECRETS.holds(text):
+        return True
+    for number, line in enumerate(_LINE_END.split(text), start=1):
+        if SECRETS.holds(line):
+            faults.add_at(number, 1, WITH_SECRET, WITHOUT_SECRETS)
+            return False
+    return True
 
 
 def find_unprintable(text: str) -> str:

@@ -33,5 +33,5 @@ async def find_limits(
 
 def unreachable(error: PipelineError) -> ServiceUnreachable:
     """A first contact that failed, with what to look at."""
-    hint = "check the network and SCENARIO_BASE_URL"
+    hint = error.hint or "check the network and SCENARIO_BASE_URL"
     return ServiceUnreachable(error.message, hint=hint)

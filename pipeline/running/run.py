@@ -76,6 +76,7 @@ _OUTCOMES = {
     JobStatus.FAILED: "failed",
     JobStatus.UNKNOWN: "unknown",
     JobStatus.SUBMITTED: "in_flight",
+    JobStatus.SUCCEEDED: "not_fetched",
     JobStatus.PLANNED: "not_submitted",
 }
 
@@ -247,13 +248,14 @@ class Run:
             output=plan.output,
             emulated=service.is_emulated,
         )
+        self._downloader = Downloader(
+            transfer, clock, settings, resolve=self._resolver.resolve
+        )
         self._saver = Saver(
             plan,
             ledger=ledger,
             records=self._records,
-            downloader=Downloader(
-                transfer, clock, settings, resolve=self._resolver.resolve
-            ),
+            downloader=self._downloader,
             delivery=delivery,
             renaming=self._renaming,
             keeps_old=settings.keep_old,
@@ -345,8 +347,9 @@ class Run:
         return self._result()
 
     def stop(self) -> None:
-        """Submit nothing more; collect what is paid for."""
+        """Submit nothing more; collect what is paid for, without waiting for long."""
         self._stopping.interrupt()
+        self._downloader.hurry()
 
     def abandon(self) -> None:
         """Leave at once; the ledger knows what is in flight."""

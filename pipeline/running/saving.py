@@ -11,7 +11,7 @@ from pipeline.planning import Plan, PlannedItem
 from pipeline.running.records import Records
 from pipeline.running.renaming import Renaming
 from pipeline.stages.delivery import Delivery
-from pipeline.stages.downloader import Downloader
+from pipeline.stages.downloader import Downloader, OutOfTime
 from pipeline.stages.sidecar import Source
 
 
@@ -48,7 +48,10 @@ class Saver:
         self._keeps_old = keeps_old
 
     async def save(self, planned: PlannedItem, job: Job) -> Job:
-        """SUCCEEDED → SAVED, or FAILED with the asset ids remembered."""
+        """SUCCEEDED → SAVED, or FAILED with the asset ids remembered.
+
+        It is still SUCCEEDED where a stop did not leave enough time to fetch it.
+        """
         reach("end-recorded")
         try:
             receipts = await self._delivery.fetch_all(job, self._downloader)
@@ -65,6 +68,9 @@ class Saver:
                 source=self.source_of(planned),
                 earlier=earlier,
             )
+        except OutOfTime as error:
+            self._records.warn(job.item_id, f"made, and not fetched: {error.message}")
+            return job
         except JobError as error:
             failure = failure_of(error, FailureClass.DOWNLOAD)
             return await self._records.failed(job, failure)

@@ -376,7 +376,7 @@ class Submitter:
         except RateLimited:  # dry runs may need a slot, which others hold
             return await self._find_price(planned, job)
         except Unavailable as error:
-            hint = "check the network, then run again"
+            hint = error.hint or "check the network, then run again"
             self._halt(ServiceUnreachable(error.message, hint=hint), "")
             raise NotSubmitted from error
         except JobError as error:
@@ -516,7 +516,7 @@ class Submitter:
         else:
             since_s, limit_s = answered_s, self._settings.free_deadline_s
         if self._clock.monotonic_s() - since_s > limit_s:
-            hint = "check the network, then run again"
+            hint = error.hint or "check the network, then run again"
             self._halt(ServiceUnreachable(error.message, hint=hint), "")
         self._slots.pause(OUTAGE_PAUSE_S)
 

@@ -28,6 +28,11 @@ from pipeline.stages.image_check import DECODED_TYPES, PNG, measure_image
 from pipeline.stages.png_check import NotAnImage, PngCheck
 
 MAX_FILE_BYTES = 2 << 30  # nothing the service makes comes near
+MAX_IMAGE_BYTES = 256 << 20  # a 4K picture without any compression is 50 MB
+# In each such span but the first: 1 KiB a second, which 64 downloads at a time leave
+# each other on a line of half a megabit.
+LEAST_BYTES = 30 << 10
+LEAST_WINDOW_S = 30.0
 UNKNOWN_BYTES = 4 << 20  # what a file without an announced size is taken for
 _LARGE_AT_ONCE = 4  # however large they are
 BLOCK_BYTES = 4 << 20  # written in one thread hop: the whole of a usual file
@@ -38,6 +43,14 @@ class BrokenFile(Unavailable):
     """What arrived is not the file that was announced; another try may be right."""
 
 
+class OutOfTime(DownloadFailed):
+    """The run is to stop and waits no longer; the asset can be fetched later."""
+
+
+class TooLarge(DownloadFailed):
+    """The service's own record announces more than is ever taken."""
+
+
 class FetchSpec(Struct, frozen=True, kw_only=True):
     """What to fetch and where to put it.
 
@@ -46,7 +59,8 @@ class FetchSpec(Struct, frozen=True, kw_only=True):
         url: Signed; a secret.
         output: The output folder; the file goes to its ``.partial``.
         size_bytes: As announced, or None.
-        kind: As announced: an ``image`` that is none is refused.
+        kind: As announced: an ``image`` that is none is refused, and so is one of
+            more than ``MAX_IMAGE_BYTES``.
         media_type: As announced; what counts is the content.
     """
 
@@ -56,6 +70,11 @@ class FetchSpec(Struct, frozen=True, kw_only=True):
     size_bytes: int | None
     kind: str
     media_type: str
+
+    @property
+    def max_bytes(self) -> int:
+        """The most that is taken, whatever is announced."""
+        return MAX_IMAGE_BYTES if self.kind == "image" else MAX_FILE_BYTES
 
     def __repr__(self) -> str:  # a signed URL is a credential
         return f"FetchSpec({self.asset_id!r})"
@@ -79,6 +98,51 @@ class Receipt(Struct, frozen=True, kw_only=True):
     media_type: str
     width_px: int | None
     height_px: int | None
+
+
+class LeastRate:
+    """Whether a download is worth waiting for, looked at as each chunk comes.
+
+    A silent connection is broken off by the transfer; this is for one that trickles.
+
+    Args:
+        clock: Whose time is spent.
+        must_end: Whether there is no more time for any download.
+    """
+
+    def __init__(self, clock: Clock, must_end: Callable[[], bool]) -> None:
+        self._clock = clock
+        self._must_end = must_end
+        self._window_ends_s = clock.monotonic_s() + LEAST_WINDOW_S
+        self._bytes = 0
+        self._is_first = True
+
+    async def watch(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same chunks, as long as they come fast enough.
+
+        Raises:
+            BrokenFile: They do not, or there is no more time.
+        """
+        async for chunk in chunks:
+            self.check()
+            self._bytes += len(chunk)
+            now_s = self._clock.monotonic_s()
+            if now_s >= self._window_ends_s:
+                if self._bytes < LEAST_BYTES and not self._is_first:
+                    text = f"{self._bytes} bytes in {LEAST_WINDOW_S:.0f} s: too slow"
+                    raise BrokenFile(text)
+                self._window_ends_s = now_s + LEAST_WINDOW_S
+                self._bytes, self._is_first = 0, False
+            yield chunk
+
+    def check(self) -> None:
+        """Whether there is time at all.
+
+        Raises:
+            BrokenFile: There is none.
+        """
+        if self._must_end():
+            raise BrokenFile("not whole in the time that is left after a stop")
 
 
 class Room:
@@ -146,20 +210,36 @@ class Downloader:
         self._clock = clock
         self._settings = settings
         self._resolve = resolve
+        self._hurried_s: float | None = None
         self._limit = anyio.Semaphore(settings.downloads, fast_acquire=True)
         self._room = Room(settings.download_bytes)
         # A decoded picture is large, and more at a time than processors gain nothing.
         self._decoders = anyio.CapacityLimiter(os.cpu_count() or 1)
         self._batcher: Batcher[WriteCall, None] = Batcher(lambda write: write())
 
+    def hurry(self) -> None:
+        """From now on a download gets ``hurried_download_s`` seconds and no more."""
+        if self._hurried_s is None:
+            self._hurried_s = self._clock.monotonic_s()
+
     async def download(self, asset_id: AssetId, output: Path) -> Receipt:
         """Fetch one asset, with a fresh URL for every try.
 
         Raises:
-            DownloadFailed: Not whole at the deadline.
+            DownloadFailed: Not whole at the deadline, or too large.
+            OutOfTime: Not whole when the time is over that a stop leaves.
             OutputError: The disk is full or not writable.
         """
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
+        began_s = self._clock.monotonic_s()
+
+        def must_end() -> bool:
+            if self._hurried_s is None:
+                return False
+            since_s = max(began_s, self._hurried_s)
+            allowed_s = self._settings.hurried_download_s
+            return self._clock.monotonic_s() - since_s >= allowed_s
+
         while True:
             asset = await self._resolve(asset_id)
             spec = FetchSpec(
@@ -172,14 +252,23 @@ class Downloader:
             )
             try:
                 async with self._limit, self._room.take(asset.size_bytes):
+                    least_rate = LeastRate(self._clock, must_end)
+                    least_rate.check()
                     return await fetch(
-                        spec, self._transfer, self._decoders, self._batcher
+                        spec,
+                        self._transfer,
+                        self._decoders,
+                        self._batcher,
+                        least_rate=least_rate,
                     )
             except (Unavailable, UrlExpired) as error:
+                if must_end():
+                    raise OutOfTime(f"asset {asset_id}: {error.message}") from error
                 if not await backoff.sleep():
                     raise DownloadFailed(
                         f"asset {asset_id}: {error.message}",
-                        hint="run again: it is paid for and can be fetched later",
+                        hint=error.hint
+                        or "run again: it is paid for and can be fetched later",
                     ) from error
 
 
@@ -188,6 +277,8 @@ async def fetch(
     transfer: FileTransfer,
     decoders: anyio.CapacityLimiter | None = None,
     batcher: Batcher[WriteCall, None] | None = None,
+    *,
+    least_rate: LeastRate | None = None,
 ) -> Receipt:
     """One try: stream, check the length, hash, sync, look at the picture.
 
@@ -200,31 +291,34 @@ async def fetch(
         transfer: Reads signed URLs.
         decoders: Limits the pictures that are decoded at a time.
         batcher: Where small files share their way to a thread.
+        least_rate: Ends a download that is not worth waiting for.
 
     Raises:
+        TooLarge: By the service's own record.
         Unavailable, UrlExpired: Another try, with a fresh URL, may mend it.
         OutputError: The disk is full or not writable.
     """
+    _check_record(spec)
     png = PngCheck()
     async with transfer.read(spec.url) as (announced, chunks):
         _check_length(announced, spec)
         expected = announced if announced is not None else spec.size_bytes
-        most = expected if expected is not None else MAX_FILE_BYTES
+        most = expected if expected is not None else spec.max_bytes
         async with PartialFile(spec.output, watch=png.feed) as partial:
             try:
                 block: list[bytes] = []
                 held_bytes = 0
-                async for chunk in chunks:
+                async for chunk in (
+                    chunks if least_rate is None else least_rate.watch(chunks)
+                ):
                     if held_bytes >= BLOCK_BYTES or len(block) == _PIECES_PER_BLOCK:
                         await partial.write(block)
                         block, held_bytes = [], 0
                     block.append(chunk)
                     held_bytes += len(chunk)
                     if partial.size_bytes + held_bytes > most:
-                        raise BrokenFile(f"more than the {most} bytes announced")
-                arrived = partial.size_bytes + held_bytes
-                if expected is not None and arrived != expected:
-                    raise BrokenFile(f"{arrived} of {expected} bytes arrived")
+                        raise BrokenFile(f"more than the {most} bytes that are taken")
+                _check_whole(partial.size_bytes + held_bytes, expected)
                 sha256 = await partial.finish(block, batcher)
                 reach("download-synced")
                 media_type = _recognise(partial.head, spec)
@@ -259,7 +353,31 @@ def _recognise(head: bytes, spec: FetchSpec) -> str:
     return media_type
 
 
+def _check_record(spec: FetchSpec) -> None:
+    """The service's own record announces a size that is taken."""
+    if spec.size_bytes is not None and spec.size_bytes > spec.max_bytes:
+        raise TooLarge(
+            f"asset {spec.asset_id}: {spec.size_bytes:,} bytes, which is more than the"
+            f" {spec.max_bytes:,} that are taken",
+            hint="fetch it by hand from the Scenario web app",
+        )
+
+
+def _check_whole(arrived: int, expected: int | None) -> None:
+    if expected is not None and arrived != expected:
+        raise BrokenFile(f"{arrived} of {expected} bytes arrived")
+    if not arrived:
+        raise BrokenFile("an empty file")
+
+
 def _check_length(announced: int | None, spec: FetchSpec) -> None:
-    """The URL is the original's, so both announcements have to agree."""
-    if announced is not None and spec.size_bytes not in {None, announced}:
+    """Before anything is read: what is announced can be right.
+
+    The URL is the original's, so both announcements have to agree.
+    """
+    if announced is None:
+        return
+    if spec.size_bytes not in {None, announced}:
         raise BrokenFile(f"{announced} bytes announced instead of {spec.size_bytes}")
+    if announced > spec.max_bytes:
+        raise BrokenFile(f"{announced} bytes announced, at most {spec.max_bytes} taken")

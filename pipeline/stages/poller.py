@@ -240,7 +240,8 @@ class Poller:
         elif now_s - self._failing_since_s > self._settings.free_deadline_s:
             raise ServiceUnreachable(
                 f"no answer for {now_s - self._failing_since_s:.0f} s: {error.message}",
-                hint="run again later: what is in flight is collected then",
+                hint=error.hint
+                or "run again later: what is in flight is collected then",
             ) from error
 
     async def _read_changes(self) -> None:

@@ -176,16 +176,29 @@ async def test_a_relative_redirect_stays_on_its_host(transfer, serve, answer):
         "https://user:pw@evil.example/",
     ],
 )
-async def test_a_redirect_to_a_foreign_host_is_refused(
+async def test_a_redirect_to_a_foreign_host_says_that_the_url_has_expired(
     transfer, serve, answer, location
 ):
     server = await serve(answer(status="302 Found", headers=[f"Location: {location}"]))
 
-    with pytest.raises(ForeignHost) as caught:
+    with pytest.raises(UrlExpired) as caught:
         await download(transfer, server.url + "/a")
 
     assert "s3cret" not in str(caught.value)
+    assert "evil" not in str(caught.value)
     assert len(server.requests) == 1
+
+
+async def test_a_redirect_to_a_web_page_says_that_the_url_has_expired(
+    transfer, serve, answer
+):
+    page = await serve(answer(b"<p>Sign in", headers=["Content-Type: text/html; a=b"]))
+    server = await serve(
+        answer(status="302 Found", headers=[f"Location: {page.url}/login"])
+    )
+
+    with pytest.raises(UrlExpired, match="web page"):
+        await download(transfer, server.url + SIGNED)
 
 
 async def test_redirects_end_somewhere(transfer, serve, answer):

@@ -783,6 +783,7 @@ class FakeTransfer:
         writes: The URL of every part that was sent.
         lifetime_s: How long a signed URL is good.
         chunk_bytes: Bytes that arrive at a time.
+        chunk_s: How long each of them takes, on the clock of the ``FakeApi``.
         open_now: Downloads under way.
         most_open: The highest number of them at one time.
         on_point: As for ``FakeApi``: "read", "read!" between chunks, "write".
@@ -796,6 +797,7 @@ class FakeTransfer:
         self.writes: list[str] = []
         self.lifetime_s = lifetime_s
         self.chunk_bytes = 64
+        self.chunk_s = 0.0
         self.open_now = 0
         self.most_open = 0
         self.gate: anyio.Event | None = None
@@ -851,6 +853,8 @@ class FakeTransfer:
         for start in range(0, len(content), self.chunk_bytes):
             self.on_point("read!")
             await anyio.lowlevel.checkpoint()
+            if self.chunk_s:
+                await self._api.clock.sleep(self.chunk_s)
             yield content[start : start + self.chunk_bytes]
         if breaks is not None:
             raise breaks

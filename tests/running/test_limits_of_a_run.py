@@ -128,6 +128,32 @@ async def test_at_its_deadline_a_run_stops_submitting_and_collects(workshop):
     assert workshop.clock.monotonic_s() < 30
 
 
+@pytest.mark.parametrize("stopped_by", ["Ctrl-C", "deadline"])
+async def test_a_stop_does_not_wait_for_a_file_that_takes_hours(workshop, stopped_by):
+    workshop.write_items("oak")
+    workshop.transfer.chunk_bytes, workshop.transfer.chunk_s = 1, 20.0
+    deadline_s = 60.0 if stopped_by == "deadline" else None
+    workshop.set(deadline_s=deadline_s, free_deadline_s=600.0)
+
+    async def stop(run):
+        await workshop.clock.sleep(60)
+        if stopped_by == "Ctrl-C":
+            run.stop()
+
+    result = await workshop.run(meanwhile=stop)
+    took_s, warnings = workshop.clock.monotonic_s(), workshop.warnings()
+    workshop.transfer.chunk_bytes, workshop.transfer.chunk_s = 1 << 16, 0.0
+    workshop.set(deadline_s=None)
+    second = await workshop.run()
+
+    assert result.exit_code is ExitCode.LEFT_IN_FLIGHT
+    assert result.counts == {"not_fetched": 1}
+    assert any("not fetched" in warning for warning in warnings)
+    assert took_s <= 60 + workshop.settings.hurried_download_s + 20
+    assert second.counts == {"saved": 1}
+    assert workshop.api.paid_by_prompt() == {"oak": 1}
+
+
 async def test_a_deadline_that_is_not_reached_changes_nothing(workshop):
     workshop.write_items("oak")
     workshop.set(deadline_s=1000.0)

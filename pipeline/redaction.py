@@ -1,0 +1,122 @@
+"""Redaction: text → the same text without the secrets that this process knows.
+
+There is one redactor, ``SECRETS``. What finds credentials teaches it, and it never
+forgets: what was a secret once is one until the process ends. SECURITY.md says at which
+doors text passes it.
+"""
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+
+SHORTEST_SECRET = 12  # characters; the service's keys have more than twenty
+SECRET_MARK = "[secret]"  # noqa: S105 - what stands in place of one
+SIGNED_MARK = "[signed]"
+
+# The queries of CloudFront's and S3's signed URLs, plain or quoted in another URL.
+_SIGNED_NAMES = ("Policy", "Signature", "Key-Pair-Id", "X-Amz-")
+_VALUE = r"(?:=|%3D)[^\s\"'<>&;,\\]"
+_SIGNED = re.compile(
+    rf"(?:Policy|Signature|Key-Pair-Id){_VALUE}{{8,}}|X-Amz-[A-Za-z-]+{_VALUE}+",
+    re.IGNORECASE | re.ASCII,
+)
+# JSON may write any character as an escape. One token is taken at a time, so that an
+# escaped backslash is not mistaken for the beginning of another escape.
+_ESCAPE = re.compile(r"\\(?:u00([2-7][0-9A-Fa-f])|.)", re.DOTALL)
+
+
+class Redactor:
+    """Knows secrets in every form in which an answer or a library may quote them."""
+
+    def __init__(self) -> None:
+        self._forms: tuple[str, ...] = ()
+        self._learning = threading.Lock()
+
+    def learn(self, *secrets: str) -> None:
+        """Take secrets up; those below ``SHORTEST_SECRET`` characters are passed over.
+
+        A short one may be a word, and words are not taken out of prompts.
+        """
+        forms = {
+            form
+            for secret in secrets
+            if len(secret) >= SHORTEST_SECRET
+            for form in _forms_of(secret)
+            if len(form) >= SHORTEST_SECRET
+        }
+        with self._learning:
+            # The longest first: another form may be a part of it. Replaced as a whole,
+            # since other threads read it.
+            self._forms = tuple(sorted(forms.union(self._forms), key=len, reverse=True))
+
+    def learn_login(self, name: str, password: str) -> None:
+        """Take up a password, and what is sent of a Basic login; not the name alone."""
+        pair = f"{name}:{password}"
+        self.learn(password, pair, base64.b64encode(pair.encode()).decode())
+
+    def holds(self, text: str) -> bool:
+        """Whether a known secret stands in the text."""
+        return any(form in text for form in self._forms)
+
+    def clean(self, text: str) -> str:
+        """The text without known secrets and without queries of signed URLs."""
+        text = self._without_secrets(text)
+        lowered = text.lower() if "=" in text or "%" in text else ""
+        if any(name.lower() in lowered for name in _SIGNED_NAMES):
+            text = _SIGNED.sub(SIGNED_MARK, text)
+        return text
+
+    def clean_answer(self, body: bytes, *, keeps_urls: bool = False) -> bytes:
+        """A body of the service, JSON or not, as :meth:`clean` leaves it.
+
+        Args:
+            body: In UTF-8; all that is looked for is ASCII.
+            keeps_urls: Leave signed URLs as they are, since they are needed.
+        """
+        text = body.decode("latin-1")
+        if "\\u00" in text or "\\/" in text:
+            text = _ESCAPE.sub(_plain, text)
+        text = self._without_secrets(text) if keeps_urls else self.clean(text)
+        return text.encode("latin-1")
+
+    def _without_secrets(self, text: str) -> str:
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, SECRET_MARK)
+        return text
+
+
+SECRETS = Redactor()
+
+
+def _forms_of(secret: str) -> Iterator[str]:
+    """The secret as it is, in base64, and both as URLs and JSON quote them."""
+    data = secret.encode()
+    encoded = (
+        base64.b64encode(data).decode().rstrip("="),
+        base64.urlsafe_b64encode(data).decode().rstrip("="),
+        *_inside_base64(data),
+    )
+    for text in (secret, *encoded):
+        yield text
+        yield quote(text, safe="")
+        yield quote_plus(text)
+        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quote(text, ""))
+        yield json.dumps(text)[1:-1]
+
+
+def _inside_base64(data: bytes) -> Iterator[str]:
+    """What is the same wherever the bytes stand in something that is encoded whole."""
+    for before, first in enumerate((0, 2, 3)):
+        encoded = base64.b64encode(bytes(before) + data)
+        yield encoded[first : (before + len(data)) * 8 // 6].decode()
+
+
+def _plain(escape: re.Match[str]) -> str:
+    if escape[0] == "\\/":
+        return "/"
+    char = chr(int(escape[1], 16)) if escape[1] else ""
+    return char if char and char.isprintable() and char not in '"\\' else escape[0]
