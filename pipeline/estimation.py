@@ -35,6 +35,7 @@ from pipeline.pricing import (
     find_cost,
     find_limits,
 )
+from pipeline.pricing.budget import Overcharge
 from pipeline.running.alarms import book_alarm
 from pipeline.settings import Credentials, MissingCredentials, Service, Settings
 from pipeline.stages.uploader import Uploader
@@ -117,7 +118,8 @@ async def estimate(
                 )
             )
             limit = smaller(settings.max_cost, loaded.max_cost)
-            budget = Budget(limit, ledger.find_commitments())
+            overcharge = Overcharge(() if limit is None else ledger.find_overcharges())
+            budget = Budget(limit, ledger.find_commitments(), overcharge)
             uploads = {} if emulate else ledger.find_uploads(service.project_id)
         cost: Cost | None = None if plan.to_submit else Cost()
         limits = TeamLimits()

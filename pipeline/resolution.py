@@ -1,10 +1,13 @@
-"""What a person knows about an unsure submit → the ledger, so that a run can go on."""
+"""What a person knows about an unsure submit → the ledger, so that a run can go on.
+
+And what a person has to see for that: the jobs that may have come of it.
+"""
 
 import os
 from enum import StrEnum
 from pathlib import Path
 
-from pipeline.api.interface import GenerationApi
+from pipeline.api.interface import GenerationApi, RemoteJob
 from pipeline.api.wire import is_safe_id
 from pipeline.clock import SystemClock
 from pipeline.connection import connected, service_of
@@ -18,10 +21,23 @@ from pipeline.job import (
     RemoteId,
 )
 from pipeline.ledger.ledger import Ledger
-from pipeline.output_folder import holding_output
-from pipeline.record import replace
+from pipeline.output_folder import holding_output, open_for_reading
+from pipeline.record import Struct, replace
 from pipeline.running.recovery import next_attempt
 from pipeline.settings import Settings
+from pipeline.stages.reading import JobReader
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A job that no row owns and that may have come of an unsure submit.
+
+    Attributes:
+        remote: As the service lists it.
+        differs_in: Inputs that it shows with another value than was sent.
+    """
+
+    remote: RemoteJob
+    differs_in: tuple[str, ...]
 
 
 class Resolution(StrEnum):
@@ -78,17 +94,86 @@ async def resolve(
                 return ledger.record_failed(replace(job, failure=failure))
 
 
-async def _adopt(
-    ledger: Ledger, job: Job, remote_id: RemoteId, api: GenerationApi
-) -> Job:
-    if ledger.find_owned([remote_id]):
-        raise UsageError(f"job {remote_id} already belongs to an item of this ledger")
+async def find_candidates(
+    output: Path, item_id: str, *, emulate: bool
+) -> tuple[Job, list[Candidate]]:
+    """The unsure attempt of an item, and the jobs that may have come of it.
+
+    Args:
+        output: The output folder; a run may be at work in it.
+        item_id: The item.
+        emulate: Whether the emulator made it.
+
+    Returns:
+        The attempt, and candidates, the best first. Of an attempt whose job is known
+        there are none.
+
+    Raises:
+        UsageError: The item is not unsure.
+        Unavailable, AccessDenied: The service does not show its list.
+    """
+    service, credentials = service_of(os.environ, emulate=emulate)
+    with open_for_reading(output, service=service) as ledger:
+        job = _find_unsure(ledger, item_id)
+        if job.remote_id is not None:
+            return job, []
+        async with connected(credentials, Settings(), SystemClock(), output) as (
+            api,
+            _,
+        ):
+            reader = JobReader(
+                api,
+                find_owned=ledger.find_owned,
+                find_job=ledger.find_job,
+                find_mark=ledger.find_mark,
+                made_with=credentials.key_digest if credentials else "",
+            )
+            reading = await reader.read(reader.since([job]))
+        found = [
+            (reader.compare(job, remote), remote)
+            for remote in reading.unowned
+            if reader.may_come_of(job, remote)
+        ]
+    found.sort(key=lambda pair: (len(pair[0].contradicted), -pair[0].score))
+    return job, [
+        Candidate(remote=remote, differs_in=tuple(sorted(agreement.contradicted)))
+        for agreement, remote in found
+    ]
+
+
+async def find_link(output: Path, remote_id: str, *, emulate: bool) -> str | None:
+    """A signed link to the first output of a job, or None while it has none.
+
+    The link lets anybody see the picture until it expires.
+
+    Raises:
+        UsageError: The service does not know the job.
+    """
+    _, credentials = service_of(os.environ, emulate=emulate)
+    async with connected(credentials, Settings(), SystemClock(), output) as (api, _):
+        job = await _find_remote(api, RemoteId(remote_id))
+        if not job.asset_ids:
+            return None
+        asset = await api.find_asset(job.asset_ids[0])
+    return None if asset is None else asset.url or None
+
+
+async def _find_remote(api: GenerationApi, remote_id: RemoteId) -> RemoteJob:
     remote = await api.find_job(remote_id) if is_safe_id(remote_id) else None
     if remote is None:
         raise UsageError(
             f"the service does not know job {remote_id}",
             hint="check the id and SCENARIO_PROJECT_ID",
         )
+    return remote
+
+
+async def _adopt(
+    ledger: Ledger, job: Job, remote_id: RemoteId, api: GenerationApi
+) -> Job:
+    if ledger.find_owned([remote_id]):
+        raise UsageError(f"job {remote_id} already belongs to an item of this ledger")
+    remote = await _find_remote(api, remote_id)
     if remote.model_id and remote.model_id != job.model_id:
         raise UsageError(
             f"job {remote_id} is of model {remote.model_id}, not of {job.model_id}"

@@ -50,7 +50,7 @@ LADDER = {
     "estimation": "api clock connection errors job manifest output_folder planning pricing running settings stages",
     "launch": "api clock connection errors estimation events job ledger manifest model output_folder planning pricing running settings",
     "orphans": "atomic_file errors job ledger manifest output_folder planning rebuild record stages",
-    "resolution": "api clock connection echo errors job ledger output_folder record running settings",
+    "resolution": "api clock connection echo errors job ledger output_folder record running settings stages",
     "emulator": "clock",
     "cli": "api catalog clock connection emulator errors estimation events explanation job launch manifest model orphans output_folder planning pricing record redaction resolution running settings spending stages units verification version wording",
     "__main__": "cli",

@@ -177,10 +177,11 @@ def prune(manifest: Path, **options: Any) -> ExitCode:
 @click.option("--adopt", metavar="JOB", help="This job of the service is the item's.")
 @click.option("--resubmit", is_flag=True, help="No job exists: pay for a new one.")
 @click.option("--give-up", is_flag=True, help="Book the item as failed, for good.")
+@click.option("--link", metavar="JOB", help="Print a link to a job's first picture.")
 @place_options
 @ALLOW_OUTSIDE
 def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
-    """Decide what became of an item whose outcome is unknown. Free."""
+    """Show which jobs may be an unsure item's, or decide about it. Free."""
     from pipeline.cli.resolving import resolve_command
 
     return resolve_command(manifest, item, **options)

@@ -1,15 +1,29 @@
-"""``resolve``: the user's decision about an item whose outcome is unknown."""
+"""``resolve``: the jobs that may be an unsure item's, and the user's decision."""
 
 import asyncio
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
-from pipeline.cli.text import one_line
+from pipeline.api.interface import RemoteJob
+from pipeline.cli.text import one_line, plural
 from pipeline.errors import ExitCode, UsageError
+from pipeline.job import Job
 from pipeline.manifest import load_manifest
 from pipeline.output_folder import output_folder
-from pipeline.resolution import Resolution, resolve
+from pipeline.resolution import (
+    Candidate,
+    Resolution,
+    find_candidates,
+    find_link,
+    resolve,
+)
+
+_SHOWN = 6  # candidates side by side
+_CELL = 60  # characters of a value
 
 
 def resolve_command(
@@ -19,22 +33,32 @@ def resolve_command(
     adopt: str | None,
     resubmit: bool,
     give_up: bool,
+    link: str | None,
     output: Path | None,
     emulate: bool,
     allow_outside: bool,
 ) -> ExitCode:
-    """Write the decision into the ledger; a later run acts on it."""
-    chosen = [adopt is not None, resubmit, give_up]
-    if sum(chosen) != 1:
+    """Show what there is to decide, or write the decision; a later run acts on it."""
+    chosen = [adopt is not None, resubmit, give_up, link is not None]
+    if sum(chosen) > 1:
         raise UsageError(
-            "resolve takes exactly one of --adopt JOB, --resubmit and --give-up",
-            hint="look for the job in the web app first: a second one is paid for too",
+            "resolve takes one of --adopt JOB, --resubmit, --give-up and --link JOB",
+            hint="without any of them it shows what there is to decide",
         )
+    loaded = load_manifest(manifest, allow_outside=allow_outside)
+    folder = output_folder(loaded, output=output, emulate=emulate)
+    if link is not None:
+        return _print_link(folder, link, emulate=emulate)
+    command = f"pipeline resolve {manifest} {item}"
+    if output is not None:
+        command += f" --output {output}"
+    if not any(chosen):
+        job, found = asyncio.run(find_candidates(folder, item, emulate=emulate))
+        _show(job, found, command)
+        return ExitCode.OK
     kind = (Resolution.ADOPT, Resolution.RESUBMIT, Resolution.GIVE_UP)[
         chosen.index(True)
     ]
-    loaded = load_manifest(manifest, allow_outside=allow_outside)
-    folder = output_folder(loaded, output=output, emulate=emulate)
     job = asyncio.run(
         resolve(folder, item, kind, remote_id=adopt or "", emulate=emulate)
     )
@@ -42,3 +66,80 @@ def resolve_command(
     if kind is not Resolution.GIVE_UP:
         click.echo(f"next: pipeline run {manifest}")
     return ExitCode.OK
+
+
+def _print_link(folder: Path, remote_id: str, *, emulate: bool) -> ExitCode:
+    url = asyncio.run(find_link(folder, remote_id, emulate=emulate))
+    if url is None:
+        raise UsageError(
+            f"job {remote_id} has no picture yet",
+            hint="ask again when it has ended",
+        )
+    # Asked for by name, so it goes past the filter that every other text passes.
+    sys.stdout.flush()
+    sys.stdout.buffer.write(f"{url}\n".encode())
+    sys.stdout.buffer.flush()
+    return ExitCode.OK
+
+
+def _show(job: Job, found: Sequence[Candidate], command: str) -> None:
+    why = f": {one_line(job.failure.reason)}" if job.failure else ""
+    click.echo(f"{one_line(job.item_id)} is {job.status}{why}")
+    if job.remote_id is not None:
+        click.echo(f"its job is {job.remote_id}; the next run looks at it again, free")
+    elif not found:
+        click.echo("the service lists no job that may have come of its submit")
+    else:
+        click.echo(f"{plural(len(found), 'job')} may have come of its submit:\n")
+        _print_table(job, found[:_SHOWN])
+        if len(found) > _SHOWN:
+            click.echo(f"and {plural(len(found) - _SHOWN, 'job')} more")
+    click.echo("")
+    if found:
+        best = found[0].remote.remote_id
+        click.echo(f"see one:       {command} --link {best}")
+        click.echo(f"take one over: {command} --adopt {best}")
+    click.echo(f"pay again:     {command} --resubmit")
+    click.echo(f"leave it:      {command} --give-up")
+
+
+def _print_table(job: Job, found: Sequence[Candidate]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    sent = dict(job.request or {})
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("")
+    table.add_column("asked for", overflow="fold")
+    for number, one in enumerate(found, start=1):
+        # An id is too wide for a column: it stands above the table.
+        click.echo(f"  {number}  {one_line(one.remote.remote_id)}")
+        table.add_column(str(number), overflow="fold")
+    click.echo("")
+
+    def add(name: str, asked: object, tell: Callable[[RemoteJob], object]) -> None:
+        cells = [_cell(asked), *(_cell(tell(one.remote)) for one in found)]
+        table.add_row(name, *map(Text, cells))
+
+    add("status", "", lambda remote: remote.status_text)
+    add("made at", job.sent_at, lambda remote: remote.created_at)
+    add("made by", "", lambda remote: remote.author_id)
+    names = ["prompt", "seed", "size"]
+    names = [name for name in names if name in sent] + [
+        name for name in sorted(sent) if name not in names
+    ]
+    for name in names:
+        add(name, sent[name], lambda remote, name=name: remote.inputs.get(name, ""))  # type: ignore[misc]
+    add("units", job.quoted, lambda remote: remote.charged)
+    differs = (", ".join(one.differs_in) or "nothing" for one in found)
+    table.add_row("differs in", "", *(Text(_cell(text)) for text in differs))
+    Console(highlight=False).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if hasattr(value, "strftime"):
+        return str(value.strftime("%Y-%m-%d %H:%M:%S"))
+    return one_line(str(value), _CELL)

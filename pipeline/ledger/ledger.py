@@ -671,6 +671,19 @@ class Ledger:
                     ) from error
                 yield row_id, JobStatus(status), units
 
+    def find_overcharges(self) -> Iterator[tuple[Decimal, Decimal]]:
+        """Units quoted and charged of every attempt that was charged more."""
+        with self._translated():
+            rows = self._connection.execute(
+                "SELECT quoted, charged FROM jobs"
+                " WHERE CAST(charged AS REAL) > CAST(quoted AS REAL)"
+            )
+            for quoted, charged in rows:
+                try:
+                    yield Decimal(quoted), Decimal(charged)
+                except ArithmeticError:
+                    continue  # who reads the whole row says so
+
     def find_costs(self) -> Iterator[Job]:
         """Every attempt, oldest first, without what is not needed to sum its cost.
 

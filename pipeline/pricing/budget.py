@@ -13,6 +13,9 @@ import anyio
 from pipeline.errors import BudgetReached
 from pipeline.job import Job, JobStatus
 
+_NOT_CHARGED_YET = frozenset(
+    {JobStatus.SUBMITTING, JobStatus.SUBMITTED, JobStatus.UNKNOWN}
+)
 _MAY_BE_GIVEN_BACK = frozenset({JobStatus.SUBMITTING, JobStatus.SUBMITTED})
 
 
@@ -25,6 +28,26 @@ class OverBudget(Exception):
     """This price does not fit; a smaller one may."""
 
 
+class Overcharge:
+    """By how much the service has charged more than it had quoted, in earlier runs.
+
+    Args:
+        seen: Units quoted and charged of jobs that were charged more.
+    """
+
+    def __init__(self, seen: Iterable[tuple[Decimal, Decimal]] = ()) -> None:
+        self._ratio = Decimal(1)
+        self._excess = Decimal(0)
+        for quoted, charged in seen:
+            self._excess = max(self._excess, charged - quoted)
+            if quoted > 0:
+                self._ratio = max(self._ratio, charged / quoted)
+
+    def expect(self, quoted: Decimal) -> Decimal:
+        """What a job of this quote may come to, by the worst that was seen."""
+        return max(quoted * self._ratio, quoted + self._excess)
+
+
 class Budget:
     """What may still be spent.
 
@@ -33,14 +56,18 @@ class Budget:
             taken off; None for no limit.
         commitments: Row id, status and compute units of every attempt in the ledger;
             read once.
+        overcharge: What earlier jobs were charged above their quotes: what is not
+            charged yet is expected to come to as much more.
     """
 
     def __init__(
         self,
         limit: Decimal | None,
         commitments: Iterable[tuple[int, JobStatus, Decimal]],
+        overcharge: Overcharge | None = None,
     ) -> None:
         self.limit = limit
+        self._overcharge = overcharge or Overcharge()
         self._taken = Decimal(0)
         self._changed: anyio.Event | None = None  # as long as somebody waits
         self._in_flight: set[int] = set()
@@ -48,7 +75,8 @@ class Budget:
         self._newest_before = 0
         # What rows count with that may still change; a saved job's does not.
         self._counted: dict[int, Decimal] = {}
-        for row_id, status, units in commitments:
+        for row_id, status, committed in commitments:
+            units = self._expected(status, committed)
             self._taken += units
             self._newest_before = max(self._newest_before, row_id)
             if status is not JobStatus.SAVED:
@@ -68,7 +96,9 @@ class Budget:
 
     def allows(self, units: Decimal) -> bool:
         """Whether a request of this price fits now."""
-        return self.limit is None or self.taken + units <= self.limit
+        if self.limit is None:
+            return True
+        return self.taken + self._overcharge.expect(units) <= self.limit
 
     async def wait_for_room(self, units: Decimal) -> bool:
         """Suspend until a request of this price fits; False when it never will.
@@ -92,16 +122,17 @@ class Budget:
         """
         if not self.allows(units):
             raise OverBudget
-        self._promised += units
+        expected = self._overcharge.expect(units)
+        self._promised += expected
         try:
             yield
         finally:
-            self._promised -= units
+            self._promised -= expected
             self._tell()
 
     def note(self, job: Job) -> None:
         """A row has changed: count it as it is now."""
-        now = job.committed
+        now = self._expected(job.status, job.committed)
         is_old = job.row_id <= self._newest_before
         before = self._counted.pop(job.row_id, now if is_old else Decimal(0))
         self._taken += now - before
@@ -112,6 +143,12 @@ class Budget:
         else:
             self._in_flight.discard(job.row_id)
         self._tell()
+
+    def _expected(self, status: JobStatus, committed: Decimal) -> Decimal:
+        """What an attempt counts with: in full, and by the worst that was seen."""
+        if status not in _NOT_CHARGED_YET:
+            return committed
+        return self._overcharge.expect(committed)
 
     def _tell(self) -> None:
         if self._changed is not None:

@@ -21,7 +21,8 @@ UNFINISHED = (JobStatus.SUBMITTED, JobStatus.SUBMITTING, JobStatus.UNKNOWN)
 
 
 class _Recovered:
-    def __init__(self) -> None:
+    def __init__(self, *, in_flight: bool) -> None:
+        self.in_flight = in_flight
         self.done = anyio.Event()
         self.job: Job | None = None
 
@@ -60,7 +61,7 @@ class Recovery:
         for job in list(self._ledger.find_jobs_in(*UNFINISHED)):
             if self._holds_slot(job):
                 self._slots.occupy()
-            recovered = _Recovered()
+            recovered = _Recovered(in_flight=job.status is JobStatus.SUBMITTED)
             self._jobs[job.row_id] = recovered
             tasks.start_soon(self._recover, job, recovered)
 
@@ -76,6 +77,15 @@ class Recovery:
         return await self._watch.wait_until_ended(
             await self._records.watched_again(job)
         )
+
+    async def wait_until_all_ended(self) -> None:
+        """Suspend until every job that was in flight has ended.
+
+        Not until what is unsure is settled: it may need another job for that.
+        """
+        for recovered in list(self._jobs.values()):
+            if recovered.in_flight:
+                await recovered.done.wait()
 
     def without_surprise(self, planned: PlannedItem) -> PlannedItem:
         """The item as it was counted: to collect, although its job has ended since.

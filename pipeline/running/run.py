@@ -44,6 +44,7 @@ from pipeline.pricing import (
     find_cost,
     find_limits,
 )
+from pipeline.pricing.budget import Overcharge
 from pipeline.pricing.limits import unreachable
 from pipeline.rebuild import REBUILT_SINCE
 from pipeline.record import replace
@@ -129,7 +130,12 @@ class Run:
         self._cost = Cost()
         self._limits = TeamLimits()
         self._changed_inputs: dict[str, str] = {}
-        self.budget = Budget(settings.max_cost, ledger.find_commitments())
+        limit = settings.max_cost
+        self.budget = Budget(
+            limit,
+            ledger.find_commitments(),
+            Overcharge(() if limit is None else ledger.find_overcharges()),
+        )
         self._marks = Marks(api, clock, settings)
         self._records = Records(
             writer,
@@ -226,6 +232,7 @@ class Run:
             settler=self._settler,
             marks=self._marks,
             has_control=self._has_control,
+            wait_for_earlier=self._recovery.wait_until_all_ended,
             unanswered=unanswered,
             forgotten=self._forgotten,
             halt=self._halt,

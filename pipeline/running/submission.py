@@ -7,7 +7,7 @@ refused is sent again only after the list shows no job that may have come of it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import anyio
@@ -148,6 +148,7 @@ class Submitter:
         settler: Tells whether a job may have come of a submit that was refused.
         marks: What the service listed before.
         has_control: Whether a job of a model is known to be ours, of any run.
+        wait_for_earlier: Suspends until what an earlier run left in flight has ended.
         forgotten: Jobs of ours that a lost ledger knew.
         unanswered: Keeps the submits that wait for their answer.
         quotes: The price of each request, without which nothing is submitted.
@@ -171,6 +172,7 @@ class Submitter:
         settler: Settler,
         marks: Marks,
         has_control: Callable[[str], bool],
+        wait_for_earlier: Callable[[], Awaitable[None]],
         unanswered: "Unanswered",
         forgotten: ForgottenJobs,
         quotes: Quotes,
@@ -193,6 +195,7 @@ class Submitter:
         self._settler = settler
         self._marks = marks
         self._has_control = has_control
+        self._wait_for_earlier = wait_for_earlier
         self._unanswered = unanswered
         self._forgotten = forgotten
         self._quotes = quotes
@@ -293,8 +296,9 @@ class Submitter:
 
         Of each model one has to be answered, so that the list can be held against it
         before anything is proved absent. Under a budget, or where nothing is to be
-        paid, one of each price has to end: its last charge may be above its quote, and
-        a whole ceiling of such charges would be too late.
+        paid, one of each price has to end, and what an earlier run has left in flight:
+        a last charge may be above its quote, and a whole ceiling of such charges would
+        be too late.
 
         Raises:
             NotSubmitted: Nothing more may be submitted.
@@ -304,6 +308,7 @@ class Submitter:
             if not self._is_known(model_id):
                 await self._first_jobs.wait_for_turn(_first_of_model(model_id), item_id)
             if self._budget.limit is not None or not price.units:
+                await self._wait_for_earlier()
                 await self._first_jobs.wait_for_turn(planned.cost_key, item_id)
         if self._stopping.concerns(model_id):
             raise NotSubmitted

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.job import Failure, FailureClass, Job, JobStatus
 from pipeline.pricing import Budget
-from pipeline.pricing.budget import OverBudget
+from pipeline.pricing.budget import OverBudget, Overcharge
 from pipeline.record import replace
 
 S = JobStatus
@@ -35,6 +35,30 @@ def job(row_id=1, status=S.SUBMITTED, quoted="6", charged=None, **named):
 def budget(limit, *jobs):
     limit = None if limit is None else Decimal(limit)
     return Budget(limit, [(one.row_id, one.status, one.committed) for one in jobs])
+
+
+# --- prices that were not kept in earlier runs -----------------------------------------
+
+
+def test_after_a_charge_above_its_quote_others_are_expected_to_come_to_as_much():
+    known = Overcharge([(Decimal(3), Decimal(6)), (Decimal(10), Decimal(14))])
+    in_flight = job(1, quoted="3")
+    saved = job(2, S.SAVED, quoted="3", charged="6")
+    rows = [(one.row_id, one.status, one.committed) for one in (in_flight, saved)]
+
+    counted = Budget(Decimal(20), rows, known)
+
+    assert known.expect(Decimal(3)) == 7  # 4 more, as of the second; twice is 6
+    assert known.expect(Decimal(30)) == 60
+    assert counted.taken == 7 + 6
+    assert counted.allows(Decimal(3))
+    assert not counted.allows(Decimal(4))  # it may come to 8
+    with counted.holding(Decimal(3)):
+        assert counted.taken == 20
+
+
+def test_without_such_a_charge_a_quote_is_a_quote():
+    assert Overcharge().expect(Decimal("7.25")) == Decimal("7.25")
 
 
 # --- what a job counts for ----------------------------------------------------------------

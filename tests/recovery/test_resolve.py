@@ -48,6 +48,15 @@ def only_job(place):
     return job.job_id
 
 
+def only_job_of(place, prompt):
+    (job,) = (
+        job
+        for job in place.emulator.service.store.jobs
+        if job.inputs["prompt"] == prompt
+    )
+    return job.job_id
+
+
 # --- adopt
 
 
@@ -175,6 +184,51 @@ async def test_a_timed_out_item_that_nobody_resolves_is_never_submitted_again(pl
     assert (place.paid, place.submits) == (1, 1)
 
 
+# --- what there is to decide
+
+
+async def test_without_a_decision_the_jobs_that_may_be_the_items_are_shown(place):
+    await lose(place)
+    async with service_of(place) as api:
+        other = await api.submit(
+            place.job("a").model_id, {"prompt": "a birch", "size": "1K", "seed": 5}
+        )
+
+    said = await place.type("resolve", "a")
+
+    shown = said.out
+    ours = only_job_of(place, "an oak")
+    assert said.code == 0
+    assert "2 jobs may have come of its submit" in shown
+    assert shown.index(ours) < shown.index(other.job.remote_id)
+    assert all(text in shown for text in ("an oak", "a birch", "prompt, seed"))
+    assert f"--adopt {ours}" in shown
+    assert place.job("a").status is JobStatus.UNKNOWN
+    assert place.submits == 2
+
+
+async def test_without_a_candidate_it_says_so(place):
+    await lose(place, exists=False)
+
+    said = await place.type("resolve", "a")
+
+    assert said.code == 0
+    assert "no job that may have come of its submit" in said.out
+    assert "--resubmit" in said.out
+
+
+async def test_a_link_to_the_picture_of_a_candidate_is_printed_on_request(place):
+    await lose(place)
+
+    shown = await place.type("resolve", "a")
+    said = await place.type("resolve", "a", "--link", only_job(place))
+
+    assert "http" not in shown.out
+    assert said.code == 0
+    assert said.out.startswith("http")
+    assert "Signature=" in said.out
+
+
 # --- give up
 
 
@@ -207,8 +261,8 @@ async def test_given_up_item_is_skipped_by_run_and_tried_by_rerun(kind, place):
 @pytest.mark.parametrize(
     "choice",
     [
-        (),
         ("--resubmit", "--give-up"),
+        ("--link", "job_x", "--resubmit"),
         ("--adopt", "job_x", "--resubmit"),
         ("--adopt", "job_x", "--resubmit", "--give-up"),
     ],
@@ -220,7 +274,7 @@ async def test_resolve_takes_exactly_one_decision(choice, place):
     said = await place.type("resolve", "a", *choice)
 
     assert (said.code, said.out) == (2, "")
-    assert "exactly one of" in said.err
+    assert "one of" in said.err
     assert place.job("a").status is JobStatus.UNKNOWN
 
 
