@@ -285,8 +285,9 @@ class Submitter:
             self._slots.accepted()
             self._lost_in_a_row = 0
             self.accepted += 1
-            self._settler.note_answered(submission.job.remote_id)
             job = await self._watch.accepted(intent, submission)
+            if job.remote_id is not None:
+                self._settler.note_answered(job)
         self._first_jobs.know(_first_of_model(job.model_id))
         await self._marks.move_on()
         return job, None

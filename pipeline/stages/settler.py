@@ -48,6 +48,14 @@ class _Lost(Struct, eq=False):
     error: OutcomeUnknown | None = None
 
 
+class _Answered(Struct, frozen=True, kw_only=True):
+    """When a submit of ours was answered: in which order, after which mark."""
+
+    number: int
+    mark_id: int
+    at_s: float
+
+
 class Settler:
     """Finds out what became of lost submits; :meth:`run` is its task.
 
@@ -85,8 +93,7 @@ class Settler:
         self._may_learn = may_learn
         self._lost: list[_Lost] = []
         self._something_lost = anyio.Event()
-        # Ids of answered submits, in order: a later one is a witness.
-        self._answered: OrderedDict[RemoteId, int] = OrderedDict()
+        self._answered: OrderedDict[RemoteId, _Answered] = OrderedDict()
         self._answers = 0
         self._seen: OrderedDict[RemoteId, RemoteJob] = OrderedDict()
         self.author_id = ""
@@ -96,10 +103,15 @@ class Settler:
         if job.author_id and job.remote_id not in self._reader.adopted:
             self.author_id = job.author_id
 
-    def note_answered(self, remote_id: RemoteId) -> None:
-        """A submit of ours was answered with this job."""
+    def note_answered(self, job: Job) -> None:
+        """A submit of ours was answered: its job is one that the list has to show."""
+        assert job.remote_id is not None
         self._answers += 1
-        self._answered[remote_id] = self._answers
+        self._answered[job.remote_id] = _Answered(
+            number=self._answers,
+            mark_id=job.mark_id or 0,
+            at_s=self._clock.monotonic_s(),
+        )
         if len(self._answered) > _JOBS_SEEN:
             self._answered.popitem(last=False)
 
@@ -254,7 +266,7 @@ class Settler:
             self._leave_open(lost, begun_s, "it is not known what came before it")
         elif lost.job.made_with != self._reader.made_with:
             self._leave_open(lost, begun_s, "it was sent with another API key")
-        elif self._is_behind(lost, reading):
+        elif self._is_behind(lost, reading, begun_s):
             lost.clean = 0
         elif not reading.controls.get(lost.job.model_id):
             if self._may_learn():
@@ -268,15 +280,31 @@ class Settler:
             if lost.clean >= READINGS_FOR_PROOF:
                 lost.settled.set()
 
-    def _is_behind(self, lost: _Lost, reading: Reading) -> bool:
-        """Whether the list does not show yet what it has to: later jobs of ours."""
+    def _is_behind(self, lost: _Lost, reading: Reading, begun_s: float) -> bool:
+        """Whether the list does not show yet what it has to.
+
+        That is one of the jobs of ours that came later, where there are any, and every
+        one that was answered ``settle_s`` ago.
+        """
+        since_mark = {
+            remote_id: answered
+            for remote_id, answered in self._answered.items()
+            if answered.mark_id >= (lost.job.mark_id or 0)
+        }
+        old = {
+            remote_id
+            for remote_id, answered in since_mark.items()
+            if answered.at_s <= begun_s - self._settings.settle_s
+        }
         later = {
             remote_id
-            for remote_id, number in self._answered.items()
-            if number > lost.answered_before
+            for remote_id, answered in since_mark.items()
+            if answered.number > lost.answered_before
         }
-        expected = later or self._answered.keys()
-        return bool(expected) and reading.owned.isdisjoint(expected)
+        some = later or since_mark.keys()
+        return not old <= reading.owned or (
+            bool(some) and reading.owned.isdisjoint(some)
+        )
 
     def _leave_open(self, lost: _Lost, begun_s: float, why: str) -> None:
         lost.clean = 0

@@ -99,7 +99,7 @@ class Desk:
             **facts,
         )
         self.rows[made.remote_id] = job
-        self.settler.note_answered(made.remote_id)
+        self.settler.note_answered(job)
         return job
 
     async def settle(self, job, *, is_refused=False) -> None:
@@ -590,6 +590,29 @@ async def test_a_later_job_of_ours_that_the_list_does_not_show_blocks_the_proof(
         await desk.clock.advance(1)
         desk.own({**ELM, "seed": 8})  # its submit was answered after the loss
         await desk.clock.advance(34)
+        early = dict(desk.ended)
+        await desk.clock.advance(30)
+
+    assert early == {}
+    assert desk.ended == {"oak": None}
+
+
+async def test_every_older_job_of_ours_has_to_be_in_the_list(desk):
+    """The list hides some for longer than others: it may hide the lost one too."""
+    hidden = desk.own({**ELM, "seed": 1}).remote_id
+    desk.own()
+    job = desk.lost()
+
+    def tamper(_which, _token, page):
+        if desk.clock.monotonic_s() >= 40.0:
+            return page
+        jobs = tuple(one for one in page.jobs if one.remote_id != hidden)
+        return replace(page, jobs=jobs)
+
+    desk.api.tamper = tamper
+
+    async with desk.settling(job):
+        await desk.clock.advance(39)
         early = dict(desk.ended)
         await desk.clock.advance(30)
 
