@@ -18,7 +18,6 @@ from pipeline.settings import Settings
 from pipeline.stages.uploader import Uploader, references_in
 
 YOUNG_UPLOAD_PAUSE_S = 2.0  # between requests that name an upload not seen yet
-_NOT_FOUND = 404
 
 
 class Quotes:
@@ -147,6 +146,8 @@ def may_miss_upload(
 ) -> bool:
     """Whether the service misses an upload of ours, and may yet find it.
 
+    Source: scenario API sheet, section 17.1.
+
     Args:
         error: Its refusal.
         planned: The item.
@@ -158,11 +159,8 @@ def may_miss_upload(
         if any(references_in({name: value}))
         for asset_id in _flat(inputs.get(name))
     ]
-    is_named = any(asset_id in error.message for asset_id in uploaded)
-    is_missing = (
-        error.status == _NOT_FOUND and planned.item.model_id not in error.message
-    )
-    return bool(uploaded) and (is_named or is_missing)
+    # A 404 that names none of them is about something else in the body, for good.
+    return any(asset_id in error.message for asset_id in uploaded)
 
 
 def _flat(value: JsonValue) -> list[JsonValue]:

@@ -114,7 +114,7 @@ async def test_an_upload_is_brought_once_more_and_not_for_ever(
 ):
     workshop.write(STYLED, files={"style.png": style})
     [sample] = samples_of(groups_of())
-    missing = Rejected("an asset was not found", status=404)
+    missing = Rejected("no asset_up_1 and no asset_up_2", status=404)
     workshop.api.break_down("quote", error=missing)
 
     with pytest.raises(Rejected):

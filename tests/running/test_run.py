@@ -716,7 +716,8 @@ async def test_a_404_that_a_fresh_upload_does_not_mend_is_a_failure(workshop, st
         "items:\n  - {id: oak, prompt: oak, params: {images: [ref:style]}}\n",
         files={"style.png": style},
     )
-    workshop.api.fail_next("submit", Rejected("not found", status=404), times=999)
+    missing = Rejected("no asset_up_1 and no asset_up_2", status=404)
+    workshop.api.fail_next("submit", missing, times=999)
 
     result = await workshop.run()
 
@@ -724,6 +725,24 @@ async def test_a_404_that_a_fresh_upload_does_not_mend_is_a_failure(workshop, st
     assert workshop.api.calls["upload_image"] == 2
     assert workshop.api.calls["submit"] <= 70  # one in 2 s for fresh_job_s
     assert workshop.job("oak").failure.kind is FailureClass.REFUSED
+
+
+async def test_a_404_that_names_no_reference_is_about_the_body_for_good(
+    workshop, style
+):
+    workshop.write(
+        "references: {style: style.png}\n"
+        "items:\n  - {id: oak, prompt: oak, params: {images: [ref:style]}}\n",
+        files={"style.png": style},
+    )
+    missing = Rejected("Model model_y not found", status=404)
+    workshop.api.fail_next("submit", missing, times=9)
+
+    result = await workshop.run()
+
+    assert result.counts == {"failed": 1}
+    assert workshop.api.calls["upload_image"] == 1
+    assert workshop.api.calls["submit"] == 1
 
 
 async def test_a_reference_that_changed_since_the_plan_fails_its_item_unpaid(
