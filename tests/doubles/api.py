@@ -172,7 +172,7 @@ class Fate:
         duration_s: From submit to the last status; None for the service's usual.
         path: Statuses before the last and the fraction of the life at which each
             begins.
-        outputs: How many assets; None for as many as were asked for.
+        outputs: How many assets, of a failure too; None for as many as were asked for.
         charged: Compute units; None for what was quoted.
         refunds: Whether they are given back after a failure.
         answered: Units that the answer to the submit names; None for ``charged``.
@@ -253,6 +253,7 @@ class FakeApi:
         hidden_s: A new job is unknown by its id for so long.
         echo_delay_s: The inputs of a new job are empty for so long.
         echo_omits: Inputs that the echo leaves out.
+        output_delay_s: A success names its assets so long after its end.
         asset_pending_s: An asset is pending so long after its job's success.
         upload_pending_s: An uploaded asset is pending for so long.
         author_id: Who the service says we are; "" where it does not say.
@@ -288,6 +289,7 @@ class FakeApi:
     hidden_s: float = 0.0
     echo_delay_s: float = 0.0
     echo_omits: tuple[str, ...] = ()
+    output_delay_s: float = 0.0
     asset_pending_s: float = 0.0
     upload_pending_s: float = 0.0
     author_id: str = US
@@ -622,7 +624,8 @@ class FakeApi:
             outputs = wanted if isinstance(wanted, int) else 1
         if fate.ends:
             steps.append((created_s + life_s, fate.ends))
-        names = range(outputs if fate.ends == "success" else 0)
+        has_some = fate.ends == "success" or fate.outputs is not None
+        names = range(outputs if has_some else 0)
         job = FakeJob(
             number=number,
             remote_id=RemoteId(f"job_{number}"),
@@ -660,13 +663,17 @@ class FakeApi:
             author_id=job.author_id,
             model_id=job.model_id if echoes else "",
             inputs=self._echo(job) if echoes else {},
-            asset_ids=job.asset_ids if status == "success" else (),
+            asset_ids=job.asset_ids if self._has_output(job, moment_s) else (),
             error=fate.error if ended else "",
             hint=fate.hint if ended else "",
             charged=self.charge_of(job) + fate.discount,
             refunds=fate.refunds,
             discount=fate.discount,
         )
+
+    def _has_output(self, job: FakeJob, moment_s: float) -> bool:
+        ended_s = job.ended_s
+        return ended_s is not None and moment_s >= ended_s + self.output_delay_s
 
     def _echo(self, job: FakeJob) -> dict[str, JsonValue]:
         """What was sent, and the seed that was drawn where none was."""

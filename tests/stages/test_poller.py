@@ -43,6 +43,7 @@ class Post:
         self.poller = Poller(api, clock, settings, on_seen=self.seen.append)
         self.heard = {}
         self.heard_s = {}
+        self.records = {}
         self.raised = []
 
     async def wait(self, remote_id, known_since=None):
@@ -51,6 +52,7 @@ class Post:
                 remote_id, known_since=known_since
             )
             self.heard[remote_id] = job.status
+            self.records[remote_id] = job
         except Exception as error:  # noqa: BLE001 - for the test to look at
             self.heard[remote_id] = error
         self.heard_s[remote_id] = self.clock.monotonic_s()
@@ -640,3 +642,65 @@ async def test_jobs_that_come_later_are_seen_at_once(post, api, clock):
         await clock.advance(12)
 
     assert post.heard[later.remote_id] is RemoteStatus.SUCCESS
+
+
+# --- an end that is not one yet ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 5], ids=["by id", "by list"])
+async def test_a_success_without_assets_is_waited_for_until_they_come(post, api, count):
+    jobs = [api.add_job() for _ in range(count)]
+    api.output_delay_s = 50.0
+
+    await post.watch(*jobs)
+
+    assert set(post.heard.values()) == {RemoteStatus.SUCCESS}
+    assert all(record.asset_ids for record in post.records.values())
+    assert min(post.heard_s.values()) >= 60
+
+
+async def test_assets_that_the_listing_never_has_are_read_by_id(post, api, many):
+    api.tamper = lambda _which, _token, page: replace(
+        page, jobs=tuple(replace(job, asset_ids=()) for job in page.jobs)
+    )
+
+    await post.watch(*many)
+
+    assert all(record.asset_ids for record in post.records.values())
+    assert max(post.heard_s.values()) < 30
+
+
+async def test_a_success_whose_assets_never_come_ends_without_them(post, api):
+    job = api.add_job(fate=Fate(outputs=0))
+
+    await post.watch(job)
+
+    assert post.heard[job.remote_id] is RemoteStatus.SUCCESS
+    assert post.heard_s[job.remote_id] >= 2 * SETTINGS.settle_s
+
+
+async def test_a_job_that_the_list_shows_is_not_lost_whatever_its_id_answers(
+    post, api, clock
+):
+    job = api.add_job(fate=Fate(duration_s=200.0))
+    api._by_id.clear()
+
+    await post.watch(job)
+
+    assert post.heard[job.remote_id] is RemoteStatus.SUCCESS
+    assert clock.monotonic_s() >= 200
+
+
+async def test_a_job_of_another_key_is_given_up_sooner(post, api, clock):
+    nobody = RemoteId("job_nobody")
+
+    async def wait():
+        with pytest.raises(JobLost):
+            await post.poller.wait_until_finished(nobody, missing_s=5.0)
+        post.heard_s[nobody] = clock.monotonic_s()
+
+    async with post.watching() as tasks:
+        tasks.start_soon(wait)
+        await clock.advance(SETTINGS.fresh_job_s / 2)
+
+    assert 5 <= post.heard_s[nobody] < SETTINGS.fresh_job_s / 2

@@ -1,0 +1,245 @@
+"""Reconciling: a job that was made in spite of a refusal, and who else's jobs there are."""
+
+import anyio
+import pytest
+from doubles.api import MODEL_PRO, Fate
+
+from pipeline.errors import (
+    AccessDenied,
+    BudgetReached,
+    ExitCode,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    Unavailable,
+)
+from pipeline.job import FailureClass, JobStatus
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+
+LOST = OutcomeUnknown("no answer in time")
+REFUSED = {
+    status: Rejected("not like this", status=status) for status in (400, 404, 413, 422)
+}
+HALTING = {
+    401: AccessDenied("who are you", status=401),
+    402: BudgetReached("no credit"),
+    403: AccessDenied("not for you", status=403),
+}
+
+
+def of(prompt):
+    return lambda _model, inputs: inputs["prompt"] == prompt
+
+
+def open_marks(workshop):
+    with Ledger(workshop.output / LEDGER_NAME, read_only=True) as ledger:
+        return ledger.find_open_marks()
+
+
+@pytest.fixture
+def trees(workshop):
+    workshop.write_items("oak", "elm", "ash")
+    return workshop
+
+
+# --- refused, and made all the same -------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", REFUSED)
+async def test_a_job_behind_a_final_refusal_is_collected_at_the_end_of_the_run(
+    trees, status
+):
+    trees.api.fail_next("submit", REFUSED[status], after=True, where=of("elm"))
+
+    result = await trees.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert result.counts == {"saved": 3}
+    assert trees.api.paid_by_prompt() == {"oak": 1, "elm": 1, "ash": 1}
+    assert any("was made all the same" in text for text in trees.warnings())
+
+
+@pytest.mark.parametrize("status", HALTING)
+async def test_a_job_behind_a_refusal_that_stops_the_run_is_collected_too(
+    trees, status
+):
+    trees.api.fail_next("submit", HALTING[status], after=True, where=of("elm"))
+
+    first = await trees.run()
+    second = await trees.run()
+
+    assert first.exit_code in {ExitCode.ACCESS, ExitCode.BUDGET}
+    assert second.exit_code is ExitCode.OK
+    assert trees.api.paid_by_prompt() == {"oak": 1, "elm": 1, "ash": 1}
+
+
+@pytest.mark.parametrize("ceiling", [None, 2], ids=["busy", "ceiling"])
+async def test_a_job_behind_a_429_is_found_before_the_item_is_sent_again(
+    trees, ceiling
+):
+    refusal = RateLimited("slow down", ceiling=ceiling)
+    trees.api.fail_next("submit", refusal, after=True, times=3)
+
+    result = await trees.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert trees.api.paid_by_prompt() == {"oak": 1, "elm": 1, "ash": 1}
+    assert trees.api.calls["submit"] == 3
+
+
+async def test_a_true_429_costs_one_reading_and_the_item_is_sent_again(trees):
+    trees.api.fail_next("submit", RateLimited("slow down"), where=of("elm"))
+
+    result = await trees.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert trees.api.calls["submit"] == 4
+
+
+async def test_a_killed_run_is_made_up_for_before_anything_is_sent_again(trees):
+    """Refused, made all the same, and killed before the run could look."""
+    scope = anyio.CancelScope()
+    trees.api.fail_next(
+        "submit", AccessDenied("who are you", status=401), after=True, where=of("elm")
+    )
+
+    def kill(point):
+        if point == "write record_planned!":
+            scope.cancel()
+
+    trees.on_point = kill
+    await trees.run(scope=scope)
+    trees.on_point = lambda _point: None
+    before = trees.job("elm").status
+    result = await trees.run()
+
+    assert before is JobStatus.PLANNED
+    assert result.exit_code is ExitCode.OK
+    assert trees.api.paid_by_prompt() == {"oak": 1, "elm": 1, "ash": 1}
+
+
+# --- what belongs to nobody here ----------------------------------------------------------
+
+
+async def test_jobs_of_ours_that_belong_to_no_item_are_named(trees):
+    def submit_elsewhere(point):
+        if point == "submit!" and len(trees.api.jobs) == 1:
+            trees.api.add_job({"prompt": "a stone", "seed": 3})
+
+    trees.on_point = submit_elsewhere
+
+    result = await trees.run()
+
+    assert result.exit_code is ExitCode.OK
+    [warning] = trees.warnings()
+    assert "lists 1 jobs of ours" in warning
+    assert "job_2" in warning
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"author_id": "apiu_stranger"},
+        {"inputs": {"prompt": "oak"}, "model_id": MODEL_PRO, "age_s": 500.0},
+    ],
+    ids=["of a stranger", "from before the mark"],
+)
+async def test_what_is_not_ours_or_was_there_before_is_not_named(trees, other):
+    other = dict(other)
+    trees.api.add_job(other.pop("inputs", {"prompt": "a stone"}), **other)
+
+    await trees.run()
+
+    assert trees.warnings() == []
+
+
+async def test_a_reconciled_run_leaves_nothing_to_read_for_the_next(trees):
+    await trees.run()
+    listings = trees.api.calls["list_jobs"]
+
+    result = await trees.run()
+
+    assert open_marks(trees) == []
+    assert result.counts == {"done": 3}
+    assert trees.api.calls["list_jobs"] == listings
+
+
+async def test_a_list_that_cannot_be_read_at_the_end_is_read_by_the_next_run(trees):
+    trees.api.duration_s = 1.0
+
+    def break_down(point):
+        if point == "write record_saved!":
+            trees.api.break_down("list_jobs", error=Unavailable("gone"))
+
+    trees.on_point = break_down
+    first = await trees.run()
+    trees.on_point = lambda _point: None
+    left, warnings = len(open_marks(trees)), trees.warnings()
+    trees.api.mend()
+    await trees.run()
+
+    assert first.exit_code is ExitCode.OK
+    assert any("could not be read" in text for text in warnings)
+    assert left == 1
+    assert open_marks(trees) == []
+
+
+async def test_as_long_as_an_outcome_is_unknown_the_marks_stay_open(workshop):
+    workshop.write_items("oak")
+    workshop.api.fail_next("submit", LOST)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.UNKNOWN_OUTCOME
+    assert len(open_marks(workshop)) == 1
+
+
+# --- what was accepted is not paid for again ----------------------------------------------
+
+
+async def test_a_job_that_the_service_no_longer_shows_is_looked_at_and_never_resent(
+    workshop,
+):
+    workshop.write_items("oak")
+    await workshop.run()
+    workshop.rewrite("oak", status="submitted")
+    [made] = workshop.api.jobs
+    workshop.api.remove_jobs("oak")
+
+    first = await workshop.run()
+    second = await workshop.run(only_failed=True)
+    workshop.api.jobs.append(made)
+    workshop.api._by_id[made.remote_id] = made
+    third = await workshop.run()
+
+    assert first.exit_code is second.exit_code is ExitCode.ITEMS_FAILED
+    assert third.exit_code is ExitCode.OK
+    assert workshop.api.calls["submit"] == 1
+
+
+async def test_a_success_whose_assets_never_come_is_looked_at_again_and_not_paid(
+    workshop,
+):
+    workshop.write_items("oak")
+    workshop.api.script("oak", Fate(outputs=0))
+
+    await workshop.run()
+    kind = workshop.job("oak").failure.kind
+    again = await workshop.run()
+
+    assert kind is FailureClass.NO_OUTPUT
+    assert again.exit_code is ExitCode.ITEMS_FAILED
+    assert workshop.api.calls["submit"] == 1
+
+
+async def test_a_failure_that_carries_assets_is_saved_and_counts_as_charged(workshop):
+    workshop.write_items("oak", params="{numOutputs: 2}")
+    workshop.api.script("oak", Fate(ends="failure", error="one failed", outputs=1))
+
+    result = await workshop.run()
+
+    assert result.counts == {"saved": 1}
+    assert len(workshop.files()) == 2
+    assert result.cost.refunded == 0
+    assert result.cost.taken == result.cost.charged > 0
+    assert any("are saved, and it is charged" in text for text in workshop.warnings())
