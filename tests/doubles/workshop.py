@@ -65,6 +65,7 @@ class Workshop:
         events: Of the latest run.
         current: The run under way.
         estimate: What the latest run was to cost.
+        made_with: The digest of the API key of the next run.
         on_point: Called at every await point of our doubles; may cancel.
     """
 
@@ -76,6 +77,7 @@ class Workshop:
         self.api = FakeApi(clock)
         self.transfer = FakeTransfer(self.api)
         self.settings = SETTINGS
+        self.made_with = ""
         self.events: list[Event] = []
         self.current: Run | None = None
         self.estimate: Estimate | None = None
@@ -155,6 +157,7 @@ class Workshop:
                     clock=self.clock,
                     settings=self.settings,
                     service=Service(base_url=BASE_URL),
+                    made_with=self.made_with,
                     on_event=self.events.append,
                 )
                 done = anyio.Event()

@@ -243,3 +243,63 @@ async def test_a_failure_that_carries_assets_is_saved_and_counts_as_charged(work
     assert result.cost.refunded == 0
     assert result.cost.taken == result.cost.charged > 0
     assert any("are saved, and it is charged" in text for text in workshop.warnings())
+
+
+# --- another API key ----------------------------------------------------------------------
+
+
+async def leave_in_flight(workshop):
+    """A run with the first key, killed while its jobs run."""
+    workshop.made_with = "first key"
+    scope = anyio.CancelScope()
+
+    async def kill(_run):
+        await workshop.clock.sleep(3.0)
+        scope.cancel()
+
+    await workshop.run(scope=scope, meanwhile=kill)
+    workshop.made_with = "second key"
+
+
+async def test_a_key_that_cannot_see_the_jobs_in_flight_stops_before_anything(trees):
+    await leave_in_flight(trees)
+    jobs, by_id = list(trees.api.jobs), dict(trees.api._by_id)
+    trees.api.jobs.clear()
+    trees.api._by_id.clear()
+
+    with pytest.raises(AccessDenied, match="another API key"):
+        await trees.run()
+    submits = trees.api.calls["submit"]
+    trees.api.jobs, trees.api._by_id = jobs, by_id
+    trees.made_with = "first key"
+    again = await trees.run()
+
+    assert submits == 3
+    assert again.exit_code is ExitCode.OK
+    assert trees.api.paid_by_prompt() == {"oak": 1, "elm": 1, "ash": 1}
+
+
+async def test_a_new_key_that_sees_them_collects_what_the_old_one_made(trees):
+    await leave_in_flight(trees)
+    trees.api.author_id = "apiu_second_key"
+
+    result = await trees.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert trees.api.calls["submit"] == 3
+
+
+async def test_what_was_lost_under_another_key_is_found_and_never_proved_absent(trees):
+    trees.made_with = "first key"
+    trees.api.fail_next("submit", LOST, after=True, where=of("elm"))
+    trees.api.fail_next("submit", LOST, where=of("ash"))
+    trees.api.break_down("list_jobs", spared=1)
+    trees.set(free_deadline_s=20.0)
+    await trees.run()
+    trees.api.mend()
+    trees.api.author_id, trees.made_with = "apiu_second_key", "second key"
+    await trees.run(force=True, globs=("oak",))  # a job of the new key, as a control
+
+    assert trees.job("elm").status is JobStatus.SAVED or trees.job("elm").remote_id
+    assert trees.job("ash").status is JobStatus.UNKNOWN
+    assert trees.api.calls["submit"] == 4
