@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from pipeline.job import JsonValue
@@ -123,6 +124,7 @@ def _is_echo_of(sent: object, echoed: object) -> bool:
     return ours == theirs or (len(theirs) >= _LONGEST_EXACT and ours.startswith(theirs))
 
 
+@lru_cache(maxsize=2048)  # each text is held against many others
 def _plain(text: str) -> str:
     """A text without what services do to it: case, spacing, composition, signs."""
     folded = unicodedata.normalize("NFKC", text).casefold()

@@ -39,15 +39,23 @@ def match(
     groups: defaultdict[Hashable, list[Lost]] = defaultdict(list)
     for one in lost:
         groups[asks_for(one)].append(one)
+    known: dict[tuple[int, int], int | None] = {}
+
+    def score_once(one: Lost, job: Found) -> int | None:
+        pair = (id(one), id(job))
+        if pair not in known:
+            known[pair] = score(one, job)
+        return known[pair]
+
     free = list(found)
     pairs: list[tuple[Lost, Found]] = []
     progress = True
     while progress and free:
         progress = False
-        for key, claimed in _claims(groups, free, score).items():
+        for key, claimed in _claims(groups, free, score_once).items():
             chosen = _choose(claimed, len(groups[key]), shows)
             for job in chosen:
-                best = max(groups[key], key=lambda one: _rank(score(one, job)))
+                best = max(groups[key], key=lambda one: _rank(score_once(one, job)))
                 pairs.append((best, job))
                 groups[key].remove(best)
                 free.remove(job)
@@ -65,17 +73,15 @@ def _claims(
     """For each group the jobs that agree with it better than with any other group."""
     claims: defaultdict[Hashable, list[tuple[int, Found]]] = defaultdict(list)
     for job in free:
-        ranked = sorted(
-            (
-                (max(_rank(score(one, job)) for one in members), number, key)
-                for number, (key, members) in enumerate(groups.items())
-            ),
-            reverse=True,
-        )
-        if not ranked or ranked[0][0] < 0:
-            continue
-        if len(ranked) == 1 or ranked[0][0] > ranked[1][0]:
-            claims[ranked[0][2]].append((ranked[0][0], job))
+        best, second, owner = -1, -1, None
+        for key, members in groups.items():
+            points = max(_rank(score(one, job)) for one in members)
+            if points > best:
+                best, second, owner = points, best, key
+            elif points > second:
+                second = points
+        if best > second:
+            claims[owner].append((best, job))
     return claims
 
 
