@@ -103,7 +103,10 @@ async def estimate(
             on_item(planned)
 
         with open_for_reading(
-            folder, lock_file, service=None if offline else service
+            folder,
+            lock_file,
+            service=None if offline else service,
+            item_count=loaded.item_count,
         ) as ledger:
             plan = await anyio.to_thread.run_sync(
                 partial(

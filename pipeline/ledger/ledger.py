@@ -26,7 +26,7 @@ from pipeline.job import (
     RemoteId,
     committed_units,
 )
-from pipeline.ledger.connection import SqliteErrors, connect
+from pipeline.ledger.connection import SqliteErrors, check_files, connect
 from pipeline.ledger.migrations import CURRENT_VERSION, check_version, migrate
 from pipeline.ledger.rows import (
     CHANGING_COLUMNS,
@@ -113,12 +113,15 @@ class Ledger:
 
     Raises:
         LedgerError: Damaged, of a newer version, or locked by another program.
-        OutputError: The file cannot be made.
+        OutputError: The file cannot be made, is a link that leads outside of its
+            folder, or no file.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self.is_current = True
+        if path != IN_MEMORY:
+            check_files(path)
         with self._translated():
             self._connection = connect(path, read_only=read_only)
             try:
