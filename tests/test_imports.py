@@ -48,7 +48,7 @@ LADDER = {
     "spending": "job ledger output_folder rebuild record settings",
     "explanation": "errors job ledger manifest model output_folder planning record regular_file settings stages verification",
     "running": "api clock echo errors events failure fault_points fingerprint job ledger planning pricing rebuild record settings stages",
-    "estimation": "api clock connection errors job manifest output_folder planning pricing running settings stages",
+    "estimation": "api clock connection errors job ledger manifest output_folder planning pricing running settings stages",
     "launch": "api clock connection errors estimation events job ledger manifest model output_folder planning pricing running settings",
     "orphans": "atomic_file errors job ledger manifest output_folder planning rebuild record regular_file stages",
     "resolution": "api clock connection echo errors job ledger output_folder record running settings stages",
