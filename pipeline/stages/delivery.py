@@ -95,7 +95,12 @@ class Delivery:
         return tuple(receipts[index] for index in range(len(job.remote_assets)))
 
     async def keep_old(
-        self, job: Job, earlier: Sequence[Job], *, only_edited: bool
+        self,
+        job: Job,
+        earlier: Sequence[Job],
+        receipts: Sequence[Receipt],
+        *,
+        only_edited: bool,
     ) -> dict[str, str]:
         """Give the files of other attempts, with their sidecars, a name that stays.
 
@@ -104,6 +109,7 @@ class Delivery:
         Args:
             job: Whose files will replace them.
             earlier: All attempts of the item.
+            receipts: Of the files to come: a kill may have left one of them in place.
             only_edited: Those alone that somebody has changed by hand.
 
         Returns:
@@ -114,7 +120,9 @@ class Delivery:
         """
         if not any(one.assets for one in earlier if one.row_id != job.row_id):
             return {}
-        return await anyio.to_thread.run_sync(self._keep, job, earlier, only_edited)
+        return await anyio.to_thread.run_sync(
+            self._keep, job, earlier, {one.sha256 for one in receipts}, only_edited
+        )
 
     async def put_in_place(
         self,
@@ -198,7 +206,11 @@ class Delivery:
         return placed
 
     def _keep(
-        self, job: Job, earlier: Sequence[Job], only_edited: bool
+        self,
+        job: Job,
+        earlier: Sequence[Job],
+        coming: AbstractSet[str],
+        only_edited: bool,
     ) -> dict[str, str]:
         known = {asset.sha256 for other in earlier for asset in other.assets}
         paths: dict[str, str] = {}
@@ -211,6 +223,8 @@ class Delivery:
                     continue
                 if only_edited and not self._is_edited(asset, known):
                     continue
+                if digest_of(self._output, old) in coming - {asset.sha256}:
+                    continue  # the new file is in place already: a kill came then
                 paths[old] = new = self._free_name(old, other.attempt)
                 placed.append(place_copy(self._output, old, new))
                 if is_present(self._output, old + SIDECAR_SUFFIX):
