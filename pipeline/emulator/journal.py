@@ -41,7 +41,7 @@ class Journal:
                 if not line.endswith(b"\n"):
                     break
                 whole += len(line)
-                yield json.loads(line)
+                yield _parse_entry(line)
         except ValueError:
             self.close()
             raise
@@ -62,6 +62,17 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _parse_entry(line: bytes) -> dict[str, object]:
+    entry = json.loads(line)
+    if (
+        isinstance(entry, dict)
+        and isinstance(entry.get("kind"), str)
+        and isinstance(entry.get("record"), dict)
+    ):
+        return entry
+    raise ValueError("a line is no record")
 
 
 class FileStore:
