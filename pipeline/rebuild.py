@@ -231,8 +231,9 @@ def _read_sidecar(output: Path, name: str) -> Job | None:
                 " the asset beside it may be paid for again",
             ) from None
         return None
+    latest = datetime.now(UTC) + _MOST_AHEAD
     moments = (job.submitted_at, job.finished_at, job.saved_at)
-    if any(moment and moment - datetime.now(UTC) > _MOST_AHEAD for moment in moments):
+    if any(moment is not None and moment > latest for moment in moments):
         raise _damaged(path, "a time that is far in the future")
     return job
 
