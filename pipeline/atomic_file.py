@@ -30,6 +30,7 @@ from pipeline.batching import Batcher
 from pipeline.errors import OutputError
 from pipeline.fault_points import reach
 from pipeline.media_type import HEAD_SIZE_BYTES
+from pipeline.regular_file import is_inside
 
 T = TypeVar("T")
 
@@ -191,11 +192,6 @@ class PartialFile:
             await self._file.writelines(pieces)
 
 
-def is_inside(output: Path, path: Path) -> bool:
-    """Whether a path is in the output folder, through no link that leads out."""
-    return path.parent.resolve().is_relative_to(output.resolve())
-
-
 def new_partial_path(output: Path) -> Path:
     """Where an unfinished file may be; no other has the name, and nothing is made."""
     return output / PARTIAL_FOLDER / f"{_PROCESS_TOKEN}-{next(_numbers):x}"
@@ -302,13 +298,31 @@ def _made_with_its_folder(path: Path, make: Callable[[], T]) -> T:
     return make()
 
 
+def check_no_link(folder: Path) -> None:
+    """Refuse to make anything in a folder of ours that is a link.
+
+    Raises:
+        OutputError: It is one.
+    """
+    if folder.is_symlink():
+        raise OutputError(
+            f"{folder} is a link: nothing is written through it",
+            hint="remove the link and run again",
+        )
+
+
 _CREATE_FLAGS = (
     os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 ) | getattr(os, "O_NOFOLLOW", 0)
 
 
 def _create(path: Path) -> int:
-    """A descriptor of a new file, in its folder."""
+    """A descriptor of a new file, in its folder.
+
+    Raises:
+        OutputError: The folder is a link, which may lead anywhere.
+    """
+    check_no_link(path.parent)
     return _made_with_its_folder(path, lambda: os.open(path, _CREATE_FLAGS, FILE_MODE))
 
 

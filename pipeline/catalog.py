@@ -18,12 +18,14 @@ from pipeline.clock import format_utc, parse_utc
 from pipeline.errors import JobError, OutputError, RunError
 from pipeline.model import InputSchema, ModelSchema, load_shipped_model, parse_model
 from pipeline.record import replace
+from pipeline.regular_file import read_regular
 from pipeline.settings import Service
 
 CACHE_VARIABLE = "PIPELINE_CACHE_DIR"
 KEPT_FOR = timedelta(days=1)
 _DIFFERENCES_SHOWN = 8
 _LONGEST_TEXT = 160
+_MAX_RECORD_BYTES = 16 << 20  # as for any answer of the service
 _RECORD_SCHEMA = "scenario-pipeline/model/1"
 _COMPARED = (
     "type",
@@ -57,9 +59,11 @@ class ModelCache:
     def find(self, model_id: str) -> tuple[Mapping[str, Any], datetime] | None:
         """A model's record and when it was read, or None."""
         try:
-            if not (self._folder / self._name(model_id)).is_file():
-                return None  # a pipe would be waited for
-            kept = json.loads((self._folder / self._name(model_id)).read_bytes())
+            path = self._folder / self._name(model_id)
+            content = read_regular(
+                path, limit_bytes=_MAX_RECORD_BYTES, inside=self._folder
+            )
+            kept = json.loads(content)
             if kept["schema"] != _RECORD_SCHEMA or kept["model"]["id"] != model_id:
                 return None
             return kept["model"], parse_utc(kept["read_at"])

@@ -16,7 +16,8 @@ from pipeline.api.interface import FileTransfer, GenerationApi
 from pipeline.api.retry import retry_free
 from pipeline.catalog import ModelCache, ModelCatalog, cache_folder
 from pipeline.clock import Clock
-from pipeline.errors import Unavailable, UsageError
+from pipeline.errors import OutputError, Unavailable, UsageError
+from pipeline.regular_file import check_own
 from pipeline.settings import (
     BASE_URL_VARIABLE,
     EMULATOR_NAME,
@@ -130,6 +131,9 @@ class Connection:
 
         Args:
             emulator_state: Where the emulator keeps its books, if it is started.
+
+        Raises:
+            OutputError: Its books are a link that leads outside, or damaged.
         """
         if self._opened is None:
             from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - aiohttp, 250 ms
@@ -169,9 +173,21 @@ class Connection:
     async def _start_emulator(self, state: Path | None) -> Credentials:
         from pipeline.emulator.server import Emulator  # noqa: PLC0415 - aiohttp
 
-        emulator = await self._stack.enter_async_context(
-            Emulator(clock=self._clock, state_file=state)
-        )
+        if state is not None:
+            check_own(state)
+            check_own(state.with_name(f"{state.name}.files"), is_folder=True)
+        try:
+            emulator = await self._stack.enter_async_context(
+                Emulator(clock=self._clock, state_file=state)
+            )
+        except _UNUSABLE_BOOKS as error:
+            if state is None:
+                raise
+            raise OutputError(
+                f"{state}, the emulator's books, cannot be used:"
+                f" {type(error).__name__} {error}",
+                hint="move it away, with the folder beside it, and run again",
+            ) from error
         return Credentials(
             key="emulated",
             secret="emulated",  # noqa: S106 - the emulator takes any
@@ -202,6 +218,18 @@ def offline_catalog(clock: Clock, environment: Mapping[str, str]) -> ModelCatalo
         return ModelCatalog(read=None, cache=None, now=clock.utc_now)
     cache = ModelCache(cache_folder(), service)
     return ModelCatalog(read=None, cache=cache, now=clock.utc_now)
+
+
+# What lines that the emulator did not write may lead to.
+_UNUSABLE_BOOKS = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+)
 
 
 def _is_on_event_loop() -> bool:

@@ -18,6 +18,7 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.connection import Connection, notes_on, service_of
 from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable
 from pipeline.job import AssetId
+from pipeline.ledger.ledger import KEY_PROJECT
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.output_folder import (
     find_lock_file,
@@ -32,6 +33,7 @@ from pipeline.pricing import (
     CostGroups,
     Estimate,
     Quotes,
+    check_project,
     find_cost,
     find_limits,
 )
@@ -103,7 +105,10 @@ async def estimate(
             on_item(planned)
 
         with open_for_reading(
-            folder, lock_file, service=None if offline else service
+            folder,
+            lock_file,
+            service=None if offline else service,
+            item_count=loaded.item_count,
         ) as ledger:
             plan = await anyio.to_thread.run_sync(
                 partial(
@@ -120,6 +125,7 @@ async def estimate(
             limit = smaller(settings.max_cost, loaded.max_cost)
             overcharge = Overcharge(() if limit is None else ledger.find_overcharges())
             budget = Budget(limit, ledger.find_commitments(), overcharge)
+            bound = "" if service.project_id else ledger.find_meta().get(KEY_PROJECT)
             uploads = {} if emulate else ledger.find_uploads(service.project_id)
         cost: Cost | None = None if plan.to_submit else Cost()
         limits = TeamLimits()
@@ -127,7 +133,12 @@ async def estimate(
         if cost is None and not offline:
             try:
                 cost, limits, uploaded = await _price(
-                    groups, connection, settings, clock, uploads
+                    groups,
+                    connection,
+                    settings,
+                    clock,
+                    uploads,
+                    check=lambda found: check_project(found, bound or "", folder),
                 )
             except QuoteAlarm as alarm:
                 if not emulate:
@@ -188,6 +199,8 @@ async def _price(
     settings: Settings,
     clock: Clock,
     uploads: dict[str, AssetId],
+    *,
+    check: Callable[[str], None],
 ) -> tuple[Cost, TeamLimits, dict[str, AssetId]]:
     """What it costs, what the team has left, and what was uploaded to find out."""
     api, transfer = await connection.open()
@@ -200,6 +213,7 @@ async def _price(
         api, transfer, clock, settings, known=uploads, remember=remember
     )
     limits = await find_limits(api, clock, settings)
+    check(limits.project_id)
     quotes = Quotes(api, clock, settings, uploader=uploader)
     return await find_cost(groups, quotes), limits, uploaded
 

@@ -1,6 +1,7 @@
 """One item → everything that is known about it, for a person who asks why."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -9,7 +10,6 @@ from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.job import (
-    SIDECAR_SUFFIX,
     Asset,
     AssetId,
     Job,
@@ -22,8 +22,9 @@ from pipeline.output_folder import find_lock_file, open_for_reading
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct
+from pipeline.regular_file import open_regular
 from pipeline.settings import EMULATOR_NAME
-from pipeline.stages.sidecar import NoSidecar, parse_sidecar
+from pipeline.stages.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 from pipeline.verification import Finding
 
 _IDS_SEARCHED = 50_000  # for near misses
@@ -126,7 +127,7 @@ def explain(
         LockError: Nor can the lock file.
     """
     lock_file = find_lock_file(manifest, emulate=emulate)
-    with open_for_reading(output, lock_file) as ledger:
+    with open_for_reading(output, lock_file, item_count=manifest.item_count) as ledger:
         planned = _planned(manifest, output, item_id, ledger)
         attempts = _attempts(ledger, item_id, planned)
         if planned is None and not attempts:
@@ -255,31 +256,32 @@ def _files(output: Path, attempts: tuple[Job, ...]) -> Iterator[CheckedFile]:
 
 
 def _check(output: Path, job: Job, asset: Asset) -> tuple[Finding, str]:
-    path = output / asset.path
     try:
-        if not path.exists():
-            return Finding.MISSING, ""
-        if not path.is_file():
-            return Finding.BROKEN, "it is no file"
-        size_bytes = path.stat().st_size
-        if size_bytes != asset.size_bytes:
-            detail = f"{size_bytes:,} bytes instead of {asset.size_bytes:,}"
-            return Finding.CHANGED, detail
-        with path.open("rb") as file:
+        with open_regular(output / asset.path, inside=output) as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+            if size_bytes != asset.size_bytes:
+                detail = f"{size_bytes:,} bytes instead of {asset.size_bytes:,}"
+                return Finding.CHANGED, detail
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return Finding.MISSING, ""
+    except IsADirectoryError:
+        return Finding.BROKEN, "it is no file"
     except OSError as error:
         return Finding.BROKEN, error.strerror or str(error)
     if digest != asset.sha256:
         return Finding.CHANGED, "the same size, other bytes"
-    return _check_sidecar(path.with_name(path.name + SIDECAR_SUFFIX), job, asset)
+    return _check_sidecar(output, job, asset)
 
 
-def _check_sidecar(sidecar: Path, job: Job, asset: Asset) -> tuple[Finding, str]:
+def _check_sidecar(output: Path, job: Job, asset: Asset) -> tuple[Finding, str]:
     """A file without its sidecar is fetched again, so it counts as missing."""
     try:
-        said = parse_sidecar(sidecar.read_bytes(), asset.path)
+        said = load_sidecar(output, asset.path)
     except FileNotFoundError:
         return Finding.MISSING, "its sidecar is not there"
+    except DamagedSidecar as error:
+        return Finding.BROKEN, f"its sidecar says {error}"
     except (NoSidecar, OSError):
         return Finding.BROKEN, "its sidecar cannot be read"
     if said.remote_id != job.remote_id:

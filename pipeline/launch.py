@@ -83,7 +83,11 @@ def plan(
         catalog = offline_catalog(SystemClock(), os.environ)
         loaded = load_manifest(loaded, models=catalog.find)
     folder = output_folder(loaded, output=output, emulate=emulate)
-    with open_for_reading(folder, find_lock_file(loaded, emulate=emulate)) as ledger:
+    with open_for_reading(
+        folder,
+        find_lock_file(loaded, emulate=emulate),
+        item_count=loaded.item_count,
+    ) as ledger:
         return make_plan(
             loaded,
             folder,
@@ -207,7 +211,9 @@ async def run(
         )
         folder = output_folder(loaded, output=output, emulate=emulate)
         lock_file = find_lock_file(loaded, emulate=emulate)
-        with holding_output(folder, service, lock_file) as (ledger, reader):
+        with holding_output(
+            folder, service, lock_file, item_count=loaded.item_count
+        ) as (ledger, reader):
             ledger.record_manifest(loaded.name)
             # Before the plan: damage that is found in planning has to leave a trace.
             run_id = ledger.record_run_started(clock.utc_now())

@@ -7,7 +7,7 @@ fetched again, free. What the ledger does not know, or was edited since, is not 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pipeline.atomic_file import is_inside, storage_errors
+from pipeline.atomic_file import storage_errors
 from pipeline.errors import UsageError
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
@@ -16,8 +16,9 @@ from pipeline.output_folder import holding_ledger
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.rebuild import find_asset_names
 from pipeline.record import Struct
+from pipeline.regular_file import is_inside
 from pipeline.stages.mover import digest_of, remove_empty_folders
-from pipeline.stages.sidecar import NoSidecar, parse_sidecar
+from pipeline.stages.sidecar import NoSidecar, load_sidecar
 
 
 class OrphanFile(Struct, frozen=True, kw_only=True):
@@ -98,9 +99,9 @@ def _look_at(output: Path, item_id: str, asset: Asset) -> OrphanFile:
         kept = "a link"
     elif path.exists() and not path.is_file():
         kept = "not a file"
-    elif _size_of(path) and digest_of(path) != asset.sha256:
+    elif _size_of(path) and digest_of(output, asset.path) != asset.sha256:
         kept = "edited by hand"
-    elif sidecar.exists() and not _is_sidecar_of(sidecar, item_id, asset):
+    elif sidecar.exists() and not _is_sidecar_of(output, item_id, asset):
         kept = f"{sidecar.name} is not its sidecar"
     return OrphanFile(
         item_id=item_id,
@@ -123,9 +124,9 @@ def _remove(output: Path, file: OrphanFile, asset: Asset) -> OrphanFile:
     return file
 
 
-def _is_sidecar_of(sidecar: Path, item_id: str, asset: Asset) -> bool:
+def _is_sidecar_of(output: Path, item_id: str, asset: Asset) -> bool:
     try:
-        job = parse_sidecar(sidecar.read_bytes(), asset.path)
+        job = load_sidecar(output, asset.path)
     except (NoSidecar, OSError):
         return False
     return job.item_id == item_id

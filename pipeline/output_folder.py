@@ -22,10 +22,11 @@ from pipeline.errors import (
 )
 from pipeline.job import Job
 from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
-from pipeline.lockfile import keep_details, lock_path, read_lock, write_lock
+from pipeline.lockfile import check_size, keep_details, lock_path, read_lock, write_lock
 from pipeline.manifest import Manifest
 from pipeline.rebuild import find_asset_names, open_for_writing, rebuild
 from pipeline.record import replace
+from pipeline.regular_file import NotAFile, check_own, open_regular
 from pipeline.settings import Service, is_loopback_url
 from pipeline.version import __version__
 
@@ -75,7 +76,11 @@ def check_owner(folder: Path, service: Service) -> None:
 
 @contextmanager
 def holding_output(
-    folder: Path, service: Service, lock_file: Path | None = None
+    folder: Path,
+    service: Service,
+    lock_file: Path | None = None,
+    *,
+    item_count: int | None = None,
 ) -> Iterator[tuple[Ledger, Ledger]]:
     """The output folder for oneself: its ledger for writing, and for reading.
 
@@ -83,6 +88,7 @@ def holding_output(
         folder: The output folder; made when missing.
         service: Which service it belongs to from now on.
         lock_file: Of the manifest: what it knows and the ledger does not is learned.
+        item_count: How many items the manifest has, or None: see ``read_lock``.
 
     Raises:
         LedgerBusy: A run is at work in it.
@@ -90,8 +96,11 @@ def holding_output(
         LockError: The lock file cannot be read.
         LedgerError, OutputError: It cannot be used.
     """
-    with _locked(folder), _opened(folder, service, lock_file) as ledgers:
-        yield ledgers
+    with _locked(folder), open_for_writing(folder) as ledger:
+        _bind(ledger, service, folder)
+        learn_lock(ledger, lock_file, service, item_count=item_count)
+        with Ledger(folder / LEDGER_NAME, read_only=True) as reader:
+            yield ledger, reader
 
 
 @contextmanager
@@ -108,7 +117,11 @@ def holding_ledger(folder: Path) -> Iterator[Ledger]:
 
 @contextmanager
 def open_for_reading(
-    folder: Path, lock_file: Path | None = None, *, service: Service | None = None
+    folder: Path,
+    lock_file: Path | None = None,
+    *,
+    service: Service | None = None,
+    item_count: int | None = None,
 ) -> Iterator[Ledger]:
     """What is remembered of an output folder, while a run may be at work in it.
 
@@ -119,27 +132,33 @@ def open_for_reading(
         folder: The output folder; it need not be there.
         lock_file: Of the manifest, or None.
         service: Whose jobs are learned of it; None for the ledger's own, or any.
+        item_count: How many items the manifest has, or None: see ``read_lock``.
 
     Raises:
         LedgerError: The ledger cannot be read.
         LockError: Nor can the lock file.
+        UsageError: A sidecar says what cannot be.
+        OutputError: The ledger is a link that leads outside, or no file.
     """
     path = folder / LEDGER_NAME
+    check_own(path)  # else a pipe in its place would count as no ledger
     if path.is_file():
         with Ledger(path, read_only=True) as ledger:
-            is_current = ledger.is_current and not _knows_more(lock_file, ledger)
+            is_current = ledger.is_current and not _knows_more(
+                lock_file, ledger, item_count
+            )
             if is_current and ledger.find_paths().issuperset(find_asset_names(folder)):
                 yield ledger
                 return
             with ledger.copy_in_memory() as copy:
                 rebuild(copy, folder)
-                learn_lock(copy, lock_file, service)
+                learn_lock(copy, lock_file, service, item_count=item_count)
                 yield copy
         return
     with Ledger(IN_MEMORY) as ledger:
         if folder.is_dir():
             rebuild(ledger, folder)
-        learn_lock(ledger, lock_file, service)
+        learn_lock(ledger, lock_file, service, item_count=item_count)
         yield ledger
 
 
@@ -149,7 +168,11 @@ def find_lock_file(manifest: Manifest, *, emulate: bool) -> Path | None:
 
 
 def learn_lock(
-    ledger: Ledger, lock_file: Path | None, service: Service | None = None
+    ledger: Ledger,
+    lock_file: Path | None,
+    service: Service | None = None,
+    *,
+    item_count: int | None = None,
 ) -> None:
     """Record what a lock file knows of jobs that no row does.
 
@@ -157,14 +180,15 @@ def learn_lock(
         ledger: Open for writing.
         lock_file: It need not be there.
         service: Whose jobs are learned; by default the ledger's own, or any.
+        item_count: How many items the manifest has, or None: see ``read_lock``.
 
     Raises:
         LockError: It cannot be read; nothing of it is recorded.
         UsageError: It is another service's or project's.
     """
-    if lock_file is None or not _knows_more(lock_file, ledger):
+    if lock_file is None or not _knows_more(lock_file, ledger, item_count):
         return
-    header, jobs = read_lock(lock_file)
+    header, jobs = read_lock(lock_file, item_count=item_count)
     meta = ledger.find_meta()
     if service is None and "base_url" in meta:
         service = Service(base_url=meta["base_url"], project_id=meta["project_id"])
@@ -247,24 +271,25 @@ def _compared(jobs: Iterator[Job], locked: Iterator[Job]) -> Iterator[Job]:
         yield job
 
 
-def _knows_more(lock_file: Path | None, ledger: Ledger) -> bool:
+def _knows_more(lock_file: Path | None, ledger: Ledger, item_count: int | None) -> bool:
     """Whether a lock file is there that the ledger has not seen as it is.
 
     Raises:
-        LockError: It cannot be read.
+        LockError: It cannot be read, or is too large for so many items.
     """
     if lock_file is None or not lock_file.exists():
         return False
+    check_size(lock_file, item_count)
     return ledger.find_meta().get(LOCK_DIGEST) != _digest(lock_file)
 
 
 def _digest(path: Path) -> str:
     """Of what is in a file; "" for what is none, and whose reader says so."""
-    if not path.is_file():  # a pipe would be waited for
-        return ""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
+    except (NotAFile, FileNotFoundError, IsADirectoryError):
+        return ""
     except OSError as error:
         raise LockError(
             f"{path} cannot be read: {error.strerror or error}",
@@ -278,10 +303,12 @@ def _locked(folder: Path) -> Iterator[None]:
 
     Raises:
         LedgerBusy: Another run holds it.
-        OutputError: The folder cannot be made.
+        OutputError: The folder cannot be made, or its lock file is a link that leads
+            outside of it.
     """
     with storage_errors(folder):
         folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+        check_own(folder / LOCK_NAME)  # it would be made, or emptied, through a link
         lock = FileLock(folder / LOCK_NAME, mode=0o644)
         try:
             lock.acquire(blocking=False)
@@ -296,18 +323,6 @@ def _locked(folder: Path) -> Iterator[None]:
         remove_partial_files(folder)
     finally:
         lock.release()
-
-
-@contextmanager
-def _opened(
-    folder: Path, service: Service, lock_file: Path | None
-) -> Iterator[tuple[Ledger, Ledger]]:
-    """The ledger for writing and again for reading, bound to one service."""
-    with open_for_writing(folder) as ledger:
-        _bind(ledger, service, folder)
-        learn_lock(ledger, lock_file, service)
-        with Ledger(folder / LEDGER_NAME, read_only=True) as reader:
-            yield ledger, reader
 
 
 def _bind(ledger: Ledger, service: Service, folder: Path) -> None:

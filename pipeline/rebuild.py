@@ -13,18 +13,20 @@ from pathlib import Path
 
 from pipeline.atomic_file import PARTIAL_FOLDER, storage_errors
 from pipeline.clock import format_utc
-from pipeline.errors import LedgerDamaged, LedgerError, OutputError
+from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.record import replace
+from pipeline.regular_file import leads_outside
 from pipeline.stages.mover import clear_renamed
-from pipeline.stages.sidecar import NoSidecar, parse_sidecar
+from pipeline.stages.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 
 logger = logging.getLogger(__name__)
 
 REBUILT_SINCE = "rebuilt_since"  # fact of the ledger: a time of the service's
 SEARCH_MARGIN = timedelta(hours=1)  # jobs of the same batch that left no sidecar
 _OWN_FILES = frozenset({LEDGER_NAME, "ledger.lock"})  # of an output folder
+_MOST_AHEAD = timedelta(days=366)  # a clock may be wrong, this machine's too
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
 
 
@@ -38,7 +40,8 @@ def open_for_writing(output: Path) -> Ledger:
 
     Raises:
         LedgerError: It was written by a newer version.
-        OutputError: The folder is not writable.
+        OutputError: The folder is not writable, or links lead out of it.
+        UsageError: A sidecar says what cannot be.
     """
     path = output / LEDGER_NAME
     try:
@@ -54,8 +57,12 @@ def open_for_writing(output: Path) -> Ledger:
         aside = _put_aside(path)
         logger.warning("%s; put aside as %s", error.message, aside.name)
         ledger = Ledger(path)
-        _salvage(aside, ledger)
-        rebuild(ledger, output)
+        try:
+            _salvage(aside, ledger)
+            rebuild(ledger, output)
+        except BaseException:
+            ledger.close()
+            raise
     return ledger
 
 
@@ -117,6 +124,9 @@ def rebuild(ledger: Ledger, output: Path) -> int:
 
     Returns:
         How many jobs were recorded.
+
+    Raises:
+        UsageError, OutputError: As :func:`find_saved_jobs`; nothing is recorded.
     """
     jobs = list(find_saved_jobs(output, passed_over=ledger.find_paths()))
     owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
@@ -169,17 +179,20 @@ def find_saved_jobs(
     Args:
         output: The output folder.
         passed_over: Names of assets whose sidecars are not read.
+
+    Raises:
+        UsageError: A sidecar says what cannot be.
+        OutputError: What may be one is behind a link that leads outside.
     """
     jobs: dict[RemoteId | None, Job] = {}
     assets: dict[RemoteId | None, dict[int, tuple[bool, Asset]]] = {}
     for name in find_asset_names(output):
-        if name in passed_over:
+        job = None if name in passed_over else _read_sidecar(output, name)
+        if job is None:
             continue
-        try:
-            job = parse_sidecar((output / (name + SIDECAR_SUFFIX)).read_bytes(), name)
-        except (NoSidecar, OSError):
-            continue
-        jobs[job.remote_id] = job
+        other = jobs.get(job.remote_id)
+        if other is None or (other.charged or 0) <= (job.charged or 0):
+            jobs[job.remote_id] = job  # where two differ, the dearer one counts
         asset, is_home = _at_home(job)
         known = assets.setdefault(job.remote_id, {})
         if is_home or asset.output_index not in known:
@@ -193,6 +206,44 @@ def find_saved_jobs(
             attempt=attempts[job.item_id],
             assets=tuple(found[index][1] for index in sorted(found)),
         )
+
+
+def _read_sidecar(output: Path, name: str) -> Job | None:
+    """What a sidecar says; None for another JSON file.
+
+    Whoever passed over one that is damaged would pay for its asset again, and nobody
+    knows what to count for it: so it stops everything instead.
+    """
+    path = output / (name + SIDECAR_SUFFIX)
+    try:
+        job = load_sidecar(output, name)
+    except DamagedSidecar as error:
+        raise _damaged(path, str(error)) from error
+    except NoSidecar:
+        return None
+    except OSError:
+        # Links to stores of content keep the ending; others lead to no sidecar.
+        target = os.path.realpath(path)
+        if leads_outside(output, path) and target.endswith(SIDECAR_SUFFIX):
+            raise OutputError(
+                f"{path} is a link that leads outside of the output folder",
+                hint="put the sidecar itself in its place, and run again; without it"
+                " the asset beside it may be paid for again",
+            ) from None
+        return None
+    latest = datetime.now(UTC) + _MOST_AHEAD
+    moments = (job.submitted_at, job.finished_at, job.saved_at)
+    if any(moment is not None and moment > latest for moment in moments):
+        raise _damaged(path, "a time that is far in the future")
+    return job
+
+
+def _damaged(path: Path, wrong: str) -> UsageError:
+    return UsageError(
+        f"{path} says what cannot be: {wrong}",
+        hint="take the file from version control again, or mend the number; without"
+        " it the asset beside it would be paid for again",
+    )
 
 
 def _at_home(job: Job) -> tuple[Asset, bool]:

@@ -5,6 +5,7 @@ are in the names. Nothing here touches the network.
 """
 
 import hashlib
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
 from pipeline.redaction import SECRETS
+from pipeline.regular_file import read_regular
 
 DEFAULT_BASE_URL = "https://api.cloud.scenario.com/v1"
 KEY_VARIABLE = "SCENARIO_SDK_API_KEY"
@@ -21,6 +23,7 @@ SECRET_VARIABLE = "SCENARIO_SDK_API_SECRET"  # noqa: S105 - the name, not a secr
 BASE_URL_VARIABLE = "SCENARIO_BASE_URL"
 PROJECT_VARIABLE = "SCENARIO_PROJECT_ID"
 KEYRING_SERVICE = "scenario-pipeline"
+_MAX_DOTENV_BYTES = 1 << 20
 EMULATOR_NAME = "emulator"  # stands for its base URL, whose port changes every time
 
 
@@ -249,10 +252,25 @@ def is_loopback_url(url: str) -> bool:
 
 
 def load_dotenv(folder: Path) -> dict[str, str]:
-    """The variables of ``folder/.env``; empty when there is no such file."""
+    """The variables of ``folder/.env``; empty when there is no such file.
+
+    Raises:
+        UsageError: It is no file of text.
+    """
     from dotenv import dotenv_values  # noqa: PLC0415 - keeps --help fast
 
-    values = dotenv_values(folder / ".env", interpolate=False)
+    path = folder / ".env"
+    try:
+        text = read_regular(path, limit_bytes=_MAX_DOTENV_BYTES).decode("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(
+            f"{path} cannot be read: {reason}",
+            hint="make it a file of lines such as NAME=value, or move it away",
+        ) from error
+    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-_TOO_MANY_UNITS = Decimal(10) ** 12  # nobody's budget
+MOST_UNITS = 10**12  # beyond nobody's budget, nor any price, goes
 
 
 def parse_units(text: str) -> Decimal | None:
@@ -11,7 +11,7 @@ def parse_units(text: str) -> Decimal | None:
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.strip()) is None:
         return None
     units = Decimal(text.strip())
-    return units if units < _TOO_MANY_UNITS else None
+    return units if units < MOST_UNITS else None
 
 
 def units_number(units: Decimal | None) -> int | float | None:

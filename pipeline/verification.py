@@ -9,9 +9,10 @@ from pathlib import Path
 from pipeline.atomic_file import PARTIAL_FOLDER
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.record import Struct
+from pipeline.regular_file import open_regular
 from pipeline.stages.image_check import measure_image
 from pipeline.stages.png_check import NotAnImage
-from pipeline.stages.sidecar import NoSidecar, parse_sidecar
+from pipeline.stages.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 
 _OWN_NAMES = ("ledger.sqlite3", "ledger.lock", "emulator.jsonl")
 _OWN_FOLDERS = frozenset({PARTIAL_FOLDER, "report", "emulator.jsonl.files"})
@@ -58,20 +59,25 @@ def verify(output: Path) -> Iterator[Verified]:
     )
     assets: dict[str, Asset] = {}
     explained: set[str] = set()
+    damaged: list[Verified] = []
     for name in files:
         if not name.endswith(SIDECAR_SUFFIX) or _is_own(name):
             continue
-        if not (output / name).is_file():  # a link to what has no end, say
-            continue
         asset_name = name.removesuffix(SIDECAR_SUFFIX)
         try:
-            job = parse_sidecar((output / name).read_bytes(), asset_name)
+            job = load_sidecar(output, asset_name)
+        except DamagedSidecar as error:
+            detail = f"the sidecar says {error}"
+            damaged.append(Verified(path=name, finding=Finding.BROKEN, detail=detail))
+            explained |= {name, asset_name}
+            continue
         except (NoSidecar, OSError):
             continue
         assets[asset_name] = job.assets[0]
         explained |= {name, asset_name}
     with ThreadPoolExecutor(_THREADS) as pool:
         yield from pool.map(lambda asset: _verify_one(output, asset), assets.values())
+    yield from damaged
     for name in files:
         if name not in explained and not _is_own(name):
             yield Verified(path=name, finding=Finding.STRAY)
@@ -79,14 +85,14 @@ def verify(output: Path) -> Iterator[Verified]:
 
 def _verify_one(output: Path, asset: Asset) -> Verified:
     path = output / asset.path
-    if path.exists() and not path.is_file():
-        detail = "neither a file nor a link to one"
-        return Verified(path=asset.path, finding=Finding.BROKEN, detail=detail)
     try:
-        with path.open("rb") as file:
+        with open_regular(path, inside=output) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         return Verified(path=asset.path, finding=Finding.MISSING)
+    except IsADirectoryError:
+        detail = "neither a file nor a link to one"
+        return Verified(path=asset.path, finding=Finding.BROKEN, detail=detail)
     except OSError as error:
         detail = error.strerror or str(error)
         return Verified(path=asset.path, finding=Finding.BROKEN, detail=detail)

@@ -265,21 +265,24 @@ class HttpApi:
 
     async def find_limits(self) -> TeamLimits:
         """Read what the team may do; nothing is known of it when the key may not."""
+        project_id = ""
         try:
-            teams = wire.parse_team_ids(
-                await self._exchange("GET", "/teams", what="reading the team")
-            )
+            answer = await self._exchange("GET", "/teams", what="reading the team")
+            project_id = wire.parse_project_id(answer)
+            teams = wire.parse_team_ids(answer)
             if len(teams) != 1:
-                return TeamLimits()
+                return TeamLimits(project_id=project_id)
             limits = await self._exchange(
                 "GET", f"/teams/{_segment(teams[0])}/limits", what="reading the limits"
             )
         except (RunError, Rejected, UnexpectedAnswer, RateLimited) as error:
             if isinstance(error, AccessDenied) and error.status == 401:
                 raise
-            return TeamLimits()
+            return TeamLimits(project_id=project_id)
         return TeamLimits(
-            ceiling=wire.parse_ceiling(limits), units_left=wire.parse_units_left(limits)
+            ceiling=wire.parse_ceiling(limits),
+            units_left=wire.parse_units_left(limits),
+            project_id=project_id,
         )
 
     # --- one exchange ---------------------------------------------------------

@@ -33,6 +33,7 @@ class RemoteJob(Struct, frozen=True, kw_only=True):
         author_id: Whose key made it, or "".
         job_type: The service's word, such as ``custom`` or ``upload``, or "".
         is_child: Whether it is a step of a workflow.
+        owner_id: The project that it belongs to, or "".
         model_id: From the echoed inputs, or "".
         inputs: The echoed inputs without ``modelId``; may be empty.
         asset_ids: Outputs in the provider's order.
@@ -61,6 +62,7 @@ class RemoteJob(Struct, frozen=True, kw_only=True):
     discount: Decimal = Decimal(0)
     job_type: str = ""
     is_child: bool = False
+    owner_id: str = ""
 
     @property
     def has_ended(self) -> bool:
@@ -139,10 +141,12 @@ class TeamLimits(Struct, frozen=True, kw_only=True):
     Attributes:
         ceiling: Jobs in flight at once, or None.
         units_left: Compute units left in this period, or None.
+        project_id: The one project that the key is for, or "".
     """
 
     ceiling: int | None = None
     units_left: Decimal | None = None
+    project_id: str = ""
 
 
 class JobPage(Struct, frozen=True, kw_only=True):

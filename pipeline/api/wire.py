@@ -171,6 +171,7 @@ def parse_job(record: Mapping[str, Any]) -> RemoteJob:
         created_at=parse_time(record.get("createdAt")),
         updated_at=parse_time(record.get("updatedAt")),
         author_id=_string(record.get("authorId")),
+        owner_id=_project_of(record.get("ownerId")),
         model_id=_string(model_id),
         inputs=inputs,
         asset_ids=tuple(AssetId(name) for name in asset_ids if is_safe_id(name)),
@@ -181,6 +182,12 @@ def parse_job(record: Mapping[str, Any]) -> RemoteJob:
         discount=parse_charge(billing.get("cuDiscount")) or Decimal(0),
         refunds=billing.get("disableRefund") is not True,
     )
+
+
+def _project_of(owner: object) -> str:
+    """An owner's id where it is a project's; a team or a person may own, too."""
+    is_project = is_safe_id(owner) and str(owner).startswith("proj_")
+    return str(owner) if is_project else ""
 
 
 class SeenJobs:
@@ -312,6 +319,17 @@ def parse_team_ids(answer: Mapping[str, Any]) -> list[str]:
     teams = map(_mapping, _sequence(answer.get("teams")))
     ids = [_first_text(team.get("id"), team.get("teamId")) for team in teams]
     return [team_id for team_id in ids if is_safe_id(team_id)]
+
+
+def parse_project_id(answer: Mapping[str, Any]) -> str:
+    """The one project that the key can see; "" where it sees none or several."""
+    found = {
+        _first_text(project.get("id"), project.get("projectId"))
+        for team in map(_mapping, _sequence(answer.get("teams")))
+        for project in map(_mapping, _sequence(team.get("projects")))
+    }
+    project_id = found.pop() if len(found) == 1 else ""
+    return project_id if is_safe_id(project_id) else ""
 
 
 def parse_ceiling(answer: Mapping[str, Any]) -> int | None:

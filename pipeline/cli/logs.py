@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.cli.text import printable
 from pipeline.errors import OutputError
 
+_LOG_FLAGS = os.O_CREAT | os.O_APPEND | os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)
 _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 
 
@@ -34,7 +35,8 @@ def configure_logging(*, debug: bool, log_file: Path | None) -> None:
     if log_file is not None:
         try:
             # Made here, so that neither group nor world may write whatever the umask.
-            os.close(os.open(log_file, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o644))
+            # A pipe that nobody reads is an error, instead of a wait for somebody.
+            os.close(os.open(log_file, _LOG_FLAGS, 0o644))
             handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
         except OSError as error:
             raise OutputError(f"cannot write {log_file}: {error.strerror}") from error

@@ -43,7 +43,7 @@ def spend_command(
     for folder, is_named in _folders(outputs).items():
         try:
             found = read_spent(folder)
-        except RunError as error:
+        except (RunError, UsageError) as error:
             errors.append(error)
             continue
         if not found.emulated:
@@ -60,7 +60,8 @@ def spend_command(
             click.echo()
         _show(real, cu_price, as_json=as_json, emulated=False, unread=len(errors))
     codes = {error.exit_code for error in errors}
-    return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)
+    usual = ExitCode.USAGE if codes else ExitCode.OK
+    return next((code for code in PRECEDENCE if code in codes), usual)
 
 
 def _folders(outputs: Sequence[Path]) -> dict[Path, bool]:

@@ -41,7 +41,7 @@ class Journal:
                 if not line.endswith(b"\n"):
                     break
                 whole += len(line)
-                yield json.loads(line)
+                yield _parse_entry(line)
         except ValueError:
             self.close()
             raise
@@ -64,6 +64,17 @@ class Journal:
             self._file = None
 
 
+def _parse_entry(line: bytes) -> dict[str, object]:
+    entry = json.loads(line)
+    if (
+        isinstance(entry, dict)
+        and isinstance(entry.get("kind"), str)
+        and isinstance(entry.get("record"), dict)
+    ):
+        return entry
+    raise ValueError("a line is no record")
+
+
 class FileStore:
     """Bytes by name, in memory or in a folder.
 
@@ -82,17 +93,19 @@ class FileStore:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         part = self._folder / f"{name}.part"
-        part.write_bytes(data)
+        part.unlink(missing_ok=True)  # of a kill, or a link, which is not followed
+        with part.open("xb") as file:
+            file.write(data)
         part.replace(self._folder / name)
 
     def get(self, name: str) -> bytes | None:
         """The bytes of this name, or None."""
         if self._folder is None:
             return self._memory.get(name)
-        try:
-            return (self._folder / name).read_bytes()
-        except FileNotFoundError:
+        path = self._folder / name
+        if path.is_symlink() or not path.is_file():  # what was put is a file
             return None
+        return path.read_bytes()
 
     def drop(self, name: str) -> None:
         """Forget this name."""

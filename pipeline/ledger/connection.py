@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError
+from pipeline.regular_file import check_own
 
 _BUSY_TIMEOUT_S = 10.0
 _STORAGE_ERRORS = (
@@ -13,6 +14,17 @@ _STORAGE_ERRORS = (
     "SQLITE_CANTOPEN",
     "SQLITE_READONLY",
 )
+
+
+def check_files(path: Path) -> None:
+    """Refuse what SQLite would follow or wait for: it makes what a link leads to.
+
+    Raises:
+        OutputError: The file, or one that SQLite keeps beside it, is a link that
+            leads outside of its folder, or no file.
+    """
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        check_own(path.with_name(path.name + suffix))
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.clock import format_utc
-from pipeline.errors import ExitCode, LedgerDamaged, UnexpectedAnswer
+from pipeline.errors import ExitCode, LedgerDamaged, LedgerError, UnexpectedAnswer
 from pipeline.job import (
     LEGAL_TRANSITIONS,
     Asset,
@@ -26,11 +26,12 @@ from pipeline.job import (
     RemoteId,
     committed_units,
 )
-from pipeline.ledger.connection import SqliteErrors, connect
+from pipeline.ledger.connection import SqliteErrors, check_files, connect
 from pipeline.ledger.migrations import CURRENT_VERSION, check_version, migrate
 from pipeline.ledger.rows import (
     CHANGING_COLUMNS,
     COLUMNS,
+    ImpossibleUnits,
     asset_from,
     asset_values,
     changing_values,
@@ -43,6 +44,7 @@ from pipeline.record import replace
 
 LEDGER_NAME = "ledger.sqlite3"
 IN_MEMORY = Path(":memory:")
+KEY_PROJECT = "key_project"  # fact: the project of the key, as the service names it
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM jobs"  # noqa: S608 - constants alone
 _UNREADABLE = (ValueError, TypeError, ArithmeticError)
 _LEFT_OUT_OF_COSTS = {
@@ -113,12 +115,15 @@ class Ledger:
 
     Raises:
         LedgerError: Damaged, of a newer version, or locked by another program.
-        OutputError: The file cannot be made.
+        OutputError: The file cannot be made, is a link that leads outside of its
+            folder, or no file.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self.is_current = True
+        if path != IN_MEMORY:
+            check_files(path)
         with self._translated():
             self._connection = connect(path, read_only=read_only)
             try:
@@ -402,6 +407,17 @@ class Ledger:
                 "INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value)
             )
 
+    def bind_project(self, project_id: str) -> str:
+        """Remember which project the key is for, unless one is known already.
+
+        Returns:
+            The project that the ledger is bound to from now on, or "".
+        """
+        bound = self.find_meta().get(KEY_PROJECT, "")
+        if not bound and project_id:
+            self.record_meta(KEY_PROJECT, project_id)
+        return bound or project_id
+
     def record_manifest(self, name: str) -> None:
         """Remember that a manifest of this name uses the ledger."""
         names = json.loads(self.find_meta().get("manifests", "[]"))
@@ -665,6 +681,8 @@ class Ledger:
                         is_submitted=remote_id is not None,
                         kind=None if kind is None else FailureClass(kind),
                     )
+                except ImpossibleUnits as error:
+                    raise self._edited(row_id, error) from error
                 except (ValueError, ArithmeticError) as error:
                     raise LedgerDamaged(
                         f"{self.path} is damaged: job {row_id} cannot be read"
@@ -693,8 +711,8 @@ class Ledger:
             for row in self._connection.execute(_SELECT_COSTS):
                 try:
                     job = job_from(row, ())
-                    if not all(map(Decimal.is_finite, _units_in(job))):
-                        raise ValueError("units that are no number")
+                except ImpossibleUnits as error:
+                    raise self._edited(row[0], error) from error
                 except (*_UNREADABLE, AttributeError) as error:
                     raise LedgerDamaged(
                         f"{self.path} is damaged: job {row[0]} cannot be read",
@@ -750,6 +768,8 @@ class Ledger:
             for row in self._connection.execute(f"{_SELECT} {where}", values):
                 try:
                     job = job_from(row, ())
+                except ImpossibleUnits as error:
+                    raise self._edited(row[0], error) from error
                 except (ValueError, TypeError, ArithmeticError) as error:
                     raise LedgerDamaged(
                         f"{self.path} is damaged: job {row[0]} cannot be read",
@@ -767,13 +787,16 @@ class Ledger:
         )
         return tuple(map(asset_from, rows))
 
+    def _edited(self, row_id: int, error: ImpossibleUnits) -> LedgerError:
+        # Not as damaged: what is rebuilt would not know what this row has cost.
+        return LedgerError(
+            f"{self.path} says of job {row_id} what cannot be: {str(error)[:40]} units",
+            hint="put back a copy of the file, or mend the number; nothing is paid"
+            " until then",
+        )
+
     def _translated(self) -> SqliteErrors:
         return SqliteErrors(self.path)
-
-
-def _units_in(job: Job) -> Iterator[Decimal]:
-    given = (job.quoted, job.charged, job.refunded, *job.addons.values())
-    return (units for units in given if units is not None)
 
 
 def _marks(values: tuple[object, ...]) -> str:

@@ -87,7 +87,12 @@ def changing_values(job: Job, status: JobStatus) -> tuple[object, ...]:
 
 
 def job_from(row: tuple[Any, ...], assets: tuple[Asset, ...]) -> Job:
-    """The job of a row whose values are those of ``COLUMNS``."""
+    """The job of a row whose values are those of ``COLUMNS``.
+
+    Raises:
+        ImpossibleUnits: It has units that are negative.
+        ValueError, TypeError: The row cannot be read.
+    """
     value = dict(zip(COLUMNS, row, strict=True))
     kind, reason = value["failure_class"], value["failure_reason"]
     return Job(
@@ -112,7 +117,8 @@ def job_from(row: tuple[Any, ...], assets: tuple[Asset, ...]) -> Job:
         addons={}
         if value["addons"] is None
         else {
-            name: Decimal(units) for name, units in json.loads(value["addons"]).items()
+            name: _units_of(units)
+            for name, units in json.loads(value["addons"]).items()
         },
         refunded=units_from(value["refunded"]),
         sent_at=_time(value["sent_at"]),
@@ -185,6 +191,27 @@ def _units_text(units: Decimal | None) -> str | None:
     return None if units is None else str(units)
 
 
+class ImpossibleUnits(ValueError):
+    """Compute units that no run has written: somebody has edited the ledger.
+
+    What was really paid is then known to nobody here, so it is not guessed.
+    """
+
+
 def units_from(text: str | None) -> Decimal | None:
-    """Compute units from a column."""
-    return None if text is None else Decimal(text)
+    """Compute units from a column.
+
+    Raises:
+        ImpossibleUnits: They are negative.
+        ValueError, TypeError, ArithmeticError: They are no number.
+    """
+    return None if text is None else _units_of(text)
+
+
+def _units_of(text: str) -> Decimal:
+    units = Decimal(text)
+    if not units.is_finite():
+        raise ValueError("units that are no number")
+    if units < 0:
+        raise ImpossibleUnits(str(text))
+    return units

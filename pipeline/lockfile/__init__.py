@@ -5,11 +5,12 @@ line by line, so that a million items need no million records. To reconcile it w
 ledger is left to the caller.
 """
 
-from pipeline.lockfile.reading import LockHeader, read_lock
+from pipeline.lockfile.reading import LockHeader, check_size, read_lock
 from pipeline.lockfile.writing import keep_details, lock_path, render_lock, write_lock
 
 __all__ = [
     "LockHeader",
+    "check_size",
     "keep_details",
     "lock_path",
     "read_lock",

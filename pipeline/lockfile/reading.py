@@ -27,11 +27,23 @@ from pipeline.lockfile.values import (
 )
 from pipeline.manifest.item_id import TakenNames
 from pipeline.record import Struct, field
+from pipeline.regular_file import NotAFile, open_regular
 
 _Lines = Generator[tuple[int, str], None, None]
 
 _REPAIR = "mend the line, or take the file from version control again"
 _MIXED = "blocks were mixed or cut: take the whole block from version control again"
+_NOT_ITS_OWN = (
+    "take manifest and lock file from version control together; a lock file that is"
+    " deleted is written anew from what the output folder knows"
+)
+# Blocks of items that are gone stay until the next run: a large manifest may have
+# been cut to a small one. But jobs in flight are no more than a service allows.
+_SPARE_BLOCKS = 10_000
+_SPARE_IN_FLIGHT = 100
+_SPARE_BYTES = 16 << 20
+_BYTES_PER_ITEM = 16 << 10
+_MOST_SILENT_LINES = 1000  # blank ones and comments, in a row
 _CONFLICT = re.compile(r"(<{7}|\|{7}|={7}|>{7})( .*)?")
 _KEY_AND_VALUE = re.compile(r"(?P<key>[a-z0-9_]{1,40}): (?P<value>.+)")
 
@@ -48,7 +60,9 @@ class LockHeader(Struct, frozen=True, kw_only=True):
     project: str
 
 
-def read_lock(path: Path) -> tuple[LockHeader, Iterator[Job]]:
+def read_lock(
+    path: Path, *, item_count: int | None = None
+) -> tuple[LockHeader, Iterator[Job]]:
     """Read a lock file: its head now, its jobs as they are asked for.
 
     A job comes as SUCCEEDED with ``remote_assets``, and ``assets`` as far as they
@@ -56,13 +70,37 @@ def read_lock(path: Path) -> tuple[LockHeader, Iterator[Job]]:
     in any order; those that repeat a job are passed over. The jobs are sure when the
     last has come: record them in one transaction.
 
+    Args:
+        path: See ``lock_path``.
+        item_count: How many items the manifest has: a lock file that names far more
+            is not its own, and nobody waits until it is read. None for any number.
+
     Raises:
         LockError: It cannot be read; from the jobs, too, as they come.
     """
+    check_size(path, item_count)
     lines = _read_lines(path)
     header = _read_header(path, lines)
     lines.close()
-    return header, _read_jobs(path, header)
+    return header, _read_jobs(path, header, item_count)
+
+
+def check_size(path: Path, item_count: int | None) -> None:
+    """Refuse a lock file that is too large for so many items, before it is read.
+
+    Raises:
+        LockError: It is.
+    """
+    if item_count is None:
+        return
+    most = _SPARE_BYTES + _BYTES_PER_ITEM * item_count
+    try:
+        size_bytes = path.stat().st_size
+    except OSError:
+        return  # told of by whoever opens it
+    if size_bytes > most:
+        text = f"the file has {size_bytes:,} bytes, more than {item_count:,} items need"
+        _fail(path, 1, text, _NOT_ITS_OWN)
 
 
 class _Block(Struct):
@@ -75,13 +113,22 @@ class _Block(Struct):
     lists: list[str] = field(default_factory=list)  # those begun, the last is open
 
 
-def _read_jobs(path: Path, header: LockHeader) -> Iterator[Job]:
+def _read_jobs(path: Path, header: LockHeader, item_count: int | None) -> Iterator[Job]:
     lines = _read_lines(path)
     if _read_header(path, lines) != header:
         _fail(path, 1, "the file has changed meanwhile", "run again")
     known = TakenNames(1024)
-    for block in _read_blocks(path, lines):
+    in_flight = 0
+    for blocks, block in enumerate(_read_blocks(path, lines), start=1):
         job = _job_from(path, block, header)
+        in_flight += job.status is JobStatus.SUBMITTED
+        if item_count is not None and (
+            blocks > _SPARE_BLOCKS + 10 * item_count
+            or in_flight > _SPARE_IN_FLIGHT + item_count
+        ):
+            text = f"{blocks:,} blocks up to here, {in_flight:,} of them in flight,"
+            text = f"{text} for a manifest of {item_count:,} items"
+            _fail(path, block.line, text, _NOT_ITS_OWN)
         taken = known.take(
             job.item_id.encode().hex(), _short_digest(job.remote_id), is_output=False
         )
@@ -222,15 +269,20 @@ def _check_complete(
 
 def _read_lines(path: Path) -> _Lines:
     """Numbers from 1 and lines that say something, each checked by itself."""
-    number = 0
+    number = silent = 0
     try:
-        if not path.is_file():  # a pipe would be waited for
-            raise LockError(f"{path} is no file", hint=_REPAIR)
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             while raw := file.readline(MAX_LINE_BYTES + 1):
                 number += 1
                 if text := _check_line(path, number, raw):
+                    silent = 0
                     yield number, text
+                    continue
+                silent += 1
+                if silent > _MOST_SILENT_LINES:
+                    _fail(path, number, f"{silent:,} lines in a row say nothing")
+    except (NotAFile, IsADirectoryError) as error:
+        raise LockError(f"{path} is no file: {error.strerror}", hint=_REPAIR) from error
     except OSError as error:
         reason = error.strerror or error
         raise LockError(

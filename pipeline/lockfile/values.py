@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from pipeline.manifest.item_id import check_id
+from pipeline.units import MOST_UNITS
 
 LOCK_VERSION = 1
 END = "..."  # YAML's own end of a document; without it the file was cut off
@@ -35,6 +36,10 @@ _OUTPUT_NAME = re.compile(r"(?P<stem>(?P<item>.+?)(-[1-9][0-9]*)?)\.[a-z0-9]{1,8
 _UNSAFE_IN_IDS = frozenset(" /?#%\\")  # ids become parts of URLs
 _MAX_REMOTE_ID_CHARS = 256
 _INT64_MAX = 2**63 - 1  # what a ledger can hold
+# Nothing that the service makes comes near; the same holds for sidecars.
+_MOST_BYTES = 2**40
+_MOST_PIXELS = 10**7
+_MOST_OUTPUTS = 10_000
 
 
 class Wrong(ValueError):
@@ -154,13 +159,16 @@ def _read_sha256(value: object) -> str:
 def _read_units(value: object) -> Decimal:
     if not isinstance(value, str) or not UNITS.fullmatch(value):
         raise Wrong('has to be a quoted number, such as "7.25"')
-    return Decimal(value)
+    units = Decimal(value)
+    if units >= MOST_UNITS:
+        raise Wrong(f"is {show(value)}, more than anything costs")
+    return units
 
 
-def _read_integer(value: object, *, least: int) -> int:
+def _read_integer(value: object, *, least: int, most: int = _INT64_MAX) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise Wrong("has to be a whole number")
-    if not least <= value <= _INT64_MAX:
+    if not least <= value <= most:
         raise Wrong(f"is {value}, out of range")
     return value
 
@@ -169,8 +177,16 @@ def _read_seed(value: object) -> int:
     return _read_integer(value, least=-_INT64_MAX)
 
 
-def _read_count(value: object) -> int:
-    return _read_integer(value, least=0)
+def _read_size(value: object) -> int:
+    return _read_integer(value, least=0, most=_MOST_BYTES)
+
+
+def _read_pixels(value: object) -> int:
+    return _read_integer(value, least=0, most=_MOST_PIXELS)
+
+
+def _read_index(value: object) -> int:
+    return _read_integer(value, least=0, most=_MOST_OUTPUTS)
 
 
 def _read_version(value: object) -> int:
@@ -220,11 +236,11 @@ ITEM_NEEDS = ("model", "job_key", "request_key", "job")
 ASSET_KEYS: Keys = {
     "id": read_remote_id,
     "media_type": _read_any_text,
-    "width_px": _read_count,
-    "height_px": _read_count,
+    "width_px": _read_pixels,
+    "height_px": _read_pixels,
     "sha256": _read_sha256,
-    "size_bytes": _read_count,
-    "output_index": _read_count,  # where it is not the next one
+    "size_bytes": _read_size,
+    "output_index": _read_index,  # where it is not the next one
     "path": _read_path,
 }
 ASSET_NEEDS = ("media_type", "sha256", "size_bytes", "path")

@@ -11,6 +11,7 @@ from pipeline.manifest.manifest import FindModel, Manifest
 from pipeline.manifest.schema import SchemaReader
 from pipeline.manifest.source import MAX_FILE_BYTES, parse_source
 from pipeline.model import load_shipped_model
+from pipeline.regular_file import NotAFile, open_regular
 
 
 def load_manifest(
@@ -105,9 +106,11 @@ def _load(
 
 def _read_bytes(file: str) -> bytes:
     try:
-        with Path(file).open("rb") as opened:
+        with open_regular(Path(file)) as opened:
             # One more than allowed, so that the limit is seen to be passed.
             return opened.read(MAX_FILE_BYTES + 1)
+    except NotAFile as exc:
+        reason, hint = str(exc.strerror), "save it as a file"
     except IsADirectoryError:
         reason, hint = "it is a folder", "name the .yaml file"
     except FileNotFoundError:

@@ -161,7 +161,9 @@ class NodeReader:
             if name not in names:
                 mark = self.mark_of(node, f"${{{name}}}")
                 hint = suggestion(name, sorted(names))
-                hint = hint or "define it under vars, matrix or rows"
+                if not hint.startswith("did you"):
+                    # Names come from the cells of a file, too: they are not listed.
+                    hint = "define it under vars, matrix or rows"
                 self.faults.add(mark, f"unknown variable '{name[:80]}'", hint)
                 is_known = False
         return template if is_known else None

@@ -6,7 +6,9 @@ import stat
 from pathlib import Path
 
 from pipeline.job import ReferenceAsset
+from pipeline.manifest.secret_names import why_refused
 from pipeline.media_type import HEAD_SIZE_BYTES, media_type_of
+from pipeline.regular_file import open_regular
 
 MAX_REFERENCE_BYTES = 100 * 1024 * 1024
 
@@ -34,15 +36,20 @@ def locate_file(folder: Path, text: str, *, allow_outside: bool) -> Path:
         allow_outside: Whether it may leave the folder, symbolic links included.
 
     Raises:
-        BadPath: It leaves the folder, is not there, or is no regular file.
+        BadPath: It leaves the folder, is hidden or named like a secret, or a link to
+            such a file; it is not there, or is no regular file.
     """
     if not text:
         raise BadPath("the path is empty")
     try:
         resolved = (folder / text).resolve()
-        if not allow_outside and not resolved.is_relative_to(folder.resolve()):
+        home = folder.resolve()
+        if not allow_outside and not resolved.is_relative_to(home):
             hint = "copy the file into the folder, or give --allow-outside"
             raise BadPath(f"'{text}' is outside the manifest's folder", hint)
+        if why := why_refused(home, text, resolved):
+            hint = "copy what you need of it to a file with a name of its own"
+            raise BadPath(f"'{text}' {why}", hint)
         mode = resolved.stat().st_mode
     except FileNotFoundError:
         hint = "write / instead of \\" if "\\" in text else ""
@@ -94,7 +101,7 @@ class ReferenceFiles:
     def _load(self, text: str, name: str) -> ReferenceAsset:
         path = locate_file(self._folder, text, allow_outside=self._allow_outside)
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 size_bytes = os.fstat(file.fileno()).st_size
                 if size_bytes == 0:
                     raise BadPath(f"'{text}' is empty")

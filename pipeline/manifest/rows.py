@@ -19,11 +19,13 @@ from pipeline.manifest.text import (
 )
 from pipeline.record import Struct
 from pipeline.redaction import SECRETS
+from pipeline.regular_file import open_regular
 
 # One record; what is longer is no table, and is never read whole into memory.
 MAX_RECORD_BYTES = 1024 * 1024
 _MAX_INTEGER = 2**63 - 1
 _MAX_DIGITS = 40
+_SHOWN_CHARS = 40  # of what is in a file, which may be anything
 
 
 class BadRows(Exception):
@@ -78,7 +80,7 @@ class RowsFile(Struct, frozen=True):
             BadRows: Something is wrong; the rows before it were given out.
         """
         try:
-            with self.path.open("rb") as file:
+            with open_regular(self.path) as file:
                 yield from _read_jsonl(file) if self.is_typed else _read_csv(file)
         except OSError as exc:
             raise BadRows(1, 1, f"cannot be read: {exc.strerror}") from exc
@@ -181,7 +183,7 @@ def _check_header(cells: list[str], raw: str, line: int) -> list[str]:
             raise BadRows(*_cell_place(raw, line, index), text)
         if name in header[:index]:
             place = _cell_place(raw, line, index)
-            raise BadRows(*place, f"the column '{name}' is there twice")
+            raise BadRows(*place, f"the column '{name[:_SHOWN_CHARS]}' is there twice")
     return header
 
 
@@ -243,7 +245,7 @@ class _JsonLine:
         for key, value in pairs:
             if key in found:
                 shown = json.dumps(key, ensure_ascii=False)
-                raise self._bad(shown, f"the key '{key}' is there twice")
+                raise self._bad(shown, f"the key '{key[:_SHOWN_CHARS]}' is there twice")
             found[key] = value
         return found
 

@@ -8,9 +8,10 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 
-from pipeline.errors import UsageError
+from pipeline.errors import OutputError, UsageError
 from pipeline.fingerprint import job_key
 from pipeline.job import (
     KEPT_MARK,
@@ -40,7 +41,10 @@ from pipeline.planning.inputs import cost_key, output_count, seed_of
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.selection import Limit, Selection
 from pipeline.record import Struct, replace
+from pipeline.regular_file import leads_outside
 
+_UNTOUCHED = frozenset({Action.DONE, Action.SKIP})
+_FOLDERS_KEPT = 1024  # a million items may have as many
 _FRUITLESS = frozenset({JobStatus.PLANNED, JobStatus.FAILED})
 
 ModelTable = Callable[[str], ModelSchema | None]
@@ -411,6 +415,7 @@ def make_plan(
     Raises:
         ManifestError: Every fault that the expansion found.
         UsageError: ``--select`` matches no item.
+        OutputError: A file would be made in a folder that is outside of the output.
     """
     plan = Plan(
         manifest,
@@ -420,8 +425,11 @@ def make_plan(
         models=models,
         is_shared=ledger is not None and ledger.has_others_than(manifest.name),
     )
+    check_folder = lru_cache(_FOLDERS_KEPT)(partial(_check_folder, output))
     for planned in plan.entries():
         plan.counts[planned.action] += 1
+        if planned.action not in _UNTOUCHED:
+            check_folder(planned.item.item_id.rpartition("/")[0])
         if on_item is not None:
             on_item(planned)
     plan.note_counted(on_orphan)
@@ -437,6 +445,15 @@ def _sign_of(decision: Decision, old_id: str) -> str:
     if old_id:
         return SIGNS[Action.RENAME]
     return CHANGED_SIGN if decision.changed else SIGNS[decision.action]
+
+
+def _check_folder(output: Path, folder: str) -> None:
+    """Refuse a folder of items beyond a link, before anything of them is paid for."""
+    if folder and leads_outside(output, output / folder):
+        raise OutputError(
+            f"{output / folder} leads outside of the output folder, through a link",
+            hint="remove the link, or rename the items; then run again",
+        )
 
 
 def _exists(path: Path) -> bool:

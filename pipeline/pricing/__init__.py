@@ -7,7 +7,7 @@ price once, ``cost`` adds up, ``budget`` holds spending to a limit.
 from pipeline.pricing.budget import Budget
 from pipeline.pricing.cost import Cost, Estimate, find_cost
 from pipeline.pricing.groups import CostGroups
-from pipeline.pricing.limits import find_limits
+from pipeline.pricing.limits import check_project, find_limits, find_project
 from pipeline.pricing.quotes import Quotes
 
 __all__ = [
@@ -16,6 +16,8 @@ __all__ = [
     "CostGroups",
     "Estimate",
     "Quotes",
+    "check_project",
     "find_cost",
     "find_limits",
+    "find_project",
 ]

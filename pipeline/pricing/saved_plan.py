@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,14 @@ from pipeline.planning import MAY_BE_PAID, Plan, PlannedItem, Selection
 from pipeline.pricing.cost import Estimate
 from pipeline.pricing.groups import CostGroups
 from pipeline.record import Struct
+from pipeline.regular_file import read_regular
 from pipeline.settings import Service
+from pipeline.units import MOST_UNITS
 from pipeline.version import __version__
 
 SCHEMA = "scenario-pipeline/plan/1"
 _SHOWN = 10  # differences that are named
+_MAX_BYTES = 1 << 30  # five million items have less
 
 
 class PlanRecorder:
@@ -189,7 +192,7 @@ def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
         UsageError: It is no such file, or one of another version.
     """
     try:
-        record = json.loads(Path(path).read_bytes())
+        record = json.loads(read_regular(Path(path), limit_bytes=_MAX_BYTES))
         if record["schema"] != SCHEMA:
             raise UsageError(f"{os.fspath(path)} is of another version", hint=_HINT)
         items = {
@@ -212,8 +215,9 @@ def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
             prices={key: _units(text) for key, text in record["prices"].items()},
         )
     except OSError as error:
+        reason = error.strerror or error
         raise UsageError(
-            f"{os.fspath(path)} cannot be read: {error.strerror}", hint=_HINT
+            f"{os.fspath(path)} cannot be read: {reason}", hint=_HINT
         ) from error
     except _DAMAGED as error:
         raise UsageError(f"{os.fspath(path)} is no saved plan", hint=_HINT) from error
@@ -224,7 +228,7 @@ _DAMAGED = (
     TypeError,
     KeyError,
     AttributeError,
-    InvalidOperation,
+    ArithmeticError,
     RecursionError,
 )
 _HINT = "make one with: pipeline plan --out FILE"
@@ -238,8 +242,8 @@ def _globs(value: object) -> tuple[str, ...]:
 
 def _units(text: str) -> Decimal:
     units = Decimal(text)
-    if not units.is_finite():
-        raise ValueError("a price is a number")
+    if not 0 <= units < MOST_UNITS:  # raises for what is no number
+        raise ValueError("no price")
     return units
 
 

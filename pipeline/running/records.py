@@ -75,6 +75,7 @@ class Records:
         self._service_now = service_now
         self._service = service
         self._budget = budget
+        self._is_bound = False
         self.spending = Spending()
         self.tell = tell
 
@@ -127,6 +128,10 @@ class Records:
         )
         submitted = await self._write(self._ledger.record_submitted, submitted)
         self._note_charge(job, submitted)
+        if not self._is_bound and remote.owner_id and not self._service.project_id:
+            # The key may not read its team: the first answer says whose it is.
+            self._is_bound = True
+            await self.bind_project(remote.owner_id)
         return await self._told(submitted)
 
     async def watched_again(self, job: Job) -> Job:
@@ -264,6 +269,14 @@ class Records:
     async def reconciled(self, mark_ids: Iterable[int]) -> None:
         """Every job that the service has made since these marks is accounted for."""
         await self._write(self._ledger.record_reconciled, mark_ids)
+
+    async def bind_project(self, project_id: str) -> str:
+        """Bind the ledger to the project of the key, unless it is bound already.
+
+        Returns:
+            The project it is bound to, or "".
+        """
+        return await self._write(self._ledger.bind_project, project_id)
 
     async def search_done(self) -> None:
         """What a lost ledger knew has been looked for, for every item."""

@@ -50,7 +50,8 @@ class Renaming:
         self._records = records
         self._output = output
         self._emulated = emulated
-        self._left: dict[str, Mapping[str, str]] = {}
+        # By new id, what is not saved yet: the old id, and what is left under it.
+        self._left: dict[str, tuple[str, Mapping[str, str]]] = {}
 
     async def rename_unfinished(self, old_ids: Mapping[str, str]) -> None:
         """Give jobs in flight to their items' new names, before they are taken up.
@@ -93,7 +94,7 @@ class Renaming:
         if planned.then is Action.DONE:
             await self._clear(paths)
         else:
-            self._left[new] = paths
+            self._left[new] = old, paths
         assets = tuple(
             replace(asset, path=paths.get(asset.path, asset.path))
             for asset in planned.job.assets
@@ -121,9 +122,17 @@ class Renaming:
         place = partial(place_renamed, emulated=self._emulated)
         await anyio.to_thread.run_sync(place, self._output, movable, paths, source)
 
-    async def finish(self, item_id: str) -> None:
-        """A renamed item is saved: what is left of it at its old name can go."""
-        await self._clear(self._left.pop(item_id, {}))
+    async def finish(self, job: Job) -> None:
+        """A renamed item is saved: what is left of it at its old name can go.
+
+        A kill between an asset and its sidecar has left a file that no record names.
+        """
+        if job.item_id not in self._left:
+            return
+        old, paths = self._left.pop(job.item_id)
+        names = [asset.path for asset in job.assets]
+        unnamed = {old + name[len(job.item_id) :]: name for name in names}
+        await self._clear({**unnamed, **paths})
 
     async def _clear(self, paths: Mapping[str, str]) -> None:
         """Remove what is at old paths, as far as it is at the new ones."""

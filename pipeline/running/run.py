@@ -32,7 +32,7 @@ from pipeline.errors import (
 from pipeline.events import Halted, Launched, ProgressCallback, SlotsChanged
 from pipeline.failure import failure_of
 from pipeline.job import FailureClass, Job, JobStatus
-from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.ledger import KEY_PROJECT, Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import Action, Plan, PlannedItem
 from pipeline.pricing import (
@@ -41,8 +41,10 @@ from pipeline.pricing import (
     CostGroups,
     Estimate,
     Quotes,
+    check_project,
     find_cost,
     find_limits,
+    find_project,
 )
 from pipeline.pricing.budget import Overcharge
 from pipeline.pricing.limits import unreachable
@@ -279,15 +281,17 @@ class Run:
 
         Raises:
             ServiceUnreachable: It did not answer.
-            AccessDenied: Wrong credentials.
+            AccessDenied: Wrong credentials, or those of another project.
             QuoteAlarm: A dry run was not answered as one; a job that it started is
                 booked as the item's own.
         """
-        if groups.by_key:
+        if groups.by_key or self._has_jobs_at_the_service():
             try:
                 self._limits = await find_limits(self._api, self._clock, self._settings)
-                # Before the quotes: a dry run may turn out to be a submit.
-                await self._set_mark()
+                await self._check_project()
+                if groups.by_key:
+                    # Before the quotes: a dry run may turn out to be a submit.
+                    await self._set_mark()
                 self._cost = await find_cost(groups, self._quotes)
             except QuoteAlarm as alarm:
                 sample = groups.find_sample(alarm.item_id)
@@ -303,6 +307,28 @@ class Run:
             service=self._service,
             notes=notes,
         )
+
+    def _has_jobs_at_the_service(self) -> bool:
+        """Whether jobs will be looked for that a key of another project cannot see."""
+        return next(self._ledger.find_jobs_in(*UNFINISHED), None) is not None
+
+    async def _check_project(self) -> None:
+        """Before anything is sent, or judged as lost because it cannot be seen.
+
+        Raises:
+            AccessDenied: The key is for another project than the folder.
+        """
+        if self._service.project_id:
+            return  # the service itself holds every call to it
+        bound = self._ledger.find_meta().get(KEY_PROJECT, "")
+        found = self._limits.project_id
+        if bound:
+            found = await find_project(
+                self._api, self._clock, self._settings, self._limits
+            )
+        check_project(found, bound, self._plan.output)
+        if found and not bound:
+            await self._records.bind_project(found)
 
     async def carry_out(self, run_id: int, *, notes: Sequence[str] = ()) -> RunResult:
         """Do everything the plan says.

@@ -11,7 +11,7 @@ from pipeline.planning import Plan, PlannedItem
 from pipeline.running.records import Records
 from pipeline.running.renaming import Renaming
 from pipeline.stages.delivery import Delivery
-from pipeline.stages.downloader import Downloader, OutOfTime
+from pipeline.stages.downloader import Downloader, OutOfTime, Receipt
 from pipeline.stages.sidecar import Source
 
 
@@ -59,7 +59,7 @@ class Saver:
             earlier = [planned.job]
             if job.attempt > 1 or planned.job.row_id:  # else it is the first
                 earlier += self._ledger.find_jobs_of(job.item_id)
-            await self._keep_old(job, earlier)
+            await self._keep_old(job, earlier, receipts)
             job, superseded = await self._delivery.put_in_place(
                 job,
                 receipts,
@@ -77,8 +77,10 @@ class Saver:
         reach("sidecar-placed")
         job = await self._records.saved(job)
         reach("saved-recorded")
+        # What is left at an old name is known by the file at the new one, which may
+        # be superseded: so that goes last.
+        await self._renaming.finish(job)
         await self._delivery.remove(superseded)
-        await self._renaming.finish(job.item_id)
         companions = len(job.remote_assets) - len(job.assets)
         if companions:
             left = f"{companions} companion files of other kinds stay at the service"
@@ -97,10 +99,14 @@ class Saver:
             line=planned.item.line,
         )
 
-    async def _keep_old(self, job: Job, earlier: Sequence[Job]) -> None:
+    async def _keep_old(
+        self, job: Job, earlier: Sequence[Job], receipts: Sequence[Receipt]
+    ) -> None:
         """With --keep-old all files that are replaced stay, else what was edited."""
         only_edited = not self._keeps_old
-        kept = await self._delivery.keep_old(job, earlier, only_edited=only_edited)
+        kept = await self._delivery.keep_old(
+            job, earlier, receipts, only_edited=only_edited
+        )
         if kept:
             await self._records.moved(kept)
         for old, new in kept.items() if only_edited else ():

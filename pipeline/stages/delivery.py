@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from pipeline.atomic_file import is_inside, put_in_place, sync_folders, write_in_place
+from pipeline.atomic_file import put_in_place, sync_folders, write_in_place
 from pipeline.batching import Batcher
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
@@ -21,6 +21,7 @@ from pipeline.fault_points import reach
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
 from pipeline.media_type import extension_of
 from pipeline.record import Struct, replace
+from pipeline.regular_file import is_inside
 from pipeline.stages.downloader import Downloader, Receipt
 from pipeline.stages.mover import (
     digest_of,
@@ -94,7 +95,12 @@ class Delivery:
         return tuple(receipts[index] for index in range(len(job.remote_assets)))
 
     async def keep_old(
-        self, job: Job, earlier: Sequence[Job], *, only_edited: bool
+        self,
+        job: Job,
+        earlier: Sequence[Job],
+        receipts: Sequence[Receipt],
+        *,
+        only_edited: bool,
     ) -> dict[str, str]:
         """Give the files of other attempts, with their sidecars, a name that stays.
 
@@ -103,6 +109,7 @@ class Delivery:
         Args:
             job: Whose files will replace them.
             earlier: All attempts of the item.
+            receipts: Of the files to come: a kill may have left one of them in place.
             only_edited: Those alone that somebody has changed by hand.
 
         Returns:
@@ -113,7 +120,9 @@ class Delivery:
         """
         if not any(one.assets for one in earlier if one.row_id != job.row_id):
             return {}
-        return await anyio.to_thread.run_sync(self._keep, job, earlier, only_edited)
+        return await anyio.to_thread.run_sync(
+            self._keep, job, earlier, {one.sha256 for one in receipts}, only_edited
+        )
 
     async def put_in_place(
         self,
@@ -197,7 +206,11 @@ class Delivery:
         return placed
 
     def _keep(
-        self, job: Job, earlier: Sequence[Job], only_edited: bool
+        self,
+        job: Job,
+        earlier: Sequence[Job],
+        coming: AbstractSet[str],
+        only_edited: bool,
     ) -> dict[str, str]:
         known = {asset.sha256 for other in earlier for asset in other.assets}
         paths: dict[str, str] = {}
@@ -205,14 +218,16 @@ class Delivery:
         for other in earlier:
             for asset in other.assets if other.row_id != job.row_id else ():
                 old = asset.path
-                is_there = is_present(self._output / old)
+                is_there = is_present(self._output, old)
                 if old in paths or not is_there or _is_kept(asset, job.item_id):
                     continue
                 if only_edited and not self._is_edited(asset, known):
                     continue
+                if digest_of(self._output, old) in coming - {asset.sha256}:
+                    continue  # the new file is in place already: a kill came then
                 paths[old] = new = self._free_name(old, other.attempt)
                 placed.append(place_copy(self._output, old, new))
-                if is_present(self._output / (old + SIDECAR_SUFFIX)):
+                if is_present(self._output, old + SIDECAR_SUFFIX):
                     place_copy(self._output, old + SIDECAR_SUFFIX, new + SIDECAR_SUFFIX)
         sync_folders(placed)
         return paths
@@ -231,24 +246,21 @@ class Delivery:
     def _is_free(self, old: str, new: str) -> bool:
         return self._find_owner(new) is None and not any(
             os.path.lexists(self._output / (new + suffix))
-            and not have_same_content(
-                self._output / (old + suffix), self._output / (new + suffix)
-            )
+            and not have_same_content(self._output, old + suffix, new + suffix)
             for suffix in ("", SIDECAR_SUFFIX)
         )
 
     def _remove(self, superseded: Sequence[Asset]) -> None:
         for asset in superseded:
             path = self._output / asset.path
-            if digest_of(path) == asset.sha256:
+            if digest_of(self._output, asset.path) == asset.sha256:
                 path.unlink(missing_ok=True)
                 (self._output / (asset.path + SIDECAR_SUFFIX)).unlink(missing_ok=True)
 
     def _is_edited(self, asset: Asset, known: AbstractSet[str]) -> bool:
-        path = self._output / asset.path
-        if not path.is_file() or not path.stat().st_size:
+        if not is_present(self._output, asset.path):
             return False  # an empty file is a missing one
-        digest = digest_of(path)
+        digest = digest_of(self._output, asset.path)
         return digest not in {"", asset.sha256} and digest not in known
 
     def _check_strangers(self, job: Job, known: AbstractSet[str]) -> None:
@@ -263,7 +275,7 @@ class Delivery:
             if self._find_owner(asset.path) is not None:
                 continue
             is_taken = not sidecar.exists() and self._is_edited(asset, known)
-            is_noted = not sidecar.is_symlink() and is_foreign(sidecar)
+            is_noted = not sidecar.is_symlink() and is_foreign(self._output, asset.path)
             if is_taken or is_noted:
                 there = sidecar if is_noted else path
                 raise DownloadFailed(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.atomic_file import (
     FOLDER_MODE,
-    is_inside,
+    check_no_link,
     new_partial_path,
     put_in_place,
     storage_errors,
@@ -25,10 +25,12 @@ from pipeline.fault_points import reach
 from pipeline.job import SIDECAR_SUFFIX, Asset, Job
 from pipeline.media_type import KNOWN_EXTENSIONS
 from pipeline.record import replace
+from pipeline.regular_file import is_inside, leads_outside, open_regular
 from pipeline.stages.sidecar import (
+    DamagedSidecar,
     NoSidecar,
     Source,
-    parse_sidecar,
+    load_sidecar,
     render_sidecar,
 )
 
@@ -46,10 +48,8 @@ def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:
     found: list[Asset] = []
     for stem in stems if count else ():
         for extension in KNOWN_EXTENSIONS:
-            name = f"{stem}.{extension}"
             try:
-                content = (output / (name + SIDECAR_SUFFIX)).read_bytes()
-                saved = parse_sidecar(content, name)
+                saved = load_sidecar(output, f"{stem}.{extension}")
             except (OSError, NoSidecar):
                 continue
             if saved.remote_id == job.remote_id:
@@ -73,9 +73,7 @@ def find_movable(
     present = [
         (job, asset)
         for job, asset in files
-        if asset.path in paths
-        and is_inside(output, output / asset.path)
-        and is_present(output / asset.path)
+        if asset.path in paths and is_present(output, asset.path)
     ]
     for _, asset in present:
         check_free(output, asset.path, paths[asset.path])
@@ -151,10 +149,10 @@ def clear_renamed(output: Path, paths: Mapping[str, str]) -> list[str]:
                 if not proof.exists() and not path.exists():
                     cleared.append(old)
                 continue
-            if _may_go(path, moved):
+            if _may_go(output, old, new):
                 path.unlink(missing_ok=True)
             is_left = not os.path.lexists(path) and not _is_one_file(proof, new_proof)
-            if is_left and not is_foreign(proof):
+            if is_left and not is_foreign(output, old):
                 proof.unlink(missing_ok=True)
         remove_empty_folders(output, path.parent)
         cleared.append(old)
@@ -169,8 +167,8 @@ def check_free(output: Path, old: str, new: str) -> None:
     """
     target = output / new
     is_there = os.path.lexists(target)
-    is_taken = is_there and not have_same_content(output / old, target)
-    is_noted = not is_there and is_foreign(output / (new + SIDECAR_SUFFIX))
+    is_taken = is_there and not have_same_content(output, old, new)
+    is_noted = not is_there and is_foreign(output, new)
     if is_taken or is_noted:
         raise DownloadFailed(
             f"{target} is there already, and is not ours",
@@ -178,12 +176,14 @@ def check_free(output: Path, old: str, new: str) -> None:
         )
 
 
-def is_foreign(sidecar: Path) -> bool:
-    """Whether something that is no sidecar of ours has a sidecar's name."""
-    if not os.path.lexists(sidecar):
+def is_foreign(output: Path, name: str) -> bool:
+    """Whether what has the name of a file's sidecar is no sidecar of ours."""
+    if not os.path.lexists(output / (name + SIDECAR_SUFFIX)):
         return False
     try:
-        parse_sidecar(sidecar.read_bytes(), "")
+        load_sidecar(output, name)
+    except DamagedSidecar:
+        return False
     except (NoSidecar, OSError):
         return True
     return False
@@ -200,10 +200,15 @@ def place_copy(output: Path, old: str, new: str) -> Path:
         return target
     partial = new_partial_path(output)
     with storage_errors(target):
+        check_no_link(partial.parent)
         partial.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
         if not _link(source, partial):
-            shutil.copyfile(source, partial)
-            with partial.open("rb+") as copy:
+            with (
+                open_regular(source, inside=output) as file,
+                partial.open("xb") as copy,
+            ):
+                shutil.copyfileobj(file, copy)
+                copy.flush()
                 os.fsync(copy.fileno())
     try:
         return put_in_place(partial, output, new)
@@ -219,41 +224,51 @@ def remove_empty_folders(output: Path, folder: Path) -> None:
             folder = folder.parent
 
 
-def is_present(path: Path) -> bool:
-    """Whether there is a file with something in it."""
+def is_present(output: Path, name: str) -> bool:
+    """Whether there is a file of the output folder with something in it."""
+    path = output / name
     try:
-        return path.is_file() and path.stat().st_size > 0
+        return (
+            path.is_file()
+            and path.stat().st_size > 0
+            and not leads_outside(output, path)
+        )
     except OSError:
         return False
 
 
-def have_same_content(left: Path, right: Path) -> bool:
-    """Whether both are files with the same bytes."""
+def have_same_content(output: Path, left: str, right: str) -> bool:
+    """Whether both are files of the output folder with the same bytes."""
+    one, other = output / left, output / right
+    if leads_outside(output, one) or leads_outside(output, other):
+        return False
     try:
-        if left.samefile(right):
+        if one.samefile(other):
             return True
-        if left.stat().st_size != right.stat().st_size:
+        if one.stat().st_size != other.stat().st_size:
             return False
     except OSError:
         return False
-    return digest_of(left) == digest_of(right) != ""
+    return digest_of(output, left) == digest_of(output, right) != ""
 
 
-def digest_of(path: Path) -> str:
-    """The SHA-256 of a file in hex; "" where it cannot be read."""
+def digest_of(output: Path, name: str) -> str:
+    """The SHA-256 of a file of the output folder in hex; "" where there is none."""
     try:
-        with path.open("rb") as file:
+        with open_regular(output / name, inside=output) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""
 
 
-def _may_go(path: Path, moved: Path) -> bool:
-    if _is_one_file(path, moved):
+def _may_go(output: Path, old: str, new: str) -> bool:
+    path = output / old
+    if _is_one_file(path, output / new):
         return False
-    if not is_present(path):
-        return path.is_file()  # empty: as good as missing
-    return have_same_content(path, moved)
+    if not is_present(output, old):
+        # Empty: as good as missing. A link that leads out is somebody's own.
+        return path.is_file() and not path.is_symlink()
+    return have_same_content(output, old, new)
 
 
 def _is_one_file(left: Path, right: Path) -> bool:

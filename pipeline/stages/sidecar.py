@@ -1,17 +1,22 @@
-"""Sidecar: Job + Asset ↔ the JSON beside the asset, which says how it was made. Pure.
+"""Sidecar: Job + Asset ↔ the JSON beside the asset, which says how it was made.
 
 It is written last, so a sidecar says that its asset is whole. It is enough to know
-again that the asset is paid for: never a signed URL, never a credential.
+again that the asset is paid for: never a signed URL, never a credential. Pure, but
+for ``load_sidecar``.
 """
 
-from datetime import datetime
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from pipeline.clock import format_utc
 from pipeline.job import (
+    SIDECAR_SUFFIX,
     Asset,
     AssetId,
     Job,
@@ -20,10 +25,12 @@ from pipeline.job import (
     RemoteId,
 )
 from pipeline.record import Struct
-from pipeline.units import units_number
+from pipeline.regular_file import read_regular
+from pipeline.units import MOST_UNITS, units_number
 from pipeline.version import __version__
 
 SCHEMA = "scenario-pipeline/sidecar/1"
+MAX_SIDECAR_BYTES = 32 << 20  # a request has at most 10 MB
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -98,6 +105,30 @@ class NoSidecar(ValueError):
     """A JSON file that is no sidecar of ours."""
 
 
+class DamagedSidecar(NoSidecar):
+    """A sidecar of ours with a number or a time that cannot be.
+
+    It still proves that something is paid for, and not how much: whoever would pass
+    it over would pay again. ``str()`` is what is wrong: ``a 'size_bytes' of -1``.
+    """
+
+
+def load_sidecar(output: Path, name: str) -> Job:
+    """Read the sidecar of an asset.
+
+    Args:
+        output: The output folder; no link that leads out of it is followed.
+        name: Of the asset, relative to the folder, parts separated by ``/``.
+
+    Raises:
+        NoSidecar, DamagedSidecar: As :func:`parse_sidecar`.
+        OSError: It is not there, no file, or larger than a sidecar can be.
+    """
+    path = output / (name + SIDECAR_SUFFIX)
+    content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
+    return parse_sidecar(content, name)
+
+
 def parse_sidecar(content: bytes, path: str) -> Job:
     """What a sidecar remembers: a SAVED job with this one asset.
 
@@ -107,13 +138,21 @@ def parse_sidecar(content: bytes, path: str) -> Job:
 
     Raises:
         NoSidecar: Another JSON file, or one of a version that is not known.
+        DamagedSidecar: One of ours that says what cannot be.
     """
     try:
         record = msgspec.json.decode(content, type=_SidecarRecord)
     except (ValueError, RecursionError) as error:  # msgspec's own, and bad UTF-8
-        raise NoSidecar(str(error)) from error
+        record = _record_beyond_json(content, error)
     if record.schema != SCHEMA:
         raise NoSidecar(f"schema {record.schema!r}")
+    for wrong in _find_wrong(record):
+        raise DamagedSidecar(wrong)
+    times = (
+        None if text is None else datetime.fromisoformat(text)
+        for text in (record.submitted_at, record.finished_at, record.saved_at)
+    )
+    submitted_at, finished_at, saved_at = times
     return Job(
         item_id=record.item_id,
         attempt=record.attempts,
@@ -133,9 +172,9 @@ def parse_sidecar(content: bytes, path: str) -> Job:
         addons={
             name: Decimal(str(units)) for name, units in record.cost.addons.items()
         },
-        submitted_at=record.submitted_at,
-        finished_at=record.finished_at,
-        saved_at=record.saved_at,
+        submitted_at=submitted_at,
+        finished_at=finished_at,
+        saved_at=saved_at,
         remote_assets=tuple(AssetId(asset_id) for asset_id in record.job_asset_ids),
         echo=record.echo,
         assets=(
@@ -153,15 +192,26 @@ def parse_sidecar(content: bytes, path: str) -> Job:
     )
 
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # what a ledger can hold
-_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-_Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_INT64 = 2**63 - 1  # what a ledger can hold
+# Nothing that the service makes comes near; what is beyond was not written by us.
+_RANGES = {
+    "output_index": (1, 10_000),
+    "size_bytes": (0, 2**40),
+    "width_px": (0, 10**7),
+    "height_px": (0, 10**7),
+    "seed": (-_INT64, _INT64),
+    "attempts": (1, 10**6),
+}
+_MAY_BE_NULL = frozenset({"width_px", "height_px", "seed"})
+_FIRST, _LAST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2020, 2100))
+_HUGE = 10**400  # for what is longer than Python converts
 
 
+# Numbers and times are looked at apart: a file with a wrong one is still ours.
 class _CostRecord(msgspec.Struct):
-    charged: int | float | None = None
-    quoted: int | float | None = None
-    addons: dict[str, int | float] = {}
+    charged: Any = None
+    quoted: Any = None
+    addons: Any = {}
 
 
 class _SidecarRecord(msgspec.Struct):
@@ -174,23 +224,83 @@ class _SidecarRecord(msgspec.Struct):
     echo: dict[str, Any]
     job_id: str
     asset_id: str
-    output_index: _Count
+    output_index: Any
     job_asset_ids: list[str]
-    seed: _Whole | None
+    seed: Any
     derived_seed: bool
     cost: _CostRecord
     sha256: str
-    size_bytes: _Count
+    size_bytes: Any
     media_type: str
-    width_px: _Count | None
-    height_px: _Count | None
-    submitted_at: _Moment | None
-    finished_at: _Moment | None
-    saved_at: _Moment | None
-    attempts: _Count
+    width_px: Any
+    height_px: Any
+    submitted_at: Any
+    finished_at: Any
+    saved_at: Any
+    attempts: Any
     base_url: str
     project_id: str
     author_id: str
+
+
+def _record_beyond_json(content: bytes, error: Exception) -> _SidecarRecord:
+    """The record of a sidecar with numbers beyond JSON, such as 1e999 or NaN.
+
+    Raises:
+        NoSidecar: It has other faults.
+    """
+    try:
+        value = json.loads(content, parse_int=_whole)
+        record = msgspec.convert(value, type=_SidecarRecord)
+    except (ValueError, RecursionError):
+        raise NoSidecar(str(error)) from error
+    if not any(_find_wrong(record)):  # so it was something else
+        raise NoSidecar(str(error)) from error
+    return record
+
+
+def _whole(digits: str) -> int:
+    return int(digits) if len(digits) <= len(str(_HUGE)) else _HUGE
+
+
+def _find_wrong(record: _SidecarRecord) -> Iterator[str]:
+    """Every number and time that cannot be."""
+    for name, (least, most) in _RANGES.items():
+        value = getattr(record, name)
+        if value is None and name in _MAY_BE_NULL:
+            continue
+        if type(value) is not int or not least <= value <= most:
+            yield f"a '{name}' of {_shown(value)}"
+    cost = record.cost
+    addons = cost.addons if isinstance(cost.addons, dict) else {"": cost.addons}
+    for name, units in {"charged": cost.charged, "quoted": cost.quoted}.items():
+        if units is not None and not _are_units(units):
+            yield f"'{name}' units of {_shown(units)}"
+    for units in addons.values():
+        if not _are_units(units):
+            yield f"units of an add-on of {_shown(units)}"
+    for name in ("submitted_at", "finished_at", "saved_at"):
+        text = getattr(record, name)
+        if text is not None and not _is_moment(text):
+            yield f"a '{name}' of {_shown(text)}"
+
+
+def _are_units(value: object) -> bool:
+    # Neither NaN nor infinity is within these bounds.
+    return type(value) in {int, float} and 0 <= value < MOST_UNITS  # type: ignore[operator]
+
+
+def _is_moment(text: object) -> bool:
+    try:
+        moment = datetime.fromisoformat(text)  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        return False
+    return moment.tzinfo is not None and _FIRST <= moment < _LAST
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= 40 else f"{text[:37]}…"  # noqa: PLR2004 - a line
 
 
 def _decimal(units: float | None) -> Decimal | None:

@@ -31,6 +31,7 @@ from pipeline.errors import (
     UnexpectedAnswer,
 )
 from pipeline.job import AssetId, JsonValue, ParamValue, ReferenceAsset
+from pipeline.regular_file import read_regular
 from pipeline.settings import Settings
 
 SMALL_IMAGE_BYTES = 3_500_000  # official clients switch to parts here; API section 8.1
@@ -202,7 +203,7 @@ async def _read_unchanged(reference: ReferenceAsset) -> bytes:
     path: Path = reference.path
 
     def read() -> bytes:
-        content = path.read_bytes()
+        content = read_regular(path)
         if hashlib.sha256(content).hexdigest() != reference.sha256:
             raise ReferenceChanged(
                 f"{path} has changed since the plan was made", hint="run again"
