@@ -227,7 +227,7 @@ async def test_what_a_service_quotes_of_us_is_nowhere(shell, hostile):
     assert parrot.answered >= {f"POST {n}" for n in (400, 404, 422, 500, 502, 200)}
     assert done.code in {3, 5}, done.err[-2000:]
     assert "ledger.sqlite3-wal" in {Path(name).name for name in during}
-    assert done.events[-1]["counts"]["failed"] >= 5
+    assert done.events[-1]["counts"]["failed"] >= 3  # the refused ones were made
     assert "[secret]" in done.out
     assert "[secret]" in done.err
     assert "[secret]" in (shell.folder / "all.log").read_text()
