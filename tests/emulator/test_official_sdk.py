@@ -226,7 +226,10 @@ async def test_model_above_the_plan_is_403_for_quotes_too(start, connect):
                 await sdk.generate.run_model(MODEL, body={"prompt": "x"}, **options)
 
             assert refused.value.body["name"] == "ModelAccessRestrictedError"
-            assert refused.value.body["requiredPlan"] == "cu-max"
+            assert refused.value.body["details"] == {
+                "currentPlan": "cu-pro",
+                "requiredPlan": "cu-max",
+            }
 
 
 async def test_unknown_job_is_404(start, connect):
