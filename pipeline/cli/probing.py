@@ -48,8 +48,8 @@ def contract_command(
     """Ask the service what it does, and write down what it answers.
 
     Returns:
-        ``UNKNOWN_OUTCOME`` where a submit may have been paid for and it is not known,
-        ``BUDGET`` where something was not as quoted.
+        ``BUDGET`` where more was charged than quoted, ``UNKNOWN_OUTCOME`` where it is
+        not known whether a submit was paid for, ``ITEMS_FAILED`` where one was refused.
     """
     budget = _budget_of(spend)
     if budget and not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -84,9 +84,11 @@ def contract_command(
     asyncio.run(_inquire(questions, credentials, SystemClock(), yes=yes, keep=keep))
     (findings,) = found
     _tell(findings, service, path)
+    if findings.is_overcharged:
+        return ExitCode.BUDGET
     if findings.is_unknown:
         return ExitCode.UNKNOWN_OUTCOME
-    return ExitCode.BUDGET if findings.trouble else ExitCode.OK
+    return ExitCode.ITEMS_FAILED if findings.trouble else ExitCode.OK
 
 
 async def _inquire(
@@ -162,7 +164,7 @@ def _tell(findings: Findings, service: Service, path: Path) -> None:
     if findings.spent:
         click.echo(f"{findings.spent:f} units spent")
     if findings.trouble:
-        click.echo(f"BAD   {findings.trouble}")
+        click.echo(f"BAD     {one_line(findings.trouble, 300)}")
     click.echo(f"written to {path} and {exchanges_path(path).name}")
 
 

@@ -47,6 +47,7 @@ class Findings(Struct, frozen=True, kw_only=True):
         spent: Units that are paid, or may be.
         trouble: Why something was not asked, or "".
         is_unknown: Whether a submit was sent whose outcome is not known.
+        is_overcharged: Whether more was taken than was quoted.
     """
 
     contract: Contract
@@ -54,6 +55,7 @@ class Findings(Struct, frozen=True, kw_only=True):
     spent: Decimal
     trouble: str
     is_unknown: bool
+    is_overcharged: bool
 
 
 class Inquiry:
@@ -135,4 +137,5 @@ class Inquiry:
             spent=self._paid.spent,
             trouble=self._paid.trouble,
             is_unknown=self._paid.is_unknown,
+            is_overcharged=self._paid.is_overcharged,
         )

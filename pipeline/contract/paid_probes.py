@@ -74,6 +74,7 @@ class PaidProbes:
         spent: Units that are paid, or may be.
         trouble: Why the rest was not asked, or "".
         is_unknown: Whether a submit was sent whose outcome is not known.
+        is_overcharged: Whether more was taken than was quoted.
     """
 
     def __init__(self, prober: Prober, *, small_model_id: str, budget: Decimal) -> None:
@@ -83,6 +84,7 @@ class PaidProbes:
         self.spent = Decimal(0)
         self.trouble = ""
         self.is_unknown = False
+        self.is_overcharged = False
         self._has_seen_job = False
 
     async def plan(self) -> tuple[Step, ...]:
@@ -148,6 +150,9 @@ class PaidProbes:
         """Book what an answer to a submit means; the job's id, or ""."""
         job_id = find_job_id(answer.json) if answer.is_ok else None
         if job_id is None and answer.status in _UNPAID:
+            if answer.status != TOO_MANY:
+                said = answer.json.get("reason") or answer.json.get("message")
+                self.trouble = f"refused with HTTP {answer.status}: {said}"
             return ""
         charged = parse_units(answer.json.get("creativeUnitsCost"))
         self.spent += max(step.units, charged or Decimal(0))
@@ -156,9 +161,13 @@ class PaidProbes:
             said = f"HTTP {answer.status}" if answer.status else answer.error
             self.trouble = f"a submit was answered with {said}: it may be paid for"
             return ""
-        if charged is not None and charged > step.units:
-            self.trouble = f"{charged:f} units were charged, {step.units:f} quoted"
+        self._hold_against(step, charged)
         return job_id
+
+    def _hold_against(self, step: Step, charged: Decimal | None) -> None:
+        if charged is not None and charged > step.units:
+            self.is_overcharged = True
+            self.trouble = f"{charged:f} units were charged, {step.units:f} quoted"
 
     async def _ask_one(self, step: Step, *, is_first: bool) -> None:
         prober, note = self._prober, self._prober.note
@@ -271,9 +280,9 @@ class PaidProbes:
         except UnexpectedAnswer:
             charged = None
         note("job.charge", _held_against(charged, step.units))
-        if charged is not None and charged > step.units:
-            self.spent += charged - step.units
-            self.trouble = f"{charged:f} units were charged, {step.units:f} quoted"
+        if charged is not None and not self.is_overcharged:
+            self.spent += max(charged - step.units, Decimal(0))
+            self._hold_against(step, charged)
         echo = inner(job, "metadata", "input")
         if not echo:
             return
