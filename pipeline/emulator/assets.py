@@ -225,7 +225,7 @@ class Assets:
             media_type = uploaded.media_type
         elif asset_id in self._prompts:
             job = self._job_of(asset_id)
-            metadata = {"kind": "text", "type": "text", "parentJobId": job.job_id}
+            metadata = {"type": "uploaded-text", "parentJobId": job.job_id}
             created_ms, author, extra = job.created_ms, job.author_id, {}
             media_type = MEDIA_TYPES["text"]
         else:
