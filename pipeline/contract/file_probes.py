@@ -166,8 +166,10 @@ async def _alter(prober: Prober, url: str) -> int | None:
 
 
 def _is_known(known: Known, url: str) -> bool:
-    host = urlsplit(url).hostname
-    return host in CDN_HOSTS or (known.is_loopback and host == "127.0.0.1")
+    parts = urlsplit(url)
+    if known.is_loopback:
+        return parts.hostname == "127.0.0.1"
+    return parts.scheme == "https" and parts.hostname in CDN_HOSTS
 
 
 def _kind_of_url(url: object) -> str | None:

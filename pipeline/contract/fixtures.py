@@ -16,6 +16,7 @@ from pipeline.api.exchange import Exchange
 from pipeline.errors import UsageError
 from pipeline.settings import Credentials
 
+SHORTEST_SECRET = 12  # characters; the service's keys have more than twenty
 SIGNED = "redacted"
 HIDDEN = "[secret]"
 PRIVATE = "[private]"
@@ -24,7 +25,7 @@ OWN_TEXTS = frozenset({"an oak tree icon", " an oak  tree, cafe\u0301 style "})
 _SIGNATURE = re.compile(
     r"((?:Policy|Signature|Key-Pair-Id|X-Amz-[A-Za-z-]+)(?:=|%3D))[^&\s\"'\\]+"
 )
-_PERSON = re.compile(r"\b((?:apiu|api|user|usr)_[A-Za-z0-9]{4})[A-Za-z0-9]+")
+_PERSON = re.compile(r"\b((?:apiu|api|user|usr)_[A-Za-z0-9]{4})[A-Za-z0-9]{8,}")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 _PERSONAL_KEYS = frozenset(
     {
@@ -54,7 +55,8 @@ class Redactor:
         basic = f"{credentials.key}:{credentials.secret}".encode()
         encoded = base64.b64encode(basic).decode()
         secrets = (encoded, encoded.rstrip("="), credentials.secret, credentials.key)
-        self._secrets = tuple(secret for secret in secrets if secret)
+        # A short one may be a word, and words are not taken out of what is kept.
+        self._secrets = tuple(text for text in secrets if len(text) >= SHORTEST_SECRET)
 
     def clean(self, text: str) -> str:
         """A text without credentials, signatures, addresses and whole ids of people."""

@@ -12,6 +12,8 @@ Knobs = Mapping[str, object]
 
 # Where a step of seconds was seen, the middle of the step is imitated.
 _BEFORE = {2: 1.0, 5: 2.0, 10: 5.0, 30: 10.0, 60: 30.0, 120: 60.0, 600: 120.0}
+_REFUSALS = range(400, 500)
+_MOST = 1_000_000  # of anything that is counted or priced
 _NO_LEAST: Mapping[str, object] = {"min": None}
 _NO_MOST: Mapping[str, object] = {"max": None}
 
@@ -20,7 +22,7 @@ def _status(name: str, words: Mapping[str, object]) -> Callable[[JsonValue], Kno
     """A knob that takes the status that was seen, or what a word stands for."""
 
     def knobs(seen: JsonValue) -> Knobs:
-        if isinstance(seen, int):
+        if isinstance(seen, int) and seen in _REFUSALS:
             return {name: seen}
         return {name: words[seen]} if isinstance(seen, str) and seen in words else {}
 
@@ -35,10 +37,13 @@ def _word(name: str, words: Mapping[object, object]) -> Callable[[JsonValue], Kn
     return knobs
 
 
-def _number(name: str) -> Callable[[JsonValue], Knobs]:
+def _number(
+    name: str, *, least: float = 0, is_whole: bool = False
+) -> Callable[[JsonValue], Knobs]:
     def knobs(seen: JsonValue) -> Knobs:
-        is_number = isinstance(seen, int | float) and not isinstance(seen, bool)
-        return {name: seen} if is_number else {}
+        kind = int if is_whole else int | float
+        is_fit = isinstance(seen, kind) and least <= seen <= _MOST
+        return {name: seen} if is_fit and not isinstance(seen, bool) else {}
 
     return knobs
 
@@ -64,7 +69,7 @@ def _path_of(seen: JsonValue) -> Knobs:
 _KNOBS: Mapping[str, Callable[[JsonValue], Knobs]] = {
     "teams.seen": _word("teams_status", {"one": 200, "refused": 403}),
     "limits.readable": _status("limits_status", {"yes": 200}),
-    "limits.ceiling": _number("ceiling"),
+    "limits.ceiling": _number("ceiling", least=1, is_whole=True),
     "model.latency": _word("performance_stats", {"yes": True, "no": False}),
     "quote.unknown-field": _status("unknown_field_status", {"accepted": 0}),
     "quote.bare-value": _word("strict_arrays", {"accepted": False, 400: True}),
@@ -78,7 +83,7 @@ _KNOBS: Mapping[str, Callable[[JsonValue], Knobs]] = {
     "list.upload-lag": _seconds("list_lag_s"),
     "list.prompt": _word("prompt_archived_s", {"ids": 0.0}),
     "list.seed": _word("echo_seed", {"text": "text", "float": "float"}),
-    "date.skew": _number("date_skew_s"),
+    "date.skew": _number("date_skew_s", least=-_MOST),
     "upload.ready": _word("upload_pending_s", {"success": 0.0, "pending": 5.0}),
     "upload.again": _word("upload_deduplicates", {"new": False, "same": True}),
     "asset.url": _word("transformed_urls", {"transformed": True, "original": False}),
@@ -117,8 +122,7 @@ _KNOBS: Mapping[str, Callable[[JsonValue], Knobs]] = {
         "image_format",
         {f"image/{name}": name for name in ("png", "jpeg", "webp")},
     ),
-    "wan.set": _number("image_set_outputs"),
-    "rate.limit": _number("requests_per_minute"),
+    "wan.set": _number("image_set_outputs", is_whole=True),
 }
 
 
@@ -134,23 +138,23 @@ def knobs_of(contract: Contract) -> dict[str, object]:
     return knobs
 
 
-def imitated(contract: Contract) -> int:
-    """How many of its answers the emulator imitates."""
-    return sum(contract.value(key) is not None for key in _KNOBS)
-
-
 def _prices(contract: Contract) -> Iterator[tuple[str, object]]:
     price = contract.value("quote.price")
-    if isinstance(price, int | float):
+    if isinstance(price, int | float) and 0 <= price <= _MOST:
         yield "unit_prices_cu", {contract.model_id: price}
     by_size = contract.value("quote.by-size")
-    if isinstance(by_size, int | float):
+    if isinstance(by_size, int | float) and 0 <= by_size <= _MOST:
         yield "size_factors", {"2K": by_size}
 
 
 def _models(contract: Contract) -> Iterator[tuple[str, object]]:
-    if contract.models:
-        yield "extra_models", dict(contract.models)
+    models = {
+        model_id: record
+        for model_id, record in contract.models.items()
+        if _has_inputs(record)
+    }
+    if models:
+        yield "extra_models", models
         yield "cost_impact", {}  # as the records have it
     plan = contract.value("model.plan")
     if isinstance(plan, str) and plan != "allowed":
@@ -161,3 +165,13 @@ def _models(contract: Contract) -> Iterator[tuple[str, object]]:
     changes = {**(_NO_LEAST if least else {}), **(_NO_MOST if most else {})}
     if changes:
         yield "input_changes", {"seed": changes}
+
+
+def _has_inputs(record: Mapping[str, object]) -> bool:
+    inputs = record.get("inputs")
+    return isinstance(inputs, list) and all(
+        isinstance(item, dict)
+        and isinstance(item.get("name"), str)
+        and isinstance(item.get("type"), str)
+        for item in inputs
+    )

@@ -5,7 +5,6 @@ from contract.conftest import MODEL
 
 from pipeline.contract.assumptions import ASSUMPTIONS, BY_KEY, verdict_on
 from pipeline.contract.rehearsal import knobs_of
-from pipeline.emulator import EmulatorProfile
 
 SHORT = {"job_seconds": (2.0, 2.0)}
 FREE = {
@@ -165,16 +164,3 @@ async def test_limit_on_requests_is_found(place_of):
 
 def test_every_key_is_told_once():
     assert len(BY_KEY) == len(ASSUMPTIONS)
-
-
-@pytest.mark.parametrize("knob", ["min", "max"])
-def test_every_knob_of_a_rehearsal_exists(knob):
-    from pipeline.contract.contract_file import Contract
-
-    seen = {
-        "quote.seed-negative": ("accepted", ""),
-        "quote.seed-large": ("accepted", ""),
-    }
-    contract = Contract(base_url="x", seen=seen)
-    profile = EmulatorProfile(**knobs_of(contract))
-    assert profile.input_changes["seed"][knob] is None
