@@ -16,7 +16,7 @@ from pipeline.contract.prober import (
     Prober,
     date_of,
     inner,
-    list_in,
+    objects_in,
     step_of,
     time_in,
 )
@@ -87,7 +87,7 @@ async def ask_files(prober: Prober, known: Known) -> None:
         "/assets/get-bulk", {"assetIds": [known.asset_id, NOBODYS_ASSET]}
     )
     if bulk.is_ok:
-        ids = [asset.get("id") for asset in list_in(bulk.json, "assets")]
+        ids = [asset.get("id") for asset in objects_in(bulk.json, "assets")]
         note("bulk.unknown", "left out" if ids == [known.asset_id] else "shown")
     elif bulk.status == NOT_FOUND:
         note("bulk.unknown", "fails")

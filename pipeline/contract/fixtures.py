@@ -26,7 +26,9 @@ _SIGNATURE = re.compile(
     r"((?:Policy|Signature|Key-Pair-Id|X-Amz-[A-Za-z-]+)(?:=|%3D))[^&\s\"'\\]+"
 )
 _PERSON = re.compile(r"\b((?:apiu|api|user|usr)_[A-Za-z0-9]{4})[A-Za-z0-9]{8,}")
-_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
+# From the beginning of a word and no further than an address is long: a text of a
+# million letters is looked at once.
+_ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{1,190}")
 _PERSONAL_KEYS = frozenset(
     {
         "email",

@@ -12,6 +12,7 @@ from pipeline.contract.prober import (
     inner,
     kind_of,
     list_in,
+    objects_in,
     time_in,
 )
 
@@ -130,10 +131,8 @@ async def _ask_token(prober: Prober) -> None:
     if not second.is_ok:
         prober.note("list.token", accepted(second))
         return
-    ids = [
-        {str(job.get("jobId") or job.get("id")) for job in list_in(page.json, "jobs")}
-        for page in (first, second)
-    ]
+    pages = [objects_in(page.json, "jobs") for page in (first, second)]
+    ids = [{str(job.get("jobId") or job.get("id")) for job in page} for page in pages]
     circles = bool(ids[0] & ids[1])
     circles = circles or second.json.get("nextPaginationToken") == token
     prober.note("list.token", "in circles" if circles else "onwards")

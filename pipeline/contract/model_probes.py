@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from pipeline.contract.prober import Known, Prober, accepted, inner, list_in, ratio_of
+from pipeline.contract.prober import (
+    Known,
+    Prober,
+    accepted,
+    inner,
+    list_in,
+    objects_in,
+    ratio_of,
+)
 
 QUOTE_STATUS = 269
 PROMPT = "an oak tree icon"
@@ -40,7 +48,7 @@ async def ask_model(prober: Prober, known: Known) -> None:
     note = prober.note
     answer = await prober.get(f"/models/{quote(prober.model_id, safe='')}")
     record = inner(answer.json, "model")
-    inputs = [item for item in list_in(record, "inputs") if isinstance(item, dict)]
+    inputs = objects_in(record, "inputs")
     note("model.readable", "yes" if inputs else accepted(answer))
     if not inputs:
         return

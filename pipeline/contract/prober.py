@@ -139,7 +139,7 @@ class Prober:
     async def list_jobs(self, **query: str) -> list[Mapping[str, Any]]:
         """One page of the job list; empty where there is none."""
         answer = await self.get("/jobs", **query)
-        return [job for job in _list(answer.json, "jobs") if isinstance(job, dict)]
+        return objects_in(answer.json, "jobs")
 
     async def _ask(
         self,
@@ -198,7 +198,13 @@ def inner(answer: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
 
 def list_in(answer: Mapping[str, Any], key: str) -> list[Any]:
     """A list inside of an object; empty where it is none."""
-    return _list(answer, key)
+    value = answer.get(key)
+    return value if isinstance(value, list) else []
+
+
+def objects_in(answer: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The objects of a list inside of an object; what is none is passed over."""
+    return [entry for entry in list_in(answer, key) if isinstance(entry, dict)]
 
 
 def time_in(record: Mapping[str, Any], key: str) -> datetime | None:
@@ -215,8 +221,3 @@ def date_of(exchange: Exchange) -> datetime | None:
         return parsedate_to_datetime(exchange.headers.get("date", ""))
     except ValueError:
         return None
-
-
-def _list(answer: Mapping[str, Any], key: str) -> list[Any]:
-    value = answer.get(key)
-    return value if isinstance(value, list) else []

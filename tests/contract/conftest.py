@@ -1,6 +1,6 @@
 """A service with these answers on a fast clock, and an inquiry into it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from doubles.clock import ScaledClock
 
+from pipeline.api.exchange import Exchanges
 from pipeline.api.probing import ProbeClient
 from pipeline.clock import format_utc
 from pipeline.contract.inquiry import Findings, Inquiry, Questions
@@ -49,7 +50,12 @@ class Place:
     asked: list[Sequence[Step]] = field(default_factory=list)
 
     async def ask(
-        self, *, agrees: bool = True, spend: int = 0, asks_rate: bool = False
+        self,
+        *,
+        agrees: bool = True,
+        spend: int = 0,
+        asks_rate: bool = False,
+        through: Callable[[Exchanges], Exchanges] = lambda exchanges: exchanges,
     ) -> Findings:
         async def at_once() -> None:
             """No limit of ours."""
@@ -64,7 +70,7 @@ class Place:
         ) as client:
             inquiry = Inquiry(
                 questions_for(base_url, budget=Decimal(spend), asks_rate=asks_rate),
-                client,
+                through(client),
                 now=lambda: format_utc(self.clock.utc_now()),
                 tell=lambda _what: None,
                 agree=agree,
