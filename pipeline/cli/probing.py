@@ -22,7 +22,7 @@ from pipeline.contract.contract_file import (
     write_beside,
     write_contract,
 )
-from pipeline.contract.fixtures import Redactor
+from pipeline.contract.fixtures import clean, line_of
 from pipeline.contract.inquiry import Findings, Inquiry, Questions
 from pipeline.contract.paid_probes import Step
 from pipeline.errors import ExitCode, UsageError
@@ -79,7 +79,7 @@ def contract_command(
 
     def keep(findings: Findings) -> None:
         found.append(findings)
-        _write(path, findings, credentials)
+        _write(path, findings)
 
     asyncio.run(_inquire(questions, credentials, SystemClock(), yes=yes, keep=keep))
     (findings,) = found
@@ -139,11 +139,10 @@ def _agree(steps: Sequence[Step], budget: Decimal, *, yes: bool) -> bool:
     return True
 
 
-def _write(path: Path, findings: Findings, credentials: Credentials) -> None:
-    redactor = Redactor(credentials)
-    lines = [redactor.line_of(exchange) for exchange in findings.exchanges]
+def _write(path: Path, findings: Findings) -> None:
+    lines = [line_of(exchange) for exchange in findings.exchanges]
     write_beside(exchanges_path(path), "".join(f"{line}\n" for line in lines).encode())
-    write_contract(path, findings.contract, redactor.clean)
+    write_contract(path, findings.contract, clean)
 
 
 def _tell(findings: Findings, service: Service, path: Path) -> None:

@@ -5,7 +5,6 @@ the prompts of other jobs. What is left is enough to ask the same questions agai
 the file instead of the service: ``Replay``.
 """
 
-import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -14,11 +13,9 @@ from urllib.parse import urlsplit
 
 from pipeline.api.exchange import Exchange
 from pipeline.errors import UsageError
-from pipeline.settings import Credentials
+from pipeline.redaction import SECRETS
 
-SHORTEST_SECRET = 12  # characters; the service's keys have more than twenty
-SIGNED = "redacted"
-HIDDEN = "[secret]"
+SIGNED = "removed"  # too short to be taken for a signature
 PRIVATE = "[private]"
 # Texts of the probes themselves; every other prompt is somebody's work.
 OWN_TEXTS = frozenset({"an oak tree icon", " an oak  tree, cafe\u0301 style "})
@@ -46,50 +43,37 @@ _TEXT_KEYS = frozenset(
 _ASSET_ID = re.compile(r"asset_[A-Za-z0-9]+")
 
 
-class Redactor:
-    """Takes out what nobody needs to know.
+def clean(text: str) -> str:
+    """A text without secrets, signatures, addresses and whole ids of people."""
+    # First what is between names that the replay looks for.
+    text = _SIGNATURE.sub(rf"\1{SIGNED}", text)
+    text = _ADDRESS.sub(PRIVATE, SECRETS.clean(text))
+    return _PERSON.sub(r"\1...", text)
 
-    Args:
-        credentials: Known secrets.
-    """
 
-    def __init__(self, credentials: Credentials) -> None:
-        basic = f"{credentials.key}:{credentials.secret}".encode()
-        encoded = base64.b64encode(basic).decode()
-        secrets = (encoded, encoded.rstrip("="), credentials.secret, credentials.key)
-        # A short one may be a word, and words are not taken out of what is kept.
-        self._secrets = tuple(text for text in secrets if len(text) >= SHORTEST_SECRET)
-
-    def clean(self, text: str) -> str:
-        """A text without credentials, signatures, addresses and whole ids of people."""
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        text = _ADDRESS.sub(PRIVATE, _SIGNATURE.sub(rf"\1{SIGNED}", text))
-        return _PERSON.sub(r"\1...", text)
-
-    def line_of(self, exchange: Exchange) -> str:
-        """One exchange as a line of JSON."""
-        path = urlsplit(exchange.target).path
-        record: dict[str, object] = {
-            "method": exchange.method,
-            "target": exchange.target,
-            "sent": _without_people(exchange.sent, path),
-            "sent_at_s": round(exchange.sent_at_s, 3),
-            "at_s": round(exchange.at_s, 3),
-            "status": exchange.status,
-            "headers": dict(exchange.headers),
-            **_kept_body(exchange, path),
-        }
-        if exchange.error:
-            record["error"] = exchange.error
-        return self.clean(json.dumps(record))
+def line_of(exchange: Exchange) -> str:
+    """One exchange as a line of JSON."""
+    path = urlsplit(exchange.target).path
+    record: dict[str, object] = {
+        "method": exchange.method,
+        "target": exchange.target,
+        "sent": _without_people(exchange.sent, path),
+        "sent_at_s": round(exchange.sent_at_s, 3),
+        "at_s": round(exchange.at_s, 3),
+        "status": exchange.status,
+        "headers": dict(exchange.headers),
+        **_kept_body(exchange, path),
+    }
+    if exchange.error:
+        record["error"] = exchange.error
+    return clean(json.dumps(record))
 
 
 class Replay:
     """``Exchanges`` out of a file: the answers that a service gave once, in order.
 
     Args:
-        lines: As :meth:`Redactor.line_of` wrote them.
+        lines: As :func:`line_of` wrote them.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:

@@ -4,13 +4,13 @@ import json
 import random
 
 import pytest
-from contract.conftest import MODEL, credentials_for, questions_for
+from contract.conftest import MODEL, questions_for
 from msgspec import structs
 
 from pipeline.api.exchange import Exchange
 from pipeline.contract.assumptions import verdict_on
 from pipeline.contract.contract_file import read_contract, write_contract
-from pipeline.contract.fixtures import Redactor
+from pipeline.contract.fixtures import clean, line_of
 from pipeline.contract.inquiry import Inquiry
 from pipeline.contract.rehearsal import knobs_of
 from pipeline.emulator import EmulatorProfile
@@ -157,12 +157,11 @@ async def test_whatever_is_answered_is_survived(seed, tmp_path):
     assert all(
         url.startswith("https://cdn.cloud.scenario.com/") for url in service.fetched
     )
-    redactor = Redactor(credentials_for(url))
     for exchange in found.exchanges:
-        line = redactor.line_of(exchange)
+        line = line_of(exchange)
         assert "Signature=s" not in line
         json.loads(line)
-    write_contract(tmp_path / "contract.json", found.contract, redactor.clean)
+    write_contract(tmp_path / "contract.json", found.contract, clean)
     contract = read_contract(tmp_path / "contract.json")
     assert contract.model_id == MODEL
     EmulatorProfile(**knobs_of(contract))

@@ -584,6 +584,8 @@ CASES: tuple[Case, ...] = (
     Case(knob="prompt_archived_s", value=0.0),
     Case(knob="prompt_archived_s", value=3.0),
     Case(knob="submit_author_differs", value=True),
+    Case(knob="asset_ids_delay_s", value=8.0),
+    Case(knob="list_omits_asset_ids", value=True),
     Case(knob="workflow_child_rate", value=1.0),
     Case(knob="stranger_rate", value=1.0),
     # --- how assets are shown
@@ -774,7 +776,5 @@ NOT_A_GUESS: Mapping[str, str] = {
     "cdn_redirects": "only the format endpoint redirects; our client asks for originals",
     "altered_url_status": "our client alters no URL; a test of its own meets both",
     "late_addon_cu": "a charge named at the end is a matter of the tests of money",
-    "asset_ids_delay_s": "success without outputs is settled with the poller's tests",
-    "list_omits_asset_ids": "success without outputs, likewise",
     "hang_s": "how long a fault hangs; the table of faults meets it",
 }
