@@ -7,6 +7,7 @@ to end with either answer.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from knobs.world import (
@@ -349,6 +350,16 @@ CASES: tuple[Case, ...] = (
         value=1.25,
         changed=Ends(check=charges(PRICE_CU + 1.25)),
     ),
+    Case(
+        knob="late_addon_cu",
+        value=5,
+        settings=replace(QUICK, max_cost=Decimal(100)),
+        changed=Ends(
+            code=ExitCode.BUDGET,
+            jobs=1,
+            check=says("charged 11 units, quoted 6"),
+        ),
+    ),
     Case(knob="discount_cu", value=1, changed=Ends(check=charges(PRICE_CU - 1))),
     Case(
         knob="charge_factor",
@@ -505,9 +516,9 @@ CASES: tuple[Case, ...] = (
     Case(
         knob="partial_refunded",
         value=True,
-        text=items("an oak", "an elm [partial]"),
-        default=replace(ONE_FAILS, check=refunds(0)),
-        changed=ONE_FAILS,
+        text=items("an oak", "an elm [partial]", params="{numOutputs: 2}"),
+        default=Ends(jobs=2, check=refunds(0)),
+        changed=Ends(jobs=2, check=refunds(2 * PRICE_CU)),
     ),
     Case(
         knob="failed_status",
@@ -775,6 +786,5 @@ NOT_A_GUESS: Mapping[str, str] = {
     "fixed_size_px": "keeps pictures small; every case runs with small ones",
     "cdn_redirects": "only the format endpoint redirects; our client asks for originals",
     "altered_url_status": "our client alters no URL; a test of its own meets both",
-    "late_addon_cu": "a charge named at the end is a matter of the tests of money",
     "hang_s": "how long a fault hangs; the table of faults meets it",
 }
