@@ -22,7 +22,8 @@ from pipeline.contract.prober import (
 )
 
 CDN_HOSTS = frozenset({"cdn.cloud.scenario.com", "cdn.scenario.com"})
-LOOKS = 5  # at what an upload becomes
+READY_LOOKS = 20
+LISTED_LOOKS = 5
 PICTURE_SIDE_PX = 256  # above the least side of a reference
 PARTIAL_CONTENT = 206
 PART_BYTES = 8
@@ -110,7 +111,7 @@ async def ask_files(prober: Prober, known: Known) -> None:
 async def _read_when_ready(prober: Prober, asset_id: str) -> Mapping[str, Any]:
     """The record of an asset, with the URL of the original."""
     asset: Mapping[str, Any] = {}
-    for look in range(LOOKS):
+    for look in range(READY_LOOKS):
         if look:
             await prober.pause()
         answer = await prober.get(f"/assets/{asset_id}", originalAssets="true")
@@ -124,7 +125,7 @@ async def _find_upload(
     prober: Prober, known: Known, since_s: float
 ) -> Mapping[str, Any] | None:
     """The job of our upload, as soon as the unfiltered list shows it."""
-    for look in range(1, LOOKS + 1):
+    for look in range(1, LISTED_LOOKS + 1):
         for job in await prober.list_jobs(pageSize="20"):
             made = inner(job, "metadata", "output").get("entityId")
             if made == known.asset_id and job.get("jobType") != "custom":
