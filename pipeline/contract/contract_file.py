@@ -17,6 +17,7 @@ from pipeline.contract.assumptions import ASSUMPTIONS, BY_KEY, verdict_on
 from pipeline.errors import UsageError
 from pipeline.job import JsonValue
 from pipeline.record import Struct, field
+from pipeline.regular_file import open_regular
 from pipeline.settings import Service
 from pipeline.version import __version__
 
@@ -99,10 +100,10 @@ def read_contract(path: Path) -> Contract:
     shown = os.fspath(path)
     hint = "make one with: pipeline doctor --contract"
     try:
-        if not path.is_file():
-            raise UsageError(f"there is no file {shown}", hint=hint)
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             content = file.read(MOST_BYTES + 1)
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {shown}", hint=hint) from error
     except OSError as error:
         reason = f"{shown} cannot be read: {error.strerror}"
         raise UsageError(reason, hint=hint) from error
