@@ -16,6 +16,7 @@ import anyio.to_thread
 from pipeline.api.interface import QuoteAlarm, TeamLimits
 from pipeline.clock import Clock, SystemClock
 from pipeline.connection import Connection, notes_on, service_of
+from pipeline.contract.contract_file import notes_on_contract
 from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable
 from pipeline.job import AssetId
 from pipeline.ledger.ledger import KEY_PROJECT
@@ -95,6 +96,7 @@ async def estimate(
         credentials, settings, clock, service=service, offline=offline
     ) as connection:
         loaded = await load(manifest, connection, allow_outside=allow_outside)
+        notes += notes_on_contract(loaded.path.parent, service, os.environ)
         folder = output_folder(loaded, output=output, emulate=emulate)
         lock_file = find_lock_file(loaded, emulate=emulate)
         groups = CostGroups()

@@ -22,6 +22,7 @@ from pipeline.connection import (
     offline_catalog,
     service_of,
 )
+from pipeline.contract.contract_file import notes_on_contract
 from pipeline.errors import (
     ExitCode,
     LockError,
@@ -291,6 +292,7 @@ async def _plan_and_carry_out(
         _check_frozen(groups)
     notes = (
         *notes_on(service, os.environ),
+        *notes_on_contract(loaded.path.parent, service, os.environ),
         *loaded.warnings,
         *connection.catalog.notes,
     )

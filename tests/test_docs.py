@@ -15,6 +15,7 @@ import yaml
 
 import pipeline
 from pipeline.cli.commands import cli
+from pipeline.contract.assumptions import ASSUMPTIONS
 from pipeline.emulator import fates
 from pipeline.emulator.faults import FAULTS, READ_ENDPOINTS, READS
 from pipeline.emulator.profile import EmulatorProfile
@@ -37,6 +38,7 @@ ARCHITECTURE = (DOCS / "architecture.md").read_text("utf-8")
 CLI = (DOCS / "cli.md").read_text("utf-8")
 MANIFEST = (DOCS / "manifest.md").read_text("utf-8")
 OPERATIONS = (DOCS / "operations.md").read_text("utf-8")
+SERVICE = (DOCS / "service.md").read_text("utf-8")
 ERRORS = (DOCS / "errors.md").read_text("utf-8")
 README_COMMANDS = (
     "pip install . && pipeline run manifests/quickstart.yaml --emulate",
@@ -278,6 +280,17 @@ def test_every_knob_that_is_named_exists():
 
     assert named
     assert named <= {knob.name for knob in fields(EmulatorProfile)}
+
+
+def test_every_assumption_about_the_service_is_documented_word_for_word():
+    table = section(SERVICE, "## What can be probed")
+
+    written = [line for line in table.splitlines() if line.startswith("| `")]
+
+    assert written == [
+        f"| `{known.key}` | {known.text} | {known.probe} | {known.safety or '-'} |"
+        for known in ASSUMPTIONS
+    ]
 
 
 def test_every_point_at_which_a_run_can_be_killed_is_documented():

@@ -191,9 +191,12 @@ def _access_hint(status: int, text: ErrorText) -> str:
     if status == 401:
         return "check SCENARIO_SDK_API_KEY and SCENARIO_SDK_API_SECRET"
     if text.fields.get("name") == "ModelAccessRestrictedError":
-        plan = text.fields.get("requiredPlan")
-        needed = f" ({plan})" if isinstance(plan, str) else ""
-        return f"the model needs a higher plan{needed}; choose another model"
+        details = text.fields.get("details")
+        plans = details if isinstance(details, dict) else text.fields
+        needed, ours = _first(plans, "requiredPlan"), _first(plans, "currentPlan")
+        named = f" ({needed})" if needed else ""
+        yours = f", yours is {ours}" if ours else ""
+        return f"the model needs a higher plan{named}{yours}; choose another model"
     return text.hint or "check the key's scope and its project"
 
 

@@ -195,11 +195,52 @@ def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
     required=False,
 )
 @place_options
-def doctor(manifest: Path | None, **options: Any) -> ExitCode:
-    """Check credentials, service, clock, disk and ledger. Free."""
+@click.option(
+    "--contract",
+    is_flag=True,
+    help="Ask the service what it does, too, and write down what differs.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where the contract goes.  [default: contract.json beside the manifest]",
+)
+@click.option(
+    "--spend",
+    metavar="CU",
+    help="Ask what costs something too, for at most so many compute units.",
+)
+@click.option("--skip-rate", is_flag=True, help="Leave out the limit on requests.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before spending.")
+def doctor(
+    manifest: Path | None,
+    *,
+    contract: bool,
+    out: Path | None,
+    spend: str | None,
+    skip_rate: bool,
+    yes: bool,
+    **options: Any,
+) -> ExitCode:
+    """Check credentials, service, clock, disk and ledger. Free without --spend."""
     from pipeline.cli.doctor import doctor_command
 
-    return doctor_command(manifest, **options)
+    if not contract and (out or spend or skip_rate or yes):
+        raise UsageError("--out, --spend, --skip-rate and --yes belong to --contract")
+    if contract and options["emulate"]:
+        raise UsageError(
+            "--contract asks a service, and --emulate starts none",
+            hint="export the address that pipeline emulator prints",
+        )
+    code = doctor_command(manifest, **options)
+    if not contract or code is not ExitCode.OK:
+        return code
+    from pipeline.cli.probing import contract_command
+
+    return contract_command(
+        manifest, out=out, spend=spend, yes=yes, asks_rate=not skip_rate
+    )
 
 
 @cli.command()
@@ -282,6 +323,12 @@ def schema(model: str | None, **options: Any) -> ExitCode:
     multiple=True,
     metavar="NAME=P",
     help="A fault and its probability, such as submit-drop-after=0.1; repeatable.",
+)
+@click.option(
+    "--contract",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Behave like the service that this contract was made with.",
 )
 def emulator(**options: Any) -> ExitCode:
     """Serve a local stand-in for the service until stopped. Spends nothing."""

@@ -1,10 +1,13 @@
 """``pipeline emulator``."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import anyio
 import click
 
+from pipeline.contract.contract_file import read_contract
+from pipeline.contract.rehearsal import knobs_of
 from pipeline.emulator.faults import parse_fault_rate
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.server import Emulator, serve
@@ -19,10 +22,14 @@ def emulator_command(
     job_seconds: str,
     seed: int | None,
     faults: tuple[str, ...],
+    contract: Path | None,
 ) -> ExitCode:
     """Serve until SIGINT or SIGTERM."""
+    profile = _profile_of(contract)
     profile = replace(
-        EmulatorProfile(), ceiling=ceiling, job_seconds=_parse_span(job_seconds)
+        profile,
+        ceiling=ceiling or profile.ceiling,
+        job_seconds=_parse_span(job_seconds),
     )
     try:
         rates = dict(parse_fault_rate(text) for text in faults)
@@ -42,6 +49,15 @@ def emulator_command(
             hint="choose another with --port",
         ) from error
     return ExitCode.OK
+
+
+def _profile_of(path: Path | None) -> EmulatorProfile:
+    if path is None:
+        return EmulatorProfile()
+    contract = read_contract(path)
+    knobs = knobs_of(contract)
+    click.echo(f"as {contract.base_url} answers: {len(contract.seen)} assumptions seen")
+    return EmulatorProfile(**knobs)  # type: ignore[arg-type]
 
 
 def _tell(emulator: Emulator) -> None:

@@ -100,6 +100,7 @@ class Account:
             "premiumGenerationSamples",
             "projects",
             "seats",
+            "snapshotsRetention",
             "trainingImages",
             "upload",
         ]
@@ -178,6 +179,7 @@ class Account:
         project = {"id": profile.project_id, "name": "Emulator", **dates}
         return {
             "id": profile.team_id,
+            "type": "shared",
             "name": "Emulator",
             "plan": profile.plan,
             "paymentStatus": "succeeded",

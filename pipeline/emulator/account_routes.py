@@ -48,7 +48,8 @@ class AccountRoutes:
             parse_page_size(query)
         records: list[Mapping[str, object]] = []
         if query.get("privacy") == "public":
-            records = [model.record for model in self._service.models.values()]
+            models = self._service.models.values()
+            records = [_without_inputs(model.record) for model in models]
         shown = records[: int(size)] if size else records
         return Answer(status=200, body={"models": shown})
 
@@ -59,7 +60,9 @@ class AccountRoutes:
         if not isinstance(body, dict) or not isinstance(model_ids, list):
             raise bad_request('"modelIds" must be an array')
         known = self._service.models
-        records = [known[name].record for name in model_ids if name in known]
+        records: list[Mapping[str, object]] = [
+            _without_inputs(known[name].record) for name in model_ids if name in known
+        ]
         if body.get("minimal") is True:
             records = [
                 {key: record[key] for key in MINIMAL_KEYS if key in record}
@@ -86,3 +89,8 @@ class AccountRoutes:
         """What was consumed and given back."""
         now_ms = self._service.store.advance()
         return Answer(status=200, body=self._service.account.usages(now_ms))
+
+
+def _without_inputs(record: Mapping[str, object]) -> Mapping[str, object]:
+    """Only the read of one model shows them."""
+    return {key: value for key, value in record.items() if key != "inputs"}

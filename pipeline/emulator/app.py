@@ -9,6 +9,7 @@ import binascii
 import itertools
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from email.utils import format_datetime
 
 import msgspec
@@ -108,20 +109,23 @@ class Api:
         return handle
 
     def cdn_url(self, path: str, extra: str = "") -> str:
-        """A signed URL for a path of the CDN."""
+        """A signed URL for a path of the CDN, with the query that it covers."""
         now_ms = self.service.timeline.now_ms()
         lifetime_s = self.service.profile.cdn_lifetime_s
         if lifetime_s is None:
             expires_ms = window_end_ms(now_ms)
         else:
             expires_ms = now_ms + span_ms(lifetime_s)
-        return f"{self.urls.cdn}{path}?{extra}{self.signer.query(path, expires_ms)}"
+        joint = "&" if "?" in path else "?"
+        query = self.signer.query(path, expires_ms)
+        return f"{self.urls.cdn}{path}{joint}{extra}{query}"
 
     async def stamp_date(
         self, _request: web.Request, response: web.StreamResponse
     ) -> None:
-        """Let ``Date`` tell the service's time."""
-        now = self.service.timeline.clock.utc_now()
+        """Let ``Date`` tell the service's time, as far off as the profile says."""
+        skew = timedelta(seconds=self.service.profile.date_skew_s)
+        now = self.service.timeline.clock.utc_now() + skew
         response.headers["Date"] = format_datetime(now, usegmt=True)
 
     async def _handle(

@@ -145,10 +145,11 @@ class AssetRoutes:
         if status == "success":
             facts = await self._api.gallery.measure(service.assets.content_of(asset_id))
         original = exchange.request.query.get("originalAssets") == "true"
-        if service.profile.transformed_urls and not original:
-            url = self._api.cdn_url(f"/assets-transform/{asset_id}", "format=webp&")
-        else:
-            url = self._api.cdn_url(f"/assets/{asset_id}")
+        path = f"/assets/{asset_id}"
+        is_image = service.assets.media_type_of(asset_id).startswith("image/")
+        if service.profile.transformed_urls and is_image and not original:
+            path = f"/assets-transform/{asset_id}?p=100"
+        url = self._api.cdn_url(path)
         now_ms = service.timeline.now_ms()
         return service.assets.describe(asset_id, now_ms, url=url, facts=facts)
 

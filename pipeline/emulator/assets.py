@@ -14,6 +14,7 @@ from pipeline.emulator.refusal import not_found
 from pipeline.emulator.timeline import iso, span_ms
 
 NO_PIXELS = 1
+KINDS = {MEDIA_TYPES["json"]: "json", MEDIA_TYPES["text"]: "text"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,11 @@ class Assets:
         self._generated: dict[str, int] = {}
         self._uploaded: dict[str, UploadedAsset] = {}
         self._by_content: dict[str, str] = {}
+        self._prompts: dict[str, int] = {}
+
+    def add_prompt(self, asset_id: str, job: EmulatedJob) -> None:
+        """Take up the text asset that a job's prompt has become."""
+        self._prompts[asset_id] = job.number
 
     def add_outputs(self, job: EmulatedJob) -> None:
         """Take up the outputs of a new job; they appear when it succeeds."""
@@ -135,7 +141,7 @@ class Assets:
             return None
         if age_ms < span_ms(pending_s):
             return "pending"
-        if not is_upload and self._job_of(asset_id).broken_assets:
+        if asset_id in self._generated and self._job_of(asset_id).broken_assets:
             return "error"
         return "success"
 
@@ -162,6 +168,8 @@ class Assets:
         uploaded = self._uploaded.get(asset_id)
         if uploaded is not None:
             return uploaded.file
+        if asset_id in self._prompts:
+            return _text_of(self._job_of(asset_id))
         if asset_id not in self._generated:
             raise not_found("Asset", asset_id)
         job = self._job_of(asset_id)
@@ -215,13 +223,18 @@ class Assets:
             created_ms, author = uploaded.created_ms, uploaded.author_id
             extra: dict[str, object] = {"originalFileName": uploaded.name}
             media_type = uploaded.media_type
+        elif asset_id in self._prompts:
+            job = self._job_of(asset_id)
+            metadata = {"type": "uploaded-text", "parentJobId": job.job_id}
+            created_ms, author, extra = job.created_ms, job.author_id, {}
+            media_type = MEDIA_TYPES["text"]
         else:
             job = self._job_of(asset_id)
             metadata = self._metadata(job, job.asset_ids.index(asset_id))
             created_ms, author = job.ends_ms or now_ms, job.author_id
             media_type = self.media_type_of(asset_id)
             extra = {"outputIndex": metadata["outputIndex"], "nsfw": []}
-        kind = "json" if media_type == MEDIA_TYPES["json"] else "image"
+        kind = KINDS.get(media_type, "image")
         metadata["kind"] = kind
         if self._profile.claimed_mime_type and kind == "image":
             media_type = self._profile.claimed_mime_type
@@ -264,12 +277,15 @@ class Assets:
         return job.author_id, job.model_id, str(self._metadata(job, 0)["type"])
 
     def _job_of(self, asset_id: str) -> EmulatedJob:
-        return self._find_job(self._generated[asset_id])
+        number = self._prompts.get(asset_id)
+        return self._find_job(self._generated[asset_id] if number is None else number)
 
     def _created_ms(self, asset_id: str) -> int | None:
         uploaded = self._uploaded.get(asset_id)
         if uploaded is not None:
             return uploaded.created_ms
+        if asset_id in self._prompts:
+            return self._job_of(asset_id).created_ms
         number = self._generated.get(asset_id)
         return None if number is None else self._find_job(number).ends_ms
 
@@ -293,10 +309,24 @@ class Assets:
             "prompt": job.inputs.get("prompt", ""),
             "seed": job.seed if self._profile.seed_as_number else str(job.seed),
             "numOutputs": job.images,
-            "outputIndex": 0 if self._profile.output_index_zero else index,
+            "outputIndex": self._output_index(index),
             "parentJobId": job.job_id,
         }
         if references:
             metadata["referenceImages"] = references
             metadata["parentId"] = references[0]
         return metadata
+
+    def _output_index(self, index: int) -> int | None:
+        return {"null": None, "zero": 0}.get(self._profile.output_index, index)
+
+
+def _text_of(job: EmulatedJob) -> Picture:
+    return Picture(
+        prompt=str(job.inputs["prompt"]),
+        seed=job.seed,
+        index=0,
+        width_px=NO_PIXELS,
+        height_px=NO_PIXELS,
+        image_format="text",
+    )

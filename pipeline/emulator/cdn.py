@@ -9,6 +9,7 @@ from anyio import to_thread
 from pipeline.emulator.app import Api
 from pipeline.emulator.fault_answers import (
     EXTRA_BYTES,
+    FOREIGN_URL,
     altered_bytes,
     answer_with_fault,
     denied_answer,
@@ -21,7 +22,9 @@ from pipeline.emulator.image_files import (
     convert_image,
 )
 from pipeline.emulator.refusal import Refused
+from pipeline.emulator.signing import Verdict
 
+REDIRECT = 302
 CHUNK_BYTES = 2**16
 CHUNKS_PER_S = 8
 BODY_FAULTS = frozenset(
@@ -48,8 +51,9 @@ class Cdn:
 
     async def redirect(self, request: web.Request) -> web.StreamResponse:
         """Lead on to the converted file."""
-        if not self._allows(request):
-            return denied_answer()
+        denied = self._deny(request)
+        if denied is not None:
+            return denied
         path = f"/assets-transform/{request.match_info['asset_id']}"
         extra = f"format={request.query.get('format', 'origin')}&"
         return web.Response(
@@ -66,8 +70,9 @@ class Cdn:
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         service = self._service
-        if not self._allows(request):
-            return denied_answer()
+        denied = self._deny(request)
+        if denied is not None:
+            return denied
         fault = self._api.faults.draw("cdn")
         if fault is not None:
             service.books.faults[fault.name] += 1
@@ -92,12 +97,18 @@ class Cdn:
         answer = self._whole(data, service.profile.cdn_content_type or media_type)
         return await self._deliver(request, answer, data, fault)
 
-    def _allows(self, request: web.Request) -> bool:
+    def _deny(self, request: web.Request) -> web.Response | None:
         if "Authorization" in request.headers:
             self._service.books.credentials_at_cdn += 1
-            return False
+            return denied_answer()
         now_ms = self._service.timeline.now_ms()
-        return self._api.signer.allows(request.path, request.query, now_ms)
+        verdict = self._api.signer.judge(request.path_qs, request.query, now_ms)
+        if verdict is Verdict.OPEN:
+            return None
+        status = self._service.profile.altered_url_status
+        if verdict is Verdict.ALTERED and status == REDIRECT:
+            return web.Response(status=status, headers={"Location": FOREIGN_URL})
+        return denied_answer()
 
     async def _file(self, request: web.Request, asset_id: str) -> tuple[bytes, str]:
         assets = self._service.assets

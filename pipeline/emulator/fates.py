@@ -2,8 +2,9 @@
 
 Markers in the prompt script a job: ``[fail]``, ``[fail-once]``, ``[moderate]``,
 ``[moderate-once]``, ``[quota]``, ``[cancel]``, ``[never]``, ``[slow=SECONDS]``,
-``[no-output]``, ``[fewer]``, ``[more]``, ``[jpeg]``, ``[webp]``, ``[png]``,
-``[asset-error]``. Without one, the rates of the profile and the seed decide.
+``[no-output]``, ``[fewer]``, ``[more]``, ``[partial]``, ``[odd-status]``, ``[jpeg]``,
+``[webp]``, ``[png]``, ``[asset-error]``. Without one, the rates of the profile and the
+seed decide.
 """
 
 import random
@@ -21,6 +22,8 @@ MODERATED_HINT = "Change the prompt so that it follows the content policy."
 LARGE_TEXT = "4K output is not available together with reference images"
 LARGE_HINT = "Ask for a smaller size, or leave the images out."
 QUOTA_TEXT = "Insufficient provider quota"
+PARTIAL_TEXT = "Some of the outputs could not be generated"
+ODD_STATUS = "completed"  # a last word that no documentation has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,10 @@ def decide_fate(
         status, error = profile.failed_status, QUOTA_TEXT
     elif "[fail]" in text or fails or (is_first and "[fail-once]" in text):
         status, error, hint = profile.failed_status, FAILED_TEXT, FAILED_HINT
+    elif "[partial]" in text:
+        status, error = profile.failed_status, PARTIAL_TEXT
+    elif "[odd-status]" in text:
+        status = ODD_STATUS
     elif "[cancel]" in text:
         status = "canceled"
     elif "[never]" in text:
@@ -104,7 +111,7 @@ def decide_fate(
         error=error,
         hint=hint,
         life_s=life_s,
-        outputs=_outputs(text, wanted_outputs) if status == "success" else 0,
+        outputs=_outputs(text, wanted_outputs, status, error),
         image_format=next(
             (name for name in FORMATS if f"[{name}]" in text), profile.image_format
         ),
@@ -112,7 +119,11 @@ def decide_fate(
     )
 
 
-def _outputs(text: str, wanted: int) -> int:
+def _outputs(text: str, wanted: int, status: str, error: str) -> int:
+    if error == PARTIAL_TEXT:
+        return max(wanted - 1, 1)
+    if status not in {"success", ODD_STATUS}:
+        return 0
     if "[no-output]" in text:
         return 0
     if "[fewer]" in text:

@@ -15,12 +15,15 @@ FOREIGN_URL = "http://foreign.invalid/file"
 COOLDOWN_S = 2
 ERRORS_FROM = 400
 TEXTS = {
+    400: "Bad request",
     401: "Unauthorized",
     402: "Not enough credits: insufficient compute units",
     403: "Forbidden",
     404: "Not found",
     408: "Request timeout",
     409: "Conflict",
+    413: "Request body too large",
+    422: "Unprocessable request",
     429: "Too many requests",
     500: "Internal server error",
     503: "Service unavailable",

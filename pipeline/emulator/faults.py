@@ -84,10 +84,18 @@ READ_ENDPOINTS = (
 )
 SHAPES_OF_ANSWERS = frozenset({Effect.TRUNCATED, Effect.GARBAGE})
 SUBMITS: Mapping[str, tuple[Effect, int, bool]] = {
+    "400-after": (Effect.STATUS, 400, True),
     "401": (Effect.STATUS, 401, False),
+    "401-after": (Effect.STATUS, 401, True),
     "402": (Effect.STATUS, 402, False),
+    "402-after": (Effect.STATUS, 402, True),
     "403": (Effect.STATUS, 403, False),
+    "403-after": (Effect.STATUS, 403, True),
+    "404-after": (Effect.STATUS, 404, True),
+    "413-after": (Effect.STATUS, 413, True),
+    "422-after": (Effect.STATUS, 422, True),
     "429": (Effect.STATUS, 429, False),
+    "429-after": (Effect.STATUS, 429, True),
     "503": (Effect.STATUS, 503, False),
     "cooldown": (Effect.COOLDOWN, 429, False),
     "500-before": (Effect.STATUS, 500, False),

@@ -16,6 +16,7 @@ from pipeline.emulator.rendering import render_picture
 
 CACHE_BYTES = 96 * 2**20
 THREADS = 2
+NO_IMAGES = frozenset({"json", "text"})
 INLINE_PIXELS = 64 * 64
 
 
@@ -58,7 +59,9 @@ class Gallery:
             size_bytes = self._sizes[content]
         else:
             size_bytes = len(await self.read(content))
-        is_image = isinstance(content, StoredFile) or content.image_format != "json"
+        is_image = (
+            isinstance(content, StoredFile) or content.image_format not in NO_IMAGES
+        )
         return FileFacts(
             size_bytes=size_bytes,
             width_px=content.width_px if is_image else 0,
@@ -66,6 +69,8 @@ class Gallery:
         )
 
     async def _make(self, picture: Picture) -> bytes:
+        if picture.image_format == "text":
+            return picture.prompt.encode()
         if picture.image_format == "json":
             companion = {"prompt": picture.prompt, "seed": picture.seed}
             return json.dumps(companion, indent=2).encode()

@@ -41,14 +41,20 @@ class Gate:
         Raises:
             Refused: 403.
         """
-        if model_id in self._profile.restricted_models:
-            raise Refused(
-                403,
-                f"Model {model_id} is not available on your plan",
-                name="ModelAccessRestrictedError",
-                modelId=model_id,
-                requiredPlan=self._profile.required_plan,
-            )
+        profile = self._profile
+        if model_id not in profile.restricted_models:
+            return
+        refused = Refused(
+            403,
+            f"Model {model_id} is not available on your plan",
+            name="ModelAccessRestrictedError",
+        )
+        if profile.restriction_in_details:
+            plans = {"currentPlan": profile.plan, "requiredPlan": profile.required_plan}
+            refused.body["details"] = plans
+        else:
+            refused.body["requiredPlan"] = profile.required_plan
+        raise refused
 
     def demand_all(
         self, now_ms: int, checked: CheckedInputs, price: Price, author_id: str
@@ -79,13 +85,19 @@ class Gate:
         profile = self._profile
         if profile.ceiling is None:
             return
-        if self._store.in_flight + profile.ceiling_taken < profile.ceiling:
+        in_flight = self._store.in_flight + profile.ceiling_taken
+        if in_flight < profile.ceiling:
             return
         if not profile.announce_ceiling:
             raise self.too_many(CEILING_TEXT)
         limit = profile.announced_ceiling or profile.ceiling
-        details = {"actionName": profile.ceiling_action, "actionLimit": limit}
-        raise self.too_many(CEILING_TEXT, details=details)
+        details = {
+            "actionLimit": limit,
+            "actionName": profile.ceiling_action,
+            "actionValue": in_flight,
+            "limitScope": "team",
+        }
+        raise self.too_many(CEILING_TEXT, name="PlanLimitReachedError", details=details)
 
     def too_many(self, reason: str, **body: object) -> Refused:
         """A 429 with these keys, and with ``Retry-After`` if the profile says so."""

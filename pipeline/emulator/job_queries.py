@@ -6,14 +6,14 @@ Holds the rules about which filters go together, and the opaque tokens.
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pipeline.emulator.job_index import IndexPage, JobIndex
 from pipeline.emulator.jobs import EmulatedJob
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.refusal import bad_request
-from pipeline.emulator.timeline import MS_PER_S, from_iso, span_ms
+from pipeline.emulator.timeline import MS_PER_S, from_iso, iso, span_ms
 
 STATUSES = frozenset(
     [
@@ -59,8 +59,15 @@ class JobQuery:
     workflow_id: str
 
 
-def parse_job_query(query: Mapping[str, str], now_ms: int) -> JobQuery:
+def parse_job_query(
+    query: Mapping[str, str], now_ms: int, numbers: Mapping[str, int]
+) -> JobQuery:
     """Read the parameters of a listing.
+
+    Args:
+        query: As they came.
+        now_ms: Now.
+        numbers: The number of each job by its id, to read tokens by.
 
     Raises:
         Refused: 400 for values and combinations that are not allowed.
@@ -83,7 +90,9 @@ def parse_job_query(query: Mapping[str, str], now_ms: int) -> JobQuery:
         by_update=by_update,
         after_ms=after_ms,
         page_size=parse_page_size(query),
-        token=_parse_token(query.get("paginationToken", ""), by_update=by_update),
+        token=_parse_token(
+            query.get("paginationToken", ""), numbers, by_update=by_update
+        ),
         status=status,
         types=frozenset(filter(None, types.split(","))),
         author_id=query.get("authorId", ""),
@@ -103,24 +112,26 @@ def parse_page_size(query: Mapping[str, str]) -> int:
     return int(text)
 
 
-def start_token(query: JobQuery, *, newest_first: bool, nonce: int) -> str:
-    """A token for the very position that this query already asks for."""
-    position = query.token
-    if position is None:
-        position = FAR_END if newest_first else -1
-    return make_token(position, by_update=query.by_update, nonce=nonce)
+def start_position(query: JobQuery, *, newest_first: bool) -> int:
+    """The position that this query already asks for."""
+    if query.token is not None:
+        return query.token
+    return FAR_END if newest_first else -1
 
 
-def end_token(query: JobQuery, *, newest_first: bool, nonce: int) -> str:
-    """A token behind which there is nothing."""
-    position = -1 if newest_first else FAR_END
-    return make_token(position, by_update=query.by_update, nonce=nonce)
+def end_position(*, newest_first: bool) -> int:
+    """A position behind which there is nothing."""
+    return -1 if newest_first else FAR_END
 
 
 def read_page(
-    index: JobIndex, query: JobQuery, moment_ms: int, profile: EmulatorProfile
-) -> tuple[IndexPage, str]:
-    """One page and the token of the next, "" at the end."""
+    index: JobIndex,
+    query: JobQuery,
+    moment_ms: int,
+    profile: EmulatorProfile,
+    may_see: Callable[[EmulatedJob], bool],
+) -> IndexPage:
+    """One page."""
     oldest_ms = -1
     if profile.list_retention_s is not None:
         oldest_ms = moment_ms - span_ms(profile.list_retention_s)
@@ -132,39 +143,72 @@ def read_page(
             and not query.workflow_id
             and job.created_ms > oldest_ms
             and (not query.status or job.status_at(moment_ms) == query.status)
+            and may_see(job)
         )
 
     read = index.by_update if query.by_update else index.by_creation
-    page = read(
+    return read(
         after_ms=query.after_ms,
         position=query.token,
         limit=min(query.page_size, profile.page_cap),
         newest_first=profile.list_newest_first,
         accept=accept,
     )
-    if page.position is None:
-        return page, ""
-    return page, make_token(page.position, by_update=query.by_update)
 
 
-def make_token(position: int, *, by_update: bool, nonce: int = 0) -> str:
-    """An opaque token for a position in one of the orders.
+class Tokens:
+    """Opaque tokens for positions in one of the orders.
 
-    Two tokens for one position differ by their ``nonce``, so that a client which
-    watches for repeated tokens is not misled by an empty page.
+    In the order of creation a token is base64 JSON of ``createdAt``, ``jobId`` and
+    ``ownerId``, as captured from the service; what the other has is not known.
+
+    Args:
+        index: Knows which job is at a position.
+        owner_id: Of every job.
+        by_update: Which order.
     """
-    text = json.dumps(["u" if by_update else "c", position, nonce])
-    return base64.urlsafe_b64encode(text.encode()).decode()
+
+    def __init__(self, index: JobIndex, owner_id: str, *, by_update: bool) -> None:
+        self._index = index
+        self._owner_id = owner_id
+        self._by_update = by_update
+
+    def make(self, position: int, nonce: int = 0) -> str:
+        """A token for a position.
+
+        Two for one position differ by their ``nonce``, so that a client which
+        watches for repeated tokens is not misled by an empty page.
+        """
+        place: dict[str, object] = {"ownerId": self._owner_id}
+        if not self._by_update and 0 <= position < len(self._index.jobs):
+            job = self._index.jobs[position]
+            place |= {"createdAt": iso(job.created_ms), "jobId": job.job_id}
+        else:
+            place |= {"by": _order(by_update=self._by_update), "position": position}
+        if nonce:
+            place["nonce"] = nonce
+        return base64.b64encode(json.dumps(place).encode()).decode()
 
 
-def _parse_token(text: str, *, by_update: bool) -> int | None:
+def _order(*, by_update: bool) -> str:
+    return "updatedAt" if by_update else "createdAt"
+
+
+def _parse_token(
+    text: str, numbers: Mapping[str, int], *, by_update: bool
+) -> int | None:
     if not text:
         return None
     try:
-        order, position, _ = json.loads(base64.urlsafe_b64decode(text.encode()))
-    except (ValueError, binascii.Error, TypeError) as error:
+        place = json.loads(base64.b64decode(text.encode()))
+    except (ValueError, binascii.Error) as error:
         raise bad_request("Invalid pagination token") from error
-    if order != ("u" if by_update else "c") or not isinstance(position, int):
+    position = None
+    if isinstance(place, dict) and place.get("by") == _order(by_update=by_update):
+        position = place.get("position")
+    elif isinstance(place, dict) and not by_update and "by" not in place:
+        position = numbers.get(str(place.get("jobId")))
+    if not isinstance(position, int):
         raise bad_request("Invalid pagination token")
     return position
 

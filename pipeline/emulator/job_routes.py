@@ -44,6 +44,7 @@ class JobRoutes:
         effect = exchange.fault.effect if exchange.fault else None
         body = self._service.list_jobs(
             exchange.request.query,
+            exchange.author_id,
             is_empty=effect is Effect.EMPTY_PAGE,
             is_endless=effect is Effect.ENDLESS,
         )
@@ -52,7 +53,8 @@ class JobRoutes:
     async def read(self, exchange: Exchange) -> Answer:
         """One job."""
         job_id = exchange.request.match_info["job_id"]
-        return Answer(status=200, body=self._service.read_job(job_id))
+        body = self._service.read_job(job_id, exchange.author_id)
+        return Answer(status=200, body=body)
 
     async def act(self, exchange: Exchange) -> Answer:
         """Try to cancel a job."""

@@ -13,12 +13,13 @@ from pipeline.emulator.books import Books
 from pipeline.emulator.chances import chance_of
 from pipeline.emulator.job_index import JobIndex
 from pipeline.emulator.job_queries import (
-    end_token,
+    Tokens,
+    end_position,
     parse_job_query,
     read_page,
-    start_token,
+    start_position,
 )
-from pipeline.emulator.jobs import TERMINAL, EmulatedJob
+from pipeline.emulator.jobs import SUCCEEDED, TERMINAL, EmulatedJob
 from pipeline.emulator.journal import Journal
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.refusal import not_found
@@ -79,7 +80,7 @@ class JobStore:
             self._journal.append("job", job_record(job))
         self._by_id[job.job_id] = job.number
         self._index.add(job)
-        if job.job_type != "custom":
+        if job.job_type != "custom" or not job.is_ours:
             return
         self._account.charge(job.author_id, job.total_cu)
         self.in_flight += 1
@@ -87,7 +88,7 @@ class JobStore:
         frees_ms = self._frees_ms(job)
         if frees_ms is not None:
             heappush(self._events, (frees_ms, job.number, True))
-        if job.ends_ms is not None and _is_refunded(job):
+        if job.ends_ms is not None and self._is_refunded(job):
             heappush(self._events, (job.ends_ms, job.number, False))
 
     def extend(
@@ -120,14 +121,14 @@ class JobStore:
                 self._account.refund(job.author_id, job.total_cu)
         return now_ms
 
-    def visible(self, job_id: str, now_ms: int) -> EmulatedJob:
+    def visible(self, job_id: str, now_ms: int, reader_id: str = "") -> EmulatedJob:
         """A job as a client may read it.
 
         Raises:
-            Refused: 404, unknown, too new or too old.
+            Refused: 404: unknown, too new, too old, or not for this reader.
         """
         job = self.find(job_id)
-        if job is None:
+        if job is None or not self._may_see(job, reader_id):
             raise not_found("Job", job_id)
         age_ms = now_ms - job.created_ms
         kept_s = self._profile.job_retention_s
@@ -142,6 +143,7 @@ class JobStore:
         query: Mapping[str, str],
         now_ms: int,
         *,
+        reader_id: str = "",
         is_empty: bool = False,
         is_endless: bool = False,
     ) -> tuple[tuple[EmulatedJob, ...], int, str]:
@@ -150,6 +152,7 @@ class JobStore:
         Args:
             query: The parameters of the request.
             now_ms: Now.
+            reader_id: Who asks; "" may see every job.
             is_empty: Show nothing, with a token for the very same place.
             is_endless: Never let a page be the last.
 
@@ -161,17 +164,35 @@ class JobStore:
         """
         profile = self._profile
         moment_ms = now_ms - span_ms(profile.list_lag_s)
-        parsed = parse_job_query(query, now_ms)
+        parsed = parse_job_query(query, now_ms, self._by_id)
         newest_first = profile.list_newest_first
         nonce = self._random.getrandbits(32)
+        tokens = Tokens(self._index, profile.project_id, by_update=parsed.by_update)
         if is_empty or self._random.random() < profile.empty_page_rate:
-            token = start_token(parsed, newest_first=newest_first, nonce=nonce)
-            return (), moment_ms, token
+            start = start_position(parsed, newest_first=newest_first)
+            return (), moment_ms, tokens.make(start, nonce)
         self._index.advance(moment_ms)
-        page, token = read_page(self._index, parsed, moment_ms, profile)
+        page = read_page(
+            self._index,
+            parsed,
+            moment_ms,
+            profile,
+            lambda job: self._may_see(job, reader_id),
+        )
+        token = "" if page.position is None else tokens.make(page.position)
         if is_endless and not token:
-            token = end_token(parsed, newest_first=newest_first, nonce=nonce)
+            token = tokens.make(end_position(newest_first=newest_first), nonce)
         return page.jobs, moment_ms, token
+
+    def _may_see(self, job: EmulatedJob, reader_id: str) -> bool:
+        shared = self._profile.keys_share_jobs or not reader_id
+        return shared or job.author_id == reader_id
+
+    def _is_refunded(self, job: EmulatedJob) -> bool:
+        last = job.step_statuses[-1]
+        if last not in TERMINAL or last in SUCCEEDED or not job.refundable:
+            return False
+        return not job.asset_ids or self._profile.partial_refunded
 
     def _frees_ms(self, job: EmulatedJob) -> int | None:
         if not self._profile.finalizing_counts and "finalizing" in job.step_statuses:
@@ -190,8 +211,3 @@ def job_of_record(record: Mapping[str, object]) -> EmulatedJob:
     for name in TUPLE_FIELDS:
         values[name] = tuple(values[name])  # type: ignore[arg-type]
     return EmulatedJob(**values)  # type: ignore[arg-type]
-
-
-def _is_refunded(job: EmulatedJob) -> bool:
-    last = job.step_statuses[-1]
-    return job.refundable and last in TERMINAL and last != "success"

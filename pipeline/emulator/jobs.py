@@ -9,12 +9,13 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.emulator.fates import Fate
+from pipeline.emulator.fates import ODD_STATUS, Fate
 from pipeline.emulator.pricing import tidy
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.timeline import iso, span_ms
 
-TERMINAL = frozenset({"success", "failure", "canceled", "failed"})
+SUCCEEDED = frozenset({"success", ODD_STATUS})
+TERMINAL = SUCCEEDED | {"failure", "canceled", "failed"}
 RUNNING = "in-progress"
 RUNNING_SHARE = 0.9
 
@@ -41,11 +42,14 @@ class EmulatedJob:
         broken_assets: Its assets end as ``error``.
         charged_cu: The main action.
         quality_gate_cu: The add-on.
+        late_addon_cu: What the quality gate takes besides, named at the end.
         discount_cu: What was taken off.
         refundable: A failure gives the charge back.
         error: Text of the failure it ends with.
         hint: Advice beside it.
         entity_id: For uploads, the asset they made.
+        workflow_job_id: The job of the workflow whose child it is, or "".
+        is_ours: Somebody has sent it to this emulator.
     """
 
     number: int
@@ -65,11 +69,14 @@ class EmulatedJob:
     broken_assets: bool = False
     charged_cu: float = 0
     quality_gate_cu: float = 0
+    late_addon_cu: float = 0
     discount_cu: float = 0
     refundable: bool = True
     error: str = ""
     hint: str = ""
     entity_id: str = ""
+    workflow_job_id: str = ""
+    is_ours: bool = True
 
     def step_at(self, moment_ms: int) -> int:
         """Index of the status at a moment."""
@@ -87,7 +94,7 @@ class EmulatedJob:
     @property
     def total_cu(self) -> float:
         """Everything it was charged."""
-        return self.charged_cu + self.quality_gate_cu
+        return self.charged_cu + self.quality_gate_cu + self.late_addon_cu
 
 
 def schedule(
@@ -116,7 +123,9 @@ def describe_job(
     job: EmulatedJob,
     moment_ms: int,
     profile: EmulatorProfile,
-    defaults: Mapping[str, object],
+    echo: Mapping[str, object],
+    *,
+    is_listed: bool = False,
 ) -> dict[str, object]:
     """The inner object of ``GET /jobs/{id}`` at a moment.
 
@@ -124,10 +133,15 @@ def describe_job(
         job: Any job.
         moment_ms: A time not before its creation.
         profile: What the answer shows.
-        defaults: Defaults of the model's inputs, for echoes that show them.
+        echo: ``metadata.input``, for custom jobs.
+        is_listed: It is shown in a list, not read by its id.
     """
     step = job.step_at(moment_ms)
     status = job.step_statuses[step]
+    metadata = _metadata(job, status, echo, profile)
+    if job.job_type == "custom":
+        shown = _has_asset_ids(job, status, moment_ms, profile, is_listed=is_listed)
+        metadata["assetIds"] = list(job.asset_ids) if shown else []
     answer: dict[str, object] = {
         profile.job_id_key: job.job_id,
         "jobType": job.job_type,
@@ -143,7 +157,7 @@ def describe_job(
                 job.step_statuses[: step + 1], job.step_times, strict=False
             )
         ],
-        "metadata": _metadata(job, status, moment_ms, profile, defaults),
+        "metadata": metadata,
     }
     if job.job_type == "custom":
         answer["billing"] = _billing(job, status)
@@ -156,7 +170,7 @@ def _progress(
     job: EmulatedJob, step: int, moment_ms: int, profile: EmulatorProfile
 ) -> float:
     status = job.step_statuses[step]
-    if status == "success":
+    if status in SUCCEEDED:
         return 1
     if status in TERMINAL or status not in {RUNNING, "finalizing"}:
         return 0
@@ -174,12 +188,11 @@ def _billing(job: EmulatedJob, status: str) -> dict[str, object]:
         "cuCost": tidy(job.charged_cu),
         "cuDiscount": tidy(job.discount_cu),
     }
-    if job.quality_gate_cu:
-        failed = status in TERMINAL and status != "success"
-        refunded = failed and job.refundable
-        billing["cuCostDetails"] = {
-            "quality-gate": 0 if refunded else tidy(job.quality_gate_cu)
-        }
+    gate_cu = job.quality_gate_cu + job.late_addon_cu * (status in TERMINAL)
+    if gate_cu:
+        failed = status in TERMINAL and status not in SUCCEEDED
+        refunded = failed and job.refundable and not job.asset_ids
+        billing["cuCostDetails"] = {"quality-gate": 0 if refunded else tidy(gate_cu)}
     if not job.refundable:
         billing["disableRefund"] = True
     return billing
@@ -188,9 +201,8 @@ def _billing(job: EmulatedJob, status: str) -> dict[str, object]:
 def _metadata(
     job: EmulatedJob,
     status: str,
-    moment_ms: int,
+    echo: Mapping[str, object],
     profile: EmulatorProfile,
-    defaults: Mapping[str, object],
 ) -> dict[str, object]:
     if job.job_type != "custom":
         metadata: dict[str, object] = {}
@@ -198,8 +210,9 @@ def _metadata(
             metadata["output"] = {"entityId": job.entity_id}
             metadata["assetIds"] = [job.entity_id]
     else:
-        metadata = {"input": _echo(job, moment_ms, profile, defaults)}
-        metadata["assetIds"] = list(job.asset_ids) if status == "success" else []
+        metadata = {"input": echo}
+    if job.workflow_job_id:
+        metadata["workflowJobId"] = job.workflow_job_id
     if job.error and status in TERMINAL:
         if profile.failure_field == "metadata.error":
             metadata["error"] = job.error
@@ -208,21 +221,16 @@ def _metadata(
     return metadata
 
 
-def _echo(
+def _has_asset_ids(
     job: EmulatedJob,
+    status: str,
     moment_ms: int,
     profile: EmulatorProfile,
-    defaults: Mapping[str, object],
-) -> dict[str, object]:
-    if moment_ms < job.created_ms + span_ms(profile.echo_delay_s):
-        return {}
-    echo = dict(defaults) if profile.echo_defaults else {}
-    echo |= job.inputs
-    if profile.echo_dropped:
-        echo |= job.dropped
-    echo["modelId"] = job.model_id
-    echo["seed"] = str(job.seed) if profile.echo_seed_as_text else job.seed
-    echo |= profile.echo_changes
-    for name in profile.echo_omits:
-        echo.pop(name, None)
-    return echo
+    *,
+    is_listed: bool,
+) -> bool:
+    if status not in TERMINAL or job.ends_ms is None:
+        return False
+    if is_listed and profile.list_omits_asset_ids:
+        return False
+    return moment_ms >= job.ends_ms + span_ms(profile.asset_ids_delay_s)

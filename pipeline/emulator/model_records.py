@@ -117,6 +117,7 @@ def _statistics(model_id: str, profile: EmulatorProfile) -> dict[str, object]:
         "variants": [
             {
                 "variantKey": f"txt2img:{resolution}",
+                "computedAt": CREATED_AT,
                 "capability": "txt2img",
                 "resolution": resolution,
                 "inferenceLatencyP50Sec": middle_s,

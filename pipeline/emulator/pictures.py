@@ -16,6 +16,7 @@ MEDIA_TYPES = {
     "gif": "image/gif",
     "tiff": "image/tiff",
     "json": "application/json",
+    "text": "text/plain",
 }
 
 
@@ -44,7 +45,8 @@ class Picture:
         index: Which output of its job, from 0.
         width_px: Exact width.
         height_px: Exact height.
-        image_format: ``png``, ``jpeg``, ``webp``, or ``json`` for a companion file.
+        image_format: ``png``, ``jpeg``, ``webp``; ``json`` for a companion file, and
+            ``text`` for the prompt itself.
         references: The images it was made from, in order.
     """
 

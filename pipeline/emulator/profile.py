@@ -32,6 +32,7 @@ class EmulatorProfile:
 
         accepted_keys: Key to secret; other pairs get 401. None accepts any pair.
         same_author: All keys are one author; else each key is an author of its own.
+        keys_share_jobs: A key may see the jobs that another key has made.
         project_id: The project which owns everything.
         team_id: The team which owns the project.
         plan: The team's plan, as in ``GET /teams/{id}/limits``.
@@ -43,7 +44,8 @@ class EmulatorProfile:
         ceiling: Most custom jobs that are not terminal; None is no ceiling.
         ceiling_taken: Slots of the ceiling that somebody else's jobs hold.
         announced_ceiling: What limits and 429 say instead of the true ceiling.
-        announce_ceiling: The 429 carries ``details.actionLimit``.
+        announce_ceiling: The 429 is a ``PlanLimitReachedError`` with ``details``; else
+            it is the bare text.
         ceiling_action: ``details.actionName`` of that 429.
         finalizing_counts: A job that is finalizing still holds its slot.
         quotes_need_slot: A dry run is refused while the ceiling is reached.
@@ -64,15 +66,20 @@ class EmulatorProfile:
         cost_impact: By input name, the ``costImpact`` flag in the model's record;
             without an entry the record has no such flag.
         quality_gate_cu: Added to every job for the quality gate; 0 is none.
+        late_addon_cu: Charged to every job too, and named by nobody before its end:
+            neither the quote nor the answer to the submit has it.
         discount_cu: Taken off every job's price.
         charge_factor: What a job is charged, as a multiple of its quote.
         disable_refund: Failed jobs stay charged.
+        partial_refunded: A failed job that has made assets all the same is refunded.
         deduplicates: A submit equal to one that still runs answers with that job.
 
         strict_arrays: A bare value where an array is wanted gets 400; else it is
             dropped without a word and the job is charged.
-        unknown_field_status: Answer to an input the model does not have; 0 ignores it.
-        unknown_asset_status: Answer to a file input that names no asset of ours.
+        unknown_field_status: Answer to an input the model does not have; 0 drops it
+            without a word, and the job is charged.
+        unknown_asset_status: Answer to a file input that names no asset of ours; 0
+            lets the job run without it.
         large_with_images_refused: 4K sizes together with ``images`` get 400;
             else the job fails.
         extra_models: Further models: id to the inner object of ``GET /models/{id}``.
@@ -80,6 +87,7 @@ class EmulatorProfile:
         input_changes: By input name, keys merged into its descriptor in every model.
         restricted_models: Models above the plan: 403 for submits and quotes.
         required_plan: Which plan that 403 names.
+        restriction_in_details: It names it in ``details``; else beside ``reason``.
         performance_stats: Model records carry ``performanceStats``.
         latency_factor: What those statistics claim, as a multiple of the truth.
 
@@ -101,6 +109,8 @@ class EmulatorProfile:
 
         submit_status: 200, 201 or 202.
         sparse_submit: The answer to a submit holds nothing but the ``jobId``.
+        submit_author_differs: The answer to a submit names another author than the
+            list does.
         job_id_key: ``jobId``; a guide has ``id``.
         hidden_job_s: A new job answers 404 by its id for so long.
         list_lag_s: The list shows the world as it was so long ago.
@@ -109,12 +119,24 @@ class EmulatorProfile:
         job_retention_s: ``GET /jobs/{id}`` likewise.
         empty_page_rate: Share of list pages that are empty but carry a token.
         page_cap: A page never holds more than this, whatever ``pageSize`` says.
+        asset_ids_delay_s: A job says ``success`` so long before its ``assetIds`` are
+            there.
+        list_omits_asset_ids: A listing never has them; a read by id does.
+        workflow_child_rate: Share of submits beside which a job of a workflow appears:
+            of the same author and inputs, with ``metadata.workflowJobId``.
+        stranger_rate: Share of submits beside which an equal job of another author
+            appears.
         echo_delay_s: ``metadata.input`` is empty for so long after the submit.
         echo_omits: Inputs that the echo leaves out.
         echo_changes: Inputs that the echo shows with another value.
         echo_defaults: The echo shows the defaults of inputs that were not sent.
         echo_dropped: The echo shows a value that was dropped.
-        echo_seed_as_text: The echo shows the seed as a string.
+        echo_seed: How the echo shows the seed: as a ``number``, as ``text``, as a
+            ``float``, ``clamped`` to 65535, or ``replaced`` by another.
+        echo_prompt: The ``same``, ``trimmed``, in the form ``nfc``, or ``rewritten``.
+        echo_size_sign: Stands between width and height in the echo of ``size``.
+        prompt_archived_s: The echo shows the id of a text asset in place of the prompt
+            so long after the submit; None never.
 
         asset_pending_s: An asset is ``pending`` so long after its job's success.
         asset_hidden_s: An asset is unknown so long after its job's success.
@@ -123,12 +145,13 @@ class EmulatorProfile:
         companion_assets: So many JSON files beside the images of every job.
         image_set_outputs: Number of images with ``imageSetMode``; None: ``numOutputs``.
         seed_as_number: ``metadata.seed`` of an asset is a number.
-        output_index_zero: ``outputIndex`` is 0 for every output.
+        output_index: ``null``, ``zero`` for every output, or its ``position``.
         bulk_cap: More ids than this in one get-bulk get 400.
         bulk_unknown: ``omit`` leaves unknown ids out, ``404`` fails the call.
         bulk_shuffled: get-bulk answers in another order than it was asked.
-        transformed_urls: Without ``originalAssets=true`` a URL leads to a re-encoded
-            copy whose size differs from ``properties.size``.
+        transformed_urls: Without ``originalAssets=true`` the URL of an image leads to
+            ``/assets-transform``, a re-encoded copy whose size differs from
+            ``properties.size``.
 
         image_format: ``png``, ``jpeg`` or ``webp``.
         claimed_mime_type: What ``mimeType`` says instead of the truth.
@@ -140,6 +163,8 @@ class EmulatorProfile:
             reference image; else they are square.
 
         cdn_lifetime_s: Life of a signed URL; None is the service's window by days.
+        altered_url_status: Answer to a signed URL that was changed: 302, to a foreign
+            host, or 403. An expired one is 403.
         cdn_content_length: The CDN says how long a file is; else it is chunked.
         cdn_ranges: The CDN obeys ``Range``.
         cdn_redirects: URLs of the format endpoint redirect once, inside the CDN.
@@ -151,6 +176,7 @@ class EmulatorProfile:
         upload_pending_s: An asset from ``POST /assets`` is ``pending`` for so long.
         upload_validates: What is no readable image is refused.
         upload_deduplicates: The same bytes give the same asset.
+        small_upload_jobs: ``POST /assets`` makes a job of type ``upload`` too.
         upload_hidden_s: An uploaded asset is unknown to submits for so long.
         part_min_bytes: Least size of every part but the last.
         part_lifetime_s: How long a part's URL is accepted.
@@ -160,12 +186,14 @@ class EmulatorProfile:
 
         hang_s: How long a hanging answer hangs before the connection is closed.
         answer_delay_s: Before every answer of /v1.
+        date_skew_s: The ``Date`` header is so far off the service's own times.
     """
 
     seed: int | None = None
 
     accepted_keys: Mapping[str, str] | None = None
     same_author: bool = False
+    keys_share_jobs: bool = True
     project_id: str = "proj_Emu1atorProject00000001"
     team_id: str = "team_Emu1atorTeam0000000001"
     plan: str = "cu-pro"
@@ -199,13 +227,15 @@ class EmulatorProfile:
         default_factory=lambda: {"prompt": False, "images": True, "numOutputs": True}
     )
     quality_gate_cu: float = 0
+    late_addon_cu: float = 0
     discount_cu: float = 0
     charge_factor: float = 1.0
     disable_refund: bool = False
+    partial_refunded: bool = False
     deduplicates: bool = False
 
     strict_arrays: bool = False
-    unknown_field_status: int = 400
+    unknown_field_status: int = 0
     unknown_asset_status: int = 404
     large_with_images_refused: bool = True
     extra_models: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -213,6 +243,7 @@ class EmulatorProfile:
     input_changes: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     restricted_models: tuple[str, ...] = ()
     required_plan: str = "cu-max"
+    restriction_in_details: bool = True
     performance_stats: bool = True
     latency_factor: float = 1.0
 
@@ -230,6 +261,7 @@ class EmulatorProfile:
 
     submit_status: int = 200
     sparse_submit: bool = False
+    submit_author_differs: bool = False
     job_id_key: str = "jobId"
     hidden_job_s: float = 0.0
     list_lag_s: float = 0.0
@@ -238,12 +270,19 @@ class EmulatorProfile:
     job_retention_s: float | None = None
     empty_page_rate: float = 0.0
     page_cap: int = 100
+    asset_ids_delay_s: float = 0.0
+    list_omits_asset_ids: bool = False
+    workflow_child_rate: float = 0.0
+    stranger_rate: float = 0.0
     echo_delay_s: float = 0.0
     echo_omits: tuple[str, ...] = ()
     echo_changes: Mapping[str, object] = field(default_factory=dict)
     echo_defaults: bool = False
     echo_dropped: bool = False
-    echo_seed_as_text: bool = False
+    echo_seed: str = "number"
+    echo_prompt: str = "same"
+    echo_size_sign: str = "*"
+    prompt_archived_s: float | None = 24 * 3600.0
 
     asset_pending_s: float = 0.0
     asset_hidden_s: float = 0.0
@@ -252,11 +291,11 @@ class EmulatorProfile:
     companion_assets: int = 0
     image_set_outputs: int | None = None
     seed_as_number: bool = False
-    output_index_zero: bool = False
+    output_index: str = "null"
     bulk_cap: int = 200
     bulk_unknown: str = "omit"
     bulk_shuffled: bool = False
-    transformed_urls: bool = False
+    transformed_urls: bool = True
 
     image_format: str = "png"
     claimed_mime_type: str = ""
@@ -266,6 +305,7 @@ class EmulatorProfile:
     sizes_follow_reference: bool = False
 
     cdn_lifetime_s: float | None = None
+    altered_url_status: int = 302
     cdn_content_length: bool = True
     cdn_ranges: bool = True
     cdn_redirects: bool = False
@@ -277,6 +317,7 @@ class EmulatorProfile:
     upload_pending_s: float = 0.0
     upload_validates: bool = True
     upload_deduplicates: bool = False
+    small_upload_jobs: bool = True
     upload_hidden_s: float = 0.0
     part_min_bytes: int = 5 * 2**20
     part_lifetime_s: float = 3600.0
@@ -286,3 +327,4 @@ class EmulatorProfile:
 
     hang_s: float = 600.0
     answer_delay_s: float = 0.0
+    date_skew_s: float = 0.0

@@ -15,6 +15,7 @@ from pipeline.emulator.account import Account
 from pipeline.emulator.assets import Assets, UploadedAsset
 from pipeline.emulator.books import Books
 from pipeline.emulator.chances import chance_of
+from pipeline.emulator.echoes import echo_of, is_archived, prompt_asset_id
 from pipeline.emulator.fates import (
     LARGE_HINT,
     LARGE_TEXT,
@@ -27,6 +28,7 @@ from pipeline.emulator.job_store import JobStore, job_of_record
 from pipeline.emulator.jobs import TERMINAL, EmulatedJob, describe_job, schedule
 from pipeline.emulator.journal import FileStore, Journal
 from pipeline.emulator.model_records import ModelRecord, load_models
+from pipeline.emulator.neighbours import neighbours_of
 from pipeline.emulator.pricing import Price, price_of, tidy
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.refusal import bad_request, not_found
@@ -137,18 +139,25 @@ class Service:
         if profile.sparse_submit:
             return Answer(status=profile.submit_status, body={"job": shown})
         shown = self._describe(job, now_ms)
+        if profile.submit_author_differs:
+            shown["authorId"] = make_id("apiu", "submit", author_id)
         return Answer(
             status=profile.submit_status, body={"job": shown, **_costs(charged)}
         )
 
-    def read_job(self, job_id: str) -> dict[str, object]:
+    def read_job(self, job_id: str, reader_id: str = "") -> dict[str, object]:
         """``GET /jobs/{id}``.
 
+        Args:
+            job_id: Any id.
+            reader_id: The author who asks; "" may see every job.
+
         Raises:
-            Refused: 404 for an unknown, too new or too old job.
+            Refused: 404: unknown, too new, too old, or not for this reader.
         """
         now_ms = self.store.advance()
-        return {"job": self._describe(self.store.visible(job_id, now_ms), now_ms)}
+        job = self.store.visible(job_id, now_ms, reader_id)
+        return {"job": self._describe(job, now_ms)}
 
     def act_on_job(self, job_id: str, body: object) -> dict[str, object]:
         """``POST /jobs/{id}/action``; no job of these types can be canceled.
@@ -164,20 +173,25 @@ class Service:
     def list_jobs(
         self,
         query: Mapping[str, str],
+        reader_id: str = "",
         *,
         is_empty: bool = False,
         is_endless: bool = False,
     ) -> dict[str, object]:
-        """``GET /jobs``; the flags are those of :meth:`JobStore.page`.
+        """``GET /jobs``; reader and flags are those of :meth:`JobStore.page`.
 
         Raises:
             Refused: 400 for filters that do not go together.
         """
         jobs, moment_ms, token = self.store.page(
-            query, self.store.advance(), is_empty=is_empty, is_endless=is_endless
+            query,
+            self.store.advance(),
+            reader_id=reader_id,
+            is_empty=is_empty,
+            is_endless=is_endless,
         )
         answer: dict[str, object] = {
-            "jobs": [self._describe(job, moment_ms) for job in jobs]
+            "jobs": [self._describe(job, moment_ms, is_listed=True) for job in jobs]
         }
         if token:
             answer["nextPaginationToken"] = token
@@ -210,7 +224,9 @@ class Service:
         ``jobs_made``, the charges and ``uploads`` count earlier starts too.
         """
         now_ms = self.store.advance()
-        custom = [job for job in self.store.jobs if job.job_type == "custom"]
+        custom = [
+            job for job in self.store.jobs if job.job_type == "custom" and job.is_ours
+        ]
         statuses: dict[str, int] = {}
         for job in custom:
             status = job.status_at(now_ms)
@@ -283,6 +299,7 @@ class Service:
             broken_assets=fate.broken_assets,
             charged_cu=price.generation_cu,
             quality_gate_cu=price.quality_gate_cu,
+            late_addon_cu=profile.late_addon_cu,
             discount_cu=price.discount_cu,
             refundable=not (
                 profile.disable_refund or model.record.get("disableRefund") is True
@@ -290,14 +307,21 @@ class Service:
             error=fate.error,
             hint=fate.hint,
         )
+        self._add(job)
+        for neighbour in neighbours_of(job, self.store.next_number, profile):
+            self._add(neighbour)
+        return job
+
+    def _add(self, job: EmulatedJob) -> None:
         self.store.add(job)
         self._take_up(job)
-        return job
 
     def _take_up(self, job: EmulatedJob) -> None:
         if job.job_type != "custom":
             return
         self.assets.add_outputs(job)
+        if not job.is_ours:
+            return
         self.gate.latest_submit_ms = job.created_ms
         digest = self._watched_digest(job.model_id, job.inputs)
         if digest:
@@ -332,11 +356,16 @@ class Service:
         thinks = inputs.get("thinkingMode", model.default_of("thinkingMode"))
         return self.profile.thinking_factor if thinks is True else 1.0
 
-    def _describe(self, job: EmulatedJob, moment_ms: int) -> dict[str, object]:
-        defaults = {}
-        if self.profile.echo_defaults:
-            defaults = self.defaults_of(job.model_id)
-        return describe_job(job, moment_ms, self.profile, defaults)
+    def _describe(
+        self, job: EmulatedJob, moment_ms: int, *, is_listed: bool = False
+    ) -> dict[str, object]:
+        profile = self.profile
+        defaults = self.defaults_of(job.model_id) if profile.echo_defaults else {}
+        echo = echo_of(job, moment_ms, profile, defaults)
+        if is_archived(job, moment_ms, profile):
+            # From here on somebody knows its id, and may read it.
+            self.assets.add_prompt(prompt_asset_id(job), job)
+        return describe_job(job, moment_ms, profile, echo, is_listed=is_listed)
 
     # --- over a restart ---------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Paths in, signed queries out; in the fashion of CloudFront, checked on return.
 
-Covers the CDN's files and the targets of upload parts. The policy covers the path,
-so further parameters may be appended.
+Covers the CDN's files and the targets of upload parts. The policy covers the path and
+the query it is made with, so further parameters may be appended.
 """
 
 import base64
@@ -11,6 +11,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from pipeline.emulator.timeline import MS_PER_S
 
@@ -20,6 +21,14 @@ DAY_S = 24 * 3600
 # Last day of the month in which the URL is made, and the day on which it ends.
 WINDOWS = ((7, 14), (14, 21), (21, 0))
 NEXT_MONTH_DAY = 7
+
+
+class Verdict(StrEnum):
+    """What a signed URL is good for."""
+
+    OPEN = "open"
+    EXPIRED = "expired"
+    ALTERED = "altered"  # it was never made like this
 
 
 class Signer:
@@ -33,7 +42,12 @@ class Signer:
         self._secret = secret.encode()
 
     def query(self, path: str, expires_ms: int) -> str:
-        """The query string which makes this path readable until then."""
+        """The query string which makes this path readable until then.
+
+        Args:
+            path: The path, or with a query what the URL has to begin with.
+            expires_ms: Until when.
+        """
         condition = {"DateLessThan": {"AWS:EpochTime": expires_ms // MS_PER_S}}
         statement = {"Resource": f"{path}*", "Condition": condition}
         text = json.dumps({"Statement": [statement]}, separators=(",", ":"))
@@ -41,21 +55,29 @@ class Signer:
         signature = self._signature(policy)
         return f"Policy={policy}&Signature={signature}&Key-Pair-Id={KEY_PAIR_ID}"
 
-    def allows(self, path: str, query: Mapping[str, str], now_ms: int) -> bool:
-        """Whether this query opens this path now."""
+    def judge(self, url: str, query: Mapping[str, str], now_ms: int) -> Verdict:
+        """What this URL is good for now.
+
+        Args:
+            url: Path and query, as they came.
+            query: The parameters of the query.
+            now_ms: Now.
+        """
         policy = query.get("Policy", "")
         if query.get("Key-Pair-Id") != KEY_PAIR_ID:
-            return False
+            return Verdict.ALTERED
         signature = query.get("Signature", "").encode()
         if not hmac.compare_digest(signature, self._signature(policy).encode()):
-            return False
+            return Verdict.ALTERED
         try:
             statement = json.loads(base64.b64decode(_from_url(policy)))["Statement"][0]
         except (binascii.Error, ValueError, KeyError):
-            return False
-        expires_s = statement["Condition"]["DateLessThan"]["AWS:EpochTime"]
+            return Verdict.ALTERED
         covered = statement["Resource"].removesuffix("*")
-        return bool(path == covered and now_ms < expires_s * MS_PER_S)
+        if not url.startswith((f"{covered}?", f"{covered}&")):
+            return Verdict.ALTERED
+        expires_s = statement["Condition"]["DateLessThan"]["AWS:EpochTime"]
+        return Verdict.OPEN if now_ms < expires_s * MS_PER_S else Verdict.EXPIRED
 
     def _signature(self, policy: str) -> str:
         digest = hmac.new(self._secret, policy.encode(), hashlib.sha256).digest()

@@ -6,6 +6,7 @@ from pipeline.emulator.app import Api, Exchange
 from pipeline.emulator.fault_answers import answer_with_fault, denied_answer
 from pipeline.emulator.refusal import Refused
 from pipeline.emulator.service import QUOTE_STATUS, Answer
+from pipeline.emulator.signing import Verdict
 from pipeline.emulator.timeline import span_ms
 from pipeline.emulator.uploads import Upload
 
@@ -62,7 +63,8 @@ class UploadRoutes:
         if "Authorization" in request.headers:
             service.books.credentials_at_parts += 1
             return denied_answer()
-        if not self._api.signer.allows(request.path, request.query, now_ms):
+        verdict = self._api.signer.judge(request.path_qs, request.query, now_ms)
+        if verdict is not Verdict.OPEN:
             return denied_answer()
         fault = self._api.faults.draw("part")
         if fault is not None:

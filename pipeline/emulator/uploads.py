@@ -99,7 +99,21 @@ class Uploads:
             Refused: 400, it is no image that can be read.
         """
         now_ms = self._store.advance()
-        return self._make_asset(name, data, author_id, media_type, now_ms)
+        asset = self._make_asset(name, data, author_id, media_type, now_ms)
+        if self._profile.small_upload_jobs:
+            number = self._store.next_number
+            job = EmulatedJob(
+                number=number,
+                job_id=make_id("job", self._profile.seed, number),
+                job_type="upload",
+                author_id=author_id,
+                created_ms=now_ms,
+                step_times=(now_ms,),
+                step_statuses=("success",),
+                entity_id=asset.asset_id,
+            )
+            self._store.add(job)
+        return asset
 
     def create(self, body: object, author_id: str) -> Upload:
         """``POST /uploads``.

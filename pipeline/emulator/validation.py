@@ -36,7 +36,8 @@ class CheckedInputs:
 
     Attributes:
         accepted: What the job runs with, as sent, without defaults.
-        dropped: Bare values where an array is wanted; the job runs without them.
+        dropped: Bare values where an array is wanted, and inputs that the model does
+            not have; the job runs without them.
         asset_ids: Every asset that file inputs name, in order.
     """
 
@@ -62,7 +63,7 @@ def check_inputs(
         _check_required(item, body)
     asset_ids = tuple(_named_assets(model, accepted))
     for asset_id in asset_ids:
-        if not asset_exists(asset_id):
+        if profile.unknown_asset_status and not asset_exists(asset_id):
             raise Refused(profile.unknown_asset_status, f"Asset {asset_id} not found")
     if profile.large_with_images_refused and is_large_with_images(model, accepted):
         raise bad_request(
@@ -84,6 +85,7 @@ def _sorted_out(
             if profile.unknown_field_status:
                 status = profile.unknown_field_status
                 raise Refused(status, f"Input {name} is not allowed")
+            dropped[name] = value
             continue
         if known[name].type in ITEM_TYPES and not isinstance(value, list):
             if profile.strict_arrays:

@@ -126,6 +126,21 @@ CASES = [
         },
     ),
     both(
+        "403 model above the plan, named in details",
+        403,
+        AccessDenied,
+        payload={
+            "name": "ModelAccessRestrictedError",
+            "reason": "not in your plan",
+            "details": {"currentPlan": "cu-basic", "requiredPlan": "cu-pro"},
+        },
+        facts={
+            "status": 403,
+            "hint": "the model needs a higher plan (cu-pro), yours is cu-basic;"
+            " choose another model",
+        },
+    ),
+    both(
         "403 scope",
         403,
         AccessDenied,

@@ -12,7 +12,7 @@ from pipeline.emulator.timeline import iso, to_ms
 
 @pytest.mark.parametrize("parameter", ["Policy", "Signature", "Key-Pair-Id"])
 async def test_altered_or_missing_parameter_is_denied(start, clock, parameter):
-    async with start() as client:
+    async with start(altered_url_status=403) as client:
         url = (await client.make_asset(clock))["url"]
         for altered in (
             url.replace(f"{parameter}=", f"{parameter}=x"),
@@ -24,8 +24,17 @@ async def test_altered_or_missing_parameter_is_denied(start, clock, parameter):
             assert b"AccessDenied" in body
 
 
-async def test_signature_opens_one_path_only(start, clock):
+async def test_altered_signature_leads_to_another_host(start, clock):
     async with start() as client:
+        url = (await client.make_asset(clock))["url"]
+        altered = url.replace("Signature=", "Signature=x")
+        status, _, headers = await client.download(altered, allow_redirects=False)
+        assert status == 302
+        assert client.emulator.cdn_url not in headers["Location"]
+
+
+async def test_signature_opens_one_path_only(start, clock):
+    async with start(altered_url_status=403) as client:
         first = await client.make_asset(clock)
         second = await client.make_asset(clock, prompt="a pine")
         stolen = first["url"].replace(first["id"], second["id"])
@@ -127,8 +136,22 @@ async def test_types_may_be_claimed_wrongly(start, clock):
         assert data.startswith(b"\xff\xd8")
 
 
+async def test_policy_covers_what_its_query_begins_with(start, clock):
+    async with start(altered_url_status=403) as client:
+        asset = await client.make_asset(clock)
+        _, answer = await client.call("GET", f"/assets/{asset['id']}")
+        url = answer["asset"]["url"]
+        assert f"/assets-transform/{asset['id']}?p=100&" in url
+        assert (await client.download(f"{url}&width=8"))[0] == 200
+        for altered in (
+            url.replace("p=100", "width=8&p=100"),
+            url.replace("p=1", "p=2"),
+        ):
+            assert (await client.download(altered))[0] == 403
+
+
 async def test_url_leads_to_a_copy_unless_the_original_is_asked_for(start, clock):
-    async with start(transformed_urls=True) as client:
+    async with start() as client:
         asset = await client.make_asset(clock)
         assert (
             len((await client.download(asset["url"]))[1])
@@ -136,8 +159,12 @@ async def test_url_leads_to_a_copy_unless_the_original_is_asked_for(start, clock
         )
         _, answer = await client.call("GET", f"/assets/{asset['id']}")
         _, data, headers = await client.download(answer["asset"]["url"])
-        assert headers["Content-Type"] == "image/webp"
+        assert headers["Content-Type"] == "image/png"
         assert len(data) != asset["properties"]["size"]
+    async with start(transformed_urls=False) as client:
+        asset = await client.make_asset(clock)
+        _, answer = await client.call("GET", f"/assets/{asset['id']}")
+        assert answer["asset"]["url"] == asset["url"]
 
 
 async def test_companion_is_json_of_another_kind(start, clock):

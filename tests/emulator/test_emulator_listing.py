@@ -1,5 +1,8 @@
 """Listing: which filters go together, tokens, order, lags."""
 
+import base64
+import json
+
 import pytest
 
 from pipeline.emulator.refusal import Refused
@@ -127,6 +130,31 @@ def test_types_wins_over_type(filled):
     assert ids_of(service, type="upload") == []
 
 
+def test_token_of_the_unfiltered_list_names_the_last_job_shown(filled):
+    service, ids = filled()
+    token = service.list_jobs({"pageSize": "2"})["nextPaginationToken"]
+    assert json.loads(base64.b64decode(token)) == {
+        "createdAt": service.read_job(ids[3])["job"]["createdAt"],
+        "jobId": ids[3],
+        "ownerId": service.profile.project_id,
+    }
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_jobs_of_another_key_are_seen_or_not(make_service, submit, shared):
+    service = make_service(keys_share_jobs=shared)
+    mine = submit(service)
+    theirs = service.submit("model_wan-2-7-image", {"prompt": "x"}, "apiu_other")
+    other = theirs.body["job"]["jobId"]
+    seen = [job["jobId"] for job in service.list_jobs({}, "apiu_me")["jobs"]]
+    assert seen == ([other, mine] if shared else [mine])
+    if shared:
+        assert service.read_job(other, "apiu_me")
+    else:
+        with pytest.raises(Refused):
+            service.read_job(other, "apiu_me")
+
+
 def test_workflow_filter_matches_nothing_here(filled):
     service, _ = filled()
     assert ids_of(service, workflowId="wflow_x") == []
@@ -194,7 +222,9 @@ def test_page_of_changes_costs_what_it_shows(make_service, clock, submit, monkey
     described = []
     describe = service._describe
     monkeypatch.setattr(
-        service, "_describe", lambda *args: described.append(1) or describe(*args)
+        service,
+        "_describe",
+        lambda *args, **options: described.append(1) or describe(*args, **options),
     )
 
     page = service.list_jobs({"types": "custom", "updatedAfter": mark})

@@ -155,9 +155,12 @@ def test_ceiling_counts_jobs_until_they_end(make_service, clock, submit):
     refused = refusal_of(lambda: submit(service))
 
     assert refused.status == 429
+    assert refused.body["name"] == "PlanLimitReachedError"
     assert refused.body["details"] == {
         "actionName": "parallel-custom-jobs",
         "actionLimit": 9,
+        "actionValue": 3,
+        "limitScope": "team",
     }
     clock.advance(9.5)
     assert refusal_of(lambda: submit(service)).status == 429
@@ -282,7 +285,7 @@ def test_echo_has_the_knobs_of_its_profile(make_service, clock, submit):
         echo_omits=("numOutputs",),
         echo_changes={"size": "2048*2048"},
         echo_defaults=True,
-        echo_seed_as_text=True,
+        echo_seed="text",
         echo_dropped=True,
     )
     job_id = submit(service, seed=9, numOutputs=2, images="asset_x")

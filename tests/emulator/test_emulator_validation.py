@@ -48,7 +48,6 @@ PRO = load_models(PLAIN)["model_wan-2-7-image-pro"]
             {"prompt": "x", "thinkingMode": "yes"},
             "Input thinkingMode must be a boolean",
         ),
-        ({"prompt": "x", "sead": 1}, "Input sead is not allowed"),
         ({"prompt": "x", "images": ["asset_b"]}, "Asset asset_b not found"),
         (
             {"prompt": "x", "images": ["asset_a"] * 10},
@@ -103,9 +102,20 @@ def test_unknown_asset_answers_with_the_status_of_the_profile(status):
     assert refused.value.status == status
 
 
-def test_unknown_field_may_be_ignored():
-    profile = EmulatorProfile(unknown_field_status=0)
-    assert check(WAN, {"prompt": "x", "sead": 1}, profile).accepted == {"prompt": "x"}
+def test_unknown_field_is_dropped_or_refused():
+    checked = check(WAN, {"prompt": "x", "sead": 1})
+    assert checked.accepted == {"prompt": "x"}
+    assert checked.dropped == {"sead": 1}
+    with pytest.raises(Refused) as refused:
+        check(
+            WAN, {"prompt": "x", "sead": 1}, EmulatorProfile(unknown_field_status=400)
+        )
+    assert refused.value.body["reason"] == "Input sead is not allowed"
+
+
+def test_unknown_asset_may_be_passed_over():
+    body = {"prompt": "x", "images": ["asset_b"]}
+    assert check(WAN, body, EmulatorProfile(unknown_asset_status=0)).accepted == body
 
 
 @pytest.mark.parametrize("size", ["4K", "4096*2304", "2304*4096"])

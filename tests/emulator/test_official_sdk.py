@@ -1,6 +1,7 @@
 """The unmodified official SDK against a running emulator: the independent check."""
 
 import base64
+import json
 
 import pytest
 from scenario_sdk import (
@@ -12,6 +13,7 @@ from scenario_sdk import (
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
+    types,
 )
 
 MODEL = "model_wan-2-7-image"
@@ -167,6 +169,47 @@ async def test_models_teams_and_limits_can_be_read(start, connect):
         assert {usage.usage_name for usage in usages.usages} >= {"refunds"}
 
 
+async def test_every_answer_has_the_fields_and_types_of_the_sdk(start, clock, png):
+    knobs = {"prompt_archived_s": 5, "companion_assets": 1, "workflow_child_rate": 1.0}
+    async with start(ceiling=4, **knobs) as client:
+
+        async def check(kind, method, path, **options):
+            _, body = await client.call(method, path, **options)
+            kind.model_validate_json(json.dumps(body), strict=True)
+            return body
+
+        image = base64.b64encode(png()).decode()
+        small = {"name": "a.png", "image": image}
+        upload = await check(types.AssetUploadResponse, "POST", "/assets", json=small)
+        inputs = {"prompt": "an oak", "images": [upload["asset"]["id"]]}
+        path = f"/generate/custom/{MODEL}"
+        made = await check(types.GenerateRunModelResponse, "POST", path, json=inputs)
+        path = f"/jobs/{made['job']['jobId']}"
+        await check(types.JobRetrieveResponse, "GET", path)
+        clock.advance(20)
+        done = await check(types.JobRetrieveResponse, "GET", path)
+        _, listed = await client.call("GET", "/jobs")
+        assert len(listed["jobs"]) == 3  # with the upload and a child of a workflow
+        for job in listed["jobs"]:
+            types.JobListResponse.model_validate_json(json.dumps(job), strict=True)
+        prompt = done["job"]["metadata"]["input"]["prompt"]
+        ids = [*done["job"]["metadata"]["assetIds"], upload["asset"]["id"], prompt]
+        bulk = {"assetIds": ids}
+        many = await check(
+            types.AssetGetBulkResponse, "POST", "/assets/get-bulk", json=bulk
+        )
+        kinds = [asset["kind"] for asset in many["assets"]]
+        assert kinds == ["image", "json", "image", "text"]
+        await check(types.ModelRetrieveResponse, "GET", f"/models/{MODEL}")
+        teams = await check(types.TeamListResponse, "GET", "/teams")
+        path = f"/teams/{teams['teams'][0]['id']}/limits"
+        await check(types.TeamRetrieveLimitsResponse, "GET", path)
+        await check(types.UsageListResponse, "GET", "/usages")
+        parts = {"contentType": "image/png", "kind": "image", "parts": 1}
+        parts |= {"fileName": "a.png", "fileSize": 10}
+        await check(types.UploadCreateResponse, "POST", "/uploads", json=parts)
+
+
 async def test_format_endpoint_gives_a_converted_file(start, connect, clock):
     async with start(cdn_redirects=True) as client, connect(client) as sdk:
         asset = await client.make_asset(clock)
@@ -226,7 +269,10 @@ async def test_model_above_the_plan_is_403_for_quotes_too(start, connect):
                 await sdk.generate.run_model(MODEL, body={"prompt": "x"}, **options)
 
             assert refused.value.body["name"] == "ModelAccessRestrictedError"
-            assert refused.value.body["requiredPlan"] == "cu-max"
+            assert refused.value.body["details"] == {
+                "currentPlan": "cu-pro",
+                "requiredPlan": "cu-max",
+            }
 
 
 async def test_unknown_job_is_404(start, connect):

@@ -7,6 +7,7 @@ to end with either answer.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
 from knobs.world import (
@@ -218,6 +219,7 @@ CASES: tuple[Case, ...] = (
     Case(knob="accepted_keys", value={"another": "pair"}, changed=NO_ACCESS),
     Case(knob="accepted_keys", value={"key": "secret"}),
     Case(knob="same_author", value=True, faults=LOST),
+    Case(knob="keys_share_jobs", value=False),
     Case(
         knob="foreign_project_status",
         value=404,
@@ -348,6 +350,16 @@ CASES: tuple[Case, ...] = (
         value=1.25,
         changed=Ends(check=charges(PRICE_CU + 1.25)),
     ),
+    Case(
+        knob="late_addon_cu",
+        value=5,
+        settings=replace(QUICK, max_cost=Decimal(100)),
+        changed=Ends(
+            code=ExitCode.BUDGET,
+            jobs=1,
+            check=says("charged 11 units, quoted 6"),
+        ),
+    ),
     Case(knob="discount_cu", value=1, changed=Ends(check=charges(PRICE_CU - 1))),
     Case(
         knob="charge_factor",
@@ -387,29 +399,30 @@ CASES: tuple[Case, ...] = (
     ),
     # --- what is refused
     Case(knob="strict_arrays", value=True, text=REFERENCE, default=THREE),
-    Case(
-        knob="unknown_field_status",
-        value=422,
-        text=OTHER.replace("{}", "{flavour: sour}"),
-        beside={"extra_models": OTHER_MODELS},
-        faults=("model-404",),  # else our client refuses it by itself
-        default=NOTHING_MADE,
-        changed=NOTHING_MADE,
-    ),
-    Case(
-        knob="unknown_field_status",
-        value=0,
-        text=OTHER.replace("{}", "{flavour: sour}"),
-        beside={"extra_models": OTHER_MODELS},
-        faults=("model-404",),
-        default=NOTHING_MADE,
-        changed=replace(TWO, again=ExitCode.USAGE),
+    *(
+        Case(
+            knob="unknown_field_status",
+            value=status,
+            text=OTHER.replace("{}", "{flavour: sour}"),
+            beside={"extra_models": OTHER_MODELS},
+            faults=("model-404",),  # else our client refuses it by itself
+            default=replace(TWO, again=ExitCode.USAGE),
+            changed=NOTHING_MADE,
+        )
+        for status in (400, 422)
     ),
     Case(
         knob="unknown_asset_status",
         value=400,
         text=items("an oak", params="{images: asset_NobodyHasThisOne}"),
         default=replace(NOTHING_MADE, check=says("asset_NobodyHasThisOne")),
+    ),
+    Case(
+        knob="unknown_asset_status",
+        value=0,
+        text=items("an oak", params="{images: asset_NobodyHasThisOne}"),
+        default=replace(NOTHING_MADE, check=says("asset_NobodyHasThisOne")),
+        changed=ONE,
     ),
     Case(
         knob="large_with_images_refused",
@@ -452,6 +465,13 @@ CASES: tuple[Case, ...] = (
         default=NO_ACCESS,
         changed=replace(NO_ACCESS, check=says("cu-galactic")),
     ),
+    Case(
+        knob="restriction_in_details",
+        value=False,
+        beside={"restricted_models": (MODEL,)},
+        default=replace(NO_ACCESS, check=says("cu-max")),
+        changed=replace(NO_ACCESS, check=says("cu-max")),
+    ),
     Case(knob="moderation_rate", value=1.0, changed=ALL_FAIL),
     Case(
         knob="moderation_phrase",
@@ -492,6 +512,13 @@ CASES: tuple[Case, ...] = (
             changed=replace(ONE_FAILS, check=says("could not generate")),
         )
         for name in ("error", "errorMessage", "failureReason")
+    ),
+    Case(
+        knob="partial_refunded",
+        value=True,
+        text=items("an oak", "an elm [partial]", params="{numOutputs: 2}"),
+        default=Ends(jobs=2, check=refunds(0)),
+        changed=Ends(jobs=2, check=refunds(2 * PRICE_CU)),
     ),
     Case(
         knob="failed_status",
@@ -545,8 +572,33 @@ CASES: tuple[Case, ...] = (
     Case(knob="echo_defaults", value=True),
     Case(knob="echo_defaults", value=True, faults=LOST),
     Case(knob="echo_dropped", value=True, text=REFERENCE, default=THREE),
-    Case(knob="echo_seed_as_text", value=True),
-    Case(knob="echo_seed_as_text", value=True, faults=LOST),
+    *(
+        Case(knob="echo_seed", value=form)
+        for form in ("text", "float", "clamped", "replaced")
+    ),
+    Case(knob="echo_seed", value="text", faults=LOST),
+    *(
+        Case(
+            knob="echo_prompt",
+            value=form,
+            text=items(" cafe\u0301  by  night"),
+            default=ONE,
+        )
+        for form in ("trimmed", "nfc", "rewritten")
+    ),
+    Case(
+        knob="echo_size_sign",
+        value="x",
+        text=items("an oak", params='{size: "1024*1024"}'),
+        default=ONE,
+    ),
+    Case(knob="prompt_archived_s", value=0.0),
+    Case(knob="prompt_archived_s", value=3.0),
+    Case(knob="submit_author_differs", value=True),
+    Case(knob="asset_ids_delay_s", value=8.0),
+    Case(knob="list_omits_asset_ids", value=True),
+    Case(knob="workflow_child_rate", value=1.0),
+    Case(knob="stranger_rate", value=1.0),
     # --- how assets are shown
     Case(knob="asset_pending_s", value=8.0),
     Case(knob="asset_hidden_s", value=8.0),
@@ -584,8 +636,8 @@ CASES: tuple[Case, ...] = (
     ),
     Case(knob="seed_as_number", value=True),
     Case(
-        knob="output_index_zero",
-        value=True,
+        knob="output_index",
+        value="zero",
         text=THREE_OUTPUTS,
         default=Ends(jobs=2, check=files(6)),
     ),
@@ -602,7 +654,13 @@ CASES: tuple[Case, ...] = (
         text=THREE_OUTPUTS,
         default=Ends(jobs=2, check=files(6)),
     ),
-    Case(knob="transformed_urls", value=True),
+    Case(
+        knob="output_index",
+        value="position",
+        text=THREE_OUTPUTS,
+        default=Ends(jobs=2, check=files(6)),
+    ),
+    Case(knob="transformed_urls", value=False),
     # --- the files
     Case(knob="image_format", value="jpeg", changed=Ends(check=files(4, ".jpg"))),
     Case(knob="image_format", value="webp", changed=Ends(check=files(4, ".webp"))),
@@ -670,6 +728,7 @@ CASES: tuple[Case, ...] = (
         text=REFERENCE,
         default=Ends(jobs=3, check=uploads(1)),
     ),
+    Case(knob="small_upload_jobs", value=False, text=REFERENCE, default=THREE),
     Case(
         knob="upload_hidden_s",
         value=8.0,
@@ -704,6 +763,7 @@ CASES: tuple[Case, ...] = (
     Case(knob="response_cap_bytes", value=6000, text=TEN, default=Ends(jobs=10)),
     # --- the wire
     Case(knob="answer_delay_s", value=2.0),
+    *(Case(knob="date_skew_s", value=skew_s) for skew_s in (-10_800.0, 300.0)),
     # --- repeats
     Case(
         knob="deduplicates",
@@ -725,5 +785,6 @@ NOT_A_GUESS: Mapping[str, str] = {
     "pixels_divisor": "keeps pictures small; every case runs with small ones",
     "fixed_size_px": "keeps pictures small; every case runs with small ones",
     "cdn_redirects": "only the format endpoint redirects; our client asks for originals",
+    "altered_url_status": "our client alters no URL; a test of its own meets both",
     "hang_s": "how long a fault hangs; the table of faults meets it",
 }

@@ -45,6 +45,8 @@ STAGES: Mapping[str, Stage] = {
 NO_ACCESS = {
     "submit-401",
     "submit-403",
+    "submit-401-after",
+    "submit-403-after",
     "account-401",
     "poll-401",
     "list-401",
@@ -57,6 +59,7 @@ NO_ACCESS = {
 CODES: Mapping[str, ExitCode] = {
     **dict.fromkeys(NO_ACCESS, ExitCode.ACCESS),
     "submit-402": ExitCode.BUDGET,
+    "submit-402-after": ExitCode.BUDGET,
 }
 MET = tuple(FAULTS.values())
 

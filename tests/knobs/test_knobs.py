@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 from knobs.cases import CASES, NOT_A_GUESS, Case, Ends
-from knobs.world import MODEL, QUICK, REFERENCE, items
+from knobs.world import KEY, MODEL, QUICK, REFERENCE, SECRET, items
 
 from pipeline import Credentials, ExitCode
+from pipeline.api.cdn import HttpTransfer
 from pipeline.api.client import HttpApi
+from pipeline.api.interface import UrlExpired
 from pipeline.emulator import EmulatorProfile
+from pipeline.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,23 @@ async def test_quote_that_needs_a_slot_waits_for_one(world_of):
         assert played.code is ExitCode.OK, played.error
         assert played.saved == 1
         assert played.books["answers"]["quote 429"] > 0
+
+
+@pytest.mark.parametrize("status", [302, 403])
+async def test_altered_url_asks_for_a_fresh_one_and_leads_nowhere(status, world_of):
+    async with world_of({"altered_url_status": status}) as world:
+        await world.play(items("an oak"))
+        (sidecar,) = world.sidecars().values()
+        me = Credentials(key=KEY, secret=SECRET, base_url=world.emulator.base_url)
+        async with (
+            HttpApi(me, QUICK, world.clock) as api,
+            HttpTransfer(QUICK, loopback=True) as transfer,
+        ):
+            asset = await api.find_asset(sidecar["asset_id"])
+            altered = asset.url.replace("Signature=", "Signature=x")
+            with pytest.raises((UrlExpired, Unavailable)):
+                async with transfer.read(altered):
+                    pass
 
 
 def test_every_knob_is_in_the_table_or_is_no_guess():

@@ -1,0 +1,183 @@
+"""``doctor --contract``: questions to the service → a contract file."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
+from pathlib import Path
+
+import click
+
+from pipeline.api.pacing import RequestRate
+from pipeline.api.probing import ProbeClient
+from pipeline.cli.asking import agree
+from pipeline.cli.text import one_line
+from pipeline.clock import Clock, SystemClock, format_utc
+from pipeline.connection import service_of
+from pipeline.contract.assumptions import ASSUMPTIONS, verdict_on
+from pipeline.contract.contract_file import (
+    FILE_NAME,
+    exchanges_path,
+    write_beside,
+    write_contract,
+)
+from pipeline.contract.fixtures import clean, line_of
+from pipeline.contract.inquiry import Findings, Inquiry, Questions
+from pipeline.contract.paid_probes import Step
+from pipeline.errors import ExitCode, UsageError
+from pipeline.manifest import load_manifest
+from pipeline.model import load_shipped_model
+from pipeline.settings import Credentials, Service
+from pipeline.units import parse_units
+
+MODEL_ID = "model_wan-2-7-image"
+_RATE_PER_S = 95 / 60  # of the hundred a minute that are documented
+_LOCAL_RATE_PER_S = 10_000.0
+_LOCAL_INTERVAL_S = 0.1
+
+
+def contract_command(
+    manifest: Path | None,
+    *,
+    out: Path | None,
+    spend: str | None,
+    yes: bool,
+    asks_rate: bool,
+) -> ExitCode:
+    """Ask the service what it does, and write down what it answers.
+
+    Returns:
+        ``BUDGET`` where more was charged than quoted, ``UNKNOWN_OUTCOME`` where it is
+        not known whether a submit was paid for, ``ITEMS_FAILED`` where one was refused.
+    """
+    budget = _budget_of(spend)
+    if budget and not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "--spend costs something, and nobody is here to be asked",
+            hint="add --yes to agree beforehand",
+        )
+    service, credentials = service_of(os.environ, emulate=False)
+    assert credentials is not None, "the emulator alone needs none"
+    model_id = MODEL_ID
+    if manifest is not None:
+        model_id = load_manifest(manifest).model_id or MODEL_ID
+    path = out or (manifest.parent if manifest is not None else Path()) / FILE_NAME
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {path.absolute().parent}")
+    shipped = load_shipped_model(model_id)
+    questions = Questions(
+        service=service,
+        model_id=model_id,
+        shipped=tuple(shipped.inputs) if shipped else (),
+        is_loopback=credentials.is_loopback,
+        asks_rate=asks_rate,
+        budget=budget,
+        interval_s=_LOCAL_INTERVAL_S if credentials.is_loopback else 3.0,
+    )
+    found: list[Findings] = []
+
+    def keep(findings: Findings) -> None:
+        found.append(findings)
+        _write(path, findings)
+
+    asyncio.run(_inquire(questions, credentials, SystemClock(), yes=yes, keep=keep))
+    (findings,) = found
+    _tell(findings, service, path)
+    if findings.is_overcharged:
+        return ExitCode.BUDGET
+    if findings.is_unknown:
+        return ExitCode.UNKNOWN_OUTCOME
+    return ExitCode.ITEMS_FAILED if findings.trouble else ExitCode.OK
+
+
+async def _inquire(
+    questions: Questions,
+    credentials: Credentials,
+    clock: Clock,
+    *,
+    yes: bool,
+    keep: Callable[[Findings], None],
+) -> None:
+    if questions.asks_rate:
+        _say(
+            "note: at the end 120 reads are sent at once, which takes the minute's"
+            " requests of the whole project; --skip-rate leaves it out"
+        )
+    async with ProbeClient(credentials, clock, _pace_of(credentials, clock)) as client:
+        inquiry = Inquiry(
+            questions,
+            client,
+            now=lambda: format_utc(clock.utc_now()),
+            tell=lambda what: _say(f"asking about {what}"),
+            agree=lambda steps: _agree(steps, questions.budget, yes=yes),
+        )
+        try:
+            await inquiry.ask()
+        finally:  # what is paid for is written down, however this ends
+            keep(inquiry.findings())
+
+
+def _pace_of(credentials: Credentials, clock: Clock) -> Callable[[], Awaitable[None]]:
+    per_s = _LOCAL_RATE_PER_S if credentials.is_loopback else _RATE_PER_S
+    return RequestRate(per_s, clock).wait_for_turn
+
+
+def _agree(steps: Sequence[Step], budget: Decimal, *, yes: bool) -> bool:
+    if not steps:
+        _say(f"nothing can be asked for {budget:f} units")
+        return False
+    for step in steps:
+        _say(f"  {step.total:>8f} units  {step.name}, {step.model_id}")
+    total = sum((step.total for step in steps), Decimal(0))
+    _say(f"  {total:>8f} units of {budget:f}")
+    if not yes:
+        try:
+            agree("Spend them?")
+        except click.Abort:
+            return False
+    return True
+
+
+def _write(path: Path, findings: Findings) -> None:
+    lines = [line_of(exchange) for exchange in findings.exchanges]
+    write_beside(exchanges_path(path), "".join(f"{line}\n" for line in lines).encode())
+    write_contract(path, findings.contract, clean)
+
+
+def _tell(findings: Findings, service: Service, path: Path) -> None:
+    contract, counts = (
+        findings.contract,
+        dict.fromkeys(("agree", "differ", "unknown"), 0),
+    )
+    for assumption in ASSUMPTIONS:
+        seen = contract.value(assumption.key)
+        verdict = verdict_on(assumption.key, seen)
+        counts[verdict] += 1
+        if verdict == "differ":
+            means = f"; {assumption.safety}" if assumption.safety else ""
+            text = f"{assumption.text}; seen: {seen}{means}"
+            click.echo(f"differ  {assumption.key:<20} {one_line(text, 300)}")
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    click.echo(f"{told}, of {len(ASSUMPTIONS)} assumptions about {service.base_url}")
+    if findings.spent:
+        click.echo(f"{findings.spent:f} units spent")
+    if findings.trouble:
+        click.echo(f"BAD     {one_line(findings.trouble, 300)}")
+    click.echo(f"written to {path} and {exchanges_path(path).name}")
+
+
+def _budget_of(spend: str | None) -> Decimal:
+    if spend is None:
+        return Decimal(0)
+    units = parse_units(spend)
+    if units is None:
+        raise UsageError(
+            f"--spend {spend!r} is no amount of compute units",
+            hint="write it like 10 or 7.25",
+        )
+    return units
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

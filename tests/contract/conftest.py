@@ -1,0 +1,91 @@
+"""A service with these answers on a fast clock, and an inquiry into it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from doubles.clock import ScaledClock
+
+from pipeline.api.exchange import Exchanges
+from pipeline.api.probing import ProbeClient
+from pipeline.clock import format_utc
+from pipeline.contract.inquiry import Findings, Inquiry, Questions
+from pipeline.contract.paid_probes import Step
+from pipeline.emulator import Emulator, EmulatorProfile
+from pipeline.model import load_shipped_model
+from pipeline.settings import Credentials, Service
+
+MODEL = "model_wan-2-7-image"
+SMALL = {"seed": 7, "fixed_size_px": 16}
+CANARY_KEY, CANARY_SECRET = "canaryKeyOfOurs", "canarySecretOfOurs"
+
+
+def credentials_for(base_url: str) -> Credentials:
+    return Credentials(key=CANARY_KEY, secret=CANARY_SECRET, base_url=base_url)
+
+
+def questions_for(base_url: str, **changes: Any) -> Questions:
+    shipped = load_shipped_model(MODEL)
+    values = {
+        "service": Service(base_url=base_url),
+        "model_id": MODEL,
+        "shipped": tuple(shipped.inputs),
+        "is_loopback": True,
+        "asks_rate": False,
+        "interval_s": 1.0,
+        **changes,
+    }
+    return Questions(**values)
+
+
+@dataclass(slots=True)
+class Place:
+    """A running service to ask."""
+
+    emulator: Emulator
+    clock: ScaledClock
+    asked: list[Sequence[Step]] = field(default_factory=list)
+
+    async def ask(
+        self,
+        *,
+        agrees: bool = True,
+        spend: int = 0,
+        asks_rate: bool = False,
+        through: Callable[[Exchanges], Exchanges] = lambda exchanges: exchanges,
+    ) -> Findings:
+        async def at_once() -> None:
+            """No limit of ours."""
+
+        def agree(steps: Sequence[Step]) -> bool:
+            self.asked.append(steps)
+            return agrees
+
+        base_url = self.emulator.base_url
+        async with ProbeClient(
+            credentials_for(base_url), self.clock, at_once
+        ) as client:
+            inquiry = Inquiry(
+                questions_for(base_url, budget=Decimal(spend), asks_rate=asks_rate),
+                through(client),
+                now=lambda: format_utc(self.clock.utc_now()),
+                tell=lambda _what: None,
+                agree=agree,
+            )
+            await inquiry.ask()
+            return inquiry.findings()
+
+
+@pytest.fixture
+def place_of():
+    @asynccontextmanager
+    async def start(**knobs: Any):
+        clock = ScaledClock()
+        profile = EmulatorProfile(**{**SMALL, **knobs})
+        async with Emulator(profile=profile, clock=clock) as emulator:
+            yield Place(emulator=emulator, clock=clock)
+
+    return start
