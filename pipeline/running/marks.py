@@ -6,7 +6,7 @@ that a reading does not grow with all that was made before.
 """
 
 import contextlib
-from datetime import datetime
+from collections.abc import Sequence
 
 import anyio
 
@@ -24,11 +24,10 @@ from pipeline.errors import (
 from pipeline.job import Mark
 from pipeline.ledger.ledger import Ledger
 from pipeline.settings import Settings
-from pipeline.stages.reading import LONG_AGO
+from pipeline.stages.reading import LONG_AGO, SKEW
 
 SUBMITS_PER_MARK = 500
 _MOST_PAGES = 50
-_LISTED = 100  # newest ids that a mark keeps
 
 
 class Marks:
@@ -116,13 +115,10 @@ class Marks:
         pages = 0
         with contextlib.suppress(UnexpectedAnswer):
             async for page in pages_of(self._api, JobFilter(created_after=LONG_AGO)):
-                newest = [*newest, *page]
                 pages += 1
-                if _is_newest_first(newest):
-                    newest = newest[:_LISTED]
-                    break
-                newest = newest[-_LISTED:]
-                if pages >= _MOST_PAGES:
+                is_over = _is_newest_first(newest, page)
+                newest = _newest_of([*newest, *page])
+                if is_over or pages >= _MOST_PAGES:
                     break
         times = [job.created_at for job in newest if job.created_at is not None]
         return Mark(
@@ -131,6 +127,14 @@ class Marks:
         )
 
 
-def _is_newest_first(jobs: list[RemoteJob]) -> bool:
-    times: list[datetime] = [job.created_at for job in jobs if job.created_at]
-    return len(times) > 1 and times[0] > times[-1]
+def _newest_of(jobs: list[RemoteJob]) -> list[RemoteJob]:
+    """Those that a reading from the newest on would show again, and the undated."""
+    times = [job.created_at for job in jobs if job.created_at is not None]
+    since = max(times, default=LONG_AGO) - SKEW
+    return [job for job in jobs if job.created_at is None or job.created_at >= since]
+
+
+def _is_newest_first(before: Sequence[RemoteJob], page: Sequence[RemoteJob]) -> bool:
+    """Whether the list goes back in time, and has come past what a mark keeps."""
+    times = [job.created_at for job in (*before, *page) if job.created_at is not None]
+    return len(times) > 1 and times[-1] < max(times) - SKEW and times[0] > times[-1]

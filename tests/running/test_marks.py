@@ -172,3 +172,17 @@ async def test_of_a_list_without_an_end_what_was_read_is_the_mark(
 
     assert recorded(marks, ledger).created_at == api.time_at(api.jobs[0].created_s)
     assert api.calls["list_jobs"] <= module._MOST_PAGES + 1
+
+
+async def test_a_mark_keeps_all_that_a_reading_from_it_on_would_show_again(
+    api, clock, marks, ledger
+):
+    """Many jobs of a few seconds ago, on more pages than one."""
+    for _ in range(30):
+        api.add_job({"prompt": "a stone"})
+        clock.jump(0.1)
+    api.page_size = 2
+
+    await marks.set()
+
+    assert len(recorded(marks, ledger).listed) == 30
