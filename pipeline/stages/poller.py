@@ -28,6 +28,11 @@ from pipeline.record import Struct, field
 from pipeline.settings import Settings
 
 FEW_JOBS = 2  # up to here, reading by id costs no more than the listing
+# Where requests are limited, of all that may leave: one in so many is a tick's at most;
+# and so much is left for submits where there are more slots than they can keep full.
+REQUESTS_PER_TICK = 6
+SUBMITTING_SHARE = 0.85
+SILENT_LIMITED_S = 30.0  # as SILENT_S, where requests are limited
 OVERLAP = timedelta(seconds=1)  # re-read each tick
 LONG_OVERLAP_S = 2.0  # how often more is re-read; each tick, once that was needed
 LONG_OVERLAP = timedelta(seconds=5 + LONG_OVERLAP_S)  # 5 s late are early enough
@@ -186,8 +191,10 @@ class Poller:
     def _tick_s(self) -> float:
         """So long that finding out costs ``poll_fraction`` of a typical job."""
         settings = self._settings
+        rate_per_s = self._api.pace.rate_per_s
         if self._failing_since_s is not None:
-            return min(1.0, settings.poll_max_s)
+            wait_s = min(1.0, settings.poll_max_s)
+            return max(wait_s, REQUESTS_PER_TICK / rate_per_s) if rate_per_s else wait_s
         if self._durations_s:
             typical_s = statistics.median(self._durations_s)
         else:
@@ -197,16 +204,34 @@ class Poller:
                 (now_s - watch.started_s for watch in self._watches.values()),
                 default=0.0,
             )
+        tick_s = max(typical_s * settings.poll_fraction, settings.poll_min_s)
+        if rate_per_s is None:
+            return min(tick_s, settings.poll_max_s)
         return min(
-            max(typical_s * settings.poll_fraction, settings.poll_min_s),
-            settings.poll_max_s,
+            max(tick_s, self._limited_tick_s(rate_per_s, typical_s)),
+            max(settings.poll_max_limited_s, REQUESTS_PER_TICK / rate_per_s),
         )
+
+    def _limited_tick_s(self, rate_per_s: float, typical_s: float) -> float:
+        """So long that no request is missing where it would be worth more.
+
+        A slot that is free again is of use when a submit may leave. More slots than
+        the submits of a typical job's duration are spare: they may be noticed late, so
+        many that on average as many are at work as can be kept full.
+        """
+        least_s = REQUESTS_PER_TICK / rate_per_s
+        if not self._durations_s:
+            return max(least_s, typical_s / 2)
+        submits_per_s = SUBMITTING_SHARE * rate_per_s
+        spare = len(self._watches) - submits_per_s * typical_s
+        return max(least_s, 2 * spare / submits_per_s)
 
     async def _tick(self) -> None:
         list_works = self._list_failures < LIST_FAILURES
         self._ticks_by_id = 0 if list_works else self._ticks_by_id + 1
+        few = FEW_JOBS if self._api.pace.rate_per_s is None else 1
         by_list = (
-            (len(self._watches) > FEW_JOBS or self._misses_some())
+            (len(self._watches) > few or self._misses_some())
             and self._watermark is not None
             and (list_works or self._ticks_by_id % LIST_RETRY_TICKS == 0)
         )
@@ -279,16 +304,17 @@ class Poller:
         """Read what the listing does not show; or, without a listing, in turn."""
         now_s = self._clock.monotonic_s()
         waiting = sorted(self._watches.values(), key=_looked_at_s)
+        silent_s, reads = self._safety_reads()
         due = [
             watch
             for watch in waiting
             if all_of_them
-            or now_s - _looked_at_s(watch) > SILENT_S
+            or now_s - _looked_at_s(watch) > silent_s
             or now_s >= watch.deadline_s
             # The listing may never show the assets of an ended job.
             or watch.bare_since_s is not None
         ]
-        for watch in due[:READS_PER_TICK]:
+        for watch in due[:reads]:
             job = await self._api.find_job(watch.remote_id)
             if job is None:
                 await self._miss(watch)
@@ -299,6 +325,19 @@ class Poller:
                     self._lags = True
                 self._take(job, listed=False)
                 self._judge_deadline(watch, job)
+
+    def _safety_reads(self) -> tuple[float, int]:
+        """From which silence on a job is read by its id, and how many a tick.
+
+        A running job need not change for as long as it takes, and then no listing
+        shows it: where requests are limited, that is waited for.
+        """
+        if self._api.pace.rate_per_s is None:
+            return SILENT_S, READS_PER_TICK
+        if self._missed_ends >= MISSED_ENDS:
+            return SILENT_LIMITED_S, READS_PER_TICK
+        longest_s = max(self._durations_s, default=0.0)
+        return max(SILENT_LIMITED_S, 1.5 * longest_s), 1
 
     # --- what a record means ----------------------------------------------------
 
