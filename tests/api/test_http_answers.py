@@ -239,7 +239,7 @@ CASES = [
         429,
         RateLimited,
         headers={"Retry-After": "3600"},
-        facts={"retry_after_s": 60.0},
+        facts={"retry_after_s": 3600.0},
     ),
     both(
         "429 Retry-After as a date",
