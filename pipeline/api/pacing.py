@@ -330,7 +330,8 @@ class Pace:
             young = [left_s for left_s in self._unanswered if left_s > oldest_s]
             if len(young) < most:
                 return
-            self._answered = anyio.Event()
+            if self._answered.is_set():
+                self._answered = anyio.Event()
             first_s = min(young)
             wait_s = None if first_s == _WAITS else first_s - oldest_s
             await self._wait_for(self._answered, wait_s)

@@ -28,10 +28,11 @@ from pipeline.record import Struct, field
 from pipeline.settings import Settings
 
 FEW_JOBS = 2  # up to here, reading by id costs no more than the listing
-# Where requests are limited, of all that may leave: one in so many is a tick's at most;
-# and so much is left for submits where there are more slots than they can keep full.
+# Where requests are limited: of all that may leave, one in so many is a tick's at most,
 REQUESTS_PER_TICK = 6
-SUBMITTING_SHARE = 0.85
+REQUESTS_PER_FIRST_TICK = 8  # as long as no job has ended
+SUBMITTING_SHARE = 0.85  # and so much is for submits, if there are slots for them
+LOOK_S = 1.0  # how often it is looked whether a tick is worth its request
 SILENT_LIMITED_S = 30.0  # as SILENT_S, where requests are limited
 OVERLAP = timedelta(seconds=1)  # re-read each tick
 LONG_OVERLAP_S = 2.0  # how often more is re-read; each tick, once that was needed
@@ -183,7 +184,9 @@ class Poller:
             if not self._watches:
                 self._something_to_watch = anyio.Event()
                 await self._something_to_watch.wait()
+            begun_s = self._clock.monotonic_s()
             await self._clock.sleep(self._tick_s())
+            await self._wait_until_worth_it(begun_s)
             await self._tick()
 
     # --- a tick -----------------------------------------------------------------
@@ -207,24 +210,44 @@ class Poller:
         tick_s = max(typical_s * settings.poll_fraction, settings.poll_min_s)
         if rate_per_s is None:
             return min(tick_s, settings.poll_max_s)
-        return min(
-            max(tick_s, self._limited_tick_s(rate_per_s, typical_s)),
-            max(settings.poll_max_limited_s, REQUESTS_PER_TICK / rate_per_s),
-        )
-
-    def _limited_tick_s(self, rate_per_s: float, typical_s: float) -> float:
-        """So long that no request is missing where it would be worth more.
-
-        A slot that is free again is of use when a submit may leave. More slots than
-        the submits of a typical job's duration are spare: they may be noticed late, so
-        many that on average as many are at work as can be kept full.
-        """
         least_s = REQUESTS_PER_TICK / rate_per_s
         if not self._durations_s:
-            return max(least_s, typical_s / 2)
-        submits_per_s = SUBMITTING_SHARE * rate_per_s
-        spare = len(self._watches) - submits_per_s * typical_s
-        return max(least_s, 2 * spare / submits_per_s)
+            least_s = max(REQUESTS_PER_FIRST_TICK / rate_per_s, typical_s)
+        return max(least_s, min(tick_s, settings.poll_max_s))
+
+    async def _wait_until_worth_it(self, begun_s: float) -> None:
+        """Where requests are limited: suspend for as long as one is worth more.
+
+        A slot that is free again is of use when a submit may leave. Slots beyond those
+        that the submits of a typical job's duration keep full are spare: as many jobs
+        may have ended before it is looked. Else it is looked when one may have ended.
+        """
+        while (rate_per_s := self._api.pace.rate_per_s) and self._durations_s:
+            count = len(self._watches)
+            typical_s = statistics.median(self._durations_s)
+            spare = count - SUBMITTING_SHARE * rate_per_s * typical_s
+            wanted = max(0.5, min(2 * spare, 0.8 * count))
+            end_s = min(
+                self._expected_s(wanted), begun_s + self._settings.poll_max_limited_s
+            )
+            left_s = end_s - self._clock.monotonic_s()
+            if left_s <= 0:
+                return
+            # Meanwhile others are submitted, in the place of those that were seen last.
+            await self._clock.sleep(min(left_s, LOOK_S))
+
+    def _expected_s(self, wanted: float) -> float:
+        """When so many of the jobs will have ended, by the durations seen."""
+        seen = sorted(self._durations_s)
+        tenths = [seen[len(seen) * tenth // 10] for tenth in range(10)]
+        ends = sorted(
+            watch.started_s + duration_s
+            for watch in self._watches.values()
+            for duration_s in tenths
+        )
+        if not ends:  # everything has been seen meanwhile
+            return float("-inf")
+        return ends[min(round(wanted * 10), len(ends)) - 1]
 
     async def _tick(self) -> None:
         list_works = self._list_failures < LIST_FAILURES
@@ -253,6 +276,8 @@ class Poller:
         """One read of a job of ours saves listing everybody's."""
         if self._author_id() or self._asked_who_we_are:
             return
+        if self._api.pace.rate_per_s is not None:
+            return  # an answer of a later submit may tell, free
         self._asked_who_we_are = True
         job = await self._api.find_job(next(iter(self._watches)))
         if job is not None:

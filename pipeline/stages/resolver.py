@@ -25,9 +25,7 @@ from pipeline.settings import Settings
 BULK_SIZE = 100  # of the 200 that the service allows
 LINGER_S = 0.6  # how long a first request waits for company while jobs are in flight
 SHORT_LINGER_S = 0.05  # the same when no more company is to be expected
-REQUESTS_PER_READ = (
-    16  # of all that may leave, one is a bulk read where they are scarce
-)
+REQUESTS_PER_READ = 24  # where they are scarce, one of so many is a bulk read
 
 
 class _Request:

@@ -194,7 +194,7 @@ class Slots:
         """
         self._pace.end_submit(is_accepted=False)
         self._refusals += 1
-        if wait_s > 0:
+        if wait_s > 0 and not self._pace.paused_s:
             self.pause(wait_s)
         if ceiling is not None or wait_s <= 0:
             self._growing = False

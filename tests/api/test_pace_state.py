@@ -164,8 +164,9 @@ def test_a_pipe_in_its_place_is_not_waited_for(path, state):
 
 def test_what_others_hold_is_not_waited_for(path, state):
     path.parent.mkdir()
-    with FileLock(path.with_suffix(".lock"), is_singleton=False), pytest.raises(
-        StateBusy
+    with (
+        FileLock(path.with_suffix(".lock"), is_singleton=False),
+        pytest.raises(StateBusy),
     ):
         state.take(NOW, 5)
 

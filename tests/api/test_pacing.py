@@ -370,6 +370,26 @@ async def test_few_submits_are_unanswered_as_long_as_a_cooldown_may_come(clock):
     await submit(pace, 1)
 
 
+async def test_every_submit_that_waits_for_an_answer_has_its_turn(clock):
+    pace = Pace(clock, first_posts=1)
+    await submit(pace)
+    left = []
+
+    async def leave(number):
+        await pace.wait_to_submit()
+        left.append(number)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(5):
+            tasks.start_soon(leave, number)
+        for count in range(5):
+            await anyio.wait_all_tasks_blocked()
+            assert len(left) == count
+            pace.end_submit(is_accepted=True)
+
+    assert sorted(left) == list(range(5))
+
+
 async def test_once_many_were_accepted_many_may_be_unanswered(clock):
     pace = Pace(clock, first_posts=2)
     for _ in range(SURPRISED_AFTER):
@@ -435,10 +455,7 @@ async def test_processes_share_one_window(clock, state):
 
 async def test_a_file_that_others_hold_for_long_is_done_without(clock):
     class Held:
-        asked = 0
-
-        def take(self, now, limit):
-            self.asked += 1
+        def take(self, *_numbers):
             raise StateBusy
 
     pace = Pace(clock, limit=10, state=Held())
