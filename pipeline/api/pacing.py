@@ -40,7 +40,7 @@ _LOOK_S = 1.0  # how old may be what we know of other processes, without a limit
 _BUSY_S = 0.01
 _MOST_BUSY = 100  # looks at a locked file, before we go on by ourselves
 _WAITS = float("inf")  # when a submit leaves that waits for its turn
-_SCARCE = 0.5  # part of the window that is used, from which on requests are saved
+_SCARCE = 0.5  # of the window is used
 
 logger = logging.getLogger(__name__)
 
@@ -123,12 +123,17 @@ class Pace:
         return max(self._limit - self._others, self._limit / 4) / WINDOW_S
 
     @property
-    def is_scarce(self) -> bool:
-        """Whether so many requests have left of late that they are worth saving."""
+    def used(self) -> float:
+        """Which part of the window is used, 0 to 1; 0 without a limit."""
         if self._limit is None:
-            return False
+            return 0.0
         self._forget_old(self._clock.monotonic_s())
-        return len(self._stamps) + self._others >= _SCARCE * self._limit
+        return min(1.0, (len(self._stamps) + self._others) / self._limit)
+
+    @property
+    def is_scarce(self) -> bool:
+        """Whether so many requests have left of late that the limit may be near."""
+        return self.used >= _SCARCE
 
     @property
     def paused_s(self) -> float:

@@ -194,7 +194,7 @@ class Poller:
     def _tick_s(self) -> float:
         """So long that finding out costs ``poll_fraction`` of a typical job."""
         settings = self._settings
-        rate_per_s = self._api.pace.rate_per_s
+        rate_per_s = self._scarce_per_s()
         if self._failing_since_s is not None:
             wait_s = min(1.0, settings.poll_max_s)
             return max(wait_s, REQUESTS_PER_TICK / rate_per_s) if rate_per_s else wait_s
@@ -210,10 +210,18 @@ class Poller:
         tick_s = max(typical_s * settings.poll_fraction, settings.poll_min_s)
         if rate_per_s is None:
             return min(tick_s, settings.poll_max_s)
-        least_s = REQUESTS_PER_TICK / rate_per_s
-        if not self._durations_s:
-            least_s = max(REQUESTS_PER_FIRST_TICK / rate_per_s, typical_s)
-        return max(least_s, min(tick_s, settings.poll_max_s))
+        if self._durations_s:
+            return max(REQUESTS_PER_TICK / rate_per_s, min(tick_s, settings.poll_max_s))
+        first_s = REQUESTS_PER_FIRST_TICK / rate_per_s
+        longer_s = min(typical_s / 8, settings.poll_max_limited_s)
+        return max(first_s, tick_s, longer_s, min(typical_s, 1.5 * first_s))
+
+    def _scarce_per_s(self) -> float | None:
+        """The requests that may leave a second, where they have to be saved."""
+        rate_per_s = self._api.pace.rate_per_s
+        # With so many a tick of the shortest kind takes a part of them.
+        plenty_per_s = REQUESTS_PER_TICK / (2 * self._settings.poll_min_s)
+        return None if rate_per_s is None or rate_per_s > plenty_per_s else rate_per_s
 
     async def _wait_until_worth_it(self, begun_s: float) -> None:
         """Where requests are limited: suspend for as long as one is worth more.
@@ -222,7 +230,9 @@ class Poller:
         that the submits of a typical job's duration keep full are spare: as many jobs
         may have ended before it is looked. Else it is looked when one may have ended.
         """
-        while (rate_per_s := self._api.pace.rate_per_s) and self._durations_s:
+        while (rate_per_s := self._scarce_per_s()) and self._durations_s:
+            if self._failing_since_s is not None:
+                return
             count = len(self._watches)
             typical_s = statistics.median(self._durations_s)
             spare = count - SUBMITTING_SHARE * rate_per_s * typical_s
@@ -252,7 +262,7 @@ class Poller:
     async def _tick(self) -> None:
         list_works = self._list_failures < LIST_FAILURES
         self._ticks_by_id = 0 if list_works else self._ticks_by_id + 1
-        few = FEW_JOBS if self._api.pace.rate_per_s is None else 1
+        few = FEW_JOBS if self._scarce_per_s() is None else 1
         by_list = (
             (len(self._watches) > few or self._misses_some())
             and self._watermark is not None
@@ -276,7 +286,7 @@ class Poller:
         """One read of a job of ours saves listing everybody's."""
         if self._author_id() or self._asked_who_we_are:
             return
-        if self._api.pace.rate_per_s is not None:
+        if self._scarce_per_s() is not None:
             return  # an answer of a later submit may tell, free
         self._asked_who_we_are = True
         job = await self._api.find_job(next(iter(self._watches)))
@@ -357,7 +367,7 @@ class Poller:
         A running job need not change for as long as it takes, and then no listing
         shows it: where requests are limited, that is waited for.
         """
-        if self._api.pace.rate_per_s is None:
+        if self._scarce_per_s() is None:
             return SILENT_S, READS_PER_TICK
         if self._missed_ends >= MISSED_ENDS:
             return SILENT_LIMITED_S, READS_PER_TICK

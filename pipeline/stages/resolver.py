@@ -25,7 +25,8 @@ from pipeline.settings import Settings
 BULK_SIZE = 100  # of the 200 that the service allows
 LINGER_S = 0.6  # how long a first request waits for company while jobs are in flight
 SHORT_LINGER_S = 0.05  # the same when no more company is to be expected
-REQUESTS_PER_READ = 24  # where they are scarce, one of so many is a bulk read
+PATIENT_FROM = 0.3  # of the requests of a minute are used: from here on it waits longer
+REQUESTS_PER_READ = 24  # so long that one of so many is a bulk read
 
 
 class _Request:
@@ -106,7 +107,7 @@ class Resolver:
             return
         await self._clock.sleep(LINGER_S)
         pace = self._api.pace
-        if pace.rate_per_s is None or not pace.is_scarce:
+        if pace.rate_per_s is None or pace.used < PATIENT_FROM:
             return
         end_s = self._clock.monotonic_s() + REQUESTS_PER_READ / pace.rate_per_s
         while (
