@@ -12,7 +12,7 @@ from rich.text import Text
 from pipeline.cli.progress import Progress, Trouble
 from pipeline.cli.screen import BUSY, of_item, pace, pause_text
 from pipeline.cli.streams import whoever_reads
-from pipeline.cli.text import one_line, printable
+from pipeline.cli.text import duration, one_line, printable
 from pipeline.events import Event, Halted, Warned
 
 _REFRESHES_PER_S = 8
@@ -104,6 +104,8 @@ class LiveScreen:
         text.append("■" * used, style="cyan")
         text.append("□" * free, style="dim")
         text.append(f"  {slots.in_flight} of {slots.limit} slots", style="dim")
+        if slots.paused_s > 0 and not self._progress.paused_s:
+            text.append(f", paused for {duration(slots.paused_s)}", style="yellow")
         if slots.others:
             whose = one_line(slots.scope or "team", 40)
             text.append(f", {slots.others} held by others of the {whose}", style="dim")
