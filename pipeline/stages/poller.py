@@ -263,8 +263,9 @@ class Poller:
         list_works = self._list_failures < LIST_FAILURES
         self._ticks_by_id = 0 if list_works else self._ticks_by_id + 1
         few = FEW_JOBS if self._scarce_per_s() is None else 1
+        are_few = len(self._watches) <= few
         by_list = (
-            (len(self._watches) > few or self._misses_some())
+            (not are_few or self._misses_some())
             and self._watermark is not None
             and (list_works or self._ticks_by_id % LIST_RETRY_TICKS == 0)
         )
@@ -273,9 +274,7 @@ class Poller:
                 await self._ask_who_we_are()
                 await self._read_changes()
                 self._list_failures = 0
-            await self._read_by_id(
-                all_of_them=not by_list or len(self._watches) <= FEW_JOBS
-            )
+            await self._read_by_id(all_of_them=not by_list or are_few)
             self._failing_since_s = None
         except (Unavailable, UnexpectedAnswer, Rejected) as error:
             if by_list:
