@@ -266,6 +266,7 @@ class HttpApi:
         status, raw = await self._exchange_raw(
             "POST",
             f"/generate/custom/{_segment(model_id)}",
+            worth=Worth.QUOTE,
             query={"dryRun": "true"},
             body=inputs,
             what=f"pricing {model_id}",
@@ -470,14 +471,15 @@ class HttpApi:
 
     def _slow_down(self, error: RateLimited, worth: Worth) -> None:
         """A 429 without a ceiling: a pause of the submits, or too many requests."""
-        is_submit = worth is Worth.SUBMIT
-        if is_submit and error.retry_after_s and not error.is_about_requests:
-            self._pace.pause(error.retry_after_s)
-        elif is_submit and error.retry_after_s > LONGEST_HOLD_S:
+        is_about_jobs = worth in {Worth.SUBMIT, Worth.QUOTE}
+        wait_s = error.retry_after_s
+        if is_about_jobs and wait_s and not error.is_about_requests:
+            self._pace.pause(wait_s)
+        elif is_about_jobs and wait_s > LONGEST_HOLD_S:
             error.is_about_requests = False
-            self._pace.pause(error.retry_after_s)
-        elif not is_submit or error.is_about_requests or self._pace.is_scarce:
-            # A ceiling that is not named refuses submits, and those alone.
+            self._pace.pause(wait_s)
+        elif not is_about_jobs or error.is_about_requests or self._pace.is_scarce:
+            # A ceiling that is not named refuses submits and quotes, and those alone.
             error.is_about_requests = True
             self._pace.note_refusal(error.retry_after_s)
 

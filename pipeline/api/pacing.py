@@ -52,7 +52,8 @@ class Worth(IntEnum):
     LIST = 1
     READ = 2
     UPLOAD = 3
-    OTHER = 4
+    QUOTE = 4
+    OTHER = 5
 
 
 class _Waiter:
@@ -386,6 +387,7 @@ class Pace:
 
     def _note_trouble(self, error: OSError) -> None:
         self._others = 0
+        self._changed.set()
         self.trouble = (
             "requests are counted for this run alone, and pauses forgotten with it:"
             f" the state folder cannot be used ({error.strerror or error})"

@@ -55,9 +55,11 @@ class Pausing:
         if deadline_s is not None:
             deadline_s += self._clock.monotonic_s()
         self._pace.look()
-        if self._pace.trouble:
-            self._warn(self._pace.trouble)
+        has_warned = False
         while True:
+            if self._pace.trouble and not has_warned:
+                self._warn(self._pace.trouble)
+                has_warned = True
             # A pause that nobody waits for is not worth a word.
             left_s = self._pace.paused_s if self._pace.is_holding else 0.0
             if left_s >= WORTH_TELLING_S:

@@ -83,15 +83,18 @@ SLOW = {
     "case",
     [
         ("bare", "submit", (0, False)),  # a ceiling that is not named
-        ("bare", "read", (0, True)),
+        ("bare", "find_job", (0, True)),
         ("words", "submit", (0, True)),
-        ("words", "read", (0, True)),
+        ("words", "find_job", (0, True)),
         ("ceiling", "submit", (0, False)),
         ("cooldown", "submit", (900, False)),
         ("minutes", "submit", (900, False)),
-        ("minutes", "read", (0, True)),
+        ("minutes", "find_job", (0, True)),
         ("words, seconds", "submit", (0, True)),
         ("words, minutes", "submit", (900, False)),
+        ("bare", "quote", (0, False)),
+        ("cooldown", "quote", (900, False)),
+        ("words", "quote", (0, True)),
     ],
 )
 async def test_a_429_slows_down_what_it_is_about(serve, connect, answer, case):
@@ -101,8 +104,9 @@ async def test_a_429_slows_down_what_it_is_about(serve, connect, answer, case):
     server = await serve(answer(text, status="429 Slow", headers=headers))
     api = await connect(server, rpm=50)
 
+    arguments = ("job_1",) if call == "find_job" else ("m", {})
     with pytest.raises(RateLimited) as caught:
-        await (api.submit("m", {}) if call == "submit" else api.find_job("job_1"))
+        await getattr(api, call)(*arguments)
 
     assert api.pace.paused_s == paused_s
     assert (api.pace.used == 1.0) is full
