@@ -320,7 +320,8 @@ class Pace:
     async def _wait_out_pause(self) -> None:
         while self.paused_s:
             self._holding += 1
-            self._changed.set()
+            if self._holding == 1:
+                self._changed.set()
             try:
                 await self._clock.sleep(self.paused_s)
             finally:

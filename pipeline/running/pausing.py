@@ -15,6 +15,7 @@ from pipeline.settings import Settings
 
 TOLD_EVERY_S = 60.0
 WORTH_TELLING_S = 3.0
+_SAME = timedelta(seconds=2)  # ends that differ by less are one
 
 
 class Pausing:
@@ -48,6 +49,8 @@ class Pausing:
         self._warn = warn
         self._halt = halt
         self._stop = stop
+        self._told_until: datetime | None = None
+        self._told_s = float("-inf")
 
     async def run(self) -> None:
         """Tell until cancelled, or until nothing more is submitted."""
@@ -63,7 +66,7 @@ class Pausing:
             # A pause that nobody waits for is not worth a word.
             left_s = self._pace.paused_s if self._pace.is_holding else 0.0
             if left_s >= WORTH_TELLING_S:
-                self._tell(Paused(until=self._end(left_s), left_s=left_s))
+                self._tell_once(left_s)
             if left_s > self._settings.max_pause_s:
                 self._halt(too_long(left_s, self._end(left_s)))
                 return
@@ -72,8 +75,20 @@ class Pausing:
             ):
                 self._stop("the deadline comes before the end of the service's pause")
                 return
-            wait_s = min(left_s, TOLD_EVERY_S) if left_s else None
+            wait_s = self._until_told_again(left_s) if left_s else None
             await self._pace.wait_for_change(wait_s)
+
+    def _tell_once(self, left_s: float) -> None:
+        """Tell of a pause that is new or longer, or was last told of a minute ago."""
+        until = self._end(left_s)
+        is_longer = self._told_until is None or until > self._told_until + _SAME
+        if is_longer or self._clock.monotonic_s() >= self._told_s + TOLD_EVERY_S:
+            self._told_until, self._told_s = until, self._clock.monotonic_s()
+            self._tell(Paused(until=until, left_s=left_s))
+
+    def _until_told_again(self, left_s: float) -> float:
+        next_s = self._told_s + TOLD_EVERY_S - self._clock.monotonic_s()
+        return min(left_s, next_s) if next_s > 0 else left_s
 
     def _end(self, left_s: float) -> datetime:
         return self._clock.utc_now() + timedelta(seconds=left_s)

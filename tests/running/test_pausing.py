@@ -53,6 +53,28 @@ async def test_it_is_said_at_once_and_every_minute_until_it_ends(clock):
     assert told.events[0] == Paused(until=told.events[0].until, left_s=150)
 
 
+async def test_several_that_wait_are_told_of_once(clock):
+    told = Told(Pace(clock), clock)
+    told.pace.pause(150)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(told.pausing.run)
+        for _ in range(3):
+            scope = anyio.CancelScope()
+
+            async def wait(scope=scope):
+                with scope:
+                    await told.pace.wait_to_submit()
+
+            tasks.start_soon(wait)
+            await clock.advance(5)
+            scope.cancel()
+            await clock.advance(5)
+        tasks.cancel_scope.cancel()
+
+    assert [event.left_s for event in told.events] == [150]
+
+
 async def test_a_pause_that_nobody_waits_for_is_not_worth_a_word(clock):
     told = Told(Pace(clock), clock, max_pause_s=60, deadline_s=100)
     told.pace.pause(150)
