@@ -40,6 +40,8 @@ async def test_a_pause_that_is_too_long_is_12_now_and_in_the_next_process(
 
 @POSIX
 async def test_what_is_killed_in_a_pause_goes_on_waiting(shell, cooling):
+    # One more than is taken: when the pause is told of, nothing is unanswered.
+    shell.write(manifest_of("an oak", "an elm", "an ash"))
     arguments = ("run", "trees.yaml", "--yes", "--json", "--max-pause", "3h")
     async with shell.start(*arguments) as running:
         await running.until('"pause"')
@@ -55,7 +57,8 @@ async def test_what_is_killed_in_a_pause_goes_on_waiting(shell, cooling):
 
     assert "the rest goes on" in line
     assert done.code == 130
-    assert done.of("done")[0]["counts"]["saved"] == 2
+    counts = done.of("done")[0]["counts"]
+    assert counts.get("saved", 0) + counts.get("done", 0) == 2
     assert cooling.books()["submits_received"] == received
 
 
