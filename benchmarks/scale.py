@@ -24,7 +24,6 @@ from suite.service import Service
 NAME = "scale"
 CEILING = 1000
 JOB_SECONDS = (1.0, 3.0)
-RATE_PER_S = 5000.0
 SUBMIT_SHARE = 0.9  # of the limit; then nothing more is submitted
 
 
@@ -64,7 +63,7 @@ def run_long(bench: Bench, jobs: int, limit_s: float) -> Outcome:
         batch.renew(service)
         usage = bench.child(
             "long_run.py",
-            *("batch.yaml", "out", jobs, RATE_PER_S, limit_s * SUBMIT_SHARE),
+            *("batch.yaml", "out", jobs, limit_s * SUBMIT_SHARE),
             folder=folder,
             base_url=service.base_url,
             limit_s=limit_s,

@@ -13,6 +13,7 @@ from typing import Any, Self
 import anyio.from_thread
 
 from pipeline.api.interface import FileTransfer, GenerationApi
+from pipeline.api.pacing import pace_of
 from pipeline.api.retry import retry_free
 from pipeline.catalog import ModelCache, ModelCatalog, cache_folder
 from pipeline.clock import Clock
@@ -140,11 +141,16 @@ class Connection:
             from pipeline.api.client import HttpApi  # noqa: PLC0415
 
             credentials = self._credentials
+            # The emulator of this process has no past, and nobody else asks it.
+            is_shared = credentials is not None
             if credentials is None:
                 credentials = await self._start_emulator(emulator_state)
+            pace = pace_of(
+                credentials, self._settings, self._clock, is_shared=is_shared
+            )
             self._opened = (
                 await self._stack.enter_async_context(
-                    HttpApi(credentials, self._settings, self._clock)
+                    HttpApi(credentials, self._settings, self._clock, pace=pace)
                 ),
                 await self._stack.enter_async_context(
                     HttpTransfer(self._settings, loopback=credentials.is_loopback)

@@ -21,6 +21,7 @@
         ├── AccessDenied          401, 403: credentials, scope or plan
         ├── BudgetReached         402, or a limit of the user's
         ├── ServiceUnreachable    no connection for minutes
+        ├── CoolingDown           it takes no submits for longer than is waited for
         ├── LedgerError           damaged, newer, or bound to another service
         │   ├── LedgerDamaged     its file cannot be read
         │   └── LedgerBusy        another run holds it
@@ -242,6 +243,9 @@ class RateLimited(Unavailable):
 
     Attributes:
         ceiling: How many jobs the service allows at once, where it said so.
+        in_flight: How many it counts, other people's included, where it said so.
+        scope: Whose these are, such as ``team``, or "".
+        is_about_requests: Whether it was asked too often, whatever was asked for.
     """
 
     def __init__(
@@ -249,13 +253,24 @@ class RateLimited(Unavailable):
         message: str = "",
         *,
         ceiling: int | None = None,
+        in_flight: int | None = None,
+        scope: str = "",
         retry_after_s: float = 0.0,
+        is_about_requests: bool = False,
+        request_left: bool = True,
         trace_id: str = "",
     ) -> None:
         super().__init__(
-            message, status=429, retry_after_s=retry_after_s, trace_id=trace_id
+            message,
+            status=429,
+            retry_after_s=retry_after_s,
+            request_left=request_left,
+            trace_id=trace_id,
         )
         self.ceiling = ceiling
+        self.in_flight = in_flight
+        self.scope = scope
+        self.is_about_requests = is_about_requests
 
 
 # --- the whole run stops ------------------------------------------------------
@@ -291,6 +306,12 @@ class BudgetReached(RunError):
 
 class ServiceUnreachable(RunError):
     """The service cannot be reached."""
+
+    exit_code = ExitCode.UNREACHABLE
+
+
+class CoolingDown(RunError):
+    """The service takes no submits for longer than the user waits."""
 
     exit_code = ExitCode.UNREACHABLE
 

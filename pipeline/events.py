@@ -5,6 +5,7 @@ loop and must be quick.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 
 from pipeline.job import FailureClass, JobStatus
@@ -83,11 +84,25 @@ class Halted(Struct, frozen=True, kw_only=True):
     in_flight: int
 
 
+class Paused(Struct, frozen=True, kw_only=True):
+    """The service takes no submits for a while; everything else goes on.
+
+    Sent when a pause begins or grows, and every minute while it lasts.
+
+    Attributes:
+        until: When submits go on, in UTC.
+        left_s: Seconds until then.
+    """
+
+    until: datetime
+    left_s: float
+
+
 class SlotsChanged(Struct, frozen=True, kw_only=True):
     """How the limit on jobs in flight stands; sent when it may have moved."""
 
     slots: SlotStatistics
 
 
-Event = Launched | JobChanged | Warned | Halted | SlotsChanged
+Event = Launched | JobChanged | Warned | Halted | Paused | SlotsChanged
 ProgressCallback = Callable[[Event], None]

@@ -24,6 +24,7 @@ BASE_URL_VARIABLE = "SCENARIO_BASE_URL"
 PROJECT_VARIABLE = "SCENARIO_PROJECT_ID"
 KEYRING_SERVICE = "scenario-pipeline"
 _MAX_DOTENV_BYTES = 1 << 20
+DEFAULT_RPM = 95  # of the 100 a minute that are documented for a project
 EMULATOR_NAME = "emulator"  # stands for its base URL, whose port changes every time
 
 
@@ -84,7 +85,9 @@ class Settings:
     Attributes:
         max_jobs: The user's own ceiling on jobs in flight, or None.
         first_jobs: Jobs in flight to begin with while the ceiling is unknown.
-        rate_per_s: Requests to the API per second, all kinds together.
+        rpm: Requests to the API a minute, all kinds together and those of the other
+            processes of the project included; 0 for no limit; None for
+            ``DEFAULT_RPM``, or for no limit where the service is on this machine.
         submit_timeout_s: From the first byte of a submit to its whole answer.
         read_timeout_s: The same for free calls.
         connect_timeout_s: To a TCP and TLS connection.
@@ -106,12 +109,17 @@ class Settings:
         hurried_download_s: What a download still gets once the run is to stop.
         uploads: Reference assets uploaded at a time.
         posts: Submits that may be unanswered at a time.
+        first_posts: The same to begin with: so many are refused at most when the
+            service begins to cool down.
+        max_pause_s: The longest pause of the service's that is waited for; a longer
+            one ends the submitting.
         ahead: Items prepared beyond those that hold a slot.
         undelivered: Submitted jobs whose assets are not saved yet, in flight ones
             included; bounds memory when downloads are slow.
         poll_fraction: Length of a poll tick as a part of a typical job's duration.
         poll_min_s: Shortest poll tick.
         poll_max_s: Longest poll tick.
+        poll_max_limited_s: The same where requests are limited.
         max_cost: Compute units that all jobs of the ledger may cost together, refunds
             taken off, or None.
         strict: Stop when the service drops or changes an input.
@@ -121,7 +129,7 @@ class Settings:
 
     max_jobs: int | None = None
     first_jobs: int = 8
-    rate_per_s: float = 100.0
+    rpm: int | None = None
     submit_timeout_s: float = 60.0
     read_timeout_s: float = 30.0
     connect_timeout_s: float = 10.0
@@ -139,15 +147,24 @@ class Settings:
     hurried_download_s: float = 120.0
     uploads: int = 4
     posts: int = 8
+    first_posts: int = 2
+    max_pause_s: float = 3600.0
     ahead: int = 64
     undelivered: int = 2000
     poll_fraction: float = 0.05
     poll_min_s: float = 0.25
     poll_max_s: float = 5.0
+    poll_max_limited_s: float = 20.0
     max_cost: Decimal | None = None
     strict: bool = False
     frozen: bool = False
     keep_old: bool = False
+
+    def requests_per_minute(self, *, is_loopback: bool) -> int | None:
+        """The limit on requests to a service, or None for no limit."""
+        if self.rpm is None:
+            return None if is_loopback else DEFAULT_RPM
+        return self.rpm or None
 
 
 def find_credentials(

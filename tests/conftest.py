@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from pipeline.api.pace_state import STATE_VARIABLE
 from pipeline.catalog import CACHE_VARIABLE
 from pipeline.redaction import SECRETS
 from pipeline.settings import (
@@ -35,6 +36,7 @@ def _no_secrets_known(monkeypatch):
 @pytest.fixture(autouse=True)
 def _own_cache(monkeypatch, tmp_path_factory):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path_factory.mktemp("state")))
 
 
 @pytest.fixture(autouse=True)

@@ -61,10 +61,10 @@ LADDER = {
 
 # What of ``api`` is seen from outside of it. ``client`` and ``cdn`` bring aiohttp.
 API_DOORS = {
-    "stages": {"interface", "listing", "retry", "wire"},
+    "stages": {"interface", "listing", "pacing", "retry", "wire"},
     "failure": {"interface", "wire"},
-    "running": {"interface", "listing", "retry"},
-    "connection": {"interface", "retry"},
+    "running": {"interface", "listing", "pacing", "retry"},
+    "connection": {"interface", "pacing", "retry"},
     "contract": {"exchange", "wire"},
     "estimation": {"interface"},
     "pricing": {"interface", "retry"},
@@ -79,8 +79,8 @@ DOORS = {
     "sqlite3": ("pipeline.ledger.", "pipeline.cli.doctor"),
     "yaml": ("pipeline.manifest.source",),
     "aiofiles": ("pipeline.atomic_file",),
-    "filelock": ("pipeline.output_folder",),
-    "platformdirs": ("pipeline.catalog",),
+    "filelock": ("pipeline.output_folder", "pipeline.api.pace_state"),
+    "platformdirs": ("pipeline.catalog", "pipeline.api.pace_state"),
     "rich": ("pipeline.cli.",),
     "click": ("pipeline.cli.",),
     "pydantic": ("pipeline.manifest.", "pipeline.model"),

@@ -58,6 +58,7 @@ class Bench:
             if not name.startswith(NOT_PASSED_ON)
         }
         kept["PIPELINE_CACHE_DIR"] = str(self.folder / "cache")
+        kept["PIPELINE_STATE_DIR"] = str(self.folder / "state")
         if base_url:
             kept["SCENARIO_SDK_API_KEY"] = "key"
             kept["SCENARIO_SDK_API_SECRET"] = "secret"
@@ -103,6 +104,7 @@ class Batch:
         size: The input ``size``.
         profile: Knobs of the emulator, the ceiling apart.
         changes: Knobs that change after the first submit; see :meth:`Service.renew`.
+        arguments: Further ones of our own command.
     """
 
     items: int
@@ -110,6 +112,7 @@ class Batch:
     size: str = "1024*768"
     profile: Mapping[str, object] = field(default_factory=dict)
     changes: Sequence[tuple[float, Mapping[str, object]]] = ()
+    arguments: Sequence[str] = ()
 
     def renew(self, service: Service) -> None:
         """Make the service new; it tells nobody its ceiling but by refusing."""
@@ -139,6 +142,7 @@ def make_batch(
         write_manifest(folder, batch.items, batch.size)
         usage = bench.command(
             *("run", "batch.yaml", "--output", out, "--yes", "--json", "--quiet"),
+            *batch.arguments,
             folder=folder,
             base_url=service.base_url,
         )

@@ -9,6 +9,7 @@ from suite import (
     ledger_writes,
     makespan,
     planning,
+    request_rate,
     shared_ceiling,
     short_jobs,
     slow_cdn,
@@ -36,6 +37,7 @@ class Benchmark(Protocol):
 MODULES: tuple[Benchmark, ...] = (
     makespan,
     shared_ceiling,
+    request_rate,
     slow_cdn,
     short_jobs,
     downloads,

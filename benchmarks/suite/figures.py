@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
+MINUTE_S = 60.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spread:
@@ -69,6 +71,36 @@ def greedy_makespan(
                 break
             later = [at_s for at_s, _ in steps if at_s > now_s]
             now_s = min([*running[:1], *later])
+        heappush(running, now_s + duration_s)
+        last_s = max(last_s, now_s + duration_s)
+    return last_s
+
+
+def limited_makespan(
+    durations_s: Iterable[float], slots: int, per_minute: int, calls: float
+) -> float:
+    """When the last job ends if requests are limited too, and none is late.
+
+    Each job begins as soon as there are a slot and its requests.
+
+    Args:
+        durations_s: Of the jobs, in the order in which they are begun.
+        slots: How many may run at once.
+        per_minute: Requests within any 60 seconds.
+        calls: Requests that a job takes on average, all made as it begins.
+    """
+    running: list[float] = []
+    asked_s: list[float] = []
+    now_s = last_s = credit = 0.0
+    for duration_s in durations_s:
+        if len(running) >= slots:
+            now_s = max(now_s, heappop(running))
+        credit += calls
+        for _ in range(int(credit)):
+            if len(asked_s) >= per_minute:
+                now_s = max(now_s, asked_s[-per_minute] + MINUTE_S)
+            asked_s.append(now_s)
+        credit -= int(credit)
         heappush(running, now_s + duration_s)
         last_s = max(last_s, now_s + duration_s)
     return last_s

@@ -46,7 +46,7 @@ class Books:
     Attributes:
         jobs: In the order in which they were accepted.
         requests: To the API, the CDN left out.
-        refusals: Submits that were answered with 429.
+        refusals: Requests that were answered with 429.
         downloads: Requests to the CDN.
     """
 
@@ -131,7 +131,9 @@ class Service:
                 for number, created_ms, ended_ms, asset_ids in answer["jobs"]
             ),
             requests=sum(requests.values()),
-            refusals=answers.get("submit 429", 0),
+            refusals=sum(
+                count for name, count in answers.items() if name.endswith(" 429")
+            ),
             downloads=downloads,
         )
 

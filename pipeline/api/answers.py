@@ -5,8 +5,10 @@ prove that nothing was accepted makes a submit an ``OutcomeUnknown``.
 """
 
 import asyncio
+import math
 import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
@@ -30,6 +32,15 @@ _UNPAID_STATUSES = REFUSED_STATUSES | {403}  # 403: moderation of one prompt
 _CREDIT_WORDS = re.compile(
     r"insufficient|not enough|credit|quota|compute units|creative units", re.IGNORECASE
 )
+# What tells a refusal for too many requests from one for too many jobs, where no
+# number does.
+_REQUEST_WORDS = re.compile(
+    r"too many requests|rate.?limit|requests? (?:per|a) (?:second|minute|hour)"
+    r"|throttl|slow down",
+    re.IGNORECASE,
+)
+_LONGEST_WAIT_S = 30 * 86_400.0  # more than that is no time to wait
+_LONGEST_OUTAGE_S = 60.0  # after a 5xx, which nobody can foresee the end of
 _LONGEST_TEXT = 2000  # characters of the service's text that are worth keeping
 
 # What ``session.request`` raises before a connection exists: nothing has left.
@@ -101,7 +112,7 @@ def error_of_answer(  # noqa: PLR0911 - the table of statuses, a return each
     return Unavailable(
         said,
         status=status,
-        retry_after_s=_retry_after_s(headers),
+        retry_after_s=min(_retry_after_s(headers), _LONGEST_OUTAGE_S),
         trace_id=trace_id,
     )
 
@@ -160,21 +171,45 @@ def _rate_limited(
     text: ErrorText, headers: Mapping[str, str], said: str
 ) -> PipelineError:
     details = text.fields.get("details")
-    limit = details.get("actionLimit") if isinstance(details, dict) else None
-    ceiling = limit if isinstance(limit, int) and not isinstance(limit, bool) else None
+    if not isinstance(details, dict):
+        details = {}
+    ceiling = _count(details.get("actionLimit"))
     remaining_s = _positive(text.fields.get("remainingSeconds"))
-    if ceiling is None and not remaining_s and _CREDIT_WORDS.search(text.reason):
+    is_about_requests = (
+        ceiling is None
+        and not remaining_s
+        and _REQUEST_WORDS.search(text.reason) is not None
+    )
+    is_unexplained = ceiling is None and not remaining_s and not is_about_requests
+    if is_unexplained and _CREDIT_WORDS.search(text.reason):
         return BudgetReached(said, hint="buy or wait for credit, then run again")
     return RateLimited(
         said,
         ceiling=ceiling,
+        in_flight=_count(details.get("actionValue")),
+        scope=_first(details, "limitScope"),
         retry_after_s=remaining_s or _retry_after_s(headers),
+        is_about_requests=is_about_requests,
         trace_id=text.trace_id,
     )
 
 
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def _retry_after_s(headers: Mapping[str, str]) -> float:
-    return min(_positive(headers.get("Retry-After")), 60.0)
+    """``Retry-After`` in seconds, also where it is a date; 0 where there is none."""
+    said = headers.get("Retry-After")
+    if said is None or _positive(said):
+        return _positive(said)
+    try:
+        until = parsedate_to_datetime(said)
+        return _positive(
+            (until - parsedate_to_datetime(headers["Date"])).total_seconds()
+        )
+    except (KeyError, ValueError, TypeError):
+        return 0.0
 
 
 def _positive(value: object) -> float:
@@ -182,9 +217,9 @@ def _positive(value: object) -> float:
         return 0.0
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0
-    return number if 0 < number < 86_400 else 0.0
+    return min(number, _LONGEST_WAIT_S) if 0 < number < math.inf else 0.0
 
 
 def _access_hint(status: int, text: ErrorText) -> str:

@@ -31,7 +31,7 @@ from pipeline.api.interface import (
     Submission,
     TeamLimits,
 )
-from pipeline.api.pacing import RequestRate
+from pipeline.api.pacing import LONGEST_HOLD_S, Pace, Worth, pace_of
 from pipeline.api.proxy import find_proxy
 from pipeline.clock import Clock, format_utc
 from pipeline.errors import (
@@ -67,15 +67,21 @@ class HttpApi:
         credentials: Who we are to which service.
         settings: Rate and timeouts.
         clock: Whose time is spent.
+        pace: How often it may be asked; None for what settings and service call for.
     """
 
     def __init__(
-        self, credentials: Credentials, settings: Settings, clock: Clock
+        self,
+        credentials: Credentials,
+        settings: Settings,
+        clock: Clock,
+        *,
+        pace: Pace | None = None,
     ) -> None:
         self._credentials = credentials
         self._settings = settings
         self._clock = clock
-        self._rate = RequestRate(settings.rate_per_s, clock)
+        self._pace = pace or pace_of(credentials, settings, clock)
         self._skew = timedelta()
         self._seen_jobs = wire.SeenJobs()
         self._session: aiohttp.ClientSession | None = None
@@ -111,6 +117,11 @@ class HttpApi:
             await self._session.close()
 
     @property
+    def pace(self) -> Pace:
+        """How often and when the service may be asked."""
+        return self._pace
+
+    @property
     def answered_at_s(self) -> float | None:
         """When, on the monotonic clock, an answer last came; None before the first."""
         return self._answered_at_s
@@ -123,10 +134,12 @@ class HttpApi:
         self, model_id: str, inputs: Mapping[str, JsonValue]
     ) -> Submission:
         """Start a paid job; see ``GenerationApi``."""
+        await self._pace.begin_submit()
         try:
             answer = await self._exchange(
                 "POST",
                 f"/generate/custom/{_segment(model_id)}",
+                worth=Worth.SUBMIT,
                 body=inputs,
                 timeout_s=self._settings.submit_timeout_s,
                 what=f"submitting to {model_id}",
@@ -140,7 +153,9 @@ class HttpApi:
 
     async def find_job(self, remote_id: RemoteId) -> RemoteJob | None:
         """Read one job; None when the service does not know it (404)."""
-        answer = await self._find(f"/jobs/{_segment(remote_id)}", f"job {remote_id}")
+        answer = await self._find(
+            f"/jobs/{_segment(remote_id)}", f"job {remote_id}", worth=Worth.READ
+        )
         return None if answer is None else wire.parse_job_answer(answer)
 
     async def list_jobs(self, which: JobFilter, *, token: str = "") -> JobPage:
@@ -159,7 +174,9 @@ class HttpApi:
         if token:
             query["paginationToken"] = token
         return wire.parse_job_page(
-            await self._exchange("GET", "/jobs", query=query, what="listing jobs"),
+            await self._exchange(
+                "GET", "/jobs", worth=Worth.LIST, query=query, what="listing jobs"
+            ),
             self._seen_jobs.parse,
         )
 
@@ -168,6 +185,7 @@ class HttpApi:
         answer = await self._find(
             f"/assets/{_segment(asset_id)}",
             f"asset {asset_id}",
+            worth=Worth.READ,
             query={"originalAssets": "true"},
             keeps_urls=True,
         )
@@ -180,6 +198,7 @@ class HttpApi:
         answer = await self._exchange(
             "POST",
             "/assets/get-bulk",
+            worth=Worth.READ,
             query={"originalAssets": "true"},
             body={"assetIds": list(asset_ids)},
             what=f"reading {len(asset_ids)} assets",
@@ -191,7 +210,12 @@ class HttpApi:
         """Upload a small image (below 3.5 MB) in one request."""
         body = {"name": name, "image": base64.b64encode(content).decode("ascii")}
         answer = await self._exchange(
-            "POST", "/assets", body=body, what=f"uploading {name}", keeps_urls=True
+            "POST",
+            "/assets",
+            worth=Worth.UPLOAD,
+            body=body,
+            what=f"uploading {name}",
+            keeps_urls=True,
         )
         return wire.parse_asset_answer(answer)
 
@@ -207,7 +231,12 @@ class HttpApi:
             "parts": parts,
         }
         answer = await self._exchange(
-            "POST", "/uploads", body=body, what=f"uploading {name}", keeps_urls=True
+            "POST",
+            "/uploads",
+            worth=Worth.UPLOAD,
+            body=body,
+            what=f"uploading {name}",
+            keeps_urls=True,
         )
         return wire.parse_upload(answer)
 
@@ -216,6 +245,7 @@ class HttpApi:
         await self._exchange(
             "POST",
             f"/uploads/{_segment(upload_id)}/action",
+            worth=Worth.UPLOAD,
             body={"action": "complete"},
             what=f"completing upload {upload_id}",
         )
@@ -225,6 +255,7 @@ class HttpApi:
         answer = await self._exchange(
             "GET",
             f"/uploads/{_segment(upload_id)}",
+            worth=Worth.UPLOAD,
             what=f"reading upload {upload_id}",
             keeps_urls=True,
         )
@@ -235,6 +266,7 @@ class HttpApi:
         status, raw = await self._exchange_raw(
             "POST",
             f"/generate/custom/{_segment(model_id)}",
+            worth=Worth.QUOTE,
             query={"dryRun": "true"},
             body=inputs,
             what=f"pricing {model_id}",
@@ -292,6 +324,7 @@ class HttpApi:
         path: str,
         what: str,
         *,
+        worth: Worth = Worth.OTHER,
         query: Mapping[str, str] | None = None,
         keeps_urls: bool = False,
     ) -> Mapping[str, Any] | None:
@@ -299,6 +332,7 @@ class HttpApi:
             return await self._exchange(
                 "GET",
                 path,
+                worth=worth,
                 query=query,
                 what=f"reading {what}",
                 keeps_urls=keeps_urls,
@@ -314,6 +348,7 @@ class HttpApi:
         path: str,
         *,
         what: str,
+        worth: Worth = Worth.OTHER,
         query: Mapping[str, str] | None = None,
         body: object = None,
         timeout_s: float | None = None,
@@ -327,6 +362,7 @@ class HttpApi:
             method,
             path,
             what=what,
+            worth=worth,
             query=query,
             body=body,
             timeout_s=timeout_s,
@@ -340,6 +376,7 @@ class HttpApi:
         path: str,
         *,
         what: str,
+        worth: Worth = Worth.OTHER,
         query: Mapping[str, str] | None = None,
         body: object = None,
         timeout_s: float | None = None,
@@ -347,11 +384,14 @@ class HttpApi:
     ) -> tuple[int, bytes]:
         """One request, one answer of a 2xx status: the status and the body.
 
+        ``worth`` decides about its turn; a submit has had it.
+
         Whatever the service quotes of our credentials ends here: no other place
         reads what it says.
         """
         assert self._session is not None, "HttpApi is an async context manager"
-        await self._rate.wait_for_turn()
+        if worth is not Worth.SUBMIT:
+            await self._pace.wait_for_turn(worth)
         parameters = dict(query or {})
         if self._credentials.project_id:
             parameters["projectId"] = self._credentials.project_id
@@ -408,11 +448,16 @@ class HttpApi:
                 redacted(raw),
             )
         if not 200 <= status < 300:
-            raise self._error_of(status, headers, raw, what)
+            raise self._error_of(status, headers, raw, what, worth)
         return status, raw
 
     def _error_of(
-        self, status: int, headers: Mapping[str, str], raw: bytes, what: str
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        raw: bytes,
+        what: str,
+        worth: Worth,
     ) -> PipelineError:
         body: Mapping[str, Any] | None
         try:
@@ -421,8 +466,22 @@ class HttpApi:
             body = None
         error: PipelineError = error_of_answer(status, body, raw, headers, what=what)
         if isinstance(error, RateLimited) and error.ceiling is None:
-            self._rate.lower()
+            self._slow_down(error, worth)
         return error
+
+    def _slow_down(self, error: RateLimited, worth: Worth) -> None:
+        """A 429 without a ceiling: a pause of the submits, or too many requests."""
+        is_about_jobs = worth in {Worth.SUBMIT, Worth.QUOTE}
+        wait_s = error.retry_after_s
+        if is_about_jobs and wait_s and not error.is_about_requests:
+            self._pace.pause(wait_s)
+        elif is_about_jobs and wait_s > LONGEST_HOLD_S:
+            error.is_about_requests = False
+            self._pace.pause(wait_s)
+        elif not is_about_jobs or error.is_about_requests or self._pace.is_scarce:
+            # A ceiling that is not named refuses submits and quotes, and those alone.
+            error.is_about_requests = True
+            self._pace.note_refusal(error.retry_after_s)
 
     def _learn_time(self, headers: Mapping[str, str]) -> None:
         text = headers.get("Date")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
+from pipeline.api.pacing import Pace
 from pipeline.errors import BudgetReached, JobError
 from pipeline.job import AssetId, JsonValue, RemoteId
 from pipeline.record import Struct, field
@@ -234,6 +235,10 @@ class GenerationApi(Protocol):
     (429), ``AccessDenied`` (401, 403), ``BudgetReached`` (402), ``Rejected`` (400,
     404, 413, 422) and ``UnexpectedAnswer``.
     """
+
+    @property
+    def pace(self) -> Pace:
+        """How often and when it may be asked."""
 
     @property
     def answered_at_s(self) -> float | None:

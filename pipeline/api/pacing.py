@@ -1,52 +1,431 @@
-"""How fast we may ask: one limiter for every request to the API."""
+"""Pace: how often and when we may ask. Every request to the API has its turn here.
 
+The scarce thing is the number of requests within a minute. They are handed out by
+worth: a submit fills a slot, one list tells of all jobs, a read tells of some, a price
+can wait. What has waited longer counts more, so that nothing starves. The window is
+shared with the other processes of the project (``pace_state``).
+
+Submits have two more rules: while the service is cooling down none leaves, and as long
+as a cooldown may come by surprise few are unanswered at a time, since all of them would
+be refused.
+"""
+
+import heapq
+import itertools
+import logging
+from collections import deque
+from enum import IntEnum
+
+import anyio
+
+from pipeline.api.pace_state import (
+    WINDOW_S,
+    PaceState,
+    Shared,
+    StateBusy,
+    state_path,
+)
 from pipeline.clock import Clock
+from pipeline.errors import RateLimited
+from pipeline.settings import Credentials, Settings
 
-_RECOVERY_S = 60.0  # from the floor back to the full rate, in steady use
+AGE_PER_WORTH_S = 5.0  # a request that has waited so long counts as worth a class more
+PERMIT_S = 1.0  # how long a turn that was given to a submit stays good
+LONGEST_HOLD_S = 60.0  # of all requests, whatever the service asks for
+FIRST_HOLD_S, LAST_HOLD_S = 1.0, 15.0  # where it refuses, and we know of no limit
+SURPRISED_AFTER = 30  # accepted submits, before more than the first few leave at once
+COOLDOWN_S = 3.0  # a pause from here on is remembered, and another one expected
+UNANSWERED_S = 5.0  # a submit that hangs for so long holds up no other
+_LOOK_S = 1.0  # how old may be what we know of other processes, without a limit
+_BUSY_S = 0.01
+_MOST_BUSY = 100  # looks at a locked file, before we go on by ourselves
+_WAITS = float("inf")  # when a submit leaves that waits for its turn
+_SCARCE = 0.5  # of the window is used
+
+logger = logging.getLogger(__name__)
 
 
-class RequestRate:
-    """Spaces requests evenly, after GCRA, with a burst of a tenth of a second.
+class Worth(IntEnum):
+    """What a request is for; the smaller goes first."""
+
+    SUBMIT = 0
+    LIST = 1
+    READ = 2
+    UPLOAD = 3
+    QUOTE = 4
+    OTHER = 5
+
+
+class _Waiter:
+    __slots__ = ("key", "turn")
+
+    def __init__(self, key: tuple[float, int]) -> None:
+        self.key = key
+        self.turn = anyio.Event()
+
+    def __lt__(self, other: "_Waiter") -> bool:
+        return self.key < other.key
+
+
+class Pace:
+    """Hands out turns.
 
     Args:
-        rate_per_s: Requests per second when nothing has gone wrong.
         clock: Whose time is spent.
+        limit: Requests a minute, all kinds together, or None for no limit.
+        state: Shared with other processes; None keeps everything to this object.
+        first_posts: Submits that may be unanswered at a time to begin with, or None
+            for any number.
+        posts: The same later on, where there is a limit.
+
+    Attributes:
+        trouble: Why other processes cannot be counted, or "".
     """
 
-    def __init__(self, rate_per_s: float, clock: Clock) -> None:
-        self._full_per_s = rate_per_s
-        self._rate_per_s = rate_per_s
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        limit: int | None = None,
+        state: PaceState | None = None,
+        first_posts: int | None = None,
+        posts: int = 8,
+    ) -> None:
         self._clock = clock
-        self._next_free_s = 0.0
-        self._lowered_s = 0.0
+        self._limit = limit
+        self._state = state
+        self._first_posts = first_posts
+        self._posts = posts
+        self.trouble = ""
+        self._stamps: deque[float] = deque()
+        self._others = 0
+        self._looked_s = float("-inf")
+        self._queue: list[_Waiter] = []
+        self._order = itertools.count()
+        self._held_until_s = 0.0
+        self._hold_s = 0.0
+        self._refused_s = float("-inf")
+        self._paused_until_s = 0.0
+        self._holding = 0
+        self._is_cautious = False
+        self._changed = anyio.Event()
+        self._accepted = 0
+        self._unanswered: deque[float] = deque()  # when each left, or _WAITS
+        self._answered = anyio.Event()
+        self._permits: deque[float] = deque()
+
+    # --- what the callers plan by -----------------------------------------------
 
     @property
-    def rate_per_s(self) -> float:
-        """The rate in force now."""
-        return self._rate_per_s
+    def rate_per_s(self) -> float | None:
+        """Requests a second that are ours, other processes' taken off; None: any."""
+        if self._limit is None:
+            return None
+        return max(self._limit - self._others, self._limit / 4) / WINDOW_S
 
-    async def wait_for_turn(self) -> None:
-        """Suspend until the next request may leave."""
+    @property
+    def used(self) -> float:
+        """Which part of the window is used, 0 to 1; 0 without a limit."""
+        if self._limit is None:
+            return 0.0
+        self._forget_old(self._clock.monotonic_s())
+        return min(1.0, (len(self._stamps) + self._others) / self._limit)
+
+    @property
+    def is_scarce(self) -> bool:
+        """Whether so many requests have left of late that the limit may be near."""
+        return self.used >= _SCARCE
+
+    @property
+    def paused_s(self) -> float:
+        """Seconds until the service takes submits again; 0 when it does."""
+        if not self._paused_until_s:
+            return 0.0
+        return max(0.0, self._paused_until_s - self._clock.monotonic_s())
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether a submit waits for the end of a pause."""
+        return self._holding > 0
+
+    async def wait_for_change(self, duration_s: float | None = None) -> None:
+        """Suspend until a pause has begun, grown or holds a submit, or for so long."""
+        self._changed = anyio.Event()
+        await self._wait_for(self._changed, duration_s)
+
+    def look(self) -> None:
+        """Learn what other processes, or earlier ones, know of a cooldown."""
+        if self._state is None or self.trouble:
+            return
         now_s = self._clock.monotonic_s()
-        self._recover(now_s)
-        slot_s = max(self._next_free_s, now_s - 0.1)
-        self._next_free_s = slot_s + 1 / self._rate_per_s
-        if slot_s > now_s:
-            await self._clock.sleep(slot_s - now_s)
+        if now_s - self._looked_s < _LOOK_S:
+            return
+        self._looked_s = now_s
+        try:
+            self._learn(self._state.look(self._wall_s()))
+        except OSError as error:
+            self._note_trouble(error)
 
-    def lower(self) -> None:
-        """Halve the rate, down to one a second: the service asked for less.
+    # --- turns ----------------------------------------------------------------
 
-        Answers to requests that were already on their way count once.
+    async def wait_for_turn(self, worth: Worth) -> None:
+        """Suspend until a request may leave, and count it."""
+        if self._limit is None and not self._held_until_s:
+            return
+        await self._turn(worth)
+
+    async def wait_to_submit(self) -> None:
+        """Suspend until a submit may leave, and keep its turn for ``begin_submit``.
+
+        Before its intent is written down: what waits here has left no trace.
+        ``end_submit`` has to follow.
+        """
+        self.look()
+        while True:
+            await self._wait_out_pause()
+            await self._wait_for_answers()
+            self._unanswered.append(_WAITS)
+            try:
+                await self.wait_for_turn(Worth.SUBMIT)
+            except BaseException:
+                self._note_answer(_WAITS)
+                raise
+            if not self.paused_s:
+                break
+            self._note_answer(_WAITS)
+        self._unanswered.remove(_WAITS)
+        now_s = self._clock.monotonic_s()
+        self._unanswered.append(now_s)
+        if self._limit is not None:
+            self._permits.append(now_s)
+
+    async def begin_submit(self) -> None:
+        """The submit leaves now, with the turn that was kept for it or a new one.
+
+        Raises:
+            RateLimited: The service is cooling down since the turn was given; nothing
+                has left.
+        """
+        self.look()
+        if not self._use_permit():
+            await self.wait_for_turn(Worth.SUBMIT)
+        if self.paused_s:
+            text = "the service takes no submits for a while"
+            raise RateLimited(text, retry_after_s=self.paused_s, request_left=False)
+
+    def end_submit(self, *, is_accepted: bool) -> None:
+        """What waited to submit has been answered, or will not be sent."""
+        self._accepted += is_accepted
+        if self._unanswered:
+            self._note_answer(min(self._unanswered))
+
+    # --- what the service says ----------------------------------------------------
+
+    def note_refusal(self, retry_after_s: float = 0.0) -> None:
+        """The service refused a request for there having been too many.
+
+        Nobody knows how many it has counted: the window is taken as full. Without a
+        limit everything is held back for a while, longer each time.
+
+        Args:
+            retry_after_s: How long it asks to wait, or 0.
         """
         now_s = self._clock.monotonic_s()
-        if now_s - self._lowered_s < 1.0:
-            return
-        self._lowered_s = now_s
-        self._rate_per_s = max(min(1.0, self._full_per_s), self._rate_per_s / 2)
+        if retry_after_s:
+            hold_s = min(retry_after_s, LONGEST_HOLD_S)
+            self._held_until_s = max(self._held_until_s, now_s + hold_s)
+        if self._limit is not None:
+            self._forget_old(now_s)
+            self._stamps.extend([now_s] * (self._limit - len(self._stamps)))
+            self._share_refusal(self._limit)
+        elif not retry_after_s and now_s >= self._held_until_s:
+            calm = now_s - self._refused_s > LONGEST_HOLD_S
+            self._hold_s = FIRST_HOLD_S if calm else min(self._hold_s * 2, LAST_HOLD_S)
+            self._held_until_s = now_s + self._hold_s
+            self._refused_s = now_s
 
-    def _recover(self, now_s: float) -> None:
-        if self._rate_per_s >= self._full_per_s:
+    def pause(self, duration_s: float) -> None:
+        """The service takes no submits for so long; everything else goes on."""
+        self._begin_pause(duration_s)
+        if duration_s < COOLDOWN_S:
             return
-        share = min(1.0, (now_s - self._lowered_s) / _RECOVERY_S)
-        self._rate_per_s = max(self._rate_per_s, self._full_per_s * share)
+        self._is_cautious = True
+        if self._state is not None and not self.trouble:
+            try:
+                self._state.pause(self._wall_s(), duration_s)
+            except StateBusy:
+                logger.warning("the end of the pause could not be written down")
+            except OSError as error:
+                self._note_trouble(error)
+
+    # --- inside ---------------------------------------------------------------
+
+    async def _turn(self, worth: Worth) -> None:
+        now_s = self._clock.monotonic_s()
+        key = (now_s + AGE_PER_WORTH_S * worth, next(self._order))
+        waiter = _Waiter(key)
+        heapq.heappush(self._queue, waiter)
+        busy = 0
+        try:
+            while True:
+                if self._queue[0] is not waiter:
+                    waiter.turn = anyio.Event()
+                    await waiter.turn.wait()
+                    continue
+                if worth is Worth.SUBMIT and self.paused_s:
+                    return  # its turn would be lost: the caller looks at the pause
+                try:
+                    wait_s = self._try_to_take(is_alone=busy >= _MOST_BUSY)
+                    busy = 0
+                except StateBusy:
+                    busy += 1
+                    wait_s = _BUSY_S
+                if wait_s <= 0:
+                    return
+                await self._clock.sleep(wait_s)
+        finally:
+            self._queue.remove(waiter)
+            heapq.heapify(self._queue)
+            if self._queue:
+                self._queue[0].turn.set()
+
+    def _try_to_take(self, *, is_alone: bool) -> float:
+        """Take a turn now; or how long to wait for one."""
+        now_s = self._clock.monotonic_s()
+        if self._held_until_s > now_s:
+            return self._held_until_s - now_s
+        self._held_until_s = 0.0
+        if self._limit is None:
+            return 0.0
+        self._forget_old(now_s)
+        excess = len(self._stamps) - self._limit
+        if excess >= 0:
+            return self._stamps[excess] + WINDOW_S - now_s
+        if self._state is not None and not self.trouble and not is_alone:
+            try:
+                shared = self._state.take(self._wall_s(), self._limit)
+            except OSError as error:
+                self._note_trouble(error)
+            else:
+                self._learn(shared)
+                if shared.wait_s:
+                    return shared.wait_s
+        self._stamps.append(now_s)
+        return 0.0
+
+    def _forget_old(self, now_s: float) -> None:
+        while self._stamps and self._stamps[0] <= now_s - WINDOW_S:
+            self._stamps.popleft()
+
+    async def _wait_out_pause(self) -> None:
+        while self.paused_s:
+            self._holding += 1
+            if self._holding == 1:
+                self._changed.set()
+            try:
+                await self._clock.sleep(self.paused_s)
+            finally:
+                self._holding -= 1
+
+    async def _wait_for_answers(self) -> None:
+        """Until there are few enough submits that a cooldown would refuse."""
+        while True:
+            most = self._most_unanswered()
+            if most is None:
+                return
+            oldest_s = self._clock.monotonic_s() - UNANSWERED_S
+            young = [left_s for left_s in self._unanswered if left_s > oldest_s]
+            if len(young) < most:
+                return
+            if self._answered.is_set():
+                self._answered = anyio.Event()
+            first_s = min(young)
+            wait_s = None if first_s == _WAITS else first_s - oldest_s
+            await self._wait_for(self._answered, wait_s)
+
+    def _most_unanswered(self) -> int | None:
+        if self._first_posts is None:
+            return None
+        if self._is_cautious:
+            return 1
+        if self._accepted < SURPRISED_AFTER:
+            return self._first_posts
+        return None if self._limit is None else self._posts
+
+    def _note_answer(self, left_s: float) -> None:
+        self._unanswered.remove(left_s)
+        self._answered.set()
+
+    def _use_permit(self) -> bool:
+        oldest_s = self._clock.monotonic_s() - PERMIT_S
+        while self._permits:
+            if self._permits.popleft() >= oldest_s:
+                return True
+        return False
+
+    def _begin_pause(self, duration_s: float) -> None:
+        until_s = self._clock.monotonic_s() + duration_s
+        if until_s > self._paused_until_s:
+            self._paused_until_s = until_s
+            self._changed.set()
+
+    def _learn(self, shared: Shared) -> None:
+        self._looked_s = self._clock.monotonic_s()
+        self._others = max(0, shared.used - len(self._stamps) - 1)
+        self._is_cautious |= shared.is_cautious
+        if shared.paused_s > self.paused_s + 1.0:
+            self._begin_pause(shared.paused_s)
+
+    def _share_refusal(self, limit: int) -> None:
+        if self._state is None or self.trouble:
+            return
+        try:
+            self._state.fill(self._wall_s(), limit)
+        except StateBusy:
+            logger.warning("other processes are not told of the refusal")
+        except OSError as error:
+            self._note_trouble(error)
+
+    def _note_trouble(self, error: OSError) -> None:
+        self._others = 0
+        self._changed.set()
+        self.trouble = (
+            "requests are counted for this run alone, and pauses forgotten with it:"
+            f" the state folder cannot be used ({error.strerror or error})"
+        )
+        logger.warning(self.trouble)
+
+    def _wall_s(self) -> float:
+        return self._clock.utc_now().timestamp()
+
+    async def _wait_for(self, event: anyio.Event, duration_s: float | None) -> None:
+        """Suspend until the event, or for so long."""
+        if duration_s is None:
+            await event.wait()
+            return
+        async with anyio.create_task_group() as tasks:
+
+            async def sleep() -> None:
+                await self._clock.sleep(duration_s)
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(sleep)
+            await event.wait()
+            tasks.cancel_scope.cancel()
+
+
+def pace_of(
+    credentials: Credentials,
+    settings: Settings,
+    clock: Clock,
+    *,
+    is_shared: bool = True,
+) -> Pace:
+    """The pace of a service, shared with the project's other processes."""
+    return Pace(
+        clock,
+        limit=settings.requests_per_minute(is_loopback=credentials.is_loopback),
+        state=PaceState(state_path(credentials)) if is_shared else None,
+        first_posts=settings.first_posts,
+        posts=settings.posts,
+    )

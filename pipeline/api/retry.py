@@ -12,6 +12,7 @@ from pipeline.errors import Unavailable, UnexpectedAnswer
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 5.0
+LONGEST_ASKED_S = 60.0  # that the service may ask for; a longer pause is for submits
 
 T = TypeVar("T")
 
@@ -34,7 +35,8 @@ class Backoff:
         left_s = self._end_s - self._clock.monotonic_s()
         if left_s <= 0:
             return False
-        await self._clock.sleep(min(max(self._delay_s, at_least_s), left_s))
+        asked_s = min(at_least_s, LONGEST_ASKED_S)
+        await self._clock.sleep(min(max(self._delay_s, asked_s), left_s))
         self._delay_s = min(self._delay_s * 2, LONGEST_DELAY_S)
         return True
 

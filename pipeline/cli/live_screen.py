@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.progress import Progress, Trouble
-from pipeline.cli.screen import BUSY, of_item, pace
+from pipeline.cli.screen import BUSY, of_item, pace, pause_text
 from pipeline.cli.streams import whoever_reads
 from pipeline.cli.text import duration, one_line, printable
 from pipeline.events import Event, Halted, Warned
@@ -71,6 +71,9 @@ class LiveScreen:
             pace(progress),
         )
         lines: list[RenderableType] = [head, bar, self._states(), self._slots()]
+        if progress.paused_until is not None and progress.paused_s > 0:
+            said = pause_text(progress.paused_until, progress.paused_s)
+            lines.append(Text(f"  {said}", style="yellow"))
         lines += map(_trouble_line, list(progress.troubles.values())[-_TROUBLES_SHOWN:])
         return Group(*lines)
 
@@ -101,8 +104,11 @@ class LiveScreen:
         text.append("■" * used, style="cyan")
         text.append("□" * free, style="dim")
         text.append(f"  {slots.in_flight} of {slots.limit} slots", style="dim")
-        if slots.paused_s > 0:
+        if slots.paused_s > 0 and not self._progress.paused_s:
             text.append(f", paused for {duration(slots.paused_s)}", style="yellow")
+        if slots.others:
+            whose = one_line(slots.scope or "team", 40)
+            text.append(f", {slots.others} held by others of the {whose}", style="dim")
         if self._progress.charged:
             text.append(f"  ·  {self._progress.charged:,} units charged", style="dim")
         return text

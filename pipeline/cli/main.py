@@ -19,6 +19,10 @@ from pipeline.errors import ExitCode, ManifestError, PipelineError
 _OBJECTS_PER_COLLECTION = 50_000
 
 
+# Options of earlier versions, and what to write instead.
+_GONE = {"--rate": "--rpm N is how many requests may leave a minute"}
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
@@ -45,6 +49,8 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
+        if isinstance(error, click.NoSuchOption) and error.option_name in _GONE:
+            _say(f"  next: {_GONE[error.option_name]}")
         return ExitCode.USAGE
     except PipelineError as error:
         _show(error)

@@ -122,10 +122,15 @@ _RUNNING = (
         help="How long after a lost submit its absence counts.  [default: 90]",
     ),
     click.option(
-        "--rate",
-        type=FiniteRange(min=0.1),
+        "--rpm",
+        type=click.IntRange(min=0),
         metavar="N",
-        help="Requests to the API per second, at most.  [default: 100]",
+        help="Requests to the API a minute, at most; 0: any number.  [default: 95]",
+    ),
+    click.option(
+        "--max-pause",
+        metavar="DURATION",
+        help="Wait so long when the service takes no submits.  [default: 1h]",
     ),
     click.option(
         "--deadline",
@@ -195,7 +200,8 @@ class RunOptions:
     job_timeout: float | None
     submit_timeout: float | None
     settle: float | None
-    rate: float | None
+    rpm: int | None
+    max_pause: str | None
     deadline: str | None
     fail_threshold: str | None
     fail_fast: bool

@@ -5,11 +5,12 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import click
 
-from pipeline.api.pacing import RequestRate
+from pipeline.api.pacing import Worth, pace_of
 from pipeline.api.probing import ProbeClient
 from pipeline.cli.asking import agree
 from pipeline.cli.text import one_line
@@ -28,12 +29,10 @@ from pipeline.contract.paid_probes import Step
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest import load_manifest
 from pipeline.model import load_shipped_model
-from pipeline.settings import Credentials, Service
+from pipeline.settings import Credentials, Service, Settings
 from pipeline.units import parse_units
 
 MODEL_ID = "model_wan-2-7-image"
-_RATE_PER_S = 95 / 60  # of the hundred a minute that are documented
-_LOCAL_RATE_PER_S = 10_000.0
 _LOCAL_INTERVAL_S = 0.1
 
 
@@ -119,8 +118,7 @@ async def _inquire(
 
 
 def _pace_of(credentials: Credentials, clock: Clock) -> Callable[[], Awaitable[None]]:
-    per_s = _LOCAL_RATE_PER_S if credentials.is_loopback else _RATE_PER_S
-    return RequestRate(per_s, clock).wait_for_turn
+    return partial(pace_of(credentials, Settings(), clock).wait_for_turn, Worth.OTHER)
 
 
 def _agree(steps: Sequence[Step], budget: Decimal, *, yes: bool) -> bool:

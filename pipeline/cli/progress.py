@@ -2,10 +2,19 @@
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from pipeline.clock import Clock
-from pipeline.events import Event, Halted, JobChanged, Launched, SlotsChanged, Warned
+from pipeline.events import (
+    Event,
+    Halted,
+    JobChanged,
+    Launched,
+    Paused,
+    SlotsChanged,
+    Warned,
+)
 from pipeline.job import JobStatus
 from pipeline.stages.slots import SlotStatistics
 
@@ -37,6 +46,7 @@ class Progress:
         failed: How many failed in this run.
         charged: Compute units charged for jobs submitted in this run.
         halted: Why nothing more is submitted, or None.
+        paused_until: When the service takes submits again, in UTC, or None.
     """
 
     clock: Clock
@@ -50,6 +60,7 @@ class Progress:
     charged: Decimal = Decimal(0)
     slots: SlotStatistics | None = None
     halted: Halted | None = None
+    paused_until: datetime | None = None
     warnings: int = 0
     files: int = 0
     states: Counter[JobStatus] = field(default_factory=Counter)
@@ -72,6 +83,8 @@ class Progress:
                 self.slots = event.slots
             case Halted():
                 self.halted = event
+            case Paused():
+                self.paused_until = event.until
             case Warned():
                 self.warnings += 1
 
@@ -79,6 +92,14 @@ class Progress:
     def finished(self) -> int:
         """Items that need nothing more."""
         return self.done + self.skipped + self.saved + self.failed
+
+    @property
+    def paused_s(self) -> float:
+        """Seconds until the service takes submits again; 0 when it does."""
+        if self.paused_until is None:
+            return 0.0
+        left = self.paused_until - self.clock.utc_now()
+        return max(0.0, left.total_seconds())
 
     @property
     def elapsed_s(self) -> float:

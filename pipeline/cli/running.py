@@ -28,9 +28,9 @@ from pipeline.cli.run_cost import (
 from pipeline.cli.screen import PlainScreen, QuietScreen, Screen
 from pipeline.cli.streams import whoever_reads
 from pipeline.cli.text import duration, one_line, plural
-from pipeline.clock import SystemClock
+from pipeline.clock import SystemClock, format_utc
 from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
-from pipeline.events import Event, Halted, JobChanged, Launched, Warned
+from pipeline.events import Event, Halted, JobChanged, Launched, Paused, Warned
 from pipeline.launch import run
 from pipeline.planning import Plan, PlannedItem, Selection
 from pipeline.pricing import Estimate
@@ -204,8 +204,10 @@ def _settings(options: RunOptions) -> Settings:
         job_timeout_s=options.job_timeout or default.job_timeout_s,
         submit_timeout_s=options.submit_timeout or default.submit_timeout_s,
         settle_s=settle_s if options.settle is None else options.settle,
-        rate_per_s=options.rate or default.rate_per_s,
+        rpm=options.rpm,
         deadline_s=parse_duration(options.deadline),
+        max_pause_s=parse_duration(options.max_pause, option="--max-pause")
+        or default.max_pause_s,
         fail_count=1 if options.fail_fast else fail_count,
         fail_share=fail_share,
         max_cost=parse_cost(options.max_cost),
@@ -215,8 +217,12 @@ def _settings(options: RunOptions) -> Settings:
     )
 
 
-def parse_duration(text: str | None) -> float | None:
+def parse_duration(text: str | None, *, option: str = "--deadline") -> float | None:
     """``90``, ``90s``, ``45m`` or ``2h`` in seconds.
+
+    Args:
+        text: As it was written, or None.
+        option: Whose value it is.
 
     Raises:
         UsageError: Anything else.
@@ -226,7 +232,7 @@ def parse_duration(text: str | None) -> float | None:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
     if match is None or float(match[1]) <= 0:
         raise UsageError(
-            f"--deadline {text!r} is no duration", hint="write it like 90s, 45m or 2h"
+            f"{option} {text!r} is no duration", hint="write it like 90s, 45m or 2h"
         )
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
@@ -324,27 +330,35 @@ def _print_event(event: Event) -> None:
             fields = asdict(event) | {"quoted": units_number(event.quoted)}
             print_json(event="launch", **fields)
         case JobChanged():
-            fields = {
-                "item_id": event.item_id,
-                "status": str(event.status),
-                "attempt": event.attempt,
-                "job_id": event.remote_id or None,
-            }
-            if event.reason:
-                fields |= {"reason": event.reason, "hint": event.hint}
-            if event.failure_class is not None:
-                fields["class"] = str(event.failure_class)
-            if event.files:
-                fields["files"] = list(event.files)
-            if event.charged is not None:
-                fields["charged"] = units_number(event.charged)
-            if event.refunded is not None:
-                fields["refunded"] = units_number(event.refunded)
-            print_json(event="job", **fields)
+            print_json(event="job", **_job_fields(event))
         case Warned():
             print_json(event="warning", **asdict(event))
         case Halted():
             print_json(event="halt", **asdict(event))
+        case Paused():
+            print_json(
+                event="pause", until=format_utc(event.until), left_s=event.left_s
+            )
+
+
+def _job_fields(event: JobChanged) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "item_id": event.item_id,
+        "status": str(event.status),
+        "attempt": event.attempt,
+        "job_id": event.remote_id or None,
+    }
+    if event.reason:
+        fields |= {"reason": event.reason, "hint": event.hint}
+    if event.failure_class is not None:
+        fields["class"] = str(event.failure_class)
+    if event.files:
+        fields["files"] = list(event.files)
+    if event.charged is not None:
+        fields["charged"] = units_number(event.charged)
+    if event.refunded is not None:
+        fields["refunded"] = units_number(event.refunded)
+    return fields
 
 
 def _print_done(result: RunResult | None, code: ExitCode, progress: Progress) -> None:

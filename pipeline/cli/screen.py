@@ -1,6 +1,7 @@
 """Progress → plain lines at a calm rate, to stderr; the live picture is elsewhere."""
 
 import sys
+from datetime import datetime
 from typing import Protocol, Self
 
 import click
@@ -8,10 +9,11 @@ import click
 from pipeline.cli.progress import Progress
 from pipeline.cli.streams import whoever_reads
 from pipeline.cli.text import duration, one_line, plural, printable
-from pipeline.events import Event, Halted, JobChanged, Launched, Warned
+from pipeline.events import Event, Halted, JobChanged, Launched, Paused, Warned
 from pipeline.job import JobStatus
 
 _LINE_INTERVAL_S = 5.0
+_SAME_DAY_S = 12 * 3600.0  # a time of the clock alone is clear for so long
 BUSY = (
     (JobStatus.SUBMITTING, "submitting", "yellow"),
     (JobStatus.SUBMITTED, "in flight", "cyan"),
@@ -69,6 +71,8 @@ class PlainScreen:
                     self.say(f"  next: {one_line(event.hint, 400)}")
             case Warned():
                 self.say(f"warning: {of_item(event)}")
+            case Paused():
+                self.say(f"{pause_text(event.until, event.left_s)}; the rest goes on")
             case JobChanged(status=JobStatus.FAILED):
                 self.say(
                     f"failed: {one_line(event.item_id)}: {one_line(event.reason, 400)}"
@@ -119,6 +123,16 @@ class QuietScreen:
         """A line of its own."""
         with whoever_reads(sys.stderr):
             click.echo(printable(text), err=True)
+
+
+def pause_text(until: datetime, left_s: float) -> str:
+    """``the service takes no submits until 14:05:30 (another 12:03 min)``."""
+    local = until.astimezone()
+    day = "" if left_s < _SAME_DAY_S else f"{local:%Y-%m-%d} "
+    return (
+        f"the service takes no submits until {day}{local:%H:%M:%S}"
+        f" (another {duration(left_s)})"
+    )
 
 
 def pace(progress: Progress) -> str:

@@ -22,7 +22,7 @@ from pipeline.emulator.identity import make_id
 from pipeline.emulator.refusal import Refused, bad_request
 from pipeline.emulator.service import Answer, Service
 from pipeline.emulator.signing import Signer, window_end_ms
-from pipeline.emulator.timeline import MS_PER_S, span_ms
+from pipeline.emulator.timeline import span_ms
 
 JSON_TYPE = "application/json"
 UNAUTHORIZED = "Unauthorized"
@@ -90,7 +90,6 @@ class Api:
         self.signer = signer
         self.urls = urls
         self._traces = itertools.count(1)
-        self._second = (0, 0)
 
     def route(self, endpoint: EndpointOf, handler: Handler) -> RawHandler:
         """Put a handler behind what every request goes through.
@@ -139,7 +138,7 @@ class Api:
         fault: Fault | None = None
         try:
             author_id = self._author_of(request)
-            self._demand_pace()
+            service.gate.demand_pace(service.timeline.now_ms())
             self._demand_project(request)
             fault = self.faults.draw(name)
             if fault is not None and not fault.after:
@@ -203,16 +202,6 @@ class Api:
         if accepted is not None and accepted.get(key) != secret:
             raise Refused(401, UNAUTHORIZED)
         return make_id("apiu", "" if profile.same_author else key)
-
-    def _demand_pace(self) -> None:
-        most = self.service.profile.requests_per_second
-        if most is None:
-            return
-        second = self.service.timeline.now_ms() // MS_PER_S
-        count = self._second[1] if self._second[0] == second else 0
-        if count >= most:
-            raise self.service.gate.too_many("Too many requests")
-        self._second = (second, count + 1)
 
     def _demand_project(self, request: web.Request) -> None:
         profile = self.service.profile

@@ -3,6 +3,8 @@
 Only says no; what happens after a yes is left to ``service``.
 """
 
+from collections import deque
+
 from pipeline.emulator.account import Account
 from pipeline.emulator.fates import MODERATED_TEXT, is_moderated
 from pipeline.emulator.job_store import JobStore
@@ -12,6 +14,7 @@ from pipeline.emulator.refusal import Refused
 from pipeline.emulator.timeline import MS_PER_S, span_ms
 from pipeline.emulator.validation import CheckedInputs
 
+MINUTE_MS = 60 * MS_PER_S
 CEILING_TEXT = "Too many parallel jobs for your plan"
 
 
@@ -22,9 +25,6 @@ class Gate:
         profile: Ceilings, pace and plans.
         store: Knows how many jobs are in flight.
         account: Knows the balance.
-
-    Attributes:
-        latest_submit_ms: When the last job was made; None before the first.
     """
 
     def __init__(
@@ -33,7 +33,30 @@ class Gate:
         self._profile = profile
         self._store = store
         self._account = account
-        self.latest_submit_ms: int | None = None
+        self._made = 0
+        self._cool_until_ms = 0
+        self._asked_ms: deque[int] = deque()
+
+    def note_job(self, created_ms: int) -> None:
+        """A job was made."""
+        self._made += 1
+        if self._made % self._profile.cooldown_after == 0:
+            self._cool_until_ms = created_ms + span_ms(self._profile.cooldown_s)
+
+    def demand_pace(self, now_ms: int) -> None:
+        """Make sure that one more request may be answered.
+
+        Raises:
+            Refused: 429.
+        """
+        most = self._profile.requests_per_minute
+        if most is None:
+            return
+        while self._asked_ms and self._asked_ms[0] <= now_ms - MINUTE_MS:
+            self._asked_ms.popleft()
+        if len(self._asked_ms) >= most:
+            raise self.too_many("Too many requests")
+        self._asked_ms.append(now_ms)
 
     def demand_plan(self, model_id: str) -> None:
         """Make sure that the plan has this model.
@@ -68,11 +91,10 @@ class Gate:
         prompt = str(checked.accepted.get("prompt", ""))
         if profile.moderation_status is not None and is_moderated(prompt, profile):
             raise Refused(profile.moderation_status, MODERATED_TEXT)
-        if profile.cooldown_s and self.latest_submit_ms is not None:
-            over_ms = self.latest_submit_ms + span_ms(profile.cooldown_s) - now_ms
-            if over_ms > 0:
-                remaining = -(-over_ms // MS_PER_S)
-                raise self.too_many("cooldown", remainingSeconds=remaining)
+        over_ms = self._cool_until_ms - now_ms
+        if over_ms > 0:
+            remaining = -(-over_ms // MS_PER_S)
+            raise self.too_many("cooldown", remainingSeconds=remaining)
         self.demand_slot()
         self._account.demand(author_id, price.total_cu)
 

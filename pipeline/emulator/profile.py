@@ -50,10 +50,12 @@ class EmulatorProfile:
         finalizing_counts: A job that is finalizing still holds its slot.
         quotes_need_slot: A dry run is refused while the ceiling is reached.
         retry_after_s: A ``Retry-After`` header on every 429; None is no header.
-        cooldown_s: Least time between two submits; sooner is 429 with
-            ``remainingSeconds``. 0 is no cooldown.
-        requests_per_second: More requests on /v1 than this in one second get a 429
-            without details. None is no limit.
+        cooldown_s: So long no submit is taken after ``cooldown_after`` of them; sooner
+            is 429 with ``remainingSeconds``. 0 is no cooldown.
+        cooldown_after: Submits that are taken between two cooldowns; 1 makes
+            ``cooldown_s`` the least time between two submits.
+        requests_per_minute: More requests on /v1 than this in any sixty seconds get a
+            429 without details. None is no limit.
 
         credits_cu: Balance at the start; None never ends.
         credits_status: Answer when the balance would go below zero.
@@ -211,7 +213,8 @@ class EmulatorProfile:
     quotes_need_slot: bool = False
     retry_after_s: int | None = None
     cooldown_s: float = 0.0
-    requests_per_second: int | None = None
+    cooldown_after: int = 1
+    requests_per_minute: int | None = None
 
     credits_cu: float | None = None
     credits_status: int = 402

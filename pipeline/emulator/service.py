@@ -322,7 +322,7 @@ class Service:
         self.assets.add_outputs(job)
         if not job.is_ours:
             return
-        self.gate.latest_submit_ms = job.created_ms
+        self.gate.note_job(job.created_ms)
         digest = self._watched_digest(job.model_id, job.inputs)
         if digest:
             self._latest_by_inputs[digest] = job.number

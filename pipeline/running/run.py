@@ -52,6 +52,7 @@ from pipeline.rebuild import REBUILT_SINCE
 from pipeline.record import replace
 from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.marks import Marks
+from pipeline.running.pausing import Pausing
 from pipeline.running.reconciling import Adopted, Reconciler
 from pipeline.running.records import Records
 from pipeline.running.recovery import UNFINISHED, Recovery, next_attempt
@@ -153,6 +154,7 @@ class Run:
             clock,
             first=settings.first_jobs,
             posts=settings.posts,
+            pace=api.pace,
             max_jobs=settings.max_jobs,
             on_change=lambda slots: on_event(SlotsChanged(slots=slots)),
         )
@@ -260,6 +262,15 @@ class Run:
         self._downloader = Downloader(
             transfer, clock, settings, resolve=self._resolver.resolve
         )
+        self._pausing = Pausing(
+            api.pace,
+            clock,
+            settings,
+            tell=on_event,
+            warn=partial(self._records.warn, ""),
+            halt=lambda error: self._halt(error, ""),
+            stop=self._stop_for_time,
+        )
         self._saver = Saver(
             plan,
             ledger=ledger,
@@ -364,6 +375,7 @@ class Run:
             watchers.start_soon(self._settler.run)
             watchers.start_soon(self._resolver.run)
             watchers.start_soon(self._stop_at_deadline)
+            watchers.start_soon(self._pausing.run)
             await self._find_forgotten()
             await self._check_key()
             if not self._pays_nothing:
@@ -575,9 +587,12 @@ class Run:
         if self._settings.deadline_s is None:
             return
         await self._clock.sleep(self._settings.deadline_s)
-        self.stop()
-        hint = "run the same command again to go on"
-        self._tell_halt("the deadline of this run is reached", hint)
+        self._stop_for_time("the deadline of this run is reached")
+
+    def _stop_for_time(self, reason: str) -> None:
+        if not self._stopping.interrupted:
+            self.stop()
+            self._tell_halt(reason, "run the same command again to go on")
 
     def _count_failure(self, job: Job) -> None:
         """Stop submitting when more has failed than the user allows."""

@@ -436,9 +436,17 @@ class Submitter:
     ) -> Job:
         """What an answer that is no job means: PLANNED again, FAILED, or to settle."""
         match error:
-            case RateLimited():
+            case RateLimited() if error.is_about_requests:
                 attempts.refused = True
-                self._slots.refused(ceiling=error.ceiling, wait_s=error.retry_after_s)
+                self._slots.unused()  # it says nothing about slots
+            case RateLimited():
+                attempts.refused = error.request_left
+                self._slots.refused(
+                    ceiling=error.ceiling,
+                    wait_s=error.retry_after_s,
+                    counted=error.in_flight,
+                    scope=error.scope,
+                )
             case OutcomeUnknown():
                 return await self._settle(job, error, attempts)
             case Unavailable():  # it is proved that nothing left

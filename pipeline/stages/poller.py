@@ -28,6 +28,12 @@ from pipeline.record import Struct, field
 from pipeline.settings import Settings
 
 FEW_JOBS = 2  # up to here, reading by id costs no more than the listing
+# Where requests are limited: of all that may leave, one in so many is a tick's at most,
+REQUESTS_PER_TICK = 6
+REQUESTS_PER_FIRST_TICK = 8  # as long as no job has ended
+SUBMITTING_SHARE = 0.85  # and so much is for submits, if there are slots for them
+LOOK_S = 1.0  # how often it is looked whether a tick is worth its request
+SILENT_LIMITED_S = 30.0  # as SILENT_S, where requests are limited
 OVERLAP = timedelta(seconds=1)  # re-read each tick
 LONG_OVERLAP_S = 2.0  # how often more is re-read; each tick, once that was needed
 LONG_OVERLAP = timedelta(seconds=5 + LONG_OVERLAP_S)  # 5 s late are early enough
@@ -178,7 +184,9 @@ class Poller:
             if not self._watches:
                 self._something_to_watch = anyio.Event()
                 await self._something_to_watch.wait()
+            begun_s = self._clock.monotonic_s()
             await self._clock.sleep(self._tick_s())
+            await self._wait_until_worth_it(begun_s)
             await self._tick()
 
     # --- a tick -----------------------------------------------------------------
@@ -186,8 +194,10 @@ class Poller:
     def _tick_s(self) -> float:
         """So long that finding out costs ``poll_fraction`` of a typical job."""
         settings = self._settings
+        rate_per_s = self._scarce_per_s()
         if self._failing_since_s is not None:
-            return min(1.0, settings.poll_max_s)
+            wait_s = min(1.0, settings.poll_max_s)
+            return max(wait_s, REQUESTS_PER_TICK / rate_per_s) if rate_per_s else wait_s
         if self._durations_s:
             typical_s = statistics.median(self._durations_s)
         else:
@@ -197,16 +207,65 @@ class Poller:
                 (now_s - watch.started_s for watch in self._watches.values()),
                 default=0.0,
             )
-        return min(
-            max(typical_s * settings.poll_fraction, settings.poll_min_s),
-            settings.poll_max_s,
+        tick_s = max(typical_s * settings.poll_fraction, settings.poll_min_s)
+        if rate_per_s is None:
+            return min(tick_s, settings.poll_max_s)
+        if self._durations_s:
+            return max(REQUESTS_PER_TICK / rate_per_s, min(tick_s, settings.poll_max_s))
+        first_s = REQUESTS_PER_FIRST_TICK / rate_per_s
+        longer_s = min(typical_s / 8, settings.poll_max_limited_s)
+        return max(first_s, tick_s, longer_s, min(typical_s, 1.5 * first_s))
+
+    def _scarce_per_s(self) -> float | None:
+        """The requests that may leave a second, where they have to be saved."""
+        rate_per_s = self._api.pace.rate_per_s
+        # With so many a tick of the shortest kind takes a part of them.
+        plenty_per_s = REQUESTS_PER_TICK / (2 * self._settings.poll_min_s)
+        return None if rate_per_s is None or rate_per_s > plenty_per_s else rate_per_s
+
+    async def _wait_until_worth_it(self, begun_s: float) -> None:
+        """Where requests are limited: suspend for as long as one is worth more.
+
+        A slot that is free again is of use when a submit may leave. Slots beyond those
+        that the submits of a typical job's duration keep full are spare: as many jobs
+        may have ended before it is looked. Else it is looked when one may have ended.
+        """
+        while (rate_per_s := self._scarce_per_s()) and self._durations_s:
+            if self._failing_since_s is not None:
+                return
+            count = len(self._watches)
+            typical_s = statistics.median(self._durations_s)
+            spare = count - SUBMITTING_SHARE * rate_per_s * typical_s
+            wanted = max(0.5, min(2 * spare, 0.8 * count))
+            end_s = min(
+                self._expected_s(wanted), begun_s + self._settings.poll_max_limited_s
+            )
+            left_s = end_s - self._clock.monotonic_s()
+            if left_s <= 0:
+                return
+            # Meanwhile others are submitted, in the place of those that were seen last.
+            await self._clock.sleep(min(left_s, LOOK_S))
+
+    def _expected_s(self, wanted: float) -> float:
+        """When so many of the jobs will have ended, by the durations seen."""
+        seen = sorted(self._durations_s)
+        tenths = [seen[len(seen) * tenth // 10] for tenth in range(10)]
+        ends = sorted(
+            watch.started_s + duration_s
+            for watch in self._watches.values()
+            for duration_s in tenths
         )
+        if not ends:  # everything has been seen meanwhile
+            return float("-inf")
+        return ends[min(round(wanted * 10), len(ends)) - 1]
 
     async def _tick(self) -> None:
         list_works = self._list_failures < LIST_FAILURES
         self._ticks_by_id = 0 if list_works else self._ticks_by_id + 1
+        few = FEW_JOBS if self._scarce_per_s() is None else 1
+        are_few = len(self._watches) <= few
         by_list = (
-            (len(self._watches) > FEW_JOBS or self._misses_some())
+            (not are_few or self._misses_some())
             and self._watermark is not None
             and (list_works or self._ticks_by_id % LIST_RETRY_TICKS == 0)
         )
@@ -215,9 +274,7 @@ class Poller:
                 await self._ask_who_we_are()
                 await self._read_changes()
                 self._list_failures = 0
-            await self._read_by_id(
-                all_of_them=not by_list or len(self._watches) <= FEW_JOBS
-            )
+            await self._read_by_id(all_of_them=not by_list or are_few)
             self._failing_since_s = None
         except (Unavailable, UnexpectedAnswer, Rejected) as error:
             if by_list:
@@ -228,6 +285,8 @@ class Poller:
         """One read of a job of ours saves listing everybody's."""
         if self._author_id() or self._asked_who_we_are:
             return
+        if self._scarce_per_s() is not None:
+            return  # an answer of a later submit may tell, free
         self._asked_who_we_are = True
         job = await self._api.find_job(next(iter(self._watches)))
         if job is not None:
@@ -279,16 +338,17 @@ class Poller:
         """Read what the listing does not show; or, without a listing, in turn."""
         now_s = self._clock.monotonic_s()
         waiting = sorted(self._watches.values(), key=_looked_at_s)
+        silent_s, reads = self._safety_reads()
         due = [
             watch
             for watch in waiting
             if all_of_them
-            or now_s - _looked_at_s(watch) > SILENT_S
+            or now_s - _looked_at_s(watch) > silent_s
             or now_s >= watch.deadline_s
             # The listing may never show the assets of an ended job.
             or watch.bare_since_s is not None
         ]
-        for watch in due[:READS_PER_TICK]:
+        for watch in due[:reads]:
             job = await self._api.find_job(watch.remote_id)
             if job is None:
                 await self._miss(watch)
@@ -299,6 +359,19 @@ class Poller:
                     self._lags = True
                 self._take(job, listed=False)
                 self._judge_deadline(watch, job)
+
+    def _safety_reads(self) -> tuple[float, int]:
+        """From which silence on a job is read by its id, and how many a tick.
+
+        A running job need not change for as long as it takes, and then no listing
+        shows it: where requests are limited, that is waited for.
+        """
+        if self._scarce_per_s() is None:
+            return SILENT_S, READS_PER_TICK
+        if self._missed_ends >= MISSED_ENDS:
+            return SILENT_LIMITED_S, READS_PER_TICK
+        longest_s = max(self._durations_s, default=0.0)
+        return max(SILENT_LIMITED_S, 1.5 * longest_s), 1
 
     # --- what a record means ----------------------------------------------------
 

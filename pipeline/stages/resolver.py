@@ -25,6 +25,8 @@ from pipeline.settings import Settings
 BULK_SIZE = 100  # of the 200 that the service allows
 LINGER_S = 0.6  # how long a first request waits for company while jobs are in flight
 SHORT_LINGER_S = 0.05  # the same when no more company is to be expected
+PATIENT_FROM = 0.3  # of the requests of a minute are used: from here on it waits longer
+REQUESTS_PER_READ = 24  # so long that one of so many is a bulk read
 
 
 class _Request:
@@ -90,8 +92,7 @@ class Resolver:
         """Answer requests in bulk until cancelled."""
         while True:
             await self._something_to_read.wait()
-            more = self._expects_more()
-            await self._clock.sleep(LINGER_S if more else SHORT_LINGER_S)
+            await self._wait_for_company()
             batch, self._requests = (
                 self._requests[: self._batch_size],
                 self._requests[self._batch_size :],
@@ -99,6 +100,22 @@ class Resolver:
             if not self._requests:
                 self._something_to_read = anyio.Event()
             await self._answer(batch)
+
+    async def _wait_for_company(self) -> None:
+        if not self._expects_more():
+            await self._clock.sleep(SHORT_LINGER_S)
+            return
+        await self._clock.sleep(LINGER_S)
+        pace = self._api.pace
+        if pace.rate_per_s is None or pace.used < PATIENT_FROM:
+            return
+        end_s = self._clock.monotonic_s() + REQUESTS_PER_READ / pace.rate_per_s
+        while (
+            self._clock.monotonic_s() < end_s
+            and len(self._requests) < self._batch_size
+            and self._expects_more()
+        ):
+            await self._clock.sleep(LINGER_S)
 
     async def _ask(self, asset_id: AssetId) -> RemoteAsset | None:
         request = _Request(asset_id)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import anyio
 
+from pipeline.api.pacing import Pace
 from pipeline.clock import Clock
 from pipeline.record import Struct
 
@@ -31,6 +32,8 @@ class SlotStatistics(Struct, frozen=True, kw_only=True):
         refusals: How often the service refused so far.
         waiting: Items that wait for a slot.
         paused_s: Seconds until the next submit may leave; 0 when not paused.
+        others: Slots that somebody else's jobs held at the last refusal.
+        scope: Whose the ceiling is then, such as ``team``, or "".
     """
 
     in_flight: int
@@ -39,6 +42,8 @@ class SlotStatistics(Struct, frozen=True, kw_only=True):
     refusals: int
     waiting: int
     paused_s: float
+    others: int = 0
+    scope: str = ""
 
 
 class Slots:
@@ -49,6 +54,7 @@ class Slots:
         first: The limit to begin with while the ceiling is unknown.
         posts: While growing, submits that may be unanswered at a time: so many are
             refused at most when the ceiling is met.
+        pace: When the next submit may leave; one without a limit when None.
         max_jobs: The user's limit, never exceeded.
         on_change: Called with the new figures when jobs in flight or the limit
             have changed.
@@ -60,10 +66,12 @@ class Slots:
         *,
         first: int,
         posts: int,
+        pace: Pace | None = None,
         max_jobs: int | None = None,
         on_change: Callable[[SlotStatistics], None] = lambda _slots: None,
     ) -> None:
         self._clock = clock
+        self._pace = pace or Pace(clock)
         self._max = max_jobs
         self._ceiling: int | None = None
         self._is_announced = False
@@ -74,6 +82,8 @@ class Slots:
         self._held = 0
         self._in_flight = 0
         self._refusals = 0
+        self._others = 0
+        self._scope = ""
         self._retired_in_peace = 0
         self._probing = False
         self._paused_until_s = 0.0
@@ -88,11 +98,17 @@ class Slots:
             limit=self._limit,
             refusals=self._refusals,
             waiting=len(self._waiters),
-            paused_s=max(0.0, self._paused_until_s - self._clock.monotonic_s()),
+            paused_s=max(
+                0.0,
+                self._paused_until_s - self._clock.monotonic_s(),
+                self._pace.paused_s,
+            ),
+            others=self._others,
+            scope=self._scope,
         )
 
     async def wait_for_slot(self, *, first_in_line: bool = False) -> None:
-        """Suspend until a slot is free, and hold it.
+        """Suspend until a slot is free and its submit may leave, and hold it.
 
         Args:
             first_in_line: Before all that wait: for a job that was refused.
@@ -103,16 +119,15 @@ class Slots:
             else:
                 self._held += 1
             try:
-                pause_s = self._paused_until_s - self._clock.monotonic_s()
-                if pause_s <= 0:
-                    return
-                await self._clock.sleep(pause_s)
+                await self._wait_out_pause()
+                await self._pace.wait_to_submit()
             except BaseException:
                 self._give_back()
                 raise
-            if self._held <= self._limit:
+            if self._held <= self._limit and self._pause_s() <= 0:
                 return
-            # The limit fell during the pause: back into the line, at its head.
+            # The limit fell meanwhile, or a pause began: once more, at the line's head.
+            self._pace.end_submit(is_accepted=False)
             self._give_back()
             first_in_line = True
 
@@ -131,6 +146,7 @@ class Slots:
 
     def accepted(self) -> None:
         """The service has taken the job of a held slot."""
+        self._pace.end_submit(is_accepted=True)
         self._in_flight += 1
         self._empty_wait_s = _FIRST_WAIT_S
         if self._probing and self._in_flight >= self._limit:
@@ -157,25 +173,42 @@ class Slots:
 
     def unused(self) -> None:
         """A held slot whose submit ended without a job is free."""
+        self._pace.end_submit(is_accepted=False)
         self._give_back()
 
-    def refused(self, *, ceiling: int | None, wait_s: float = 0.0) -> None:
+    def refused(
+        self,
+        *,
+        ceiling: int | None,
+        wait_s: float = 0.0,
+        counted: int | None = None,
+        scope: str = "",
+    ) -> None:
         """The service refused the submit of a held slot, which is free again.
 
         Args:
             ceiling: The limit it named, or None.
             wait_s: How long it asked to wait, or 0.
+            counted: Jobs in flight by its own count, or None if unsaid.
+            scope: Whose jobs these are, such as ``team``, or "".
         """
+        self._pace.end_submit(is_accepted=False)
         self._refusals += 1
-        self._growing = False
-        self._probing = False
-        self._retired_in_peace = 0
-        if ceiling is not None:
-            self._ceiling = max(1, ceiling)
-        if wait_s > 0:
+        if wait_s > 0 and not self._pace.paused_s:
             self.pause(wait_s)
         if ceiling is not None or wait_s <= 0:
-            room = self._in_flight if ceiling is None else min(ceiling, self._in_flight)
+            self._growing = False
+            self._probing = False
+            self._retired_in_peace = 0
+            if ceiling is not None:
+                self._ceiling = max(1, ceiling)
+            self._others = 0
+            room = self._in_flight
+            if ceiling is not None and counted is not None and counted >= ceiling:
+                # What is not answered yet may be among those that it counts.
+                self._others = max(0, counted - (self._held - 1))
+                room = max(room, ceiling - self._others)
+            self._scope = scope
             self._limit = self._capped(max(1, room))
             if self._in_flight == 0:
                 # Others hold the whole ceiling: ask again later, never give up.
@@ -195,8 +228,8 @@ class Slots:
 
     def _probe(self) -> None:
         """Allow one more than the limit, once enough jobs have retired in peace."""
-        if self._growing:
-            return
+        if self._growing or self._pace.is_scarce:
+            return  # one more slot is of no use where requests are scarce
         at_ceiling = self._ceiling is not None and self._limit >= self._ceiling
         if at_ceiling and self._is_announced:
             return
@@ -208,6 +241,13 @@ class Slots:
         self._retired_in_peace = 0
         self._probing = True
         self._limit = self._capped(self._limit + 1)
+
+    def _pause_s(self) -> float:
+        return self._paused_until_s - self._clock.monotonic_s()
+
+    async def _wait_out_pause(self) -> None:
+        while (pause_s := self._pause_s()) > 0:
+            await self._clock.sleep(pause_s)
 
     def _capped(self, limit: int) -> int:
         for cap in (self._max, self._ceiling):

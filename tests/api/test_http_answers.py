@@ -200,6 +200,63 @@ CASES = [
         facts={"ceiling": 4},
     ),
     both(
+        "429 plan limit",
+        429,
+        RateLimited,
+        payload={
+            "reason": "limit reached",
+            "name": "PlanLimitReachedError",
+            "details": {
+                "actionLimit": 7,
+                "actionName": "parallel-custom-jobs",
+                "actionValue": 9,
+                "limitScope": "team",
+            },
+        },
+        facts={"ceiling": 7, "in_flight": 9, "scope": "team"},
+    ),
+    both(
+        "429 plan limit of the wrong types",
+        429,
+        RateLimited,
+        payload={
+            "reason": "limit reached",
+            "details": {"actionLimit": "7", "actionValue": [], "limitScope": 3},
+        },
+        facts={"ceiling": None, "in_flight": None, "scope": ""},
+    ),
+    both(
+        "429 too many requests, with a word of quotas",
+        429,
+        RateLimited,
+        payload={"message": "API quota: too many requests"},
+        facts={"is_about_requests": True, "ceiling": None},
+    ),
+    both(
+        "429 long cooldown",
+        429,
+        RateLimited,
+        payload={"reason": "cooldown", "remainingSeconds": 172800},
+        facts={"retry_after_s": 172_800.0},
+    ),
+    both(
+        "429 absurd cooldown",
+        429,
+        RateLimited,
+        payload={"reason": "cooldown", "remainingSeconds": 1e300},
+        facts={"retry_after_s": 30 * 86_400.0},
+    ),
+    both(
+        "429 Retry-After as a date, beside a Date",
+        429,
+        RateLimited,
+        headers={
+            "Retry-After": "Wed, 21 Oct 2026 07:38:00 GMT",
+            "Date": "Wed, 21 Oct 2026 07:28:00 GMT",
+        },
+        facts={"retry_after_s": 600.0},
+    ),
+    both(
         "429 ceiling of the wrong type",
         429,
         RateLimited,
@@ -239,7 +296,7 @@ CASES = [
         429,
         RateLimited,
         headers={"Retry-After": "3600"},
-        facts={"retry_after_s": 60.0},
+        facts={"retry_after_s": 3600.0},
     ),
     both(
         "429 Retry-After as a date",

@@ -1,106 +1,506 @@
-"""RequestRate: evenly spaced, a small burst, lower when asked, and back again."""
+"""Pace: requests by worth, in one window; pauses of the submits; few surprises."""
+
+import math
+from contextlib import asynccontextmanager
 
 import anyio
 import pytest
 from doubles.clock import FakeClock
 
-from pipeline.api.pacing import RequestRate
+from pipeline.api.pace_state import WINDOW_S, PaceState, StateBusy
+from pipeline.api.pacing import (
+    AGE_PER_WORTH_S,
+    FIRST_HOLD_S,
+    LONGEST_HOLD_S,
+    PERMIT_S,
+    SURPRISED_AFTER,
+    UNANSWERED_S,
+    Pace,
+    Worth,
+    pace_of,
+)
+from pipeline.errors import RateLimited
+from pipeline.settings import DEFAULT_RPM, Credentials, Settings
 
 
-async def spend(rate, clock, count):
-    """Take ``count`` turns one after the other; seconds on the clock."""
-    start_s = clock.monotonic_s()
-    for _ in range(count):
-        await rate.wait_for_turn()
-    return clock.monotonic_s() - start_s
+@pytest.fixture
+def clock():
+    return FakeClock()
 
 
-async def test_turns_are_spaced_at_the_rate(clock):
-    clock.jump(10)
-    rate = RequestRate(10, clock)
-
-    assert await spend(rate, clock, 101) == pytest.approx(10, abs=0.11)
+@pytest.fixture
+def state(tmp_path):
+    return PaceState(tmp_path / "state" / "project.pace")
 
 
-async def test_a_burst_is_a_tenth_of_a_second_s_worth(clock):
-    clock.jump(10)
-    rate = RequestRate(100, clock)
+@asynccontextmanager
+async def queued(pace, clock, *worths):
+    """A request of each worth, begun in this order; notes when each leaves."""
+    left = []
 
-    assert await spend(rate, clock, 11) == 0
-    assert await spend(rate, clock, 1) > 0
+    async def leave(worth):
+        await pace.wait_for_turn(worth)
+        left.append((worth, clock.monotonic_s()))
+
+    async with anyio.create_task_group() as tasks:
+        for worth in worths:
+            tasks.start_soon(leave, worth)
+            await anyio.wait_all_tasks_blocked()
+        yield left
+        tasks.cancel_scope.cancel()
 
 
-async def test_idleness_is_not_saved_up(clock):
-    clock.jump(10)
-    rate = RequestRate(100, clock)
-    await spend(rate, clock, 50)
+async def take(pace, count, worth=Worth.OTHER):
+    """Turns that have to be free at once."""
+    with anyio.fail_after(1):
+        for _ in range(count):
+            await pace.wait_for_turn(worth)
+
+
+async def submit(pace, count=1):
+    """Submits that may leave at once and are not answered."""
+    with anyio.fail_after(1):
+        for _ in range(count):
+            await pace.wait_to_submit()
+            await pace.begin_submit()
+
+
+# --- the window ---------------------------------------------------------------
+
+
+async def test_the_limit_is_held_in_every_window(clock):
+    pace = Pace(clock, limit=5)
+
+    async with queued(pace, clock, *[Worth.READ] * 12) as left:
+        await clock.advance(4 * WINDOW_S)
+
+    moments = [moment for _, moment in left]
+    assert moments == [0.0] * 5 + [WINDOW_S] * 5 + [2 * WINDOW_S] * 2
+
+
+async def test_what_was_not_used_is_not_saved_up(clock):
+    pace = Pace(clock, limit=5)
     clock.jump(1000)
 
-    assert await spend(rate, clock, 111) == pytest.approx(1.0, abs=0.02)
+    async with queued(pace, clock, *[Worth.READ] * 6) as left:
+        await clock.advance(WINDOW_S / 2)
+        assert len(left) == 5
 
 
-async def test_many_tasks_share_one_rate():
-    clock = FakeClock()
-    clock.jump(10)
-    rate = RequestRate(10, clock)
-    turns_s = []
+async def test_without_a_limit_nothing_waits_and_no_file_is_touched(clock, tmp_path):
+    pace = Pace(clock, state=PaceState(tmp_path / "state" / "project.pace"))
 
-    async def take_turn():
-        await rate.wait_for_turn()
-        turns_s.append(clock.monotonic_s())
+    await take(pace, 10_000)
 
-    async with anyio.create_task_group() as group:
-        for _ in range(21):
-            group.start_soon(take_turn)
+    assert clock.slept_s == []
+    assert not (tmp_path / "state").exists()
+
+
+async def test_who_gives_up_waiting_takes_nothing(clock):
+    pace = Pace(clock, limit=1)
+    await take(pace, 1)
+
+    async with queued(pace, clock, Worth.READ):
+        pass
+    async with queued(pace, clock, Worth.READ) as left:
+        await clock.advance(WINDOW_S)
+        assert len(left) == 1
+
+
+# --- worth --------------------------------------------------------------------
+
+
+async def test_what_is_worth_more_goes_first(clock):
+    pace = Pace(clock, limit=1)
+    await take(pace, 1)
+
+    async with queued(pace, clock, *reversed(Worth)) as left:
+        await clock.advance(6 * WINDOW_S)
+
+    assert [worth for worth, _ in left] == list(Worth)
+
+
+async def test_those_of_one_worth_go_in_the_order_they_came(clock):
+    pace = Pace(clock, limit=1)
+    order = []
+
+    async def leave(number):
+        await pace.wait_for_turn(Worth.READ)
+        order.append(number)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(5):
+            tasks.start_soon(leave, number)
+        await clock.advance(5 * WINDOW_S)
+
+    assert order == list(range(5))
+
+
+async def test_what_can_wait_does_not_wait_for_ever(clock):
+    pace = Pace(clock, limit=1)
+    await take(pace, 1)
+    left = []
+
+    async def leave(worth):
+        await pace.wait_for_turn(worth)
+        left.append(worth)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(leave, Worth.OTHER)
+        await clock.advance(AGE_PER_WORTH_S * Worth.OTHER + 1)
+        for _ in range(3):
+            tasks.start_soon(leave, Worth.SUBMIT)
+        await clock.advance(5 * WINDOW_S)
+
+    assert left == [Worth.OTHER, *[Worth.SUBMIT] * 3]
+
+
+async def test_one_that_comes_later_and_is_worth_more_overtakes_who_is_next(clock):
+    pace = Pace(clock, limit=1)
+    await take(pace, 1)
+
+    async with queued(pace, clock, Worth.OTHER, Worth.SUBMIT) as left:
+        await clock.advance(WINDOW_S + 1)
+        assert left == [(Worth.SUBMIT, WINDOW_S)]
+
+
+# --- what is told to plan by ------------------------------------------------------
+
+
+async def test_requests_are_scarce_once_half_of_the_window_is_used(clock):
+    pace = Pace(clock, limit=10)
+    seen = []
+    for _ in range(6):
+        seen.append(pace.is_scarce)
+        await take(pace, 1)
+    clock.jump(WINDOW_S)
+
+    assert seen == [False] * 5 + [True]
+    assert not pace.is_scarce
+    assert not Pace(clock).is_scarce
+
+
+async def test_the_rate_is_what_other_processes_leave(clock, state):
+    other, ours = Pace(clock, limit=60, state=state), Pace(clock, limit=60, state=state)
+    await take(other, 20)
+    await take(ours, 1)
+
+    assert ours.rate_per_s == pytest.approx(40 / WINDOW_S)
+    assert Pace(clock).rate_per_s is None
+
+
+# --- refusals -------------------------------------------------------------------
+
+
+async def test_a_refusal_means_that_the_window_is_full_now(clock):
+    pace = Pace(clock, limit=10)
+    await take(pace, 4)
+    await clock.advance(40)
+
+    pace.note_refusal()
+    async with queued(pace, clock, *[Worth.READ] * 12) as left:
+        await clock.advance(2 * WINDOW_S)
+
+    moments = [moment for _, moment in left]
+    assert moments[:10] == [WINDOW_S] * 4 + [40 + WINDOW_S] * 6
+
+
+async def test_other_processes_learn_of_a_refusal(clock, state):
+    refused, other = (Pace(clock, limit=10, state=state) for _ in range(2))
+
+    refused.note_refusal()
+
+    async with queued(other, clock, Worth.READ) as left:
+        await clock.advance(WINDOW_S - 1)
+        assert left == []
+        await clock.advance(2)
+        assert len(left) == 1
+
+
+async def test_everything_waits_where_the_refusal_says_how_long(clock):
+    pace = Pace(clock)
+    pace.note_refusal(7.0)
+
+    async with queued(pace, clock, Worth.SUBMIT) as left:
         await clock.advance(10)
 
-    assert turns_s == pytest.approx([10, *(10 + n / 10 for n in range(20))])
+    assert left == [(Worth.SUBMIT, 7.0)]
+    await take(pace, 100)
 
 
-def test_asking_for_less_halves_the_rate_down_to_one(clock):
+async def test_reads_are_never_held_for_longer_than_a_minute(clock):
+    pace = Pace(clock)
+    pace.note_refusal(100_000.0)
+
+    async with queued(pace, clock, Worth.READ) as left:
+        await clock.advance(LONGEST_HOLD_S)
+        assert len(left) == 1
+
+
+async def test_without_a_limit_of_ours_refusals_slow_down_more_and_more(clock):
+    pace = Pace(clock)
+    waits = []
+    for _ in range(6):
+        pace.note_refusal()
+        pace.note_refusal()  # one that was on its way
+        began_s = clock.monotonic_s()
+        async with queued(pace, clock, Worth.READ) as left:
+            await clock.advance(60)
+        waits.append(left[0][1] - began_s)
+        clock.jump(-clock.monotonic_s() + left[0][1])
+
+    assert waits == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+    clock.jump(LONGEST_HOLD_S + 1)
+    pace.note_refusal()
+    async with queued(pace, clock, Worth.READ) as left:
+        await clock.advance(FIRST_HOLD_S)
+        assert len(left) == 1
+
+
+# --- pauses ---------------------------------------------------------------------
+
+
+async def test_a_pause_holds_submits_alone(clock):
+    pace = Pace(clock, limit=50)
+    pace.pause(90)
+    left = []
+
+    async def leave():
+        await pace.wait_to_submit()
+        await pace.begin_submit()
+        left.append(clock.monotonic_s())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(leave)
+        await clock.advance(50)
+        await take(pace, 30, Worth.LIST)
+        assert (left, pace.is_holding, pace.paused_s) == ([], True, 40.0)
+        await clock.advance(50)
+
+    assert left == [90.0]
+    assert not pace.is_holding
+
+
+async def test_what_is_about_to_leave_when_a_pause_begins_does_not(clock):
+    pace = Pace(clock)
+    await pace.wait_to_submit()
+
+    pace.pause(600)
+
+    with pytest.raises(RateLimited) as caught:
+        await pace.begin_submit()
+    assert caught.value.retry_after_s == 600.0
+
+
+async def test_what_waits_for_its_turn_when_a_pause_begins_waits_for_its_end(clock):
+    pace = Pace(clock, limit=1)
+    await take(pace, 1)
+    left = []
+
+    async def leave():
+        await pace.wait_to_submit()
+        left.append(clock.monotonic_s())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(leave)
+        await clock.advance(1)
+        pace.pause(300)
+        async with queued(pace, clock, Worth.READ) as read:
+            await clock.advance(200)
+            assert read == [(Worth.READ, WINDOW_S)]  # its turn is not lost either
+        await clock.advance(200)
+
+    assert left == [301.0]
+
+
+async def test_a_shorter_pause_does_not_end_a_longer_one(clock):
+    pace = Pace(clock)
+
+    pace.pause(900)
+    pace.pause(5)
+
+    assert pace.paused_s == 900
+
+
+async def test_who_plans_hears_of_a_pause_and_of_who_waits_for_it(clock):
+    pace = Pace(clock)
+    heard = []
+
+    async def listen():
+        while True:
+            await pace.wait_for_change()
+            heard.append((pace.paused_s, pace.is_holding))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(listen)
+        await anyio.wait_all_tasks_blocked()
+        pace.pause(60)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(pace.wait_to_submit)
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+
+    assert heard == [(60.0, False), (60.0, True)]
+
+
+async def test_a_pause_is_known_to_the_next_process_and_to_others(clock, state):
+    others = Pace(clock, state=state)
+    Pace(clock, state=state).pause(900)
     clock.jump(100)
-    rate = RequestRate(100, clock)
-    seen = []
-    for _ in range(9):
-        rate.lower()
-        seen.append(rate.rate_per_s)
-        clock.jump(1)
 
-    assert seen == [50, 25, 12.5, 6.25, 3.125, 1.5625, 1, 1, 1]
+    later = Pace(clock, state=state)
+    later.look()
+    others.look()
+
+    assert later.paused_s == others.paused_s == 800
 
 
-def test_refusals_that_were_on_their_way_count_once(clock):
-    clock.jump(100)
-    rate = RequestRate(100, clock)
-
-    for _ in range(20):
-        rate.lower()
-
-    assert rate.rate_per_s == 50
+# --- few surprises ----------------------------------------------------------------
 
 
-def test_a_rate_below_one_is_never_raised_by_lowering(clock):
-    clock.jump(100)
-    rate = RequestRate(0.5, clock)
+async def test_few_submits_are_unanswered_as_long_as_a_cooldown_may_come(clock):
+    pace = Pace(clock, first_posts=2)
+    await submit(pace, 2)
 
-    rate.lower()
+    with anyio.move_on_after(0.01) as scope:
+        await pace.wait_to_submit()
+    assert scope.cancelled_caught
 
-    assert rate.rate_per_s == 0.5
+    pace.end_submit(is_accepted=True)
+    await submit(pace, 1)
 
 
-async def test_a_lowered_rate_recovers_within_a_minute_of_peace(clock):
-    clock.jump(100)
-    rate = RequestRate(100, clock)
-    for _ in range(7):
-        rate.lower()
-        clock.jump(1)
-    assert rate.rate_per_s == 1
+async def test_every_submit_that_waits_for_an_answer_has_its_turn(clock):
+    pace = Pace(clock, first_posts=1)
+    await submit(pace)
+    left = []
 
-    clock.jump(29)
-    await rate.wait_for_turn()
-    halfway = rate.rate_per_s
-    clock.jump(31)
-    await rate.wait_for_turn()
+    async def leave(number):
+        await pace.wait_to_submit()
+        left.append(number)
 
-    assert halfway == pytest.approx(50, abs=1)
-    assert rate.rate_per_s == 100
+    async with anyio.create_task_group() as tasks:
+        for number in range(5):
+            tasks.start_soon(leave, number)
+        for count in range(5):
+            await anyio.wait_all_tasks_blocked()
+            assert len(left) == count
+            pace.end_submit(is_accepted=True)
+
+    assert sorted(left) == list(range(5))
+
+
+async def test_once_many_were_accepted_many_may_be_unanswered(clock):
+    pace = Pace(clock, first_posts=2)
+    for _ in range(SURPRISED_AFTER):
+        await submit(pace)
+        pace.end_submit(is_accepted=True)
+
+    await submit(pace, 20)
+
+
+async def test_after_a_cooldown_one_tries_for_all(clock, state):
+    pace = Pace(clock, state=state, first_posts=2)
+    pace.pause(10)
+    clock.jump(10)
+
+    for careful in (pace, Pace(clock, state=state, first_posts=2)):
+        await submit(careful)
+        with anyio.move_on_after(0.01) as scope:
+            await careful.wait_to_submit()
+        assert scope.cancelled_caught
+
+
+async def test_a_submit_that_hangs_does_not_hold_up_the_others(clock):
+    pace = Pace(clock, first_posts=1)
+    await submit(pace)
+    left = []
+
+    async def leave():
+        await pace.wait_to_submit()
+        left.append(clock.monotonic_s())
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(leave)
+        await clock.advance(UNANSWERED_S)
+
+    assert left == [UNANSWERED_S]
+
+
+async def test_a_turn_that_was_not_used_does_not_stay_good(clock):
+    pace = Pace(clock, limit=2)
+    await pace.wait_to_submit()
+    await take(pace, 1)
+    clock.jump(PERMIT_S + 0.1)
+
+    with anyio.move_on_after(0.01) as scope:
+        await pace.begin_submit()
+
+    assert scope.cancelled_caught
+
+
+# --- shared, or not -----------------------------------------------------------------
+
+
+async def test_processes_share_one_window(clock, state):
+    first, second = (Pace(clock, limit=10, state=state) for _ in range(2))
+    await take(first, 6)
+    await take(second, 4)
+
+    for pace in (first, second):
+        async with queued(pace, clock, Worth.SUBMIT) as left:
+            await clock.advance(1)
+            assert left == []
+
+
+async def test_a_file_that_others_hold_for_long_is_done_without(clock):
+    class Held:
+        def take(self, *_numbers):
+            raise StateBusy
+
+    pace = Pace(clock, limit=10, state=Held())
+
+    async with queued(pace, clock, Worth.READ) as left:
+        await clock.advance(5)
+        assert len(left) == 1
+        assert 0 < left[0][1] < 5
+
+
+async def test_a_folder_that_cannot_be_used_is_said_once(clock, tmp_path):
+    (tmp_path / "state").write_text("a file")
+    pace = Pace(clock, limit=3, state=PaceState(tmp_path / "state" / "a.pace"))
+
+    await take(pace, 3)
+    pace.pause(90)
+    pace.note_refusal()
+
+    assert "counted for this run alone" in pace.trouble
+    assert pace.paused_s == 90
+    async with queued(pace, clock, Worth.READ) as left:
+        await clock.advance(WINDOW_S - 1)
+        assert left == []
+
+
+# --- which limit ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base_url", "rpm", "limit"),
+    [
+        ("https://api.cloud.scenario.com/v1", None, DEFAULT_RPM),
+        ("https://api.cloud.scenario.com/v1", 300, 300),
+        ("https://api.cloud.scenario.com/v1", 0, None),
+        ("http://127.0.0.1:8765/v1", None, None),
+        ("http://127.0.0.1:8765/v1", 95, 95),
+    ],
+)
+def test_the_limit_is_for_services_elsewhere_unless_it_is_asked_for(
+    clock, base_url, rpm, limit
+):
+    credentials = Credentials(key="k", secret="s", base_url=base_url)
+
+    rate = pace_of(credentials, Settings(rpm=rpm), clock).rate_per_s
+
+    assert (rate or math.nan) == pytest.approx(
+        math.nan if limit is None else limit / WINDOW_S, nan_ok=True
+    )

@@ -6,8 +6,9 @@ import json
 import pytest
 
 from pipeline.api.interface import JobFilter
+from pipeline.api.pacing import Worth
 from pipeline.clock import parse_utc
-from pipeline.errors import OutcomeUnknown, Unavailable
+from pipeline.errors import OutcomeUnknown, RateLimited, Unavailable
 from pipeline.version import __version__
 
 NOON = parse_utc("2026-03-01T12:00:00.250Z")
@@ -65,6 +66,77 @@ async def test_every_call_says_who_we_are_and_what_we_take(server, connect):
         assert sent["user-agent"] == f"scenario-pipeline/{__version__}"
         assert sent["accept"] == "application/json"
         assert "cookie" not in sent
+
+
+SLOW = {
+    "bare": ("", b"{}"),
+    "words": ("", b'{"reason": "Too many requests"}'),
+    "ceiling": ("", b'{"details": {"actionLimit": 2}}'),
+    "cooldown": ("", b'{"remainingSeconds": 900}'),
+    "minutes": ("Retry-After: 900", b"{}"),
+    "words, seconds": ("Retry-After: 7", b'{"reason": "Too many requests"}'),
+    "words, minutes": ("Retry-After: 900", b'{"reason": "Too many requests"}'),
+}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("bare", "submit", (0, False)),  # a ceiling that is not named
+        ("bare", "find_job", (0, True)),
+        ("words", "submit", (0, True)),
+        ("words", "find_job", (0, True)),
+        ("ceiling", "submit", (0, False)),
+        ("cooldown", "submit", (900, False)),
+        ("minutes", "submit", (900, False)),
+        ("minutes", "find_job", (0, True)),
+        ("words, seconds", "submit", (0, True)),
+        ("words, minutes", "submit", (900, False)),
+        ("bare", "quote", (0, False)),
+        ("cooldown", "quote", (900, False)),
+        ("words", "quote", (0, True)),
+    ],
+)
+async def test_a_429_slows_down_what_it_is_about(serve, connect, answer, case):
+    body, call, (paused_s, full) = case
+    header, text = SLOW[body]
+    headers = [header] if header else []
+    server = await serve(answer(text, status="429 Slow", headers=headers))
+    api = await connect(server, rpm=50)
+
+    arguments = ("job_1",) if call == "find_job" else ("m", {})
+    with pytest.raises(RateLimited) as caught:
+        await getattr(api, call)(*arguments)
+
+    assert api.pace.paused_s == paused_s
+    assert (api.pace.used == 1.0) is full
+    assert caught.value.is_about_requests is full
+
+
+async def test_what_refuses_submits_when_the_window_is_well_used_is_the_window(
+    serve, connect, answer
+):
+    server = await serve(answer(b"{}", status="429 Slow"))
+    api = await connect(server, rpm=50)
+    for _ in range(30):
+        await api.pace.wait_for_turn(Worth.LIST)
+
+    with pytest.raises(RateLimited) as caught:
+        await api.submit("m", {})
+
+    assert caught.value.is_about_requests
+    assert api.pace.used == 1.0
+
+
+async def test_no_submit_leaves_in_a_pause(server, connect):
+    api = await connect(server)
+    api.pace.pause(600)
+
+    with pytest.raises(RateLimited):
+        await api.submit("model_x", {})
+    await api.find_job("job_1")
+
+    assert len(server.requests) == 1
 
 
 async def test_cookies_of_the_service_are_not_kept(serve, connect, answer):

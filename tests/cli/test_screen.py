@@ -1,6 +1,7 @@
 """Screens: to stderr, calm, and never steered by foreign text."""
 
 import io
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,7 +11,14 @@ from rich.console import Console
 from pipeline.cli.live_screen import LiveScreen
 from pipeline.cli.progress import Progress
 from pipeline.cli.screen import PlainScreen, QuietScreen
-from pipeline.events import Halted, JobChanged, Launched, SlotsChanged, Warned
+from pipeline.events import (
+    Halted,
+    JobChanged,
+    Launched,
+    Paused,
+    SlotsChanged,
+    Warned,
+)
 from pipeline.job import JobStatus
 from pipeline.stages.slots import SlotStatistics
 
@@ -177,3 +185,62 @@ def test_before_the_ceiling_is_known_the_picture_says_so(progress):
 
     assert "finding out" in text.getvalue()
     assert "EMULATED" not in text.getvalue()
+
+
+def paused(clock, left_s):
+    return Paused(until=clock.utc_now() + timedelta(seconds=left_s), left_s=left_s)
+
+
+def test_plain_lines_say_when_a_pause_ends(progress, tell, clock, capsys):
+    event = paused(clock, 723)
+    with PlainScreen(progress, title="t", emulated=False) as screen:
+        tell(screen, event)
+
+    local = event.until.astimezone()
+    said = f"the service takes no submits until {local:%H:%M:%S} (another 12:03 min)"
+    assert said in capsys.readouterr().err
+
+
+def test_a_pause_that_ends_on_another_day_is_said_with_the_day(progress, tell, clock):
+    event = paused(clock, 86_400)
+    text = io.StringIO()
+    screen = LiveScreen(progress, title="t", emulated=False)
+    tell(screen, event)
+
+    Console(file=text, width=120, no_color=True).print(screen._render())
+
+    assert f"{event.until.astimezone():%Y-%m-%d %H:%M:%S}" in text.getvalue()
+
+
+def test_the_live_picture_counts_a_pause_down_and_forgets_it(progress, tell, clock):
+    screen = LiveScreen(progress, title="t", emulated=False)
+    tell(screen, paused(clock, 90))
+    shown = []
+    for _ in range(2):
+        clock.jump(60)
+        text = io.StringIO()
+        Console(file=text, width=120, no_color=True).print(screen._render())
+        shown.append(text.getvalue())
+
+    assert "another 30 s" in shown[0]
+    assert "no submits" not in shown[1]
+
+
+def test_the_live_picture_says_what_others_hold(progress, tell):
+    screen = LiveScreen(progress, title="t", emulated=False)
+    slots = SlotStatistics(
+        in_flight=12,
+        held=12,
+        limit=15,
+        refusals=1,
+        waiting=3,
+        paused_s=0.0,
+        others=5,
+        scope="team",
+    )
+    tell(screen, SlotsChanged(slots=slots))
+    text = io.StringIO()
+
+    Console(file=text, width=120, no_color=True).print(screen._render())
+
+    assert "5 held by others of the team" in text.getvalue()

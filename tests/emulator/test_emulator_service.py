@@ -202,6 +202,19 @@ def test_cooldown_tells_how_long_it_lasts(make_service, clock, submit):
     assert submit(service)
 
 
+def test_a_cooldown_may_come_after_several_submits(make_service, clock, submit):
+    service = make_service(cooldown_s=90, cooldown_after=3)
+    for _ in range(3):
+        submit(service)
+
+    clock.advance(80)
+    assert refusal_of(lambda: submit(service)).body["remainingSeconds"] == 10
+    clock.advance(10)
+    for _ in range(3):
+        submit(service)
+    assert refusal_of(lambda: submit(service)).body["remainingSeconds"] == 90
+
+
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_submit_answers_with_the_status_of_the_profile(make_service, status):
     service = make_service(submit_status=status, sparse_submit=True)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import pipeline
+from pipeline.api.pace_state import STATE_VARIABLE
 from pipeline.catalog import CACHE_VARIABLE
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.settings import BASE_URL_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
@@ -132,7 +133,10 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "HOME", "USERPROFILE")
-        kept += (CACHE_VARIABLE,)  # of this test: two emulators may have one port
+        kept += (
+            CACHE_VARIABLE,
+            STATE_VARIABLE,
+        )  # of this test: two emulators may have one port
         self.environment = {
             name: os.environ[name] for name in kept if name in os.environ
         }

@@ -296,7 +296,18 @@ CASES: tuple[Case, ...] = (
         value=3.0,
         changed=REFUSED_SOME,
     ),
-    Case(knob="requests_per_second", value=2, changed=REFUSED_SOME),
+    Case(
+        knob="cooldown_after",
+        value=2,
+        beside={"cooldown_s": 20.0},
+        default=REFUSED_SOME,
+    ),
+    Case(knob="requests_per_minute", value=8, changed=REFUSED_SOME),
+    Case(
+        knob="requests_per_minute",
+        value=12,
+        settings=replace(QUICK, rpm=10),
+    ),
     # --- money
     Case(knob="credits_cu", value=3 * PRICE_CU, changed=OUT_OF_CREDITS),
     *(

@@ -70,7 +70,7 @@ async def test_the_outputs_of_another_folder_inside_are_not_taken_for_ours(place
     assert planned.events[-1]["counts"]["submit"] == 1
 
 
-@pytest.mark.parametrize("option", ["--rate", "--settle", "--job-timeout"])
+@pytest.mark.parametrize("option", ["--rpm", "--settle", "--job-timeout"])
 @pytest.mark.parametrize("value", ["nan", "inf"])
 async def test_what_is_no_number_is_refused(place, option, value):
     place.folder.joinpath("icons.yaml").write_text(items("an oak"), encoding="utf-8")

@@ -4,7 +4,6 @@ Each test runs over both, so that the double cannot drift from what the real cli
 gives the stages.
 """
 
-import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -91,7 +90,7 @@ async def http_side(**knobs: Any) -> AsyncIterator[Side]:
         upload_hidden_s=0,
         **values,
     )
-    settings = Settings(rate_per_s=math.inf)
+    settings = Settings()
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(
             Emulator(profile=profile, clock=emulator_clock)

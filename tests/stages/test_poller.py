@@ -10,6 +10,7 @@ import pytest
 from doubles.api import Fate
 
 from pipeline.api.interface import JobPage, RemoteStatus
+from pipeline.api.pacing import Pace
 from pipeline.errors import (
     AccessDenied,
     GenerationTimedOut,
@@ -704,3 +705,100 @@ async def test_a_job_of_another_key_is_given_up_sooner(post, api, clock):
         await clock.advance(SETTINGS.fresh_job_s / 2)
 
     assert 5 <= post.heard_s[nobody] < SETTINGS.fresh_job_s / 2
+
+
+# --- where requests are limited -----------------------------------------------------------
+
+
+@pytest.fixture
+def limited(api, clock):
+    """A service that may be asked 95 times a minute."""
+    api.pace = Pace(clock, limit=95)
+    return api
+
+
+def asked(api):
+    return api.calls["list_jobs"] + api.calls["find_job"]
+
+
+@pytest.mark.parametrize("duration_s", [10.0, 60.0, 240.0])
+async def test_where_requests_are_limited_ticks_are_few(
+    post, limited, clock, duration_s
+):
+    fate = Fate(duration_s=duration_s)
+    jobs = [limited.add_job({"prompt": str(n)}, fate=fate) for n in range(20)]
+
+    heard = await post.watch(*jobs, within_s=duration_s * 1.5 + 20)
+
+    assert set(heard.values()) == {RemoteStatus.SUCCESS}
+    assert asked(limited) <= 5 + duration_s / SETTINGS.poll_max_limited_s * 2
+    late_s = max(post.heard_s.values()) - duration_s
+    assert late_s <= min(duration_s, SETTINGS.poll_max_limited_s)
+
+
+async def test_once_durations_are_known_it_is_looked_when_jobs_may_have_ended(
+    post, limited, clock
+):
+    fate = Fate(duration_s=30.0)
+    first = [limited.add_job({"prompt": str(n)}, fate=fate) for n in range(4)]
+    await post.watch(*first, within_s=60)
+    before = asked(limited)
+    second = [limited.add_job({"prompt": f"b{n}"}, fate=fate) for n in range(4)]
+    began_s = clock.monotonic_s()
+
+    await post.watch(*second, within_s=60)
+
+    assert asked(limited) - before <= 2
+    assert max(post.heard_s.values()) - began_s <= 35
+
+
+async def test_spare_slots_let_several_jobs_end_before_it_is_looked(
+    post, limited, clock
+):
+    """Forty slots, and requests for thirteen: what ends is noticed in bunches."""
+    fate = Fate(duration_s=10.0)
+    await post.watch(*[limited.add_job(fate=fate) for _ in range(3)], within_s=30)
+    before = asked(limited)
+
+    async with post.watching() as tasks:
+        for number in range(40):
+            job = limited.add_job({"prompt": str(number)}, fate=fate)
+            tasks.start_soon(post.wait, job.remote_id, limited.time_at(job.created_s))
+            await clock.advance(0.5)
+        await clock.advance(20)
+
+    assert asked(limited) - before <= 5
+    assert len(post.heard) == 43
+
+
+async def test_a_job_that_takes_long_is_not_read_by_its_id_again_and_again(
+    post, limited
+):
+    jobs = [limited.add_job(fate=Fate(duration_s=200.0)) for _ in range(10)]
+
+    await post.watch(*jobs, within_s=190)
+
+    assert limited.calls["find_job"] <= 8
+
+
+async def test_two_jobs_are_watched_by_one_request_where_they_are_limited(
+    post, limited
+):
+    jobs = [limited.add_job(), limited.add_job()]
+
+    heard = await post.watch(*jobs)
+
+    assert set(heard.values()) == {RemoteStatus.SUCCESS}
+    assert limited.calls["find_job"] == 0
+
+
+async def test_a_high_limit_makes_nothing_slower(api, clock):
+    heard = []
+    for pace in (Pace(clock), Pace(clock, limit=1000)):
+        api.pace = pace
+        post = Post(api, clock)
+        began_s = clock.monotonic_s()
+        await post.watch(*[api.add_job() for _ in range(5)], within_s=100)
+        heard.append([heard_s - began_s for heard_s in post.heard_s.values()])
+
+    assert heard[0] == pytest.approx(heard[1])

@@ -5,6 +5,7 @@ import pytest
 from doubles.api import US
 
 from pipeline.api.interface import RemoteAsset
+from pipeline.api.pacing import Pace, Worth
 from pipeline.errors import (
     AccessDenied,
     DownloadFailed,
@@ -14,7 +15,13 @@ from pipeline.errors import (
 )
 from pipeline.job import AssetId
 from pipeline.settings import Settings
-from pipeline.stages.resolver import BULK_SIZE, LINGER_S, SHORT_LINGER_S, Resolver
+from pipeline.stages.resolver import (
+    BULK_SIZE,
+    LINGER_S,
+    REQUESTS_PER_READ,
+    SHORT_LINGER_S,
+    Resolver,
+)
 
 SETTINGS = Settings(free_deadline_s=60.0)
 
@@ -240,3 +247,46 @@ async def test_a_refused_key_is_for_the_whole_run(api, made, resolve_all):
     found = await resolve_all(asset_id)
 
     assert isinstance(found[asset_id], AccessDenied)
+
+
+async def test_a_read_waits_longer_for_company_where_requests_are_scarce(
+    api, clock, made, finish, in_background
+):
+    api.pace = Pace(clock, limit=60)
+    for _ in range(20):
+        await api.pace.wait_for_turn(Worth.LIST)
+    (asset_id,) = made(1)
+    in_flight = True
+    resolver = Resolver(api, clock, SETTINGS, expects_more=lambda: in_flight)
+
+    async def wait():
+        before_s = clock.monotonic_s()
+        await finish(lambda: resolver.resolve(asset_id))
+        return clock.monotonic_s() - before_s
+
+    async with in_background(resolver.run):
+        alone_s = await wait()
+        in_flight = False
+        last_s = await wait()
+
+    wanted_s = REQUESTS_PER_READ / api.pace.rate_per_s
+    assert wanted_s <= alone_s <= wanted_s + 2 * LINGER_S
+    assert last_s == pytest.approx(SHORT_LINGER_S)
+
+
+async def test_a_read_does_not_wait_for_company_that_cannot_come_any_more(
+    api, clock, made, finish, in_background
+):
+    api.pace = Pace(clock, limit=60)
+    for _ in range(20):
+        await api.pace.wait_for_turn(Worth.LIST)
+    (asset_id,) = made(1)
+    end_s = clock.monotonic_s() + 3
+    resolver = Resolver(
+        api, clock, SETTINGS, expects_more=lambda: clock.monotonic_s() < end_s
+    )
+
+    async with in_background(resolver.run):
+        await finish(lambda: resolver.resolve(asset_id))
+
+    assert end_s <= clock.monotonic_s() <= end_s + LINGER_S

@@ -9,6 +9,7 @@ from doubles.api import QuickClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.api.pacing import Pace, Worth
 from pipeline.stages.slots import Slots
 
 
@@ -562,3 +563,98 @@ async def play(steps, max_jobs, posts):
 @given(steps=STEPS, max_jobs=st.sampled_from([None, 1, 3]), posts=st.integers(1, 4))
 def test_no_order_of_events_loses_a_wake_up_or_a_slot(steps, max_jobs, posts):
     anyio.run(play, steps, max_jobs, posts)
+
+
+# --- what a refusal tells of others ------------------------------------------------------
+
+
+async def test_a_refusal_that_counts_everybody_tells_how_many_slots_are_left(make):
+    """Twelve of ours are in flight, three not answered yet; the team has twenty."""
+    slots = make(first=30)
+    await fill(slots, 12)
+    await take(slots, 4)
+
+    slots.refused(ceiling=20, counted=20, scope="team")
+
+    assert slots.statistics().limit == 15
+    assert (slots.statistics().others, slots.statistics().scope) == (5, "team")
+
+
+@pytest.mark.parametrize("counted", [None, 0, 3, 19])
+async def test_a_count_that_cannot_be_is_not_believed(make, counted):
+    slots = make(first=30)
+    await fill(slots, 12)
+    await take(slots, 4)
+
+    slots.refused(ceiling=20, counted=counted)
+
+    assert slots.statistics().limit == 12
+    assert slots.statistics().others == 0
+
+
+async def test_what_is_left_is_never_above_the_ceiling(make):
+    slots = make(first=30)
+    await fill(slots, 12)
+    await take(slots, 1)
+
+    slots.refused(ceiling=10, counted=12)
+
+    assert slots.statistics().limit == 10
+
+
+# --- the pace ---------------------------------------------------------------------------
+
+
+async def test_a_slot_waits_for_the_turn_of_its_submit(clock, finish):
+    pace = Pace(clock, limit=1)
+    await pace.wait_for_turn(Worth.LIST)
+    slots = Slots(clock, first=4, posts=4, pace=pace)
+
+    await finish(slots.wait_for_slot)
+
+    assert clock.monotonic_s() >= 60
+    assert slots.statistics().held == 1
+
+
+async def test_a_cooldown_does_not_end_the_growth_of_the_limit(make, finish):
+    slots = make(first=2)
+    await fill(slots, 2)
+    await take(slots)
+    slots.refused(ceiling=None, wait_s=20.0)
+    await finish(slots.wait_for_slot)
+
+    slots.accepted()
+    before = slots.statistics().limit
+    await take(slots)
+    slots.accepted()
+
+    assert slots.statistics().limit == before + 1
+
+
+async def test_a_pause_of_the_pace_is_shown(clock):
+    pace = Pace(clock)
+    slots = Slots(clock, first=4, posts=4, pace=pace)
+
+    pace.pause(90)
+
+    assert slots.statistics().paused_s == 90
+
+
+async def test_no_slot_more_is_tried_where_requests_are_scarce(clock):
+    pace = Pace(clock, limit=4)
+    slots = Slots(clock, first=2, posts=4, pace=pace)
+    await fill(slots, 2)
+    await take(slots)
+    slots.refused(ceiling=None)
+    before = slots.statistics().limit
+
+    for _ in range(4):
+        slots.retired()
+        slots.occupy()
+    scarce = slots.statistics().limit
+    clock.jump(100)
+    for _ in range(4):
+        slots.retired()
+        slots.occupy()
+
+    assert scarce == before < slots.statistics().limit

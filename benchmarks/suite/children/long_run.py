@@ -1,6 +1,6 @@
 """One long run of the product, which looks at itself as it goes on.
 
-    python long_run.py MANIFEST FOLDER ITEMS RATE_PER_S DEADLINE_S
+    python long_run.py MANIFEST FOLDER ITEMS DEADLINE_S
 
 Prints one JSON line after each tenth of the items: seconds since the start, resident
 memory, and how long the writes to the ledger of that tenth took.
@@ -91,16 +91,14 @@ def resident_mb() -> float:
     return pages * PAGE_BYTES / 1e6
 
 
-async def main(
-    manifest: str, folder: str, items: int, rate: float, deadline_s: float
-) -> None:
+async def main(manifest: str, folder: str, items: int, deadline_s: float) -> None:
     watch = Watch(items)
     watch.install()
     sampler = asyncio.create_task(watch.sample())
     result = await run(
         manifest,
         output=folder,
-        settings=Settings(rate_per_s=rate, deadline_s=deadline_s),
+        settings=Settings(deadline_s=deadline_s),
         on_event=watch.take,
     )
     sampler.cancel()
@@ -109,5 +107,5 @@ async def main(
 
 if __name__ == "__main__":
     arguments = sys.argv[1:3]
-    numbers = int(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
+    numbers = int(sys.argv[3]), float(sys.argv[4])
     asyncio.run(main(*arguments, *numbers))

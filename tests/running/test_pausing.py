@@ -1,0 +1,124 @@
+"""Pausing: what a person is told of pauses, and when they end submitting."""
+
+import anyio
+import pytest
+from doubles.clock import FakeClock
+
+from pipeline.api.pace_state import PaceState
+from pipeline.api.pacing import Pace
+from pipeline.errors import ExitCode
+from pipeline.events import Paused
+from pipeline.running.pausing import Pausing
+from pipeline.settings import Settings
+
+
+class Told:
+    """A pace, somebody who waits to submit, and what was said of it."""
+
+    def __init__(self, pace, clock, **settings):
+        self.pace, self.clock = pace, clock
+        self.events, self.warnings, self.halts, self.stops = [], [], [], []
+        self.pausing = Pausing(
+            pace,
+            clock,
+            Settings(**settings),
+            tell=self.events.append,
+            warn=self.warnings.append,
+            halt=self.halts.append,
+            stop=self.stops.append,
+        )
+
+    async def through(self, duration_s, *, submits=True):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.pausing.run)
+            if submits:
+                tasks.start_soon(self.pace.wait_to_submit)
+            await self.clock.advance(duration_s)
+            tasks.cancel_scope.cancel()
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+async def test_it_is_said_at_once_and_every_minute_until_it_ends(clock):
+    told = Told(Pace(clock), clock)
+    told.pace.pause(150)
+
+    await told.through(400)
+
+    assert [event.left_s for event in told.events] == [150, 90, 30]
+    assert len({event.until for event in told.events}) == 1
+    assert told.events[0] == Paused(until=told.events[0].until, left_s=150)
+
+
+async def test_several_that_wait_are_told_of_once(clock):
+    told = Told(Pace(clock), clock)
+    told.pace.pause(150)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(told.pausing.run)
+        for _ in range(3):
+            scope = anyio.CancelScope()
+
+            async def wait(scope=scope):
+                with scope:
+                    await told.pace.wait_to_submit()
+
+            tasks.start_soon(wait)
+            await clock.advance(5)
+            scope.cancel()
+            await clock.advance(5)
+        tasks.cancel_scope.cancel()
+
+    assert [event.left_s for event in told.events] == [150]
+
+
+async def test_a_pause_that_nobody_waits_for_is_not_worth_a_word(clock):
+    told = Told(Pace(clock), clock, max_pause_s=60, deadline_s=100)
+    told.pace.pause(150)
+
+    await told.through(99, submits=False)
+
+    assert (told.events, told.halts, told.stops) == ([], [], [])
+
+
+async def test_a_pause_that_grows_beyond_what_is_waited_for_ends_submitting(clock):
+    told = Told(Pace(clock), clock, max_pause_s=600)
+    told.pace.pause(300)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(told.pausing.run)
+        tasks.start_soon(told.pace.wait_to_submit)
+        await clock.advance(30)
+        assert not told.halts
+        told.pace.pause(1200)
+        await clock.advance(1)
+        tasks.cancel_scope.cancel()
+
+    (halt,) = told.halts
+    assert halt.exit_code is ExitCode.UNREACHABLE
+    assert "for 20 min" in halt.message
+    assert f"{told.events[-1].until:%Y-%m-%d %H:%M} UTC" in halt.hint
+
+
+async def test_a_deadline_that_comes_first_ends_submitting(clock):
+    told = Told(Pace(clock), clock, deadline_s=100)
+    told.pace.pause(150)
+
+    await told.through(1)
+
+    assert len(told.stops) == 1
+    assert not told.halts
+
+
+async def test_what_cannot_be_shared_is_said_once(clock, tmp_path):
+    (tmp_path / "state").write_text("a file")
+    state = PaceState(tmp_path / "state" / "a.pace")
+    told = Told(Pace(clock, limit=5, state=state), clock)
+
+    await told.through(10)
+
+    assert len(told.warnings) == 1
+    assert "counted for this run alone" in told.warnings[0]
