@@ -250,12 +250,7 @@ class Settler:
         self, lost: _Lost, reading: Reading, free: Sequence[RemoteJob], begun_s: float
     ) -> None:
         """Whether this reading counts for the absence of a job, or leaves it open."""
-        candidates = [
-            job
-            for job in free
-            if job.remote_id not in self._reader.adopted
-            and self._reader.may_come_of(lost.job, job)
-        ]
+        candidates = self._find_candidates(lost, reading, free)
         if candidates:
             self._leave_open(lost, begun_s, _named(candidates))
         elif lost.is_refused:
@@ -279,6 +274,27 @@ class Settler:
             lost.clean += 1
             if lost.clean >= READINGS_FOR_PROOF:
                 lost.settled.set()
+
+    def _find_candidates(
+        self, lost: _Lost, reading: Reading, free: Sequence[RemoteJob]
+    ) -> list[RemoteJob]:
+        """The jobs that may have come of a submit, and keep it from being sent again.
+
+        Of one that the service says it has not taken, and once it is known how it shows
+        jobs of ours: those that fit. Others are another run's.
+        """
+        candidates = [
+            job
+            for job in free
+            if job.remote_id not in self._reader.adopted
+            and self._reader.may_come_of(lost.job, job)
+        ]
+        if lost.is_refused and reading.controls.get(lost.job.model_id):
+            return [job for job in candidates if self._fits(lost, job)]
+        return candidates
+
+    def _fits(self, lost: _Lost, job: RemoteJob) -> bool:
+        return self._reader.score(lost.job, job) is not None
 
     def _is_behind(self, lost: _Lost, reading: Reading, begun_s: float) -> bool:
         """Whether the list does not show yet what it has to.

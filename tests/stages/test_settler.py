@@ -698,6 +698,19 @@ async def test_a_refusal_beside_a_job_that_says_nothing_is_not_believed(desk):
     assert unsure((await desk.settle_all(job, is_refused=True))["oak"])
 
 
+@pytest.mark.parametrize("knows_us", [True, False])
+async def test_after_a_refusal_a_job_with_other_inputs_is_another_runs(desk, knows_us):
+    """Once it is known how the service shows jobs of ours; before, it may be ours."""
+    job = desk.lost()
+    if knows_us:
+        desk.own()
+    desk.api.add_job({**OAK, "prompt": "a stone", "seed": 5})
+
+    outcome = (await desk.settle_all(job, is_refused=True))["oak"]
+
+    assert outcome is None if knows_us else unsure(outcome)
+
+
 async def test_a_job_that_a_listing_showed_and_nobody_owns_is_remembered(desk):
     job = desk.lost()
     made = desk.api.add_job(OAK)
