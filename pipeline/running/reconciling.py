@@ -11,9 +11,10 @@ from datetime import datetime
 from pipeline.api.interface import RemoteJob, Submission
 from pipeline.api.retry import Backoff
 from pipeline.clock import Clock
-from pipeline.errors import JobError, Unavailable
+from pipeline.errors import AccessDenied, BudgetReached, JobError, Unavailable
 from pipeline.job import Failure, FailureClass, Job, JobStatus, Mark
 from pipeline.ledger.ledger import Ledger
+from pipeline.pricing.limits import unreachable
 from pipeline.record import Struct
 from pipeline.running.records import Records
 from pipeline.running.watching import Watch
@@ -66,10 +67,16 @@ class Reconciler:
         self._records = records
         self._watch = watch
 
-    async def reconcile(self) -> list[Adopted]:
+    async def reconcile(self, *, must_read: bool = False) -> list[Adopted]:
         """Read the list from the oldest open mark on, and adopt what fits.
 
         Where the list cannot be read, the marks stay open: the next run does it.
+
+        Args:
+            must_read: What was refused is going to be sent again: not without a look.
+
+        Raises:
+            ServiceUnreachable, AccessDenied, BudgetReached: With ``must_read``.
         """
         marks = self._ledger.find_open_marks()
         if not marks:
@@ -81,7 +88,11 @@ class Reconciler:
         ]
         try:
             reading = await self._read(min(map(self._reader.since_mark, marks)))
-        except JobError as error:
+        except (JobError, AccessDenied, BudgetReached) as error:
+            if must_read and any(job.status is not JobStatus.UNKNOWN for job in sent):
+                raise (
+                    unreachable(error) if isinstance(error, JobError) else error
+                ) from error
             text = f"the service's list of jobs could not be read: {error.message}"
             self._records.warn("", f"{text}; the next run holds it against the ledger")
             return []

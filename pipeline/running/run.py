@@ -20,7 +20,6 @@ from pipeline.api.interface import (
     QuoteAlarm,
     TeamLimits,
 )
-from pipeline.api.retry import retry_free
 from pipeline.clock import Clock, parse_utc
 from pipeline.echo import describe_difference
 from pipeline.errors import (
@@ -32,7 +31,7 @@ from pipeline.errors import (
 from pipeline.events import Halted, Launched, ProgressCallback, SlotsChanged
 from pipeline.failure import failure_of
 from pipeline.job import FailureClass, Job, JobStatus
-from pipeline.ledger.ledger import KEY_PROJECT, Ledger
+from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import Action, Plan, PlannedItem
 from pipeline.pricing import (
@@ -41,16 +40,15 @@ from pipeline.pricing import (
     CostGroups,
     Estimate,
     Quotes,
-    check_project,
     find_cost,
     find_limits,
-    find_project,
 )
 from pipeline.pricing.budget import Overcharge
 from pipeline.pricing.limits import unreachable
 from pipeline.rebuild import REBUILT_SINCE
 from pipeline.record import replace
 from pipeline.running.forgotten import ForgottenJobs
+from pipeline.running.key import Key
 from pipeline.running.marks import Marks
 from pipeline.running.pausing import Pausing
 from pipeline.running.reconciling import Adopted, Reconciler
@@ -60,8 +58,9 @@ from pipeline.running.renaming import Renaming
 from pipeline.running.result import RunCost, RunResult, find_exit_code
 from pipeline.running.saving import Saver
 from pipeline.running.stopping import NotSubmitted, Stopping
-from pipeline.running.submission import Submitter, Unanswered
-from pipeline.running.watching import Watch, other_key
+from pipeline.running.submission import Submitter
+from pipeline.running.unanswered import Unanswered
+from pipeline.running.watching import Watch
 from pipeline.settings import Service, Settings
 from pipeline.stages.delivery import Delivery
 from pipeline.stages.downloader import Downloader
@@ -74,7 +73,6 @@ from pipeline.stages.uploader import Uploader
 
 _ITEMS_PER_CHECKPOINT = 200
 _CHANGES_KEPT = 1000
-_JOBS_LOOKED_AT = 3  # of another key, before it is said that this one sees none
 _OUTCOMES = {
     JobStatus.SAVED: "saved",
     JobStatus.FAILED: "failed",
@@ -174,6 +172,16 @@ class Run:
             find_control=ledger.find_last_answered,
             may_learn=self._may_learn,
         )
+        self._key = Key(
+            api,
+            clock,
+            settings,
+            ledger=ledger,
+            records=self._records,
+            reader=self._reader,
+            service=service,
+            output=plan.output,
+        )
         self._settler.author_id = ledger.find_meta().get("author_id", "")
         self._poller = Poller(
             api,
@@ -205,7 +213,7 @@ class Run:
             records=self._records,
             slots=self._slots,
             watch=self._watch,
-            has_control=self._has_control,
+            has_control=self._key.has_control,
         )
         self._forgotten = ForgottenJobs(
             api,
@@ -235,7 +243,7 @@ class Run:
             stopping=self._stopping,
             settler=self._settler,
             marks=self._marks,
-            has_control=self._has_control,
+            has_control=self._key.has_control,
             wait_for_earlier=self._recovery.wait_until_all_ended,
             unanswered=unanswered,
             forgotten=self._forgotten,
@@ -296,10 +304,10 @@ class Run:
             QuoteAlarm: A dry run was not answered as one; a job that it started is
                 booked as the item's own.
         """
-        if groups.by_key or self._has_jobs_at_the_service():
+        if groups.by_key or self._key.has_jobs_to_see():
             try:
                 self._limits = await find_limits(self._api, self._clock, self._settings)
-                await self._check_project()
+                await self._key.check_project(self._limits)
                 if groups.by_key:
                     # Before the quotes: a dry run may turn out to be a submit.
                     await self._set_mark()
@@ -318,28 +326,6 @@ class Run:
             service=self._service,
             notes=notes,
         )
-
-    def _has_jobs_at_the_service(self) -> bool:
-        """Whether jobs will be looked for that a key of another project cannot see."""
-        return next(self._ledger.find_jobs_in(*UNFINISHED), None) is not None
-
-    async def _check_project(self) -> None:
-        """Before anything is sent, or judged as lost because it cannot be seen.
-
-        Raises:
-            AccessDenied: The key is for another project than the folder.
-        """
-        if self._service.project_id:
-            return  # the service itself holds every call to it
-        bound = self._ledger.find_meta().get(KEY_PROJECT, "")
-        found = self._limits.project_id
-        if bound:
-            found = await find_project(
-                self._api, self._clock, self._settings, self._limits
-            )
-        check_project(found, bound, self._plan.output)
-        if found and not bound:
-            await self._records.bind_project(found)
 
     async def carry_out(self, run_id: int, *, notes: Sequence[str] = ()) -> RunResult:
         """Do everything the plan says.
@@ -377,9 +363,9 @@ class Run:
             watchers.start_soon(self._stop_at_deadline)
             watchers.start_soon(self._pausing.run)
             await self._find_forgotten()
-            await self._check_key()
+            await self._key.check_jobs()
             if not self._pays_nothing:
-                await self._reconciler.reconcile()
+                await self._reconciler.reconcile(must_read=True)
             await self._renaming.rename_unfinished(plan.old_ids)
             async with anyio.create_task_group() as lives:
                 self._recovery.start(lives)
@@ -537,35 +523,6 @@ class Run:
         """Whether an item is under way that does not wait to be settled itself."""
         is_stopping = self._stopping.interrupted or self._stopping.failing
         return not is_stopping and self._living > self._settler.waiting
-
-    def _has_control(self, model_id: str) -> bool:
-        """Whether a job of a model is known that the list has to show."""
-        job = self._ledger.find_last_answered(model_id)
-        return job is not None and not self._reader.is_of_another_key(job)
-
-    async def _check_key(self) -> None:
-        """Jobs in flight that another API key made: this one has to see them.
-
-        Raises:
-            AccessDenied: It sees none: it is of another project, or may not.
-        """
-        others = [
-            job
-            for job in self._ledger.find_jobs_in(JobStatus.SUBMITTED)
-            if self._reader.is_of_another_key(job)
-        ]
-        for job in others[:_JOBS_LOOKED_AT]:
-            assert job.remote_id is not None
-            remote_id = job.remote_id
-            found = await retry_free(
-                lambda remote_id=remote_id: self._api.find_job(remote_id),  # type: ignore[misc]
-                clock=self._clock,
-                deadline_s=self._settings.first_contact_s,
-            )
-            if found is not None:
-                return
-        if others:
-            raise other_key(others[0])
 
     async def _find_forgotten(self) -> None:
         """After a lost ledger: look once for jobs of ours that left no sidecar."""

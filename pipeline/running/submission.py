@@ -6,11 +6,7 @@ never left, is sent again; everything else is UNKNOWN until it is settled. What 
 refused is sent again only after the list shows no job that may have come of it.
 """
 
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-
-import anyio
+from collections.abc import Awaitable, Callable
 
 from pipeline.api.interface import (
     GenerationApi,
@@ -46,11 +42,13 @@ from pipeline.pricing import Budget, Quotes
 from pipeline.pricing.budget import OverBudget
 from pipeline.pricing.quotes import YOUNG_UPLOAD_PAUSE_S, may_miss_upload
 from pipeline.record import Struct
+from pipeline.running.first_jobs import FirstJobs
 from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.intents import intent_of
 from pipeline.running.marks import Marks
 from pipeline.running.records import Records
 from pipeline.running.stopping import NotSubmitted, Stopping
+from pipeline.running.unanswered import Unanswered
 from pipeline.running.watching import Watch
 from pipeline.settings import Settings
 from pipeline.stages.settler import Settler
@@ -70,67 +68,6 @@ class _Attempts(Struct):
     refused: bool = False
     reuploaded_s: float | None = None
     first_in_line: bool = False
-
-
-class Unanswered:
-    """The submits that wait for their answer, by model."""
-
-    def __init__(self) -> None:
-        self._waiting: defaultdict[str, set[anyio.Event]] = defaultdict(set)
-
-    @contextmanager
-    def holding(self, model_id: str) -> Iterator[None]:
-        """A submit waits within the block, until its answer is recorded."""
-        answered = anyio.Event()
-        self._waiting[model_id].add(answered)
-        try:
-            yield
-        finally:
-            self._waiting[model_id].remove(answered)
-            answered.set()
-
-    async def wait_for_answers(self, model_id: str) -> None:
-        """Suspend until the submits of a model that wait now are answered."""
-        for answered in list(self._waiting[model_id]):
-            await answered.wait()
-
-
-class FirstJobs:
-    """Of each kind one job goes first, until it has shown what the others rely on."""
-
-    def __init__(self) -> None:
-        self._known: set[str] = set()
-        self._turns: dict[str, anyio.Event] = {}
-        self._leaders: dict[str, str] = {}
-
-    async def wait_for_turn(self, kind: str, item_id: str) -> None:
-        """Suspend while another item's job of this kind goes first."""
-        while kind not in self._known:
-            if self._leaders.setdefault(kind, item_id) == item_id:
-                return
-            await self._turns.setdefault(kind, anyio.Event()).wait()
-
-    def knows(self, kind: str) -> bool:
-        """Whether a job of this kind has shown it."""
-        return kind in self._known
-
-    def know(self, kind: str) -> None:
-        """A job of this kind has shown it: all may follow."""
-        self._known.add(kind)
-        self._pass_on(kind)
-
-    def leave(self, item_id: str) -> None:
-        """An item is done with its submits: if it went first, the next one does."""
-        for kind in [
-            kind for kind, leader in self._leaders.items() if leader == item_id
-        ]:
-            self._pass_on(kind)
-
-    def _pass_on(self, kind: str) -> None:
-        self._leaders.pop(kind, None)
-        turn = self._turns.pop(kind, None)
-        if turn is not None:
-            turn.set()
 
 
 class Submitter:
@@ -173,7 +110,7 @@ class Submitter:
         marks: Marks,
         has_control: Callable[[str], bool],
         wait_for_earlier: Callable[[], Awaitable[None]],
-        unanswered: "Unanswered",
+        unanswered: Unanswered,
         forgotten: ForgottenJobs,
         quotes: Quotes,
         budget: Budget,

@@ -11,6 +11,7 @@ from pipeline.errors import (
     OutcomeUnknown,
     RateLimited,
     Rejected,
+    ServiceUnreachable,
     Unavailable,
 )
 from pipeline.job import FailureClass, JobStatus
@@ -303,3 +304,42 @@ async def test_what_was_lost_under_another_key_is_found_and_never_proved_absent(
     assert trees.job("elm").status is JobStatus.SAVED or trees.job("elm").remote_id
     assert trees.job("ash").status is JobStatus.UNKNOWN
     assert trees.api.calls["submit"] == 4
+
+
+async def test_what_was_refused_is_not_sent_again_while_the_list_cannot_be_read(trees):
+    """The run was stopped by a 401 and killed: its refusal is still to be checked."""
+    scope = anyio.CancelScope()
+    trees.api.fail_next(
+        "submit", AccessDenied("who are you", status=401), after=True, where=of("elm")
+    )
+
+    def kill(point):
+        if point == "write record_planned!":
+            scope.cancel()
+
+    trees.on_point = kill
+    await trees.run(scope=scope)
+    trees.on_point = lambda _point: None
+    submits = trees.api.calls["submit"]
+    trees.api.break_down("list_jobs", spared=1)
+
+    with pytest.raises(ServiceUnreachable):
+        await trees.run()
+
+    assert trees.api.calls["submit"] == submits
+
+
+async def test_a_key_that_is_refused_at_the_end_leaves_the_result_as_it_is(trees):
+    def revoke(point):
+        if point == "write record_saved!":
+            error = AccessDenied("who are you", status=401)
+            trees.api.break_down("list_jobs", error=error)
+
+    trees.on_point = revoke
+    trees.api.duration_s = 1.0
+
+    result = await trees.run(globs=("oak",))
+
+    assert result.counts == {"saved": 1}
+    assert any("could not be read" in text for text in trees.warnings())
+    assert len(open_marks(trees)) == 1
