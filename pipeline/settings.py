@@ -100,8 +100,8 @@ class Settings:
         first_contact_s: How long an API that never answered in this run is tried.
         model_deadline_s: How long a model's record is asked for before what is known
             of it is used.
-        settle_s: From the loss of a submit's answer until absence counts; a success
-            without assets is waited for twice as long.
+        settle_s: From the loss of a submit's answer until absence counts.
+        output_s: How long the assets of a job that has succeeded are waited for.
         fresh_job_s: How long a 404 on a job we made is taken as a delay.
         downloads: Assets downloaded at a time.
         download_bytes: Bytes of the assets downloaded at a time: small ones go many
@@ -141,6 +141,7 @@ class Settings:
     first_contact_s: float = 30.0
     model_deadline_s: float = 5.0
     settle_s: float = 90.0
+    output_s: float = 180.0
     fresh_job_s: float = 120.0
     downloads: int = 64
     download_bytes: int = 64 << 20

@@ -204,6 +204,7 @@ def _settings(options: RunOptions) -> Settings:
         job_timeout_s=options.job_timeout or default.job_timeout_s,
         submit_timeout_s=options.submit_timeout or default.submit_timeout_s,
         settle_s=settle_s if options.settle is None else options.settle,
+        output_s=2.0 if options.emulate else default.output_s,
         rpm=options.rpm,
         deadline_s=parse_duration(options.deadline),
         max_pause_s=parse_duration(options.max_pause, option="--max-pause")

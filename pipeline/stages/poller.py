@@ -133,7 +133,7 @@ class Poller:
 
         Returns:
             The record as it ended: success, failure or canceled. A success has its
-            assets, unless they did not come within twice ``settle_s``.
+            assets, unless they did not come within ``output_s``.
 
         Raises:
             GenerationTimedOut: Still running ``job_timeout_s`` from now.
@@ -422,7 +422,7 @@ class Poller:
             return False
         if watch.bare_since_s is None:
             watch.bare_since_s = watch.seen_s
-        return watch.seen_s - watch.bare_since_s < 2 * self._settings.settle_s
+        return watch.seen_s - watch.bare_since_s < self._settings.output_s
 
     def _is_late(self, job: RemoteJob) -> bool:
         """Whether only the long overlap could show the end of this job."""

@@ -27,7 +27,11 @@ from pipeline.settings import Service, Settings
 HEAD = "version: 1\nname: icons\nmodel: model_wan-2-7-image\nparams: {size: 1K}\n"
 BASE_URL = "https://api.example/v1"
 SETTINGS = Settings(
-    settle_s=10.0, submit_timeout_s=5.0, first_contact_s=30.0, free_deadline_s=120.0
+    settle_s=10.0,
+    output_s=20.0,
+    submit_timeout_s=5.0,
+    first_contact_s=30.0,
+    free_deadline_s=120.0,
 )
 
 

@@ -32,7 +32,12 @@ LIMIT_S = 30.0  # for anything that is waited for
 
 # Seconds of a clock that runs a hundred times as fast as the wall.
 HASTY = replace(
-    QUICK, settle_s=2.0, free_deadline_s=20.0, submit_timeout_s=40.0, job_timeout_s=60.0
+    QUICK,
+    settle_s=2.0,
+    output_s=4.0,
+    free_deadline_s=20.0,
+    submit_timeout_s=40.0,
+    job_timeout_s=60.0,
 )
 
 

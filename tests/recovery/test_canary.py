@@ -48,7 +48,7 @@ BATCH = manifest_of(
     "an elm [fail]",
     "an ash [moderate]",
     "a yew [jpeg]",
-    "a fir [no-output]",
+    "a fir [cancel]",
     "a lime [asset-error]",
     "an alder",
     "a birch [slow=1.5]",

@@ -206,7 +206,7 @@ BATCH = manifest_of(
     "a birch, answer 502",
     "a pine, answer 500",
     "a cedar, answer 200",
-    "a larch [no-output]",
+    "a larch [cancel]",
 )
 
 

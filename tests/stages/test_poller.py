@@ -677,7 +677,7 @@ async def test_a_success_whose_assets_never_come_ends_without_them(post, api):
     await post.watch(job)
 
     assert post.heard[job.remote_id] is RemoteStatus.SUCCESS
-    assert post.heard_s[job.remote_id] >= 2 * SETTINGS.settle_s
+    assert post.heard_s[job.remote_id] >= SETTINGS.output_s
 
 
 async def test_a_job_that_the_list_shows_is_not_lost_whatever_its_id_answers(
