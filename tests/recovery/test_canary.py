@@ -51,7 +51,7 @@ BATCH = manifest_of(
     "a fir [cancel]",
     "a lime [asset-error]",
     "an alder",
-    "a birch [slow=1.5]",
+    "a birch [slow=6]",
 ).replace("items:\n", "references: {style: style.png}\nitems:\n") + (
     "  - {id: ref, prompt: a beech, params: {images: ref:style}}\n"
     "  - {id: refused, prompt: a pine, params: {images: [asset_of_nobody]}}\n"
