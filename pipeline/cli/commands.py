@@ -310,6 +310,17 @@ def schema(model: str | None, **options: Any) -> ExitCode:
     help="Jobs allowed in flight.  [default: no limit]",
 )
 @click.option(
+    "--rpm",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Requests allowed a minute.  [default: no limit]",
+)
+@click.option(
+    "--cooldown",
+    metavar="N/SECONDS",
+    help="After N submits refuse more for so long, such as 10/90.",
+)
+@click.option(
     "--job-seconds",
     default="1-3",
     show_default=True,

@@ -14,11 +14,15 @@ from pipeline.emulator.server import Emulator, serve
 from pipeline.errors import ExitCode, UsageError
 from pipeline.settings import BASE_URL_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
 
+_LONGEST_COOLDOWN_S = 86_400.0
+
 
 def emulator_command(
     *,
     port: int,
     ceiling: int | None,
+    rpm: int | None,
+    cooldown: str | None,
     job_seconds: str,
     seed: int | None,
     faults: tuple[str, ...],
@@ -29,8 +33,12 @@ def emulator_command(
     profile = replace(
         profile,
         ceiling=ceiling or profile.ceiling,
+        requests_per_minute=rpm or profile.requests_per_minute,
         job_seconds=_parse_span(job_seconds),
     )
+    if cooldown is not None:
+        after, pause_s = _parse_cooldown(cooldown)
+        profile = replace(profile, cooldown_after=after, cooldown_s=pause_s)
     try:
         rates = dict(parse_fault_rate(text) for text in faults)
     except ValueError as error:
@@ -66,6 +74,20 @@ def _tell(emulator: Emulator) -> None:
     for name in (KEY_VARIABLE, SECRET_VARIABLE):
         click.echo(f"  export {name}=emulated")
     click.echo("  any API key and secret will do; Ctrl-C stops it")
+
+
+def _parse_cooldown(text: str) -> tuple[int, float]:
+    count, slash, pause = text.partition("/")
+    try:
+        after, pause_s = int(count), float(pause)
+    except ValueError:
+        after, pause_s = 0, 0.0
+    if not slash or after < 1 or not 0 < pause_s < _LONGEST_COOLDOWN_S:
+        raise UsageError(
+            f"--cooldown {text!r} is no cooldown",
+            hint="write it like 10/90: after 10 submits none for 90 seconds",
+        )
+    return after, pause_s
 
 
 def _parse_span(text: str) -> tuple[float, float]:

@@ -5,6 +5,7 @@ import base64
 import json
 import signal
 import sys
+import urllib.error
 import urllib.request
 
 import pytest
@@ -65,6 +66,50 @@ async def test_run_against_the_emulator_command_with_faults_and_a_ceiling(shell)
     assert done.events[0]["ceiling"] == 1
     assert (done.code, done.events[-1]["counts"]) == (0, {"saved": 3})
     assert (books["jobs_made"], books["most_in_flight"]) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "body"),
+    [
+        (("--rpm", "1"), "/teams", None),
+        (
+            ("--cooldown", "1/3600"),
+            "/generate/custom/model_wan-2-7-image",
+            b'{"prompt": "an oak"}',
+        ),
+    ],
+    ids=["rpm", "cooldown"],
+)
+async def test_emulator_limits_requests_and_has_cooldowns_on_request(
+    options, path, body, shell
+):
+    token = base64.b64encode(b"any:pair").decode()
+    headers = {
+        "Authorization": f"Basic {token}",
+        "Content-Type": "application/json",
+    }
+
+    def ask(base_url):
+        request = urllib.request.Request(base_url + path, data=body, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    async with shell.start("emulator", "--port", "0", *options) as running:
+        base_url = base_url_in(await running.until("emulating the service at"))
+        answers = [await asyncio.to_thread(ask, base_url) for _ in range(2)]
+
+    assert answers == [200, 429]
+
+
+@pytest.mark.parametrize("text", ["90", "0/90", "10/0", "10/-1", "a/b", "10/99999999"])
+async def test_cooldown_that_cannot_be_is_a_usage_error(text, shell):
+    done = await shell.run("emulator", "--port", "0", "--cooldown", text)
+
+    assert done.code == 2
+    assert "write it like 10/90" in done.err
 
 
 async def test_port_that_is_taken_is_a_usage_error(shell, emulator):
