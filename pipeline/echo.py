@@ -29,11 +29,14 @@ class Agreement(NamedTuple):
         contradicted: Inputs that the echo shows with a value that the service is not
             known to have made of ours.
         has_seed: Whether the seed that was sent is echoed.
+        is_another: Whether seed and text are both shown, as far as they were sent, and
+            both contradicted: what tells one item from another is another item's.
     """
 
     score: int
     contradicted: frozenset[str]
     has_seed: bool
+    is_another: bool = False
 
     def fits(self, *, derived_seed: bool) -> bool:
         """Whether the job may be taken for the one that was asked for.
@@ -64,6 +67,17 @@ class Habits:
         """Whether this input was seen to come back changed."""
         return self._changed[name] > 0
 
+    def rules_out(
+        self, sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]
+    ) -> bool:
+        """Whether the seed alone says that :meth:`Agreement.fits` does not hold."""
+        return (
+            "seed" in sent
+            and "seed" in echo
+            and not self.changes("seed")
+            and not same_value(sent["seed"], echo["seed"])
+        )
+
     def compare(
         self, sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]
     ) -> Agreement:
@@ -82,7 +96,9 @@ class Habits:
                 score += weight // 2
             elif not self.changes(name):
                 contradicted.add(name)
-        return Agreement(score, frozenset(contradicted), has_seed)
+        telling = sent.keys() & _WEIGHTS.keys()
+        is_another = bool(telling) and telling <= contradicted
+        return Agreement(score, frozenset(contradicted), has_seed, is_another)
 
 
 def is_archived(sent: object, echoed: object) -> bool:

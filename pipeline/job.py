@@ -98,7 +98,10 @@ LEGAL_TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.SAVED: frozenset({JobStatus.SUCCEEDED}),
     # SUBMITTED: a job that outlived its deadline is looked at again; SUCCEEDED: an
     # asset that could not be fetched is tried again. Neither is paid for again.
-    JobStatus.FAILED: frozenset({JobStatus.SUBMITTED, JobStatus.SUCCEEDED}),
+    # UNKNOWN: it was refused, and yet a job may have come of it.
+    JobStatus.FAILED: frozenset(
+        {JobStatus.SUBMITTED, JobStatus.SUCCEEDED, JobStatus.UNKNOWN}
+    ),
     JobStatus.UNKNOWN: frozenset(
         {JobStatus.SUBMITTED, JobStatus.PLANNED, JobStatus.FAILED}
     ),

@@ -105,8 +105,9 @@ def _salvage(damaged: Path, ledger: Ledger) -> None:
     for key, value in meta.items():
         ledger.record_meta(key, value)
     for job in jobs:
-        ledger.record_salvaged(job)
-    times = [job.submitted_at for job in jobs if job.submitted_at]
+        # Marks are not salvaged, and their numbers are given out anew.
+        ledger.record_salvaged(replace(job, mark_id=None))
+    times = [at for job in jobs if (at := job.submitted_at or job.sent_at)]
     if times:
         ledger.record_meta(REBUILT_SINCE, format_utc(_search_from(times)))
     ledger.commit()

@@ -493,11 +493,15 @@ class Ledger:
         """The attempt that owns a job of the service, or None."""
         return next(self._jobs("WHERE remote_id = ?", (remote_id,)), None)
 
-    def find_last_answered(self, model_id: str) -> Job | None:
-        """The newest attempt of a model of which the service's job is known."""
-        where = "WHERE model_id = ? AND remote_id IS NOT NULL AND sent_at IS NOT NULL"
-        found = self._jobs(f"{where} ORDER BY row_id DESC LIMIT 1", (model_id,))
-        return next(found, None)
+    def find_remote_ids(self, mark_id: int) -> set[RemoteId]:
+        """Ids of all jobs that were sent since a mark and whose job is known."""
+        with self._translated():
+            rows = self._connection.execute(
+                "SELECT remote_id FROM jobs"
+                " WHERE mark_id >= ? AND remote_id IS NOT NULL",
+                (mark_id,),
+            ).fetchall()
+        return {RemoteId(remote_id) for (remote_id,) in rows}
 
     def find_without_job(self, mark_ids: Iterable[int]) -> Iterator[Job]:
         """Attempts that were sent after these marks and own no job, newest first."""

@@ -25,16 +25,19 @@ class FirstJobs:
     def know(self, kind: str) -> None:
         """A job of this kind has shown it: all may follow."""
         self._known.add(kind)
-        self._pass_on(kind)
+        self._release(kind)
+
+    def pass_on(self, kind: str, item_id: str) -> None:
+        """If this item goes first with this kind, the next one does."""
+        if self._leaders.get(kind) == item_id:
+            self._release(kind)
 
     def leave(self, item_id: str) -> None:
-        """An item is done with its submits: if it went first, the next one does."""
-        for kind in [
-            kind for kind, leader in self._leaders.items() if leader == item_id
-        ]:
-            self._pass_on(kind)
+        """An item is done with its submits: where it goes first, the next one does."""
+        for kind in list(self._leaders):
+            self.pass_on(kind, item_id)
 
-    def _pass_on(self, kind: str) -> None:
+    def _release(self, kind: str) -> None:
         self._leaders.pop(kind, None)
         turn = self._turns.pop(kind, None)
         if turn is not None:

@@ -73,7 +73,8 @@ class ForgottenJobs:
     ) -> RemoteJob | None:
         """The job that came of these inputs, once; or None.
 
-        File inputs are passed over: a file that is uploaded anew has another id.
+        File inputs are passed over: a file that is uploaded anew has another id. A
+        prompt that is shown as an asset is known by a derived seed alone.
 
         Args:
             model_id: The model.
@@ -82,31 +83,41 @@ class ForgottenJobs:
                 was renamed has been sent with another.
         """
         candidates = self._jobs.get(model_id, [])
-        exact = (job for job in candidates if _asks_the_same(inputs, job.inputs))
-        found = next(exact, None)
+        found = next((job for job in candidates if _shows(inputs, job.inputs)), None)
         if found is None and derived_seed:
             asked = {name: value for name, value in inputs.items() if name != "seed"}
-            renamed = (
-                job
-                for job in candidates
-                if _asks_the_same(asked, job.inputs, plain=True)
+            found = next(
+                (
+                    job
+                    for job in candidates
+                    if _may_show(inputs, job.inputs) or _shows(asked, job.inputs)
+                ),
+                None,
             )
-            found = next(renamed, None)
         if found is not None:
             candidates.remove(found)
         return found
 
+    def may_hold(self, model_id: str, inputs: Mapping[str, JsonValue]) -> list[str]:
+        """Ids of jobs that may have come of these inputs, as far as they are shown."""
+        return [
+            job.remote_id
+            for job in self._jobs.get(model_id, [])
+            if _may_show(inputs, job.inputs)
+        ]
 
-def _asks_the_same(
-    inputs: Mapping[str, JsonValue],
-    echo: Mapping[str, JsonValue],
-    *,
-    plain: bool = False,
-) -> bool:
-    """Whether an echo shows these inputs; with ``plain`` no text as an asset's id."""
+
+def _shows(inputs: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]) -> bool:
+    """Whether an echo shows these inputs, each as it was sent."""
     return bool(inputs) and all(
         same_value(value, echo.get(name))
-        or (not plain and is_archived(value, echo.get(name)))
         for name, value in inputs.items()
         if not isinstance(value, list)
     )
+
+
+def _may_show(inputs: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]) -> bool:
+    """The same, where texts may be shown as assets, and some are."""
+    shown = {name for name in inputs if is_archived(inputs[name], echo.get(name))}
+    rest = {name: value for name, value in inputs.items() if name not in shown}
+    return bool(shown) and _shows(rest, echo)

@@ -62,11 +62,6 @@ class Key:
         """Whether jobs will be looked for that a key of another project cannot see."""
         return next(self._ledger.find_jobs_in(*UNFINISHED), None) is not None
 
-    def has_control(self, model_id: str) -> bool:
-        """Whether a job of a model is known that the list has to show to this key."""
-        job = self._ledger.find_last_answered(model_id)
-        return job is not None and not self._reader.is_of_another_key(job)
-
     async def check_project(self, limits: TeamLimits) -> None:
         """Before anything is sent, or judged as lost because it cannot be seen.
 

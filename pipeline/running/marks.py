@@ -6,7 +6,8 @@ that a reading does not grow with all that was made before.
 """
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import anyio
 
@@ -21,13 +22,14 @@ from pipeline.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from pipeline.job import Mark
+from pipeline.job import Job, Mark, RemoteId
 from pipeline.ledger.ledger import Ledger
 from pipeline.settings import Settings
 from pipeline.stages.reading import LONG_AGO, SKEW
 
 SUBMITS_PER_MARK = 500
 _MOST_PAGES = 50
+_KEPT = 100  # of the newest jobs; one page
 
 
 class Marks:
@@ -37,10 +39,25 @@ class Marks:
         api: The service.
         clock: Whose time is spent.
         settings: How long a first contact is tried.
+        find_job: The row that owns a remote id, or None.
+
+    Attributes:
+        recorded: Numbers of the marks of this run.
+        models: Models of which a job of an earlier run is read with the mark, so that
+            a reading from it on has one to show.
     """
 
-    def __init__(self, api: GenerationApi, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        api: GenerationApi,
+        clock: Clock,
+        settings: Settings,
+        *,
+        find_job: Callable[[RemoteId], Job | None] = lambda _remote_id: None,
+    ) -> None:
         self._api = api
+        self._find_job = find_job
+        self.models: set[str] = set()
         self._clock = clock
         self._settings = settings
         self._mark: Mark | None = None
@@ -99,15 +116,21 @@ class Marks:
         Returns:
             Its number.
         """
-        assert self._mark is not None, "nothing is submitted before the list is read"
-        if not self._mark.mark_id:
-            self._mark = ledger.record_mark(self._mark)
-            self.recorded.add(self._mark.mark_id)
-        return self._mark.mark_id
+        mark = self._mark
+        assert mark is not None, "nothing is submitted before the list is read"
+        if mark.mark_id:
+            return mark.mark_id
+        recorded = ledger.record_mark(mark)
+        self.recorded.add(recorded.mark_id)
+        if self._mark is mark:  # the event loop may have taken a new one
+            self._mark = recorded
+        return recorded.mark_id
 
     async def _read(self) -> Mark:
         """The newest jobs that the service lists, whichever way it sorts them.
 
+        Where they show a job of ours, the mark goes back to it. So a reading from it on
+        has a job to show, and jobs that the service dates ahead do not move the mark.
         Of a listing that is too long, what has been read: a mark that is too old is
         safe, and only longer to read from.
         """
@@ -120,18 +143,48 @@ class Marks:
                 newest = _newest_of([*newest, *page])
                 if is_over or pages >= _MOST_PAGES:
                     break
-        times = [job.created_at for job in newest if job.created_at is not None]
+        since = self._find_own(newest) or _time_of_newest(newest)
         return Mark(
-            created_at=max(times, default=None),
-            listed=tuple(job.remote_id for job in newest),
+            created_at=since,
+            listed=tuple(
+                job.remote_id
+                for job in newest
+                if since is None
+                or job.created_at is None
+                or job.created_at >= since - SKEW
+            ),
         )
 
+    def _find_own(self, listed: Sequence[RemoteJob]) -> datetime | None:
+        """When the oldest of the newest jobs of ours was made, one a model."""
+        found: dict[str, datetime] = {}
+        for job in sorted(listed, key=_made_at, reverse=True):
+            row = None if job.created_at is None else self._find_job(job.remote_id)
+            if row is not None and job.created_at is not None:
+                found.setdefault(row.model_id, job.created_at)
+        self.models |= found.keys()
+        return min(found.values(), default=None)
 
-def _newest_of(jobs: list[RemoteJob]) -> list[RemoteJob]:
-    """Those that a reading from the newest on would show again, and the undated."""
+
+def _made_at(job: RemoteJob) -> datetime:
+    return job.created_at or LONG_AGO
+
+
+def _time_of_newest(jobs: Sequence[RemoteJob]) -> datetime | None:
     times = [job.created_at for job in jobs if job.created_at is not None]
-    since = max(times, default=LONG_AGO) - SKEW
-    return [job for job in jobs if job.created_at is None or job.created_at >= since]
+    return max(times, default=None)
+
+
+def _newest_of(jobs: Sequence[RemoteJob]) -> list[RemoteJob]:
+    """A page's worth, and all that a reading from the newest on would show again."""
+    ordered = sorted(jobs, key=_made_at, reverse=True)
+    newest = _time_of_newest(ordered)
+    since = LONG_AGO if newest is None else newest - SKEW
+    return [
+        job
+        for number, job in enumerate(ordered)
+        if number < _KEPT or job.created_at is None or job.created_at >= since
+    ]
 
 
 def _is_newest_first(before: Sequence[RemoteJob], page: Sequence[RemoteJob]) -> bool:

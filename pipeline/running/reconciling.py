@@ -110,18 +110,56 @@ class Reconciler:
         )
         adopted = [await self._take(job, remote) for job, remote in pairs]
         taken = {remote.remote_id for _, remote in pairs}
-        unsure = [job for job in sent if job.status is JobStatus.UNKNOWN]
-        rest = [
-            remote
-            for remote in unowned
-            if remote.remote_id not in taken
-            # What may be an unsure submit's is named with it.
-            and not any(self._reader.may_come_of(job, remote) for job in unsure)
+        rest = [remote for remote in unowned if remote.remote_id not in taken]
+        paired = {job.row_id for job, _ in pairs}
+        unsure = [
+            await self._doubt(job, rest) for job in sent if job.row_id not in paired
         ]
-        self._name(rest, marks[0])
-        if not unsure:
-            await self._records.reconciled([mark.mark_id for mark in marks])
+        unsure = [job for job in unsure if job.status is JobStatus.UNKNOWN]
+        # What may be an unsure submit's is named with it.
+        self._name(
+            [
+                remote
+                for remote in rest
+                if not any(self._reader.may_come_of(job, remote) for job in unsure)
+            ],
+            marks[0],
+        )
+        if self._is_complete(reading, sent, marks):
+            still_open = {job.mark_id for job in unsure}
+            await self._records.reconciled(
+                mark.mark_id for mark in marks if mark.mark_id not in still_open
+            )
         return [one for one in adopted if one is not None]
+
+    async def _doubt(self, job: Job, rest: Sequence[RemoteJob]) -> Job:
+        """A refused submit beside jobs that fit it: what became of it is open."""
+        if job.status is not JobStatus.PLANNED and not _is_refused(job):
+            return job
+        fitting = [one for one in rest if self._reader.score(job, one) is not None]
+        newest = self._ledger.find_jobs_of(job.item_id)[0]
+        if not fitting or newest.row_id != job.row_id:
+            return job
+        said = job.failure.reason if job.failure else "it was not answered"
+        ids = ", ".join(one.remote_id for one in fitting[:_IDS_NAMED])
+        reason = f"it was refused ({said}), and yet it may be {ids}"
+        hint = "decide with: pipeline resolve"
+        failure = Failure(kind=None, reason=reason, hint=hint)
+        return await self._records.unknown(job, failure)
+
+    def _is_complete(
+        self, reading: Reading, sent: Sequence[Job], marks: Sequence[Mark]
+    ) -> bool:
+        """Whether the list has shown all that it has to, and has had the time for it.
+
+        Where nothing was refused or lost there is nothing that it could hide.
+        """
+        if not sent:
+            return True
+        owned = self._ledger.find_remote_ids(marks[0].mark_id)
+        newest = max(job.sent_at for job in sent if job.sent_at is not None)
+        age_s = (self._records.service_now() - newest).total_seconds()
+        return age_s >= self._settings.settle_s and owned <= reading.owned
 
     async def _read(self, since: datetime) -> Reading:
         backoff = Backoff(self._clock, self._settings.first_contact_s)
@@ -169,11 +207,18 @@ class Reconciler:
         more = f" and {len(rest) - _IDS_NAMED} more" if len(rest) > _IDS_NAMED else ""
         whose = "of ours" if self._reader.author_id else "that may be ours"
         when = "" if since.created_at is None else f" since {since.created_at:%H:%M:%S}"
+        jobs = "1 job" if len(rest) == 1 else f"{len(rest)} jobs"
         self._records.warn(
             "",
-            f"the service lists {len(rest)} jobs {whose}{when} that belong to no item"
-            f" of this folder: {ids}{more}; another run may have made them",
+            f"the service lists {jobs} {whose}{when} that no item of this folder has"
+            f" asked for: {ids}{more}. If no other run or program uses this API key,"
+            " look for them in the Scenario web app",
         )
+
+
+def _is_refused(job: Job) -> bool:
+    kind = job.failure.kind if job.failure else None
+    return job.status is JobStatus.FAILED and kind is FailureClass.REFUSED
 
 
 def _may_have_a_job(job: Job) -> bool:

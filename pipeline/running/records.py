@@ -72,7 +72,7 @@ class Records:
         self._write_patiently = writer.write_patiently
         self._ledger = writer.ledger
         self._clock = clock
-        self._service_now = service_now
+        self._service_now = self.service_now = service_now
         self._service = service
         self._budget = budget
         self._is_bound = False

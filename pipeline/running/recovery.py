@@ -4,8 +4,6 @@ They are taken up before anything is submitted, since they hold slots. Jobs of i
 that have changed or gone since are looked after too, as far as knowing their assets.
 """
 
-from collections.abc import Callable
-
 import anyio
 import anyio.abc
 
@@ -35,8 +33,6 @@ class Recovery:
         records: Writes each step.
         slots: Which they hold.
         watch: Waits for them.
-        has_control: Whether a job of a model is known that the list has to show. Else
-            an unsure submit leaves its slot to others, so that there will be one.
     """
 
     def __init__(
@@ -46,9 +42,7 @@ class Recovery:
         records: Records,
         slots: Slots,
         watch: Watch,
-        has_control: Callable[[str], bool],
     ) -> None:
-        self._has_control = has_control
         self._ledger = ledger
         self._records = records
         self._slots = slots
@@ -59,9 +53,9 @@ class Recovery:
     def start(self, tasks: anyio.abc.TaskGroup) -> None:
         """Begin to look after every unfinished job, as a task of ``tasks``."""
         for job in list(self._ledger.find_jobs_in(*UNFINISHED)):
-            if self._holds_slot(job):
-                self._slots.occupy()
             recovered = _Recovered(in_flight=job.status is JobStatus.SUBMITTED)
+            if recovered.in_flight:
+                self._slots.occupy()
             self._jobs[job.row_id] = recovered
             tasks.start_soon(self._recover, job, recovered)
 
@@ -101,16 +95,14 @@ class Recovery:
             return planned
         return replace(planned, action=Action.COLLECT, job=ended)
 
-    def _holds_slot(self, job: Job) -> bool:
-        return job.status is JobStatus.SUBMITTED or self._has_control(job.model_id)
-
     async def _recover(self, job: Job, recovered: _Recovered) -> None:
         if job.status is JobStatus.SUBMITTING:
             # The process ended between the intent and the record of its answer.
             reason = "the run ended while the submit was under way"
             job = await self._records.unknown(job, Failure(kind=None, reason=reason))
         if job.status is JobStatus.UNKNOWN:
-            job = await self._watch.settle(job, holds_slot=self._holds_slot(job))
+            # Others need the slot: one of them is to show that the list can be read.
+            job = await self._watch.settle(job, holds_slot=False)
         recovered.job = await self._watch.wait_until_ended(job)
         if recovered.job.status is JobStatus.FAILED:
             self._ended[job.item_id] = recovered.job

@@ -7,6 +7,7 @@ which the next run goes on without paying again.
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 
@@ -137,7 +138,7 @@ class Run:
             ledger.find_commitments(),
             Overcharge(() if limit is None else ledger.find_overcharges()),
         )
-        self._marks = Marks(api, clock, settings)
+        self._marks = Marks(api, clock, settings, find_job=ledger.find_job)
         self._records = Records(
             writer,
             clock,
@@ -169,7 +170,6 @@ class Run:
             clock,
             settings,
             wait_for_answers=unanswered.wait_for_answers,
-            find_control=ledger.find_last_answered,
             may_learn=self._may_learn,
         )
         self._key = Key(
@@ -213,7 +213,6 @@ class Run:
             records=self._records,
             slots=self._slots,
             watch=self._watch,
-            has_control=self._key.has_control,
         )
         self._forgotten = ForgottenJobs(
             api,
@@ -243,7 +242,6 @@ class Run:
             stopping=self._stopping,
             settler=self._settler,
             marks=self._marks,
-            has_control=self._key.has_control,
             wait_for_earlier=self._recovery.wait_until_all_ended,
             unanswered=unanswered,
             forgotten=self._forgotten,
@@ -362,10 +360,12 @@ class Run:
             watchers.start_soon(self._resolver.run)
             watchers.start_soon(self._stop_at_deadline)
             watchers.start_soon(self._pausing.run)
-            await self._find_forgotten()
-            await self._key.check_jobs()
-            if not self._pays_nothing:
-                await self._reconciler.reconcile(must_read=True)
+            # After a Ctrl-C nothing is submitted, and what is in flight is collected.
+            with suppress(NotSubmitted), self._stopping.ending_waits():
+                await self._find_forgotten()
+                await self._key.check_jobs()
+                if not self._pays_nothing:
+                    await self._reconciler.reconcile(must_read=True)
             await self._renaming.rename_unfinished(plan.old_ids)
             async with anyio.create_task_group() as lives:
                 self._recovery.start(lives)
@@ -466,10 +466,17 @@ class Run:
         async with anyio.create_task_group() as lives:
             for planned in self._plan.entries():
                 one = found.pop(planned.item.item_id, None)
-                if one is not None:
-                    self._slots.occupy()
-                    self._counts[_OUTCOMES[one.before]] -= 1
-                    lives.start_soon(self._collect, planned, one.job)
+                if one is None or one.job.request_key != planned.job.request_key:
+                    continue  # of a request before an edit: the next run ends it
+                counted = _OUTCOMES[one.before]
+                if one.job.mark_id not in self._marks.recorded:
+                    # Not sent in this run: a final failure was passed over.
+                    is_failure = one.before is JobStatus.FAILED
+                    counted = "skipped" if is_failure else counted
+                self._slots.occupy()
+                if self._counts[counted]:
+                    self._counts[counted] -= 1
+                lives.start_soon(self._collect, planned, one.job)
 
     async def _collect(self, planned: PlannedItem, job: Job) -> None:
         job = await self._watch.wait_until_ended(job)
@@ -520,9 +527,10 @@ class Run:
             raise unreachable(error) from error
 
     def _may_learn(self) -> bool:
-        """Whether an item is under way that does not wait to be settled itself."""
+        """Whether an item is under way that waits for neither settler nor its turn."""
         is_stopping = self._stopping.interrupted or self._stopping.failing
-        return not is_stopping and self._living > self._settler.waiting
+        idle = self._settler.waiting + self._submitter.waiting
+        return not is_stopping and self._living > idle
 
     async def _find_forgotten(self) -> None:
         """After a lost ledger: look once for jobs of ours that left no sidecar."""

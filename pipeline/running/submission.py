@@ -41,7 +41,7 @@ from pipeline.planning import PlannedItem
 from pipeline.pricing import Budget, Quotes
 from pipeline.pricing.budget import OverBudget
 from pipeline.pricing.quotes import YOUNG_UPLOAD_PAUSE_S, may_miss_upload
-from pipeline.record import Struct
+from pipeline.record import Struct, replace
 from pipeline.running.first_jobs import FirstJobs
 from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.intents import intent_of
@@ -59,6 +59,8 @@ MAX_LOST_SUBMITS = 10  # of one item in one run, each proved absent, before it f
 LOST_IN_A_ROW = 3  # lost submits without an accepted one between, before a pause
 LONGEST_PAUSE_S = 30.0
 OUTAGE_PAUSE_S = 1.0
+_IDS_NAMED = 5
+_DECIDE = "decide with: pipeline resolve"
 
 
 class _Attempts(Struct):
@@ -68,6 +70,7 @@ class _Attempts(Struct):
     refused: bool = False
     reuploaded_s: float | None = None
     first_in_line: bool = False
+    end_answer: Callable[[], None] = lambda: None
 
 
 class Submitter:
@@ -84,7 +87,6 @@ class Submitter:
         stopping: When nothing more may be submitted.
         settler: Tells whether a job may have come of a submit that was refused.
         marks: What the service listed before.
-        has_control: Whether a job of a model is known to be ours, of any run.
         wait_for_earlier: Suspends until what an earlier run left in flight has ended.
         forgotten: Jobs of ours that a lost ledger knew.
         unanswered: Keeps the submits that wait for their answer.
@@ -108,7 +110,6 @@ class Submitter:
         stopping: Stopping,
         settler: Settler,
         marks: Marks,
-        has_control: Callable[[str], bool],
         wait_for_earlier: Callable[[], Awaitable[None]],
         unanswered: Unanswered,
         forgotten: ForgottenJobs,
@@ -131,7 +132,6 @@ class Submitter:
         self._lost_in_a_row = 0
         self._settler = settler
         self._marks = marks
-        self._has_control = has_control
         self._wait_for_earlier = wait_for_earlier
         self._unanswered = unanswered
         self._forgotten = forgotten
@@ -140,6 +140,7 @@ class Submitter:
         self._pass_over = pass_over
         self._next_attempt = next_attempt
         self._first_jobs = FirstJobs()
+        self.waiting = 0
         self.accepted = 0
 
     async def submit(
@@ -178,17 +179,25 @@ class Submitter:
                     job, failure_of(inputs, FailureClass.LOCAL)
                 )
             on_slot()
-            sent = await self._send(planned, job, inputs, price)
-            if sent is None:
-                continue
-            job, error = sent
-            attempts.first_in_line = True
-            if error is not None:
-                job = await self._judge(planned, job, error, attempts)
+            try:
+                sent = await self._send(planned, job, inputs, price, attempts)
+                if sent is None:
+                    continue
+                job, error = sent
+                attempts.first_in_line = True
+                if error is not None:
+                    job = await self._judge(planned, job, error, attempts)
+            finally:
+                attempts.end_answer()
         return job
 
     async def _send(
-        self, planned: PlannedItem, job: Job, inputs: dict[str, JsonValue], price: Quote
+        self,
+        planned: PlannedItem,
+        job: Job,
+        inputs: dict[str, JsonValue],
+        price: Quote,
+        attempts: _Attempts,
     ) -> tuple[Job, PipelineError | None] | None:
         """Reserve, record, post.
 
@@ -209,22 +218,32 @@ class Submitter:
         if intent is None:
             return None
         reach("intent-recorded")
+        if known is None and (ids := self._forgotten.may_hold(job.model_id, inputs)):
+            self._slots.unused()
+            named = ", ".join(ids[:_IDS_NAMED])
+            reason = f"the ledger was lost, and it may be {named}"
+            failure = Failure(kind=None, reason=reason, hint=_DECIDE)
+            # Without a mark, the job list is read from before this submit.
+            return await self._records.unknown(
+                replace(intent, mark_id=None), failure
+            ), None
         if known is not None:
             self._slots.accepted()
             adopted = Submission(job=known, charged=None)
             return await self._watch.accepted(intent, adopted), None
-        with self._unanswered.holding(job.model_id):
-            try:
-                submission = await self._api.submit(job.model_id, inputs)
-            except PipelineError as error:
-                return intent, error
-            reach("answer-received")
-            self._slots.accepted()
-            self._lost_in_a_row = 0
-            self.accepted += 1
-            job = await self._watch.accepted(intent, submission)
-            if job.remote_id is not None:
-                self._settler.note_answered(job)
+        attempts.end_answer = self._unanswered.begin(job.model_id)
+        try:
+            submission = await self._api.submit(job.model_id, inputs)
+        except PipelineError as error:
+            return intent, error
+        reach("answer-received")
+        self._slots.accepted()
+        self._lost_in_a_row = 0
+        self.accepted += 1
+        job = await self._watch.accepted(intent, submission)
+        if job.remote_id is not None:
+            self._settler.note_answered(job)
+        attempts.end_answer()
         self._first_jobs.know(_first_of_model(job.model_id))
         await self._marks.move_on()
         return job, None
@@ -242,21 +261,24 @@ class Submitter:
             NotSubmitted: Nothing more may be submitted.
         """
         model_id, item_id = planned.item.model_id, planned.item.item_id
-        with self._stopping.ending_waits():
-            if not self._is_known(model_id):
-                await self._first_jobs.wait_for_turn(_first_of_model(model_id), item_id)
-            if self._budget.limit is not None or not price.units:
-                await self._wait_for_earlier()
-                await self._first_jobs.wait_for_turn(planned.cost_key, item_id)
+        self.waiting += 1
+        try:
+            with self._stopping.ending_waits():
+                if not self._is_known(model_id):
+                    kind = _first_of_model(model_id)
+                    await self._first_jobs.wait_for_turn(kind, item_id)
+                if self._budget.limit is not None or not price.units:
+                    await self._wait_for_earlier()
+                    await self._first_jobs.wait_for_turn(planned.cost_key, item_id)
+        finally:
+            self.waiting -= 1
         if self._stopping.concerns(model_id):
             raise NotSubmitted
 
     def _is_known(self, model_id: str) -> bool:
         """Whether a job of a model is known to be ours, which the list has to show."""
-        kind = _first_of_model(model_id)
-        if not self._first_jobs.knows(kind) and self._has_control(model_id):
-            self._first_jobs.know(kind)
-        return self._first_jobs.knows(kind)
+        knows = self._first_jobs.knows(_first_of_model(model_id))
+        return knows or model_id in self._marks.models
 
     def note_ended(self, planned: PlannedItem, job: Job) -> None:
         """A job has ended: what it was charged is known."""
@@ -418,10 +440,12 @@ class Submitter:
             self._slots.accepted()
         else:
             self._slots.unused()
-        self._first_jobs.leave(job.item_id)
+            self._first_jobs.pass_on(_first_of_model(job.model_id), job.item_id)
         self._pause_after_loss()
         job = await self._records.unknown(job, failure_of(error, None))
-        job = await self._watch.settle(job, holds_slot=is_known)
+        job = await self._watch.settle(
+            job, holds_slot=is_known, on_waiting=attempts.end_answer
+        )
         if job.status is not JobStatus.PLANNED:
             return job
         attempts.lost += 1

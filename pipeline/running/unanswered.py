@@ -1,8 +1,7 @@
 """Unanswered: the submits that wait for their answer, and who waits for them."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import anyio
 
@@ -13,16 +12,21 @@ class Unanswered:
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[anyio.Event]] = defaultdict(set)
 
-    @contextmanager
-    def holding(self, model_id: str) -> Iterator[None]:
-        """A submit waits within the block, until its answer is recorded."""
+    def begin(self, model_id: str) -> Callable[[], None]:
+        """A submit leaves.
+
+        Returns:
+            To be called, once or more, when what came of it counts: its job is
+            recorded, its refusal is, or its loss has its claim at the settler.
+        """
         answered = anyio.Event()
         self._waiting[model_id].add(answered)
-        try:
-            yield
-        finally:
-            self._waiting[model_id].remove(answered)
+
+        def end() -> None:
+            self._waiting[model_id].discard(answered)
             answered.set()
+
+        return end
 
     async def wait_for_answers(self, model_id: str) -> None:
         """Suspend until the submits of a model that wait now are answered."""

@@ -150,7 +150,13 @@ class Watch:
         job = await self.settle(job)
         return await self.wait_until_ended(job)
 
-    async def settle(self, job: Job, *, holds_slot: bool = True) -> Job:
+    async def settle(
+        self,
+        job: Job,
+        *,
+        holds_slot: bool = True,
+        on_waiting: Callable[[], None] = lambda: None,
+    ) -> Job:
         """UNKNOWN → SUBMITTED (found), PLANNED (proved absent) or still UNKNOWN.
 
         Its slot is free when this returns, unless it is SUBMITTED.
@@ -159,9 +165,10 @@ class Watch:
             job: UNKNOWN.
             holds_slot: False where others need the slot, so that there is a job to
                 hold the list against.
+            on_waiting: Called once its claim counts beside those of others.
         """
         try:
-            found = await self._settler.wait_until_settled(job)
+            found = await self._settler.wait_until_settled(job, on_waiting=on_waiting)
         except OutcomeUnknown as error:
             # Others need the slot; should its job be in flight, a 429 is all it costs.
             if holds_slot:

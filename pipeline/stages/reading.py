@@ -5,7 +5,7 @@ job's echo shows excludes it; what does is the kind of job, the model, and an au
 is provably somebody else.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from pipeline.record import Struct, field
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
 SKEW = timedelta(seconds=5)  # clocks of one service's machines; dates cut to seconds
 OWN_TYPES = frozenset({"", "custom"})  # of jobs of ``/generate/custom``; API section 3
-_LEARNED_FROM = 100  # own jobs of one reading, which show what the service does
+_LEARNED_FROM = 100  # own jobs of a model in one reading: they show what is done
 
 
 class Reading(Struct, frozen=True, kw_only=True):
@@ -33,7 +33,7 @@ class Reading(Struct, frozen=True, kw_only=True):
 
     unowned: list[RemoteJob] = field(default_factory=list)
     owned: set[RemoteId] = field(default_factory=set)
-    controls: dict[str, set[RemoteId]] = field(default_factory=dict)
+    controls: dict[str, list[RemoteJob]] = field(default_factory=dict)
 
 
 class JobReader:
@@ -82,26 +82,28 @@ class JobReader:
         """
         reading = Reading()
         own: list[tuple[Job, RemoteJob]] = []
+        count: Counter[str] = Counter()
+        unowned: dict[RemoteId, RemoteJob] = {}  # a page may show one again
         async for page in pages_of(self._api, JobFilter(created_after=since)):
             owned = self._find_owned([job.remote_id for job in page])
             reading.owned.update(owned)
             for remote in page:
-                if remote.remote_id in owned:
-                    if (
-                        len(own) < _LEARNED_FROM
-                        and remote.remote_id not in self.adopted
-                    ):
-                        row = self._find_job(remote.remote_id)
-                        if row is not None:
-                            own.append((row, remote))
-                elif _may_be_generated(remote):
-                    reading.unowned.append(remote)
+                if remote.remote_id not in owned:
+                    if _may_be_generated(remote):
+                        unowned[remote.remote_id] = remote
+                elif (
+                    count[remote.model_id] < _LEARNED_FROM
+                    and remote.remote_id not in self.adopted
+                ):
+                    count[remote.model_id] += 1
+                    row = self._find_job(remote.remote_id)
+                    if row is not None:
+                        own.append((row, remote))
+        reading.unowned.extend(unowned.values())
         self._learn(own)
-        controls: defaultdict[str, set[RemoteId]] = defaultdict(set)
         for row, remote in own:
             if _may_be_generated(remote) and self._may_be_of(row, remote):
-                controls[row.model_id].add(remote.remote_id)
-        reading.controls.update(controls)
+                reading.controls.setdefault(row.model_id, []).append(remote)
         return reading
 
     def still_unowned(self, jobs: Iterable[RemoteJob]) -> list[RemoteJob]:
@@ -129,6 +131,11 @@ class JobReader:
         marked = self._marked(job)
         return marked is None or is_after(marked[0], remote, listed=marked[1])
 
+    def is_in_reach(self, job: Job, control: RemoteJob) -> bool:
+        """Whether the bound of a submit's mark lets a job of ours be seen."""
+        marked = self._marked(job)
+        return marked is None or is_after(marked[0], control, listed=frozenset())
+
     def compare(self, job: Job, remote: RemoteJob) -> Agreement:
         """How far a job agrees with what a submit of ours has asked for."""
         return self.habits.compare(job.request or {}, remote.inputs)
@@ -137,6 +144,8 @@ class JobReader:
         """How well a job fits a submit; None where it may not be taken for its own."""
         if not self.may_come_of(job, remote):
             return None
+        if self.habits.rules_out(job.request or {}, remote.inputs):
+            return None  # most pairs, and the comparison is dear
         agreement = self.compare(job, remote)
         return (
             agreement.score if agreement.fits(derived_seed=job.derived_seed) else None

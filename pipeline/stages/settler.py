@@ -7,7 +7,6 @@ lost. Only reading is done here; what stays unsure is the user's to decide.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime, timedelta
 
 import anyio
 
@@ -28,6 +27,7 @@ from pipeline.stages.matching import match
 from pipeline.stages.reading import JobReader, Reading
 
 READINGS_FOR_PROOF = 2
+DISTINGUISHING = 15  # a score from which seed or text agree, see ``echo``
 READINGS_TO_DECIDE = 3  # after the settling time, that all leave it open
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 5.0
@@ -69,8 +69,6 @@ class Settler:
         settings: The settling time.
         wait_for_answers: Suspends until the submits of a model that are under way now
             have been answered, and what was answered is recorded.
-        find_control: The newest attempt of a model, of any run, of which the service's
-            job is known, or None.
         may_learn: Whether something else is under way in this run, whose answer may
             show that the list can be read.
     """
@@ -82,14 +80,12 @@ class Settler:
         settings: Settings,
         *,
         wait_for_answers: Callable[[str], Awaitable[None]],
-        find_control: Callable[[str], Job | None] = lambda _model_id: None,
         may_learn: Callable[[], bool] = lambda: False,
     ) -> None:
         self._reader = reader
         self._clock = clock
         self._settings = settings
         self._wait_for_answers = wait_for_answers
-        self._find_control = find_control
         self._may_learn = may_learn
         self._lost: list[_Lost] = []
         self._something_lost = anyio.Event()
@@ -137,7 +133,11 @@ class Settler:
         return bool(self._reader.still_unowned(seen))
 
     async def wait_until_settled(
-        self, job: Job, *, is_refused: bool = False
+        self,
+        job: Job,
+        *,
+        is_refused: bool = False,
+        on_waiting: Callable[[], None] = lambda: None,
     ) -> RemoteJob | None:
         """Suspend until it is known what came of a submit.
 
@@ -145,6 +145,7 @@ class Settler:
             job: With ``request`` and its mark.
             is_refused: The service says that it did not take it: then one reading
                 that shows no candidate is enough.
+            on_waiting: Called once its claim counts beside those of others.
 
         Returns:
             The job to adopt, or None when it is proved that there is none.
@@ -164,6 +165,7 @@ class Settler:
         )
         self._lost.append(lost)
         self._something_lost.set()
+        on_waiting()
         try:
             await lost.settled.wait()
         finally:
@@ -191,7 +193,9 @@ class Settler:
             if not waiting:
                 return
             try:
-                reading = await self._reader.read(self._since(waiting))
+                reading = await self._reader.read(
+                    self._reader.since(lost.job for lost in waiting)
+                )
             except (Unavailable, UnexpectedAnswer, Rejected) as error:
                 self._give_up_overdue(error)
                 continue
@@ -205,17 +209,6 @@ class Settler:
                 if not lost.settled.is_set():
                     self._weigh(lost, reading, free, begun_s)
             self._give_up_overdue(None)
-
-    def _since(self, waiting: Sequence[_Lost]) -> datetime:
-        """From the oldest mark on, or from an earlier job of ours as a control."""
-        since = self._reader.since(lost.job for lost in waiting)
-        if self._answered:
-            return since
-        for model_id in {lost.job.model_id for lost in waiting}:
-            control = self._find_control(model_id)
-            if control is not None and control.submitted_at is not None:
-                since = min(since, control.submitted_at - timedelta(seconds=1))
-        return since
 
     # --- found ------------------------------------------------------------------
 
@@ -240,9 +233,13 @@ class Settler:
 
     def _score(self, lost: _Lost, job: RemoteJob) -> int | None:
         score = self._reader.score(lost.job, job)
-        if lost.is_refused and not score:
-            return None
-        return score
+        if score is None or score >= DISTINGUISHING:
+            return score
+        # Neither seed nor text shows whose it is: only what is surely made by us, and
+        # when later ones have had their time to show.
+        is_ours = self._reader.author_id and self._reader.author_id == job.author_id
+        is_early = self._clock.monotonic_s() < lost.proof_from_s
+        return None if lost.is_refused or is_early or not is_ours else score
 
     # --- absent -----------------------------------------------------------------
 
@@ -253,17 +250,17 @@ class Settler:
         candidates = self._find_candidates(lost, reading, free)
         if candidates:
             self._leave_open(lost, begun_s, _named(candidates))
-        elif lost.is_refused:
-            lost.settled.set()
         elif begun_s < lost.proof_from_s:
             pass
+        elif lost.is_refused:
+            self._believe(lost, reading)
         elif lost.job.mark_id is None:
-            self._leave_open(lost, begun_s, "it is not known what came before it")
-        elif lost.job.made_with != self._reader.made_with:
+            self._leave_open(lost, begun_s, "its place in the job list is not known")
+        elif self._reader.is_of_another_key(lost.job):
             self._leave_open(lost, begun_s, "it was sent with another API key")
         elif self._is_behind(lost, reading, begun_s):
             lost.clean = 0
-        elif not reading.controls.get(lost.job.model_id):
+        elif not self._has_control(lost, reading):
             if self._may_learn():
                 return
             text = (
@@ -275,13 +272,36 @@ class Settler:
             if lost.clean >= READINGS_FOR_PROOF:
                 lost.settled.set()
 
+    def _believe(self, lost: _Lost, reading: Reading) -> None:
+        """A refusal, once the list shows all that was answered before it."""
+        before = {
+            remote_id
+            for remote_id, answered in self._answered.items()
+            if answered.number <= lost.answered_before
+            and answered.mark_id >= (lost.job.mark_id or 0)
+        }
+        if not before <= reading.owned:
+            lost.clean = 0
+            return
+        lost.clean += 1
+        if before or lost.clean >= READINGS_FOR_PROOF:
+            lost.settled.set()
+
+    def _has_control(self, lost: _Lost, reading: Reading) -> bool:
+        """Whether it shows a job of ours that the rule for candidates would find."""
+        return any(
+            self._reader.is_in_reach(lost.job, control)
+            for control in reading.controls.get(lost.job.model_id, ())
+        )
+
     def _find_candidates(
         self, lost: _Lost, reading: Reading, free: Sequence[RemoteJob]
     ) -> list[RemoteJob]:
         """The jobs that may have come of a submit, and keep it from being sent again.
 
         Of one that the service says it has not taken, and once it is known how it shows
-        jobs of ours: those that fit. Others are another run's.
+        jobs of ours: those that do not show both another seed and another text. Such
+        jobs are another run's.
         """
         candidates = [
             job
@@ -289,12 +309,13 @@ class Settler:
             if job.remote_id not in self._reader.adopted
             and self._reader.may_come_of(lost.job, job)
         ]
-        if lost.is_refused and reading.controls.get(lost.job.model_id):
-            return [job for job in candidates if self._fits(lost, job)]
+        if lost.is_refused and self._has_control(lost, reading):
+            return [
+                job
+                for job in candidates
+                if not self._reader.compare(lost.job, job).is_another
+            ]
         return candidates
-
-    def _fits(self, lost: _Lost, job: RemoteJob) -> bool:
-        return self._reader.score(lost.job, job) is not None
 
     def _is_behind(self, lost: _Lost, reading: Reading, begun_s: float) -> bool:
         """Whether the list does not show yet what it has to.

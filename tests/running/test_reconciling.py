@@ -133,7 +133,7 @@ async def test_jobs_of_ours_that_belong_to_no_item_are_named(trees):
 
     assert result.exit_code is ExitCode.OK
     [warning] = trees.warnings()
-    assert "lists 1 jobs of ours" in warning
+    assert "lists 1 job of ours" in warning
     assert "job_2" in warning
 
 

@@ -33,7 +33,6 @@ class Desk:
     rows: dict[RemoteId, Job] = field(default_factory=dict)
     marks: dict[int, Mark] = field(default_factory=dict)
     answers: anyio.Event = field(default_factory=anyio.Event)
-    history: Job | None = None
     may_learn: bool = False
     ended: dict[str, object] = field(default_factory=dict)
     ended_s: dict[str, float] = field(default_factory=dict)
@@ -52,7 +51,6 @@ class Desk:
             self.clock,
             SETTINGS,
             wait_for_answers=self._wait_for_answers,
-            find_control=lambda _model_id: self.history,
             may_learn=lambda: self.may_learn,
         )
 
@@ -209,6 +207,8 @@ async def test_one_job_for_one_submit_is_adopted_unless_it_shows_other_inputs(
     desk, echo, derived_seed
 ):
     job = desk.lost(derived_seed=derived_seed)
+    if not echo:
+        desk.own()  # so that we know who we are
     desk.api.echo_omits = tuple(OAK.keys() - echo.keys())
     made = desk.api.add_job(echo)
 
@@ -520,16 +520,30 @@ async def test_a_job_of_ours_that_the_rule_would_not_find_is_no_control(desk):
     assert unsure(outcome)
 
 
-async def test_a_job_of_an_earlier_run_is_read_as_a_control(desk):
+async def test_a_job_from_before_the_mark_is_no_control(desk):
+    """The rule that leaves it out may leave the lost one out too."""
     made = desk.api.add_job(ELM)
     desk.clock.jump(1000)
     desk.api.add_job({**ELM, "seed": 1}, author_id=STRANGER)
     job = desk.lost()
-    row = desk.own(made=made)
+    desk.own(made=made)
     desk.settler._answered.clear()  # in this run nothing has been answered
-    desk.history = replace(row, submitted_at=desk.api.time_at(made.created_s))
 
-    assert await desk.settle_all(job) == {"oak": None}
+    [outcome] = (await desk.settle_all(job)).values()
+
+    assert unsure(outcome)
+
+
+async def test_a_job_that_is_dated_ahead_does_not_hide_the_lost_one(desk):
+    """Another machine of the service is a minute ahead, so the mark is too late."""
+    desk.api.add_job({"prompt": "a stone"}, author_id=STRANGER, age_s=-60.0)
+    job = desk.lost()
+    desk.own()
+    desk.api.add_job(OAK)
+
+    [outcome] = (await desk.settle_all(job)).values()
+
+    assert unsure(outcome)
 
 
 async def test_as_long_as_another_submit_may_be_answered_a_control_may_come(desk):
@@ -676,6 +690,7 @@ async def test_a_listing_without_an_end_is_given_up_and_proves_nothing(desk, tro
 
 
 async def test_after_a_refusal_one_reading_without_a_candidate_is_enough(desk):
+    desk.own()
     job = desk.lost()
 
     ended = await desk.settle_all(job, is_refused=True)
@@ -694,6 +709,39 @@ async def test_a_job_that_was_made_in_spite_of_its_refusal_is_adopted(desk):
 async def test_a_refusal_beside_a_job_that_says_nothing_is_not_believed(desk):
     job = desk.lost()
     desk.api.add_job({})
+
+    assert unsure((await desk.settle_all(job, is_refused=True))["oak"])
+
+
+async def test_a_job_that_shows_nothing_that_tells_is_not_adopted_from_a_stranger(desk):
+    job = desk.lost()
+    desk.api.add_job({"size": "1K", "prompt": "asset_toad"}, author_id=STRANGER)
+    desk.api.echo_omits = ("seed",)
+
+    [outcome] = (await desk.settle_all(job)).values()
+
+    assert unsure(outcome)
+
+
+async def test_a_refusal_is_believed_when_the_list_shows_what_came_before_it(desk):
+    desk.own()
+    job = desk.lost()
+    desk.api.list_lag_s = 8.0
+    made = desk.api.add_job(OAK)
+
+    ended = await desk.settle_all(job, is_refused=True)
+
+    assert ended == {"oak": made.remote_id}
+    assert desk.ended_s["oak"] >= 8.0
+
+
+@pytest.mark.parametrize("shown", [{"seed": 5}, {"prompt": "rewritten"}], ids=str)
+async def test_after_a_refusal_one_input_that_agrees_keeps_a_job_in_the_way(
+    desk, shown
+):
+    desk.own()
+    job = desk.lost()
+    desk.api.add_job({**OAK, **shown})
 
     assert unsure((await desk.settle_all(job, is_refused=True))["oak"])
 
