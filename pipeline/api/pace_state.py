@@ -18,7 +18,7 @@ import stat
 import struct
 from array import array
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -96,8 +96,15 @@ class PaceState:
         self._lock = FileLock(path.with_suffix(".lock"), thread_local=False)
 
     def look(self, now: float) -> Shared:
-        """How it stands; without the lock, for what may be out of date."""
-        return self._read(now).shared(now)
+        """How it stands; without the lock, for what may be out of date.
+
+        Without a limit nothing is taken, so that times ahead are written back here.
+        """
+        content = self._read(now)
+        if content.was_ahead:
+            with suppress(StateBusy, OSError), self._locked(0.0):  # a later look will
+                self._write(self._read(now))
+        return content.shared(now)
 
     def take(self, now: float, limit: int) -> Shared:
         """Note a request that leaves now, if the limit allows it.

@@ -125,6 +125,15 @@ def test_a_pause_that_a_set_back_clock_has_left_is_over_after_its_length(state, 
     assert state.look(back + 600).paused_s == 0
 
 
+def test_looks_alone_end_a_pause_that_a_set_back_clock_has_left(path, state):
+    state.pause(NOW, 600)
+    back = NOW - 7200
+    with FileLock(path.with_suffix(".lock"), is_singleton=False):
+        assert state.look(back - 1).paused_s == 600  # it is told all the same
+
+    assert [state.look(back + 300 * k).paused_s for k in range(3)] == [600, 300, 0]
+
+
 def test_a_pause_is_never_longer_than_it_was_named(state):
     state.pause(NOW, 900)
 
