@@ -6,7 +6,8 @@ lock, without a sync: a power cut forgets a minute of requests and no money.
 
 Times in the file are of the wall clock, which may jump: a time that lies ahead counts
 as now, and no pause is longer than it was when the service named it, nor than
-``LONGEST_PAUSE_S``.
+``LONGEST_PAUSE_S``. What was ahead is written back as it counts, or it would count as
+now for ever.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ import stat
 import struct
 from array import array
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -57,13 +58,20 @@ class Shared(Struct, frozen=True, kw_only=True):
 
 
 class _Content(Struct):
+    """The file as it counts at one moment.
+
+    Attributes:
+        was_ahead: Whether the file has later times than these.
+    """
+
     stamps: list[float]
     paused_until: float = 0.0
     pause_s: float = 0.0
     cooled_at: float = 0.0
+    was_ahead: bool = False
 
     def paused_s(self, now: float) -> float:
-        return max(0.0, min(self.paused_until - now, self.pause_s, LONGEST_PAUSE_S))
+        return max(0.0, self.paused_until - now)
 
     def shared(self, now: float, wait_s: float = 0.0) -> Shared:
         return Shared(
@@ -88,8 +96,15 @@ class PaceState:
         self._lock = FileLock(path.with_suffix(".lock"), thread_local=False)
 
     def look(self, now: float) -> Shared:
-        """How it stands; without the lock, for what may be out of date."""
-        return self._read(now).shared(now)
+        """How it stands; without the lock, for what may be out of date.
+
+        Without a limit nothing is taken, so that times ahead are written back here.
+        """
+        content = self._read(now)
+        if content.was_ahead:
+            with suppress(StateBusy, OSError), self._locked(0.0):  # a later look will
+                self._write(self._read(now))
+        return content.shared(now)
 
     def take(self, now: float, limit: int) -> Shared:
         """Note a request that leaves now, if the limit allows it.
@@ -105,6 +120,8 @@ class PaceState:
             content = self._read(now)
             excess = len(content.stamps) - limit
             if excess >= 0:
+                if content.was_ahead:
+                    self._write(content)
                 wait_s = sorted(content.stamps)[excess] + WINDOW_S - now
                 return content.shared(now, max(wait_s, 0.001))
             content.stamps.append(now)
@@ -165,11 +182,14 @@ class PaceState:
         paused_until, pause_s, cooled_at = (
             number if math.isfinite(number) else 0.0 for number in numbers
         )
+        pause_s = min(pause_s, LONGEST_PAUSE_S)
+        latest_end = now + pause_s
         return _Content(
-            paused_until=paused_until,
+            paused_until=min(paused_until, latest_end),
             pause_s=pause_s,
             cooled_at=cooled_at,
             stamps=[min(stamp, now) for stamp in stamps if stamp > now - WINDOW_S],
+            was_ahead=paused_until > latest_end or any(stamp > now for stamp in stamps),
         )
 
     def _read_bytes(self) -> bytes:

@@ -196,6 +196,7 @@ class Pace:
         self._unanswered.remove(_WAITS)
         now_s = self._clock.monotonic_s()
         self._unanswered.append(now_s)
+        self._answered.set()  # who waits for this one's answer may now count the time
         if self._limit is not None:
             self._permits.append(now_s)
 

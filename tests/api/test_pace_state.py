@@ -105,6 +105,35 @@ def test_what_a_set_back_clock_has_left_is_over_after_a_window(state):
     assert state.take(back + WINDOW_S, 5).wait_s == 0
 
 
+def test_a_full_window_that_a_set_back_clock_has_left_is_over_after_a_window(state):
+    waits(state, NOW, 5, 5)
+    back = NOW - 3600
+
+    assert state.take(back, 5).wait_s == WINDOW_S
+    assert state.take(back + 1, 5).wait_s == WINDOW_S - 1
+    assert waits(state, back + WINDOW_S, 5, 6) == [0, 0, 0, 0, 0, WINDOW_S]
+
+
+@pytest.mark.parametrize("limit", [1, 5], ids=["full", "not full"])
+def test_a_pause_that_a_set_back_clock_has_left_is_over_after_its_length(state, limit):
+    state.take(NOW - 30, limit)
+    state.pause(NOW, 600)
+    back = NOW - 10  # behind the pause's begin, and not behind the request
+
+    assert state.take(back, limit).paused_s == 600
+    assert state.look(back + 400).paused_s == 200
+    assert state.look(back + 600).paused_s == 0
+
+
+def test_looks_alone_end_a_pause_that_a_set_back_clock_has_left(path, state):
+    state.pause(NOW, 600)
+    back = NOW - 7200
+    with FileLock(path.with_suffix(".lock"), is_singleton=False):
+        assert state.look(back - 1).paused_s == 600  # it is told all the same
+
+    assert [state.look(back + 300 * k).paused_s for k in range(3)] == [600, 300, 0]
+
+
 def test_a_pause_is_never_longer_than_it_was_named(state):
     state.pause(NOW, 900)
 
@@ -141,6 +170,8 @@ def test_an_absurd_pause_is_over_within_a_day(path, state):
     path.write_bytes(b"PPPACE1\n" + struct.pack("3d", 1e300, 1e300, 1e300))
 
     assert state.look(NOW).paused_s == LONGEST_PAUSE_S
+    assert state.take(NOW, 5).paused_s == LONGEST_PAUSE_S
+    assert state.look(NOW + LONGEST_PAUSE_S).paused_s == 0
 
 
 def test_stamps_that_are_no_times_are_left_out_or_count_as_now(path, state):

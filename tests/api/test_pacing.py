@@ -427,6 +427,27 @@ async def test_a_submit_that_hangs_does_not_hold_up_the_others(clock):
     assert left == [UNANSWERED_S]
 
 
+async def test_one_that_waited_for_its_turn_and_hangs_does_not_hold_up_the_others(
+    clock,
+):
+    pace = Pace(clock, limit=2, first_posts=1)
+    await take(pace, 2)
+    left = []
+
+    async def leave():
+        await pace.wait_to_submit()
+        left.append(clock.monotonic_s())
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):  # the second begins while the first has not left
+            tasks.start_soon(leave)
+            await anyio.wait_all_tasks_blocked()
+        await clock.advance(WINDOW_S + UNANSWERED_S)
+        tasks.cancel_scope.cancel()
+
+    assert left == [WINDOW_S, WINDOW_S + UNANSWERED_S]
+
+
 async def test_a_turn_that_was_not_used_does_not_stay_good(clock):
     pace = Pace(clock, limit=2)
     await pace.wait_to_submit()
