@@ -178,10 +178,10 @@ class Mark(Struct, frozen=True, kw_only=True):
 
     Attributes:
         mark_id: The ledger's number, or 0 before it is recorded.
-        created_at: When the newest listed job was made, in the service's time; None
-            where none was listed.
-        listed: Ids of the newest listed jobs: none of them can come of a submit after
-            the mark.
+        created_at: From when on the list has to be read, in the service's time: when
+            one of the newest listed jobs was made. None: from the beginning.
+        listed: Ids of the jobs since then that were listed: none of them can come of a
+            submit after the mark.
     """
 
     mark_id: int = 0

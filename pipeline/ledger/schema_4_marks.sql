@@ -2,8 +2,8 @@
 
 CREATE TABLE marks (
     mark_id    INTEGER PRIMARY KEY,
-    created_at TEXT,                -- of the newest listed job, the service's time; NULL without one
-    listed     TEXT NOT NULL,       -- JSON array: the newest listed ids, made before the submits
+    created_at TEXT,                -- the service's time from which its list is read; NULL: all of it
+    listed     TEXT NOT NULL,       -- JSON array: ids listed since then, made before the submits
     reconciled INTEGER NOT NULL     -- 1: every job since has been held against the rows
 );
 

@@ -129,8 +129,9 @@ class Marks:
     async def _read(self) -> Mark:
         """The newest jobs that the service lists, whichever way it sorts them.
 
-        Where they show a job of ours, the mark goes back to it. So a reading from it on
-        has a job to show, and jobs that the service dates ahead do not move the mark.
+        The mark goes back to a job of ours where they show one, so that a reading from
+        it on has a job to show; else by a page, or to the beginning. So a few jobs that
+        the service dates ahead do not hide what is made after them.
         Of a listing that is too long, what has been read: a mark that is too old is
         safe, and only longer to read from.
         """
@@ -143,7 +144,11 @@ class Marks:
                 newest = _newest_of([*newest, *page])
                 if is_over or pages >= _MOST_PAGES:
                     break
-        since = self._find_own(newest) or _time_of_newest(newest)
+        since = self._find_own(newest)
+        if since is None and len(newest) >= _KEPT:
+            since = min(
+                (job.created_at for job in newest if job.created_at), default=None
+            )
         return Mark(
             created_at=since,
             listed=tuple(
@@ -177,7 +182,8 @@ def _time_of_newest(jobs: Sequence[RemoteJob]) -> datetime | None:
 
 def _newest_of(jobs: Sequence[RemoteJob]) -> list[RemoteJob]:
     """A page's worth, and all that a reading from the newest on would show again."""
-    ordered = sorted(jobs, key=_made_at, reverse=True)
+    by_id = {job.remote_id: job for job in jobs}  # a page may show one again
+    ordered = sorted(by_id.values(), key=_made_at, reverse=True)
     newest = _time_of_newest(ordered)
     since = LONG_AGO if newest is None else newest - SKEW
     return [

@@ -170,6 +170,7 @@ class Run:
             clock,
             settings,
             wait_for_answers=unanswered.wait_for_answers,
+            find_known=ledger.find_remote_ids,
             may_learn=self._may_learn,
         )
         self._key = Key(

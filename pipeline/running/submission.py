@@ -160,7 +160,11 @@ class Submitter:
         Raises:
             NotSubmitted: The run stopped before this item's turn.
         """
-        attempts = _Attempts()
+        # Refused in an earlier run, and perhaps not held against the list since.
+        attempts = _Attempts(
+            refused=job.sent_at is not None and job.mark_id is not None
+        )
+        waits = attempts.refused and self._is_recent(job)
         while job.status is JobStatus.PLANNED:
             price = await self._find_price(planned, job)
             if isinstance(price, JobError):
@@ -170,7 +174,8 @@ class Submitter:
             if attempts.refused or (
                 attempts.lost and await self._settler.sees_unowned(job)
             ):
-                job = await self._make_sure(job, attempts)
+                job = await self._make_sure(job, attempts, waits=waits)
+                waits = False
                 if job.status is not JobStatus.PLANNED:
                     return job
             inputs = await self._prepare(planned, attempts)
@@ -289,7 +294,13 @@ class Submitter:
         """An item has been through: it holds nobody up any longer."""
         self._first_jobs.leave(planned.item.item_id)
 
-    async def _make_sure(self, job: Job, attempts: _Attempts) -> Job:
+    def _is_recent(self, job: Job) -> bool:
+        """Whether the list may not show yet what came of a submit of another run."""
+        assert job.sent_at is not None
+        age_s = (self._api.service_now() - job.sent_at).total_seconds()
+        return age_s < self._settings.settle_s
+
+    async def _make_sure(self, job: Job, attempts: _Attempts, *, waits: bool) -> Job:
         """Whether a job has come of a submit that was refused, or proved absent.
 
         Returns:
@@ -298,7 +309,9 @@ class Submitter:
         """
         try:
             with self._stopping.ending_waits():
-                found = await self._settler.wait_until_settled(job, is_refused=True)
+                found = await self._settler.wait_until_settled(
+                    job, is_refused=True, waits=waits
+                )
         except OutcomeUnknown as error:
             job = await self._recorded(job)
             return await self._records.unknown(job, failure_of(error, None))

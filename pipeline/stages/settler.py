@@ -7,6 +7,7 @@ lost. Only reading is done here; what stays unsure is the user's to decide.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
 
 import anyio
 
@@ -69,6 +70,7 @@ class Settler:
         settings: The settling time.
         wait_for_answers: Suspends until the submits of a model that are under way now
             have been answered, and what was answered is recorded.
+        find_known: Ids of all jobs that were sent since a mark and are known.
         may_learn: Whether something else is under way in this run, whose answer may
             show that the list can be read.
     """
@@ -80,12 +82,16 @@ class Settler:
         settings: Settings,
         *,
         wait_for_answers: Callable[[str], Awaitable[None]],
+        find_known: Callable[[int], AbstractSet[RemoteId]] = lambda _mark_id: (
+            frozenset()
+        ),
         may_learn: Callable[[], bool] = lambda: False,
     ) -> None:
         self._reader = reader
         self._clock = clock
         self._settings = settings
         self._wait_for_answers = wait_for_answers
+        self._find_known = find_known
         self._may_learn = may_learn
         self._lost: list[_Lost] = []
         self._something_lost = anyio.Event()
@@ -137,6 +143,7 @@ class Settler:
         job: Job,
         *,
         is_refused: bool = False,
+        waits: bool = True,
         on_waiting: Callable[[], None] = lambda: None,
     ) -> RemoteJob | None:
         """Suspend until it is known what came of a submit.
@@ -145,6 +152,7 @@ class Settler:
             job: With ``request`` and its mark.
             is_refused: The service says that it did not take it: then one reading
                 that shows no candidate is enough.
+            waits: Whether absence counts only after the settling time.
             on_waiting: Called once its claim counts beside those of others.
 
         Returns:
@@ -154,7 +162,7 @@ class Settler:
             OutcomeUnknown: Neither was possible.
         """
         now_s = self._clock.monotonic_s()
-        proof_from_s = now_s + (0.0 if is_refused else self._settings.settle_s)
+        proof_from_s = now_s + (self._settings.settle_s if waits else 0.0)
         lost = _Lost(
             job=job,
             is_refused=is_refused,
@@ -274,12 +282,12 @@ class Settler:
 
     def _believe(self, lost: _Lost, reading: Reading) -> None:
         """A refusal, once the list shows all that was answered before it."""
-        before = {
+        later = {
             remote_id
             for remote_id, answered in self._answered.items()
-            if answered.number <= lost.answered_before
-            and answered.mark_id >= (lost.job.mark_id or 0)
+            if answered.number > lost.answered_before
         }
+        before = self._find_known(lost.job.mark_id or 0) - later
         if not before <= reading.owned:
             lost.clean = 0
             return

@@ -47,6 +47,7 @@ from pipeline.errors import (
     Unavailable,
 )
 from pipeline.job import AssetId, JsonValue, RemoteId
+from pipeline.record import replace
 
 MODEL = "model_wan-2-7-image"
 MODEL_PRO = "model_wan-2-7-image-pro"
@@ -346,6 +347,23 @@ class FakeApi:
             self.clock.monotonic_s() - age_s,
             fate,
         )
+
+    def date_ahead(self, made: FakeJob, ahead_s: float) -> None:
+        """Let the listings show this job as made so much later."""
+        made_at = self.time_at(made.created_s) + timedelta(seconds=ahead_s)
+        shown = self.tamper
+
+        def tamper(which: JobFilter, token: str, page: JobPage) -> JobPage:
+            jobs = [
+                replace(job, created_at=made_at)
+                if job.remote_id == made.remote_id
+                else job
+                for job in page.jobs
+            ]
+            jobs.sort(key=lambda job: job.remote_id != made.remote_id)
+            return shown(which, token, replace(page, jobs=tuple(jobs)))
+
+        self.tamper = tamper
 
     def remove_jobs(self, prompt: str) -> None:
         """Let the jobs with this prompt never have been."""

@@ -4,11 +4,20 @@ import pytest
 from doubles.api import FakeApi, QuickClock
 
 from pipeline.errors import AccessDenied, Rejected, Unavailable
+from pipeline.job import Job, JobKey
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.record import replace
 from pipeline.running import marks as module
 from pipeline.running.marks import SUBMITS_PER_MARK, Marks
 from pipeline.settings import Settings
+
+A_ROW = Job(
+    item_id="oak",
+    attempt=1,
+    job_key=JobKey("k"),
+    request_key=JobKey("k"),
+    model_id="model_x",
+)
 
 
 @pytest.fixture
@@ -62,7 +71,7 @@ def jobs_of(api, clock, count):
 
 @pytest.mark.parametrize("page_size", [1, 3, 100])
 @pytest.mark.parametrize("order", ["newest first", "oldest first"])
-async def test_the_mark_is_the_newest_listed_job_whichever_way_they_are_sorted(
+async def test_what_was_listed_is_known_whichever_way_it_is_sorted(
     api, marks, ledger, page_size, order
 ):
     clock = api.clock
@@ -85,8 +94,38 @@ async def test_the_mark_is_the_newest_listed_job_whichever_way_they_are_sorted(
     await marks.set()
     mark = recorded(marks, ledger)
 
-    assert mark.created_at == api.time_at(api.jobs[-1].created_s)
-    assert api.jobs[-1].remote_id in mark.listed
+    assert mark.created_at is None  # there are few jobs: the list is read whole
+    assert {job.remote_id for job in api.jobs[-3:]} <= set(mark.listed)
+
+
+async def test_the_list_is_read_from_a_page_of_jobs_before_the_mark_on(
+    api, clock, marks, ledger
+):
+    """A few jobs that are dated ahead do not hide what is made after them."""
+    jobs_of(api, clock, 150)
+    api.date_ahead(api.jobs[-1], 3600.0)
+
+    await marks.set()
+    mark = recorded(marks, ledger)
+
+    assert mark.created_at == api.time_at(api.jobs[50].created_s)
+    assert {job.remote_id for job in api.jobs[50:]} <= set(mark.listed)
+
+
+async def test_the_list_is_read_from_a_listed_job_of_ours_on(api, clock, ledger):
+    jobs_of(api, clock, 9)
+    own = api.jobs[4]
+    marks = Marks(
+        api,
+        clock,
+        Settings(first_contact_s=5.0),
+        find_job=lambda remote_id: A_ROW if remote_id == own.remote_id else None,
+    )
+
+    await marks.set()
+
+    assert recorded(marks, ledger).created_at == api.time_at(own.created_s)
+    assert marks.models == {"model_x"}
 
 
 async def test_a_project_without_jobs_has_a_mark_without_a_time(marks, ledger):
@@ -116,7 +155,7 @@ async def test_after_many_submits_a_new_one_is_taken(api, clock, marks, ledger):
     second = recorded(marks, ledger)
 
     assert second.mark_id == first + 1
-    assert second.created_at == api.time_at(api.jobs[-1].created_s)
+    assert api.jobs[-1].remote_id in second.listed
     assert api.calls["list_jobs"] == 2
 
 
@@ -170,7 +209,7 @@ async def test_of_a_list_without_an_end_what_was_read_is_the_mark(
 
     await marks.set()
 
-    assert recorded(marks, ledger).created_at == api.time_at(api.jobs[0].created_s)
+    assert recorded(marks, ledger).listed == (api.jobs[0].remote_id,)
     assert api.calls["list_jobs"] <= module._MOST_PAGES + 1
 
 

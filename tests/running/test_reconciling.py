@@ -16,6 +16,7 @@ from pipeline.errors import (
 )
 from pipeline.job import FailureClass, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.record import replace
 
 LOST = OutcomeUnknown("no answer in time")
 REFUSED = {
@@ -343,3 +344,61 @@ async def test_a_key_that_is_refused_at_the_end_leaves_the_result_as_it_is(trees
     assert result.counts == {"saved": 1}
     assert any("could not be read" in text for text in trees.warnings())
     assert len(open_marks(trees)) == 1
+
+
+@pytest.mark.parametrize("lag_s", [2.0, 5.0])
+async def test_a_refusal_of_the_run_before_is_not_believed_before_the_list_can_show_it(
+    trees, lag_s
+):
+    trees.api.list_lag_s = lag_s
+    trees.api.duration_s = 1.0
+    trees.api.fail_next(
+        "submit", AccessDenied("who are you", status=401), after=True, where=of("elm")
+    )
+
+    await trees.run()
+    result = await trees.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert trees.api.paid_by_prompt() == {"oak": 1, "elm": 1, "ash": 1}
+
+
+async def test_a_job_that_is_dated_ahead_hides_no_job_behind_a_refusal(workshop):
+    workshop.write_items("oak")
+    theirs = workshop.api.add_job({"prompt": "toad"}, author_id="apiu_them")
+    workshop.api.date_ahead(theirs, 60.0)
+    workshop.api.fail_next(
+        "submit", AccessDenied("who are you", status=401), after=True
+    )
+
+    await workshop.run()
+    await workshop.run()
+
+    assert workshop.api.paid_by_prompt() == {"oak": 1}
+
+
+async def test_refused_submits_that_jobs_fit_alike_are_unknown_and_not_sent_again(
+    workshop,
+):
+    """Archived prompts and one seed: which job is whose does not show."""
+    workshop.write_items("oak", "elm", "ash", params="{seed: 5}")
+
+    def archive(_which, _token, page):
+        jobs = [
+            replace(job, inputs={**job.inputs, "prompt": f"asset_{job.remote_id}"})
+            for job in page.jobs
+        ]
+        return replace(page, jobs=tuple(jobs))
+
+    workshop.api.tamper = archive
+    refusal = BudgetReached("no credit")
+    for name in ("elm", "ash"):
+        workshop.api.fail_next("submit", refusal, after=True, where=of(name))
+
+    first = await workshop.run()
+    for _ in range(2):
+        last = await workshop.run()
+
+    assert first.exit_code is ExitCode.BUDGET
+    assert last.exit_code is ExitCode.UNKNOWN_OUTCOME
+    assert set(workshop.api.paid_by_prompt().values()) == {1}

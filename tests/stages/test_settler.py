@@ -51,6 +51,11 @@ class Desk:
             self.clock,
             SETTINGS,
             wait_for_answers=self._wait_for_answers,
+            find_known=lambda mark_id: {
+                remote_id
+                for remote_id, row in self.rows.items()
+                if (row.mark_id or 0) >= mark_id
+            },
             may_learn=lambda: self.may_learn,
         )
 
@@ -102,7 +107,9 @@ class Desk:
 
     async def settle(self, job, *, is_refused=False) -> None:
         try:
-            found = await self.settler.wait_until_settled(job, is_refused=is_refused)
+            found = await self.settler.wait_until_settled(
+                job, is_refused=is_refused, waits=not is_refused
+            )
             self.ended[job.item_id] = found and found.remote_id
         except OutcomeUnknown as error:
             self.ended[job.item_id] = error
@@ -536,7 +543,10 @@ async def test_a_job_from_before_the_mark_is_no_control(desk):
 
 async def test_a_job_that_is_dated_ahead_does_not_hide_the_lost_one(desk):
     """Another machine of the service is a minute ahead, so the mark is too late."""
-    desk.api.add_job({"prompt": "a stone"}, author_id=STRANGER, age_s=-60.0)
+    theirs = desk.api.add_job({"prompt": "a stone"}, author_id=STRANGER)
+    ahead = desk.api.time_at(theirs.created_s) + timedelta(seconds=60)
+    mark = Mark(mark_id=1, created_at=ahead, listed=(theirs.remote_id,))
+    desk.marks[1] = mark
     job = desk.lost()
     desk.own()
     desk.api.add_job(OAK)
