@@ -18,7 +18,7 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.connection import Connection, notes_on, service_of
 from pipeline.contract.contract_file import notes_on_contract
 from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable
-from pipeline.job import AssetId
+from pipeline.job import AssetId, JobStatus
 from pipeline.ledger.ledger import KEY_PROJECT
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.output_folder import (
@@ -127,6 +127,15 @@ async def estimate(
             limit = smaller(settings.max_cost, loaded.max_cost)
             overcharge = Overcharge(() if limit is None else ledger.find_overcharges())
             budget = Budget(limit, ledger.find_commitments(), overcharge)
+            unsure = sum(
+                (
+                    job.committed
+                    for job in ledger.find_jobs_in(
+                        JobStatus.SUBMITTING, JobStatus.UNKNOWN
+                    )
+                ),
+                Decimal(0),
+            )
             bound = "" if service.project_id else ledger.find_meta().get(KEY_PROJECT)
             uploads = {} if emulate else ledger.find_uploads(service.project_id)
         cost: Cost | None = None if plan.to_submit else Cost()
@@ -157,6 +166,7 @@ async def estimate(
             plan=plan,
             cost=cost,
             team_left=limits.units_left,
+            unsure=unsure,
             taken=budget.taken,
             limit=limit,
             service=service,

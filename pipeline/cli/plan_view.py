@@ -141,7 +141,7 @@ def print_estimate(
     """Totals, budget and what is left, for a person."""
     cost = estimate.cost
     lines: list[str] = []
-    if cost is not None and cost.items:
+    if cost is not None and (cost.items or estimate.unsure):
         lines = [*_share_lines(cost), "", *cost_lines(estimate, cu_price)]
     for line in (*lines, total_line(estimate, cu_price)):
         click.echo(line, err=to_stderr)
@@ -155,6 +155,8 @@ def cost_lines(estimate: Estimate, cu_price: CuPrice | None) -> Iterator[str]:
         yield f"of these units, {units_text(units)} are for {one_line(name)}"
     for problem in cost.problems[:_SHOWN]:
         yield f"no price: {one_line(problem, 400)}"
+    if estimate.unsure:
+        yield f"what is unsure may cost {units_text(estimate.unsure)} units more"
     if estimate.limit is not None and estimate.left is not None:
         left = estimate.left
         text = f"budget: {units_text(estimate.taken)} of {units_text(estimate.limit)}"
@@ -174,6 +176,13 @@ def price_text(cost: Cost, cu_price: CuPrice | None) -> str:
     text = f"{plural(cost.files, 'file')} for {_money(cost.units, cu_price)}"
     without = f" and {plural(cost.unpriced, 'item')} without a price"
     return text + without * bool(cost.unpriced)
+
+
+def unsure_text(estimate: Estimate) -> str:
+    """`` and up to 60 units more for what is unsure``, or nothing."""
+    if not estimate.unsure:
+        return ""
+    return f" and up to {units_text(estimate.unsure)} units more for what is unsure"
 
 
 def total_line(estimate: Estimate, cu_price: CuPrice | None) -> str:

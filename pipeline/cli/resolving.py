@@ -49,12 +49,11 @@ def resolve_command(
     folder = output_folder(loaded, output=output, emulate=emulate)
     if link is not None:
         return _print_link(folder, link, emulate=emulate)
-    command = f"pipeline resolve {manifest} {item}"
-    if output is not None:
-        command += f" --output {output}"
+    where = "" if output is None else f" --output {output}"
     if not any(chosen):
         job, found = asyncio.run(find_candidates(folder, item, emulate=emulate))
-        _show(job, found, command)
+        command = f"pipeline resolve {manifest} {item}{where}"
+        _show(job, found, command, run=f"pipeline run {manifest}{where}")
         return ExitCode.OK
     kind = (Resolution.ADOPT, Resolution.RESUBMIT, Resolution.GIVE_UP)[
         chosen.index(True)
@@ -64,7 +63,7 @@ def resolve_command(
     )
     click.echo(f"{one_line(job.item_id)}: {job.status}")
     if kind is not Resolution.GIVE_UP:
-        click.echo(f"next: pipeline run {manifest}")
+        click.echo(f"next: pipeline run {manifest}{where}")
     return ExitCode.OK
 
 
@@ -82,7 +81,7 @@ def _print_link(folder: Path, remote_id: str, *, emulate: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _show(job: Job, found: Sequence[Candidate], command: str) -> None:
+def _show(job: Job, found: Sequence[Candidate], command: str, *, run: str) -> None:
     why = f": {one_line(job.failure.reason)}" if job.failure else ""
     click.echo(f"{one_line(job.item_id)} is {job.status}{why}")
     if job.remote_id is not None:
@@ -99,6 +98,7 @@ def _show(job: Job, found: Sequence[Candidate], command: str) -> None:
         best = found[0].remote.remote_id
         click.echo(f"see one:       {command} --link {best}")
         click.echo(f"take one over: {command} --adopt {best}")
+    click.echo(f"look again:    {run}    (free)")
     click.echo(f"pay again:     {command} --resubmit")
     click.echo(f"leave it:      {command} --give-up")
 

@@ -8,7 +8,12 @@ from typing import Any
 from pipeline.cli.asking import agree
 from pipeline.cli.money import CuPrice, units_text
 from pipeline.cli.options import RunOptions
-from pipeline.cli.plan_view import PlanListing, price_text, print_estimate
+from pipeline.cli.plan_view import (
+    PlanListing,
+    price_text,
+    print_estimate,
+    unsure_text,
+)
 from pipeline.cli.printing import print_note
 from pipeline.cli.text import one_line
 from pipeline.errors import UsageError
@@ -44,12 +49,12 @@ def confirm(estimate: Estimate, options: RunOptions, listing: PlanListing) -> bo
     cost = estimate.cost
     if options.emulate or options.yes or cost is None:
         return False
-    if not cost.units and not cost.unpriced:
+    if not cost.units and not cost.unpriced and not estimate.unsure:
         return False
     if not may_be_asked(options):
         raise UsageError(
-            f"this would make {price_text(cost, options.cu_price)},"
-            " and nobody is there to ask",
+            f"this would make {price_text(cost, options.cu_price)}"
+            f"{unsure_text(estimate)}, and nobody is there to ask",
             hint="add --yes",
         )
     for note in estimate.notes:
@@ -70,7 +75,7 @@ def _question(estimate: Estimate) -> str:
     more = " and what has no price" * bool(cost.unpriced and not most)
     where = f" at {estimate.service.base_url}" if estimate.service else ""
     spend = f"Spend {most}{units_text(units)} units{more}{where}"
-    return f"{spend}, into {estimate.plan.output}?"
+    return f"{spend}{unsure_text(estimate)}, into {estimate.plan.output}?"
 
 
 def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:

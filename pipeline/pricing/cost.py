@@ -75,6 +75,8 @@ class Estimate(Struct, frozen=True, kw_only=True):
         plan: What would be done.
         cost: What it costs; None where the service was not asked.
         team_left: Compute units the team has left, or None if unsaid.
+        unsure: Compute units quoted for submits whose outcome is unknown: what turns
+            out never to have arrived is paid for after all. 0 where nothing is paid.
         taken: Compute units that the ledger's jobs have taken of a budget so far.
         limit: The budget, or None.
         notes: What a person should know of how this was found; may be empty.
@@ -84,6 +86,7 @@ class Estimate(Struct, frozen=True, kw_only=True):
     plan: Plan
     cost: Cost | None
     team_left: Decimal | None = None
+    unsure: Decimal = Decimal(0)
     taken: Decimal = Decimal(0)
     limit: Decimal | None = None
     notes: tuple[str, ...] = ()

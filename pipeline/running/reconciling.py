@@ -177,8 +177,9 @@ class Reconciler:
             return None
         before = job.status
         said = job.failure.reason if job.failure else "it was not answered"
-        text = f"job {remote.remote_id} was made all the same ({said})"
-        self._records.warn(job.item_id, f"{text}: it is taken over")
+        if before is not JobStatus.UNKNOWN:
+            text = f"job {remote.remote_id} was made although it was refused ({said})"
+            self._records.warn(job.item_id, f"{text}: it is taken over, not paid again")
         if before is JobStatus.PLANNED:
             job = await self._records.unknown(job, Failure(kind=None, reason=said))
         self._reader.adopted.add(remote.remote_id)

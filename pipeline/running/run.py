@@ -320,6 +320,7 @@ class Run:
             plan=self._plan,
             cost=self._cost,
             team_left=self._limits.units_left,
+            unsure=Decimal(0) if self._pays_nothing else self._find_unsure_units(),
             taken=self.budget.taken,
             limit=self.budget.limit,
             service=self._service,
@@ -398,6 +399,10 @@ class Run:
         """Compute units charged for jobs that are submitted and not ended."""
         jobs = self._ledger.find_jobs_in(JobStatus.SUBMITTED)
         return sum((job.charged or Decimal(0) for job in jobs), Decimal(0))
+
+    def _find_unsure_units(self) -> Decimal:
+        jobs = self._ledger.find_jobs_in(JobStatus.SUBMITTING, JobStatus.UNKNOWN)
+        return sum((job.committed for job in jobs), Decimal(0))
 
     @property
     def _pays_nothing(self) -> bool:
@@ -614,13 +619,12 @@ class Run:
 
     def _find_cost(self) -> RunCost:
         spending = self._records.spending
-        unsure = self._ledger.find_jobs_in(JobStatus.SUBMITTING, JobStatus.UNKNOWN)
         return RunCost(
             quoted=self._cost.units,
             charged=spending.charged,
             addons={name: units for name, units in spending.addons.items() if units},  # type: ignore[misc]
             refunded=spending.refunded,
-            reserved=sum((job.committed for job in unsure), Decimal(0)),
+            reserved=self._find_unsure_units(),
             taken=self.budget.taken,
             left=self.budget.left,
             team_left=self._limits.units_left,

@@ -172,7 +172,13 @@ class Delivery:
         job = replace(job, assets=assets, saved_at=self._clock.utc_now())
         kept_receipts = [receipt for _, receipt in wanted]
         known = {asset.sha256 for other in earlier for asset in other.assets}
-        await self._puts.run(_Put(job, kept_receipts, source, known))
+        own = {
+            asset.sha256
+            for other in earlier
+            if other.row_id == job.row_id
+            for asset in other.assets
+        }
+        await self._puts.run(_Put(job, kept_receipts, source, known, own))
         kept = {asset.path.casefold() for asset in assets}
         superseded = tuple(
             asset
@@ -193,7 +199,7 @@ class Delivery:
         self._check_strangers(put.job, put.known)
         placed = []
         for asset, receipt in zip(put.job.assets, put.receipts, strict=True):
-            if asset.sha256 in put.known and self._is_edited(asset, put.known):
+            if asset.sha256 in put.own and self._is_edited(asset, put.known):
                 # It is fetched again for another file's sake: an edit stays.
                 receipt.partial.unlink(missing_ok=True)
                 continue
@@ -301,12 +307,14 @@ class _Put(Struct, frozen=True):
         receipts: One an asset.
         source: Where the item is written.
         known: SHA-256 of all content that attempts of the item have made.
+        own: The same of this attempt alone, where its files are fetched again.
     """
 
     job: Job
     receipts: Sequence[Receipt]
     source: Source
     known: AbstractSet[str]
+    own: AbstractSet[str]
 
 
 def _of_kind(

@@ -373,6 +373,20 @@ async def test_budget_is_kept_over_a_kill(point, time, real, emulator):
     assert paid(emulator) == (2, 12)
 
 
+async def test_what_is_unsure_is_not_paid_for_unasked(real, emulator):
+    """Killed before its submit left, it may have to be paid for after all."""
+    only = ("run", "trees.yaml", "--limit", "1", "--settle", "1")
+    await real.run(*only, "--yes", PIPELINE_FAULT_POINT="intent-recorded")
+
+    planned = await real.run("plan", "trees.yaml")
+    refused = await real.run(*only)
+
+    assert "what is unsure may cost 6 units more" in planned.out
+    assert refused.code == 2
+    assert "up to 6 units more for what is unsure" in refused.err
+    assert paid(emulator) == (0, 0)
+
+
 async def test_submit_whose_outcome_is_unknown_stays_reserved(real, emulator):
     emulator.faults.next("submit-drop-after")
     draw = emulator.faults.draw

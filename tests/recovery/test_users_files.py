@@ -5,7 +5,7 @@ import shutil
 import pytest
 from recovery.conftest import items
 
-from pipeline import ExitCode
+from pipeline import ExitCode, Selection
 from pipeline.ledger.ledger import LEDGER_NAME
 
 
@@ -38,6 +38,22 @@ async def test_an_edited_file_stays_when_its_neighbour_is_fetched_again(place):
     assert edited.read_bytes() == b"an artist's work"
     assert lost.stat().st_size > 0
     assert place.submits == 1
+
+
+async def test_an_edited_file_is_kept_apart_from_a_new_one_with_the_bytes_of_the_old(
+    place,
+):
+    """The same seed gives the same picture: it is new all the same."""
+    text = items("an oak")
+    await place.play(text)
+    path = place.output / "a.png"
+    made = path.read_bytes()
+    path.write_bytes(b"an artist's work")
+
+    await place.play(text, selection=Selection(force=True))
+
+    assert path.read_bytes() == made
+    assert (place.output / "a.old-1.png").read_bytes() == b"an artist's work"
 
 
 async def test_a_file_that_was_never_ours_is_not_replaced(place):

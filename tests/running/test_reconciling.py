@@ -58,7 +58,7 @@ async def test_a_job_behind_a_final_refusal_is_collected_at_the_end_of_the_run(
     assert result.exit_code is ExitCode.OK
     assert result.counts == {"saved": 3}
     assert trees.api.paid_by_prompt() == {"oak": 1, "elm": 1, "ash": 1}
-    assert any("was made all the same" in text for text in trees.warnings())
+    assert any("although it was refused" in text for text in trees.warnings())
 
 
 @pytest.mark.parametrize("status", HALTING)
