@@ -396,7 +396,7 @@ class Ledger:
         """Every job that the service has made since is held against the rows."""
         with self._translated():
             self._connection.executemany(
-                "UPDATE marks SET reconciled = 1, listed = '[]' WHERE mark_id = ?",
+                "UPDATE marks SET reconciled = 1 WHERE mark_id = ?",
                 [(mark_id,) for mark_id in mark_ids],
             )
 

@@ -21,7 +21,7 @@ from pipeline.running.watching import Watch
 from pipeline.settings import Settings
 from pipeline.stages.matching import match
 from pipeline.stages.reading import JobReader, Reading, is_after
-from pipeline.stages.settler import request_of, shown_by
+from pipeline.stages.settler import DISTINGUISHING, request_of, shown_by
 
 _IDS_NAMED = 10
 
@@ -104,7 +104,7 @@ class Reconciler:
         pairs = match(
             sent,
             unowned,
-            score=lambda job, remote: self._reader.score(job, remote) or None,
+            score=self._score,
             asks_for=request_of,
             shows=shown_by,
         )
@@ -131,6 +131,10 @@ class Reconciler:
                 mark.mark_id for mark in marks if mark.mark_id not in still_open
             )
         return [one for one in adopted if one is not None]
+
+    def _score(self, job: Job, remote: RemoteJob) -> int | None:
+        score = self._reader.score(job, remote)
+        return None if score is None or score < DISTINGUISHING else score
 
     async def _doubt(self, job: Job, rest: Sequence[RemoteJob]) -> Job:
         """A refused submit beside jobs that fit it: what became of it is open."""

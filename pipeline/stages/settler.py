@@ -94,6 +94,7 @@ class Settler:
         self._find_known = find_known
         self._may_learn = may_learn
         self._lost: list[_Lost] = []
+        self._open: list[_Lost] = []  # given up, with their claims
         self._something_lost = anyio.Event()
         self._answered: OrderedDict[RemoteId, _Answered] = OrderedDict()
         self._answers = 0
@@ -152,7 +153,8 @@ class Settler:
             job: With ``request`` and its mark.
             is_refused: The service says that it did not take it: then one reading
                 that shows no candidate is enough.
-            waits: Whether absence counts only after the settling time.
+            waits: Whether the settling time has to pass; of a refusal, where nothing
+                shows that the list is up to date.
             on_waiting: Called once its claim counts beside those of others.
 
         Returns:
@@ -180,6 +182,7 @@ class Settler:
             if lost in self._lost:
                 self._lost.remove(lost)
         if lost.error is not None:
+            self._open.append(lost)
             raise lost.error
         return lost.found
 
@@ -221,8 +224,9 @@ class Settler:
     # --- found ------------------------------------------------------------------
 
     def _adopt(self, reading: Reading) -> None:
-        # What was lost since the reading began has its claims too.
-        lost = [one for one in self._lost if not one.settled.is_set()]
+        # What was lost since the reading began has its claims too, and so has what was
+        # given up: a job that may be its is not another's.
+        lost = [one for one in self._lost if not one.settled.is_set()] + self._open
         free = [
             job
             for job in self._reader.still_unowned(reading.unowned)
@@ -235,6 +239,8 @@ class Settler:
             asks_for=lambda one: request_of(one.job),
             shows=shown_by,
         ):
+            if one.settled.is_set():
+                continue  # given up: the end of the run looks at it again
             self._reader.adopted.add(job.remote_id)
             one.found = job
             one.settled.set()
@@ -258,10 +264,10 @@ class Settler:
         candidates = self._find_candidates(lost, reading, free)
         if candidates:
             self._leave_open(lost, begun_s, _named(candidates))
+        elif lost.is_refused:
+            self._believe(lost, reading, begun_s)
         elif begun_s < lost.proof_from_s:
             pass
-        elif lost.is_refused:
-            self._believe(lost, reading)
         elif lost.job.mark_id is None:
             self._leave_open(lost, begun_s, "its place in the job list is not known")
         elif self._reader.is_of_another_key(lost.job):
@@ -280,8 +286,11 @@ class Settler:
             if lost.clean >= READINGS_FOR_PROOF:
                 lost.settled.set()
 
-    def _believe(self, lost: _Lost, reading: Reading) -> None:
-        """A refusal, once the list shows all that was answered before it."""
+    def _believe(self, lost: _Lost, reading: Reading, begun_s: float) -> None:
+        """A refusal, once the list shows all that was answered before it.
+
+        Where nothing was, time and a second reading have to do.
+        """
         later = {
             remote_id
             for remote_id, answered in self._answered.items()
@@ -292,7 +301,8 @@ class Settler:
             lost.clean = 0
             return
         lost.clean += 1
-        if before or lost.clean >= READINGS_FOR_PROOF:
+        is_over = begun_s >= lost.proof_from_s and lost.clean >= READINGS_FOR_PROOF
+        if before or is_over:
             lost.settled.set()
 
     def _has_control(self, lost: _Lost, reading: Reading) -> bool:

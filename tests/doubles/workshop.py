@@ -261,7 +261,7 @@ class Workshop:
                 if found:
                     ledger.record_submitted(replace(job, remote_id=found[0].remote_id))
                 else:
-                    ledger.record_planned(job)
+                    ledger.record_planned(replace(job, mark_id=None))
 
     def set(self, **changes: Any) -> None:
         """Change settings of the next run."""

@@ -300,6 +300,25 @@ async def test_submits_that_differ_in_archived_prompts_alone_are_not_guessed(des
     assert all(map(unsure, ended.values()))
 
 
+async def test_what_was_given_up_keeps_its_claim(desk):
+    """Nothing that tells is shown, so that any of the three may be the job's."""
+    desk.own(echo={**ELM, "prompt": "[redacted]", "seed": 65535})
+    early = [
+        desk.lost({"prompt": name, "size": "1K", "seed": 1}, name=name)
+        for name in ("an ash", "a fir")
+    ]
+    desk.api.add_job({**OAK, "prompt": "[redacted]", "seed": 65535})
+
+    async with desk.settling(*early):
+        await desk.clock.advance(60)
+        late = desk.lost({**OAK, "seed": 3, "prompt": "a late oak"}, name="late")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(desk.settle, late)
+            await desk.clock.advance(60)
+
+    assert all(map(unsure, desk.ended.values()))
+
+
 async def test_one_listing_serves_every_lost_submit(desk):
     jobs = [
         desk.lost({**OAK, "seed": number}, name=f"tree-{number}")
