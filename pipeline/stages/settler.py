@@ -1,8 +1,9 @@
 """Settler: submits whose answer is lost → the job that came of each, or proof of none.
 
 Absence is proved by counting, not by resemblance: where the list shows a job that no
-row owns and that may be ours, nothing is sent again. One reading serves all that is
-lost. Only reading is done here; what stays unsure is the user's to decide.
+row owns and that may be ours, nothing is sent again. Of a submit that was refused, a
+job that shows another seed and another text is not ours. One reading serves all that
+is lost. Only reading is done here; what stays unsure is the user's to decide.
 """
 
 from collections import OrderedDict
