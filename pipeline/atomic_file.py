@@ -244,6 +244,20 @@ def write_in_place(content: bytes, output: Path, name: str) -> Path:
             raise
 
 
+def write_beside(path: Path, content: bytes) -> None:
+    """Write a file of the user's own, whole or not at all; blocking.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    folder = path.absolute().parent
+    had_partial = (folder / PARTIAL_FOLDER).exists()
+    write_in_place(content, folder, path.name)
+    if not had_partial:  # nobody else's: it need not stay beside a person's files
+        with contextlib.suppress(OSError):
+            (folder / PARTIAL_FOLDER).rmdir()
+
+
 def sync_folders(files: Iterable[Path]) -> None:
     """Make the names of ``files`` durable, one fsync a folder; blocking.
 

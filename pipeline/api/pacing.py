@@ -14,6 +14,7 @@ import heapq
 import itertools
 import logging
 from collections import deque
+from collections.abc import Callable
 from enum import IntEnum
 
 import anyio
@@ -238,7 +239,11 @@ class Pace:
         if self._limit is not None:
             self._forget_old(now_s)
             self._stamps.extend([now_s] * (self._limit - len(self._stamps)))
-            self._share_refusal(self._limit)
+            limit = self._limit
+            self._share(
+                lambda state: state.fill(self._wall_s(), limit),
+                if_busy="other processes are not told of the refusal",
+            )
         elif not retry_after_s and now_s >= self._held_until_s:
             calm = now_s - self._refused_s > LONGEST_HOLD_S
             self._hold_s = FIRST_HOLD_S if calm else min(self._hold_s * 2, LAST_HOLD_S)
@@ -251,13 +256,10 @@ class Pace:
         if duration_s < COOLDOWN_S:
             return
         self._is_cautious = True
-        if self._state is not None and not self.trouble:
-            try:
-                self._state.pause(self._wall_s(), duration_s)
-            except StateBusy:
-                logger.warning("the end of the pause could not be written down")
-            except OSError as error:
-                self._note_trouble(error)
+        self._share(
+            lambda state: state.pause(self._wall_s(), duration_s),
+            if_busy="the end of the pause could not be written down",
+        )
 
     # --- inside ---------------------------------------------------------------
 
@@ -377,13 +379,14 @@ class Pace:
         if shared.paused_s > self.paused_s + 1.0:
             self._begin_pause(shared.paused_s)
 
-    def _share_refusal(self, limit: int) -> None:
+    def _share(self, write: Callable[[PaceState], None], *, if_busy: str) -> None:
+        """Tell the other processes, where the state folder can be used."""
         if self._state is None or self.trouble:
             return
         try:
-            self._state.fill(self._wall_s(), limit)
+            write(self._state)
         except StateBusy:
-            logger.warning("other processes are not told of the refusal")
+            logger.warning(if_busy)
         except OSError as error:
             self._note_trouble(error)
 

@@ -20,8 +20,8 @@ from pipeline.contract.assumptions import ASSUMPTIONS, verdict_on
 from pipeline.contract.contract_file import (
     FILE_NAME,
     exchanges_path,
-    write_beside,
     write_contract,
+    write_exchanges,
 )
 from pipeline.contract.fixtures import clean, line_of
 from pipeline.contract.inquiry import Findings, Inquiry, Questions
@@ -138,8 +138,7 @@ def _agree(steps: Sequence[Step], budget: Decimal, *, yes: bool) -> bool:
 
 
 def _write(path: Path, findings: Findings) -> None:
-    lines = [line_of(exchange) for exchange in findings.exchanges]
-    write_beside(exchanges_path(path), "".join(f"{line}\n" for line in lines).encode())
+    write_exchanges(path, map(line_of, findings.exchanges))
     write_contract(path, findings.contract, clean)
 
 

@@ -7,12 +7,11 @@ what a run says, and never what it does.
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic_file import PARTIAL_FOLDER, write_in_place
+from pipeline.atomic_file import write_beside
 from pipeline.contract.assumptions import ASSUMPTIONS, BY_KEY, verdict_on
 from pipeline.errors import UsageError
 from pipeline.job import JsonValue
@@ -91,6 +90,19 @@ def exchanges_path(path: Path) -> Path:
     return path.with_name(path.stem + EXCHANGES_ENDING)
 
 
+def write_exchanges(path: Path, lines: Iterable[str]) -> None:
+    """Write the exchanges of a contract file beside it, whole or not at all.
+
+    Args:
+        path: Of the contract file.
+        lines: An exchange each, without secrets.
+
+    Raises:
+        OutputError: They cannot be written.
+    """
+    write_beside(exchanges_path(path), "".join(f"{line}\n" for line in lines).encode())
+
+
 def read_contract(path: Path) -> Contract:
     """Read what :func:`write_contract` wrote; unknown keys are passed over.
 
@@ -162,20 +174,6 @@ def notes_on_contract(
                 f" {assumption.text}; seen: {seen} ({at[:10]}); {assumption.safety}"
             )
     return notes
-
-
-def write_beside(path: Path, content: bytes) -> None:
-    """Write a file of the user's own, whole or not at all.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    folder = path.absolute().parent
-    had_partial = (folder / PARTIAL_FOLDER).exists()
-    write_in_place(content, folder, path.name)
-    if not had_partial:  # nobody else's: it need not stay beside a person's files
-        with suppress(OSError):
-            (folder / PARTIAL_FOLDER).rmdir()
 
 
 def _text(value: object) -> str:

@@ -53,10 +53,6 @@ class ModelRecord:
                 return item.rules.get("default")
         return None
 
-    def has_input(self, name: str) -> bool:
-        """Whether the model knows this input."""
-        return any(item.name == name for item in self.inputs)
-
 
 def load_models(profile: EmulatorProfile) -> dict[str, ModelRecord]:
     """Every model of the tables and of the profile, by id.

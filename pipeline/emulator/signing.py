@@ -16,7 +16,6 @@ from enum import StrEnum
 from pipeline.emulator.timeline import MS_PER_S
 
 KEY_PAIR_ID = "K3EMULATORKEYPAIR"
-PARAMETERS = ("Policy", "Signature", "Key-Pair-Id")
 DAY_S = 24 * 3600
 # Last day of the month in which the URL is made, and the day on which it ends.
 WINDOWS = ((7, 14), (14, 21), (21, 0))

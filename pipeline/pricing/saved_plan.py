@@ -9,13 +9,12 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic_file import PARTIAL_FOLDER, write_in_place
+from pipeline.atomic_file import write_beside
 from pipeline.errors import PlanMoved, UsageError
 from pipeline.model import ModelSchema
 from pipeline.planning import MAY_BE_PAID, Plan, PlannedItem, Selection
@@ -177,12 +176,7 @@ def save_plan(path: Path, estimate: Estimate, recorder: PlanRecorder) -> None:
         "items": recorder.items,
     }
     content = json.dumps(record, indent=1).encode() + b"\n"
-    folder = path.absolute().parent
-    had_partial = (folder / PARTIAL_FOLDER).exists()
-    write_in_place(content, folder, path.name)
-    if not had_partial:  # nobody else's: it need not stay beside a person's files
-        with suppress(OSError):
-            (folder / PARTIAL_FOLDER).rmdir()
+    write_beside(path, content)
 
 
 def read_plan(path: str | os.PathLike[str]) -> SavedPlan:

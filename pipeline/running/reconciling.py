@@ -144,9 +144,8 @@ class Reconciler:
         newest = self._ledger.find_jobs_of(job.item_id)[0]
         if not fitting or newest.row_id != job.row_id:
             return job
-        said = job.failure.reason if job.failure else "it was not answered"
         ids = ", ".join(one.remote_id for one in fitting[:_IDS_NAMED])
-        reason = f"it was refused ({said}), and yet it may be {ids}"
+        reason = f"it was refused ({_said_of(job)}), and yet it may be {ids}"
         hint = "decide with: pipeline resolve"
         failure = Failure(kind=None, reason=reason, hint=hint)
         return await self._records.unknown(job, failure)
@@ -180,7 +179,7 @@ class Reconciler:
             await self._note_second(job, newest, remote)
             return None
         before = job.status
-        said = job.failure.reason if job.failure else "it was not answered"
+        said = _said_of(job)
         if before is not JobStatus.UNKNOWN:
             text = f"job {remote.remote_id} was made although it was refused ({said})"
             self._records.warn(job.item_id, f"{text}: it is taken over, not paid again")
@@ -219,6 +218,10 @@ class Reconciler:
             f" asked for: {ids}{more}. If no other run or program uses this API key,"
             " look for them in the Scenario web app",
         )
+
+
+def _said_of(job: Job) -> str:
+    return job.failure.reason if job.failure else "it was not answered"
 
 
 def _is_refused(job: Job) -> bool:
