@@ -98,8 +98,8 @@ async def test_a_true_429_costs_one_reading_and_the_item_is_sent_again(trees):
     assert trees.api.calls["submit"] == 4
 
 
-async def test_a_killed_run_is_made_up_for_before_anything_is_sent_again(trees):
-    """Refused, made all the same, and killed before the run could look."""
+async def run_killed_in_a_refusal(trees):
+    """A 401 on elm's submit, whose job is made all the same; killed before a look."""
     scope = anyio.CancelScope()
     trees.api.fail_next(
         "submit", AccessDenied("who are you", status=401), after=True, where=of("elm")
@@ -112,6 +112,11 @@ async def test_a_killed_run_is_made_up_for_before_anything_is_sent_again(trees):
     trees.on_point = kill
     await trees.run(scope=scope)
     trees.on_point = lambda _point: None
+
+
+async def test_a_killed_run_is_made_up_for_before_anything_is_sent_again(trees):
+    """Refused, made all the same, and killed before the run could look."""
+    await run_killed_in_a_refusal(trees)
     before = trees.job("elm").status
     result = await trees.run()
 
@@ -309,18 +314,7 @@ async def test_what_was_lost_under_another_key_is_found_and_never_proved_absent(
 
 async def test_what_was_refused_is_not_sent_again_while_the_list_cannot_be_read(trees):
     """The run was stopped by a 401 and killed: its refusal is still to be checked."""
-    scope = anyio.CancelScope()
-    trees.api.fail_next(
-        "submit", AccessDenied("who are you", status=401), after=True, where=of("elm")
-    )
-
-    def kill(point):
-        if point == "write record_planned!":
-            scope.cancel()
-
-    trees.on_point = kill
-    await trees.run(scope=scope)
-    trees.on_point = lambda _point: None
+    await run_killed_in_a_refusal(trees)
     submits = trees.api.calls["submit"]
     trees.api.break_down("list_jobs", spared=1)
 
