@@ -142,6 +142,24 @@ def test_every_word_has_a_status_and_a_new_one_is_running(word, status):
     assert job.has_ended is (status is not RemoteStatus.RUNNING)
 
 
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("archived", RemoteStatus.SUCCESS),
+        ("", RemoteStatus.SUCCESS),
+        ("in-progress", RemoteStatus.RUNNING),
+        ("failure", RemoteStatus.FAILURE),
+    ],
+)
+def test_a_word_that_is_not_known_is_an_end_when_it_comes_with_assets(word, status):
+    job = wire.parse_job(
+        {"jobId": "j", "status": word, "metadata": {"assetIds": ["asset_a"]}}
+    )
+
+    assert job.status is status
+    assert job.asset_ids == ("asset_a",)
+
+
 @pytest.mark.parametrize("bad", HOSTILE_IDS, ids=repr)
 def test_an_id_that_could_change_a_url_is_none(bad):
     assert not wire.is_safe_id(bad)
