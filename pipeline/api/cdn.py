@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin
 
 import aiohttp
 from yarl import URL
@@ -16,6 +16,7 @@ from pipeline.api.answers import error_of_exchange
 from pipeline.api.client import USER_AGENT, sendable
 from pipeline.api.interface import UrlExpired
 from pipeline.api.proxy import find_proxy
+from pipeline.api.wire import split_url
 from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.settings import Settings, is_loopback_url
 
@@ -85,7 +86,7 @@ class HttpTransfer:
             Unavailable: Anything else that is no success.
         """
         assert self._session is not None
-        if not (_split(url).scheme == "https" or self._is_own_machine(url)):
+        if not (split_url(url).scheme == "https" or self._is_own_machine(url)):
             raise DownloadFailed("the service named an upload address without https")
         proxy = find_proxy(url)
         try:
@@ -108,7 +109,7 @@ class HttpTransfer:
     async def _open(self, url: str) -> aiohttp.ClientResponse:
         assert self._session is not None
         if not self._is_ours(url):
-            host = _split(url).hostname or ""
+            host = split_url(url).hostname or ""
             text = f"the service sent us to {host[:80]!r}, which is not its CDN"
             raise ForeignHost(text)
         redirects = 0
@@ -144,12 +145,12 @@ class HttpTransfer:
 
     def _is_ours(self, url: str) -> bool:
         """Whether it leads to the service's CDN, or to this machine as its CDN."""
-        parts = _split(url)
+        parts = split_url(url)
         is_cdn = parts.scheme == "https" and parts.hostname in CDN_HOSTS
         return is_cdn or self._is_own_machine(url)
 
     def _is_own_machine(self, url: str) -> bool:
-        return self._loopback and is_loopback_url(_split(url).geturl())
+        return self._loopback and is_loopback_url(split_url(url).geturl())
 
     def _timeout(self) -> aiohttp.ClientTimeout:
         # No total: a large file may take long; a silent connection may not.
@@ -164,14 +165,6 @@ class HttpTransfer:
 
 class ForeignHost(Unavailable):
     """A URL leads to a host that is not the service's; a fresh one may not."""
-
-
-def _split(url: str) -> SplitResult:
-    """The parts of a URL; all empty where it is none."""
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")
 
 
 def _joined(url: str, target: str) -> str:

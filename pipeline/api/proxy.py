@@ -38,7 +38,15 @@ def _proxy_of(scheme: str, host: str) -> str | None:
     if not proxy or urllib.request.proxy_bypass(host):
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
-    parts = urlsplit(proxy)
+    no_url = UsageError(
+        f"{shown_proxy(proxy)!r} is no URL of an HTTP proxy",
+        hint="write HTTPS_PROXY like http://proxy.example:3128",
+    )
+    try:
+        parts = urlsplit(proxy)
+        _ = parts.port  # looks at it, and raises where it is none
+    except ValueError:
+        raise no_url from None
     if parts.password:
         for password in (parts.password, unquote(parts.password)):
             SECRETS.learn_login(unquote(parts.username or ""), password)
@@ -49,10 +57,7 @@ def _proxy_of(scheme: str, host: str) -> str | None:
             f" NO_PROXY={host.partition(':')[0]}",
         )
     if parts.scheme not in _SCHEMES or not parts.hostname:
-        raise UsageError(
-            f"{shown_proxy(proxy)!r} is no URL of an HTTP proxy",
-            hint="write HTTPS_PROXY like http://proxy.example:3128",
-        )
+        raise no_url
     return proxy
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -53,6 +54,14 @@ MAIN_ACTION = "custom-generation"  # of ``costDetails``; the others are add-ons
 _ERROR_KEYS = ("error", "errorMessage", "failureReason", "reason")
 TERMINAL_STATUSES = ("success", "failure", "canceled")
 _TOO_MANY_UNITS = Decimal(10) ** 15  # no price; sums of such numbers can overflow
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of a URL; all empty where it is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
 
 
 def parse_json(body: bytes) -> Mapping[str, Any]:

@@ -7,8 +7,9 @@ import zlib
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
+from pipeline.api.wire import split_url
 from pipeline.contract.model_probes import NOBODYS_ASSET
 from pipeline.contract.prober import (
     NOT_FOUND,
@@ -167,7 +168,7 @@ async def _alter(prober: Prober, url: str) -> int | None:
 
 
 def _is_known(known: Known, url: str) -> bool:
-    parts = urlsplit(url)
+    parts = split_url(url)
     if known.is_loopback:
         return parts.hostname == "127.0.0.1"
     return parts.scheme == "https" and parts.hostname in CDN_HOSTS
@@ -180,4 +181,4 @@ def _kind_of_url(url: object) -> str | None:
 
 
 def _is_copy(url: str) -> bool:
-    return urlsplit(url).path.startswith("/assets-transform/")
+    return split_url(url).path.startswith("/assets-transform/")

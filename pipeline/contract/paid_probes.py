@@ -22,6 +22,7 @@ from pipeline.contract.prober import (
     list_in,
     step_of,
     time_in,
+    word_in,
 )
 from pipeline.errors import UnexpectedAnswer
 from pipeline.record import Struct
@@ -206,7 +207,7 @@ class PaidProbes:
             if not is_listed and await self._find_listed(job_id):
                 is_listed = True
                 note("list.lag", step_of(prober.kept[-1].at_s - since_s, looks))
-            if record.get("status") in _ENDED:
+            if word_in(record, "status") in _ENDED:
                 break
             if read.at_s - since_s > LONGEST_JOB_S:
                 self.trouble = f"job {job_id} does not end"
@@ -231,7 +232,7 @@ class PaidProbes:
             if list_in(inner(record, "metadata"), "assetIds"):
                 prober.note("job.assets", step_of(read.at_s - done_s, look))
                 break
-            if record.get("status") != _SUCCESS:
+            if word_in(record, "status") != _SUCCESS:
                 break
             await prober.pause()
             read = await prober.get(path)
@@ -248,7 +249,7 @@ class PaidProbes:
                 is_listed = True
                 lag_s = prober.kept[-1].at_s - submitted.at_s
                 prober.note("list.lag", step_of(lag_s))
-            has_ended = listed.get("status") in _ENDED
+            has_ended = word_in(listed, "status") in _ENDED
             has_assets = bool(list_in(inner(listed, "metadata"), "assetIds"))
             if has_assets or (has_ended and not looks_left):
                 break
@@ -263,7 +264,7 @@ class PaidProbes:
 
     async def _find_listed(self, job_id: str) -> Mapping[str, Any]:
         for job in await self._prober.list_jobs(pageSize="20"):
-            if job_id in {job.get("jobId"), job.get("id")}:
+            if job_id in (job.get("jobId"), job.get("id")):
                 return job
         return {}
 
@@ -334,7 +335,7 @@ class PaidProbes:
         answer = await self._prober.pay(_path(step.model_id), step.inputs)
         job_id = self._take(step, answer)
         job = await self._wait_for_end(job_id) if job_id else {}
-        if job.get("status") == _SUCCESS:
+        if word_in(job, "status") == _SUCCESS:
             count = len(list_in(inner(job, "metadata"), "assetIds"))
             self._prober.note("wan.set", count or None)
 
@@ -344,7 +345,7 @@ class PaidProbes:
         while True:
             read = await self._prober.get(f"/jobs/{quote(job_id, safe='')}")
             job = inner(read.json, "job")
-            status = job.get("status")
+            status = word_in(job, "status")
             has_assets = bool(list_in(inner(job, "metadata"), "assetIds"))
             if has_assets or (status in _ENDED and status != _SUCCESS):
                 return job

@@ -207,6 +207,12 @@ def objects_in(answer: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     return [entry for entry in list_in(answer, key) if isinstance(entry, dict)]
 
 
+def word_in(record: Mapping[str, Any], key: str) -> str:
+    """A text inside of an object; empty where it is none, or not a text."""
+    value = record.get(key)
+    return value if isinstance(value, str) else ""
+
+
 def time_in(record: Mapping[str, Any], key: str) -> datetime | None:
     """A time of the service's."""
     try:

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from pipeline.api.proxy import find_proxy
+from pipeline.errors import UsageError
 
 HOSTS = (f"host-{n}.example" for n in itertools.count())
 
@@ -36,6 +37,14 @@ def test_a_proxy_for_http_is_none_for_https(monkeypatch, host):
     monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
 
     assert find_proxy(f"https://{host}/v1") is None
+
+
+@pytest.mark.parametrize("proxy", ["http://[", "http://proxy.example:port", "ftp://x"])
+def test_what_is_no_proxy_is_a_usage_error(monkeypatch, host, proxy):
+    monkeypatch.setenv("https_proxy", proxy)
+
+    with pytest.raises(UsageError, match="is no URL of an HTTP proxy"):
+        find_proxy(f"https://{host}/v1")
 
 
 @pytest.mark.parametrize("exception", ["*", "{host}", ".example", "a.b, {host}:443"])

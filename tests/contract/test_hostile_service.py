@@ -222,3 +222,41 @@ async def test_answers_that_are_wrong_in_places_are_survived(seed, place_of):
         assert found.contract.seen
         assert place.emulator.books()["charged_cu"] <= 30
         EmulatorProfile(**knobs_of(found.contract))
+
+
+class Replacing(Mutating):
+    """``Exchanges`` of a real conversation in which a key's first values are another."""
+
+    def __init__(self, client, key: str, value: object, times: int) -> None:
+        super().__init__(client, seed=0)
+        self._key = key
+        self._value = value
+        self._left = times
+
+    def _mutated(self, value):
+        if isinstance(value, list):
+            return [self._mutated(entry) for entry in value]
+        if not isinstance(value, dict):
+            return value
+        changed = {key: self._mutated(entry) for key, entry in value.items()}
+        if self._key in changed and self._left:
+            self._left -= 1
+            changed[self._key] = self._value
+        return changed
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [[]], None, 7])
+@pytest.mark.parametrize("key", ["status", "jobId", "statusHistory", "metadata"])
+async def test_a_record_of_another_kind_is_survived(key, value, place_of):
+    async with place_of(ceiling=2, job_seconds=(1.0, 1.0)) as place:
+        found = await place.ask(spend=30, through=lambda c: Replacing(c, key, value, 40))
+
+        assert found.contract.seen
+
+
+@pytest.mark.parametrize("url", ["http://[", "https://x:port/", "//", {"a": 1}])
+async def test_what_is_no_url_is_not_read(url, place_of):
+    async with place_of() as place:
+        found = await place.ask(through=lambda c: Replacing(c, "url", url, 99))
+
+        assert "cdn.range" not in found.contract.seen
