@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic_file import write_in_place
 from pipeline.clock import format_utc, parse_utc
 from pipeline.errors import JobError, OutputError, RunError
 from pipeline.model import InputSchema, ModelSchema, load_shipped_model, parse_model
 from pipeline.record import replace
-from pipeline.regular_file import read_regular
 from pipeline.settings import Service
+from pipeline.storage.atomic_file import write_in_place
+from pipeline.storage.regular_file import read_regular
 
 CACHE_VARIABLE = "PIPELINE_CACHE_DIR"
 KEPT_FOR = timedelta(days=1)

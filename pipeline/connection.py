@@ -18,7 +18,6 @@ from pipeline.api.retry import retry_free
 from pipeline.catalog import ModelCache, ModelCatalog, cache_folder
 from pipeline.clock import Clock
 from pipeline.errors import OutputError, Unavailable, UsageError
-from pipeline.regular_file import check_own
 from pipeline.settings import (
     BASE_URL_VARIABLE,
     EMULATOR_NAME,
@@ -29,6 +28,7 @@ from pipeline.settings import (
     load_dotenv,
     load_keyring,
 )
+from pipeline.storage.regular_file import check_own
 
 EMULATOR_STATE_NAME = "emulator.jsonl"
 

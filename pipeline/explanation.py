@@ -22,9 +22,9 @@ from pipeline.output_folder import find_lock_file, open_for_reading
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct
-from pipeline.regular_file import open_regular
 from pipeline.settings import EMULATOR_NAME
 from pipeline.stages.sidecar import DamagedSidecar, NoSidecar, load_sidecar
+from pipeline.storage.regular_file import open_regular
 from pipeline.verification import Finding
 
 _IDS_SEARCHED = 50_000  # for near misses

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline.atomic_file import FOLDER_MODE, remove_partial_files, storage_errors
 from pipeline.errors import (
     LedgerBusy,
     LedgerError,
@@ -26,8 +25,13 @@ from pipeline.lockfile import check_size, keep_details, lock_path, read_lock, wr
 from pipeline.manifest import Manifest
 from pipeline.rebuild import find_asset_names, open_for_writing, rebuild
 from pipeline.record import replace
-from pipeline.regular_file import NotAFile, check_own, open_regular
 from pipeline.settings import Service, is_loopback_url
+from pipeline.storage.atomic_file import (
+    FOLDER_MODE,
+    remove_partial_files,
+    storage_errors,
+)
+from pipeline.storage.regular_file import NotAFile, check_own, open_regular
 from pipeline.version import __version__
 
 logger = logging.getLogger(__name__)

@@ -11,15 +11,15 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline.atomic_file import PARTIAL_FOLDER, storage_errors
 from pipeline.clock import format_utc
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.record import replace
-from pipeline.regular_file import leads_outside
 from pipeline.stages.mover import clear_renamed
 from pipeline.stages.sidecar import DamagedSidecar, NoSidecar, load_sidecar
+from pipeline.storage.atomic_file import PARTIAL_FOLDER, storage_errors
+from pipeline.storage.regular_file import leads_outside
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
 from pipeline.redaction import SECRETS
-from pipeline.regular_file import read_regular
+from pipeline.storage.regular_file import read_regular
 
 DEFAULT_BASE_URL = "https://api.cloud.scenario.com/v1"
 KEY_VARIABLE = "SCENARIO_SDK_API_KEY"

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 
-from pipeline.atomic_file import PARTIAL_FOLDER
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.record import Struct
-from pipeline.regular_file import open_regular
 from pipeline.stages.image_check import measure_image
 from pipeline.stages.png_check import NotAnImage
 from pipeline.stages.sidecar import DamagedSidecar, NoSidecar, load_sidecar
+from pipeline.storage.atomic_file import PARTIAL_FOLDER
+from pipeline.storage.regular_file import open_regular
 
 _OWN_NAMES = ("ledger.sqlite3", "ledger.lock", "emulator.jsonl")
 _OWN_FOLDERS = frozenset({PARTIAL_FOLDER, "report", "emulator.jsonl.files"})

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic_file import write_beside
 from pipeline.contract.assumptions import ASSUMPTIONS, BY_KEY, verdict_on
 from pipeline.errors import UsageError
 from pipeline.job import JsonValue
 from pipeline.record import Struct, field
-from pipeline.regular_file import open_regular
 from pipeline.settings import Service
+from pipeline.storage.atomic_file import write_beside
+from pipeline.storage.regular_file import open_regular
 from pipeline.version import __version__
 
 SCHEMA = "scenario-pipeline/contract/1"

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError
-from pipeline.regular_file import check_own
+from pipeline.storage.regular_file import check_own
 
 _BUSY_TIMEOUT_S = 10.0
 _STORAGE_ERRORS = (

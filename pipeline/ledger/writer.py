@@ -17,9 +17,9 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar
 
 import anyio
 
-from pipeline.batching import outcome_of, settle
 from pipeline.errors import LedgerError, RunError
 from pipeline.ledger.ledger import Ledger
+from pipeline.storage.batching import outcome_of, settle
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -27,7 +27,7 @@ from pipeline.lockfile.values import (
 )
 from pipeline.manifest.item_id import TakenNames
 from pipeline.record import Struct, field
-from pipeline.regular_file import NotAFile, open_regular
+from pipeline.storage.regular_file import NotAFile, open_regular
 
 _Lines = Generator[tuple[int, str], None, None]
 

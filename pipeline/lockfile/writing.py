@@ -15,7 +15,6 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.atomic_file import FILE_MODE, sync_folders
 from pipeline.errors import OutputError
 from pipeline.job import Asset, Job
 from pipeline.lockfile.values import (
@@ -33,6 +32,7 @@ from pipeline.lockfile.values import (
     show,
 )
 from pipeline.record import replace
+from pipeline.storage.atomic_file import FILE_MODE, sync_folders
 
 logger = logging.getLogger(__name__)
 

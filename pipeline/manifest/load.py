@@ -11,7 +11,7 @@ from pipeline.manifest.manifest import FindModel, Manifest
 from pipeline.manifest.schema import SchemaReader
 from pipeline.manifest.source import MAX_FILE_BYTES, parse_source
 from pipeline.model import load_shipped_model
-from pipeline.regular_file import NotAFile, open_regular
+from pipeline.storage.regular_file import NotAFile, open_regular
 
 
 def load_manifest(

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pipeline.job import ReferenceAsset
 from pipeline.manifest.secret_names import why_refused
-from pipeline.media_type import HEAD_SIZE_BYTES, media_type_of
-from pipeline.regular_file import open_regular
+from pipeline.storage.media_type import HEAD_SIZE_BYTES, media_type_of
+from pipeline.storage.regular_file import open_regular
 
 MAX_REFERENCE_BYTES = 100 * 1024 * 1024
 

@@ -19,7 +19,7 @@ from pipeline.manifest.text import (
 )
 from pipeline.record import Struct
 from pipeline.redaction import SECRETS
-from pipeline.regular_file import open_regular
+from pipeline.storage.regular_file import open_regular
 
 # One record; what is longer is no table, and is never read whole into memory.
 MAX_RECORD_BYTES = 1024 * 1024

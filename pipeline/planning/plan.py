@@ -41,7 +41,7 @@ from pipeline.planning.inputs import cost_key, output_count, seed_of
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.selection import Limit, Selection
 from pipeline.record import Struct, replace
-from pipeline.regular_file import leads_outside
+from pipeline.storage.regular_file import leads_outside
 
 _UNTOUCHED = frozenset({Action.DONE, Action.SKIP})
 _FOLDERS_KEPT = 1024  # a million items may have as many

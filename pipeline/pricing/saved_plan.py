@@ -14,15 +14,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pipeline.atomic_file import write_beside
 from pipeline.errors import PlanMoved, UsageError
 from pipeline.model import ModelSchema
 from pipeline.planning import MAY_BE_PAID, Plan, PlannedItem, Selection
 from pipeline.pricing.cost import Estimate
 from pipeline.pricing.groups import CostGroups
 from pipeline.record import Struct
-from pipeline.regular_file import read_regular
 from pipeline.settings import Service
+from pipeline.storage.atomic_file import write_beside
+from pipeline.storage.regular_file import read_regular
 from pipeline.units import MOST_UNITS
 from pipeline.version import __version__
 

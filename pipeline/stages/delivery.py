@@ -13,15 +13,11 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from pipeline.atomic_file import put_in_place, sync_folders, write_in_place
-from pipeline.batching import Batcher
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
-from pipeline.media_type import extension_of
 from pipeline.record import Struct, replace
-from pipeline.regular_file import is_inside
 from pipeline.stages.downloader import Downloader, Receipt
 from pipeline.stages.mover import (
     digest_of,
@@ -31,6 +27,10 @@ from pipeline.stages.mover import (
     place_copy,
 )
 from pipeline.stages.sidecar import Source, render_sidecar
+from pipeline.storage.atomic_file import put_in_place, sync_folders, write_in_place
+from pipeline.storage.batching import Batcher
+from pipeline.storage.media_type import extension_of
+from pipeline.storage.regular_file import is_inside
 
 
 class Delivery:

@@ -7,8 +7,8 @@ its file; everything else is decoded by Pillow, imported when the first one come
 import warnings
 from pathlib import Path
 
-from pipeline.atomic_file import CHUNK_SIZE_BYTES
 from pipeline.stages.png_check import NotAnImage, PngCheck, check_size
+from pipeline.storage.atomic_file import CHUNK_SIZE_BYTES
 
 PNG = "image/png"
 DECODED_TYPES = frozenset(

@@ -11,7 +11,18 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline.atomic_file import (
+from pipeline.errors import DownloadFailed
+from pipeline.fault_points import reach
+from pipeline.job import SIDECAR_SUFFIX, Asset, Job
+from pipeline.record import replace
+from pipeline.stages.sidecar import (
+    DamagedSidecar,
+    NoSidecar,
+    Source,
+    load_sidecar,
+    render_sidecar,
+)
+from pipeline.storage.atomic_file import (
     FOLDER_MODE,
     check_no_link,
     new_partial_path,
@@ -20,19 +31,8 @@ from pipeline.atomic_file import (
     sync_folders,
     write_in_place,
 )
-from pipeline.errors import DownloadFailed
-from pipeline.fault_points import reach
-from pipeline.job import SIDECAR_SUFFIX, Asset, Job
-from pipeline.media_type import KNOWN_EXTENSIONS
-from pipeline.record import replace
-from pipeline.regular_file import is_inside, leads_outside, open_regular
-from pipeline.stages.sidecar import (
-    DamagedSidecar,
-    NoSidecar,
-    Source,
-    load_sidecar,
-    render_sidecar,
-)
+from pipeline.storage.media_type import KNOWN_EXTENSIONS
+from pipeline.storage.regular_file import is_inside, leads_outside, open_regular
 
 
 def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:

@@ -25,7 +25,7 @@ from pipeline.job import (
     RemoteId,
 )
 from pipeline.record import Struct
-from pipeline.regular_file import read_regular
+from pipeline.storage.regular_file import read_regular
 from pipeline.units import MOST_UNITS, units_number
 from pipeline.version import __version__
 

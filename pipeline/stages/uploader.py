@@ -31,8 +31,8 @@ from pipeline.errors import (
     UnexpectedAnswer,
 )
 from pipeline.job import AssetId, JsonValue, ParamValue, ReferenceAsset
-from pipeline.regular_file import read_regular
 from pipeline.settings import Settings
+from pipeline.storage.regular_file import read_regular
 
 SMALL_IMAGE_BYTES = 3_500_000  # official clients switch to parts here; API section 8.1
 PART_SIZE_BYTES = 8 << 20  # API section 16, row 20

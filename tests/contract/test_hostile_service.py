@@ -249,7 +249,9 @@ class Replacing(Mutating):
 @pytest.mark.parametrize("key", ["status", "jobId", "statusHistory", "metadata"])
 async def test_a_record_of_another_kind_is_survived(key, value, place_of):
     async with place_of(ceiling=2, job_seconds=(1.0, 1.0)) as place:
-        found = await place.ask(spend=30, through=lambda c: Replacing(c, key, value, 40))
+        found = await place.ask(
+            spend=30, through=lambda c: Replacing(c, key, value, 40)
+        )
 
         assert found.contract.seen
 

@@ -9,7 +9,6 @@ from typing import Any
 import anyio
 
 from doubles.api import FakeApi, FakeTransfer, QuickClock
-from pipeline.atomic_file import PARTIAL_FOLDER, remove_partial_files
 from pipeline.events import Event, Halted, JobChanged, Warned
 from pipeline.job import Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
@@ -23,6 +22,7 @@ from pipeline.record import replace
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Service, Settings
+from pipeline.storage.atomic_file import PARTIAL_FOLDER, remove_partial_files
 
 HEAD = "version: 1\nname: icons\nmodel: model_wan-2-7-image\nparams: {size: 1K}\n"
 BASE_URL = "https://api.example/v1"

@@ -8,8 +8,8 @@ import pytest
 from recovery.conftest import everything_in, items
 
 from pipeline import ExitCode
-from pipeline.atomic_file import PARTIAL_FOLDER
 from pipeline.ledger.ledger import LEDGER_NAME
+from pipeline.storage.atomic_file import PARTIAL_FOLDER
 
 LINKS = pytest.mark.skipif(sys.platform == "win32", reason="makes links")
 AN_OAK = items("an oak")

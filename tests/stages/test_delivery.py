@@ -7,7 +7,6 @@ import anyio
 import pytest
 from doubles.api import Body, png_of
 
-from pipeline.atomic_file import PARTIAL_FOLDER
 from pipeline.errors import DownloadFailed, OutputError, Unavailable
 from pipeline.job import Job, JobKey, JobStatus, RemoteId
 from pipeline.record import replace
@@ -16,6 +15,7 @@ from pipeline.stages import delivery
 from pipeline.stages.delivery import Delivery
 from pipeline.stages.downloader import Downloader
 from pipeline.stages.sidecar import Source
+from pipeline.storage.atomic_file import PARTIAL_FOLDER
 
 SOURCE = Source(name="icons", file="icons.yaml", sha256="m" * 64, line=3)
 SETTINGS = Settings(free_deadline_s=5.0)

@@ -14,8 +14,6 @@ from doubles.api import Body, FakeTransfer, png_bytes
 from PIL import Image
 
 from pipeline.api.cdn import UrlExpired
-from pipeline.atomic_file import CHUNK_SIZE_BYTES, PARTIAL_FOLDER, SMALL_FILE_BYTES
-from pipeline.batching import Batcher
 from pipeline.errors import DownloadFailed, OutputError, Unavailable
 from pipeline.job import AssetId
 from pipeline.settings import Settings
@@ -33,6 +31,12 @@ from pipeline.stages.downloader import (
     TooLarge,
     fetch,
 )
+from pipeline.storage.atomic_file import (
+    CHUNK_SIZE_BYTES,
+    PARTIAL_FOLDER,
+    SMALL_FILE_BYTES,
+)
+from pipeline.storage.batching import Batcher
 
 SETTINGS = Settings(free_deadline_s=30.0, downloads=3)
 NOISE = Image.effect_noise((64, 48), 90).convert("RGB")

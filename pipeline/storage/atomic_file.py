@@ -26,11 +26,11 @@ import anyio
 from aiofiles.threadpool import wrap as wrap_in_threads
 from aiofiles.threadpool.binary import AsyncFileIO
 
-from pipeline.batching import Batcher
 from pipeline.errors import OutputError
 from pipeline.fault_points import reach
-from pipeline.media_type import HEAD_SIZE_BYTES
-from pipeline.regular_file import is_inside
+from pipeline.storage.batching import Batcher
+from pipeline.storage.media_type import HEAD_SIZE_BYTES
+from pipeline.storage.regular_file import is_inside
 
 T = TypeVar("T")
 

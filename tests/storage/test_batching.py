@@ -6,7 +6,7 @@ import threading
 import anyio
 import pytest
 
-from pipeline.batching import Batcher
+from pipeline.storage.batching import Batcher
 
 
 class Bench:

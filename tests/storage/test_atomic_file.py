@@ -13,7 +13,8 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
-from pipeline.atomic_file import (
+from pipeline.errors import ExitCode, OutputError
+from pipeline.storage.atomic_file import (
     CHUNK_SIZE_BYTES,
     PARTIAL_FOLDER,
     PartialFile,
@@ -23,8 +24,7 @@ from pipeline.atomic_file import (
     sync_folders,
     write_in_place,
 )
-from pipeline.errors import ExitCode, OutputError
-from pipeline.media_type import HEAD_SIZE_BYTES
+from pipeline.storage.media_type import HEAD_SIZE_BYTES
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="links need POSIX")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.media_type import media_type_of
+from pipeline.storage.media_type import media_type_of
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
