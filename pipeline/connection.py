@@ -15,9 +15,9 @@ import anyio.from_thread
 from pipeline.api.interface import FileTransfer, GenerationApi
 from pipeline.api.pacing import pace_of
 from pipeline.api.retry import retry_free
-from pipeline.catalog import ModelCache, ModelCatalog, cache_folder
 from pipeline.clock import Clock
 from pipeline.errors import OutputError, Unavailable, UsageError
+from pipeline.models.catalog import ModelCache, ModelCatalog, cache_folder
 from pipeline.settings import (
     BASE_URL_VARIABLE,
     EMULATOR_NAME,

@@ -17,7 +17,7 @@ from pipeline.job import (
 )
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
-from pipeline.model import ModelSchema
+from pipeline.models.schema import ModelSchema
 from pipeline.output_folder import find_lock_file, open_for_reading
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes

@@ -37,7 +37,7 @@ from pipeline.job import JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import Manifest, load_manifest, validate_manifest
-from pipeline.model import ModelSchema
+from pipeline.models.schema import ModelSchema
 from pipeline.output_folder import (
     check_owner,
     find_lock_file,

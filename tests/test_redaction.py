@@ -16,9 +16,9 @@ from pipeline.cli.streams import clean_output
 from pipeline.cli.text import one_line
 from pipeline.errors import ExitCode, ManifestError, PipelineError, Unavailable
 from pipeline.manifest import load_manifest, validate_manifest
+from pipeline.models.wording import shown
 from pipeline.redaction import SECRET_MARK, SECRETS, SHORTEST_SECRET, Redactor
 from pipeline.settings import Credentials, find_credentials
-from pipeline.wording import shown
 
 KEY = "api_K7q/w+Zr9x=Tn4Bv"
 SECRET = 'sK"3\\f<9&a%1 zQ~m'

@@ -20,12 +20,12 @@ from pipeline.explanation import CheckedFile, Explanation, Input, explain
 from pipeline.job import Job, JobStatus, JsonValue, ParamValue, ReferenceAsset
 from pipeline.manifest import load_manifest
 from pipeline.manifest.manifest import FindModel
-from pipeline.model import load_shipped_model
+from pipeline.models.schema import load_shipped_model
+from pipeline.models.wording import plain
 from pipeline.output_folder import output_folder
 from pipeline.planning import Action
 from pipeline.units import units_number
 from pipeline.verification import Finding
-from pipeline.wording import plain
 
 WIDTH = 80
 _LABEL = 12  # characters, before two blanks

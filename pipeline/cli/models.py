@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Iterator
 
-from pipeline.catalog import describe_source
 from pipeline.cli.printing import print_note
 from pipeline.launch import find_model as find_live_model
-from pipeline.model import ModelSchema, load_shipped_model, shipped_model_ids
+from pipeline.models.catalog import describe_source
+from pipeline.models.schema import ModelSchema, load_shipped_model, shipped_model_ids
 from pipeline.version import __version__
 
 

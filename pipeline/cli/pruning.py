@@ -15,7 +15,7 @@ from pipeline.clock import SystemClock
 from pipeline.connection import offline_catalog
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest import load_manifest
-from pipeline.model import load_shipped_model
+from pipeline.models.schema import load_shipped_model
 from pipeline.orphans import OrphanFile, prune
 from pipeline.output_folder import output_folder
 

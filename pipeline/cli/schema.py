@@ -11,8 +11,8 @@ from pipeline.cli.printing import print_json
 from pipeline.cli.text import one_line, plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest.json_schema import manifest_schema
-from pipeline.model import InputSchema, ModelSchema, RequiredRules
-from pipeline.wording import plain, shown, suggestion
+from pipeline.models.schema import InputSchema, ModelSchema, RequiredRules
+from pipeline.models.wording import plain, shown, suggestion
 
 WIDTH = 80
 _GAP = "  "

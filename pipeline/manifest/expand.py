@@ -15,7 +15,7 @@ from pipeline.manifest.manifest import Manifest
 from pipeline.manifest.node import unpack_mark
 from pipeline.manifest.schema import check_model_id
 from pipeline.manifest.substitution import Scope, Template, Unbound, render_text
-from pipeline.model import ModelSchema
+from pipeline.models.schema import ModelSchema
 
 
 def expand(manifest: Manifest) -> Iterator[Item]:

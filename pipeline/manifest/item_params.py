@@ -9,10 +9,10 @@ from pipeline.manifest.manifest import Manifest
 from pipeline.manifest.references import BadPath
 from pipeline.manifest.substitution import LeftOut, Unbound, render_value
 from pipeline.manifest.text import find_unprintable
-from pipeline.model import InputSchema, ModelSchema
-from pipeline.model_inputs import InputProblem, check_inputs
+from pipeline.models.checks import InputProblem, check_inputs
+from pipeline.models.schema import InputSchema, ModelSchema
+from pipeline.models.wording import suggestion
 from pipeline.record import replace
-from pipeline.wording import suggestion
 
 
 class ParamsReader:

@@ -18,7 +18,7 @@ from pipeline.manifest.substitution import (
     Template,
     render_text,
 )
-from pipeline.wording import suggestion
+from pipeline.models.wording import suggestion
 
 MAX_ITEMS = 5_000_000
 MAX_AXES = 50

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pipeline.job import JsonValue
 from pipeline.manifest.item_schema import MAX_AXES, MAX_MATRIX_ENTRIES
 from pipeline.manifest.node_reader import VARIABLE_NAME
-from pipeline.model import InputSchema, ModelSchema
+from pipeline.models.schema import InputSchema, ModelSchema
 
 Schema = dict[str, JsonValue]
 

@@ -12,7 +12,7 @@ from pipeline.manifest.node import Node
 from pipeline.manifest.references import ReferenceFiles
 from pipeline.manifest.rows import RowsFile
 from pipeline.manifest.substitution import Compiled, Template
-from pipeline.model import ModelSchema
+from pipeline.models.schema import ModelSchema
 from pipeline.record import Struct
 
 FindModel = Callable[[str], ModelSchema | None]

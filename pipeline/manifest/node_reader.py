@@ -18,7 +18,7 @@ from pipeline.manifest.substitution import (
     template_names,
 )
 from pipeline.manifest.text import Places
-from pipeline.wording import suggestion
+from pipeline.models.wording import suggestion
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 

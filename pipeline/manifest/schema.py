@@ -14,10 +14,10 @@ from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import NodeReader
 from pipeline.manifest.references import BadPath, ReferenceFiles
 from pipeline.manifest.substitution import LeftOut, Scope, Template, render_value
-from pipeline.model import load_shipped_model, shipped_model_ids
-from pipeline.model_inputs import ASSET_ID_LENGTH
+from pipeline.models.checks import ASSET_ID_LENGTH
+from pipeline.models.schema import load_shipped_model, shipped_model_ids
+from pipeline.models.wording import suggestion
 from pipeline.units import parse_units
-from pipeline.wording import suggestion
 
 MANIFEST_KEYS = (
     "version",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.job import AssetId, Job, ParamValue, ReferenceAsset
-from pipeline.model import ModelSchema, same_value
+from pipeline.models.schema import ModelSchema, same_value
 
 _NAMES_SHOWN = 3
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pipeline.fingerprint import SEED_MAX, derived_seed, job_key
 from pipeline.job import Item, Job
-from pipeline.model import ModelSchema
+from pipeline.models.schema import ModelSchema
 
 
 def seed_of(

@@ -26,7 +26,7 @@ from pipeline.job import (
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.lines import MODEL, find_line
-from pipeline.model import ModelSchema
+from pipeline.models.schema import ModelSchema
 from pipeline.planning.change import describe_changes, find_changes
 from pipeline.planning.decision import (
     CHANGED_SIGN,

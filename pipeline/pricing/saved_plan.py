@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PlanMoved, UsageError
-from pipeline.model import ModelSchema
+from pipeline.models.schema import ModelSchema
 from pipeline.planning import MAY_BE_PAID, Plan, PlannedItem, Selection
 from pipeline.pricing.cost import Estimate
 from pipeline.pricing.groups import CostGroups

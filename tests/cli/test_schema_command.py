@@ -8,7 +8,7 @@ import pytest
 from pipeline.cli.main import run_command
 from pipeline.cli.schema import WIDTH, allowed_words, lay_out, required_words
 from pipeline.errors import ExitCode
-from pipeline.model import load_shipped_model, parse_model, shipped_model_ids
+from pipeline.models.schema import load_shipped_model, parse_model, shipped_model_ids
 from pipeline.version import __version__
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "manifest.schema.json"

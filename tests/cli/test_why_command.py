@@ -14,7 +14,7 @@ from pipeline.job import Asset, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.lockfile import lock_path, write_lock
 from pipeline.manifest import load_manifest
-from pipeline.model import load_shipped_model
+from pipeline.models.schema import load_shipped_model
 from pipeline.planning import Selection, make_plan
 from pipeline.record import replace
 from pipeline.settings import EMULATOR_NAME

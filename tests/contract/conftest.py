@@ -15,7 +15,7 @@ from pipeline.clock import format_utc
 from pipeline.contract.inquiry import Findings, Inquiry, Questions
 from pipeline.contract.paid_probes import Step
 from pipeline.emulator import Emulator, EmulatorProfile
-from pipeline.model import load_shipped_model
+from pipeline.models.schema import load_shipped_model
 from pipeline.settings import Credentials, Service
 
 MODEL = "model_wan-2-7-image"

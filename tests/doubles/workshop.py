@@ -14,7 +14,7 @@ from pipeline.job import Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import load_manifest
-from pipeline.model import ModelSchema, load_shipped_model
+from pipeline.models.schema import ModelSchema, load_shipped_model
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.pricing import CostGroups, Estimate
 from pipeline.rebuild import clear_leftovers

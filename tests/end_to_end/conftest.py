@@ -15,8 +15,8 @@ import pytest
 
 import pipeline
 from pipeline.api.pace_state import STATE_VARIABLE
-from pipeline.catalog import CACHE_VARIABLE
 from pipeline.emulator import Emulator, EmulatorProfile
+from pipeline.models.catalog import CACHE_VARIABLE
 from pipeline.settings import BASE_URL_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
 
 LIMIT_S = 30.0  # for anything that is waited for

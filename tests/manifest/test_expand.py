@@ -8,7 +8,7 @@ from pipeline.errors import ManifestError
 from pipeline.job import ReferenceAsset
 from pipeline.manifest import expand, load_manifest, output_stems
 from pipeline.manifest.faults import MAX_FAULTS
-from pipeline.model import load_shipped_model, parse_model
+from pipeline.models.schema import load_shipped_model, parse_model
 
 PNG = b"\x89PNG\r\n\x1a\n and more"
 

@@ -19,14 +19,14 @@ from pipeline.manifest.json_schema import manifest_schema
 from pipeline.manifest.node import Node
 from pipeline.manifest.schema import MANIFEST_KEYS
 from pipeline.manifest.source import parse_source
-from pipeline.model import (
+from pipeline.models.checks import check_inputs
+from pipeline.models.schema import (
     InputSchema,
     ModelSchema,
     load_shipped_model,
     parse_model,
     shipped_model_ids,
 )
-from pipeline.model_inputs import check_inputs
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs" / "manifest.schema.json"

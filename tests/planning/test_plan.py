@@ -17,7 +17,7 @@ from pipeline.job import (
 )
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.manifest import load_manifest
-from pipeline.model import load_shipped_model
+from pipeline.models.schema import load_shipped_model
 from pipeline.planning import Action, Selection, make_plan
 from pipeline.record import replace
 

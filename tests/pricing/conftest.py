@@ -8,7 +8,7 @@ from doubles.api import QuickClock, png_bytes
 from doubles.workshop import Workshop
 
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
-from pipeline.model import ModelSchema, load_shipped_model
+from pipeline.models.schema import ModelSchema, load_shipped_model
 from pipeline.pricing import CostGroups, Quotes
 from pipeline.record import replace
 from pipeline.stages.uploader import Uploader

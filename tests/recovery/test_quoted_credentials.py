@@ -11,8 +11,8 @@ import pytest
 from doubles.network import API_HOST, ConnectProxy, Mirror
 from end_to_end.conftest import manifest_of
 
-from pipeline.catalog import CACHE_VARIABLE
 from pipeline.emulator import Emulator, EmulatorProfile
+from pipeline.models.catalog import CACHE_VARIABLE
 from pipeline.settings import KEY_VARIABLE, SECRET_VARIABLE
 
 SIGNED = "Policy=eyJTdGF0ZW1lbnQiOltdfQ__&Signature=canary~sig-x_y&Key-Pair-Id=K2CANARY"

@@ -15,7 +15,12 @@ from typing import Any
 
 from pipeline.clock import format_utc, parse_utc
 from pipeline.errors import JobError, OutputError, RunError
-from pipeline.model import InputSchema, ModelSchema, load_shipped_model, parse_model
+from pipeline.models.schema import (
+    InputSchema,
+    ModelSchema,
+    load_shipped_model,
+    parse_model,
+)
 from pipeline.record import replace
 from pipeline.settings import Service
 from pipeline.storage.atomic_file import write_in_place

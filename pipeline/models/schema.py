@@ -13,8 +13,8 @@ from importlib import resources
 from typing import Literal, cast, get_args
 
 from pipeline.job import JsonValue, ParamValue
+from pipeline.models.wording import shown
 from pipeline.record import Struct
-from pipeline.wording import shown
 
 InputType = Literal[
     "boolean",

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from pipeline.job import JsonValue, ParamValue, ReferenceAsset
-from pipeline.model import InputSchema, ModelSchema, same_value
+from pipeline.models.schema import InputSchema, ModelSchema, same_value
+from pipeline.models.wording import described, plain, shown, suggestion
 from pipeline.record import Struct
-from pipeline.wording import described, plain, shown, suggestion
 
 # The service's ids are opaque; these rules only keep them safe in a URL.
 ASSET_ID_LENGTH = 256

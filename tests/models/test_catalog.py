@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from doubles.clock import FakeClock
 
-from pipeline.catalog import (
+from pipeline.errors import AccessDenied, BudgetReached, Unavailable
+from pipeline.models.catalog import (
     CACHE_VARIABLE,
     ModelCache,
     ModelCatalog,
@@ -14,8 +15,7 @@ from pipeline.catalog import (
     describe_source,
     find_drift,
 )
-from pipeline.errors import AccessDenied, BudgetReached, Unavailable
-from pipeline.model import load_shipped_model, parse_model
+from pipeline.models.schema import load_shipped_model, parse_model
 from pipeline.settings import Service
 
 WAN = "model_wan-2-7-image"

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.job import ReferenceAsset
-from pipeline.model import (
+from pipeline.models.checks import check_inputs
+from pipeline.models.schema import (
     load_shipped_model,
     parse_model,
     same_value,
     shipped_model_ids,
 )
-from pipeline.model_inputs import check_inputs
-from pipeline.wording import suggestion
+from pipeline.models.wording import suggestion
 
 WAN = load_shipped_model("model_wan-2-7-image")
 PRO = load_shipped_model("model_wan-2-7-image-pro")

@@ -1,0 +1,1 @@
+"""What a model takes: its record → typed inputs, and values checked against them."""
