@@ -7,11 +7,11 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
+from pipeline.api.echo import echo_difference
 from pipeline.api.interface import GenerationApi, RemoteJob
 from pipeline.api.wire import is_safe_id
 from pipeline.clock import SystemClock
 from pipeline.connection import connected, service_of
-from pipeline.echo import echo_difference
 from pipeline.errors import UsageError
 from pipeline.job import (
     Failure,

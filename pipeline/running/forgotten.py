@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 
+from pipeline.api.echo import is_archived, same_value
 from pipeline.api.interface import GenerationApi, RemoteJob
 from pipeline.api.listing import list_created_after
 from pipeline.api.retry import retry_free
 from pipeline.clock import Clock
-from pipeline.echo import is_archived, same_value
 from pipeline.job import JsonValue, RemoteId
 from pipeline.settings import Settings
 from pipeline.stages.reading import OWN_TYPES

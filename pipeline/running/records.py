@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
+from pipeline.api.echo import describe_difference, echo_difference
 from pipeline.api.interface import QuoteAlarm, RemoteJob, Submission
 from pipeline.clock import Clock
-from pipeline.echo import describe_difference, echo_difference
 from pipeline.events import JobChanged, ProgressCallback, Warned
 from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.writer import LedgerWriter

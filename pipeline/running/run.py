@@ -15,6 +15,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
+from pipeline.api.echo import describe_difference
 from pipeline.api.interface import (
     FileTransfer,
     GenerationApi,
@@ -22,7 +23,6 @@ from pipeline.api.interface import (
     TeamLimits,
 )
 from pipeline.clock import Clock, parse_utc
-from pipeline.echo import describe_difference
 from pipeline.errors import (
     BudgetReached,
     DownloadFailed,

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 
+from pipeline.api.echo import Agreement, Habits
 from pipeline.api.interface import GenerationApi, JobFilter, RemoteJob
 from pipeline.api.listing import pages_of
-from pipeline.echo import Agreement, Habits
 from pipeline.job import Job, Mark, RemoteId
 from pipeline.record import Struct, field
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.echo import Habits, echo_difference, same_value
+from pipeline.api.echo import Habits, echo_difference, same_value
 
 SENT = {"prompt": "an oak", "size": "1024*1024", "seed": 7}
 
