@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 
+from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 from pipeline.errors import UsageError
 from pipeline.job import (
     Asset,
@@ -23,7 +24,6 @@ from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct
 from pipeline.settings import EMULATOR_NAME
-from pipeline.stages.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 from pipeline.storage.regular_file import open_regular
 from pipeline.verification import Finding
 

@@ -7,6 +7,8 @@ fetched again, free. What the ledger does not know, or was edited since, is not 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from pipeline.assets.mover import digest_of, remove_empty_folders
+from pipeline.assets.sidecar import NoSidecar, load_sidecar
 from pipeline.errors import UsageError
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
@@ -15,8 +17,6 @@ from pipeline.output_folder import holding_ledger
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.rebuild import find_asset_names
 from pipeline.record import Struct
-from pipeline.stages.mover import digest_of, remove_empty_folders
-from pipeline.stages.sidecar import NoSidecar, load_sidecar
 from pipeline.storage.atomic_file import storage_errors
 from pipeline.storage.regular_file import is_inside
 

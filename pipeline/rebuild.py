@@ -11,13 +11,13 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pipeline.assets.mover import clear_renamed
+from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 from pipeline.clock import format_utc
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.record import replace
-from pipeline.stages.mover import clear_renamed
-from pipeline.stages.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, storage_errors
 from pipeline.storage.regular_file import leads_outside
 

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 
+from pipeline.assets.checks.image import measure_image
+from pipeline.assets.checks.png import NotAnImage
+from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.record import Struct
-from pipeline.stages.image_check import measure_image
-from pipeline.stages.png_check import NotAnImage
-from pipeline.stages.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
 from pipeline.storage.regular_file import open_regular
 

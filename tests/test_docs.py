@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import pipeline
+from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.cli.commands import cli
 from pipeline.contract.assumptions import ASSUMPTIONS
 from pipeline.emulator import fates
@@ -27,7 +28,6 @@ from pipeline.manifest.item_schema import ITEM_KEYS
 from pipeline.manifest.schema import MANIFEST_KEYS
 from pipeline.planning import Action
 from pipeline.planning.decision import SIGNS
-from pipeline.stages.sidecar import Source, render_sidecar
 from pipeline.verification import Finding
 
 ROOT = Path(__file__).parent.parent

@@ -12,6 +12,14 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from pipeline.assets.mover import (
+    clear_renamed,
+    find_movable,
+    find_unrecorded,
+    find_vacant,
+    place_renamed,
+)
+from pipeline.assets.sidecar import Source
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
 from pipeline.job import Asset, Job
@@ -20,14 +28,6 @@ from pipeline.planning import Action, PlannedItem
 from pipeline.record import replace
 from pipeline.running.records import Records
 from pipeline.running.recovery import UNFINISHED
-from pipeline.stages.mover import (
-    clear_renamed,
-    find_movable,
-    find_unrecorded,
-    find_vacant,
-    place_renamed,
-)
-from pipeline.stages.sidecar import Source
 
 # What follows the item's id in the name of a file: number, age, ending.
 _REST = re.compile(r"(-\d+)?(\.old-\d+(_\d+)?)?\.[A-Za-z0-9]+")

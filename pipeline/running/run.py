@@ -22,6 +22,8 @@ from pipeline.api.interface import (
     QuoteAlarm,
     TeamLimits,
 )
+from pipeline.assets.delivery import Delivery
+from pipeline.assets.downloader import Downloader
 from pipeline.clock import Clock, parse_utc
 from pipeline.errors import (
     BudgetReached,
@@ -63,8 +65,6 @@ from pipeline.running.submission import Submitter
 from pipeline.running.unanswered import Unanswered
 from pipeline.running.watching import Watch
 from pipeline.settings import Service, Settings
-from pipeline.stages.delivery import Delivery
-from pipeline.stages.downloader import Downloader
 from pipeline.stages.poller import Poller
 from pipeline.stages.reading import JobReader
 from pipeline.stages.resolver import Resolver

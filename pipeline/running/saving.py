@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from pipeline.assets.delivery import Delivery
+from pipeline.assets.downloader import Downloader, OutOfTime, Receipt
+from pipeline.assets.sidecar import Source
 from pipeline.errors import JobError
 from pipeline.failure import failure_of
 from pipeline.fault_points import reach
@@ -10,9 +13,6 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Plan, PlannedItem
 from pipeline.running.records import Records
 from pipeline.running.renaming import Renaming
-from pipeline.stages.delivery import Delivery
-from pipeline.stages.downloader import Downloader, OutOfTime, Receipt
-from pipeline.stages.sidecar import Source
 
 
 class Saver:

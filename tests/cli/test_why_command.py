@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.cli.main import run_command
 from pipeline.errors import ExitCode
 from pipeline.job import Asset, Failure, FailureClass, Job, JobStatus
@@ -18,7 +19,6 @@ from pipeline.models.schema import load_shipped_model
 from pipeline.planning import Selection, make_plan
 from pipeline.record import replace
 from pipeline.settings import EMULATOR_NAME
-from pipeline.stages.sidecar import Source, render_sidecar
 
 NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
 SERVICE = "https://api.example/v1"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.assets.sidecar import NoSidecar, Source, parse_sidecar, render_sidecar
 from pipeline.job import Asset, AssetId, Job, JobKey, JobStatus, RemoteId
 from pipeline.record import replace
-from pipeline.stages.sidecar import NoSidecar, Source, parse_sidecar, render_sidecar
 
 NOON = datetime(2026, 11, 3, 12, 0, 0, 925_000, tzinfo=UTC)
 SOURCE = Source(name="icons", file="manifests/icons.yaml", sha256="m" * 64, line=7)

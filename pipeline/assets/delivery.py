@@ -13,20 +13,20 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from pipeline.clock import Clock
-from pipeline.errors import DownloadFailed
-from pipeline.fault_points import reach
-from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
-from pipeline.record import Struct, replace
-from pipeline.stages.downloader import Downloader, Receipt
-from pipeline.stages.mover import (
+from pipeline.assets.downloader import Downloader, Receipt
+from pipeline.assets.mover import (
     digest_of,
     have_same_content,
     is_foreign,
     is_present,
     place_copy,
 )
-from pipeline.stages.sidecar import Source, render_sidecar
+from pipeline.assets.sidecar import Source, render_sidecar
+from pipeline.clock import Clock
+from pipeline.errors import DownloadFailed
+from pipeline.fault_points import reach
+from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
+from pipeline.record import Struct, replace
 from pipeline.storage.atomic_file import put_in_place, sync_folders, write_in_place
 from pipeline.storage.batching import Batcher
 from pipeline.storage.media_type import extension_of

@@ -7,8 +7,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from pipeline.stages.image_check import measure_image
-from pipeline.stages.png_check import NotAnImage
+from pipeline.assets.checks.image import measure_image
+from pipeline.assets.checks.png import NotAnImage
 
 
 def encoded(form, size=(32, 24)):

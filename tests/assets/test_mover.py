@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.assets.mover import check_free, clear_renamed, place_copy
+from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.errors import DownloadFailed, OutputError
 from pipeline.job import Asset, Job
-from pipeline.stages.mover import check_free, clear_renamed, place_copy
-from pipeline.stages.sidecar import Source, render_sidecar
 
 ASSET = Asset(
     asset_id="asset_1",

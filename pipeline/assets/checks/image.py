@@ -1,13 +1,13 @@
 """A finished file → its width and height, or the reason why it is no whole image.
 
-Blocking. A PNG is checked as it arrives (:mod:`pipeline.stages.png_check`) or from
+Blocking. A PNG is checked as it arrives (:mod:`pipeline.assets.checks.png`) or from
 its file; everything else is decoded by Pillow, imported when the first one comes.
 """
 
 import warnings
 from pathlib import Path
 
-from pipeline.stages.png_check import NotAnImage, PngCheck, check_size
+from pipeline.assets.checks.png import NotAnImage, PngCheck, check_size
 from pipeline.storage.atomic_file import CHUNK_SIZE_BYTES
 
 PNG = "image/png"

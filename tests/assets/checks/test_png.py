@@ -9,8 +9,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from pipeline.stages import png_check
-from pipeline.stages.png_check import NotAnImage, PngCheck
+from pipeline.assets.checks import png as png_check
+from pipeline.assets.checks.png import NotAnImage, PngCheck
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

@@ -14,10 +14,7 @@ from doubles.api import Body, FakeTransfer, png_bytes
 from PIL import Image
 
 from pipeline.api.cdn import UrlExpired
-from pipeline.errors import DownloadFailed, OutputError, Unavailable
-from pipeline.job import AssetId
-from pipeline.settings import Settings
-from pipeline.stages.downloader import (
+from pipeline.assets.downloader import (
     BLOCK_BYTES,
     LEAST_BYTES,
     LEAST_WINDOW_S,
@@ -31,6 +28,9 @@ from pipeline.stages.downloader import (
     TooLarge,
     fetch,
 )
+from pipeline.errors import DownloadFailed, OutputError, Unavailable
+from pipeline.job import AssetId
+from pipeline.settings import Settings
 from pipeline.storage.atomic_file import (
     CHUNK_SIZE_BYTES,
     PARTIAL_FOLDER,
@@ -692,7 +692,7 @@ async def test_what_the_cdn_announces_is_not_taken_at_its_word(api, tmp_path, ki
 async def test_what_no_record_bounds_ends_at_the_limit(
     api, tmp_path, monkeypatch, announced
 ):
-    monkeypatch.setattr("pipeline.stages.downloader.MAX_IMAGE_BYTES", 1000)
+    monkeypatch.setattr("pipeline.assets.downloader.MAX_IMAGE_BYTES", 1000)
     sent = PNG + bytes(5000)
     api.files[AssetId("asset_1")] = sent
     points = []

@@ -15,14 +15,14 @@ import anyio.to_thread
 
 from pipeline.api.interface import FileTransfer, RemoteAsset, UrlExpired
 from pipeline.api.retry import Backoff
+from pipeline.assets.checks.image import DECODED_TYPES, PNG, measure_image
+from pipeline.assets.checks.png import NotAnImage, PngCheck
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.fault_points import reach
 from pipeline.job import AssetId
 from pipeline.record import Struct, field
 from pipeline.settings import Settings
-from pipeline.stages.image_check import DECODED_TYPES, PNG, measure_image
-from pipeline.stages.png_check import NotAnImage, PngCheck
 from pipeline.storage.atomic_file import PartialFile, WriteCall
 from pipeline.storage.batching import Batcher
 from pipeline.storage.media_type import media_type_of

@@ -11,17 +11,17 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline.errors import DownloadFailed
-from pipeline.fault_points import reach
-from pipeline.job import SIDECAR_SUFFIX, Asset, Job
-from pipeline.record import replace
-from pipeline.stages.sidecar import (
+from pipeline.assets.sidecar import (
     DamagedSidecar,
     NoSidecar,
     Source,
     load_sidecar,
     render_sidecar,
 )
+from pipeline.errors import DownloadFailed
+from pipeline.fault_points import reach
+from pipeline.job import SIDECAR_SUFFIX, Asset, Job
+from pipeline.record import replace
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
     check_no_link,

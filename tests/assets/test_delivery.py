@@ -7,14 +7,14 @@ import anyio
 import pytest
 from doubles.api import Body, png_of
 
+from pipeline.assets import delivery
+from pipeline.assets.delivery import Delivery
+from pipeline.assets.downloader import Downloader
+from pipeline.assets.sidecar import Source
 from pipeline.errors import DownloadFailed, OutputError, Unavailable
 from pipeline.job import Job, JobKey, JobStatus, RemoteId
 from pipeline.record import replace
 from pipeline.settings import Settings
-from pipeline.stages import delivery
-from pipeline.stages.delivery import Delivery
-from pipeline.stages.downloader import Downloader
-from pipeline.stages.sidecar import Source
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
 
 SOURCE = Source(name="icons", file="icons.yaml", sha256="m" * 64, line=3)

@@ -1,0 +1,84 @@
+"""A clock, the service and its CDN in process, and a way to let time pass."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import anyio
+import anyio.abc
+import pytest
+
+from doubles.api import FakeApi, FakeTransfer, QuickClock
+from pipeline.settings import Settings
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+async def clock() -> AsyncIterator[QuickClock]:
+    clock = QuickClock()
+    async with clock.watching_threads():
+        yield clock
+
+
+@pytest.fixture
+def api(clock) -> FakeApi:
+    return FakeApi(clock)
+
+
+@pytest.fixture
+def transfer(api) -> FakeTransfer:
+    return FakeTransfer(api)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(settle_s=10.0, submit_timeout_s=5.0)
+
+
+@pytest.fixture
+def finish(clock) -> Callable[[Callable[[], Awaitable[T]]], Awaitable[T]]:
+    """Call something and let time pass until it returns."""
+
+    async def run(call: Callable[[], Awaitable[T]]) -> T:
+        done = anyio.Event()
+        results: list[T] = []
+        errors: list[Exception] = []
+
+        async def carry_out() -> None:
+            try:
+                results.append(await call())
+            except Exception as error:  # noqa: BLE001 - raised again below
+                errors.append(error)
+            done.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(carry_out)
+            await clock.run_until(done)
+        if errors:
+            raise errors[0]
+        return results[0]
+
+    return run
+
+
+@pytest.fixture
+def in_background():
+    """Run an endless task beside the block; what it raises is collected."""
+
+    @asynccontextmanager
+    async def run(task: Callable[[], Awaitable[None]]) -> AsyncIterator[list]:
+        raised: list[Exception] = []
+
+        async def guarded() -> None:
+            try:
+                await task()
+            except Exception as error:  # noqa: BLE001 - for the test to look at
+                raised.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(guarded)
+            yield raised
+            tasks.cancel_scope.cancel()
+
+    return run
