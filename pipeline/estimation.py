@@ -21,7 +21,7 @@ from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable
 from pipeline.job import AssetId, JobStatus
 from pipeline.ledger.ledger import KEY_PROJECT
 from pipeline.manifest import Manifest, load_manifest
-from pipeline.output_folder import (
+from pipeline.output.folder import (
     find_lock_file,
     holding_output,
     open_for_reading,

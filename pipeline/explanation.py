@@ -19,7 +19,7 @@ from pipeline.job import (
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
 from pipeline.models.schema import ModelSchema
-from pipeline.output_folder import find_lock_file, open_for_reading
+from pipeline.output.folder import find_lock_file, open_for_reading
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct

@@ -32,13 +32,12 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.estimation import load, smaller
-from pipeline.events import Launched, ProgressCallback, Warned
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import Manifest, load_manifest, validate_manifest
 from pipeline.models.schema import ModelSchema
-from pipeline.output_folder import (
+from pipeline.output.folder import (
     check_owner,
     find_lock_file,
     folder_of,
@@ -50,6 +49,7 @@ from pipeline.output_folder import (
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.pricing import Cost, CostGroups, Estimate
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
+from pipeline.running.events import Launched, ProgressCallback, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Credentials, Service, Settings

@@ -13,9 +13,9 @@ from pipeline.errors import UsageError
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.manifest import Manifest
-from pipeline.output_folder import holding_ledger
+from pipeline.output.folder import holding_ledger
+from pipeline.output.rebuild import find_asset_names
 from pipeline.planning import Plan, Selection, make_plan
-from pipeline.rebuild import find_asset_names
 from pipeline.record import Struct
 from pipeline.storage.atomic_file import storage_errors
 from pipeline.storage.regular_file import is_inside

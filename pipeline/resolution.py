@@ -21,7 +21,7 @@ from pipeline.job import (
     RemoteId,
 )
 from pipeline.ledger.ledger import Ledger
-from pipeline.output_folder import holding_output, open_for_reading
+from pipeline.output.folder import holding_output, open_for_reading
 from pipeline.record import Struct, replace
 from pipeline.running.recovery import next_attempt
 from pipeline.settings import Settings

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pipeline.job import FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
-from pipeline.output_folder import open_for_reading
-from pipeline.rebuild import find_asset_names
+from pipeline.output.folder import open_for_reading
+from pipeline.output.rebuild import find_asset_names
 from pipeline.record import Struct, field
 from pipeline.settings import EMULATOR_NAME
 

@@ -25,7 +25,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.manifest import load_manifest
-from pipeline.output_folder import open_for_reading, output_folder
+from pipeline.output.folder import open_for_reading, output_folder
 from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__
 

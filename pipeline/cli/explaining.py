@@ -22,7 +22,7 @@ from pipeline.manifest import load_manifest
 from pipeline.manifest.manifest import FindModel
 from pipeline.models.schema import load_shipped_model
 from pipeline.models.wording import plain
-from pipeline.output_folder import output_folder
+from pipeline.output.folder import output_folder
 from pipeline.planning import Action
 from pipeline.units import units_number
 from pipeline.verification import Finding

@@ -13,7 +13,7 @@ from pipeline.cli.progress import Progress, Trouble
 from pipeline.cli.screen import BUSY, of_item, pace, pause_text
 from pipeline.cli.streams import whoever_reads
 from pipeline.cli.text import duration, one_line, printable
-from pipeline.events import Event, Halted, Warned
+from pipeline.running.events import Event, Halted, Warned
 
 _REFRESHES_PER_S = 8
 _TROUBLES_SHOWN = 4

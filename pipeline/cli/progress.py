@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from pipeline.clock import Clock
-from pipeline.events import (
+from pipeline.job import JobStatus
+from pipeline.running.events import (
     Event,
     Halted,
     JobChanged,
@@ -15,7 +16,6 @@ from pipeline.events import (
     SlotsChanged,
     Warned,
 )
-from pipeline.job import JobStatus
 from pipeline.stages.slots import SlotStatistics
 
 _RATE_WINDOW = 60  # saved items that the rate is taken of

@@ -17,7 +17,7 @@ from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest import load_manifest
 from pipeline.models.schema import load_shipped_model
 from pipeline.orphans import OrphanFile, prune
-from pipeline.output_folder import output_folder
+from pipeline.output.folder import output_folder
 
 
 def prune_command(

@@ -18,7 +18,7 @@ from pipeline.errors import ExitCode, ManifestError
 from pipeline.job import JobStatus
 from pipeline.launch import validate
 from pipeline.manifest import load_manifest
-from pipeline.output_folder import open_for_reading, output_folder
+from pipeline.output.folder import open_for_reading, output_folder
 from pipeline.spending import Spending, Sum
 from pipeline.units import units_number
 from pipeline.verification import Finding, verify

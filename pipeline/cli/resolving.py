@@ -13,7 +13,7 @@ from pipeline.cli.text import one_line, plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.job import Job
 from pipeline.manifest import load_manifest
-from pipeline.output_folder import output_folder
+from pipeline.output.folder import output_folder
 from pipeline.resolution import (
     Candidate,
     Resolution,

@@ -30,12 +30,12 @@ from pipeline.cli.streams import whoever_reads
 from pipeline.cli.text import duration, one_line, plural
 from pipeline.clock import SystemClock, format_utc
 from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
-from pipeline.events import Event, Halted, JobChanged, Launched, Paused, Warned
 from pipeline.launch import run
 from pipeline.planning import Plan, PlannedItem, Selection
 from pipeline.pricing import Estimate
 from pipeline.pricing.saved_plan import SavedPlan, read_plan
 from pipeline.record import asdict
+from pipeline.running.events import Event, Halted, JobChanged, Launched, Paused, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Settings

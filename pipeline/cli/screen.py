@@ -9,8 +9,8 @@ import click
 from pipeline.cli.progress import Progress
 from pipeline.cli.streams import whoever_reads
 from pipeline.cli.text import duration, one_line, plural, printable
-from pipeline.events import Event, Halted, JobChanged, Launched, Paused, Warned
 from pipeline.job import JobStatus
+from pipeline.running.events import Event, Halted, JobChanged, Launched, Paused, Warned
 
 _LINE_INTERVAL_S = 5.0
 _SAME_DAY_S = 12 * 3600.0  # a time of the clock alone is clear for so long

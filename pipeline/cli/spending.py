@@ -10,7 +10,7 @@ from pipeline.cli.money import CuPrice, units_text
 from pipeline.cli.printing import print_json
 from pipeline.cli.text import one_line, plural, printable
 from pipeline.errors import PRECEDENCE, ExitCode, PipelineError, RunError, UsageError
-from pipeline.output_folder import OUTPUT_ROOT
+from pipeline.output.folder import OUTPUT_ROOT
 from pipeline.spending import (
     Kind,
     Line,

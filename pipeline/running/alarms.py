@@ -6,11 +6,11 @@ It was made of the item's exact payload, so the next run collects it, or finds o
 from datetime import datetime
 
 from pipeline.api.interface import QuoteAlarm
-from pipeline.failure import failure_of
 from pipeline.job import Job
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import PlannedItem
 from pipeline.record import replace
+from pipeline.running.failure import failure_of
 from pipeline.running.intents import intent_of
 from pipeline.running.marks import Marks
 from pipeline.settings import Service

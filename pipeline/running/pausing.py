@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pipeline.api.pacing import Pace
 from pipeline.clock import Clock
 from pipeline.errors import CoolingDown
-from pipeline.events import Paused, ProgressCallback
+from pipeline.running.events import Paused, ProgressCallback
 from pipeline.settings import Settings
 
 TOLD_EVERY_S = 60.0

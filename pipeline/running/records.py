@@ -11,14 +11,14 @@ from decimal import Decimal
 from pipeline.api.echo import describe_difference, echo_difference
 from pipeline.api.interface import QuoteAlarm, RemoteJob, Submission
 from pipeline.clock import Clock
-from pipeline.events import JobChanged, ProgressCallback, Warned
 from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.writer import LedgerWriter
+from pipeline.output.rebuild import REBUILT_SINCE
 from pipeline.planning import PlannedItem
 from pipeline.pricing import Budget
-from pipeline.rebuild import REBUILT_SINCE
 from pipeline.record import Struct, field, replace
 from pipeline.running.alarms import book_alarm
+from pipeline.running.events import JobChanged, ProgressCallback, Warned
 from pipeline.running.marks import Marks
 from pipeline.settings import Service
 

@@ -31,11 +31,10 @@ from pipeline.errors import (
     RunError,
     Unavailable,
 )
-from pipeline.events import Halted, Launched, ProgressCallback, SlotsChanged
-from pipeline.failure import failure_of
 from pipeline.job import FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
+from pipeline.output.rebuild import REBUILT_SINCE
 from pipeline.planning import Action, Plan, PlannedItem
 from pipeline.pricing import (
     Budget,
@@ -48,8 +47,9 @@ from pipeline.pricing import (
 )
 from pipeline.pricing.budget import Overcharge
 from pipeline.pricing.limits import unreachable
-from pipeline.rebuild import REBUILT_SINCE
 from pipeline.record import replace
+from pipeline.running.events import Halted, Launched, ProgressCallback, SlotsChanged
+from pipeline.running.failure import failure_of
 from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.key import Key
 from pipeline.running.marks import Marks

@@ -6,11 +6,11 @@ from pipeline.assets.delivery import Delivery
 from pipeline.assets.downloader import Downloader, OutOfTime, Receipt
 from pipeline.assets.sidecar import Source
 from pipeline.errors import JobError
-from pipeline.failure import failure_of
 from pipeline.fault_points import reach
 from pipeline.job import FailureClass, Job
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Plan, PlannedItem
+from pipeline.running.failure import failure_of
 from pipeline.running.records import Records
 from pipeline.running.renaming import Renaming
 

@@ -28,7 +28,6 @@ from pipeline.errors import (
     ServiceUnreachable,
     Unavailable,
 )
-from pipeline.failure import failure_of
 from pipeline.fault_points import reach
 from pipeline.job import (
     Failure,
@@ -42,6 +41,7 @@ from pipeline.pricing import Budget, Quotes
 from pipeline.pricing.budget import OverBudget
 from pipeline.pricing.quotes import YOUNG_UPLOAD_PAUSE_S, may_miss_upload
 from pipeline.record import Struct, replace
+from pipeline.running.failure import failure_of
 from pipeline.running.first_jobs import FirstJobs
 from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.intents import intent_of

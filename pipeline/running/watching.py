@@ -11,17 +11,17 @@ from pipeline.errors import (
     RunError,
     UnexpectedAnswer,
 )
-from pipeline.failure import (
+from pipeline.fault_points import reach
+from pipeline.job import Failure, FailureClass, Job, JobStatus
+from pipeline.ledger.ledger import IllegalTransition
+from pipeline.record import replace
+from pipeline.running.failure import (
     NoOutput,
     failure_of,
     failure_of_remote,
     is_about_credit,
     keeps_moderated,
 )
-from pipeline.fault_points import reach
-from pipeline.job import Failure, FailureClass, Job, JobStatus
-from pipeline.ledger.ledger import IllegalTransition
-from pipeline.record import replace
 from pipeline.running.records import Records
 from pipeline.stages.poller import JobClaimed, JobLost, Poller
 from pipeline.stages.reading import JobReader

@@ -6,8 +6,8 @@ import pytest
 from doubles.clock import FakeClock
 
 from pipeline.cli.progress import Progress
-from pipeline.events import Halted, JobChanged, Launched, SlotsChanged, Warned
 from pipeline.job import JobStatus
+from pipeline.running.events import Halted, JobChanged, Launched, SlotsChanged, Warned
 from pipeline.stages.slots import SlotStatistics
 
 S = JobStatus

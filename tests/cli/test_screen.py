@@ -11,7 +11,8 @@ from rich.console import Console
 from pipeline.cli.live_screen import LiveScreen
 from pipeline.cli.progress import Progress
 from pipeline.cli.screen import PlainScreen, QuietScreen
-from pipeline.events import (
+from pipeline.job import JobStatus
+from pipeline.running.events import (
     Halted,
     JobChanged,
     Launched,
@@ -19,7 +20,6 @@ from pipeline.events import (
     SlotsChanged,
     Warned,
 )
-from pipeline.job import JobStatus
 from pipeline.stages.slots import SlotStatistics
 
 S = JobStatus

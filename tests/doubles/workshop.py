@@ -9,16 +9,16 @@ from typing import Any
 import anyio
 
 from doubles.api import FakeApi, FakeTransfer, QuickClock
-from pipeline.events import Event, Halted, JobChanged, Warned
 from pipeline.job import Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import load_manifest
 from pipeline.models.schema import ModelSchema, load_shipped_model
+from pipeline.output.rebuild import clear_leftovers
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.pricing import CostGroups, Estimate
-from pipeline.rebuild import clear_leftovers
 from pipeline.record import replace
+from pipeline.running.events import Event, Halted, JobChanged, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Service, Settings

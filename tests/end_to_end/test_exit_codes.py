@@ -10,7 +10,7 @@ from end_to_end.conftest import KEY, SECRET, TREES, manifest_of, sidecars_in
 
 from pipeline import Credentials, ExitCode, PipelineError, Settings, run
 from pipeline.emulator import Emulator, EmulatorProfile
-from pipeline.events import Launched
+from pipeline.running.events import Launched
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 QUICK = Settings(first_contact_s=0.2)

@@ -7,8 +7,8 @@ import pytest
 from knobs.world import HEAD, QUICK
 
 from pipeline import Credentials, ExitCode, run
-from pipeline.events import Halted, JobChanged, Paused
 from pipeline.job import JobStatus
+from pipeline.running.events import Halted, JobChanged, Paused
 
 
 def numbered(count):

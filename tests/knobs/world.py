@@ -26,8 +26,8 @@ from pipeline import (
 )
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.emulator.gallery import Gallery
-from pipeline.events import Event, JobChanged, Warned
 from pipeline.job import JobStatus
+from pipeline.running.events import Event, JobChanged, Warned
 
 MODEL = "model_wan-2-7-image"
 PRICE_CU = 6

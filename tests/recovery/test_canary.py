@@ -165,7 +165,7 @@ async def test_every_command_keeps_the_secrets(shell, emulated):
 CRASH = """\
     import asyncio, os, sys
     from pipeline import Credentials, run
-    from pipeline.events import JobChanged
+    from pipeline.running.events import JobChanged
 
     def crash(event):
         if isinstance(event, JobChanged) and event.status == {status!r}:

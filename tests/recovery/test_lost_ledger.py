@@ -9,9 +9,9 @@ from recovery.conftest import items
 from pipeline import Credentials, ExitCode, Settings, run
 from pipeline.api.client import HttpApi
 from pipeline.emulator import Emulator
-from pipeline.events import JobChanged
 from pipeline.job import FailureClass, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.running.events import JobChanged
 from pipeline.settings import EMULATOR_NAME
 
 TREES = items("an oak", "an elm", "an ash")

@@ -10,9 +10,9 @@ from recovery.conftest import items
 
 from pipeline import Credentials, ExitCode, Selection, Settings
 from pipeline.api.client import HttpApi
-from pipeline.events import Launched
 from pipeline.job import FailureClass, JobStatus
-from pipeline.output_folder import LOCK_NAME
+from pipeline.output.folder import LOCK_NAME
+from pipeline.running.events import Launched
 
 AN_OAK = items("an oak")
 NEVER = items("an oak [never]")

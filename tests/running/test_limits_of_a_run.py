@@ -5,8 +5,8 @@ import pytest
 from doubles.api import Fate
 
 from pipeline.errors import ExitCode, OutcomeUnknown, RateLimited
-from pipeline.events import Warned
 from pipeline.job import FailureClass, JobStatus
+from pipeline.running.events import Warned
 
 LOST = OutcomeUnknown("no answer in time")
 TWINS = """\

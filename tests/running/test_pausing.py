@@ -7,7 +7,7 @@ from doubles.clock import FakeClock
 from pipeline.api.pace_state import PaceState
 from pipeline.api.pacing import Pace
 from pipeline.errors import ExitCode
-from pipeline.events import Paused
+from pipeline.running.events import Paused
 from pipeline.running.pausing import Pausing
 from pipeline.settings import Settings
 

@@ -10,11 +10,11 @@ import pytest
 from doubles.api import Fate
 
 from pipeline.errors import BudgetReached, ExitCode, OutcomeUnknown, RateLimited
-from pipeline.events import JobChanged
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.output.rebuild import open_for_writing
 from pipeline.planning import Action
-from pipeline.rebuild import open_for_writing
+from pipeline.running.events import JobChanged
 
 
 def write(workshop, *pairs, extra=""):

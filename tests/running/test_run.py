@@ -19,8 +19,8 @@ from pipeline.errors import (
     ServiceUnreachable,
     Unavailable,
 )
-from pipeline.events import JobChanged, Launched, SlotsChanged
 from pipeline.job import FailureClass, JobStatus
+from pipeline.running.events import JobChanged, Launched, SlotsChanged
 
 LOST = OutcomeUnknown("no answer in time")
 NEVER_LEFT = Unavailable("connection refused", request_left=False)

@@ -16,10 +16,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.events import JobChanged
 from pipeline.job import JobStatus
 from pipeline.launch import run
 from pipeline.ledger.writer import LedgerWriter
+from pipeline.running.events import JobChanged
 from pipeline.settings import Settings
 
 TENTHS = 10

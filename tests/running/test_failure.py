@@ -11,8 +11,13 @@ from pipeline.errors import (
     Rejected,
     UnexpectedAnswer,
 )
-from pipeline.failure import NoOutput, failure_of, failure_of_remote, is_about_credit
 from pipeline.job import FailureClass
+from pipeline.running.failure import (
+    NoOutput,
+    failure_of,
+    failure_of_remote,
+    is_about_credit,
+)
 from pipeline.stages.poller import JobLost
 
 MODERATED = [

@@ -23,7 +23,7 @@ from pipeline.job import Job
 from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
 from pipeline.lockfile import check_size, keep_details, lock_path, read_lock, write_lock
 from pipeline.manifest import Manifest
-from pipeline.rebuild import find_asset_names, open_for_writing, rebuild
+from pipeline.output.rebuild import find_asset_names, open_for_writing, rebuild
 from pipeline.record import replace
 from pipeline.settings import Service, is_loopback_url
 from pipeline.storage.atomic_file import (

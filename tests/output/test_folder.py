@@ -18,7 +18,7 @@ from pipeline.job import JobStatus, RemoteId
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.lockfile import read_lock, render_lock
 from pipeline.manifest import load_manifest
-from pipeline.output_folder import (
+from pipeline.output.folder import (
     LOCK_DIGEST,
     find_lock_file,
     holding_output,

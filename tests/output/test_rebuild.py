@@ -9,7 +9,7 @@ import pytest
 from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.job import Asset, Job, JobStatus
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
-from pipeline.rebuild import find_saved_jobs, open_for_writing, rebuild
+from pipeline.output.rebuild import find_saved_jobs, open_for_writing, rebuild
 from pipeline.record import replace
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
