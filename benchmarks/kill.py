@@ -22,7 +22,7 @@ from pathlib import Path
 
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.fault_points import FAULT_POINTS, VARIABLE
-from pipeline.verification import Finding, verify
+from pipeline.operations.verify import Finding, verify
 
 ITEMS = 12
 KILLS_PER_BATCH = 10

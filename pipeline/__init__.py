@@ -17,9 +17,9 @@ from pipeline.version import __version__
 
 if TYPE_CHECKING:
     from pipeline.errors import ExitCode, ManifestError, PipelineError
-    from pipeline.estimation import estimate
-    from pipeline.launch import plan, run
     from pipeline.manifest import Manifest, load_manifest
+    from pipeline.operations.plan import estimate
+    from pipeline.operations.run import plan, run
     from pipeline.planning import Plan, Selection
     from pipeline.pricing import Estimate
     from pipeline.running.result import RunResult
@@ -54,10 +54,10 @@ _HOMES = {
     "RunResult": "pipeline.running.result",
     "Selection": "pipeline.planning",
     "Settings": "pipeline.settings",
-    "estimate": "pipeline.estimation",
+    "estimate": "pipeline.operations.plan",
     "load_manifest": "pipeline.manifest",
-    "plan": "pipeline.launch",
-    "run": "pipeline.launch",
+    "plan": "pipeline.operations.run",
+    "run": "pipeline.operations.run",
 }
 
 

@@ -26,9 +26,9 @@ from pipeline.job import Asset, AssetId, FailureClass, Job, JobKey, JobStatus
 from pipeline.manifest import validate_manifest
 from pipeline.manifest.item_schema import ITEM_KEYS
 from pipeline.manifest.schema import MANIFEST_KEYS
+from pipeline.operations.verify import Finding
 from pipeline.planning import Action
 from pipeline.planning.decision import SIGNS
-from pipeline.verification import Finding
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -31,21 +31,14 @@ LADDER = {
     "assets": "api clock errors fault_points job record settings storage units version",
     "contract": "api clock errors job record redaction settings storage version",
     "stages": "api clock errors fingerprint job record settings storage",
-    "connection": "api clock errors models settings storage",
     "manifest": "errors job models record redaction storage units",
-    "verification": "assets job record storage",
     "lockfile": "errors job manifest record storage units",
     "planning": "errors fingerprint job ledger manifest models record storage",
     "output": "assets clock errors job ledger lockfile manifest record settings storage version",
     "pricing": "api clock errors job models planning record settings stages storage units version",
-    "explanation": "assets errors job ledger manifest models output planning record settings storage verification",
-    "orphans": "assets errors job ledger manifest output planning record storage",
-    "spending": "job ledger output record settings",
     "running": "api assets clock errors fault_points job ledger output planning pricing record settings stages",
-    "estimation": "api clock connection contract errors job ledger manifest output planning pricing running settings stages",
-    "resolution": "api clock connection errors job ledger output record running settings stages",
-    "launch": "clock connection contract errors estimation job ledger manifest models output planning pricing running settings",
-    "cli": "api clock connection contract emulator errors estimation explanation job launch manifest models orphans output planning pricing record redaction resolution running settings spending stages units verification version",
+    "operations": "api assets clock contract errors job ledger manifest models output planning pricing record running settings stages storage",
+    "cli": "api clock contract emulator errors job manifest models operations output planning pricing record redaction running settings stages units version",
     "__main__": "cli",
     "pipeline": "version",
 }
@@ -55,11 +48,9 @@ API_DOORS = {
     "assets": {"interface", "retry"},
     "contract": {"exchange", "wire"},
     "stages": {"echo", "interface", "listing", "pacing", "retry", "wire"},
-    "connection": {"interface", "pacing", "retry"},
     "pricing": {"interface", "retry"},
     "running": {"echo", "interface", "listing", "pacing", "retry", "wire"},
-    "estimation": {"interface"},
-    "resolution": {"echo", "interface", "wire"},
+    "operations": {"echo", "interface", "pacing", "retry", "wire"},
     "cli": {"client", "interface", "pacing", "probing"},
 }
 
@@ -211,7 +202,7 @@ def test_the_emulator_is_started_by_the_command_line_and_the_connection_alone():
         if name.startswith("pipeline.emulator")
     }
 
-    assert users <= {"pipeline.connection", "pipeline.cli.serving"}
+    assert users <= {"pipeline.operations.connection", "pipeline.cli.serving"}
 
 
 @pytest.mark.parametrize("library", DOORS)
@@ -285,7 +276,7 @@ def test_help_loads_nothing_heavy(arguments):
 
 def test_planning_loads_no_http():
     """What touches nothing needs no network: 250 ms saved."""
-    loaded = loaded_by("import pipeline.launch, pipeline.running.run")
+    loaded = loaded_by("import pipeline.operations.run, pipeline.running.run")
 
     assert "anyio" in loaded
     assert not loaded & {"aiohttp", "PIL", "rich", "click", "dotenv"}

@@ -45,13 +45,13 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
 
 def test_public_functions_stay_functions_when_modules_were_imported():
     """A submodule of the same name would take the place of the function."""
-    import pipeline.launch
+    import pipeline.operations.run
     import pipeline.planning.plan
     import pipeline.running.run
 
     assert inspect.iscoroutinefunction(pipeline.run)
     assert inspect.isfunction(pipeline.plan)
-    assert pipeline.run is pipeline.launch.run
+    assert pipeline.run is pipeline.operations.run.run
 
 
 def test_no_module_is_named_like_a_public_name():

@@ -16,7 +16,6 @@ from pipeline.api.client import HttpApi
 from pipeline.api.interface import GenerationApi, JobFilter
 from pipeline.cli.text import one_line, printable
 from pipeline.clock import Clock, SystemClock
-from pipeline.connection import service_of
 from pipeline.errors import (
     ExitCode,
     OutputError,
@@ -25,6 +24,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.manifest import load_manifest
+from pipeline.operations.connection import service_of
 from pipeline.output.folder import open_for_reading, output_folder
 from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__

@@ -14,18 +14,18 @@ from pipeline.cli.money import units_text
 from pipeline.cli.printing import print_json
 from pipeline.cli.text import one_line, printable
 from pipeline.clock import SystemClock, format_utc
-from pipeline.connection import offline_catalog
 from pipeline.errors import ExitCode
-from pipeline.explanation import CheckedFile, Explanation, Input, explain
 from pipeline.job import Job, JobStatus, JsonValue, ParamValue, ReferenceAsset
 from pipeline.manifest import load_manifest
 from pipeline.manifest.manifest import FindModel
 from pipeline.models.schema import load_shipped_model
 from pipeline.models.wording import plain
+from pipeline.operations.connection import offline_catalog
+from pipeline.operations.explain import CheckedFile, Explanation, Input, explain
+from pipeline.operations.verify import Finding
 from pipeline.output.folder import output_folder
 from pipeline.planning import Action
 from pipeline.units import units_number
-from pipeline.verification import Finding
 
 WIDTH = 80
 _LABEL = 12  # characters, before two blanks

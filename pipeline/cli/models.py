@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterator
 
 from pipeline.cli.printing import print_note
-from pipeline.launch import find_model as find_live_model
 from pipeline.models.catalog import describe_source
 from pipeline.models.schema import ModelSchema, load_shipped_model, shipped_model_ids
+from pipeline.operations.run import find_model as find_live_model
 from pipeline.version import __version__
 
 

@@ -8,7 +8,7 @@ from pipeline.cli.money import CuPrice
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
 from pipeline.cli.printing import print_faults, print_note
 from pipeline.errors import ExitCode, ManifestError, UsageError
-from pipeline.estimation import estimate
+from pipeline.operations.plan import estimate
 from pipeline.planning import PlannedItem, Selection
 from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.settings import Settings

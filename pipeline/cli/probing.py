@@ -15,7 +15,6 @@ from pipeline.api.probing import ProbeClient
 from pipeline.cli.asking import agree
 from pipeline.cli.text import one_line
 from pipeline.clock import Clock, SystemClock, format_utc
-from pipeline.connection import service_of
 from pipeline.contract.assumptions import ASSUMPTIONS, verdict_on
 from pipeline.contract.contract_file import (
     FILE_NAME,
@@ -29,6 +28,7 @@ from pipeline.contract.paid_probes import Step
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest import load_manifest
 from pipeline.models.schema import load_shipped_model
+from pipeline.operations.connection import service_of
 from pipeline.settings import Credentials, Service, Settings
 from pipeline.units import parse_units
 

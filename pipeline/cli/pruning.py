@@ -12,11 +12,11 @@ from pipeline.cli.asking import agree
 from pipeline.cli.printing import print_json
 from pipeline.cli.text import one_line, plural, printable, size
 from pipeline.clock import SystemClock
-from pipeline.connection import offline_catalog
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest import load_manifest
 from pipeline.models.schema import load_shipped_model
-from pipeline.orphans import OrphanFile, prune
+from pipeline.operations.connection import offline_catalog
+from pipeline.operations.prune import OrphanFile, prune
 from pipeline.output.folder import output_folder
 
 

@@ -16,12 +16,12 @@ from pipeline.cli.printing import (
 from pipeline.cli.text import one_line, plural
 from pipeline.errors import ExitCode, ManifestError
 from pipeline.job import JobStatus
-from pipeline.launch import validate
 from pipeline.manifest import load_manifest
+from pipeline.operations.run import validate
+from pipeline.operations.spend import Spending, Sum
+from pipeline.operations.verify import Finding, verify
 from pipeline.output.folder import open_for_reading, output_folder
-from pipeline.spending import Spending, Sum
 from pipeline.units import units_number
-from pipeline.verification import Finding, verify
 
 _FAILURES_SHOWN = 20
 

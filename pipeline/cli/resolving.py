@@ -13,14 +13,14 @@ from pipeline.cli.text import one_line, plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.job import Job
 from pipeline.manifest import load_manifest
-from pipeline.output.folder import output_folder
-from pipeline.resolution import (
+from pipeline.operations.resolve import (
     Candidate,
     Resolution,
     find_candidates,
     find_link,
     resolve,
 )
+from pipeline.output.folder import output_folder
 
 _SHOWN = 6  # candidates side by side
 _CELL = 60  # characters of a value

@@ -30,7 +30,7 @@ from pipeline.cli.streams import whoever_reads
 from pipeline.cli.text import duration, one_line, plural
 from pipeline.clock import SystemClock, format_utc
 from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
-from pipeline.launch import run
+from pipeline.operations.run import run
 from pipeline.planning import Plan, PlannedItem, Selection
 from pipeline.pricing import Estimate
 from pipeline.pricing.saved_plan import SavedPlan, read_plan

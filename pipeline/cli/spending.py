@@ -10,8 +10,7 @@ from pipeline.cli.money import CuPrice, units_text
 from pipeline.cli.printing import print_json
 from pipeline.cli.text import one_line, plural, printable
 from pipeline.errors import PRECEDENCE, ExitCode, PipelineError, RunError, UsageError
-from pipeline.output.folder import OUTPUT_ROOT
-from pipeline.spending import (
+from pipeline.operations.spend import (
     Kind,
     Line,
     Spending,
@@ -20,6 +19,7 @@ from pipeline.spending import (
     merged,
     read_spent,
 )
+from pipeline.output.folder import OUTPUT_ROOT
 from pipeline.units import units_number
 
 WIDTH = 80

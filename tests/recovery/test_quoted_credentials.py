@@ -286,11 +286,11 @@ async def test_a_ledger_from_before_is_shown_clean(shell, hostile):
 
 BUG = """\
     import asyncio, sys
-    import pipeline.launch
+    import pipeline.operations.run
     from pipeline.cli.main import main
     async def run(*_, **__):
         raise ZeroDivisionError({said!r})
-    pipeline.launch.run = run
+    pipeline.operations.run.run = run
     sys.argv = ["pipeline", "run", "trees.yaml", "--emulate", "--debug"]
     main()
 """

@@ -6,8 +6,8 @@ import pytest
 from doubles.api import png_of
 from recovery.conftest import everything_in, items
 
-from pipeline.connection import EMULATOR_STATE_NAME
 from pipeline.ledger.ledger import LEDGER_NAME
+from pipeline.operations.connection import EMULATOR_STATE_NAME
 from pipeline.output.folder import LOCK_NAME
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
 

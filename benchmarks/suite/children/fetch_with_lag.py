@@ -13,7 +13,7 @@ import time
 
 import pipeline.api.cdn
 import pipeline.api.client
-import pipeline.launch
+import pipeline.operations.run
 
 NAP_S = 0.005
 
@@ -30,8 +30,10 @@ async def main(manifest: str, folder: str) -> None:
 
     watcher = asyncio.create_task(watch())
     began = time.perf_counter()
-    result = await pipeline.launch.run(
-        manifest, output=folder, selection=pipeline.launch.Selection(only_fetch=True)
+    result = await pipeline.operations.run.run(
+        manifest,
+        output=folder,
+        selection=pipeline.operations.run.Selection(only_fetch=True),
     )
     span_s = time.perf_counter() - began
     watcher.cancel()

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.job import JobStatus
-from pipeline.launch import run
 from pipeline.ledger.writer import LedgerWriter
+from pipeline.operations.run import run
 from pipeline.running.events import JobChanged
 from pipeline.settings import Settings
 

@@ -11,7 +11,6 @@ from pipeline.api.echo import echo_difference
 from pipeline.api.interface import GenerationApi, RemoteJob
 from pipeline.api.wire import is_safe_id
 from pipeline.clock import SystemClock
-from pipeline.connection import connected, service_of
 from pipeline.errors import UsageError
 from pipeline.job import (
     Failure,
@@ -21,6 +20,7 @@ from pipeline.job import (
     RemoteId,
 )
 from pipeline.ledger.ledger import Ledger
+from pipeline.operations.connection import connected, service_of
 from pipeline.output.folder import holding_output, open_for_reading
 from pipeline.record import Struct, replace
 from pipeline.running.recovery import next_attempt

@@ -15,13 +15,6 @@ import anyio
 import anyio.to_thread
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.connection import (
-    EMULATOR_STATE_NAME,
-    Connection,
-    notes_on,
-    offline_catalog,
-    service_of,
-)
 from pipeline.contract.contract_file import notes_on_contract
 from pipeline.errors import (
     ExitCode,
@@ -31,12 +24,19 @@ from pipeline.errors import (
     PlanMoved,
     UsageError,
 )
-from pipeline.estimation import load, smaller
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import Manifest, load_manifest, validate_manifest
 from pipeline.models.schema import ModelSchema
+from pipeline.operations.connection import (
+    EMULATOR_STATE_NAME,
+    Connection,
+    notes_on,
+    offline_catalog,
+    service_of,
+)
+from pipeline.operations.plan import load, smaller
 from pipeline.output.folder import (
     check_owner,
     find_lock_file,

@@ -6,11 +6,11 @@ import anyio.to_thread
 import pytest
 from doubles.clock import FakeClock, ScaledClock
 
-from pipeline.connection import Connection, offline_catalog, service_of
 from pipeline.emulator import Emulator
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.errors import UsageError
 from pipeline.models.schema import load_shipped_model
+from pipeline.operations.connection import Connection, offline_catalog, service_of
 from pipeline.settings import EMULATOR_NAME, Credentials, Service, Settings
 
 WAN = "model_wan-2-7-image"

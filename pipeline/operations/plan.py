@@ -15,12 +15,12 @@ import anyio.to_thread
 
 from pipeline.api.interface import QuoteAlarm, TeamLimits
 from pipeline.clock import Clock, SystemClock
-from pipeline.connection import Connection, notes_on, service_of
 from pipeline.contract.contract_file import notes_on_contract
 from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable
 from pipeline.job import AssetId, JobStatus
 from pipeline.ledger.ledger import KEY_PROJECT
 from pipeline.manifest import Manifest, load_manifest
+from pipeline.operations.connection import Connection, notes_on, service_of
 from pipeline.output.folder import (
     find_lock_file,
     holding_output,

@@ -19,13 +19,13 @@ from pipeline.job import (
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
 from pipeline.models.schema import ModelSchema
+from pipeline.operations.verify import Finding
 from pipeline.output.folder import find_lock_file, open_for_reading
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct
 from pipeline.settings import EMULATOR_NAME
 from pipeline.storage.regular_file import open_regular
-from pipeline.verification import Finding
 
 _IDS_SEARCHED = 50_000  # for near misses
 _NEAREST = 3

@@ -1,0 +1,1 @@
+"""What each command does, one file per verb. How it is asked and shown is ``cli``'s."""
