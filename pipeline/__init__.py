@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.errors import ExitCode, ManifestError, PipelineError
     from pipeline.manifest import Manifest, load_manifest
     from pipeline.operations.plan import estimate
-    from pipeline.operations.run import plan, run
+    from pipeline.operations.run import run
     from pipeline.planning import Plan, Selection
     from pipeline.pricing import Estimate
     from pipeline.running.result import RunResult
@@ -39,7 +39,6 @@ __all__ = [
     "__version__",
     "estimate",
     "load_manifest",
-    "plan",
     "run",
 ]
 
@@ -56,7 +55,6 @@ _HOMES = {
     "Settings": "pipeline.settings",
     "estimate": "pipeline.operations.plan",
     "load_manifest": "pipeline.manifest",
-    "plan": "pipeline.operations.run",
     "run": "pipeline.operations.run",
 }
 

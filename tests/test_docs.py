@@ -96,7 +96,7 @@ def string_constants() -> Iterator[str]:
 def printed_events() -> set[str]:
     """The names that the commands give to ``print_json(event=...)``."""
     found: set[str] = set()
-    for path in (ROOT / "pipeline" / "cli").glob("*.py"):
+    for path in (ROOT / "pipeline" / "cli").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 found |= {

@@ -202,7 +202,7 @@ def test_the_emulator_is_started_by_the_command_line_and_the_connection_alone():
         if name.startswith("pipeline.emulator")
     }
 
-    assert users <= {"pipeline.operations.connection", "pipeline.cli.serving"}
+    assert users <= {"pipeline.operations.connection", "pipeline.cli.emulator"}
 
 
 @pytest.mark.parametrize("library", DOORS)

@@ -26,7 +26,6 @@ def test_the_public_names_are_these():
         "__version__",
         "estimate",
         "load_manifest",
-        "plan",
         "run",
     ]
 
@@ -50,7 +49,7 @@ def test_public_functions_stay_functions_when_modules_were_imported():
     import pipeline.running.run
 
     assert inspect.iscoroutinefunction(pipeline.run)
-    assert inspect.isfunction(pipeline.plan)
+    assert inspect.iscoroutinefunction(pipeline.estimate)
     assert pipeline.run is pipeline.operations.run.run
 
 
@@ -94,10 +93,12 @@ def test_a_program_can_plan_and_is_told_what_a_run_lacks(tmp_path, monkeypatch):
         "version: 1\nmodel: model_wan-2-7-image\nitems:\n- {id: oak, prompt: an oak}\n"
     )
 
-    plan = pipeline.plan(manifest, output=tmp_path / "out", emulate=True)
+    made = asyncio.run(
+        pipeline.estimate(manifest, output=tmp_path / "out", emulate=True, offline=True)
+    )
     with pytest.raises(pipeline.PipelineError) as caught:
         asyncio.run(pipeline.run(manifest, output=tmp_path / "real"))
 
-    assert plan.total == 1
+    assert made.plan.total == 1
     assert not (tmp_path / "out").exists()
     assert caught.value.exit_code is pipeline.ExitCode.ACCESS  # no credentials

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli.streams import clean_output
-from pipeline.cli.text import one_line
+from pipeline.cli.console.streams import clean_output
+from pipeline.cli.console.text import one_line
 from pipeline.errors import ExitCode, ManifestError, PipelineError, Unavailable
 from pipeline.manifest import load_manifest, validate_manifest
 from pipeline.models.wording import shown

@@ -57,7 +57,7 @@ def cli() -> None:
 @JSON
 def validate(manifest: Path, **options: Any) -> ExitCode:
     """Check a manifest: every fault at once, as file:line:column. Free."""
-    from pipeline.cli.reading import validate_command
+    from pipeline.cli.validate import validate_command
 
     return validate_command(manifest, **options)
 
@@ -86,7 +86,7 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
 )
 def plan(manifest: Path, **options: Any) -> ExitCode:
     """Show what a run would do to each item, why, and what it costs. Free."""
-    from pipeline.cli.planning import plan_command
+    from pipeline.cli.plan import plan_command
 
     _check_force(options)
     return plan_command(manifest, **options)
@@ -110,7 +110,7 @@ def plan(manifest: Path, **options: Any) -> ExitCode:
 @click.option("--frozen", is_flag=True, help="Exit code 8 if anything would be paid.")
 def run(manifest: Path, **options: Any) -> ExitCode:
     """Make what is missing; finished items are left alone. Spends."""
-    from pipeline.cli.running import run_command
+    from pipeline.cli.run import run_command
 
     _check_force(options)
     return run_command(manifest, RunOptions(**options))
@@ -125,7 +125,7 @@ def run(manifest: Path, **options: Any) -> ExitCode:
 @running_options
 def rerun(manifest: Path, **options: Any) -> ExitCode:
     """Try again only what failed, final failures too. Spends."""
-    from pipeline.cli.running import run_command
+    from pipeline.cli.run import run_command
 
     return run_command(manifest, RunOptions(**options), only_failed=True)
 
@@ -139,7 +139,7 @@ def rerun(manifest: Path, **options: Any) -> ExitCode:
 @running_options
 def fetch(manifest: Path, **options: Any) -> ExitCode:
     """Download again what is paid for and missing. Free."""
-    from pipeline.cli.running import run_command
+    from pipeline.cli.run import run_command
 
     return run_command(manifest, RunOptions(**options), only_fetch=True)
 
@@ -153,7 +153,7 @@ def fetch(manifest: Path, **options: Any) -> ExitCode:
 @JSON
 def verify(output: Path, *, as_json: bool) -> ExitCode:
     """Check every asset of an output folder against its sidecar. Free."""
-    from pipeline.cli.reading import verify_command
+    from pipeline.cli.verify import verify_command
 
     return verify_command(output, as_json=as_json)
 
@@ -166,7 +166,7 @@ def verify(output: Path, *, as_json: bool) -> ExitCode:
 @JSON
 def prune(manifest: Path, **options: Any) -> ExitCode:
     """Remove the files of items that are gone from the manifest. Free."""
-    from pipeline.cli.pruning import prune_command
+    from pipeline.cli.prune import prune_command
 
     return prune_command(manifest, **options)
 
@@ -182,7 +182,7 @@ def prune(manifest: Path, **options: Any) -> ExitCode:
 @ALLOW_OUTSIDE
 def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
     """Show which jobs may be an unsure item's, or decide about it. Free."""
-    from pipeline.cli.resolving import resolve_command
+    from pipeline.cli.resolve import resolve_command
 
     return resolve_command(manifest, item, **options)
 
@@ -236,7 +236,7 @@ def doctor(
     code = doctor_command(manifest, **options)
     if not contract or code is not ExitCode.OK:
         return code
-    from pipeline.cli.probing import contract_command
+    from pipeline.cli.contract import contract_command
 
     return contract_command(
         manifest, out=out, spend=spend, yes=yes, asks_rate=not skip_rate
@@ -250,7 +250,7 @@ def doctor(
 @JSON
 def status(manifest: Path, **options: Any) -> ExitCode:
     """Show how far a manifest is, from the ledger alone. Free."""
-    from pipeline.cli.reading import status_command
+    from pipeline.cli.status import status_command
 
     return status_command(manifest, **options)
 
@@ -263,7 +263,7 @@ def status(manifest: Path, **options: Any) -> ExitCode:
 @JSON
 def why(manifest: Path, item: str, **options: Any) -> ExitCode:
     """Explain one item: inputs, history, files, and what to do next. Free."""
-    from pipeline.cli.explaining import why_command
+    from pipeline.cli.why import why_command
 
     return why_command(manifest, item, **options)
 
@@ -279,7 +279,7 @@ def why(manifest: Path, item: str, **options: Any) -> ExitCode:
 @JSON
 def spend(outputs: tuple[Path, ...], **options: Any) -> ExitCode:
     """Sum what has been paid, by month, model and manifest. Free."""
-    from pipeline.cli.spending import spend_command
+    from pipeline.cli.spend import spend_command
 
     return spend_command(outputs, **options)
 
@@ -343,7 +343,7 @@ def schema(model: str | None, **options: Any) -> ExitCode:
 )
 def emulator(**options: Any) -> ExitCode:
     """Serve a local stand-in for the service until stopped. Spends nothing."""
-    from pipeline.cli.serving import emulator_command
+    from pipeline.cli.emulator import emulator_command
 
     return emulator_command(**options)
 

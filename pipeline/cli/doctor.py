@@ -14,7 +14,7 @@ import click
 
 from pipeline.api.client import HttpApi
 from pipeline.api.interface import GenerationApi, JobFilter
-from pipeline.cli.text import one_line, printable
+from pipeline.cli.console.text import one_line, printable
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import (
     ExitCode,

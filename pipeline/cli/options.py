@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from pipeline.cli.money import CuPrice, parse_cu_price
+from pipeline.cli.console.money import CuPrice, parse_cu_price
 
 CU_PRICE_VARIABLE = "PIPELINE_CU_PRICE"
 

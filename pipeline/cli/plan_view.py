@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from pipeline.cli.money import CuPrice, units_text
-from pipeline.cli.printing import print_json
-from pipeline.cli.text import one_line, plural
+from pipeline.cli.console.money import CuPrice, units_text
+from pipeline.cli.console.printing import print_json
+from pipeline.cli.console.text import one_line, plural
 from pipeline.planning import Action, Orphan, PlannedItem
 from pipeline.pricing import Cost, Estimate
 from pipeline.units import units_number

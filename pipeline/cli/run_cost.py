@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from pipeline.cli.asking import agree
-from pipeline.cli.money import CuPrice, units_text
+from pipeline.cli.console.asking import agree
+from pipeline.cli.console.money import CuPrice, units_text
+from pipeline.cli.console.printing import print_note
+from pipeline.cli.console.text import one_line
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan_view import (
     PlanListing,
@@ -14,8 +16,6 @@ from pipeline.cli.plan_view import (
     print_estimate,
     unsure_text,
 )
-from pipeline.cli.printing import print_note
-from pipeline.cli.text import one_line
 from pipeline.errors import UsageError
 from pipeline.pricing import Estimate
 from pipeline.running.result import RunResult

@@ -1,18 +1,27 @@
 """``schema``: what a model takes, as a table, as JSON lines, or for editors."""
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 import click
 
-from pipeline.cli.models import find_model, known_models, origin_of
-from pipeline.cli.printing import print_json
-from pipeline.cli.text import one_line, plural
+from pipeline.cli.console.printing import print_json, print_note
+from pipeline.cli.console.text import one_line, plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest.json_schema import manifest_schema
-from pipeline.models.schema import InputSchema, ModelSchema, RequiredRules
+from pipeline.models.catalog import describe_source
+from pipeline.models.schema import (
+    InputSchema,
+    ModelSchema,
+    RequiredRules,
+    load_shipped_model,
+    shipped_model_ids,
+)
 from pipeline.models.wording import plain, shown, suggestion
+from pipeline.operations.validate import find_model
+from pipeline.version import __version__
 
 WIDTH = 80
 _GAP = "  "
@@ -37,7 +46,7 @@ def schema_command(
             "--json-schema and --json do not go together",
             hint="choose one of the two",
         )
-    models = [*known_models()]
+    models = [*_known_models()]
     if model_id is not None:
         models = [_model(model_id, offline=offline)]
     if as_json_schema:
@@ -52,12 +61,29 @@ def schema_command(
     return ExitCode.OK
 
 
+def _known_models() -> Iterator[ModelSchema]:
+    """Every model whose table is shipped, by id."""
+    for model_id in shipped_model_ids():
+        if (model := load_shipped_model(model_id)) is not None:
+            yield model
+
+
+def _origin_of(model: ModelSchema) -> str:
+    """Where a table of inputs is from and how old it is, in words."""
+    if model.read_at is None:
+        return f"shipped with version {__version__}"
+    return describe_source(model)
+
+
 def _model(model_id: str, *, offline: bool) -> ModelSchema:
-    model = find_model(model_id, offline=offline)
+    """The inputs of a model as the service, the cache or the package has them."""
+    model, notes = asyncio.run(find_model(model_id, offline=offline))
+    for note in notes:
+        print_note(note)
     if model is None:
         raise UsageError(
             f"the inputs of {one_line(model_id)} are not known here",
-            hint=suggestion(model_id, [known.model_id for known in known_models()]),
+            hint=suggestion(model_id, [known.model_id for known in _known_models()]),
         )
     return model
 
@@ -84,7 +110,7 @@ def _print_events(models: Sequence[ModelSchema], *, one: bool) -> None:
             model_id=model.model_id,
             name=model.name,
             source=model.source,
-            origin=origin_of(model),
+            origin=_origin_of(model),
             inputs=len(model.inputs),
         )
 
@@ -114,7 +140,7 @@ def _print_input(schema: InputSchema) -> None:
 
 def _print_table(model: ModelSchema) -> None:
     words = f"{model.model_id}: {model.name}, {plural(len(model.inputs), 'input')}"
-    click.echo(f"{one_line(words)}; {origin_of(model)}")
+    click.echo(f"{one_line(words)}; {_origin_of(model)}")
     click.echo()
     rows = [_HEADING, *(_row(schema) for schema in model.inputs.values())]
     for line in lay_out(rows, WIDTH):

@@ -22,18 +22,15 @@ from pipeline.errors import (
     OutputError,
     PipelineError,
     PlanMoved,
-    UsageError,
 )
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
-from pipeline.manifest import Manifest, load_manifest, validate_manifest
-from pipeline.models.schema import ModelSchema
+from pipeline.manifest import Manifest
 from pipeline.operations.connection import (
     EMULATOR_STATE_NAME,
     Connection,
     notes_on,
-    offline_catalog,
     service_of,
 )
 from pipeline.operations.plan import load, smaller
@@ -42,7 +39,6 @@ from pipeline.output.folder import (
     find_lock_file,
     folder_of,
     holding_output,
-    open_for_reading,
     output_folder,
     write_lock_file,
 )
@@ -55,100 +51,6 @@ from pipeline.running.run import Run
 from pipeline.settings import Credentials, Service, Settings
 
 Approve = Callable[[Estimate], None]
-_READ_TIMEOUT_S = 10.0  # a person waits
-
-
-def plan(
-    manifest: str | os.PathLike[str] | Manifest,
-    *,
-    output: str | os.PathLike[str] | None = None,
-    emulate: bool = False,
-    selection: Selection = Selection(),  # noqa: B008 - frozen
-    on_item: Callable[[PlannedItem], None] | None = None,
-) -> Plan:
-    """What :func:`run` would do to each item and why; asks and touches nothing.
-
-    Args:
-        manifest: The YAML file, or what :func:`load_manifest` made of it.
-        output: The output folder, or None for ``output/<name>``.
-        emulate: Whether the run would use the emulator.
-        selection: Which items the command is about.
-        on_item: Called with each item in the order of the manifest.
-
-    Raises:
-        ManifestError: Every fault at once.
-        LedgerError: The ledger cannot be read.
-    """
-    loaded = manifest
-    if not isinstance(loaded, Manifest):
-        catalog = offline_catalog(SystemClock(), os.environ)
-        loaded = load_manifest(loaded, models=catalog.find)
-    folder = output_folder(loaded, output=output, emulate=emulate)
-    with open_for_reading(
-        folder,
-        find_lock_file(loaded, emulate=emulate),
-        item_count=loaded.item_count,
-    ) as ledger:
-        return make_plan(
-            loaded,
-            folder,
-            ledger=ledger,
-            selection=selection,
-            models=loaded.models,
-            on_item=on_item,
-        )
-
-
-async def validate(
-    manifest: str | os.PathLike[str],
-    *,
-    allow_outside: bool = False,
-    offline: bool = False,
-) -> tuple[Manifest, int, tuple[str, ...]]:
-    """Check a manifest against what its models take now, as far as that is known.
-
-    Args:
-        manifest: The YAML file.
-        allow_outside: Let references lie outside of the manifest's folder.
-        offline: Ask the service nothing.
-
-    Returns:
-        The manifest, how many items it makes, and what a person should know of the
-        tables it was checked against.
-
-    Raises:
-        ManifestError: Every fault.
-    """
-    async with _readable_connection(offline=offline) as connection:
-        loaded, count = await anyio.to_thread.run_sync(
-            partial(
-                validate_manifest,
-                manifest,
-                allow_outside=allow_outside,
-                models=connection.catalog.find,
-            )
-        )
-        return loaded, count, (*loaded.warnings, *connection.catalog.notes)
-
-
-async def find_model(
-    model_id: str, *, offline: bool = False
-) -> tuple[ModelSchema | None, tuple[str, ...]]:
-    """What a model takes, and what a person should know of the table."""
-    async with _readable_connection(offline=offline) as connection:
-        schema = await anyio.to_thread.run_sync(connection.catalog.find, model_id)
-        return schema, tuple(connection.catalog.notes)
-
-
-def _readable_connection(*, offline: bool) -> Connection:
-    """To the service that is set, or to none."""
-    settings = Settings(read_timeout_s=_READ_TIMEOUT_S)
-    clock = SystemClock()
-    try:
-        service, credentials = service_of(os.environ, emulate=False)
-    except UsageError:
-        service, credentials, offline = Service(base_url=""), None, True
-    return Connection(credentials, settings, clock, service=service, offline=offline)
 
 
 async def run(

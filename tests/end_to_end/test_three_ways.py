@@ -89,9 +89,11 @@ async def test_plan_from_a_notebook_counts_without_sending(shell, emulator):
     path = shell.write(TEXT)
     seen = []
 
-    made = pipeline.plan(path, output=shell.folder / "out", on_item=seen.append)
+    made = await pipeline.estimate(
+        path, output=shell.folder / "out", offline=True, on_item=seen.append
+    )
 
-    assert (made.total, made.to_submit) == (5, 5)
+    assert (made.plan.total, made.plan.to_submit) == (5, 5)
     assert [planned.item.item_id for planned in seen][-1] == "fir"
     assert emulator.books()["requests"] == {}
 

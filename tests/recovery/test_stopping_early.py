@@ -8,7 +8,7 @@ from doubles.api import Fate
 from end_to_end.conftest import TREES
 from recovery.conftest import items
 
-from pipeline.cli.running import parse_duration, parse_threshold
+from pipeline.cli.run import parse_duration, parse_threshold
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.errors import ExitCode, OutcomeUnknown, UsageError
 

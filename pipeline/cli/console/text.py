@@ -7,7 +7,7 @@ def printable(text: str) -> str:
     """``text`` with control characters shown, so that it cannot steer a terminal.
 
     Line ends and tabs stay; known secrets do not. They go here, before a text is cut
-    or broken into lines, and once more where it leaves: :mod:`pipeline.cli.streams`.
+    or broken into lines, and once more where it leaves: ``console.streams``.
     """
     return "".join(
         char

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.cli.text import duration, one_line, plural, printable
+from pipeline.cli.console.text import duration, one_line, plural, printable
 
 ON_A_BUSY_MACHINE = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow]

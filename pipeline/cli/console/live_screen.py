@@ -9,10 +9,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.progress import Progress, Trouble
-from pipeline.cli.screen import BUSY, of_item, pace, pause_text
-from pipeline.cli.streams import whoever_reads
-from pipeline.cli.text import duration, one_line, printable
+from pipeline.cli.console.progress import Progress, Trouble
+from pipeline.cli.console.screen import BUSY, of_item, pace, pause_text
+from pipeline.cli.console.streams import whoever_reads
+from pipeline.cli.console.text import duration, one_line, printable
 from pipeline.running.events import Event, Halted, Warned
 
 _REFRESHES_PER_S = 8

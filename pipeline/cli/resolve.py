@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pipeline.api.interface import RemoteJob
-from pipeline.cli.text import one_line, plural
+from pipeline.cli.console.text import one_line, plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.job import Job
 from pipeline.manifest import load_manifest

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from pipeline.cli.text import printable
+from pipeline.cli.console.text import printable
 from pipeline.errors import OutputError
 
 _LOG_FLAGS = os.O_CREAT | os.O_APPEND | os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)

@@ -10,9 +10,9 @@ from textwrap import wrap
 
 import click
 
-from pipeline.cli.money import units_text
-from pipeline.cli.printing import print_json
-from pipeline.cli.text import one_line, printable
+from pipeline.cli.console.money import units_text
+from pipeline.cli.console.printing import print_json
+from pipeline.cli.console.text import one_line, printable
 from pipeline.clock import SystemClock, format_utc
 from pipeline.errors import ExitCode
 from pipeline.job import Job, JobStatus, JsonValue, ParamValue, ReferenceAsset
@@ -21,8 +21,8 @@ from pipeline.manifest.manifest import FindModel
 from pipeline.models.schema import load_shipped_model
 from pipeline.models.wording import plain
 from pipeline.operations.connection import offline_catalog
-from pipeline.operations.explain import CheckedFile, Explanation, Input, explain
 from pipeline.operations.verify import Finding
+from pipeline.operations.why import CheckedFile, Explanation, Input, explain
 from pipeline.output.folder import output_folder
 from pipeline.planning import Action
 from pipeline.units import units_number

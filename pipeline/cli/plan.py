@@ -4,9 +4,9 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 
-from pipeline.cli.money import CuPrice
+from pipeline.cli.console.money import CuPrice
+from pipeline.cli.console.printing import print_faults, print_note
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
-from pipeline.cli.printing import print_faults, print_note
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan import estimate
 from pipeline.planning import PlannedItem, Selection

@@ -8,9 +8,9 @@ import pytest
 from doubles.clock import FakeClock
 from rich.console import Console
 
-from pipeline.cli.live_screen import LiveScreen
-from pipeline.cli.progress import Progress
-from pipeline.cli.screen import PlainScreen, QuietScreen
+from pipeline.cli.console.live_screen import LiveScreen
+from pipeline.cli.console.progress import Progress
+from pipeline.cli.console.screen import PlainScreen, QuietScreen
 from pipeline.job import JobStatus
 from pipeline.running.events import (
     Halted,

@@ -6,9 +6,9 @@ from textwrap import wrap
 
 import click
 
-from pipeline.cli.money import CuPrice, units_text
-from pipeline.cli.printing import print_json
-from pipeline.cli.text import one_line, plural, printable
+from pipeline.cli.console.money import CuPrice, units_text
+from pipeline.cli.console.printing import print_json
+from pipeline.cli.console.text import one_line, plural, printable
 from pipeline.errors import PRECEDENCE, ExitCode, PipelineError, RunError, UsageError
 from pipeline.operations.spend import (
     Kind,

@@ -12,8 +12,8 @@ import click
 
 from pipeline.api.pacing import Worth, pace_of
 from pipeline.api.probing import ProbeClient
-from pipeline.cli.asking import agree
-from pipeline.cli.text import one_line
+from pipeline.cli.console.asking import agree
+from pipeline.cli.console.text import one_line
 from pipeline.clock import Clock, SystemClock, format_utc
 from pipeline.contract.assumptions import ASSUMPTIONS, verdict_on
 from pipeline.contract.contract_file import (

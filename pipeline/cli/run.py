@@ -13,21 +13,21 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from pipeline.cli.logs import configure_logging
+from pipeline.cli.console.logs import configure_logging
+from pipeline.cli.console.printing import failure_line, print_faults, print_json
+from pipeline.cli.console.progress import Progress
+from pipeline.cli.console.screen import PlainScreen, QuietScreen, Screen
+from pipeline.cli.console.streams import whoever_reads
+from pipeline.cli.console.text import duration, one_line, plural
 from pipeline.cli.options import RunOptions
+from pipeline.cli.plan import parse_cost
 from pipeline.cli.plan_view import PlanListing, cost_lines, price_text
-from pipeline.cli.planning import parse_cost
-from pipeline.cli.printing import failure_line, print_faults, print_json
-from pipeline.cli.progress import Progress
 from pipeline.cli.run_cost import (
     confirm,
     may_be_asked,
     result_lines,
     run_cost_fields,
 )
-from pipeline.cli.screen import PlainScreen, QuietScreen, Screen
-from pipeline.cli.streams import whoever_reads
-from pipeline.cli.text import duration, one_line, plural
 from pipeline.clock import SystemClock, format_utc
 from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
 from pipeline.operations.run import run
@@ -262,7 +262,7 @@ def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
         return QuietScreen()
     title = f"{plan.manifest.name} → {plan.output}"
     if sys.stderr.isatty() and not options.debug:
-        from pipeline.cli.live_screen import LiveScreen
+        from pipeline.cli.console.live_screen import LiveScreen
 
         return LiveScreen(progress, title=title, emulated=options.emulate)
     return PlainScreen(progress, title=title, emulated=options.emulate)

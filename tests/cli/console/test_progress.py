@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from doubles.clock import FakeClock
 
-from pipeline.cli.progress import Progress
+from pipeline.cli.console.progress import Progress
 from pipeline.job import JobStatus
 from pipeline.running.events import Halted, JobChanged, Launched, SlotsChanged, Warned
 from pipeline.stages.slots import SlotStatistics

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.text import one_line
+from pipeline.cli.console.text import one_line
 from pipeline.errors import ManifestError
 
 _LONGEST_NOTE = 2000

@@ -6,9 +6,9 @@ from typing import Protocol, Self
 
 import click
 
-from pipeline.cli.progress import Progress
-from pipeline.cli.streams import whoever_reads
-from pipeline.cli.text import duration, one_line, plural, printable
+from pipeline.cli.console.progress import Progress
+from pipeline.cli.console.streams import whoever_reads
+from pipeline.cli.console.text import duration, one_line, plural, printable
 from pipeline.job import JobStatus
 from pipeline.running.events import Event, Halted, JobChanged, Launched, Paused, Warned
 

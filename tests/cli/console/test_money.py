@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from pipeline.cli.money import CuPrice, parse_cu_price, units_text
+from pipeline.cli.console.money import CuPrice, parse_cu_price, units_text
 from pipeline.errors import UsageError
 from pipeline.units import units_number
 

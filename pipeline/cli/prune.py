@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.asking import agree
-from pipeline.cli.printing import print_json
-from pipeline.cli.text import one_line, plural, printable, size
+from pipeline.cli.console.asking import agree
+from pipeline.cli.console.printing import print_json
+from pipeline.cli.console.text import one_line, plural, printable, size
 from pipeline.clock import SystemClock
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest import load_manifest
