@@ -10,7 +10,7 @@ from pipeline.contract.contract_file import read_contract
 from pipeline.contract.rehearsal import knobs_of
 from pipeline.emulator.faults import parse_fault_rate
 from pipeline.emulator.profile import EmulatorProfile
-from pipeline.emulator.server import Emulator, serve
+from pipeline.emulator.web.server import Emulator, serve
 from pipeline.errors import ExitCode, UsageError
 from pipeline.settings import BASE_URL_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
 

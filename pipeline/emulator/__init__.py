@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline.emulator.faults import FAULTS, Faults, parse_fault_rate
     from pipeline.emulator.profile import EmulatorProfile
-    from pipeline.emulator.server import Emulator, serve
+    from pipeline.emulator.web.server import Emulator, serve
 
 __all__ = [
     "FAULTS",
@@ -24,11 +24,11 @@ __all__ = [
 
 _HOMES = {
     "FAULTS": "pipeline.emulator.faults",
-    "Emulator": "pipeline.emulator.server",
+    "Emulator": "pipeline.emulator.web.server",
     "EmulatorProfile": "pipeline.emulator.profile",
     "Faults": "pipeline.emulator.faults",
     "parse_fault_rate": "pipeline.emulator.faults",
-    "serve": "pipeline.emulator.server",
+    "serve": "pipeline.emulator.web.server",
 }
 
 

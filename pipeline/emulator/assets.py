@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.emulator.jobs import EmulatedJob
-from pipeline.emulator.pictures import MEDIA_TYPES, Picture, StoredFile, size_px
+from pipeline.emulator.pictures.canvas import MEDIA_TYPES, Picture, StoredFile, size_px
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.refusal import not_found
 from pipeline.emulator.timeline import iso, span_ms

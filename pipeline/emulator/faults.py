@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.emulator.chances import chance_of
+from pipeline.emulator.identity import random_of
 
 
 class Effect(StrEnum):
@@ -284,5 +284,5 @@ class Faults:
 
     def _chance(self, name: str) -> random.Random:
         if name not in self._chances:
-            self._chances[name] = chance_of(self._seed, name)
+            self._chances[name] = random_of(self._seed, name)
         return self._chances[name]

@@ -11,8 +11,8 @@ from anyio import to_thread
 
 from pipeline.emulator.assets import FileFacts
 from pipeline.emulator.journal import FileStore
-from pipeline.emulator.pictures import Picture, StoredFile
-from pipeline.emulator.rendering import render_picture
+from pipeline.emulator.pictures.canvas import Picture, StoredFile
+from pipeline.emulator.pictures.rendering import render_picture
 
 CACHE_BYTES = 96 * 2**20
 THREADS = 2

@@ -6,8 +6,8 @@ Only says no; what happens after a yes is left to ``service``.
 from collections import deque
 
 from pipeline.emulator.account import Account
-from pipeline.emulator.fates import MODERATED_TEXT, is_moderated
 from pipeline.emulator.job_store import JobStore
+from pipeline.emulator.outcomes import MODERATED_TEXT, is_moderated
 from pipeline.emulator.pricing import Price
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.refusal import Refused

@@ -1,4 +1,4 @@
-"""Seed and number in, ids in the service's fashion out.
+"""Seeds in, ids in the service's fashion and reproducible randomness out.
 
 Ids are opaque to a client; here they are a digest, so that one seed gives one
 series of ids.
@@ -6,6 +6,7 @@ series of ids.
 
 import hashlib
 import json
+import random
 
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 BODY_LENGTH = 22
@@ -26,3 +27,9 @@ def digest_of(value: object) -> str:
     """Hex SHA-256 of the canonical JSON of ``value``."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def random_of(*parts: object) -> random.Random:
+    """The random series that belongs to these parts; the same for the same parts."""
+    text = ":".join(str(part) for part in parts)
+    return random.Random(text)  # noqa: S311 - reproducible, and nothing is secret

@@ -9,8 +9,8 @@ from dataclasses import fields
 from heapq import heappop, heappush
 
 from pipeline.emulator.account import Account
-from pipeline.emulator.books import Books
-from pipeline.emulator.chances import chance_of
+from pipeline.emulator.counters import Books
+from pipeline.emulator.identity import random_of
 from pipeline.emulator.job_index import JobIndex
 from pipeline.emulator.job_queries import (
     Tokens,
@@ -56,7 +56,7 @@ class JobStore:
         self._index = JobIndex(span_ms(profile.heartbeat_s))
         self._by_id: dict[str, int] = {}
         self._events: list[tuple[int, int, bool]] = []
-        self._random = chance_of(profile.seed, "list")
+        self._random = random_of(profile.seed, "list")
         self.in_flight = 0
 
     @property

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.emulator.fates import ODD_STATUS, Fate
+from pipeline.emulator.outcomes import ODD_STATUS, Fate
 from pipeline.emulator.pricing import tidy
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.timeline import iso, span_ms

@@ -8,8 +8,7 @@ to be taken for ours by mistake.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pipeline.emulator.chances import chance_of
-from pipeline.emulator.identity import make_id
+from pipeline.emulator.identity import make_id, random_of
 from pipeline.emulator.jobs import EmulatedJob
 from pipeline.emulator.profile import EmulatorProfile
 
@@ -26,7 +25,7 @@ def neighbours_of(
         first_number: Number of the first of them.
         profile: How many appear, and its seed.
     """
-    chance = chance_of(profile.seed, "neighbours", job.number)
+    chance = random_of(profile.seed, "neighbours", job.number)
     is_child = chance.random() < profile.workflow_child_rate
     is_stranger = chance.random() < profile.stranger_rate
     if is_child:

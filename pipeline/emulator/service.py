@@ -13,22 +13,21 @@ from pathlib import Path
 from pipeline.clock import Clock
 from pipeline.emulator.account import Account
 from pipeline.emulator.assets import Assets, UploadedAsset
-from pipeline.emulator.books import Books
-from pipeline.emulator.chances import chance_of
+from pipeline.emulator.counters import Books
 from pipeline.emulator.echoes import echo_of, is_archived, prompt_asset_id
-from pipeline.emulator.fates import (
-    LARGE_HINT,
-    LARGE_TEXT,
-    decide_fate,
-    repeats_matter,
-)
 from pipeline.emulator.gate import Gate
-from pipeline.emulator.identity import digest_of, make_id
+from pipeline.emulator.identity import digest_of, make_id, random_of
 from pipeline.emulator.job_store import JobStore, job_of_record
 from pipeline.emulator.jobs import TERMINAL, EmulatedJob, describe_job, schedule
 from pipeline.emulator.journal import FileStore, Journal
 from pipeline.emulator.model_records import ModelRecord, load_models
 from pipeline.emulator.neighbours import neighbours_of
+from pipeline.emulator.outcomes import (
+    LARGE_HINT,
+    LARGE_TEXT,
+    decide_fate,
+    repeats_matter,
+)
 from pipeline.emulator.pricing import Price, price_of, tidy
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.refusal import bad_request, not_found
@@ -254,7 +253,7 @@ class Service:
     ) -> EmulatedJob:
         profile = self.profile
         number = self.store.next_number
-        chance = chance_of(profile.seed, "job", number)
+        chance = random_of(profile.seed, "job", number)
         inputs = checked.accepted
         fate = decide_fate(
             str(inputs.get("prompt", "")),

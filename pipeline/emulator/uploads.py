@@ -9,12 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from pipeline.emulator.assets import Assets, UploadedAsset
-from pipeline.emulator.chances import chance_of
-from pipeline.emulator.identity import make_id
-from pipeline.emulator.image_files import read_image_facts
+from pipeline.emulator.identity import make_id, random_of
 from pipeline.emulator.job_store import JobStore
 from pipeline.emulator.jobs import EmulatedJob
 from pipeline.emulator.journal import FileStore, Journal
+from pipeline.emulator.pictures.image_files import read_image_facts
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.refusal import bad_request, not_found
 from pipeline.emulator.timeline import iso, span_ms
@@ -271,7 +270,7 @@ class Uploads:
         self._store.extend(job, steps, error=upload.error, entity_id=upload.entity_id)
 
     def _fault_of(self, upload: Upload, data: bytes) -> str:
-        chance = chance_of(self._profile.seed, upload.upload_id)
+        chance = random_of(self._profile.seed, upload.upload_id)
         if chance.random() < self._profile.upload_failure_rate:
             return "The file could not be validated"
         if len(data) != upload.file_size:

@@ -177,7 +177,7 @@ class Connection:
         )
 
     async def _start_emulator(self, state: Path | None) -> Credentials:
-        from pipeline.emulator.server import Emulator  # noqa: PLC0415 - aiohttp
+        from pipeline.emulator.web.server import Emulator  # noqa: PLC0415 - aiohttp
 
         if state is not None:
             check_own(state)

@@ -5,10 +5,10 @@ import io
 import pytest
 from PIL import Image
 
-from pipeline.emulator.palettes import palette_of
-from pipeline.emulator.pictures import Picture, StoredFile, size_px
+from pipeline.emulator.pictures.canvas import Picture, StoredFile, size_px
+from pipeline.emulator.pictures.palettes import palette_of
+from pipeline.emulator.pictures.rendering import render_picture
 from pipeline.emulator.profile import EmulatorProfile
-from pipeline.emulator.rendering import render_picture
 
 
 def picture(**changes):

@@ -448,6 +448,6 @@ def test_clock_that_jumps_back_stops_time(make_service, clock, submit):
 
 
 def _png():
-    from pipeline.emulator.png_files import encode_flat_png
+    from pipeline.emulator.pictures.png_files import encode_flat_png
 
     return encode_flat_png(8, 8, (1, 2, 3), software="test")

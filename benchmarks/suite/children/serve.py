@@ -21,8 +21,8 @@ from typing import Any
 
 from pipeline.emulator import Emulator, EmulatorProfile, gallery
 from pipeline.emulator.gate import Gate
-from pipeline.emulator.pictures import Picture, StoredFile
-from pipeline.emulator.rendering import render_picture
+from pipeline.emulator.pictures.canvas import Picture, StoredFile
+from pipeline.emulator.pictures.rendering import render_picture
 
 Knobs = dict[str, Any]
 LOOK_S = 0.01

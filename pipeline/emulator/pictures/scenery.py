@@ -8,7 +8,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pipeline.emulator.palettes import Colour, Ground, Palette, Sky, mix
+from pipeline.emulator.pictures.palettes import Colour, Ground, Palette, Sky, mix
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from pipeline.emulator.app import Api, Exchange
 from pipeline.emulator.faults import Effect
 from pipeline.emulator.service import Answer
+from pipeline.emulator.web.app import Api, Exchange
 
 
 class JobRoutes:

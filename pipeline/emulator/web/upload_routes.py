@@ -2,13 +2,13 @@
 
 from aiohttp import web
 
-from pipeline.emulator.app import Api, Exchange
-from pipeline.emulator.fault_answers import answer_with_fault, denied_answer
 from pipeline.emulator.refusal import Refused
 from pipeline.emulator.service import QUOTE_STATUS, Answer
 from pipeline.emulator.signing import Verdict
 from pipeline.emulator.timeline import span_ms
 from pipeline.emulator.uploads import Upload
+from pipeline.emulator.web.app import Api, Exchange
+from pipeline.emulator.web.fault_answers import answer_with_fault, denied_answer
 
 CHUNK_BYTES = 2**20
 PART_CAP_BYTES = 128 * 2**20

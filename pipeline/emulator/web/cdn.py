@@ -6,8 +6,16 @@ Refuses what carries a credential, and is as unreliable as its faults say.
 from aiohttp import web
 from anyio import to_thread
 
-from pipeline.emulator.app import Api
-from pipeline.emulator.fault_answers import (
+from pipeline.emulator.faults import Effect, Fault
+from pipeline.emulator.pictures.image_files import (
+    MEDIA_TYPES_BY_FORMAT,
+    OUTPUT_FORMATS,
+    convert_image,
+)
+from pipeline.emulator.refusal import Refused
+from pipeline.emulator.signing import Verdict
+from pipeline.emulator.web.app import Api
+from pipeline.emulator.web.fault_answers import (
     EXTRA_BYTES,
     FOREIGN_URL,
     altered_bytes,
@@ -15,14 +23,6 @@ from pipeline.emulator.fault_answers import (
     denied_answer,
     send_truncated,
 )
-from pipeline.emulator.faults import Effect, Fault
-from pipeline.emulator.image_files import (
-    MEDIA_TYPES_BY_FORMAT,
-    OUTPUT_FORMATS,
-    convert_image,
-)
-from pipeline.emulator.refusal import Refused
-from pipeline.emulator.signing import Verdict
 
 REDIRECT = 302
 CHUNK_BYTES = 2**16

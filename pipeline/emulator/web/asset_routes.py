@@ -6,12 +6,15 @@ from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
-from pipeline.emulator.app import Api, Exchange
-from pipeline.emulator.chances import chance_of
-from pipeline.emulator.image_files import MEDIA_TYPES_BY_FORMAT, OUTPUT_FORMATS
+from pipeline.emulator.identity import random_of
 from pipeline.emulator.job_queries import parse_date, parse_page_size
+from pipeline.emulator.pictures.image_files import (
+    MEDIA_TYPES_BY_FORMAT,
+    OUTPUT_FORMATS,
+)
 from pipeline.emulator.refusal import bad_request, not_found
 from pipeline.emulator.service import Answer
+from pipeline.emulator.web.app import Api, Exchange
 
 TOO_MANY_IDS = "Too many assetIds provided in a single request"
 FIRST_DATE = "1970-01-01T00:00:00.000Z"
@@ -28,7 +31,7 @@ class AssetRoutes:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._service = api.service
-        self._random = chance_of(api.service.profile.seed, "bulk")
+        self._random = random_of(api.service.profile.seed, "bulk")
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Take up the routes."""

@@ -15,7 +15,6 @@ from email.utils import format_datetime
 import msgspec
 from aiohttp import web
 
-from pipeline.emulator.fault_answers import answer_with_fault, html_answer
 from pipeline.emulator.faults import Fault, Faults
 from pipeline.emulator.gallery import Gallery
 from pipeline.emulator.identity import make_id
@@ -23,6 +22,7 @@ from pipeline.emulator.refusal import Refused, bad_request
 from pipeline.emulator.service import Answer, Service
 from pipeline.emulator.signing import Signer, window_end_ms
 from pipeline.emulator.timeline import span_ms
+from pipeline.emulator.web.fault_answers import answer_with_fault, html_answer
 
 JSON_TYPE = "application/json"
 UNAUTHORIZED = "Unauthorized"

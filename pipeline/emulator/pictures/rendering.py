@@ -10,13 +10,17 @@ import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pipeline.emulator.chances import chance_of
-from pipeline.emulator.identity import digest_of
-from pipeline.emulator.motifs import GROUNDED, MOTIFS, Brush
-from pipeline.emulator.palettes import BLACK_INK, Palette, mix, palette_of
-from pipeline.emulator.pictures import Picture, StoredFile
-from pipeline.emulator.png_files import encode_flat_png, encode_png
-from pipeline.emulator.scenery import glow, paint_emblem, paint_landscape
+from pipeline.emulator.identity import digest_of, random_of
+from pipeline.emulator.pictures.canvas import Picture, StoredFile
+from pipeline.emulator.pictures.motifs import GROUNDED, MOTIFS, Brush
+from pipeline.emulator.pictures.palettes import (
+    BLACK_INK,
+    Palette,
+    mix,
+    palette_of,
+)
+from pipeline.emulator.pictures.png_files import encode_flat_png, encode_png
+from pipeline.emulator.pictures.scenery import glow, paint_emblem, paint_landscape
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -67,7 +71,7 @@ def paint_scene(
     from PIL import Image  # noqa: PLC0415 - 60 ms to import
 
     palette = palette_of(picture.prompt)
-    chance = chance_of(picture.prompt, picture.seed, picture.index)
+    chance = random_of(picture.prompt, picture.seed, picture.index)
     longest = max(width_px, height_px)
     if longest > canvas_px:
         # Large pictures hide their steps: painted as they are, or doubled exactly.

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.emulator.palettes import Colour, mix
+from pipeline.emulator.pictures.palettes import Colour, mix
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw

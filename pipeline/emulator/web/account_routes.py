@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from pipeline.emulator.app import Api, Exchange
 from pipeline.emulator.job_queries import parse_page_size
 from pipeline.emulator.refusal import bad_request
 from pipeline.emulator.service import Answer
+from pipeline.emulator.web.app import Api, Exchange
 
 MINIMAL_KEYS = ("id", "name", "type")
 MOST_MODELS = 500

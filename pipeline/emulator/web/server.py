@@ -18,17 +18,17 @@ from typing import Self
 from aiohttp import web
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.emulator.account_routes import AccountRoutes
-from pipeline.emulator.app import Addresses, Api
-from pipeline.emulator.asset_routes import AssetRoutes
-from pipeline.emulator.cdn import Cdn
 from pipeline.emulator.faults import Faults
 from pipeline.emulator.gallery import Gallery
-from pipeline.emulator.job_routes import JobRoutes
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.service import Service
 from pipeline.emulator.signing import Signer
-from pipeline.emulator.upload_routes import UploadRoutes
+from pipeline.emulator.web.account_routes import AccountRoutes
+from pipeline.emulator.web.app import Addresses, Api
+from pipeline.emulator.web.asset_routes import AssetRoutes
+from pipeline.emulator.web.cdn import Cdn
+from pipeline.emulator.web.job_routes import JobRoutes
+from pipeline.emulator.web.upload_routes import UploadRoutes
 
 SHUTDOWN_S = 0.05
 SIGNAL_CHECK_S = 0.25
