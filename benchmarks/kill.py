@@ -1,4 +1,4 @@
-"""Kills the real command again and again, and lets the emulator's books judge.
+"""Kills the real command again and again, and lets the emulator's counters judge.
 
     python benchmarks/kill.py --kills 500 --seed 1
 
@@ -57,7 +57,7 @@ class Verdict:
 
 
 async def run_batch(folder: Path, *, seed: int, kills: int) -> Verdict:
-    """Kill ``kills`` runs of one manifest, finish it, and look at the books."""
+    """Kill ``kills`` runs of one manifest, finish it, and look at the counters."""
     rng = random.Random(seed)
     manifest = folder / "kill.yaml"
     manifest.write_text(MANIFEST, encoding="utf-8")
@@ -82,8 +82,8 @@ async def run_batch(folder: Path, *, seed: int, kills: int) -> Verdict:
         code = await run_once(emulator, manifest, output, "", None)
         if code != 0:
             verdict.faults.append(f"the last run ended with {code}")
-        books = emulator.books()
-    paid = books["jobs_made"]
+        counters = emulator.counters()
+    paid = counters["jobs_made"]
     if paid != ITEMS:
         verdict.faults.append(f"{paid} jobs paid for {ITEMS} items")
     verdict.faults += judge_files(output)

@@ -68,14 +68,14 @@ def run_long(bench: Bench, jobs: int, limit_s: float) -> Outcome:
             base_url=service.base_url,
             limit_s=limit_s,
         )
-        books = service.read_books()
+        counters = service.read_counters()
     *tenths, last = map(json.loads, usage.output.splitlines())
     return Outcome(
         usage=usage,
         tenths=tenths,
         counts=last["counts"],
-        requests=books.requests,
-        refusals=books.refusals,
+        requests=counters.requests,
+        refusals=counters.refusals,
     )
 
 

@@ -190,7 +190,7 @@ class Mark(Struct, frozen=True, kw_only=True):
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """One request to the service and its fate; a row of the ledger.
+    """One request to the service and its outcome; a row of the ledger.
 
     Attributes:
         row_id: The ledger's number, or 0 before it is recorded.

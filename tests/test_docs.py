@@ -17,7 +17,7 @@ import pipeline
 from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.cli.commands import cli
 from pipeline.contract.assumptions import ASSUMPTIONS
-from pipeline.emulator import outcomes as fates
+from pipeline.emulator import outcomes as outcomes
 from pipeline.emulator.faults import FAULTS, READ_ENDPOINTS, READS
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.errors import ExitCode, PipelineError
@@ -267,7 +267,7 @@ def test_every_fault_of_the_emulator_is_documented():
 
 
 def test_every_word_of_a_prompt_for_the_emulator_is_documented():
-    known = set(re.findall(r"``(\[[^`]+\])``", fates.__doc__ or ""))
+    known = set(re.findall(r"``(\[[^`]+\])``", outcomes.__doc__ or ""))
     assert known
 
     assert row_keys(section(OPERATIONS, "### Words in a prompt")) == known

@@ -79,7 +79,7 @@ def take_samples(report: Report, peer: str, usage: Usage, total_mb: float) -> No
 
 def find_urls(service: Service) -> list[str]:
     """A signed URL of every file, as any client gets them."""
-    ids = [name for job in service.read_books().jobs for name in job.asset_ids]
+    ids = [name for job in service.read_counters().jobs for name in job.asset_ids]
     urls: list[str] = []
     for start in range(0, len(ids), BULK):
         request = urllib.request.Request(

@@ -7,7 +7,7 @@ from suite.bench import BARE, OURS, SDK, Batch, Bench, make_batch
 from suite.figures import greedy_makespan, percentile, rotated
 from suite.processes import Usage
 from suite.report import Report
-from suite.service import Books, Service
+from suite.service import Counters, Service
 
 NAME = "makespan"
 PEERS = [OURS, SDK, BARE]
@@ -49,9 +49,15 @@ def measure(
         for turn in range(bench.rounds):
             for peer in rotated(report.peers, turn):
                 usage, out = make_batch(bench, batch, service, peer)
-                books = service.read_books()
+                counters = service.read_counters()
                 take_samples(
-                    report, peer, batch, usage=usage, books=books, out=out, slots=slots
+                    report,
+                    peer,
+                    batch,
+                    usage=usage,
+                    counters=counters,
+                    out=out,
+                    slots=slots,
                 )
                 bench.drop(out.parent)
 
@@ -62,25 +68,25 @@ def take_samples(
     batch: Batch,
     *,
     usage: Usage,
-    books: Books,
+    counters: Counters,
     out: Path,
     slots: Sequence[tuple[float, int]] = (),
 ) -> None:
-    """Every figure that a run and the service's books give.
+    """Every figure that a run and the service's counters give.
 
     ``slots`` stands for a ceiling that changes.
     """
-    durations_s = [job.duration_s for job in books.jobs]
+    durations_s = [job.duration_s for job in counters.jobs]
     ideal_s = greedy_makespan(durations_s, slots or batch.ceiling)
-    busy_s = max(job.ended for job in books.jobs) - books.jobs[0].created
-    waits_s = find_waits(books, out)
+    busy_s = max(job.ended for job in counters.jobs) - counters.jobs[0].created
+    waits_s = find_waits(counters, out)
     for figure, unit, value in (
         ("wall", "s", usage.wall_s),
         ("wall ÷ greedy", "", usage.wall_s / ideal_s),
         ("first submit to last end ÷ greedy", "", busy_s / ideal_s),
-        ("start to first submit", "s", books.jobs[0].created - usage.began),
-        ("refusals", "", books.refusals),
-        ("requests per asset", "", books.requests / batch.items),
+        ("start to first submit", "s", counters.jobs[0].created - usage.began),
+        ("refusals", "", counters.refusals),
+        ("requests per asset", "", counters.requests / batch.items),
         ("CPU per job", "ms", usage.cpu_s / batch.items * 1000),
         ("peak memory", "MB", usage.rss_mb),
         ("end of job to file, median", "ms", percentile(waits_s, 50) * 1000),
@@ -89,7 +95,7 @@ def take_samples(
         report.add(figure, unit, peer, value)
 
 
-def find_waits(books: Books, out: Path) -> list[float]:
+def find_waits(counters: Counters, out: Path) -> list[float]:
     """Seconds from the service's end of each job to its file in place.
 
     ``ctime`` is when a file was last written or given its name: ours only gets its
@@ -97,5 +103,5 @@ def find_waits(books: Books, out: Path) -> list[float]:
     """
     return [
         max((out / f"item-{job.number}.png").stat().st_ctime - job.ended, 0.0)
-        for job in books.jobs
+        for job in counters.jobs
     ]

@@ -40,14 +40,14 @@ def run(bench: Bench) -> Report:
     with Service() as service:
         for _ in range(bench.rounds):
             usage, out = make_batch(bench, batch, service, OURS)
-            books = service.read_books()
-            durations_s = [job.duration_s for job in books.jobs]
+            counters = service.read_counters()
+            durations_s = [job.duration_s for job in counters.jobs]
             allowed_s = limited_makespan(durations_s, batch.ceiling, PER_MINUTE, CALLS)
             for figure, unit, value in (
                 ("wall", "s", usage.wall_s),
                 ("wall ÷ what the limit allows", "", usage.wall_s / allowed_s),
-                ("requests per asset", "", books.requests / batch.items),
-                ("refusals", "", books.refusals),
+                ("requests per asset", "", counters.requests / batch.items),
+                ("refusals", "", counters.refusals),
             ):
                 report.add(figure, unit, OURS, value)
             bench.drop(out.parent)

@@ -40,7 +40,7 @@ class ServedJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
+class Counters:
     """What one peer asked for, by the service's own count.
 
     Attributes:
@@ -114,13 +114,13 @@ class Service:
         command = {"renew": dict(profile), "changes": list(changes)}
         self.base_url = self._ask(command)["base_url"]
 
-    def read_books(self) -> Books:
+    def read_counters(self) -> Counters:
         """What has happened since :meth:`renew`."""
-        answer = self._ask({"books": True})
+        answer = self._ask({"counters": True})
         requests: dict[str, int] = answer["requests"]
         answers: dict[str, int] = answer["answers"]
         downloads = requests.pop("cdn", 0)
-        return Books(
+        return Counters(
             jobs=tuple(
                 ServedJob(
                     number=number,

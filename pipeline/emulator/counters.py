@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 
 
 @dataclass(slots=True, kw_only=True)
-class Books:
+class Counters:
     """Counters since this emulator was started.
 
     Attributes:

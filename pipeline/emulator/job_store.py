@@ -9,7 +9,7 @@ from dataclasses import fields
 from heapq import heappop, heappush
 
 from pipeline.emulator.account import Account
-from pipeline.emulator.counters import Books
+from pipeline.emulator.counters import Counters
 from pipeline.emulator.identity import random_of
 from pipeline.emulator.job_index import JobIndex
 from pipeline.emulator.job_queries import (
@@ -36,7 +36,7 @@ class JobStore:
         profile: Lags, retention and what counts as a job in flight.
         timeline: The service's time.
         account: Where jobs are charged and refunded.
-        books: Where the highest number in flight is noted.
+        counters: Where the highest number in flight is noted.
         journal: Where new jobs are written down.
     """
 
@@ -45,13 +45,13 @@ class JobStore:
         profile: EmulatorProfile,
         timeline: Timeline,
         account: Account,
-        books: Books,
+        counters: Counters,
         journal: Journal,
     ) -> None:
         self._profile = profile
         self._timeline = timeline
         self._account = account
-        self._books = books
+        self._counters = counters
         self._journal = journal
         self._index = JobIndex(span_ms(profile.heartbeat_s))
         self._by_id: dict[str, int] = {}
@@ -84,7 +84,9 @@ class JobStore:
             return
         self._account.charge(job.author_id, job.total_cu)
         self.in_flight += 1
-        self._books.most_in_flight = max(self._books.most_in_flight, self.in_flight)
+        self._counters.most_in_flight = max(
+            self._counters.most_in_flight, self.in_flight
+        )
         frees_ms = self._frees_ms(job)
         if frees_ms is not None:
             heappush(self._events, (frees_ms, job.number, True))

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.emulator.outcomes import ODD_STATUS, Fate
+from pipeline.emulator.outcomes import ODD_STATUS, Outcome
 from pipeline.emulator.pricing import tidy
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.timeline import iso, span_ms
@@ -98,16 +98,16 @@ class EmulatedJob:
 
 
 def schedule(
-    created_ms: int, fate: Fate, profile: EmulatorProfile
+    created_ms: int, outcome: Outcome, profile: EmulatorProfile
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """When each status of a new job begins, and the statuses."""
-    life_ms = span_ms(fate.life_s)
+    life_ms = span_ms(outcome.life_s)
     times = [created_ms + round(life_ms * start) for _, start in profile.status_path]
     statuses = [status for status, _ in profile.status_path]
-    if not fate.status:
+    if not outcome.status:
         running = statuses.index(RUNNING) + 1 if RUNNING in statuses else len(statuses)
         return tuple(times[:running]), tuple(statuses[:running])
-    return (*times, created_ms + life_ms), (*statuses, fate.status)
+    return (*times, created_ms + life_ms), (*statuses, outcome.status)
 
 
 def updated_at(job: EmulatedJob, moment_ms: int, heartbeat_ms: int) -> int:

@@ -27,7 +27,7 @@ ODD_STATUS = "completed"  # a last word that no documentation has
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
+class Outcome:
     """How a job will go.
 
     Attributes:
@@ -61,7 +61,7 @@ def repeats_matter(prompt: object) -> bool:
     return isinstance(prompt, str) and "-once]" in prompt.lower()
 
 
-def decide_fate(
+def decide_outcome(
     prompt: str,
     *,
     wanted_outputs: int,
@@ -69,7 +69,7 @@ def decide_fate(
     is_first: bool,
     profile: EmulatorProfile,
     chance: random.Random,
-) -> Fate:
+) -> Outcome:
     """Decide how a job goes.
 
     Args:
@@ -106,7 +106,7 @@ def decide_fate(
         status = "canceled"
     elif "[never]" in text:
         status = ""
-    return Fate(
+    return Outcome(
         status=status,
         error=error,
         hint=hint,

@@ -1,7 +1,7 @@
 """The whole service behind its routes: no network, no waiting, on a given clock.
 
 Takes requests that are already read and gives the objects that will be sent.
-Nothing happens between calls: each call first brings the books up to the present
+Nothing happens between calls: each call first brings the state up to the present
 moment. Files are made by ``gallery``, HTTP is left to ``app``.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.clock import Clock
 from pipeline.emulator.account import Account
 from pipeline.emulator.assets import Assets, UploadedAsset
-from pipeline.emulator.counters import Books
+from pipeline.emulator.counters import Counters
 from pipeline.emulator.echoes import echo_of, is_archived, prompt_asset_id
 from pipeline.emulator.gate import Gate
 from pipeline.emulator.identity import digest_of, make_id, random_of
@@ -25,7 +25,7 @@ from pipeline.emulator.neighbours import neighbours_of
 from pipeline.emulator.outcomes import (
     LARGE_HINT,
     LARGE_TEXT,
-    decide_fate,
+    decide_outcome,
     repeats_matter,
 )
 from pipeline.emulator.pricing import Price, price_of, tidy
@@ -79,7 +79,7 @@ class Service:
         profile = replace(profile, seed=self._settled_seed(profile, records))
         self.profile = profile
         self.timeline = Timeline(clock)
-        self.books = Books()
+        self.counters = Counters()
         self.account = Account(profile)
         folder = (
             state_file.with_name(f"{state_file.name}.files") if state_file else None
@@ -87,7 +87,7 @@ class Service:
         self.files = FileStore(folder)
         self.models: dict[str, ModelRecord] = load_models(profile)
         self.store = JobStore(
-            profile, self.timeline, self.account, self.books, self._journal
+            profile, self.timeline, self.account, self.counters, self._journal
         )
         self.assets = Assets(
             profile, lambda number: self.store.jobs[number], self.defaults_of
@@ -127,7 +127,7 @@ class Service:
             if profile.quotes_need_slot:
                 self.gate.demand_slot()
             return Answer(status=QUOTE_STATUS, body={"job": {}, **_costs(price)})
-        self.books.dry_runs_in_body += "dryRun" in body
+        self.counters.dry_runs_in_body += "dryRun" in body
         charged_cu = price.generation_cu * profile.charge_factor
         charged = replace(price, generation_cu=charged_cu)
         self.gate.demand_all(now_ms, checked, charged, author_id)
@@ -217,8 +217,8 @@ class Service:
             if "default" in item.rules
         }
 
-    def read_books(self) -> dict[str, object]:
-        """What the emulator's owner may know; see :class:`Books` for the counters.
+    def read_counters(self) -> dict[str, object]:
+        """What the emulator's owner may know; see :class:`Counters` for the counters.
 
         ``jobs_made``, the charges and ``uploads`` count earlier starts too.
         """
@@ -238,7 +238,7 @@ class Service:
             "charged_cu": tidy(self.account.charged_cu),
             "refunded_cu": tidy(self.account.refunded_cu),
             "uploads": self.assets.upload_count,
-            **self.books.as_json(),
+            **self.counters.as_json(),
         }
 
     # --- jobs -------------------------------------------------------------------
@@ -255,7 +255,7 @@ class Service:
         number = self.store.next_number
         chance = random_of(profile.seed, "job", number)
         inputs = checked.accepted
-        fate = decide_fate(
+        outcome = decide_outcome(
             str(inputs.get("prompt", "")),
             wanted_outputs=self._wanted_outputs(model, inputs),
             slowdown=self._slowdown(model, inputs),
@@ -264,8 +264,8 @@ class Service:
             chance=chance,
         )
         if is_large_with_images(model, inputs):
-            fate = replace(
-                fate,
+            outcome = replace(
+                outcome,
                 status=profile.failed_status,
                 outputs=0,
                 error=LARGE_TEXT,
@@ -274,12 +274,12 @@ class Service:
         drawn_seed = chance.randrange(SEED_LIMIT)
         seed = inputs.get("seed", drawn_seed)
         job_id = make_id("job", profile.seed, number)
-        companions = profile.companion_assets if fate.outputs else 0
+        companions = profile.companion_assets if outcome.outputs else 0
         asset_ids = [
             make_id("asset", job_id, index)
-            for index in range(fate.outputs + companions)
+            for index in range(outcome.outputs + companions)
         ]
-        times, statuses = schedule(now_ms, fate, profile)
+        times, statuses = schedule(now_ms, outcome, profile)
         job = EmulatedJob(
             number=number,
             job_id=job_id,
@@ -293,9 +293,9 @@ class Service:
             dropped=checked.dropped,
             seed=int(seed) if isinstance(seed, int | float) else drawn_seed,
             asset_ids=tuple(asset_ids),
-            images=fate.outputs,
-            image_format=fate.image_format,
-            broken_assets=fate.broken_assets,
+            images=outcome.outputs,
+            image_format=outcome.image_format,
+            broken_assets=outcome.broken_assets,
             charged_cu=price.generation_cu,
             quality_gate_cu=price.quality_gate_cu,
             late_addon_cu=profile.late_addon_cu,
@@ -303,8 +303,8 @@ class Service:
             refundable=not (
                 profile.disable_refund or model.record.get("disableRefund") is True
             ),
-            error=fate.error,
-            hint=fate.hint,
+            error=outcome.error,
+            hint=outcome.hint,
         )
         self._add(job)
         for neighbour in neighbours_of(job, self.store.next_number, profile):

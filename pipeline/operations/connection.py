@@ -131,10 +131,10 @@ class Connection:
         """The service and its CDN, the same ones each time.
 
         Args:
-            emulator_state: Where the emulator keeps its books, if it is started.
+            emulator_state: Where the emulator keeps its state, if it is started.
 
         Raises:
-            OutputError: Its books are a link that leads outside, or damaged.
+            OutputError: Its state is a link that leads outside, or damaged.
         """
         if self._opened is None:
             from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - aiohttp, 250 ms
@@ -186,11 +186,11 @@ class Connection:
             emulator = await self._stack.enter_async_context(
                 Emulator(clock=self._clock, state_file=state)
             )
-        except _UNUSABLE_BOOKS as error:
+        except _UNUSABLE_STATE as error:
             if state is None:
                 raise
             raise OutputError(
-                f"{state}, the emulator's books, cannot be used:"
+                f"{state}, the emulator's state, cannot be used:"
                 f" {type(error).__name__} {error}",
                 hint="move it away, with the folder beside it, and run again",
             ) from error
@@ -227,7 +227,7 @@ def offline_catalog(clock: Clock, environment: Mapping[str, str]) -> ModelCatalo
 
 
 # What lines that the emulator did not write may lead to.
-_UNUSABLE_BOOKS = (
+_UNUSABLE_STATE = (
     OSError,
     ValueError,
     KeyError,

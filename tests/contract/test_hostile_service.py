@@ -220,7 +220,7 @@ async def test_answers_that_are_wrong_in_places_are_survived(seed, place_of):
         found = await place.ask(spend=30, through=lambda c: Mutating(c, seed))
 
         assert found.contract.seen
-        assert place.emulator.books()["charged_cu"] <= 30
+        assert place.emulator.counters()["charged_cu"] <= 30
         EmulatorProfile(**knobs_of(found.contract))
 
 

@@ -122,7 +122,7 @@ async def test_free_question_sees_what_is_otherwise(knob, value, key, seen, plac
         found = await place.ask()
 
         assert seen_of(found)[key] == seen
-        assert place.emulator.books()["jobs_made"] == 0
+        assert place.emulator.counters()["jobs_made"] == 0
 
 
 @pytest.mark.parametrize(
@@ -152,14 +152,14 @@ async def test_paid_question_sees_what_is_otherwise(knob, value, key, seen, plac
         found = await place.ask(spend=6)
 
         assert seen_of(found)[key] == seen
-        assert place.emulator.books()["submits_received"] == 1
+        assert place.emulator.counters()["submits_received"] == 1
 
 
 async def test_limit_on_requests_is_found(place_of):
     async with place_of() as place:
         found = await place.ask(asks_rate=True)
         assert seen_of(found)["rate.limit"] == "none found"
-        assert place.emulator.books()["requests"]["model"] > 120
+        assert place.emulator.counters()["requests"]["model"] > 120
 
 
 def test_every_key_is_told_once():

@@ -11,7 +11,7 @@ async def test_price_is_shown_once_before_anything_is_sent(place_of):
 
         (steps,) = place.asked
         assert [step.total for step in steps] == [6, 18, 24]
-        assert place.emulator.books()["submits_received"] == 0
+        assert place.emulator.counters()["submits_received"] == 0
         assert found.spent == 0
 
 
@@ -39,7 +39,7 @@ async def test_budget_takes_what_fits_and_is_never_exceeded(
         (steps,) = place.asked
         assert [step.name for step in steps] == names
         assert sum(step.total for step in steps) == units
-        assert found.spent == place.emulator.books()["charged_cu"] <= units
+        assert found.spent == place.emulator.counters()["charged_cu"] <= units
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ async def test_lost_answer_ends_the_spending(fault, place_of):
         place.emulator.faults.next(fault)
         found = await place.ask(spend=100)
 
-        assert place.emulator.books()["submits_received"] == 1
+        assert place.emulator.counters()["submits_received"] == 1
         assert found.is_unknown
         assert found.spent == 6
         assert "may be paid for" in found.trouble
@@ -70,7 +70,7 @@ async def test_refusal_ends_the_spending(status, place_of):
         place.emulator.faults.next(f"submit-{status}")
         found = await place.ask(spend=100)
 
-        assert place.emulator.books()["submits_received"] == 1
+        assert place.emulator.counters()["submits_received"] == 1
         assert found.trouble
         assert found.is_unknown is (status == 503)
 
@@ -80,10 +80,10 @@ async def test_charge_above_the_quote_ends_the_spending(knobs, place_of):
     async with place_of(ceiling=2, **SHORT, **knobs) as place:
         found = await place.ask(spend=100)
 
-        assert place.emulator.books()["submits_received"] == 1
+        assert place.emulator.counters()["submits_received"] == 1
         assert found.is_overcharged
         assert found.trouble == "12 units were charged, 6 quoted"
-        assert found.spent == place.emulator.books()["charged_cu"] == 12
+        assert found.spent == place.emulator.counters()["charged_cu"] == 12
 
 
 async def test_service_that_does_not_quote_is_not_paid(place_of):
@@ -92,7 +92,7 @@ async def test_service_that_does_not_quote_is_not_paid(place_of):
             place.emulator.faults.next("quote-404")
         found = await place.ask(spend=100)
 
-        assert place.emulator.books()["submits_received"] == 0
+        assert place.emulator.counters()["submits_received"] == 0
         assert found.spent == 0
 
 
@@ -103,4 +103,4 @@ async def test_no_question_is_sent_twice_where_the_service_hangs_up(place_of):
         found = await place.ask(spend=6)
 
         assert found.trouble == ""
-        assert place.emulator.books()["submits_received"] == 1
+        assert place.emulator.counters()["submits_received"] == 1

@@ -2,7 +2,7 @@
 
 ``FakeApi`` implements ``GenerationApi`` and ``FakeTransfer`` ``FileTransfer``; what
 they show is held to the emulator's by ``stages/test_fake_contract.py``. Both keep
-books that the code under test cannot touch. ``QuickClock`` is a ``FakeClock`` that
+counters that the code under test cannot touch. ``QuickClock`` is a ``FakeClock`` that
 knows when threads are at work, so that time does not run away from them.
 """
 
@@ -166,7 +166,7 @@ class QuickClock(FakeClock):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
+class Outcome:
     """How one job goes.
 
     Attributes:
@@ -205,14 +205,14 @@ class FakeJob:
     created_s: float
     steps: tuple[tuple[float, str], ...]
     asset_ids: tuple[AssetId, ...]
-    fate: Fate
+    outcome: Outcome
 
     def step_at(self, moment_s: float) -> tuple[float, str]:
         return max(step for step in self.steps if step[0] <= moment_s + 1e-9)
 
     @property
     def ended_s(self) -> float | None:
-        return self.steps[-1][0] if self.fate.ends else None
+        return self.steps[-1][0] if self.outcome.ends else None
 
 
 @dataclass(slots=True)
@@ -310,7 +310,7 @@ class FakeApi:
     parts: dict[str, bytes] = field(default_factory=dict)
     most_in_flight: int = 0
     _by_id: dict[str, FakeJob] = field(default_factory=dict)
-    _fates: dict[str, deque[Fate]] = field(default_factory=dict)
+    _outcomes: dict[str, deque[Outcome]] = field(default_factory=dict)
     _trouble: defaultdict[str, list[_Trouble]] = field(
         default_factory=lambda: defaultdict(list)
     )
@@ -326,9 +326,9 @@ class FakeApi:
 
     # --- the test's side ------------------------------------------------------
 
-    def script(self, prompt: str, *fates: Fate) -> None:
+    def script(self, prompt: str, *outcomes: Outcome) -> None:
         """Decide how the jobs with this prompt go: one after the other, last stays."""
-        self._fates[prompt] = deque(fates)
+        self._outcomes[prompt] = deque(outcomes)
 
     def add_job(
         self,
@@ -337,7 +337,7 @@ class FakeApi:
         model_id: str = MODEL,
         author_id: str | None = None,
         age_s: float = 0.0,
-        fate: Fate | None = None,
+        outcome: Outcome | None = None,
     ) -> FakeJob:
         """Make a job that nobody submitted here."""
         return self._make_job(
@@ -345,7 +345,7 @@ class FakeApi:
             dict(inputs or {"prompt": "an oak"}),
             self.author_id if author_id is None else author_id,
             self.clock.monotonic_s() - age_s,
-            fate,
+            outcome,
         )
 
     def date_ahead(self, made: FakeJob, ahead_s: float) -> None:
@@ -432,7 +432,7 @@ class FakeApi:
 
     def charge_of(self, job: FakeJob) -> Decimal:
         """Compute units that a job was charged; a refund is not taken off."""
-        charged = job.fate.charged
+        charged = job.outcome.charged
         return self.price_of(job.inputs) if charged is None else charged
 
     @property
@@ -442,7 +442,7 @@ class FakeApi:
         total = Decimal(0)
         for job in self.own_jobs:
             failed = job.step_at(now_s)[1] == "failure"
-            total += 0 if failed and job.fate.refunds else self.charge_of(job)
+            total += 0 if failed and job.outcome.refunds else self.charge_of(job)
         return total
 
     @property
@@ -482,7 +482,7 @@ class FakeApi:
             shown = self._shown(made, self.clock.monotonic_s())
         if self.sparse:
             return Submission(job=RemoteJob.named(made.remote_id), charged=None)
-        answered = made.fate.answered
+        answered = made.outcome.answered
         return Submission(
             job=shown,
             charged=self.charge_of(made) if answered is None else answered,
@@ -633,22 +633,22 @@ class FakeApi:
         inputs: dict[str, JsonValue],
         author_id: str,
         created_s: float,
-        fate: Fate | None,
+        outcome: Outcome | None,
     ) -> FakeJob:
         number = len(self.jobs) + 1
-        fates = self._fates.get(str(inputs.get("prompt")))
-        if fate is None and fates:
-            fate = fates.popleft() if len(fates) > 1 else fates[0]
-        fate = fate or Fate()
-        life_s = self.duration_s if fate.duration_s is None else fate.duration_s
-        steps = [(created_s + life_s * share, status) for status, share in fate.path]
-        outputs = fate.outputs
+        outcomes = self._outcomes.get(str(inputs.get("prompt")))
+        if outcome is None and outcomes:
+            outcome = outcomes.popleft() if len(outcomes) > 1 else outcomes[0]
+        outcome = outcome or Outcome()
+        life_s = self.duration_s if outcome.duration_s is None else outcome.duration_s
+        steps = [(created_s + life_s * share, status) for status, share in outcome.path]
+        outputs = outcome.outputs
         if outputs is None:
             wanted = inputs.get("numOutputs", 1)
             outputs = wanted if isinstance(wanted, int) else 1
-        if fate.ends:
-            steps.append((created_s + life_s, fate.ends))
-        has_some = fate.ends == "success" or fate.outputs is not None
+        if outcome.ends:
+            steps.append((created_s + life_s, outcome.ends))
+        has_some = outcome.ends == "success" or outcome.outputs is not None
         names = range(outputs if has_some else 0)
         job = FakeJob(
             number=number,
@@ -659,7 +659,7 @@ class FakeApi:
             created_s=created_s,
             steps=tuple(steps),
             asset_ids=tuple(AssetId(f"asset_{number}_{name}") for name in names),
-            fate=fate,
+            outcome=outcome,
         )
         for asset_id in job.asset_ids:
             self.files[asset_id] = png_of(asset_id)
@@ -676,7 +676,7 @@ class FakeApi:
     def _shown(self, job: FakeJob, moment_s: float) -> RemoteJob:
         _, status = job.step_at(moment_s)
         echoes = moment_s >= job.created_s + self.echo_delay_s
-        fate = job.fate
+        outcome = job.outcome
         ended = status in ENDS
         return RemoteJob(
             remote_id=job.remote_id,
@@ -688,11 +688,11 @@ class FakeApi:
             model_id=job.model_id if echoes else "",
             inputs=self._echo(job) if echoes else {},
             asset_ids=job.asset_ids if self._has_output(job, moment_s) else (),
-            error=fate.error if ended else "",
-            hint=fate.hint if ended else "",
-            charged=self.charge_of(job) + fate.discount,
-            refunds=fate.refunds,
-            discount=fate.discount,
+            error=outcome.error if ended else "",
+            hint=outcome.hint if ended else "",
+            charged=self.charge_of(job) + outcome.discount,
+            refunds=outcome.refunds,
+            discount=outcome.discount,
         )
 
     def _has_output(self, job: FakeJob, moment_s: float) -> bool:

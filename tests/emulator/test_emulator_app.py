@@ -1,4 +1,4 @@
-"""App: what every request goes through, and the books."""
+"""App: what every request goes through, and the counters."""
 
 import base64
 from email.utils import format_datetime
@@ -118,13 +118,13 @@ async def test_closed_account_endpoints_are_refused(start):
 async def test_books_are_open_to_the_owner(start):
     async with start() as client:
         await client.submit()
-        url = client.emulator.base_url.replace("/v1", "/emulator/books")
+        url = client.emulator.base_url.replace("/v1", "/emulator/counters")
         async with client.session.get(url) as response:
-            books = await response.json()
-        assert books == client.emulator.books()
-        assert books["submits_received"] == books["jobs_made"] == 1
-        assert books["charged_cu"] == 6
-        assert books["requests"] == {"submit": 1}
+            counters = await response.json()
+        assert counters == client.emulator.counters()
+        assert counters["submits_received"] == counters["jobs_made"] == 1
+        assert counters["charged_cu"] == 6
+        assert counters["requests"] == {"submit": 1}
 
 
 async def test_answer_may_be_delayed(start, clock):

@@ -208,7 +208,7 @@ async def test_part_with_a_credential_or_a_changed_url_is_denied(start, png):
         for target, headers in ((url, client.headers), (url + "x", {})):
             async with client.session.put(target, data=b"x", headers=headers) as sent:
                 assert sent.status == 403
-        assert client.emulator.books()["credentials_at_parts"] == 1
+        assert client.emulator.counters()["credentials_at_parts"] == 1
 
 
 async def test_part_url_expires_and_is_signed_anew(start, clock):

@@ -52,7 +52,7 @@ async def test_credential_is_denied_and_noted(start, clock):
         url = (await client.make_asset(clock))["url"]
         status, _, _ = await client.download(url, headers=client.headers)
         assert status == 403
-        assert client.emulator.books()["credentials_at_cdn"] == 1
+        assert client.emulator.counters()["credentials_at_cdn"] == 1
 
 
 async def test_url_expires_and_a_fresh_one_opens(start, clock):

@@ -105,7 +105,7 @@ def test_partial_failure_carries_its_assets(
     assert job["status"] == "failure"
     assert len(job["metadata"]["assetIds"]) == 2
     assert "Some of the outputs" in job["metadata"]["error"]
-    assert service.read_books()["refunded_cu"] == back_cu
+    assert service.read_counters()["refunded_cu"] == back_cu
 
 
 def test_job_may_end_with_a_word_that_nobody_knows(make_service, clock, submit):
@@ -116,7 +116,7 @@ def test_job_may_end_with_a_word_that_nobody_knows(make_service, clock, submit):
     assert job["status"] == "completed"
     assert len(job["metadata"]["assetIds"]) == 1
     assert submit(service)  # it has given its slot back
-    assert service.read_books()["refunded_cu"] == 0
+    assert service.read_counters()["refunded_cu"] == 0
 
 
 def test_late_addon_is_named_at_the_end_alone(make_service, clock):
@@ -126,7 +126,7 @@ def test_late_addon_is_named_at_the_end_alone(make_service, clock):
     made = service.submit(MODEL, body, "apiu_me").body
     assert quote["creativeUnitsCost"] == made["creativeUnitsCost"] == 6
     assert made["job"]["billing"] == {"cuCost": 6, "cuDiscount": 0}
-    assert service.read_books()["charged_cu"] == 11
+    assert service.read_counters()["charged_cu"] == 11
     clock.advance(20)
     ended = service.read_job(made["job"]["jobId"])["job"]
     assert ended["billing"]["cuCostDetails"] == {"quality-gate": 5}
@@ -141,8 +141,12 @@ def test_children_of_workflows_stand_beside_ours(make_service, submit):
     assert child["metadata"]["workflowJobId"].startswith("job_")
     assert child["authorId"] == ours["authorId"]
     assert child["metadata"]["input"] == ours["metadata"]["input"]
-    assert service.read_books()["jobs_made"] == service.read_books()["in_flight"] == 1
-    assert service.read_books()["charged_cu"] == 6
+    assert (
+        service.read_counters()["jobs_made"]
+        == service.read_counters()["in_flight"]
+        == 1
+    )
+    assert service.read_counters()["charged_cu"] == 6
 
 
 def test_strangers_send_what_we_send(make_service, submit):
@@ -164,7 +168,7 @@ async def test_neighbours_outlive_a_restart(start, clock, tmp_path):
     async with start(**knobs) as client:
         _, after = await client.call("GET", "/jobs")
         assert after == before
-        assert client.emulator.books()["jobs_made"] == 1
+        assert client.emulator.counters()["jobs_made"] == 1
 
 
 @pytest.mark.parametrize("listed", [True, False])
@@ -213,4 +217,4 @@ async def test_submit_may_be_refused_after_its_job_was_made(start, status):
         answered, body = await client.submit()
         assert answered == status
         assert body["reason"]
-        assert client.emulator.books()["jobs_made"] == 1
+        assert client.emulator.counters()["jobs_made"] == 1

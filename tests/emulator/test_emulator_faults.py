@@ -145,7 +145,7 @@ async def test_fault_looks_as_its_name_says(running, clock, name):
         answer = await provoke(running, clock, name, running.asset_url)
         assert answer[0] == (fault.status or 200)
 
-    assert running.emulator.books()["faults"] == {name: times}
+    assert running.emulator.counters()["faults"] == {name: times}
     if fault.endpoint in {"submit", "upload"}:
         made = len(running.emulator.service.store.jobs) - made_before
         assert made == int(fault.after)
@@ -206,7 +206,7 @@ async def test_hanging_answer_does_not_hold_up_the_end(start, clock):
         client.emulator.faults.next("submit-hang-after")
         task = asyncio.ensure_future(client.submit())
         await clock.until_someone_sleeps()
-        assert client.emulator.books()["jobs_made"] == 1
+        assert client.emulator.counters()["jobs_made"] == 1
     with pytest.raises(aiohttp.ClientError):
         await task
 

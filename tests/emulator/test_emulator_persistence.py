@@ -13,7 +13,7 @@ MODEL = "model_wan-2-7-image"
 
 @pytest.fixture
 def state_file(tmp_path):
-    return tmp_path / "books" / "emulator.jsonl"
+    return tmp_path / "counters" / "emulator.jsonl"
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def test_second_start_shows_the_same_jobs(reopen, clock, submit):
         first.read_job(job_id) for job_id in ids
     ]
     assert second.list_jobs({"types": "custom"}) == first.list_jobs({"types": "custom"})
-    books = first.read_books(), second.read_books()
+    counters = first.read_counters(), second.read_counters()
     for key in ("charged_cu", "refunded_cu", "jobs_by_status", "in_flight", "seed"):
-        assert books[0][key] == books[1][key]
+        assert counters[0][key] == counters[1][key]
 
 
 def test_job_goes_on_while_nothing_runs(reopen, clock, submit):

@@ -80,7 +80,7 @@ async def test_quote_is_269_and_makes_no_job(start, connect):
 
         assert raw.http_response.status_code == 269
         assert quote.creative_units_cost == 18
-        assert client.emulator.books()["jobs_made"] == 0
+        assert client.emulator.counters()["jobs_made"] == 0
 
 
 async def test_list_is_read_to_its_last_token(start, connect, clock):
@@ -292,4 +292,4 @@ async def test_ceiling_is_429_and_makes_nothing(start, connect):
 
         assert refused.value.body["details"]["actionLimit"] == 1
         assert refused.value.response.headers["Retry-After"] == "3"
-        assert client.emulator.books()["jobs_made"] == 1
+        assert client.emulator.counters()["jobs_made"] == 1

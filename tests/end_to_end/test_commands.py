@@ -117,20 +117,20 @@ async def test_validate_says_every_fault_with_its_place_and_reads_only_the_table
     assert "trees.yaml:12:23" in places
     assert "did you mean 'prompt'" in done.err
     assert "Traceback" not in done.err
-    assert emulator.books()["requests"] == {"model": 1}
+    assert emulator.counters()["requests"] == {"model": 1}
 
 
 async def test_validate_offline_finds_the_same_faults_and_sends_nothing(real, emulator):
     real.write(BROKEN)
     online = await real.run("validate", "trees.yaml")
-    asked = emulator.books()["requests"]
+    asked = emulator.counters()["requests"]
     offline = await real.run(
         "validate", "trees.yaml", "--offline", PIPELINE_CACHE_DIR="empty"
     )
 
     assert (offline.code, offline.out) == (2, "")
     assert offline.err == online.err
-    assert emulator.books()["requests"] == asked
+    assert emulator.counters()["requests"] == asked
 
 
 async def test_validate_as_json_gives_the_same_faults_on_stdout(real):
@@ -159,7 +159,7 @@ async def test_run_of_a_broken_manifest_sends_nothing(real, emulator):
 
     assert done.code == 2
     assert "trees.yaml:6:5: " in done.err
-    assert emulator.books()["requests"] == {"model": 1}
+    assert emulator.counters()["requests"] == {"model": 1}
     assert not real.output.exists()
 
 
@@ -187,9 +187,9 @@ async def test_plan_says_what_a_run_would_do_and_touches_nothing(real, emulator)
         ["the", "team", "has", "1,000,000", "units", "left"],
         ["4", "items:", "4", "to", "submit;", "4", "files", "for", "24", "units"],
     ]
-    books = emulator.books()
-    assert set(books["requests"]) == {"model", "account", "quote"}
-    assert (books["submits_received"], books["charged_cu"]) == (0, 0)
+    counters = emulator.counters()
+    assert set(counters["requests"]) == {"model", "account", "quote"}
+    assert (counters["submits_received"], counters["charged_cu"]) == (0, 0)
     assert not real.output.exists()
 
 
@@ -204,7 +204,7 @@ async def test_plan_offline_sends_nothing_and_knows_no_price(real, emulator):
         "+ yew: new",
         "4 items: 4 to submit; price not known",
     ]
-    assert emulator.books()["requests"] == {}
+    assert emulator.counters()["requests"] == {}
     assert not real.output.exists()
 
 
@@ -233,8 +233,8 @@ async def test_run_saves_every_item_and_the_second_run_submits_nothing(real, emu
     assert set(sidecars_in(real.output)) == {"oak.png", "elm.png", "ash.png", "yew.png"}
     assert (second.code, second.out) == (0, "")
     assert "4 items: 4 done, 0 to submit" in second.err
-    books = emulator.books()
-    assert books["submits_received"] == books["jobs_made"] == 4
+    counters = emulator.counters()
+    assert counters["submits_received"] == counters["jobs_made"] == 4
 
 
 async def test_run_as_json_launches_first_is_done_last_and_tells_each_change(real):
@@ -299,7 +299,7 @@ async def test_select_and_limit_bound_what_is_submitted(real, emulator):
     assert limited.events[-1]["counts"] == {"saved": 1}
     assert selected.events[-1]["counts"] == {"saved": 2}
     assert set(sidecars_in(real.output)) == {"oak.png", "ash.png", "yew.png"}
-    assert emulator.books()["jobs_made"] == 3
+    assert emulator.counters()["jobs_made"] == 3
 
 
 async def test_select_that_matches_nothing_is_refused(real, emulator):
@@ -307,7 +307,7 @@ async def test_select_that_matches_nothing_is_refused(real, emulator):
 
     assert done.code == 2
     assert "matches none of the 4 items" in done.err
-    assert emulator.books()["submits_received"] == 0
+    assert emulator.counters()["submits_received"] == 0
 
 
 async def test_force_makes_the_selected_items_again_and_needs_a_selection(
@@ -323,7 +323,7 @@ async def test_force_makes_the_selected_items_again_and_needs_a_selection(
     assert "--force needs --select" in refused.err
     assert forced.events[-1]["counts"] == {"saved": 1}
     assert sidecars_in(real.output)["oak.png"]["attempts"] == 2
-    assert emulator.books()["jobs_made"] == 5
+    assert emulator.counters()["jobs_made"] == 5
 
 
 @pytest.mark.parametrize("amount", ["many", "-1", "nan", "inf", ""])
@@ -334,7 +334,7 @@ async def test_budget_that_is_no_amount_is_refused_before_anything_is_sent(
 
     assert done.code == 2
     assert "--max-cost" in done.err
-    assert emulator.books()["requests"] == {}
+    assert emulator.counters()["requests"] == {}
 
 
 async def test_rerun_submits_only_what_failed(real, emulator):
@@ -349,7 +349,7 @@ async def test_rerun_submits_only_what_failed(real, emulator):
     assert "could not generate" in failure["reason"]
     assert again.events[0]["total"] == again.events[0]["to_submit"] == 1
     assert (again.code, again.events[-1]["counts"]) == (0, {"saved": 1})
-    assert emulator.books()["jobs_made"] == 4
+    assert emulator.counters()["jobs_made"] == 4
 
 
 async def test_status_tells_counts_and_reasons_without_asking_the_service(
@@ -358,7 +358,7 @@ async def test_status_tells_counts_and_reasons_without_asking_the_service(
     real.write(manifest_of("an oak", "an elm [fail]"))
     before = await real.run("status", "trees.yaml")
     await real.run("run", "trees.yaml", "--yes")
-    asked = emulator.books()["requests"]
+    asked = emulator.counters()["requests"]
     text = await real.run("status", "trees.yaml")
     lines = await real.run("status", "trees.yaml", "--json")
 
@@ -372,7 +372,7 @@ async def test_status_tells_counts_and_reasons_without_asking_the_service(
         == (lines.events[-1]["counts"])
     )
     assert lines.of("item")[0]["item_id"] == "b"
-    assert emulator.books()["requests"] == asked
+    assert emulator.counters()["requests"] == asked
 
 
 # --- the emulator inside
@@ -412,7 +412,7 @@ async def test_ledger_is_bound_to_its_service(real, start_emulator):
 
     assert done.code == 2
     assert other.base_url in done.err
-    assert other.books()["requests"] == {}
+    assert other.counters()["requests"] == {}
 
 
 async def test_base_url_counts_only_from_the_place_that_gave_the_key(
@@ -436,8 +436,8 @@ async def test_base_url_counts_only_from_the_place_that_gave_the_key(
     )
 
     assert done.code == 0, done.err
-    assert ours.books()["jobs_made"] == 1
-    assert strangers.books()["requests"] == {}
+    assert ours.counters()["jobs_made"] == 1
+    assert strangers.counters()["requests"] == {}
 
 
 async def test_key_of_the_environment_never_goes_where_a_dotenv_points(
@@ -450,8 +450,8 @@ async def test_key_of_the_environment_never_goes_where_a_dotenv_points(
     done = await real.run("run", "trees.yaml", "--yes", "--limit", "1")
 
     assert done.code == 0, done.err
-    assert emulator.books()["jobs_made"] == 1
-    assert strangers.books()["requests"] == {}
+    assert emulator.counters()["jobs_made"] == 1
+    assert strangers.counters()["requests"] == {}
 
 
 async def test_plain_http_to_another_machine_is_refused(real):
@@ -482,7 +482,7 @@ async def test_no_secret_is_ever_written_or_printed(real, emulator):
     assert done.code == 0, done.err
     assert b"POST /generate/custom/model_wan-2-7-image" in log
     assert "get-bulk" in done.err
-    assert emulator.books()["faults"]["cdn-403"] == 1
+    assert emulator.counters()["faults"]["cdn-403"] == 1
     everything = {"stdout": done.out.encode(), "stderr": done.err.encode()}
     everything |= {
         str(path): path.read_bytes()

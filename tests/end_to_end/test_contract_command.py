@@ -86,7 +86,7 @@ async def test_nothing_is_spent_unless_agreed(shell, twisted):
 
     assert (free.code, asked.code) == (0, 2)
     assert "--yes" in asked.err
-    assert twisted.books()["submits_received"] == 0
+    assert twisted.counters()["submits_received"] == 0
 
 
 async def test_lost_answer_is_an_unknown_outcome(shell, twisted):
@@ -95,7 +95,7 @@ async def test_lost_answer_is_an_unknown_outcome(shell, twisted):
 
     assert done.code == 5
     assert "may be paid for" in done.out
-    assert twisted.books()["submits_received"] == 1
+    assert twisted.counters()["submits_received"] == 1
     assert (shell.folder / "contract.json").exists()
 
 

@@ -73,7 +73,7 @@ async def test_a_full_disk_stops_the_run_and_a_later_one_picks_everything_up(
     assert b"cannot write" in full.stderr
     assert b"Traceback" not in full.stderr
     assert again.returncode == 0, again.stderr.decode()
-    assert emulator.books()["jobs_made"] == ITEMS
+    assert emulator.counters()["jobs_made"] == ITEMS
     assert len(list((tmp_path / "out").glob("*.png"))) == ITEMS
 
 
@@ -84,7 +84,7 @@ async def test_once_the_ledger_cannot_be_written_nothing_more_is_paid(
         result = await command(blocks=40)
         assert result.returncode == 11
 
-    assert emulator.books()["jobs_made"] == 0
+    assert emulator.counters()["jobs_made"] == 0
 
 
 async def test_a_damaged_ledger_is_put_aside_and_nothing_is_paid_again(
@@ -97,7 +97,7 @@ async def test_a_damaged_ledger_is_put_aside_and_nothing_is_paid_again(
     result = await command()
 
     assert result.returncode == 0, result.stderr.decode()
-    assert emulator.books()["jobs_made"] == ITEMS
+    assert emulator.counters()["jobs_made"] == ITEMS
     assert list((tmp_path / "out").glob(f"{LEDGER_NAME}.damaged-*"))
 
 
@@ -114,7 +114,7 @@ async def test_a_ledger_of_a_newer_version_is_refused_and_left_alone(
 
     assert result.returncode == 11
     assert b"newer version of pipeline" in result.stderr
-    assert emulator.books()["jobs_made"] == ITEMS
+    assert emulator.counters()["jobs_made"] == ITEMS
 
 
 async def test_a_file_in_the_place_of_the_output_folder_is_one_message(
@@ -126,7 +126,7 @@ async def test_a_file_in_the_place_of_the_output_folder_is_one_message(
 
     assert result.returncode == 2
     assert b"Traceback" not in result.stderr
-    assert emulator.books()["jobs_made"] == 0
+    assert emulator.counters()["jobs_made"] == 0
 
 
 async def test_the_lock_file_alone_holds_nothing(tmp_path, command, emulator):
@@ -136,4 +136,4 @@ async def test_the_lock_file_alone_holds_nothing(tmp_path, command, emulator):
     result = await command()
 
     assert result.returncode == 0
-    assert emulator.books()["jobs_made"] == ITEMS
+    assert emulator.counters()["jobs_made"] == ITEMS

@@ -60,12 +60,12 @@ async def test_run_against_the_emulator_command_with_faults_and_a_ceiling(shell)
             SCENARIO_SDK_API_SECRET="pair",
             SCENARIO_BASE_URL=base_url,
         )
-        _, books = await get(f"{base_url.removesuffix('/v1')}/emulator/books")
+        _, counters = await get(f"{base_url.removesuffix('/v1')}/emulator/counters")
 
     assert done.code == 0, done.out + done.err
     assert done.events[0]["ceiling"] == 1
     assert (done.code, done.events[-1]["counts"]) == (0, {"saved": 3})
-    assert (books["jobs_made"], books["most_in_flight"]) == (3, 1)
+    assert (counters["jobs_made"], counters["most_in_flight"]) == (3, 1)
 
 
 @pytest.mark.parametrize(

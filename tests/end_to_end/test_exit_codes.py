@@ -44,7 +44,7 @@ async def test_usage_that_cannot_be_obeyed_is_2(arguments, real, emulator):
     assert (done.code, done.out) == (2, "")
     assert done.err
     assert "Traceback" not in done.err
-    assert emulator.books()["requests"] == {}
+    assert emulator.counters()["requests"] == {}
 
 
 async def test_out_of_credit_is_4_with_everything_paid_saved(real, start_emulator):
@@ -56,7 +56,7 @@ async def test_out_of_credit_is_4_with_everything_paid_saved(real, start_emulato
     assert done.events[-1]["counts"] == {"saved": 2, "not_submitted": 2}
     assert len(done.of("halt")) == 1
     assert not [line for line in done.of("job") if line["status"] == "failed"]
-    assert len(sidecars_in(real.output)) == poor.books()["jobs_made"] == 2
+    assert len(sidecars_in(real.output)) == poor.counters()["jobs_made"] == 2
 
 
 async def test_submit_whose_outcome_stays_unknown_is_5(tmp_path):
@@ -88,7 +88,7 @@ async def test_submit_whose_outcome_stays_unknown_is_5(tmp_path):
             {"unknown": 1},
         )
         assert (sure.exit_code, sure.counts) == (ExitCode.OK, {"saved": 1})
-        assert emulator.books()["jobs_made"] == 1
+        assert emulator.counters()["jobs_made"] == 1
 
 
 async def test_wrong_key_and_no_key_are_6_and_no_item_fails(real, start_emulator):
@@ -100,7 +100,7 @@ async def test_wrong_key_and_no_key_are_6_and_no_item_fails(real, start_emulator
     assert wrong.code == wrong.events[-1]["exit_code"] == 6
     assert wrong.of("job") == []
     assert "SCENARIO_SDK_API_KEY" in wrong.err
-    assert strict.books()["submits_received"] == 0
+    assert strict.counters()["submits_received"] == 0
     assert missing.code == 6
     assert "SCENARIO_SDK_API_SECRET not set" in missing.err
     assert "--emulate" in missing.err
@@ -123,7 +123,7 @@ async def test_second_run_at_once_is_7_while_readers_work(real, start_emulator):
     counts = lines.events[-1]["counts"]
     assert counts["submitted"] >= 1
     assert plan.events[-1]["counts"]["done"] == 0
-    assert slow.books()["jobs_made"] <= 4
+    assert slow.counters()["jobs_made"] <= 4
 
 
 async def test_killed_run_frees_its_lock_and_the_next_one_pays_nothing_twice(
@@ -138,7 +138,7 @@ async def test_killed_run_frees_its_lock_and_the_next_one_pays_nothing_twice(
     done = await real.run("run", "trees.yaml", "--yes", "--settle", "1")
 
     assert done.code == 0, done.err
-    assert emulator.books()["jobs_made"] == 4
+    assert emulator.counters()["jobs_made"] == 4
     assert len(sidecars_in(real.output)) == 4
 
 
@@ -158,7 +158,7 @@ async def test_first_interrupt_collects_what_is_paid_for_and_is_130(
     assert done.code == done.events[-1]["exit_code"] == 130
     assert done.events[-1]["counts"] == {"saved": 1, "not_submitted": 3}
     assert again.events[-1]["counts"] == {"done": 1, "saved": 3}
-    assert emulator.books()["jobs_made"] == 4
+    assert emulator.counters()["jobs_made"] == 4
 
 
 @POSIX
@@ -174,14 +174,14 @@ async def test_second_signal_leaves_at_once_with_9_and_nothing_is_lost(
         await running.until("nothing more is submitted", err=True)
         running.signal(number)
         done = await running.end()
-    assert emulator.books()["in_flight"] >= 1  # it did not wait for them
+    assert emulator.counters()["in_flight"] >= 1  # it did not wait for them
     again = await real.run("run", "trees.yaml", "--yes", "--json", "--settle", "1")
 
     assert done.code == done.events[-1]["exit_code"] == 9
     assert done.events[-1]["counts"]["in_flight"] >= 1
     assert "Traceback" not in done.err
     assert (again.code, again.events[-1]["counts"]) == (0, {"saved": 4})
-    assert emulator.books()["jobs_made"] == 4
+    assert emulator.counters()["jobs_made"] == 4
 
 
 async def test_output_that_cannot_be_made_is_11_before_anything_is_priced(
@@ -192,7 +192,7 @@ async def test_output_that_cannot_be_made_is_11_before_anything_is_priced(
 
     assert done.code == 11
     assert "Traceback" not in done.err
-    assert emulator.books()["requests"] == {"model": 1}
+    assert emulator.counters()["requests"] == {"model": 1}
 
 
 async def test_service_that_cannot_be_reached_is_12(tmp_path, emulator):

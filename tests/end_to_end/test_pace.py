@@ -24,7 +24,7 @@ async def test_a_pause_that_is_too_long_is_12_now_and_in_the_next_process(
     shell, cooling
 ):
     done = await shell.run("run", "trees.yaml", "--yes", "--json")
-    received = cooling.books()["submits_received"]
+    received = cooling.counters()["submits_received"]
     again = await shell.run("run", "trees.yaml", "--yes", "--json")
 
     assert (done.code, again.code) == (12, 12)
@@ -35,7 +35,7 @@ async def test_a_pause_that_is_too_long_is_12_now_and_in_the_next_process(
     assert "the service takes no submits until" in done.err
     assert "stopped submitting: the service takes no submits for" in done.err
     assert again.of("pause")
-    assert cooling.books()["submits_received"] == received
+    assert cooling.counters()["submits_received"] == received
 
 
 @POSIX
@@ -47,7 +47,7 @@ async def test_what_is_killed_in_a_pause_goes_on_waiting(shell, cooling):
         await running.until('"pause"')
         running.signal(signal.SIGKILL)
         await running.end()
-    received = cooling.books()["submits_received"]
+    received = cooling.counters()["submits_received"]
 
     async with shell.start(*arguments) as running:
         await running.until('"pause"')
@@ -59,7 +59,7 @@ async def test_what_is_killed_in_a_pause_goes_on_waiting(shell, cooling):
     assert done.code == 130
     counts = done.of("done")[0]["counts"]
     assert counts.get("saved", 0) + counts.get("done", 0) == 2
-    assert cooling.books()["submits_received"] == received
+    assert cooling.counters()["submits_received"] == received
 
 
 async def test_two_commands_at_once_keep_to_one_limit(shell, start_emulator):
@@ -77,7 +77,7 @@ async def test_two_commands_at_once_keep_to_one_limit(shell, start_emulator):
     )
 
     assert [each.code for each in done] == [0, 0]
-    assert not [name for name in emulator.books()["answers"] if name.endswith("429")]
+    assert not [name for name in emulator.counters()["answers"] if name.endswith("429")]
 
 
 async def test_the_option_of_earlier_versions_is_refused_with_a_hint(shell):

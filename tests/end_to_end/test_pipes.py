@@ -49,7 +49,7 @@ async def test_run_goes_on_to_its_end(real, emulator):
 
     assert ended == (0, b"")
     assert len(sidecars_in(real.output)) == 4
-    assert emulator.books()["jobs_made"] == 4
+    assert emulator.counters()["jobs_made"] == 4
 
 
 @pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"], ids=["full", "closed"])
@@ -67,4 +67,4 @@ async def test_a_stderr_that_nobody_reads_stops_nothing(real, emulator, stderr):
 
     assert process.returncode == 0
     assert len(sidecars_in(real.output)) == 4
-    assert emulator.books()["jobs_made"] == 4
+    assert emulator.counters()["jobs_made"] == 4

@@ -1,6 +1,6 @@
 """The price before the spend: named exactly, agreed to, kept, and never overstepped.
 
-The emulator's books are the judge: what they charged is what was paid.
+The emulator's counters are the judge: what they charged is what was paid.
 """
 
 import asyncio
@@ -67,9 +67,9 @@ def batch(shell, cheap):
 
 def paid(emulator) -> tuple[int, float]:
     """Jobs the service has made, and units it has charged for them."""
-    books = emulator.books()
-    assert books["dry_runs_in_body"] == 0
-    return books["jobs_made"], books["charged_cu"]
+    counters = emulator.counters()
+    assert counters["dry_runs_in_body"] == 0
+    return counters["jobs_made"], counters["charged_cu"]
 
 
 def draw_style(folder: Path, colour: str) -> None:
@@ -86,8 +86,8 @@ async def test_plan_names_the_exact_total_with_few_quotes_and_pays_nothing(
 
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[-1] == "31 items: 31 to submit; 33 files for 99 units"
-    assert 1 <= cheap.books()["quotes_received"] <= 4
-    assert cheap.books()["submits_received"] == 0
+    assert 1 <= cheap.counters()["quotes_received"] <= 4
+    assert cheap.counters()["submits_received"] == 0
     assert paid(cheap) == (0, 0)
 
 
@@ -277,7 +277,7 @@ async def test_on_a_terminal_no_leaves_with_nothing_paid(real, emulator):
     assert "+ oak: new" in screen.shown
     assert "4 items: 4 to submit; 4 files for 24 units" in screen.shown
     assert "Spend 24 units" in screen.shown
-    assert emulator.books()["submits_received"] == 0
+    assert emulator.counters()["submits_received"] == 0
 
 
 @POSIX
@@ -302,7 +302,7 @@ async def test_interrupt_at_the_question_is_a_no(real, emulator):
 
     assert code == 130
     assert "Traceback" not in screen.shown
-    assert emulator.books()["submits_received"] == 0
+    assert emulator.counters()["submits_received"] == 0
 
 
 @POSIX
@@ -440,8 +440,8 @@ async def test_what_is_refunded_may_be_spent_again(shell, start_emulator):
     assert first.events[-1]["cost"]["refunded"] == 6
     assert taken == [12, 12, 18]
     assert (first.code, second.code, third.code) == (3, 4, 0)
-    books = emulator.books()
-    assert books["charged_cu"] - books["refunded_cu"] == 18
+    counters = emulator.counters()
+    assert counters["charged_cu"] - counters["refunded_cu"] == 18
 
 
 async def test_nothing_is_refunded_where_the_service_says_so(shell, start_emulator):
@@ -518,7 +518,7 @@ async def test_edited_manifest_no_longer_fits_the_plan(real, emulator):
     assert done.code == 8
     assert "trees.yaml was edited" in done.err
     assert "pipeline plan --out" in done.err
-    assert emulator.books()["submits_received"] == 0
+    assert emulator.counters()["submits_received"] == 0
 
 
 async def test_changed_reference_no_longer_fits_the_plan(shell, emulator):
@@ -531,7 +531,7 @@ async def test_changed_reference_no_longer_fits_the_plan(shell, emulator):
 
     assert done.code == 8
     assert "oak asks for something else" in done.err
-    assert emulator.books()["submits_received"] == 0
+    assert emulator.counters()["submits_received"] == 0
 
 
 async def test_changed_price_no_longer_fits_the_plan(real, emulator):
@@ -544,7 +544,7 @@ async def test_changed_price_no_longer_fits_the_plan(real, emulator):
 
     assert done.code == 8
     assert "the price of oak was 6, and is 7" in done.err
-    assert emulator.books()["submits_received"] == 0
+    assert emulator.counters()["submits_received"] == 0
 
 
 def vars_of(profile) -> dict[str, object]:
@@ -572,7 +572,7 @@ async def test_file_that_is_no_saved_plan_is_refused(content, real, emulator):
     assert done.code == 2
     assert "plan.json" in done.err
     assert "Traceback" not in done.err
-    assert emulator.books()["requests"] == {}
+    assert emulator.counters()["requests"] == {}
 
 
 async def test_saved_plan_names_its_own_items(real, emulator):
@@ -582,7 +582,7 @@ async def test_saved_plan_names_its_own_items(real, emulator):
     )
 
     assert done.code == 2
-    assert emulator.books()["submits_received"] == 0
+    assert emulator.counters()["submits_received"] == 0
 
 
 async def test_saved_plan_holds_no_prompt_and_no_secret(real):
@@ -743,7 +743,7 @@ async def test_table_is_read_once_kept_and_used_when_offline(real, emulator):
     cached = {"PIPELINE_CACHE_DIR": str(real.folder / "cache")}
     first = await real.run("plan", "trees.yaml", **cached)
     second = await real.run("plan", "trees.yaml", **cached)
-    asked = dict(emulator.books()["requests"])
+    asked = dict(emulator.counters()["requests"])
     offline = await real.run("plan", "trees.yaml", "--offline", **cached)
     nothing_kept = await real.run(
         "plan",
@@ -754,7 +754,7 @@ async def test_table_is_read_once_kept_and_used_when_offline(real, emulator):
 
     assert (first.err, second.err) == ("", "")
     assert asked["model"] == 1
-    assert emulator.books()["requests"] == asked
+    assert emulator.counters()["requests"] == asked
     assert offline.code == nothing_kept.code == 0
     assert "used the table shipped with this version" not in offline.err
     assert "used the table shipped with this version" in nothing_kept.err

@@ -61,7 +61,7 @@ async def test_notebook_program_and_shell_leave_the_same_ledger(
     assert len(expected) == 5 + 4
     assert rows_in(shell.folder / "program") == expected
     assert rows_in(shell.folder / "typed") == expected
-    assert emulator.books()["jobs_made"] == 15
+    assert emulator.counters()["jobs_made"] == 15
     assert all(text.count("- id: asset_") == 4 for text in locks)
 
 
@@ -82,7 +82,7 @@ async def test_one_after_the_other_they_go_on_with_one_ledger(
     assert notebook.counts == {"saved": 1}
     assert typed.events[-1]["counts"] == {"saved": 1, "done": 1}
     assert third.submitted == 0
-    assert emulator.books()["jobs_made"] == 2
+    assert emulator.counters()["jobs_made"] == 2
 
 
 async def test_plan_from_a_notebook_counts_without_sending(shell, emulator):
@@ -95,7 +95,7 @@ async def test_plan_from_a_notebook_counts_without_sending(shell, emulator):
 
     assert (made.plan.total, made.plan.to_submit) == (5, 5)
     assert [planned.item.item_id for planned in seen][-1] == "fir"
-    assert emulator.books()["requests"] == {}
+    assert emulator.counters()["requests"] == {}
 
 
 async def test_faults_of_a_manifest_reach_a_program_as_one_error(shell):

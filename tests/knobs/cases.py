@@ -162,7 +162,7 @@ def uploads(count: int) -> Check:
     """So many uploads."""
 
     def check(_world: World, played: Played) -> None:
-        assert played.books["uploads"] == count
+        assert played.counters["uploads"] == count
 
     return check
 
@@ -171,7 +171,7 @@ def asks(**requests: int) -> Check:
     """So many requests of these kinds, ``s`` at the end of their names."""
 
     def check(_world: World, played: Played) -> None:
-        made = played.books["requests"]
+        made = played.counters["requests"]
         counted = {name: made.get(name.removesuffix("s"), 0) for name in requests}
         assert counted == requests
 
@@ -182,7 +182,7 @@ def refunds(amount_cu: float) -> Check:
     """The service gave this much back."""
 
     def check(_world: World, played: Played) -> None:
-        assert played.books["refunded_cu"] == amount_cu
+        assert played.counters["refunded_cu"] == amount_cu
 
     return check
 
@@ -191,7 +191,7 @@ def most_in_flight(count: int) -> Check:
     """The ceiling was kept full."""
 
     def check(_world: World, played: Played) -> None:
-        assert played.books["most_in_flight"] == count
+        assert played.counters["most_in_flight"] == count
 
     return check
 

@@ -1,7 +1,7 @@
 """Every fault of the emulator strikes our client once: the harm is bounded.
 
 Whatever broke, after at most one more run every item is saved, byte for byte, and
-the service's books show each of them paid once.
+the service's counters show each of them paid once.
 """
 
 from collections.abc import Mapping
@@ -77,7 +77,7 @@ async def test_nothing_is_lost_and_nothing_is_paid_twice(fault, world_of):
         world.emulator.faults.next(fault.name, times=times)
         played = await world.play(stage.text)
 
-        assert played.books["faults"] == {fault.name: times}
+        assert played.counters["faults"] == {fault.name: times}
         assert played.code is CODES.get(fault.name, ExitCode.OK), played.failures
         if played.code is not ExitCode.OK:
             failed = played.code is ExitCode.ITEMS_FAILED
@@ -85,12 +85,12 @@ async def test_nothing_is_lost_and_nothing_is_paid_twice(fault, world_of):
                 stage.text, selection=Selection(only_failed=failed)
             )
             assert again.code is ExitCode.OK
-        books = world.books
-        assert books["jobs_made"] == stage.items
-        assert books["charged_cu"] == 6 * stage.items
+        counters = world.counters
+        assert counters["jobs_made"] == stage.items
+        assert counters["charged_cu"] == 6 * stage.items
         assert len(world.sidecars()) == stage.items
         wasted = times if fault.endpoint == "submit" and not fault.after else 0
-        assert books["submits_received"] == stage.items + wasted
+        assert counters["submits_received"] == stage.items + wasted
         world.check_secrets()
         await world.check_files()
 
@@ -102,7 +102,7 @@ async def test_run_without_faults_calls_what_its_faults_would_strike(stage, worl
         played = await world.play(stage.text)
 
         assert played.code is ExitCode.OK
-        assert played.books["requests"][name] > 0
+        assert played.counters["requests"][name] > 0
 
 
 def test_every_fault_is_met():
@@ -119,8 +119,8 @@ async def test_free_call_that_fails_for_a_minute_costs_time_and_no_item(name, wo
         played = await world.play(stage.text)
 
         assert played.code is ExitCode.OK
-        assert played.books["faults"][name] == 12 or name == "list-503"
-        assert played.books["jobs_made"] == stage.items
+        assert played.counters["faults"][name] == 12 or name == "list-503"
+        assert played.counters["jobs_made"] == stage.items
         await world.check_files()
 
 
@@ -131,9 +131,9 @@ async def test_every_submit_loses_its_answer_and_each_is_paid_once(name, world_o
         played = await world.play(PLAIN)
 
         assert played.code is ExitCode.OK
-        assert played.books["faults"][name] == 4
-        assert played.books["jobs_made"] == 4
-        assert played.books["submits_received"] == 4
+        assert played.counters["faults"][name] == 4
+        assert played.counters["jobs_made"] == 4
+        assert played.counters["submits_received"] == 4
         await world.check_files()
 
 
@@ -178,13 +178,13 @@ async def test_multipart_upload_survives_a_fault_at_each_of_its_calls(
     ) as world:
         played = await world.play(BIG_REFERENCE)
 
-        assert played.books["faults"] == {name: 1}
+        assert played.counters["faults"] == {name: 1}
         if played.code is ExitCode.ITEMS_FAILED:  # a 404 is taken at its word
             assert name == "upload-404"
             played = await world.play(
                 BIG_REFERENCE, selection=Selection(only_failed=True)
             )
         assert played.code is ExitCode.OK, played.failures
-        assert played.books["jobs_made"] == len(world.sidecars()) == 3
-        assert 1 <= played.books["uploads"] <= 2
+        assert played.counters["jobs_made"] == len(world.sidecars()) == 3
+        assert 1 <= played.counters["uploads"] <= 2
         world.check_secrets()

@@ -76,18 +76,21 @@ async def test_run_ends_as_it_should_whatever_the_service_does(scene, world_of):
         wanted = ends.jobs if ends.saved is None else ends.saved
         posts = ends.jobs if ends.posts is None else ends.posts
         assert played.code is ends.code, (played.error, played.failures)
-        assert played.books["jobs_made"] == ends.jobs
+        assert played.counters["jobs_made"] == ends.jobs
         assert len({car["item_id"] for car in world.sidecars().values()}) == wanted
-        assert posts in {-1, played.books["submits_received"]}
+        assert posts in {-1, played.counters["submits_received"]}
         for fault in case.faults:
-            assert played.books["faults"][fault] == 1
+            assert played.counters["faults"][fault] == 1
         ends.check(world, played)
         world.check_secrets()
         await world.check_files()
         if ends.code is ExitCode.OK:
             again = await world.play(case.text)
             assert again.code is ends.again
-            assert again.books["submits_received"] == played.books["submits_received"]
+            assert (
+                again.counters["submits_received"]
+                == played.counters["submits_received"]
+            )
 
 
 @pytest.mark.parametrize("status", [404, 400])
@@ -98,8 +101,8 @@ async def test_reference_the_service_has_lost_is_uploaded_once_more(status, worl
         second = await world.play(REFERENCE.replace("ash]", "ash, yew]"))
 
         assert (first.code, second.code) == (ExitCode.OK, ExitCode.OK)
-        assert second.books["jobs_made"] == 4
-        assert second.books["uploads"] == 1
+        assert second.counters["jobs_made"] == 4
+        assert second.counters["uploads"] == 1
 
 
 @pytest.mark.parametrize("same_author", [False, True])
@@ -117,7 +120,7 @@ async def test_equal_job_of_a_stranger_is_not_ours(same_author, world_of):
 
         assert played.code is ExitCode.OK
         assert played.saved == 4
-        assert played.books["jobs_made"] == 1 + 1 + 4
+        assert played.counters["jobs_made"] == 1 + 1 + 4
 
 
 async def test_quote_that_needs_a_slot_waits_for_one(world_of):
@@ -130,7 +133,7 @@ async def test_quote_that_needs_a_slot_waits_for_one(world_of):
 
         assert played.code is ExitCode.OK, played.error
         assert played.saved == 1
-        assert played.books["answers"]["quote 429"] > 0
+        assert played.counters["answers"]["quote 429"] > 0
 
 
 @pytest.mark.parametrize("status", [302, 403])

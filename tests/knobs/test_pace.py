@@ -20,9 +20,9 @@ def numbered(count):
     )
 
 
-def refused(books):
+def refused(counters):
     """429s of all kinds."""
-    return sum(n for name, n in books["answers"].items() if name.endswith(" 429"))
+    return sum(n for name, n in counters["answers"].items() if name.endswith(" 429"))
 
 
 def told(played, kind):
@@ -45,10 +45,12 @@ async def test_a_run_keeps_to_its_limit_and_needs_few_requests(world_of):
 
         assert played.saved == 60
         requests = sum(
-            count for name, count in played.books["requests"].items() if name != "cdn"
+            count
+            for name, count in played.counters["requests"].items()
+            if name != "cdn"
         )
         assert requests <= 1.6 * 60
-        assert refused(played.books) <= 5
+        assert refused(played.counters) <= 5
 
 
 async def test_two_runs_at_once_keep_to_one_limit(world_of, tmp_path):
@@ -76,7 +78,7 @@ async def test_two_runs_at_once_keep_to_one_limit(world_of, tmp_path):
             tasks.start_soon(make, "two")
 
         assert [result.counts["saved"] for result in results] == [12, 12]
-        assert refused(world.books) == 0
+        assert refused(world.counters) == 0
 
 
 async def test_a_limit_below_ours_costs_time_and_no_item(world_of):
@@ -85,7 +87,7 @@ async def test_a_limit_below_ours_costs_time_and_no_item(world_of):
         played = await world.play(numbered(20))
 
         assert played.saved == 20
-        assert refused(played.books) < 30
+        assert refused(played.counters) < 30
         assert not told(played, Paused)
 
 
@@ -100,7 +102,7 @@ async def test_a_cooldown_is_met_with_few_refusals_and_told_of(world_of):
         played = await world.play(numbered(12))
 
         assert played.saved == 12
-        assert played.books["answers"]["submit 429"] <= 3
+        assert played.counters["answers"]["submit 429"] <= 3
         assert 80 < told(played, Paused)[0].left_s <= 91
         assert not played.failures
 
@@ -126,14 +128,16 @@ async def test_what_is_killed_in_a_pause_submits_nothing_before_its_end(world_of
 
             await world.play(numbered(8), on_event=look)
         assert kill.cancelled_caught
-        before = world.books["submits_received"] - world.books["jobs_made"]
+        before = world.counters["submits_received"] - world.counters["jobs_made"]
 
         played = await world.play(numbered(8))
 
         assert played.code is ExitCode.OK
         assert len(world.sidecars()) == 8
         assert told(played, Paused)
-        assert world.books["submits_received"] - world.books["jobs_made"] == before
+        assert (
+            world.counters["submits_received"] - world.counters["jobs_made"] == before
+        )
 
 
 async def test_a_pause_that_is_too_long_ends_submitting_and_says_until_when(world_of):
@@ -147,11 +151,11 @@ async def test_a_pause_that_is_too_long_ends_submitting_and_says_until_when(worl
         assert until in halted.reason
         assert until in halted.hint
 
-        received = world.books["submits_received"]
+        received = world.counters["submits_received"]
         again = await world.play(numbered(8))
 
         assert again.code is ExitCode.UNREACHABLE
-        assert world.books["submits_received"] == received
+        assert world.counters["submits_received"] == received
 
 
 async def test_a_pause_concerns_nobody_who_has_nothing_to_submit(world_of):

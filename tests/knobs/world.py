@@ -97,14 +97,14 @@ class Played:
         result: None when an error ended the run.
         error: That error.
         events: In order.
-        books: The emulator's, right after the run.
+        counters: The emulator's, right after the run.
     """
 
     code: ExitCode
     result: RunResult | None
     error: PipelineError | None
     events: list[Event]
-    books: Mapping[str, Any]
+    counters: Mapping[str, Any]
 
     @property
     def failures(self) -> list[JobChanged]:
@@ -138,8 +138,8 @@ class World:
         return self.folder / "out"
 
     @property
-    def books(self) -> Mapping[str, Any]:
-        return self.emulator.books()
+    def counters(self) -> Mapping[str, Any]:
+        return self.emulator.counters()
 
     async def play(
         self,
@@ -178,7 +178,7 @@ class World:
             error = raised
         code = result.exit_code if result else error.exit_code
         return Played(
-            code=code, result=result, error=error, events=events, books=self.books
+            code=code, result=result, error=error, events=events, counters=self.counters
         )
 
     def sidecars(self) -> dict[str, dict[str, Any]]:
@@ -216,10 +216,10 @@ class World:
 
     def check_secrets(self) -> None:
         """No credential left for anybody but the API."""
-        books = self.books
-        assert books["credentials_at_cdn"] == 0
-        assert books["credentials_at_parts"] == 0
-        assert books["dry_runs_in_body"] == 0
+        counters = self.counters
+        assert counters["credentials_at_cdn"] == 0
+        assert counters["credentials_at_parts"] == 0
+        assert counters["dry_runs_in_body"] == 0
 
 
 def profile_of(**knobs: Any) -> EmulatorProfile:

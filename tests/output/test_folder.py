@@ -1,6 +1,6 @@
 """The output folder: what it learns from the manifest's lock file, and writes back.
 
-What would be paid for is read in plans and in the service's books.
+What would be paid for is read in plans and in the service's counters.
 """
 
 import logging
@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import anyio
 import pytest
-from doubles.api import Fate, QuickClock
+from doubles.api import Outcome, QuickClock
 from doubles.workshop import BASE_URL, Workshop
 
 from pipeline.errors import ExitCode, LockError, OutputError, UsageError
@@ -328,7 +328,7 @@ def test_a_folder_in_the_lock_s_place_is_a_fault_of_the_lock(workshop, lock_file
 
 async def test_a_lock_has_what_is_paid_for_and_no_orphans(workshop, lock_file):
     workshop.write_items("oak", "elm", "fir", "yew")
-    workshop.api.script("yew", Fate(ends="failure", error="no luck"))
+    workshop.api.script("yew", Outcome(ends="failure", error="no luck"))
     await workshop.run()
 
     write(workshop, lock_file, orphans=["elm", "nobody"])

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
-from doubles.api import Fate, png_bytes
+from doubles.api import Outcome, png_bytes
 
 from pipeline.errors import ExitCode, OutputError, PlanMoved, Rejected, UsageError
 from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
@@ -219,7 +219,7 @@ async def test_a_row_less_has_moved(planner):
 
 async def test_what_failed_and_was_paid_is_not_paid_again_by_the_same_plan(planner):
     saved = await planner.save()
-    planner.workshop.api.script("oak", Fate(ends="failure", refunds=False))
+    planner.workshop.api.script("oak", Outcome(ends="failure", refunds=False))
     await planner.workshop.run()
 
     await assert_moved(planner, saved, "oak has been tried since")

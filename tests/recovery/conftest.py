@@ -1,4 +1,4 @@
-"""Commands typed in this process, beside a service whose books they cannot touch."""
+"""Commands typed in this process, beside a service whose counters they cannot touch."""
 
 import json
 from collections.abc import Mapping
@@ -114,11 +114,11 @@ class Place(World):
     @property
     def paid(self) -> int:
         """Jobs that were made, by anybody."""
-        return int(self.books["jobs_made"])
+        return int(self.counters["jobs_made"])
 
     @property
     def submits(self) -> int:
-        return int(self.books["submits_received"])
+        return int(self.counters["submits_received"])
 
 
 def everything_in(folder: Path) -> dict[str, tuple[int, bytes]]:

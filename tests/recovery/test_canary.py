@@ -106,7 +106,7 @@ async def test_a_faulty_batch_leaves_no_secret_anywhere(shell, faulty):
         done = await running.end()
 
     log = (shell.folder / "all.log").read_bytes()
-    faults = faulty.books()["faults"]
+    faults = faulty.counters()["faults"]
     assert done.code == 3, done.err[-2000:]
     assert done.events[-1]["counts"]["failed"] >= 3
     # The batch was as faulty, and the log as talkative, as it should have been.
@@ -124,8 +124,8 @@ async def test_a_faulty_batch_leaves_no_secret_anywhere(shell, faulty):
         **files_in(shell.folder),
     }
     assert hits(everything) == []
-    assert faulty.books()["credentials_at_cdn"] == 0
-    assert faulty.books()["credentials_at_parts"] == 0
+    assert faulty.counters()["credentials_at_cdn"] == 0
+    assert faulty.counters()["credentials_at_parts"] == 0
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ async def test_a_run_that_is_refused_tells_no_secret(fault, shell, emulated):
     )
 
     assert "Traceback" not in done.err
-    assert f"{fault}" in emulated.books()["faults"]
+    assert f"{fault}" in emulated.counters()["faults"]
     files = files_in(shell.folder)
     assert hits({"out": done.out.encode(), "err": done.err.encode(), **files}) == []
 

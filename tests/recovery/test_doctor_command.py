@@ -35,7 +35,7 @@ def doctor(tmp_path, command, use):
         async with Emulator(profile=profile, clock=WrongClock(ahead_s)) as emulator:
             use(emulator.base_url, project_id=project_id)
             said = await command("doctor", manifest, "-o", output, *arguments)
-            assert emulator.books()["submits_received"] == 0
+            assert emulator.counters()["submits_received"] == 0
         assert output.exists() == there
         assert SECRET not in said.out.replace("SECRET", "") + said.err
         assert "Traceback" not in said.err

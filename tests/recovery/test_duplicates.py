@@ -1,7 +1,7 @@
 """A proof of absence that was wrong is said aloud; a later attempt's job is its own."""
 
 import pytest
-from doubles.api import Fate
+from doubles.api import Outcome
 
 from pipeline.errors import ExitCode, OutcomeUnknown
 from pipeline.job import FailureClass, JobStatus
@@ -9,7 +9,7 @@ from pipeline.record import replace
 
 LOST = OutcomeUnknown("no answer in time")
 NAMES = ("oak", "elm", "fir", "yew")
-SLOW = Fate(duration_s=60.0)
+SLOW = Outcome(duration_s=60.0)
 
 
 def of(prompt):
@@ -97,7 +97,7 @@ async def test_the_duplicate_of_a_stranger_is_not_ours(grove):
     def surface(point):
         if point == "submit!" and len(grove.api.jobs) == 4:
             sent = next(i for _, i in grove.api.submits if i["prompt"] == "oak")
-            grove.api.add_job(sent, author_id="apiu_stranger", fate=SLOW)
+            grove.api.add_job(sent, author_id="apiu_stranger", outcome=SLOW)
 
     grove.on_point = surface
 

@@ -71,12 +71,12 @@ async def test_failed_items_are_not_submitted(made):
 
 
 async def test_with_nothing_missing_the_service_is_asked_for_its_table_alone(made):
-    before = {**made.books["requests"], "model": 0}
+    before = {**made.counters["requests"], "model": 0}
 
     said = await made.type("fetch")
 
     assert said.code == 0
-    assert {**made.books["requests"], "model": 0} == before
+    assert {**made.counters["requests"], "model": 0} == before
 
 
 @pytest.mark.parametrize("lost", [["a.png"], ["a.png", "b.png"]], ids=len)

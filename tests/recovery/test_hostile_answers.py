@@ -5,7 +5,7 @@ import struct
 import zlib
 
 import pytest
-from doubles.api import Body, Fate, png_bytes, png_of
+from doubles.api import Body, Outcome, png_bytes, png_of
 from PIL import Image
 from recovery.conftest import items
 
@@ -171,7 +171,7 @@ async def test_of_a_file_that_does_not_end_only_a_little_is_read(workshop):
 
 async def test_success_without_assets_fails_and_is_not_asked_for_files(workshop):
     workshop.write_items("oak", "elm")
-    workshop.api.script("oak", Fate(outputs=0))
+    workshop.api.script("oak", Outcome(outputs=0))
 
     result = await workshop.run()
 
@@ -209,7 +209,7 @@ async def test_an_asset_that_stays_pending_fails_alone_and_is_fetched_later(work
 @pytest.mark.parametrize("word", ["transmogrifying", "", "SUCCESS", "succès\x1b[31m"])
 async def test_a_status_that_nobody_knows_counts_as_running(word, workshop):
     workshop.write_items("oak", "elm", "fir")
-    workshop.api.script("oak", Fate(path=((word, 0.0),)))
+    workshop.api.script("oak", Outcome(path=((word, 0.0),)))
 
     result = await workshop.run()
 
@@ -220,7 +220,7 @@ async def test_a_status_that_nobody_knows_counts_as_running(word, workshop):
 async def test_a_job_that_stays_in_a_status_nobody_knows_ends_alone(word, workshop):
     workshop.write_items("oak", "elm", "fir")
     workshop.set(job_timeout_s=60.0)
-    workshop.api.script("oak", Fate(ends="", path=((word, 0.0),)))
+    workshop.api.script("oak", Outcome(ends="", path=((word, 0.0),)))
 
     result = await workshop.run()
 
@@ -231,7 +231,7 @@ async def test_a_job_that_stays_in_a_status_nobody_knows_ends_alone(word, worksh
 
 async def test_more_assets_than_asked_for_are_all_saved(workshop):
     workshop.write_items("oak")
-    workshop.api.script("oak", Fate(outputs=5))
+    workshop.api.script("oak", Outcome(outputs=5))
 
     result = await workshop.run()
 

@@ -131,7 +131,7 @@ async def test_names_that_differ_only_in_case_are_refused_before_anything_is_pri
 
     assert played.code is ExitCode.USAGE
     assert "tree" in str(played.error).lower()
-    assert place.books["requests"] == {"model": 1}
+    assert place.counters["requests"] == {"model": 1}
 
 
 async def test_an_id_that_is_anothers_folder_in_another_case_is_refused(place):
@@ -139,7 +139,7 @@ async def test_an_id_that_is_anothers_folder_in_another_case_is_refused(place):
     played = await place.play(text.replace("id: b,", "id: sub/tree,"))
 
     assert played.code is ExitCode.USAGE
-    assert place.books["requests"] == {"model": 1}
+    assert place.counters["requests"] == {"model": 1}
 
 
 async def test_a_file_in_place_of_a_folder_is_one_message_and_loses_nothing(place):

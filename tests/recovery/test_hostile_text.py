@@ -9,7 +9,7 @@ import pytest
 from end_to_end.conftest import LIMIT_S, Shell, manifest_of
 
 from pipeline.emulator import Emulator, EmulatorProfile
-from pipeline.emulator import outcomes as fates
+from pipeline.emulator import outcomes as outcomes
 from pipeline.emulator.web import fault_answers
 
 # A title, a colour, a C1 control, a bell, a line that overwrites, text that runs
@@ -33,9 +33,9 @@ def steering(text: str) -> set[str]:
 @pytest.fixture
 async def hostile(shell, monkeypatch):
     """A service whose every text is hostile."""
-    monkeypatch.setattr(fates, "FAILED_TEXT", HOSTILE)
-    monkeypatch.setattr(fates, "FAILED_HINT", HOSTILE)
-    monkeypatch.setattr(fates, "MODERATED_TEXT", f"moderated {HOSTILE}")
+    monkeypatch.setattr(outcomes, "FAILED_TEXT", HOSTILE)
+    monkeypatch.setattr(outcomes, "FAILED_HINT", HOSTILE)
+    monkeypatch.setattr(outcomes, "MODERATED_TEXT", f"moderated {HOSTILE}")
     for status in fault_answers.TEXTS:
         monkeypatch.setitem(fault_answers.TEXTS, status, HOSTILE)
     html = fault_answers.html_answer

@@ -52,7 +52,7 @@ async def leave_when_saved(place, text, **settings):
 
 
 async def test_with_the_ledger_deleted_everything_is_done_and_free(made):
-    requests = dict(made.books["requests"])
+    requests = dict(made.counters["requests"])
     made.lose_ledger()
 
     played = await made.play(TREES)
@@ -61,7 +61,7 @@ async def test_with_the_ledger_deleted_everything_is_done_and_free(made):
         ExitCode.OK,
         {"done": 3, "skipped": 0},
     )
-    assert made.books["requests"] == requests
+    assert made.counters["requests"] == requests
     assert set(made.statuses().values()) == {JobStatus.SAVED}
     await made.check_files()
 
@@ -353,12 +353,12 @@ async def test_sidecars_of_another_service_are_refused(made, use):
 
         assert said.code == 2
         assert "belongs to the service" in said.err
-        assert other.books()["requests"] == {}
+        assert other.counters()["requests"] == {}
     assert len(made.sidecars()) == 3
 
 
 async def test_emulated_sidecars_are_refused_by_a_real_run(made):
-    requests = dict(made.books["requests"])
+    requests = dict(made.counters["requests"])
     made.lose_ledger()
     for path in made.output.glob("*.json"):
         text = path.read_text(encoding="utf-8")
@@ -369,4 +369,4 @@ async def test_emulated_sidecars_are_refused_by_a_real_run(made):
 
     assert said.code == 2
     assert "belongs to the service emulator" in said.err
-    assert made.books["requests"] == requests
+    assert made.counters["requests"] == requests

@@ -31,7 +31,7 @@ async def test_a_folder_learns_the_project_of_its_key_without_more_requests(ours
     assert (await ours.play(items("an oak"))).code is ExitCode.OK
 
     assert bound_to(ours) == OURS
-    assert ours.books["requests"]["account"] == 2  # the team and its limits
+    assert ours.counters["requests"]["account"] == 2  # the team and its limits
 
 
 async def test_a_key_of_another_project_is_refused_and_nothing_is_sent(ours):

@@ -80,11 +80,11 @@ async def test_adopted_job_is_collected_by_the_next_run_and_nothing_is_submitted
 
 async def test_the_job_to_adopt_is_read_from_the_service(place):
     await lose(place)
-    before = place.books["requests"].get("poll", 0)
+    before = place.counters["requests"].get("poll", 0)
 
     await place.type("resolve", "a", "--adopt", only_job(place))
 
-    assert place.books["requests"]["poll"] == before + 1
+    assert place.counters["requests"]["poll"] == before + 1
 
 
 @pytest.mark.parametrize("job_id", ["job_nobody", "", "../teams", "a b?c=d#e"])

@@ -4,7 +4,7 @@ import signal
 import sys
 
 import pytest
-from doubles.api import Fate
+from doubles.api import Outcome
 from end_to_end.conftest import TREES
 from recovery.conftest import items
 
@@ -14,7 +14,7 @@ from pipeline.errors import ExitCode, OutcomeUnknown, UsageError
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 EIGHT = [f"tree-{number}" for number in range(8)]
-LUCKLESS = Fate(ends="failure", error="no luck")
+LUCKLESS = Outcome(ends="failure", error="no luck")
 
 
 # --- what may be written
@@ -76,7 +76,7 @@ async def test_an_option_that_cannot_be_read_sends_nothing(option, place):
     said = await place.type("run", *option)
 
     assert said.code == 2
-    assert place.books["requests"] == {}
+    assert place.counters["requests"] == {}
 
 
 # --- the deadline
@@ -189,7 +189,7 @@ async def test_the_deadline_of_the_command_line_ends_a_real_run(place, use):
 
         assert said.code == said.events[-1]["exit_code"] == 130
         assert said.events[-1]["counts"] == {"saved": 1, "not_submitted": 2}
-        assert emulator.books()["jobs_made"] == 1
+        assert emulator.counters()["jobs_made"] == 1
         assert "deadline" in said.err
 
 
@@ -244,7 +244,7 @@ async def test_failures_that_are_allowed_stop_nothing(workshop, threshold):
 async def test_what_was_in_flight_at_the_threshold_is_still_collected(workshop):
     workshop.write_items(*EIGHT)
     workshop.api.readable_ceiling = 4
-    workshop.api.script("tree-0", Fate(ends="failure", error="no", duration_s=5.0))
+    workshop.api.script("tree-0", Outcome(ends="failure", error="no", duration_s=5.0))
     workshop.set(fail_count=1)
 
     result = await workshop.run()
@@ -298,4 +298,4 @@ async def test_a_first_sigterm_collects_what_is_paid_for_like_a_ctrl_c(shell):
         assert "1 job in flight, 6 units" in line
         assert done.code == done.events[-1]["exit_code"] == 130
         assert done.events[-1]["counts"] == {"saved": 1, "not_submitted": 3}
-        assert emulator.books()["jobs_made"] == 1
+        assert emulator.counters()["jobs_made"] == 1

@@ -1,13 +1,13 @@
 """A run under a budget: never overstepped, whatever fails, is lost or is cut short.
 
-What has been spent is read in the service's books, not in ours.
+What has been spent is read in the service's counters, not in ours.
 """
 
 from decimal import Decimal
 
 import anyio
 import pytest
-from doubles.api import Fate
+from doubles.api import Outcome
 
 from pipeline.api.interface import QuoteAlarm
 from pipeline.errors import (
@@ -25,7 +25,7 @@ from pipeline.record import replace
 
 NAMES = [f"tree-{number}" for number in range(10)]
 LOST = OutcomeUnknown("no answer in time")
-FAILS = Fate(ends="failure", error="no luck")
+FAILS = Outcome(ends="failure", error="no luck")
 
 
 def of(prompt):
@@ -148,11 +148,11 @@ async def test_dry_runs_are_asked_for_once_a_price(batch):
 # --- what failed ----------------------------------------------------------------------------
 
 
-async def fail_one(workshop, fate, limit=6):
+async def fail_one(workshop, outcome, limit=6):
     """Oak fails, then elm is tried under a limit that allows one of them."""
     workshop.write_items("oak", "elm")
     workshop.api.readable_ceiling = 1
-    workshop.api.script("oak", fate)
+    workshop.api.script("oak", outcome)
     workshop.set(max_cost=Decimal(limit), max_jobs=1)
     return await workshop.run()
 
@@ -177,7 +177,7 @@ async def test_a_refund_is_told(workshop):
 
 
 async def test_a_failed_job_that_is_not_refunded_gives_no_room(workshop):
-    kept = Fate(ends="failure", error="no luck", refunds=False)
+    kept = Outcome(ends="failure", error="no luck", refunds=False)
 
     result = await fail_one(workshop, kept)
     again = await workshop.run()
@@ -214,7 +214,7 @@ async def test_xai_keeps_the_charge_of_what_it_moderated(
     workshop.write(
         "items:\n  - {id: oak, prompt: oak, model: model_xai-grok-imagine}\n"
     )
-    workshop.api.script("oak", Fate(ends="failure", error=error))
+    workshop.api.script("oak", Outcome(ends="failure", error=error))
     workshop.set(max_cost=Decimal(6))
 
     result = await workshop.run()
@@ -224,21 +224,21 @@ async def test_xai_keeps_the_charge_of_what_it_moderated(
 
 
 async def test_a_moderated_job_of_another_provider_is_refunded(workshop):
-    fate = Fate(ends="failure", error="blocked by moderation")
+    outcome = Outcome(ends="failure", error="blocked by moderation")
 
-    result = await fail_one(workshop, fate, limit=100)
+    result = await fail_one(workshop, outcome, limit=100)
 
     assert result.cost.refunded == 6
 
 
 @pytest.mark.parametrize(
-    "fate",
-    [Fate(ends="canceled"), Fate(outputs=0), Fate(ends="")],
+    "outcome",
+    [Outcome(ends="canceled"), Outcome(outputs=0), Outcome(ends="")],
     ids=["canceled", "no output", "never ends"],
 )
-async def test_what_is_not_surely_refunded_gives_no_room(workshop, fate):
+async def test_what_is_not_surely_refunded_gives_no_room(workshop, outcome):
     workshop.set(job_timeout_s=60.0)
-    result = await fail_one(workshop, fate)
+    result = await fail_one(workshop, outcome)
 
     again = await workshop.run()
 
@@ -248,7 +248,7 @@ async def test_what_is_not_surely_refunded_gives_no_room(workshop, fate):
 
 async def test_what_was_refused_unpaid_takes_nothing(workshop):
     workshop.api.fail_next("submit", Rejected("odd", status=400), where=of("oak"))
-    await fail_one(workshop, Fate())
+    await fail_one(workshop, Outcome())
 
     result = await workshop.run()
 
@@ -364,7 +364,7 @@ async def test_a_run_that_is_cut_again_and_again_never_oversteps(
     workshop.write_items("pine")  # a job that the list has to show
     await workshop.run()
     workshop.write(MIXED, files={"style.png": style})
-    workshop.api.script("yew", FAILS, Fate())
+    workshop.api.script("yew", FAILS, Outcome())
     workshop.api.fail_next("submit", LOST, after=True, where=of("oak"))
     workshop.set(max_cost=LIMIT)
 
@@ -395,7 +395,7 @@ async def test_a_charge_above_its_quote_stops_the_submitting_and_not_the_collect
     batch,
 ):
     batch.set(max_jobs=2)
-    batch.api.script("tree-0", Fate(charged=Decimal("3.5")))
+    batch.api.script("tree-0", Outcome(charged=Decimal("3.5")))
 
     result = await batch.run()
 
@@ -410,7 +410,7 @@ async def test_a_charge_above_its_quote_stops_the_submitting_and_not_the_collect
 async def test_a_charge_that_is_told_only_at_the_end_stops_too(batch):
     batch.api.sparse = True
     batch.set(max_jobs=1)
-    batch.api.script("tree-0", Fate(charged=Decimal("3.5")))
+    batch.api.script("tree-0", Outcome(charged=Decimal("3.5")))
 
     result = await batch.run()
 
@@ -421,7 +421,7 @@ async def test_a_charge_that_is_told_only_at_the_end_stops_too(batch):
 
 async def test_a_charge_below_its_quote_gives_room(batch):
     for name in NAMES:
-        batch.api.script(name, Fate(charged=Decimal(1)))
+        batch.api.script(name, Outcome(charged=Decimal(1)))
     batch.set(max_cost=Decimal(12), max_jobs=1)
 
     result = await batch.run()
@@ -721,7 +721,7 @@ async def test_a_low_answer_to_a_submit_gives_nothing_free_before_the_end(
     batch, answered
 ):
     for name in NAMES:
-        batch.api.script(name, Fate(answered=Decimal(answered)))
+        batch.api.script(name, Outcome(answered=Decimal(answered)))
     batch.set(max_cost=Decimal(14))
 
     result = await batch.run()
@@ -734,7 +734,7 @@ async def test_a_record_that_shows_the_price_before_the_discount_is_no_overcharg
     batch,
 ):
     for name in NAMES:
-        batch.api.script(name, Fate(discount=Decimal(3)))
+        batch.api.script(name, Outcome(discount=Decimal(3)))
 
     result = await batch.run()
 
@@ -744,7 +744,7 @@ async def test_a_record_that_shows_the_price_before_the_discount_is_no_overcharg
 
 async def test_prices_that_are_not_kept_are_seen_after_one_job_under_a_budget(batch):
     for name in NAMES:
-        batch.api.script(name, Fate(charged=Decimal(4)))
+        batch.api.script(name, Outcome(charged=Decimal(4)))
     batch.set(max_cost=Decimal(100))
 
     result = await batch.run()
@@ -756,7 +756,7 @@ async def test_prices_that_are_not_kept_are_seen_after_one_job_under_a_budget(ba
 async def test_what_is_quoted_as_free_is_tried_with_one_job(batch):
     batch.api.price = Decimal(0)
     for name in NAMES:
-        batch.api.script(name, Fate(charged=Decimal(3)))
+        batch.api.script(name, Outcome(charged=Decimal(3)))
 
     result = await batch.run()
 

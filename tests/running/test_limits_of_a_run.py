@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from doubles.api import Fate
+from doubles.api import Outcome
 
 from pipeline.errors import ExitCode, OutcomeUnknown, RateLimited
 from pipeline.job import FailureClass, JobStatus
@@ -173,7 +173,7 @@ async def test_more_failures_than_allowed_stop_the_submitting(workshop, limits, 
     workshop.write_items(*NAMES)
     workshop.api.readable_ceiling = 1
     for name in NAMES:
-        workshop.api.script(name, Fate(ends="failure", error="no luck"))
+        workshop.api.script(name, Outcome(ends="failure", error="no luck"))
     workshop.set(**limits)
 
     result = await workshop.run()
@@ -186,7 +186,7 @@ async def test_more_failures_than_allowed_stop_the_submitting(workshop, limits, 
 
 async def test_fewer_failures_than_allowed_stop_nothing(workshop):
     workshop.write_items(*NAMES)
-    workshop.api.script("tree-3", Fate(ends="failure", error="no luck"))
+    workshop.api.script("tree-3", Outcome(ends="failure", error="no luck"))
     workshop.set(fail_count=2, fail_share=0.1)
 
     result = await workshop.run()

@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from doubles.api import MODEL_PRO, Fate
+from doubles.api import MODEL_PRO, Outcome
 
 from pipeline.errors import (
     AccessDenied,
@@ -228,7 +228,7 @@ async def test_a_success_whose_assets_never_come_is_looked_at_again_and_not_paid
     workshop,
 ):
     workshop.write_items("oak")
-    workshop.api.script("oak", Fate(outputs=0))
+    workshop.api.script("oak", Outcome(outputs=0))
 
     await workshop.run()
     kind = workshop.job("oak").failure.kind
@@ -241,7 +241,7 @@ async def test_a_success_whose_assets_never_come_is_looked_at_again_and_not_paid
 
 async def test_a_failure_that_carries_assets_is_saved_and_counts_as_charged(workshop):
     workshop.write_items("oak", params="{numOutputs: 2}")
-    workshop.api.script("oak", Fate(ends="failure", error="one failed", outputs=1))
+    workshop.api.script("oak", Outcome(ends="failure", error="one failed", outputs=1))
 
     result = await workshop.run()
 

@@ -1,13 +1,13 @@
 """Renames: an item that is asked for under another name is moved, never paid again.
 
-What is asserted of money is read in the service's books, not in ours.
+What is asserted of money is read in the service's counters, not in ours.
 """
 
 import json
 
 import anyio
 import pytest
-from doubles.api import Fate
+from doubles.api import Outcome
 
 from pipeline.errors import BudgetReached, ExitCode, OutcomeUnknown, RateLimited
 from pipeline.job import JobStatus
@@ -141,7 +141,7 @@ async def test_a_rename_there_and_back_ends_where_it_began(made):
 
 async def test_every_attempt_goes_with_a_renamed_item(workshop):
     write(workshop, ("oak", "an oak"))
-    workshop.api.script("an oak", Fate(ends="failure", error="boom"), Fate())
+    workshop.api.script("an oak", Outcome(ends="failure", error="boom"), Outcome())
     await workshop.run()
     await workshop.run()
     write(workshop, ("fir", "an oak"))
@@ -269,7 +269,9 @@ async def test_a_renamed_item_whose_submit_never_arrived_is_paid_once(workshop):
 
 async def test_a_renamed_item_whose_job_fails_meanwhile_is_no_new_job(workshop):
     write(workshop, ("oak", "an oak"), ("elm", "an elm"))
-    workshop.api.script("an oak", Fate(ends="failure", error="boom", duration_s=50.0))
+    workshop.api.script(
+        "an oak", Outcome(ends="failure", error="boom", duration_s=50.0)
+    )
     await _run_until(workshop, JobStatus.SUBMITTED)
     workshop.clock.jump(100.0)
     write(workshop, ("fir", "an oak"), ("elm", "an elm"))
@@ -525,7 +527,7 @@ async def test_a_renamed_item_beyond_the_limit_is_not_paid_where_there_is_room_a
     workshop,
 ):
     """A job in flight takes a place when it is counted, and none once it is moot."""
-    refused = Fate(ends="failure", error="flagged by moderation", duration_s=5.0)
+    refused = Outcome(ends="failure", error="flagged by moderation", duration_s=5.0)
     workshop.api.script("an oak", refused, refused)
     write(workshop, ("fir", "a fir"))
     await workshop.run()
@@ -540,7 +542,7 @@ async def test_a_renamed_item_beyond_the_limit_is_not_paid_where_there_is_room_a
 
 
 async def test_a_job_that_fails_in_a_run_is_not_paid_for_again_in_that_run(workshop):
-    workshop.api.script("an oak", Fate(ends="failure", error="boom", duration_s=5.0))
+    workshop.api.script("an oak", Outcome(ends="failure", error="boom", duration_s=5.0))
     write(workshop, ("oak", "an oak"))
     await _run_until(workshop, JobStatus.SUBMITTED)
     _busy_with(workshop, ("oak", "an oak"))
@@ -628,7 +630,7 @@ async def test_the_old_file_stays_when_the_changed_item_fails(workshop):
     write(workshop, ("oak", "an oak"))
     await workshop.run()
     before = {name: (workshop.output / name).read_bytes() for name in workshop.files()}
-    workshop.api.script("an old oak", Fate(ends="failure", error="boom"))
+    workshop.api.script("an old oak", Outcome(ends="failure", error="boom"))
     write(workshop, ("oak", "an old oak"))
 
     result = await workshop.run()

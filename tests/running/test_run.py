@@ -1,13 +1,13 @@
 """Run: whole runs on a fake service, a real ledger and a clock that nobody waits for.
 
-What is asserted of money is read in the service's books, not in ours.
+What is asserted of money is read in the service's counters, not in ours.
 """
 
 import json
 
 import anyio
 import pytest
-from doubles.api import MODEL_PRO, Fate
+from doubles.api import MODEL_PRO, Outcome
 
 from pipeline.errors import (
     AccessDenied,
@@ -88,7 +88,7 @@ async def test_several_outputs_are_numbered_from_one(workshop):
 
 async def test_fewer_outputs_than_asked_for_are_saved_with_a_warning(workshop):
     workshop.write("items:\n  - {id: oak, prompt: oak, params: {numOutputs: 3}}\n")
-    workshop.api.script("oak", Fate(outputs=2))
+    workshop.api.script("oak", Outcome(outputs=2))
 
     result = await workshop.run()
 
@@ -504,7 +504,7 @@ async def test_without_credit_submitting_stops_and_what_is_paid_is_collected(wor
 async def test_a_failure_that_speaks_of_credit_stops_the_submitting(workshop):
     workshop.write_items("oak", "elm", "fir")
     workshop.api.readable_ceiling = 1
-    workshop.api.script("oak", Fate(ends="failure", error="Insufficient quota"))
+    workshop.api.script("oak", Outcome(ends="failure", error="Insufficient quota"))
 
     result = await workshop.run()
 
@@ -606,7 +606,7 @@ async def test_a_refused_item_is_tried_again_by_rerun(workshop):
 
 async def test_a_failed_job_is_made_again_by_the_next_run(workshop):
     workshop.write_items("oak", "elm")
-    workshop.api.script("oak", Fate(ends="failure", error="no luck"), Fate())
+    workshop.api.script("oak", Outcome(ends="failure", error="no luck"), Outcome())
 
     first = await workshop.run()
     second = await workshop.run()
@@ -618,7 +618,7 @@ async def test_a_failed_job_is_made_again_by_the_next_run(workshop):
 
 async def test_what_was_moderated_twice_is_left_alone(workshop):
     workshop.write_items("oak")
-    workshop.api.script("oak", Fate(ends="failure", error="flagged by moderation"))
+    workshop.api.script("oak", Outcome(ends="failure", error="flagged by moderation"))
 
     counts = [dict((await workshop.run()).counts) for _ in range(3)]
 
@@ -629,7 +629,7 @@ async def test_what_was_moderated_twice_is_left_alone(workshop):
 
 async def test_a_cancelled_job_fails_with_a_reason(workshop):
     workshop.write_items("oak")
-    workshop.api.script("oak", Fate(ends="canceled"))
+    workshop.api.script("oak", Outcome(ends="canceled"))
 
     result = await workshop.run()
 
@@ -639,7 +639,7 @@ async def test_a_cancelled_job_fails_with_a_reason(workshop):
 
 async def test_a_success_without_assets_is_a_failure(workshop):
     workshop.write_items("oak")
-    workshop.api.script("oak", Fate(outputs=0), Fate())
+    workshop.api.script("oak", Outcome(outputs=0), Outcome())
 
     result = await workshop.run()
 
@@ -652,7 +652,7 @@ async def test_a_job_past_its_deadline_is_looked_at_again_and_never_resubmitted(
 ):
     workshop.write_items("oak", "elm")
     workshop.set(job_timeout_s=60.0)
-    workshop.api.script("oak", Fate(duration_s=300.0))
+    workshop.api.script("oak", Outcome(duration_s=300.0))
 
     first = await workshop.run()
     workshop.clock.jump(300)
@@ -666,7 +666,7 @@ async def test_a_job_past_its_deadline_is_looked_at_again_and_never_resubmitted(
 async def test_a_job_that_never_ends_fails_alone_again_and_again(workshop):
     workshop.write_items("oak", "elm")
     workshop.set(job_timeout_s=60.0)
-    workshop.api.script("oak", Fate(ends=""))
+    workshop.api.script("oak", Outcome(ends=""))
 
     counts = [dict((await workshop.run()).counts) for _ in range(2)]
 

@@ -109,7 +109,7 @@ async def http_side(**knobs: Any) -> AsyncIterator[Side]:
             transfer=transfer,
             clock=clock,
             fail_submit=fail_submit,
-            jobs_made=lambda: emulator.books()["jobs_made"],
+            jobs_made=lambda: emulator.counters()["jobs_made"],
         )
 
 

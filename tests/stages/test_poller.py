@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import anyio
 import pytest
-from doubles.api import Fate
+from doubles.api import Outcome
 
 from pipeline.api.interface import JobPage, RemoteStatus
 from pipeline.api.pacing import Pace
@@ -111,7 +111,7 @@ async def test_few_jobs_are_read_by_their_ids(post, api):
 
 async def test_many_jobs_are_watched_by_one_listing_a_tick(post, api, clock):
     jobs = [
-        api.add_job({"prompt": f"tree {number}"}, fate=Fate(duration_s=100.0))
+        api.add_job({"prompt": f"tree {number}"}, outcome=Outcome(duration_s=100.0))
         for number in range(60)
     ]
 
@@ -124,8 +124,13 @@ async def test_many_jobs_are_watched_by_one_listing_a_tick(post, api, clock):
 
 
 async def test_every_waiter_hears_how_its_own_job_ended(post, api):
-    fates = [Fate(), Fate(ends="failure", error="no"), Fate(ends="canceled"), Fate()]
-    jobs = [api.add_job({"prompt": str(i)}, fate=f) for i, f in enumerate(fates)]
+    outcomes = [
+        Outcome(),
+        Outcome(ends="failure", error="no"),
+        Outcome(ends="canceled"),
+        Outcome(),
+    ]
+    jobs = [api.add_job({"prompt": str(i)}, outcome=f) for i, f in enumerate(outcomes)]
 
     heard = await post.watch(*jobs)
 
@@ -149,7 +154,10 @@ async def test_the_listing_is_of_what_changed_since_the_last_one(post, api, many
 
 
 async def test_now_and_then_the_listing_reaches_further_back(post, api, clock):
-    jobs = [api.add_job({"prompt": str(i)}, fate=Fate(duration_s=60)) for i in range(5)]
+    jobs = [
+        api.add_job({"prompt": str(i)}, outcome=Outcome(duration_s=60))
+        for i in range(5)
+    ]
 
     async with post.watching(*jobs):
         await clock.advance(8)
@@ -167,10 +175,13 @@ async def test_a_job_that_is_watched_late_is_looked_for_at_once(
 ):
     """Its submit was answered after 4 s, when others had shown later changes."""
     api.heartbeat_s = 0.5
-    jobs = [api.add_job({"prompt": str(i)}, fate=Fate(duration_s=60)) for i in range(5)]
+    jobs = [
+        api.add_job({"prompt": str(i)}, outcome=Outcome(duration_s=60))
+        for i in range(5)
+    ]
     async with post.watching(*jobs) as tasks:
         await clock.advance(20 + later_s)
-        short = api.add_job({"prompt": "short"}, fate=Fate(duration_s=1))
+        short = api.add_job({"prompt": "short"}, outcome=Outcome(duration_s=1))
         await clock.advance(4)
         known = api.time_at(short.created_s)
         began_s = clock.monotonic_s()
@@ -186,10 +197,13 @@ async def test_an_end_that_surfaces_out_of_order_is_found_and_then_expected(
     post, api, clock, second_s
 ):
     """The listing hides one end for 3 s while it shows later changes of others."""
-    jobs = [api.add_job({"prompt": str(i)}, fate=Fate(duration_s=60)) for i in range(9)]
+    jobs = [
+        api.add_job({"prompt": str(i)}, outcome=Outcome(duration_s=60))
+        for i in range(9)
+    ]
     hidden = [
-        api.add_job({"prompt": "hidden"}, fate=Fate(duration_s=10)),
-        api.add_job({"prompt": "hidden too"}, fate=Fate(duration_s=second_s)),
+        api.add_job({"prompt": "hidden"}, outcome=Outcome(duration_s=10)),
+        api.add_job({"prompt": "hidden too"}, outcome=Outcome(duration_s=second_s)),
     ]
     api.heartbeat_s = 0.5
     ids = {job.remote_id for job in hidden}
@@ -224,9 +238,10 @@ async def test_an_end_that_surfaces_five_seconds_late_needs_no_read_by_id(
     post, api, clock, *, lag_s, ends_s
 ):
     others = [
-        api.add_job({"prompt": str(i)}, fate=Fate(duration_s=90)) for i in range(9)
+        api.add_job({"prompt": str(i)}, outcome=Outcome(duration_s=90))
+        for i in range(9)
     ]
-    late = api.add_job({"prompt": "late"}, fate=Fate(duration_s=ends_s))
+    late = api.add_job({"prompt": "late"}, outcome=Outcome(duration_s=ends_s))
     api.heartbeat_s = 0.5
 
     def hide(_which, _token, page):
@@ -251,7 +266,10 @@ async def test_an_end_that_surfaces_five_seconds_late_needs_no_read_by_id(
 
 
 async def test_a_look_further_back_that_failed_is_made_up_for_at_once(post, api, clock):
-    jobs = [api.add_job({"prompt": str(i)}, fate=Fate(duration_s=60)) for i in range(5)]
+    jobs = [
+        api.add_job({"prompt": str(i)}, outcome=Outcome(duration_s=60))
+        for i in range(5)
+    ]
     failed_at = []
 
     def is_further_back(which, _token):
@@ -367,9 +385,9 @@ async def test_a_job_that_no_listing_shows_is_read_by_its_id(post, api, many):
 
 
 async def test_a_job_without_news_is_asked_for_by_id_and_not_at_every_tick(post, api):
-    silent = Fate(path=(("queued", 0.0),), duration_s=90)
-    jobs = [api.add_job({"prompt": str(number)}, fate=silent) for number in range(5)]
-    lively = api.add_job(fate=Fate(duration_s=15.0))
+    silent = Outcome(path=(("queued", 0.0),), duration_s=90)
+    jobs = [api.add_job({"prompt": str(number)}, outcome=silent) for number in range(5)]
+    lively = api.add_job(outcome=Outcome(duration_s=15.0))
 
     async with post.watching(lively, *jobs):
         await post.clock.advance(60)
@@ -381,7 +399,7 @@ async def test_a_job_without_news_is_asked_for_by_id_and_not_at_every_tick(post,
 async def test_a_heartbeat_makes_it_list_what_has_ended_alone(post, api, clock):
     api.heartbeat_s = 0.25
     jobs = [
-        api.add_job({"prompt": str(number)}, fate=Fate(duration_s=200.0))
+        api.add_job({"prompt": str(number)}, outcome=Outcome(duration_s=200.0))
         for number in range(150)
     ]
 
@@ -395,7 +413,7 @@ async def test_a_heartbeat_makes_it_list_what_has_ended_alone(post, api, clock):
 
 
 async def test_a_status_that_nobody_knows_is_a_running_job(post, api):
-    job = api.add_job(fate=Fate(path=(("queued", 0.0), ("dreaming", 0.2))))
+    job = api.add_job(outcome=Outcome(path=(("queued", 0.0), ("dreaming", 0.2))))
 
     heard = await post.watch(job)
 
@@ -415,11 +433,13 @@ async def test_without_jobs_nothing_is_asked(post, api, clock):
 
 async def test_a_tick_is_a_small_part_of_how_long_jobs_take(post, api, clock):
     short = [
-        api.add_job({"prompt": str(i)}, fate=Fate(duration_s=40.0)) for i in range(3)
+        api.add_job({"prompt": str(i)}, outcome=Outcome(duration_s=40.0))
+        for i in range(3)
     ]
     await post.watch(*short, within_s=60.0)
     long = [
-        api.add_job({"prompt": f"l{i}"}, fate=Fate(duration_s=40.0)) for i in range(3)
+        api.add_job({"prompt": f"l{i}"}, outcome=Outcome(duration_s=40.0))
+        for i in range(3)
     ]
     before = len(clock.slept_s)
     async with post.watching(*long):
@@ -436,11 +456,11 @@ async def test_a_tick_is_a_small_part_of_how_long_jobs_take(post, api, clock):
 async def test_a_tick_is_neither_too_short_nor_too_long(
     post, api, clock, duration_s, tick_s
 ):
-    fate = Fate(duration_s=duration_s)
-    jobs = [api.add_job({"prompt": str(i)}, fate=fate) for i in range(3)]
+    outcome = Outcome(duration_s=duration_s)
+    jobs = [api.add_job({"prompt": str(i)}, outcome=outcome) for i in range(3)]
     await post.watch(*jobs, within_s=270.0)
     before = len(clock.slept_s)
-    async with post.watching(api.add_job(fate=fate)):
+    async with post.watching(api.add_job(outcome=outcome)):
         await clock.advance(20)
 
     assert clock.slept_s[before] == tick_s
@@ -450,7 +470,7 @@ async def test_a_tick_is_neither_too_short_nor_too_long(
 
 
 async def test_a_job_past_its_deadline_fails_alone(post, api):
-    stuck = api.add_job({"prompt": "stuck"}, fate=Fate(ends=""))
+    stuck = api.add_job({"prompt": "stuck"}, outcome=Outcome(ends=""))
     good = [api.add_job({"prompt": str(number)}) for number in range(4)]
 
     heard = await post.watch(stuck, *good)
@@ -467,7 +487,8 @@ async def test_a_deadline_that_passed_while_nobody_looked_needs_a_fresh_read(
 ):
     """A laptop that slept: the deadline is over, and so is the job."""
     jobs = [
-        api.add_job({"prompt": str(i)}, fate=Fate(duration_s=500.0)) for i in range(4)
+        api.add_job({"prompt": str(i)}, outcome=Outcome(duration_s=500.0))
+        for i in range(4)
     ]
 
     async with post.watching(*jobs):
@@ -480,7 +501,7 @@ async def test_a_deadline_that_passed_while_nobody_looked_needs_a_fresh_read(
 
 async def test_a_deadline_does_not_count_while_nothing_can_be_read(api, clock):
     post = Post(api, clock, dataclasses.replace(SETTINGS, free_deadline_s=1000.0))
-    job = api.add_job(fate=Fate(duration_s=400.0))
+    job = api.add_job(outcome=Outcome(duration_s=400.0))
 
     async with post.watching(job):
         api.break_down("find_job", "list_jobs")
@@ -495,7 +516,7 @@ async def test_a_deadline_does_not_count_while_nothing_can_be_read(api, clock):
 
 async def test_a_fresh_job_may_be_unknown_for_a_while(post, api):
     api.hidden_s = 20.0
-    job = api.add_job(fate=Fate(duration_s=40.0))
+    job = api.add_job(outcome=Outcome(duration_s=40.0))
 
     assert await post.watch(job) == {job.remote_id: RemoteStatus.SUCCESS}
 
@@ -556,7 +577,7 @@ async def test_an_outage_ends_the_run_after_the_deadline(post, api, clock):
 
 
 async def test_one_answer_begins_the_deadline_of_an_outage_anew(post, api, clock):
-    job = api.add_job(fate=Fate(ends=""))
+    job = api.add_job(outcome=Outcome(ends=""))
 
     async with post.watching(job):
         for _ in range(3):
@@ -581,7 +602,7 @@ async def test_a_refused_key_is_no_outage(post, api, clock):
 
 
 async def test_a_cancelled_waiter_leaves_nothing_behind(post, api, clock):
-    job = api.add_job(fate=Fate(ends=""))
+    job = api.add_job(outcome=Outcome(ends=""))
 
     async with post.watching():
         async with anyio.create_task_group() as tasks:
@@ -672,7 +693,7 @@ async def test_assets_that_the_listing_never_has_are_read_by_id(post, api, many)
 
 
 async def test_a_success_whose_assets_never_come_ends_without_them(post, api):
-    job = api.add_job(fate=Fate(outputs=0))
+    job = api.add_job(outcome=Outcome(outputs=0))
 
     await post.watch(job)
 
@@ -683,7 +704,7 @@ async def test_a_success_whose_assets_never_come_ends_without_them(post, api):
 async def test_a_job_that_the_list_shows_is_not_lost_whatever_its_id_answers(
     post, api, clock
 ):
-    job = api.add_job(fate=Fate(duration_s=200.0))
+    job = api.add_job(outcome=Outcome(duration_s=200.0))
     api._by_id.clear()
 
     await post.watch(job)
@@ -725,8 +746,8 @@ def asked(api):
 async def test_where_requests_are_limited_ticks_are_few(
     post, limited, clock, duration_s
 ):
-    fate = Fate(duration_s=duration_s)
-    jobs = [limited.add_job({"prompt": str(n)}, fate=fate) for n in range(20)]
+    outcome = Outcome(duration_s=duration_s)
+    jobs = [limited.add_job({"prompt": str(n)}, outcome=outcome) for n in range(20)]
 
     heard = await post.watch(*jobs, within_s=duration_s * 1.5 + 20)
 
@@ -739,11 +760,11 @@ async def test_where_requests_are_limited_ticks_are_few(
 async def test_once_durations_are_known_it_is_looked_when_jobs_may_have_ended(
     post, limited, clock
 ):
-    fate = Fate(duration_s=30.0)
-    first = [limited.add_job({"prompt": str(n)}, fate=fate) for n in range(4)]
+    outcome = Outcome(duration_s=30.0)
+    first = [limited.add_job({"prompt": str(n)}, outcome=outcome) for n in range(4)]
     await post.watch(*first, within_s=60)
     before = asked(limited)
-    second = [limited.add_job({"prompt": f"b{n}"}, fate=fate) for n in range(4)]
+    second = [limited.add_job({"prompt": f"b{n}"}, outcome=outcome) for n in range(4)]
     began_s = clock.monotonic_s()
 
     await post.watch(*second, within_s=60)
@@ -756,13 +777,13 @@ async def test_spare_slots_let_several_jobs_end_before_it_is_looked(
     post, limited, clock
 ):
     """Forty slots, and requests for thirteen: what ends is noticed in bunches."""
-    fate = Fate(duration_s=10.0)
-    await post.watch(*[limited.add_job(fate=fate) for _ in range(3)], within_s=30)
+    outcome = Outcome(duration_s=10.0)
+    await post.watch(*[limited.add_job(outcome=outcome) for _ in range(3)], within_s=30)
     before = asked(limited)
 
     async with post.watching() as tasks:
         for number in range(40):
-            job = limited.add_job({"prompt": str(number)}, fate=fate)
+            job = limited.add_job({"prompt": str(number)}, outcome=outcome)
             tasks.start_soon(post.wait, job.remote_id, limited.time_at(job.created_s))
             await clock.advance(0.5)
         await clock.advance(20)
@@ -774,7 +795,7 @@ async def test_spare_slots_let_several_jobs_end_before_it_is_looked(
 async def test_a_job_that_takes_long_is_not_read_by_its_id_again_and_again(
     post, limited
 ):
-    jobs = [limited.add_job(fate=Fate(duration_s=200.0)) for _ in range(10)]
+    jobs = [limited.add_job(outcome=Outcome(duration_s=200.0)) for _ in range(10)]
 
     await post.watch(*jobs, within_s=190)
 

@@ -3,7 +3,7 @@
     python serve.py tiny|one|noise
 
 A line ``{"renew": {profile}, "changes": [[seconds, {knobs}]]}`` starts it anew,
-``{"books": true}`` asks what has happened; each is answered with one line. Changes
+``{"counters": true}`` asks what has happened; each is answered with one line. Changes
 come so many seconds after the first submit. The end of stdin ends it.
 """
 
@@ -81,8 +81,8 @@ def number_of(prompt: object) -> int:
     return int(word) if word.isdecimal() else -1
 
 
-def read_books(emulator: Emulator) -> dict[str, object]:
-    books = emulator.books()
+def read_counters(emulator: Emulator) -> dict[str, object]:
+    counters = emulator.counters()
     jobs = [
         (
             number_of(job.inputs.get("prompt")),
@@ -93,7 +93,11 @@ def read_books(emulator: Emulator) -> dict[str, object]:
         for job in emulator.service.store.jobs
         if job.job_type == "custom"
     ]
-    return {"jobs": jobs, "requests": books["requests"], "answers": books["answers"]}
+    return {
+        "jobs": jobs,
+        "requests": counters["requests"],
+        "answers": counters["answers"],
+    }
 
 
 async def change(emulator: Emulator, changes: list[tuple[float, Knobs]]) -> None:
@@ -132,8 +136,8 @@ async def main(maker: str) -> None:
                 changing = asyncio.create_task(change(emulator, command["changes"]))
                 answer = {"base_url": emulator.base_url}
             else:
-                assert emulator is not None, "books before renew"
-                answer = read_books(emulator)
+                assert emulator is not None, "counters before renew"
+                answer = read_counters(emulator)
             print(json.dumps(answer), flush=True)
     finally:
         if emulator is not None:

@@ -95,14 +95,14 @@ class Api:
         """Put a handler behind what every request goes through.
 
         Args:
-            endpoint: The class of endpoints, for faults and books.
+            endpoint: The class of endpoints, for faults and counters.
             handler: Makes the answer.
         """
 
         async def handle(request: web.Request) -> web.StreamResponse:
             name = endpoint if isinstance(endpoint, str) else endpoint(request)
             answer = await self._handle(request, name, handler)
-            self.service.books.answers[f"{name} {answer.status}"] += 1
+            self.service.counters.answers[f"{name} {answer.status}"] += 1
             return answer
 
         return handle
@@ -163,7 +163,7 @@ class Api:
         answer: web.Response | None,
         trace_id: str,
     ) -> web.StreamResponse:
-        self.service.books.faults[fault.name] += 1
+        self.service.counters.faults[fault.name] += 1
         return await answer_with_fault(
             request,
             fault,
@@ -180,11 +180,11 @@ class Api:
         return web.Response(status=status, body=data, content_type=JSON_TYPE)
 
     def _count(self, request: web.Request, name: str) -> None:
-        books = self.service.books
-        books.requests[name] += 1
-        books.submits_received += name == "submit"
-        books.quotes_received += name == "quote"
-        books.user_agents[request.headers.get("User-Agent", "")] += 1
+        counters = self.service.counters
+        counters.requests[name] += 1
+        counters.submits_received += name == "submit"
+        counters.quotes_received += name == "quote"
+        counters.user_agents[request.headers.get("User-Agent", "")] += 1
 
     def _author_of(self, request: web.Request) -> str:
         profile = self.service.profile

@@ -62,10 +62,10 @@ class Cdn:
 
     async def send(self, request: web.Request) -> web.StreamResponse:
         """Send a file."""
-        books = self._service.books
+        counters = self._service.counters
         answer = await self._send(request)
-        books.requests["cdn"] += 1
-        books.answers[f"cdn {answer.status}"] += 1
+        counters.requests["cdn"] += 1
+        counters.answers[f"cdn {answer.status}"] += 1
         return answer
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
@@ -75,7 +75,7 @@ class Cdn:
             return denied
         fault = self._api.faults.draw("cdn")
         if fault is not None:
-            service.books.faults[fault.name] += 1
+            service.counters.faults[fault.name] += 1
             if fault.effect not in BODY_FAULTS:
                 return await answer_with_fault(
                     request,
@@ -99,7 +99,7 @@ class Cdn:
 
     def _deny(self, request: web.Request) -> web.Response | None:
         if "Authorization" in request.headers:
-            self._service.books.credentials_at_cdn += 1
+            self._service.counters.credentials_at_cdn += 1
             return denied_answer()
         now_ms = self._service.timeline.now_ms()
         verdict = self._api.signer.judge(request.path_qs, request.query, now_ms)

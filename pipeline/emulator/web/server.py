@@ -83,9 +83,9 @@ class Emulator:
         """Of the CDN; "" before it is started."""
         return self._addresses.cdn
 
-    def books(self) -> dict[str, object]:
-        """What really happened; the same as ``GET /emulator/books``."""
-        return self.service.read_books()
+    def counters(self) -> dict[str, object]:
+        """What really happened; the same as ``GET /emulator/counters``."""
+        return self.service.read_counters()
 
     async def __aenter__(self) -> Self:
         try:
@@ -116,7 +116,7 @@ class Emulator:
             AccountRoutes(api),
         ):
             routes.add_to(api_app.router)
-        api_app.router.add_get("/emulator/books", self._send_books)
+        api_app.router.add_get("/emulator/counters", self._send_counters)
         api_app.on_response_prepare.append(api.stamp_date)
         cdn_app = web.Application()
         Cdn(api).add_to(cdn_app.router)
@@ -145,8 +145,8 @@ class Emulator:
             await self._runners.pop().cleanup()
         self.service.close()
 
-    async def _send_books(self, _request: web.Request) -> web.Response:
-        return web.json_response(self.books())
+    async def _send_counters(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.counters())
 
 
 async def serve(

@@ -58,17 +58,17 @@ class UploadRoutes:
     async def receive_part(self, request: web.Request) -> web.StreamResponse:
         """Take the bytes of one part; signed by its URL, never by a key."""
         service = self._service
-        service.books.requests["part"] += 1
+        service.counters.requests["part"] += 1
         now_ms = service.timeline.now_ms()
         if "Authorization" in request.headers:
-            service.books.credentials_at_parts += 1
+            service.counters.credentials_at_parts += 1
             return denied_answer()
         verdict = self._api.signer.judge(request.path_qs, request.query, now_ms)
         if verdict is not Verdict.OPEN:
             return denied_answer()
         fault = self._api.faults.draw("part")
         if fault is not None:
-            service.books.faults[fault.name] += 1
+            service.counters.faults[fault.name] += 1
             return await answer_with_fault(
                 request,
                 fault,
