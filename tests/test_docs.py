@@ -17,7 +17,7 @@ import pipeline
 from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.cli.commands import cli
 from pipeline.contract.assumptions import ASSUMPTIONS
-from pipeline.emulator import outcomes as outcomes
+from pipeline.emulator import outcomes
 from pipeline.emulator.faults import FAULTS, READ_ENDPOINTS, READS
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.errors import ExitCode, PipelineError

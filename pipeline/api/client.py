@@ -24,12 +24,12 @@ from pipeline.api.interface import (
     JobFilter,
     JobPage,
     Quote,
-    QuoteAlarm,
     RemoteAsset,
     RemoteJob,
     RemoteUpload,
     Submission,
     TeamLimits,
+    UnexpectedJob,
 )
 from pipeline.api.pacing import LONGEST_HOLD_S, Pace, Worth, pace_of
 from pipeline.api.proxy import find_proxy
@@ -278,7 +278,7 @@ class HttpApi:
         started = wire.find_job_id(answer)
         if status != QUOTE_STATUS or wire.names_job(answer):
             job = f" and names job {started}" if started else ""
-            raise QuoteAlarm(
+            raise UnexpectedJob(
                 f"a dry run was answered with HTTP {status}{job}:"
                 " money may have been spent",
                 remote_id=started,

@@ -116,7 +116,7 @@ class Quote(Struct, frozen=True, kw_only=True):
     addons: Mapping[str, Decimal] = field(default_factory=dict)
 
 
-class QuoteAlarm(BudgetReached):
+class UnexpectedJob(BudgetReached):
     """A dry run was not answered as one: it may have started a paid job.
 
     Attributes:
@@ -290,7 +290,7 @@ class GenerationApi(Protocol):
         """Price a request without making a job.
 
         Raises:
-            QuoteAlarm: The answer is no quote: money may have been spent.
+            UnexpectedJob: The answer is no quote: money may have been spent.
         """
 
     async def find_model(self, model_id: str) -> Mapping[str, Any] | None:

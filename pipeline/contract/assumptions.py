@@ -79,7 +79,7 @@ ASSUMPTIONS: tuple[Assumption, ...] = (
         key="quote.status",
         text="a dry run is answered with 269",
         agrees=(269,),
-        safety="a dry run may start a paid job: every price is an alarm",
+        safety="a dry run may start a paid job: a quote that names a job stops the run",
     ),
     Assumption(
         key="quote.job",

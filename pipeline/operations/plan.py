@@ -13,7 +13,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from pipeline.api.interface import QuoteAlarm, TeamLimits
+from pipeline.api.interface import TeamLimits, UnexpectedJob
 from pipeline.clock import Clock, SystemClock
 from pipeline.contract.contract_file import notes_on_contract
 from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable
@@ -39,7 +39,7 @@ from pipeline.pricing import (
     find_limits,
 )
 from pipeline.pricing.budget import Overcharge
-from pipeline.running.alarms import book_alarm
+from pipeline.running.intents import record_unexpected_job
 from pipeline.settings import Credentials, MissingCredentials, Service, Settings
 from pipeline.stages.uploader import Uploader
 
@@ -151,11 +151,11 @@ async def estimate(
                     uploads,
                     check=lambda found: check_project(found, bound or "", folder),
                 )
-            except QuoteAlarm as alarm:
+            except UnexpectedJob as unexpected:
                 if not emulate:
                     made_with = credentials.key_digest if credentials else ""
-                    _book_alarm(
-                        folder, service, groups, alarm, clock, made_with=made_with
+                    _record_unexpected(
+                        folder, service, groups, unexpected, clock, made_with=made_with
                     )
                 raise
             except ServiceUnreachable as error:
@@ -230,33 +230,33 @@ async def _price(
     return await find_cost(groups, quotes), limits, uploaded
 
 
-def _book_alarm(
+def _record_unexpected(
     folder: Path,
     service: Service,
     groups: CostGroups,
-    alarm: QuoteAlarm,
+    unexpected: UnexpectedJob,
     clock: Clock,
     *,
     made_with: str,
 ) -> None:
     """Book what a dry run may have started, for the next run to take up."""
-    planned = groups.find_sample(alarm.item_id)
+    planned = groups.find_sample(unexpected.item_id)
     if planned is None:
         return
     try:
         with holding_output(folder, service) as (ledger, _):
-            book_alarm(
+            record_unexpected_job(
                 ledger,
                 planned,
                 planned.job,
-                alarm,
+                unexpected,
                 service=service,
                 made_with=made_with,
                 marks=None,
                 now=clock.utc_now(),
             )
     except (LedgerBusy, OutputError) as error:
-        logger.warning("job %s is not booked: %s", alarm.remote_id, error.message)
+        logger.warning("job %s is not booked: %s", unexpected.remote_id, error.message)
 
 
 def _remember_uploads(

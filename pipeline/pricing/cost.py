@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import anyio
 
-from pipeline.api.interface import Quote, QuoteAlarm
+from pipeline.api.interface import Quote, UnexpectedJob
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -105,7 +105,7 @@ async def find_cost(groups: CostGroups, quotes: Quotes) -> Cost:
     one of its items asks again for that item alone.
 
     Raises:
-        QuoteAlarm: An answer was no quote.
+        UnexpectedJob: An answer was no quote.
         AccessDenied: The key is wrong.
         ServiceUnreachable: No answer until the deadline.
     """
@@ -137,7 +137,7 @@ async def _ask_for(group: CostGroup, quotes: Quotes) -> str:
     for sample in group.samples:
         try:
             await quotes.price(sample)
-        except QuoteAlarm:
+        except UnexpectedJob:
             raise
         except RateLimited as error:
             return error.message

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import anyio
 
-from pipeline.api.interface import GenerationApi, Quote, QuoteAlarm
+from pipeline.api.interface import GenerationApi, Quote, UnexpectedJob
 from pipeline.api.retry import retry_free
 from pipeline.clock import Clock
 from pipeline.errors import BudgetReached, Rejected
@@ -46,7 +46,7 @@ class Quotes:
         self._asking: dict[str, anyio.Event] = {}
         self._first = anyio.Lock()
         self._has_quoted = False
-        self._has_alarmed = False
+        self._found_unexpected = False
         self.asked = 0
 
     def find(self, cost_key: str) -> Quote | None:
@@ -59,7 +59,7 @@ class Quotes:
         Raises:
             Rejected: The service refuses the request.
             AccessDenied, BudgetReached: It may not be made now.
-            QuoteAlarm: The answer is no quote.
+            UnexpectedJob: The answer is no quote.
             JobError: A reference cannot be uploaded, or no answer until the deadline.
         """
         key = planned.cost_key
@@ -70,8 +70,8 @@ class Quotes:
             self._asking[key] = anyio.Event()
             try:
                 self._known[key] = await self._ask(planned)
-            except QuoteAlarm as alarm:
-                alarm.item_id = planned.item.item_id
+            except UnexpectedJob as unexpected:
+                unexpected.item_id = planned.item.item_id
                 raise
             finally:
                 self._asking.pop(key).set()
@@ -112,8 +112,8 @@ class Quotes:
                 if has_answered
                 else self._settings.first_contact_s,
             )
-        except QuoteAlarm as alarm:
-            alarm.inputs = inputs
+        except UnexpectedJob as unexpected:
+            unexpected.inputs = inputs
             raise
 
     async def _quote(self, model_id: str, inputs: Mapping[str, JsonValue]) -> Quote:
@@ -132,12 +132,12 @@ class Quotes:
     async def _ask_service(
         self, model_id: str, inputs: Mapping[str, JsonValue]
     ) -> Quote:
-        if self._has_alarmed:
+        if self._found_unexpected:
             raise BudgetReached("no more prices are asked for: a dry run was none")
         try:
             return await self._api.quote(model_id, inputs)
-        except QuoteAlarm:
-            self._has_alarmed = True
+        except UnexpectedJob:
+            self._found_unexpected = True
             raise
 
 

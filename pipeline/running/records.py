@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from pipeline.api.echo import describe_difference, echo_difference
-from pipeline.api.interface import QuoteAlarm, RemoteJob, Submission
+from pipeline.api.interface import RemoteJob, Submission, UnexpectedJob
 from pipeline.clock import Clock
 from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.writer import LedgerWriter
@@ -17,8 +17,8 @@ from pipeline.output.rebuild import REBUILT_SINCE
 from pipeline.planning import PlannedItem
 from pipeline.pricing import Budget
 from pipeline.record import Struct, field, replace
-from pipeline.running.alarms import book_alarm
 from pipeline.running.events import JobChanged, ProgressCallback, Warned
+from pipeline.running.intents import record_unexpected_job
 from pipeline.running.marks import Marks
 from pipeline.settings import Service
 
@@ -96,14 +96,16 @@ class Records:
             )
         )
 
-    async def alarm(self, planned: PlannedItem, job: Job, alarm: QuoteAlarm) -> None:
+    async def unexpected_job(
+        self, planned: PlannedItem, job: Job, unexpected: UnexpectedJob
+    ) -> None:
         """PLANNED → SUBMITTED or UNKNOWN: a dry run may have started a job."""
         booked = await self._write(
-            book_alarm,
+            record_unexpected_job,
             self._ledger,
             planned,
             job,
-            alarm,
+            unexpected,
             service=self._service,
             made_with=self._made_with,
             marks=self._marks if self._marks.is_set else None,

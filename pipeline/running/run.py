@@ -19,8 +19,8 @@ from pipeline.api.echo import describe_difference
 from pipeline.api.interface import (
     FileTransfer,
     GenerationApi,
-    QuoteAlarm,
     TeamLimits,
+    UnexpectedJob,
 )
 from pipeline.assets.delivery import Delivery
 from pipeline.assets.downloader import Downloader
@@ -300,7 +300,7 @@ class Run:
         Raises:
             ServiceUnreachable: It did not answer.
             AccessDenied: Wrong credentials, or those of another project.
-            QuoteAlarm: A dry run was not answered as one; a job that it started is
+            UnexpectedJob: A dry run was not answered as one; a job that it started is
                 booked as the item's own.
         """
         if groups.by_key or self._key.has_jobs_to_see():
@@ -311,10 +311,10 @@ class Run:
                     # Before the quotes: a dry run may turn out to be a submit.
                     await self._set_mark()
                 self._cost = await find_cost(groups, self._quotes)
-            except QuoteAlarm as alarm:
-                sample = groups.find_sample(alarm.item_id)
+            except UnexpectedJob as unexpected:
+                sample = groups.find_sample(unexpected.item_id)
                 if sample is not None:
-                    await self._records.alarm(sample, sample.job, alarm)
+                    await self._records.unexpected_job(sample, sample.job, unexpected)
                 raise
         return Estimate(
             plan=self._plan,

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from pipeline.api.interface import (
     GenerationApi,
     Quote,
-    QuoteAlarm,
     RemoteJob,
     Submission,
+    UnexpectedJob,
 )
 from pipeline.clock import Clock
 from pipeline.errors import (
@@ -344,10 +344,10 @@ class Submitter:
                 await self._marks.set()
                 price = await self._quotes.price(planned)
                 fits = await self._budget.wait_for_room(price.units)
-        except QuoteAlarm as alarm:
-            self._halt(alarm, "")
-            await self._records.alarm(planned, job, alarm)
-            raise NotSubmitted from alarm
+        except UnexpectedJob as unexpected:
+            self._halt(unexpected, "")
+            await self._records.unexpected_job(planned, job, unexpected)
+            raise NotSubmitted from unexpected
         except (AccessDenied, BudgetReached) as error:
             self._halt(error, job.model_id)
             raise NotSubmitted from error

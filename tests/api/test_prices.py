@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from pipeline.api.interface import QuoteAlarm
+from pipeline.api.interface import UnexpectedJob
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -87,13 +87,13 @@ async def test_a_quote_may_be_nothing_a_text_and_without_any_job(api, answers, p
         (269, {"jobId": "../x"}, None),
     ],
 )
-async def test_what_is_no_quote_is_an_alarm_with_the_job_that_it_names(
+async def test_what_is_no_quote_is_an_unexpected_job_with_the_job_that_it_names(
     api, answers, status, job, remote_id
 ):
     payload = {"job": job, "creativeUnitsCost": 6}
     answers.post(QUOTE_URL, status=status, payload=payload)
 
-    with pytest.raises(QuoteAlarm, match=f"HTTP {status}") as caught:
+    with pytest.raises(UnexpectedJob, match=f"HTTP {status}") as caught:
         await api.quote(MODEL, INPUTS)
 
     assert caught.value.remote_id == remote_id
@@ -106,10 +106,10 @@ async def test_what_is_no_quote_is_an_alarm_with_the_job_that_it_names(
 @pytest.mark.parametrize(
     "body", ["<html>hello</html>", "", '{"job": {"jobId": "job_', "[1]", "null"]
 )
-async def test_a_200_that_cannot_be_read_is_an_alarm(api, answers, body):
+async def test_a_200_that_cannot_be_read_is_an_unexpected_job(api, answers, body):
     answers.post(QUOTE_URL, status=200, body=body)
 
-    with pytest.raises(QuoteAlarm) as caught:
+    with pytest.raises(UnexpectedJob) as caught:
         await api.quote(MODEL, INPUTS)
 
     assert caught.value.remote_id is None
@@ -148,7 +148,7 @@ async def test_a_269_without_a_price_is_refused_and_not_tried_again(
         (302, {}, Unavailable),
     ],
 )
-async def test_a_refused_dry_run_is_no_alarm_and_never_an_unknown_outcome(
+async def test_a_refused_dry_run_is_no_unexpected_job_and_never_an_unknown_outcome(
     api, answers, status, payload, error
 ):
     answers.post(QUOTE_URL, status=status, payload=payload)

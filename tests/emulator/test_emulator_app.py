@@ -115,7 +115,7 @@ async def test_closed_account_endpoints_are_refused(start):
             assert body["message"] == "API Keys cannot access protected resources"
 
 
-async def test_books_are_open_to_the_owner(start):
+async def test_counters_are_open_to_the_owner(start):
     async with start() as client:
         await client.submit()
         url = client.emulator.base_url.replace("/v1", "/emulator/counters")

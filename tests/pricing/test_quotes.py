@@ -5,7 +5,7 @@ from decimal import Decimal
 import anyio
 import pytest
 
-from pipeline.api.interface import QuoteAlarm
+from pipeline.api.interface import UnexpectedJob
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -307,15 +307,17 @@ async def test_a_service_that_does_not_answer_is_unreachable(
     assert workshop.clock.monotonic_s() < workshop.settings.first_contact_s + 10
 
 
-async def test_what_is_no_quote_is_an_alarm_that_names_the_item(
+async def test_what_is_no_quote_is_an_unexpected_job_that_names_the_item(
     workshop, groups_of, quotes, finish
 ):
     workshop.write_items("oak", "elm")
     groups = groups_of()
-    alarm = QuoteAlarm("answered with HTTP 200", remote_id="job_9", units=Decimal(6))
-    workshop.api.fail_next("quote", alarm)
+    unexpected = UnexpectedJob(
+        "answered with HTTP 200", remote_id="job_9", units=Decimal(6)
+    )
+    workshop.api.fail_next("quote", unexpected)
 
-    with pytest.raises(QuoteAlarm) as caught:
+    with pytest.raises(UnexpectedJob) as caught:
         await finish(lambda: find_cost(groups, quotes))
 
     assert caught.value.item_id == "oak"

@@ -580,7 +580,7 @@ async def test_a_file_of_ours_that_is_none_is_not_waited_for(
 
 @pytest.mark.parametrize("name", ["emulator.jsonl", "emulator.jsonl.files"])
 @pytest.mark.parametrize("kind", ["link", "pipe", "wrong", "words"])
-async def test_the_emulator_s_books_are_not_followed(
+async def test_the_emulator_s_state_is_not_followed(
     name, kind, place, hostile, outside
 ):
     path = place.output / name

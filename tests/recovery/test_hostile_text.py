@@ -8,8 +8,7 @@ import unicodedata
 import pytest
 from end_to_end.conftest import LIMIT_S, Shell, manifest_of
 
-from pipeline.emulator import Emulator, EmulatorProfile
-from pipeline.emulator import outcomes as outcomes
+from pipeline.emulator import Emulator, EmulatorProfile, outcomes
 from pipeline.emulator.web import fault_answers
 
 # A title, a colour, a C1 control, a bell, a line that overwrites, text that runs

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from doubles.api import Outcome
 
-from pipeline.api.interface import QuoteAlarm
+from pipeline.api.interface import UnexpectedJob
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -471,15 +471,15 @@ async def test_a_402_on_a_dry_run_collects_what_is_in_flight(workshop):
 def started_job(workshop, prompt="oak"):
     """The service takes the next dry run for a submit."""
 
-    def alarm(_model, inputs):
+    def unexpected(_model, inputs):
         if inputs.get("prompt") != prompt:
             return False
         job = workshop.api.add_job(inputs)
         error.remote_id, error.units = job.remote_id, workshop.api.charge_of(job)
         return True
 
-    error = QuoteAlarm("a dry run was answered with HTTP 200", remote_id=None)
-    workshop.api.fail_next("quote", error, where=alarm)
+    error = UnexpectedJob("a dry run was answered with HTTP 200", remote_id=None)
+    workshop.api.fail_next("quote", error, where=unexpected)
 
 
 async def test_a_job_that_a_dry_run_started_is_booked_and_collected_without_paying(
@@ -488,7 +488,7 @@ async def test_a_job_that_a_dry_run_started_is_booked_and_collected_without_payi
     workshop.write_items("oak", "elm")
     started_job(workshop)
 
-    with pytest.raises(QuoteAlarm) as caught:
+    with pytest.raises(UnexpectedJob) as caught:
         await workshop.run()
 
     assert caught.value.exit_code is ExitCode.BUDGET
@@ -508,7 +508,7 @@ async def test_a_job_that_a_dry_run_started_is_booked_and_collected_without_payi
 async def test_a_job_that_a_dry_run_started_counts_in_the_budget(workshop):
     workshop.write_items("oak", "elm", "fir")
     started_job(workshop)
-    with pytest.raises(QuoteAlarm):
+    with pytest.raises(UnexpectedJob):
         await workshop.run()
     workshop.set(max_cost=Decimal(12))
 
@@ -518,14 +518,18 @@ async def test_a_job_that_a_dry_run_started_counts_in_the_budget(workshop):
     assert workshop.api.spent == 12
 
 
-async def test_a_job_of_another_item_that_an_alarm_names_is_not_taken(workshop):
+async def test_a_job_of_another_item_that_an_unexpected_one_names_is_not_taken(
+    workshop,
+):
     workshop.write_items("elm")
     await workshop.run()
     workshop.write_items("elm", "oak")
-    alarm = QuoteAlarm("answered with HTTP 200", remote_id="job_1", units=Decimal(6))
-    workshop.api.fail_next("quote", alarm)
+    unexpected = UnexpectedJob(
+        "answered with HTTP 200", remote_id="job_1", units=Decimal(6)
+    )
+    workshop.api.fail_next("quote", unexpected)
 
-    with pytest.raises(QuoteAlarm):
+    with pytest.raises(UnexpectedJob):
         await workshop.run()
 
     assert workshop.job("elm").remote_id == "job_1"
@@ -534,7 +538,9 @@ async def test_a_job_of_another_item_that_an_alarm_names_is_not_taken(workshop):
     assert workshop.api.paid_by_prompt() == {"oak": 1, "elm": 1}
 
 
-async def test_an_alarm_in_mid_run_books_its_job_and_collects_the_others(workshop):
+async def test_an_unexpected_job_in_mid_run_records_its_job_and_collects_the_others(
+    workshop,
+):
     workshop.write("items:\n  - {id: elm, prompt: elm}\n")
     cut = workshop.on_point = Cut(40)
     await workshop.run(scope=cut.scope)
@@ -764,11 +770,13 @@ async def test_what_is_quoted_as_free_is_tried_with_one_job(batch):
     assert result.exit_code is ExitCode.BUDGET
 
 
-async def test_an_alarm_without_a_job_is_looked_for_before_its_item_is_paid(workshop):
+async def test_an_unexpected_job_without_an_id_is_looked_for_before_its_item_is_paid(
+    workshop,
+):
     workshop.write_items("oak")
-    alarm = QuoteAlarm("a dry run was answered with HTTP 202", remote_id=None)
-    workshop.api.fail_next("quote", alarm)
-    with pytest.raises(QuoteAlarm):
+    unexpected = UnexpectedJob("a dry run was answered with HTTP 202", remote_id=None)
+    workshop.api.fail_next("quote", unexpected)
+    with pytest.raises(UnexpectedJob):
         await workshop.run()
     status = workshop.job("oak").status
     workshop.api.add_job(
