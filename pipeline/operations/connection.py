@@ -18,6 +18,7 @@ from pipeline.api.retry import retry_free
 from pipeline.clock import Clock
 from pipeline.errors import OutputError, Unavailable, UsageError
 from pipeline.models.catalog import ModelCache, ModelCatalog, cache_folder
+from pipeline.output.names import EMULATOR_FILES_NAME, EMULATOR_STATE_NAME
 from pipeline.settings import (
     BASE_URL_VARIABLE,
     EMULATOR_NAME,
@@ -29,8 +30,6 @@ from pipeline.settings import (
     load_keyring,
 )
 from pipeline.storage.regular_file import check_own
-
-EMULATOR_STATE_NAME = "emulator.jsonl"
 
 
 def service_of(
@@ -181,7 +180,7 @@ class Connection:
 
         if state is not None:
             check_own(state)
-            check_own(state.with_name(f"{state.name}.files"), is_folder=True)
+            check_own(state.with_name(EMULATOR_FILES_NAME), is_folder=True)
         try:
             emulator = await self._stack.enter_async_context(
                 Emulator(clock=self._clock, state_file=state)

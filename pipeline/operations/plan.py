@@ -19,14 +19,10 @@ from pipeline.contract.contract_file import notes_on_contract
 from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable
 from pipeline.job import AssetId, JobStatus
 from pipeline.ledger.ledger import KEY_PROJECT
+from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.operations.connection import Connection, notes_on, service_of
-from pipeline.output.folder import (
-    find_lock_file,
-    holding_output,
-    open_for_reading,
-    output_folder,
-)
+from pipeline.output.folder import holding_output, open_for_reading, output_folder
 from pipeline.planning import Orphan, PlannedItem, Selection, make_plan
 from pipeline.pricing import (
     Budget,
@@ -38,7 +34,7 @@ from pipeline.pricing import (
     find_cost,
     find_limits,
 )
-from pipeline.pricing.budget import Overcharge
+from pipeline.pricing.budget import Overcharge, smaller
 from pipeline.running.intents import record_unexpected_job
 from pipeline.settings import Credentials, MissingCredentials, Service, Settings
 from pipeline.stages.uploader import Uploader
@@ -270,9 +266,3 @@ def _remember_uploads(
                 )
     except (LedgerBusy, OutputError) as error:
         logger.info("uploads are not remembered: %s", error.message)
-
-
-def smaller(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    """The smaller of two limits, where there are any."""
-    limits = [limit for limit in (one, other) if limit is not None]
-    return min(limits, default=None)

@@ -26,24 +26,19 @@ from pipeline.errors import (
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
+from pipeline.lockfile.reconcile import find_lock_file, write_lock_file
 from pipeline.manifest import Manifest
 from pipeline.operations.connection import (
-    EMULATOR_STATE_NAME,
     Connection,
     notes_on,
     service_of,
 )
-from pipeline.operations.plan import load, smaller
-from pipeline.output.folder import (
-    check_owner,
-    find_lock_file,
-    folder_of,
-    holding_output,
-    output_folder,
-    write_lock_file,
-)
+from pipeline.operations.plan import load
+from pipeline.output.folder import check_owner, folder_of, holding_output, output_folder
+from pipeline.output.names import EMULATOR_STATE_NAME
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.pricing import Cost, CostGroups, Estimate
+from pipeline.pricing.budget import smaller
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
 from pipeline.running.events import Launched, ProgressCallback, Warned
 from pipeline.running.result import RunResult

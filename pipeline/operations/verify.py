@@ -10,12 +10,10 @@ from pipeline.assets.checks.image import measure_image
 from pipeline.assets.checks.png import NotAnImage
 from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 from pipeline.job import SIDECAR_SUFFIX, Asset
+from pipeline.output.names import is_own
 from pipeline.record import Struct
-from pipeline.storage.atomic_file import PARTIAL_FOLDER
 from pipeline.storage.regular_file import open_regular
 
-_OWN_NAMES = ("ledger.sqlite3", "ledger.lock", "emulator.jsonl")
-_OWN_FOLDERS = frozenset({PARTIAL_FOLDER, "report", "emulator.jsonl.files"})
 _THREADS = 4
 
 
@@ -61,7 +59,7 @@ def verify(output: Path) -> Iterator[Verified]:
     explained: set[str] = set()
     damaged: list[Verified] = []
     for name in files:
-        if not name.endswith(SIDECAR_SUFFIX) or _is_own(name):
+        if not name.endswith(SIDECAR_SUFFIX) or is_own(name):
             continue
         asset_name = name.removesuffix(SIDECAR_SUFFIX)
         try:
@@ -79,7 +77,7 @@ def verify(output: Path) -> Iterator[Verified]:
         yield from pool.map(lambda asset: _verify_one(output, asset), assets.values())
     yield from damaged
     for name in files:
-        if name not in explained and not _is_own(name):
+        if name not in explained and not is_own(name):
             yield Verified(path=name, finding=Finding.STRAY)
 
 
@@ -107,8 +105,3 @@ def _verify_one(output: Path, asset: Asset) -> Verified:
     except NotAnImage as error:
         return Verified(path=asset.path, finding=Finding.BROKEN, detail=str(error))
     return Verified(path=asset.path, finding=Finding.OK)
-
-
-def _is_own(name: str) -> bool:
-    first = name.partition("/")[0]
-    return first in _OWN_FOLDERS or ("/" not in name and first.startswith(_OWN_NAMES))

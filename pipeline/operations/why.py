@@ -17,10 +17,11 @@ from pipeline.job import (
     ParamValue,
 )
 from pipeline.ledger.ledger import Ledger
+from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest, expand
 from pipeline.models.schema import ModelSchema
 from pipeline.operations.verify import Finding
-from pipeline.output.folder import find_lock_file, open_for_reading
+from pipeline.output.folder import open_for_reading
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct

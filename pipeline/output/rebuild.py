@@ -17,6 +17,7 @@ from pipeline.clock import format_utc
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.output.names import MARKS_OF_OUTPUT
 from pipeline.record import replace
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, storage_errors
 from pipeline.storage.regular_file import leads_outside
@@ -25,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 REBUILT_SINCE = "rebuilt_since"  # fact of the ledger: a time of the service's
 SEARCH_MARGIN = timedelta(hours=1)  # jobs of the same batch that left no sidecar
-_OWN_FILES = frozenset({LEDGER_NAME, "ledger.lock"})  # of an output folder
 _MOST_AHEAD = timedelta(days=366)  # a clock may be wrong, this machine's too
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
 
@@ -117,7 +117,7 @@ def rebuild(ledger: Ledger, output: Path) -> int:
     """Record every job that the sidecars below ``output`` remember and no row does.
 
     Also remembers since when jobs have to be looked for at the service, which may
-    know more of ours: see ``running.forgotten``.
+    know more of ours: see ``running.adoption``.
 
     Args:
         ledger: Open for writing.
@@ -156,7 +156,7 @@ def find_asset_names(output: Path) -> list[str]:
     names: list[str] = []
     for folder, below, files in os.walk(output):
         here = Path(folder)
-        if here != output and not _OWN_FILES.isdisjoint(files):
+        if here != output and not MARKS_OF_OUTPUT.isdisjoint(files):
             below.clear()
             continue
         if here == output and PARTIAL_FOLDER in below:

@@ -162,3 +162,9 @@ class Budget:
             f" {price:,f}: {self.taken:,f} are charged or reserved",
             hint="raise --max-cost or max_cost, or leave it at that",
         )
+
+
+def smaller(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    """The smaller of two limits, where there are any."""
+    limits = [limit for limit in (one, other) if limit is not None]
+    return min(limits, default=None)

@@ -48,9 +48,9 @@ from pipeline.pricing import (
 from pipeline.pricing.budget import Overcharge
 from pipeline.pricing.limits import unreachable
 from pipeline.record import replace
+from pipeline.running.adoption import ForgottenJobs
 from pipeline.running.events import Halted, Launched, ProgressCallback, SlotsChanged
 from pipeline.running.failure import failure_of
-from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.key import Key
 from pipeline.running.marks import Marks
 from pipeline.running.pausing import Pausing

@@ -41,9 +41,9 @@ from pipeline.pricing import Budget, Quotes
 from pipeline.pricing.budget import OverBudget
 from pipeline.pricing.quotes import YOUNG_UPLOAD_PAUSE_S, may_miss_upload
 from pipeline.record import Struct, replace
+from pipeline.running.adoption import ForgottenJobs
 from pipeline.running.failure import failure_of
 from pipeline.running.first_jobs import FirstJobs
-from pipeline.running.forgotten import ForgottenJobs
 from pipeline.running.intents import intent_of
 from pipeline.running.marks import Marks
 from pipeline.running.records import Records

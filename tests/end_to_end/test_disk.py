@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.ledger.ledger import LEDGER_NAME
-from pipeline.output.folder import LOCK_NAME
+from pipeline.output.names import LOCK_NAME
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="uses ulimit")
 

@@ -17,15 +17,14 @@ from pipeline.errors import ExitCode, LockError, OutputError, UsageError
 from pipeline.job import JobStatus, RemoteId
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.lockfile import read_lock, render_lock
-from pipeline.manifest import load_manifest
-from pipeline.output.folder import (
+from pipeline.lockfile.reconcile import (
     LOCK_DIGEST,
     find_lock_file,
-    holding_output,
     learn_lock,
-    open_for_reading,
     write_lock_file,
 )
+from pipeline.manifest import load_manifest
+from pipeline.output.folder import holding_output, open_for_reading
 from pipeline.planning import Selection, make_plan
 from pipeline.record import replace
 from pipeline.settings import Service

@@ -11,7 +11,7 @@ from filelock import FileLock
 from recovery.conftest import items
 
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
-from pipeline.output.folder import LOCK_NAME
+from pipeline.output.names import LOCK_NAME
 
 TWO = ("an oak", "an elm")
 

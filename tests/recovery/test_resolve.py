@@ -11,7 +11,7 @@ from recovery.conftest import items
 from pipeline import Credentials, ExitCode, Selection, Settings
 from pipeline.api.client import HttpApi
 from pipeline.job import FailureClass, JobStatus
-from pipeline.output.folder import LOCK_NAME
+from pipeline.output.names import LOCK_NAME
 from pipeline.running.events import Launched
 
 AN_OAK = items("an oak")

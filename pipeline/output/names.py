@@ -1,0 +1,25 @@
+"""The names of our own files in an output folder; every other file is an asset's."""
+
+from pipeline.ledger.ledger import LEDGER_NAME
+from pipeline.storage.atomic_file import PARTIAL_FOLDER
+
+LOCK_NAME = "ledger.lock"
+EMULATOR_STATE_NAME = "emulator.jsonl"
+EMULATOR_FILES_NAME = "emulator.jsonl.files"
+REPORT_FOLDER = "report"
+# A folder with one of these is an output folder; it may lie inside of another.
+MARKS_OF_OUTPUT = frozenset({LEDGER_NAME, LOCK_NAME})
+_OWN_FILES = (LEDGER_NAME, LOCK_NAME, EMULATOR_STATE_NAME)
+_OWN_FOLDERS = frozenset({PARTIAL_FOLDER, REPORT_FOLDER, EMULATOR_FILES_NAME})
+
+
+def is_own(name: str) -> bool:
+    """Whether a file is ours and no asset.
+
+    SQLite's files beside the ledger and ledgers that were put aside count as ours.
+
+    Args:
+        name: Relative to the output folder, parts separated by ``/``.
+    """
+    first = name.partition("/")[0]
+    return first in _OWN_FOLDERS or ("/" not in name and first.startswith(_OWN_FILES))
