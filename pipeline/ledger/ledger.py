@@ -458,6 +458,10 @@ class Ledger:
             f"WHERE status IN ({_marks(statuses)}) ORDER BY row_id", statuses
         )
 
+    def find_unsure(self) -> Iterator[Job]:
+        """Attempts of which it is not known whether they made a job."""
+        return self.find_jobs_in(JobStatus.SUBMITTING, JobStatus.UNKNOWN)
+
     def find_latest_jobs_in(self, *statuses: JobStatus) -> Iterator[Job]:
         """Items whose newest attempt is in any of ``statuses``, oldest first."""
         return self._jobs(

@@ -19,6 +19,7 @@ from pipeline.clock import Clock
 from pipeline.errors import OutputError, Unavailable, UsageError
 from pipeline.models.catalog import ModelCache, ModelCatalog, cache_folder
 from pipeline.output.names import EMULATOR_FILES_NAME, EMULATOR_STATE_NAME
+from pipeline.running.session import Session
 from pipeline.settings import (
     BASE_URL_VARIABLE,
     EMULATOR_NAME,
@@ -29,6 +30,7 @@ from pipeline.settings import (
     load_dotenv,
     load_keyring,
 )
+from pipeline.stages.identity import Identity
 from pipeline.storage.regular_file import check_own
 
 
@@ -65,7 +67,7 @@ def notes_on(service: Service, environment: Mapping[str, str]) -> list[str]:
         environment: Of the process.
     """
     named = environment.get(BASE_URL_VARIABLE, "").strip().rstrip("/")
-    if not named or service.is_emulated or service.base_url == named:
+    if not named or service.is_emulated or service.base_url in {"", named}:
         return []
     text = f"{BASE_URL_VARIABLE} of the environment ({named}) is not used: the key is"
     return [f"{text} not from there, and belongs to {service.base_url}"]
@@ -81,6 +83,10 @@ class Connection:
         service: Which service the credentials are for.
         offline: Never to be opened: models are known from the cache or the package.
         is_fresh: Have models read anew, though they are in the cache.
+
+    Attributes:
+        service: As given.
+        catalog: What is known of models.
     """
 
     def __init__(
@@ -93,6 +99,7 @@ class Connection:
         offline: bool = False,
         is_fresh: bool = False,
     ) -> None:
+        self.service = service
         self._credentials = credentials
         self._settings = settings
         self._clock = clock
@@ -156,6 +163,19 @@ class Connection:
                 ),
             )
         return self._opened
+
+    async def open_session(self, emulator_state: Path | None = None) -> Session:
+        """A session for runs on this connection.
+
+        Args:
+            emulator_state: As for :meth:`open`.
+
+        Raises:
+            OutputError: As :meth:`open`.
+        """
+        api, transfer = await self.open(emulator_state)
+        identity = Identity(self.service, key_digest=self.key_digest)
+        return Session(api, transfer, self._clock, self._settings, identity)
 
     def _read_model(self, model_id: str) -> Mapping[str, Any] | None:
         """Ask the service, from a thread that this event loop has started.

@@ -6,7 +6,7 @@ price depends on.
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -15,14 +15,13 @@ import anyio.to_thread
 
 from pipeline.api.interface import TeamLimits, UnexpectedJob
 from pipeline.clock import Clock, SystemClock
-from pipeline.contract.contract_file import notes_on_contract
 from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable
-from pipeline.job import AssetId, JobStatus
+from pipeline.job import AssetId
 from pipeline.ledger.ledger import KEY_PROJECT
-from pipeline.lockfile.reconcile import find_lock_file
-from pipeline.manifest import Manifest, load_manifest
-from pipeline.operations.connection import Connection, notes_on, service_of
-from pipeline.output.folder import holding_output, open_for_reading, output_folder
+from pipeline.manifest import Manifest
+from pipeline.operations.connection import Connection, service_of
+from pipeline.operations.target import Target
+from pipeline.output.folder import holding_output, open_for_reading
 from pipeline.planning import Orphan, PlannedItem, Selection, make_plan
 from pipeline.pricing import (
     Budget,
@@ -78,23 +77,28 @@ async def estimate(
         InputError: Something a person wrote has to change.
         RunError, JobError: The service could not be asked.
     """
-    clock = clock or SystemClock()
-    notes: list[str] = []
+    target = Target(
+        manifest=manifest,
+        output=output,
+        emulate=emulate,
+        allow_outside=allow_outside,
+        selection=selection,
+        settings=settings,
+        clock=clock or SystemClock(),
+    )
+    notes: tuple[str, ...] = ()
     try:
         service, credentials = service_of(
             os.environ, emulate=emulate, credentials=credentials
         )
-        notes += notes_on(service, os.environ)
     except MissingCredentials as error:
         service, credentials, offline = Service(base_url=""), None, True
-        notes.append(f"no prices: {error.message}; {error.hint}")
+        notes = (f"no prices: {error.message}; {error.hint}",)
     async with Connection(
-        credentials, settings, clock, service=service, offline=offline
+        credentials, settings, target.clock, service=service, offline=offline
     ) as connection:
-        loaded = await load(manifest, connection, allow_outside=allow_outside)
-        notes += notes_on_contract(loaded.path.parent, service, os.environ)
-        folder = output_folder(loaded, output=output, emulate=emulate)
-        lock_file = find_lock_file(loaded, emulate=emulate)
+        loaded = await target.load(connection)
+        folder = target.folder_of(loaded)
         groups = CostGroups()
 
         def take(planned: PlannedItem) -> None:
@@ -104,7 +108,7 @@ async def estimate(
 
         with open_for_reading(
             folder,
-            lock_file,
+            target.lock_file_of(loaded),
             service=None if offline else service,
             item_count=loaded.item_count,
         ) as ledger:
@@ -123,41 +127,17 @@ async def estimate(
             limit = smaller(settings.max_cost, loaded.max_cost)
             overcharge = Overcharge(() if limit is None else ledger.find_overcharges())
             budget = Budget(limit, ledger.find_commitments(), overcharge)
-            unsure = sum(
-                (
-                    job.committed
-                    for job in ledger.find_jobs_in(
-                        JobStatus.SUBMITTING, JobStatus.UNKNOWN
-                    )
-                ),
-                Decimal(0),
-            )
+            unsure = sum((job.committed for job in ledger.find_unsure()), Decimal(0))
             bound = "" if service.project_id else ledger.find_meta().get(KEY_PROJECT)
-            uploads = {} if emulate else ledger.find_uploads(service.project_id)
+            known = {} if emulate else ledger.find_uploads(service.project_id)
         cost: Cost | None = None if plan.to_submit else Cost()
         limits = TeamLimits()
-        uploaded: dict[str, AssetId] = {}
         if cost is None and not offline:
+            pricing = _Pricing(target, connection, folder, groups)
             try:
-                cost, limits, uploaded = await _price(
-                    groups,
-                    connection,
-                    settings,
-                    clock,
-                    uploads,
-                    check=lambda found: check_project(found, bound or "", folder),
-                )
-            except UnexpectedJob as unexpected:
-                if not emulate:
-                    made_with = credentials.key_digest if credentials else ""
-                    _record_unexpected(
-                        folder, service, groups, unexpected, clock, made_with=made_with
-                    )
-                raise
+                cost, limits = await pricing.ask(known, bound or "")
             except ServiceUnreachable as error:
-                notes.append(f"no prices: {error.message}")
-        if uploaded and not emulate:
-            _remember_uploads(folder, service, uploaded, clock)
+                notes = (*notes, f"no prices: {error.message}")
         return Estimate(
             plan=plan,
             cost=cost,
@@ -166,103 +146,94 @@ async def estimate(
             taken=budget.taken,
             limit=limit,
             service=service,
-            notes=(*loaded.warnings, *connection.catalog.notes, *notes),
+            notes=(*target.notes(loaded, connection, service), *notes),
         )
 
 
-async def load(
-    manifest: str | os.PathLike[str] | Manifest,
-    connection: Connection,
-    *,
-    allow_outside: bool,
-    on_name: Callable[[str], None] = lambda _name: None,
-) -> Manifest:
-    """A manifest, checked against what the service says of its models.
+class _Pricing:
+    """Asks what the items of a plan cost, and remembers what was uploaded for it.
 
     Args:
-        manifest: The YAML file, or what ``load_manifest`` made of it.
-        connection: To the service; asked only where no table of today is kept.
-        allow_outside: Let references lie outside of the manifest's folder.
-        on_name: Called with its name before anything is asked.
-
-    Raises:
-        ManifestError: Every fault.
+        target: What the plan is about.
+        connection: To the service.
+        folder: The output folder, held only where there is something to remember.
+        groups: The items by price.
     """
-    if isinstance(manifest, Manifest):
-        return manifest
-    return await anyio.to_thread.run_sync(
-        partial(
-            load_manifest,
-            manifest,
-            allow_outside=allow_outside,
-            models=connection.catalog.find,
-            on_name=on_name,
-        )
-    )
 
+    def __init__(
+        self, target: Target, connection: Connection, folder: Path, groups: CostGroups
+    ) -> None:
+        self._target = target
+        self._connection = connection
+        self._folder = folder
+        self._groups = groups
+        self._uploaded: dict[str, AssetId] = {}
 
-async def _price(
-    groups: CostGroups,
-    connection: Connection,
-    settings: Settings,
-    clock: Clock,
-    uploads: dict[str, AssetId],
-    *,
-    check: Callable[[str], None],
-) -> tuple[Cost, TeamLimits, dict[str, AssetId]]:
-    """What it costs, what the team has left, and what was uploaded to find out."""
-    api, transfer = await connection.open()
-    uploaded: dict[str, AssetId] = {}
+    async def ask(
+        self, known: Mapping[str, AssetId], bound: str
+    ) -> tuple[Cost, TeamLimits]:
+        """What it costs, and what the team has left.
 
-    async def remember(sha256: str, asset_id: AssetId) -> None:
-        uploaded[sha256] = asset_id
+        Args:
+            known: What earlier runs have uploaded.
+            bound: The project that the folder belongs to, or "".
 
-    uploader = Uploader(
-        api, transfer, clock, settings, known=uploads, remember=remember
-    )
-    limits = await find_limits(api, clock, settings)
-    check(limits.project_id)
-    quotes = Quotes(api, clock, settings, uploader=uploader)
-    return await find_cost(groups, quotes), limits, uploaded
+        Raises:
+            UnexpectedJob: A dry run may have started a job, which is recorded.
+            AccessDenied, ServiceUnreachable: No answer.
+        """
+        settings, clock = self._target.settings, self._target.clock
+        api, transfer = await self._connection.open()
+        uploader = Uploader(api, transfer, clock, settings, memory=self)
+        uploader.learn(known)
+        limits = await find_limits(api, clock, settings)
+        check_project(limits.project_id, bound, self._folder)
+        quotes = Quotes(api, clock, settings, uploader=uploader)
+        try:
+            cost = await find_cost(self._groups, quotes)
+        except UnexpectedJob as unexpected:
+            self._record_unexpected(unexpected)
+            raise
+        self._record_uploads()
+        return cost, limits
 
+    async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
+        """The service holds this content under this id."""
+        self._uploaded[sha256] = asset_id
 
-def _record_unexpected(
-    folder: Path,
-    service: Service,
-    groups: CostGroups,
-    unexpected: UnexpectedJob,
-    clock: Clock,
-    *,
-    made_with: str,
-) -> None:
-    """Book what a dry run may have started, for the next run to take up."""
-    planned = groups.find_sample(unexpected.item_id)
-    if planned is None:
-        return
-    try:
-        with holding_output(folder, service) as (ledger, _):
-            record_unexpected_job(
-                ledger,
-                planned,
-                planned.job,
-                unexpected,
-                service=service,
-                made_with=made_with,
-                marks=None,
-                now=clock.utc_now(),
-            )
-    except (LedgerBusy, OutputError) as error:
-        logger.warning("job %s is not booked: %s", unexpected.remote_id, error.message)
+    async def forget_upload(self, sha256: str) -> None:
+        """The service may no longer hold this content."""
+        self._uploaded.pop(sha256, None)
 
-
-def _remember_uploads(
-    folder: Path, service: Service, uploaded: dict[str, AssetId], clock: Clock
-) -> None:
-    try:
-        with holding_output(folder, service) as (ledger, _):
-            for sha256, asset_id in uploaded.items():
-                ledger.record_upload(
-                    sha256, service.project_id, asset_id, clock.utc_now()
+    def _record_unexpected(self, unexpected: UnexpectedJob) -> None:
+        """Record what a dry run may have started, for the next run to take up."""
+        planned = self._groups.find_sample(unexpected.item_id)
+        if planned is None or self._target.emulate:
+            return
+        service = self._connection.service
+        try:
+            with holding_output(self._folder, service) as (ledger, _):
+                record_unexpected_job(
+                    ledger,
+                    planned,
+                    planned.job,
+                    unexpected,
+                    service=service,
+                    made_with=self._connection.key_digest,
+                    marks=None,
+                    now=self._target.clock.utc_now(),
                 )
-    except (LedgerBusy, OutputError) as error:
-        logger.info("uploads are not remembered: %s", error.message)
+        except (LedgerBusy, OutputError) as error:
+            text = "job %s is not recorded: %s"
+            logger.warning(text, unexpected.remote_id, error.message)
+
+    def _record_uploads(self) -> None:
+        if not self._uploaded or self._target.emulate:
+            return
+        service, now = self._connection.service, self._target.clock.utc_now()
+        try:
+            with holding_output(self._folder, service) as (ledger, _):
+                for sha256, asset_id in self._uploaded.items():
+                    ledger.record_upload(sha256, service.project_id, asset_id, now)
+        except (LedgerBusy, OutputError) as error:
+            logger.info("uploads are not remembered: %s", error.message)

@@ -25,7 +25,8 @@ from pipeline.output.folder import holding_output, open_for_reading
 from pipeline.record import Struct, replace
 from pipeline.running.recovery import next_attempt
 from pipeline.settings import Settings
-from pipeline.stages.reading import JobReader
+from pipeline.stages.identity import Identity
+from pipeline.stages.reading import JobReader, sent_of
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
@@ -121,18 +122,16 @@ async def find_candidates(
             api,
             _,
         ):
-            reader = JobReader(
-                api,
-                find_owned=ledger.find_owned,
-                find_job=ledger.find_job,
-                find_mark=ledger.find_mark,
-                made_with=credentials.key_digest if credentials else "",
+            identity = Identity(
+                service, key_digest=credentials.key_digest if credentials else ""
             )
-            reading = await reader.read(reader.since([job]))
+            reader = JobReader(api, ledger, identity)
+            sent = sent_of(job, ledger)
+            reading = await reader.read(sent.since)
         found = [
             (reader.compare(job, remote), remote)
             for remote in reading.unowned
-            if reader.may_come_of(job, remote)
+            if reader.may_come_of(sent, remote)
         ]
     found.sort(key=lambda pair: (len(pair[0].contradicted), -pair[0].score))
     return job, [

@@ -9,13 +9,11 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.contract.contract_file import notes_on_contract
 from pipeline.errors import (
     ExitCode,
     LockError,
@@ -26,24 +24,24 @@ from pipeline.errors import (
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
-from pipeline.lockfile.reconcile import find_lock_file, write_lock_file
+from pipeline.lockfile.reconcile import write_lock_file
 from pipeline.manifest import Manifest
 from pipeline.operations.connection import (
     Connection,
-    notes_on,
     service_of,
 )
-from pipeline.operations.plan import load
-from pipeline.output.folder import check_owner, folder_of, holding_output, output_folder
+from pipeline.operations.target import Target
+from pipeline.output.folder import check_owner, folder_of, holding_output
 from pipeline.output.names import EMULATOR_STATE_NAME
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.pricing import Cost, CostGroups, Estimate
 from pipeline.pricing.budget import smaller
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
+from pipeline.record import Struct
 from pipeline.running.events import Launched, ProgressCallback, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
-from pipeline.settings import Credentials, Service, Settings
+from pipeline.settings import Credentials, Settings
 
 Approve = Callable[[Estimate], None]
 
@@ -89,141 +87,179 @@ async def run(
         InputError: Something a person wrote has to change; nothing has started.
         RunError: The run had to stop; the ledger is intact, run again.
     """
-    clock = clock or SystemClock()
+    target = Target(
+        manifest=manifest,
+        output=output,
+        emulate=emulate,
+        allow_outside=allow_outside,
+        selection=selection,
+        settings=settings,
+        clock=clock or SystemClock(),
+    )
+    hooks = _Hooks(
+        saved_plan=saved_plan,
+        on_item=on_item,
+        approve=approve,
+        on_event=on_event,
+        on_start=on_start,
+    )
     service, credentials = service_of(
         os.environ, emulate=emulate, credentials=credentials
     )
     async with Connection(
-        credentials, settings, clock, service=service, is_fresh=saved_plan is not None
+        credentials,
+        settings,
+        target.clock,
+        service=service,
+        is_fresh=saved_plan is not None,
     ) as connection:
-        loaded = await load(
-            manifest,
+        loaded = await target.load(
             connection,
-            allow_outside=allow_outside,
             on_name=lambda name: check_owner(
                 folder_of(name, output=output, emulate=emulate), service
             ),
         )
-        settings = replace(
-            settings, max_cost=smaller(settings.max_cost, loaded.max_cost)
-        )
-        folder = output_folder(loaded, output=output, emulate=emulate)
-        lock_file = find_lock_file(loaded, emulate=emulate)
         with holding_output(
-            folder, service, lock_file, item_count=loaded.item_count
+            target.folder_of(loaded),
+            service,
+            target.lock_file_of(loaded),
+            item_count=loaded.item_count,
         ) as (ledger, reader):
-            ledger.record_manifest(loaded.name)
-            # Before the plan: damage that is found in planning has to leave a trace.
-            run_id = ledger.record_run_started(clock.utc_now())
-            code = ExitCode.BUG
-            try:
-                result = await _plan_and_carry_out(
-                    loaded,
-                    folder,
-                    run_id,
-                    ledgers=(ledger, reader),
-                    connection=connection,
-                    service=service,
-                    selection=selection,
-                    settings=settings,
-                    clock=clock,
-                    saved_plan=saved_plan,
-                    on_item=on_item,
-                    approve=approve,
-                    on_event=on_event,
-                    on_start=on_start,
-                )
-                code = result.exit_code
-            except BaseExceptionGroup as group:
-                error = _only(group)
-                if isinstance(error, PipelineError):
-                    code = error.exit_code
-                raise error from None
-            except PipelineError as error:
-                code = error.exit_code
-                raise
-            finally:
-                ledger.record_run_ended(run_id, clock.utc_now(), code)
-            return result
-
-
-async def _plan_and_carry_out(
-    loaded: Manifest,
-    folder: Path,
-    run_id: int,
-    *,
-    ledgers: tuple[Ledger, Ledger],
-    connection: Connection,
-    service: Service,
-    selection: Selection,
-    settings: Settings,
-    clock: Clock,
-    saved_plan: SavedPlan | None,
-    on_item: Callable[[PlannedItem], None],
-    approve: Approve,
-    on_event: ProgressCallback,
-    on_start: Callable[[Run], None],
-) -> RunResult:
-    ledger, reader = ledgers
-    groups = CostGroups()
-    recorder = PlanRecorder(saved_plan.items if saved_plan else ())
-
-    def take(planned: PlannedItem) -> None:
-        groups.add(planned)
-        if saved_plan is not None:
-            recorder.add(planned)
-        on_item(planned)
-
-    plan = await anyio.to_thread.run_sync(
-        partial(
-            make_plan,
-            loaded,
-            folder,
-            ledger=reader,
-            selection=selection,
-            models=loaded.models,
-            on_item=take,
-        )
-    )
-    if settings.frozen:
-        _check_frozen(groups)
-    notes = (
-        *notes_on(service, os.environ),
-        *notes_on_contract(loaded.path.parent, service, os.environ),
-        *loaded.warnings,
-        *connection.catalog.notes,
-    )
-
-    def agree(priced: Estimate) -> None:
-        if saved_plan is not None:
-            saved_plan.check(priced, groups, recorder)
-        approve(priced)
-
-    # --strict looks at what is done, too.
-    if _has_nothing_to_do(plan, reader) and not settings.strict:
-        agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
-        result = _nothing_done(plan, run_id, on_event)
-    else:
-        api, transfer = await connection.open(folder / EMULATOR_STATE_NAME)
-        async with LedgerWriter(ledger) as writer:
-            run = Run(
-                plan,
-                api=api,
-                transfer=transfer,
-                ledger=reader,
-                writer=writer,
-                clock=clock,
-                settings=settings,
-                service=service,
-                made_with=connection.key_digest,
-                on_event=on_event,
+            execution = _Execution(
+                target=target,
+                hooks=hooks,
+                connection=connection,
+                loaded=loaded,
+                ledger=ledger,
+                reader=reader,
             )
-            agree(await run.price(groups, notes=notes))
-            on_start(run)
-            result = await run.carry_out(run_id, notes=notes)
-    lock_file = find_lock_file(loaded, emulate=service.is_emulated)
-    _write_lock_file(lock_file, ledger, service, plan, on_event)
-    return result
+            return await execution.finish()
+
+
+class _Hooks(Struct, frozen=True, kw_only=True):
+    """What the caller of a run takes part in; see :func:`run`."""
+
+    saved_plan: SavedPlan | None
+    on_item: Callable[[PlannedItem], None]
+    approve: Approve
+    on_event: ProgressCallback
+    on_start: Callable[[Run], None]
+
+
+class _Execution(Struct, frozen=True, kw_only=True):
+    """A run with everything open: its manifest, its folder, the connection."""
+
+    target: Target
+    hooks: _Hooks
+    connection: Connection
+    loaded: Manifest
+    ledger: Ledger
+    reader: Ledger
+
+    async def finish(self) -> RunResult:
+        """Plan and carry out; the ledger remembers when, and how it ended."""
+        ledger, clock = self.ledger, self.target.clock
+        ledger.record_manifest(self.loaded.name)
+        # Before the plan: damage that is found in planning has to leave a trace.
+        run_id = ledger.record_run_started(clock.utc_now())
+        code = ExitCode.BUG
+        try:
+            result = await self._plan_and_carry_out(run_id)
+            code = result.exit_code
+        except BaseExceptionGroup as group:
+            error = _only(group)
+            if isinstance(error, PipelineError):
+                code = error.exit_code
+            raise error from None
+        except PipelineError as error:
+            code = error.exit_code
+            raise
+        finally:
+            ledger.record_run_ended(run_id, clock.utc_now(), code)
+        return result
+
+    async def _plan_and_carry_out(self, run_id: int) -> RunResult:
+        groups = CostGroups()
+        saved_plan = self.hooks.saved_plan
+        recorder = PlanRecorder(saved_plan.items if saved_plan else ())
+        plan = await self._make_plan(groups, recorder)
+        settings = self._settings
+        if settings.frozen:
+            _check_frozen(groups)
+        service = self.connection.service
+        notes = self.target.notes(self.loaded, self.connection, service)
+
+        def agree(priced: Estimate) -> None:
+            if saved_plan is not None:
+                saved_plan.check(priced, groups, recorder)
+            self.hooks.approve(priced)
+
+        # --strict looks at what is done, too.
+        if _has_nothing_to_do(plan, self.reader) and not settings.strict:
+            agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
+            result = _nothing_done(plan, run_id, self.hooks.on_event)
+        else:
+            session = await self.connection.open_session(
+                plan.output / EMULATOR_STATE_NAME
+            )
+            async with LedgerWriter(self.ledger) as writer:
+                run = Run(
+                    plan,
+                    session,
+                    ledger=self.reader,
+                    writer=writer,
+                    settings=settings,
+                    on_event=self.hooks.on_event,
+                )
+                agree(await run.price(groups, notes=notes))
+                self.hooks.on_start(run)
+                async with session.watching():
+                    result = await run.carry_out(run_id, notes=notes)
+        self._write_lock_file(plan)
+        return result
+
+    @property
+    def _settings(self) -> Settings:
+        """Those of the target, under the budget that the manifest sets itself."""
+        settings = self.target.settings
+        limit = smaller(settings.max_cost, self.loaded.max_cost)
+        return replace(settings, max_cost=limit)
+
+    async def _make_plan(self, groups: CostGroups, recorder: PlanRecorder) -> Plan:
+        def take(planned: PlannedItem) -> None:
+            groups.add(planned)
+            if self.hooks.saved_plan is not None:
+                recorder.add(planned)
+            self.hooks.on_item(planned)
+
+        return await anyio.to_thread.run_sync(
+            partial(
+                make_plan,
+                self.loaded,
+                self.target.folder_of(self.loaded),
+                ledger=self.reader,
+                selection=self.target.selection,
+                models=self.loaded.models,
+                on_item=take,
+            )
+        )
+
+    def _write_lock_file(self, plan: Plan) -> None:
+        lock_file = self.target.lock_file_of(self.loaded)
+        tell = self.hooks.on_event
+        try:
+            is_ours = write_lock_file(
+                lock_file,
+                self.ledger,
+                self.connection.service,
+                orphans=plan.orphan_ids(),
+            )
+        except (LockError, OutputError) as error:
+            tell(Warned(message=f"the lock file is not written: {error.message}"))
+            return
+        if not is_ours:
+            text = f"{lock_file} is another service's, so nothing of this run is locked"
+            tell(Warned(message=f"{text}: delete it if it is of a rehearsal"))
 
 
 def _check_frozen(groups: CostGroups) -> None:
@@ -234,23 +270,6 @@ def _check_frozen(groups: CostGroups) -> None:
             f"--frozen, but {count:,} of the items would be paid for, such as {sample}",
             hint="run without --frozen and commit the lock file",
         )
-
-
-def _write_lock_file(
-    lock_file: Path | None,
-    ledger: Ledger,
-    service: Service,
-    plan: Plan,
-    on_event: ProgressCallback,
-) -> None:
-    try:
-        is_ours = write_lock_file(lock_file, ledger, service, orphans=plan.orphan_ids())
-    except (LockError, OutputError) as error:
-        on_event(Warned(message=f"the lock file is not written: {error.message}"))
-        return
-    if not is_ours:
-        text = f"{lock_file} is another service's, so nothing of this run is locked"
-        on_event(Warned(message=f"{text}: delete it if it is of a rehearsal"))
 
 
 def _has_nothing_to_do(plan: Plan, ledger: Ledger) -> bool:

@@ -15,9 +15,7 @@ from pipeline.errors import BudgetReached, Rejected
 from pipeline.job import JsonValue
 from pipeline.planning import PlannedItem
 from pipeline.settings import Settings
-from pipeline.stages.uploader import Uploader, references_in
-
-YOUNG_UPLOAD_PAUSE_S = 2.0  # between requests that name an upload not seen yet
+from pipeline.stages.uploader import Uploader
 
 
 class Quotes:
@@ -78,25 +76,15 @@ class Quotes:
         return self._known[key]
 
     async def _ask(self, planned: PlannedItem) -> Quote:
-        inputs = await self._uploader.inputs_of(planned.params)
-        try:
-            return await self._ask_with(planned, inputs)
-        except Rejected as error:
-            if not may_miss_upload(error, planned, inputs):
-                raise
-        # The service may have forgotten an upload that we remember.
-        for reference in references_in(planned.params):
-            self._uploader.forget(reference)
-        end_s = self._clock.monotonic_s() + self._settings.fresh_job_s
+        renewal = self._uploader.renewal_of(planned.params)
         while True:
             inputs = await self._uploader.inputs_of(planned.params)
             try:
                 return await self._ask_with(planned, inputs)
             except Rejected as error:
-                is_over = self._clock.monotonic_s() >= end_s
-                if is_over or not may_miss_upload(error, planned, inputs):
+                if not renewal.may_help(error, inputs):
                     raise
-            await self._clock.sleep(YOUNG_UPLOAD_PAUSE_S)
+            await renewal.renew()
 
     async def _ask_with(
         self, planned: PlannedItem, inputs: Mapping[str, JsonValue]
@@ -139,29 +127,3 @@ class Quotes:
         except UnexpectedJob:
             self._found_unexpected = True
             raise
-
-
-def may_miss_upload(
-    error: Rejected, planned: PlannedItem, inputs: Mapping[str, JsonValue]
-) -> bool:
-    """Whether the service misses an upload of ours, and may yet find it.
-
-    Source: scenario API sheet, section 17.1.
-
-    Args:
-        error: Its refusal.
-        planned: The item.
-        inputs: As they were sent.
-    """
-    uploaded = [
-        str(asset_id)
-        for name, value in planned.params.items()
-        if any(references_in({name: value}))
-        for asset_id in _flat(inputs.get(name))
-    ]
-    # A 404 that names none of them is about something else in the body, for good.
-    return any(asset_id in error.message for asset_id in uploaded)
-
-
-def _flat(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else [value]

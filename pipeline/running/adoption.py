@@ -1,47 +1,32 @@
-"""Forgotten jobs: after a lost ledger, what the service's list still knows is ours.
+"""Adoption: after a lost ledger, what the service's list still knows is ours.
 
 A ledger that was deleted or damaged is rebuilt from sidecars; jobs that had no
 sidecar yet are looked for once in the job list before anything is paid again.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from datetime import datetime
 
 from pipeline.api.echo import is_archived, same_value
-from pipeline.api.interface import GenerationApi, RemoteJob
+from pipeline.api.interface import RemoteJob
 from pipeline.api.listing import list_created_after
 from pipeline.api.retry import retry_free
-from pipeline.clock import Clock
-from pipeline.job import JsonValue, RemoteId
-from pipeline.settings import Settings
+from pipeline.job import JsonValue
+from pipeline.running.session import Session
 from pipeline.stages.reading import OWN_TYPES
 
 
-class ForgottenJobs:
+class Adoption:
     """The jobs of our project that no row of a rebuilt ledger owns.
 
     Who made them does not count: with a new API key we are another author.
 
     Args:
-        api: The service.
-        clock: Whose time is spent.
-        settings: The deadline of the one listing.
-        find_owned: Those of some remote ids that belong to a row of the ledger.
+        session: Lists jobs, and knows those that a row owns.
     """
 
-    def __init__(
-        self,
-        api: GenerationApi,
-        clock: Clock,
-        settings: Settings,
-        *,
-        find_owned: Callable[[Iterable[RemoteId]], AbstractSet[RemoteId]],
-    ) -> None:
-        self._api = api
-        self._clock = clock
-        self._settings = settings
-        self._find_owned = find_owned
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._jobs: dict[str, list[RemoteJob]] = {}
 
     async def find(self, since: datetime) -> int:
@@ -50,12 +35,13 @@ class ForgottenJobs:
         Raises:
             Unavailable, UnexpectedAnswer: No complete listing until the deadline.
         """
+        session = self._session
         listing = await retry_free(
-            lambda: list_created_after(self._api, since),
-            clock=self._clock,
-            deadline_s=self._settings.free_deadline_s,
+            lambda: list_created_after(session.api, since),
+            clock=session.clock,
+            deadline_s=session.settings.free_deadline_s,
         )
-        owned = self._find_owned([job.remote_id for job in listing])
+        owned = session.rows.find_owned([job.remote_id for job in listing])
         count = 0
         for job in listing:
             is_generated = job.job_type in OWN_TYPES and not job.is_child

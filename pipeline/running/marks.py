@@ -6,7 +6,7 @@ that a reading does not grow with all that was made before.
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import anyio
@@ -22,10 +22,10 @@ from pipeline.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from pipeline.job import Job, Mark, RemoteId
+from pipeline.job import Mark
 from pipeline.ledger.ledger import Ledger
 from pipeline.settings import Settings
-from pipeline.stages.reading import LONG_AGO, SKEW
+from pipeline.stages.reading import LONG_AGO, SKEW, Owners
 
 SUBMITS_PER_MARK = 500
 _MOST_PAGES = 50
@@ -39,7 +39,7 @@ class Marks:
         api: The service.
         clock: Whose time is spent.
         settings: How long a first contact is tried.
-        find_job: The row that owns a remote id, or None.
+        owners: Which jobs belong to a row of ours.
 
     Attributes:
         recorded: Numbers of the marks of this run.
@@ -52,11 +52,10 @@ class Marks:
         api: GenerationApi,
         clock: Clock,
         settings: Settings,
-        *,
-        find_job: Callable[[RemoteId], Job | None] = lambda _remote_id: None,
+        owners: Owners,
     ) -> None:
         self._api = api
-        self._find_job = find_job
+        self._owners = owners
         self.models: set[str] = set()
         self._clock = clock
         self._settings = settings
@@ -164,7 +163,9 @@ class Marks:
         """When the oldest of the newest jobs of ours was made, one a model."""
         found: dict[str, datetime] = {}
         for job in sorted(listed, key=_made_at, reverse=True):
-            row = None if job.created_at is None else self._find_job(job.remote_id)
+            row = (
+                None if job.created_at is None else self._owners.find_job(job.remote_id)
+            )
             if row is not None and job.created_at is not None:
                 found.setdefault(row.model_id, job.created_at)
         self.models |= found.keys()

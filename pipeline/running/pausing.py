@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from pipeline.api.pacing import Pace
 from pipeline.clock import Clock
 from pipeline.errors import CoolingDown
-from pipeline.running.events import Paused, ProgressCallback
+from pipeline.running.events import Paused, ProgressCallback, Warned
+from pipeline.running.stopping import Stopping
 from pipeline.settings import Settings
 
 TOLD_EVERY_S = 60.0
@@ -26,8 +27,7 @@ class Pausing:
         clock: Whose time is spent.
         settings: How long a pause may be.
         tell: Takes the events.
-        warn: Called with what a person should know of the pace.
-        halt: Called with a pause that is too long.
+        stopping: Told of a pause that is too long.
         stop: Called with the reason when the run's deadline comes before its end.
     """
 
@@ -38,16 +38,14 @@ class Pausing:
         settings: Settings,
         *,
         tell: ProgressCallback,
-        warn: Callable[[str], None],
-        halt: Callable[[CoolingDown], None],
+        stopping: Stopping,
         stop: Callable[[str], None],
     ) -> None:
         self._pace = pace
         self._clock = clock
         self._settings = settings
         self._tell = tell
-        self._warn = warn
-        self._halt = halt
+        self._stopping = stopping
         self._stop = stop
         self._told_until: datetime | None = None
         self._told_s = float("-inf")
@@ -61,14 +59,14 @@ class Pausing:
         has_warned = False
         while True:
             if self._pace.trouble and not has_warned:
-                self._warn(self._pace.trouble)
+                self._tell(Warned(message=self._pace.trouble))
                 has_warned = True
             # A pause that nobody waits for is not worth a word.
             left_s = self._pace.paused_s if self._pace.is_holding else 0.0
             if left_s >= WORTH_TELLING_S:
                 self._tell_once(left_s)
             if left_s > self._settings.max_pause_s:
-                self._halt(too_long(left_s, self._end(left_s)))
+                self._stopping.halt(too_long(left_s, self._end(left_s)))
                 return
             if deadline_s is not None and (
                 self._clock.monotonic_s() + left_s > deadline_s

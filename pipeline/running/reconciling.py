@@ -10,17 +10,16 @@ from datetime import datetime
 
 from pipeline.api.interface import RemoteJob, Submission
 from pipeline.api.retry import Backoff
-from pipeline.clock import Clock
 from pipeline.errors import AccessDenied, BudgetReached, JobError, Unavailable
 from pipeline.job import Failure, FailureClass, Job, JobStatus, Mark
 from pipeline.ledger.ledger import Ledger
 from pipeline.pricing.limits import unreachable
 from pipeline.record import Struct
 from pipeline.running.records import Records
+from pipeline.running.session import Session
 from pipeline.running.watching import Watch
-from pipeline.settings import Settings
 from pipeline.stages.matching import match
-from pipeline.stages.reading import JobReader, Reading, is_after
+from pipeline.stages.reading import Reading, Sent, is_after, sent_of, since_mark
 from pipeline.stages.settler import DISTINGUISHING, request_of, shown_by
 
 _IDS_NAMED = 10
@@ -42,9 +41,7 @@ class Reconciler:
     """Holds the list of jobs against the ledger.
 
     Args:
-        reader: Reads the list.
-        clock: Whose time is spent.
-        settings: How long a free call is tried.
+        session: Reads the list.
         ledger: For reading.
         records: Writes each step.
         watch: Takes over what is found.
@@ -52,17 +49,16 @@ class Reconciler:
 
     def __init__(
         self,
-        reader: JobReader,
-        clock: Clock,
-        settings: Settings,
-        *,
+        session: Session,
         ledger: Ledger,
+        *,
         records: Records,
         watch: Watch,
     ) -> None:
-        self._reader = reader
-        self._clock = clock
-        self._settings = settings
+        self._reader = session.reader
+        self._identity = session.identity
+        self._clock = session.clock
+        self._settings = session.settings
         self._ledger = ledger
         self._records = records
         self._watch = watch
@@ -82,14 +78,16 @@ class Reconciler:
         if not marks:
             return []
         sent = [
-            job
+            sent_of(job, self._ledger)
             for job in self._ledger.find_without_job(mark.mark_id for mark in marks)
             if _may_have_a_job(job)
         ]
         try:
-            reading = await self._read(min(map(self._reader.since_mark, marks)))
+            reading = await self._read(min(map(since_mark, marks)))
         except (JobError, AccessDenied, BudgetReached) as error:
-            if must_read and any(job.status is not JobStatus.UNKNOWN for job in sent):
+            if must_read and any(
+                one.job.status is not JobStatus.UNKNOWN for one in sent
+            ):
                 raise (
                     unreachable(error) if isinstance(error, JobError) else error
                 ) from error
@@ -99,59 +97,65 @@ class Reconciler:
         unowned = [
             remote
             for remote in self._reader.still_unowned(reading.unowned)
-            if is_after(marks[0], remote) and not self._reader.is_foreign(remote)
+            if is_after(marks[0], remote) and not self._identity.is_foreign(remote)
         ]
         pairs = match(
             sent,
             unowned,
             score=self._score,
-            asks_for=request_of,
+            asks_for=lambda one: request_of(one.job),
             shows=shown_by,
         )
-        adopted = [await self._take(job, remote) for job, remote in pairs]
+        adopted = [await self._take(one.job, remote) for one, remote in pairs]
         taken = {remote.remote_id for _, remote in pairs}
         rest = [remote for remote in unowned if remote.remote_id not in taken]
-        paired = {job.row_id for job, _ in pairs}
+        paired = {one.job.row_id for one, _ in pairs}
         unsure = [
-            await self._doubt(job, rest) for job in sent if job.row_id not in paired
+            one
+            for one in sent
+            if one.job.row_id not in paired and await self._is_unsure(one, rest)
         ]
-        unsure = [job for job in unsure if job.status is JobStatus.UNKNOWN]
         # What may be an unsure submit's is named with it.
         self._name(
             [
                 remote
                 for remote in rest
-                if not any(self._reader.may_come_of(job, remote) for job in unsure)
+                if not any(self._reader.may_come_of(one, remote) for one in unsure)
             ],
             marks[0],
         )
         if self._is_complete(reading, sent, marks):
-            still_open = {job.mark_id for job in unsure}
+            still_open = {one.job.mark_id for one in unsure}
             await self._records.reconciled(
                 mark.mark_id for mark in marks if mark.mark_id not in still_open
             )
         return [one for one in adopted if one is not None]
 
-    def _score(self, job: Job, remote: RemoteJob) -> int | None:
-        score = self._reader.score(job, remote)
+    def _score(self, sent: Sent, remote: RemoteJob) -> int | None:
+        score = self._reader.score(sent, remote)
         return None if score is None or score < DISTINGUISHING else score
 
-    async def _doubt(self, job: Job, rest: Sequence[RemoteJob]) -> Job:
-        """A refused submit beside jobs that fit it: what became of it is open."""
+    async def _is_unsure(self, sent: Sent, rest: Sequence[RemoteJob]) -> bool:
+        """Whether it is open what became of a submit.
+
+        A refused one beside jobs that fit it is recorded as such.
+        """
+        job = sent.job
         if job.status is not JobStatus.PLANNED and not _is_refused(job):
-            return job
-        fitting = [one for one in rest if self._reader.score(job, one) is not None]
+            return job.status is JobStatus.UNKNOWN
+        fitting = [one for one in rest if self._reader.score(sent, one) is not None]
         newest = self._ledger.find_jobs_of(job.item_id)[0]
         if not fitting or newest.row_id != job.row_id:
-            return job
+            return False
         ids = ", ".join(one.remote_id for one in fitting[:_IDS_NAMED])
         reason = f"it was refused ({_said_of(job)}), and yet it may be {ids}"
         hint = "decide with: pipeline resolve"
         failure = Failure(kind=None, reason=reason, hint=hint)
-        return await self._records.unknown(job, failure)
+        await self._records.unknown(job, failure)
+        return True
 
     def _is_complete(
-        self, reading: Reading, sent: Sequence[Job], marks: Sequence[Mark]
+        self, reading: Reading, sent: Sequence[Sent], marks: Sequence[Mark]
     ) -> bool:
         """Whether the list has shown all that it has to, and has had the time for it.
 
@@ -160,7 +164,7 @@ class Reconciler:
         if not sent:
             return True
         owned = self._ledger.find_remote_ids(marks[0].mark_id)
-        newest = max(job.sent_at for job in sent if job.sent_at is not None)
+        newest = max(one.job.sent_at for one in sent if one.job.sent_at is not None)
         age_s = (self._records.service_now() - newest).total_seconds()
         return age_s >= self._settings.settle_s and owned <= reading.owned
 
@@ -185,7 +189,7 @@ class Reconciler:
             self._records.warn(job.item_id, f"{text}: it is taken over, not paid again")
         if before is JobStatus.PLANNED:
             job = await self._records.unknown(job, Failure(kind=None, reason=said))
-        self._reader.adopted.add(remote.remote_id)
+        self._identity.adopt(remote.remote_id)
         job = await self._watch.accepted(job, Submission(job=remote, charged=None))
         return Adopted(job=job, before=before)
 
@@ -209,7 +213,7 @@ class Reconciler:
             return
         ids = ", ".join(job.remote_id for job in rest[:_IDS_NAMED])
         more = f" and {len(rest) - _IDS_NAMED} more" if len(rest) > _IDS_NAMED else ""
-        whose = "of ours" if self._reader.author_id else "that may be ours"
+        whose = "of ours" if self._identity.author_id else "that may be ours"
         when = "" if since.created_at is None else f" since {since.created_at:%H:%M:%S}"
         jobs = "1 job" if len(rest) == 1 else f"{len(rest)} jobs"
         self._records.warn(

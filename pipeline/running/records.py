@@ -4,13 +4,11 @@ The whole durability story passes through here: what a method returns is durable
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from pipeline.api.echo import describe_difference, echo_difference
 from pipeline.api.interface import RemoteJob, Submission, UnexpectedJob
-from pipeline.clock import Clock
 from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.output.rebuild import REBUILT_SINCE
@@ -20,10 +18,10 @@ from pipeline.record import Struct, field, replace
 from pipeline.running.events import JobChanged, ProgressCallback, Warned
 from pipeline.running.intents import record_unexpected_job
 from pipeline.running.marks import Marks
-from pipeline.settings import Service
+from pipeline.running.session import Session
 
 
-class Spending(Struct):
+class RunCharges(Struct):
     """Compute units of this run, as the service says.
 
     Attributes:
@@ -42,41 +40,35 @@ class Records:
 
     Args:
         writer: The only one who writes.
-        clock: For the times of uploads.
-        service_now: For times that the service does not give.
-        service: Which one it is, for rows.
-        made_with: The digest of the API key in use, for rows.
+        session: Who we are, and what time it is here and at the service.
         marks: What was listed last, recorded with the first intent.
         budget: Counts each change.
         tell: Called with each change once it is durable.
 
     Attributes:
-        spending: Of this run.
+        charges: Of this run.
     """
 
     def __init__(
         self,
         writer: LedgerWriter,
-        clock: Clock,
+        session: Session,
         *,
-        service_now: Callable[[], datetime],
-        service: Service,
-        made_with: str,
         marks: Marks,
         budget: Budget,
         tell: ProgressCallback,
     ) -> None:
-        self._made_with = made_with
+        self._identity = session.identity
         self._marks = marks
         self._write = writer.write
         self._write_patiently = writer.write_patiently
         self._ledger = writer.ledger
-        self._clock = clock
-        self._service_now = self.service_now = service_now
-        self._service = service
+        self._clock = session.clock
+        self._service = session.identity.service
+        self.service_now = session.api.service_now
         self._budget = budget
         self._is_bound = False
-        self.spending = Spending()
+        self.charges = RunCharges()
         self.tell = tell
 
     async def intent(self, job: Job) -> Job:
@@ -90,7 +82,7 @@ class Records:
                 job,
                 base_url=self._service.base_url,
                 project_id=self._service.project_id,
-                made_with=self._made_with,
+                made_with=self._identity.key_digest,
                 mark_id=self._marks.record(self._ledger),
                 failure=None,
             )
@@ -107,9 +99,9 @@ class Records:
             job,
             unexpected,
             service=self._service,
-            made_with=self._made_with,
+            made_with=self._identity.key_digest,
             marks=self._marks if self._marks.is_set else None,
-            now=self._service_now(),
+            now=self.service_now(),
         )
         if booked is not None:
             self._note_charge(job, booked)
@@ -125,7 +117,7 @@ class Records:
             author_id=remote.author_id,
             charged=remote.charged if charged is None else charged,
             addons=submission.addons or remote.addons,
-            submitted_at=remote.created_at or self._service_now(),
+            submitted_at=remote.created_at or self.service_now(),
             failure=None,
         )
         submitted = await self._write(self._ledger.record_submitted, submitted)
@@ -208,7 +200,7 @@ class Records:
             if failure is not None and refunds
             else None,
             submitted_at=remote.created_at or job.submitted_at,
-            finished_at=remote.updated_at or self._service_now(),
+            finished_at=remote.updated_at or self.service_now(),
             remote_assets=remote.asset_ids,
             echo=echo_difference(job.request or {}, remote.inputs),
         )
@@ -250,7 +242,7 @@ class Records:
             await self._write_patiently(self._ledger.record_saved, job)
         )
 
-    async def upload(self, sha256: str, asset_id: AssetId) -> None:
+    async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
         """Remember under which id the service holds this content."""
         await self._write(
             self._ledger.record_upload,
@@ -260,7 +252,7 @@ class Records:
             self._clock.utc_now(),
         )
 
-    async def no_upload(self, sha256: str) -> None:
+    async def forget_upload(self, sha256: str) -> None:
         """The service may no longer hold this content."""
         await self._write(self._ledger.forget_upload, sha256, self._service.project_id)
 
@@ -331,10 +323,10 @@ class Records:
         self.tell(Warned(item_id=item_id, message=message))
 
     def _note_charge(self, before: Job, after: Job) -> None:
-        self.spending.charged += (after.charged or 0) - (before.charged or 0)
-        self.spending.refunded += (after.refunded or 0) - (before.refunded or 0)
-        self.spending.addons.update(after.addons)
-        self.spending.addons.subtract(before.addons)
+        self.charges.charged += (after.charged or 0) - (before.charged or 0)
+        self.charges.refunded += (after.refunded or 0) - (before.refunded or 0)
+        self.charges.addons.update(after.addons)
+        self.charges.addons.subtract(before.addons)
 
     async def _told(self, job: Job) -> Job:
         self._budget.note(job)

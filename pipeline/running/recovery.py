@@ -30,17 +30,17 @@ class Recovery:
 
     Args:
         ledger: Where they are found.
-        records: Writes each step.
         slots: Which they hold.
+        records: Writes each step.
         watch: Waits for them.
     """
 
     def __init__(
         self,
         ledger: Ledger,
+        slots: Slots,
         *,
         records: Records,
-        slots: Slots,
         watch: Watch,
     ) -> None:
         self._ledger = ledger

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
-from functools import partial
 
 import anyio
 import anyio.abc
@@ -17,21 +16,16 @@ import anyio.lowlevel
 
 from pipeline.api.echo import describe_difference
 from pipeline.api.interface import (
-    FileTransfer,
-    GenerationApi,
     TeamLimits,
     UnexpectedJob,
 )
 from pipeline.assets.delivery import Delivery
-from pipeline.assets.downloader import Downloader
-from pipeline.clock import Clock, parse_utc
+from pipeline.clock import parse_utc
 from pipeline.errors import (
-    BudgetReached,
     DownloadFailed,
-    RunError,
     Unavailable,
 )
-from pipeline.job import FailureClass, Job, JobStatus
+from pipeline.job import AssetId, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.output.rebuild import REBUILT_SINCE
@@ -41,17 +35,15 @@ from pipeline.pricing import (
     Cost,
     CostGroups,
     Estimate,
-    Quotes,
     find_cost,
-    find_limits,
 )
 from pipeline.pricing.budget import Overcharge
 from pipeline.pricing.limits import unreachable
 from pipeline.record import replace
-from pipeline.running.adoption import ForgottenJobs
-from pipeline.running.events import Halted, Launched, ProgressCallback, SlotsChanged
+from pipeline.running.adoption import Adoption
+from pipeline.running.events import Halted, Launched, ProgressCallback
 from pipeline.running.failure import failure_of
-from pipeline.running.key import Key
+from pipeline.running.key_check import KeyCheck
 from pipeline.running.marks import Marks
 from pipeline.running.pausing import Pausing
 from pipeline.running.reconciling import Adopted, Reconciler
@@ -60,17 +52,11 @@ from pipeline.running.recovery import UNFINISHED, Recovery, next_attempt
 from pipeline.running.renaming import Renaming
 from pipeline.running.result import RunCost, RunResult, find_exit_code
 from pipeline.running.saving import Saver
+from pipeline.running.session import Session
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.submission import Submitter
-from pipeline.running.unanswered import Unanswered
 from pipeline.running.watching import Watch
-from pipeline.settings import Service, Settings
-from pipeline.stages.poller import Poller
-from pipeline.stages.reading import JobReader
-from pipeline.stages.resolver import Resolver
-from pipeline.stages.settler import Settler
-from pipeline.stages.slots import Slots
-from pipeline.stages.uploader import Uploader
+from pipeline.settings import Settings
 
 _ITEMS_PER_CHECKPOINT = 200
 _CHANGES_KEPT = 1000
@@ -85,42 +71,33 @@ _OUTCOMES = {
 
 
 class Run:
-    """One execution of a plan.
+    """One execution of a plan: what lives as long as one manifest.
 
     Args:
         plan: What to do.
-        api: The service.
-        transfer: Its CDN.
+        session: The connection, which other runs may share.
         ledger: For reading, beside the writer's.
         writer: The only one who writes.
-        clock: Whose time is spent.
-        settings: Limits and timeouts.
-        service: Which one it is, for rows and sidecars.
-        made_with: The digest of the API key in use; see ``Credentials.key_digest``.
+        settings: Limits of this run.
         on_event: Called on the event loop with every change, once it is durable.
     """
 
     def __init__(
         self,
         plan: Plan,
+        session: Session,
         *,
-        api: GenerationApi,
-        transfer: FileTransfer,
         ledger: Ledger,
         writer: LedgerWriter,
-        clock: Clock,
         settings: Settings,
-        service: Service,
         on_event: ProgressCallback,
-        made_with: str = "",
     ) -> None:
         self._plan = plan
-        self._service = service
-        self._api = api
+        self._session = session
         self._ledger = ledger
-        self._clock = clock
+        self._clock = session.clock
         self._settings = settings
-        self._tell = on_event
+        self.tell = on_event
         self._counts: Counter[str] = Counter()
         self._abandoned = False
         self._living = 0
@@ -128,137 +105,53 @@ class Run:
         self._scope = anyio.CancelScope()
         self._ahead = anyio.Semaphore(settings.ahead)
         self._undelivered = anyio.Semaphore(settings.undelivered)
-        self._stopping = Stopping()
         self._cost = Cost()
         self._limits = TeamLimits()
         self._changed_inputs: dict[str, str] = {}
+        service = session.identity.service
+        session.join(self, ledger)
+        session.uploader.learn(ledger.find_uploads(service.project_id))
+        self._stopping = Stopping(self._tell_halt)
         limit = settings.max_cost
         self.budget = Budget(
             limit,
             ledger.find_commitments(),
             Overcharge(() if limit is None else ledger.find_overcharges()),
         )
-        self._marks = Marks(api, clock, settings, find_job=ledger.find_job)
+        if not session.identity.last_author_id:
+            author_id = ledger.find_meta().get("author_id", "")
+            session.identity.last_author_id = author_id
+        self._marks = Marks(session.api, session.clock, session.settings, owners=ledger)
         self._records = Records(
-            writer,
-            clock,
-            service_now=api.service_now,
-            service=service,
-            made_with=made_with,
-            marks=self._marks,
-            budget=self.budget,
-            tell=on_event,
+            writer, session, marks=self._marks, budget=self.budget, tell=on_event
         )
-        self._slots = Slots(
-            clock,
-            first=settings.first_jobs,
-            posts=settings.posts,
-            pace=api.pace,
-            max_jobs=settings.max_jobs,
-            on_change=lambda slots: on_event(SlotsChanged(slots=slots)),
-        )
-        unanswered = Unanswered()
-        self._reader = JobReader(
-            api,
-            find_owned=ledger.find_owned,
-            find_job=ledger.find_job,
-            find_mark=ledger.find_mark,
-            made_with=made_with,
-        )
-        self._settler = Settler(
-            self._reader,
-            clock,
-            settings,
-            wait_for_answers=unanswered.wait_for_answers,
-            find_known=ledger.find_remote_ids,
-            may_learn=self._may_learn,
-        )
-        self._key = Key(
-            api,
-            clock,
-            settings,
-            ledger=ledger,
-            records=self._records,
-            reader=self._reader,
-            service=service,
-            output=plan.output,
-        )
-        self._settler.author_id = ledger.find_meta().get("author_id", "")
-        self._poller = Poller(
-            api,
-            clock,
-            settings,
-            on_seen=self._settler.notice,
-            on_own=self._settler.note_own,
-            author_id=lambda: self._settler.author_id,
+        self._key_check = KeyCheck(
+            session, ledger, records=self._records, output=plan.output
         )
         self._watch = Watch(
+            session,
+            plan=plan,
+            rows=ledger,
             records=self._records,
-            slots=self._slots,
-            poller=self._poller,
-            settler=self._settler,
-            reader=self._reader,
-            refunds=plan.refunds,
-            halt=self._halt,
+            stopping=self._stopping,
         )
         self._reconciler = Reconciler(
-            self._reader,
-            clock,
-            settings,
-            ledger=ledger,
-            records=self._records,
-            watch=self._watch,
+            session, ledger, records=self._records, watch=self._watch
         )
         self._recovery = Recovery(
+            ledger, session.slots, records=self._records, watch=self._watch
+        )
+        self._adoption = Adoption(session)
+        self._submitter = Submitter(
+            session,
             ledger,
             records=self._records,
-            slots=self._slots,
-            watch=self._watch,
-        )
-        self._forgotten = ForgottenJobs(
-            api,
-            clock,
-            settings,
-            find_owned=ledger.find_owned,
-        )
-        uploader = Uploader(
-            api,
-            transfer,
-            clock,
-            settings,
-            known=ledger.find_uploads(service.project_id),
-            remember=self._records.upload,
-        )
-        self._quotes = Quotes(api, clock, settings, uploader=uploader)
-        self._submitter = Submitter(
-            api,
-            clock,
-            settings,
-            records=self._records,
-            slots=self._slots,
-            uploader=uploader,
-            quotes=self._quotes,
             budget=self.budget,
-            watch=self._watch,
-            stopping=self._stopping,
-            settler=self._settler,
             marks=self._marks,
-            wait_for_earlier=self._recovery.wait_until_all_ended,
-            unanswered=unanswered,
-            forgotten=self._forgotten,
-            halt=self._halt,
-            pass_over=self._pass_over,
-            next_attempt=partial(next_attempt, ledger=ledger),
-        )
-        self._resolver = Resolver(
-            api, clock, settings, expects_more=lambda: self.in_flight > 0
-        )
-        delivery = Delivery(
-            plan.output,
-            clock,
-            find_owner=ledger.find_path_owner,
-            emulated=service.is_emulated,
-            may_be_named=plan.may_be_named,
+            watch=self._watch,
+            recovery=self._recovery,
+            adoption=self._adoption,
+            stopping=self._stopping,
         )
         self._renaming = Renaming(
             ledger,
@@ -266,26 +159,29 @@ class Run:
             output=plan.output,
             emulated=service.is_emulated,
         )
-        self._downloader = Downloader(
-            transfer, clock, settings, resolve=self._resolver.resolve
-        )
-        self._pausing = Pausing(
-            api.pace,
-            clock,
-            settings,
-            tell=on_event,
-            warn=partial(self._records.warn, ""),
-            halt=lambda error: self._halt(error, ""),
-            stop=self._stop_for_time,
+        delivery = Delivery(
+            plan.output,
+            session.clock,
+            find_owner=ledger.find_path_owner,
+            emulated=service.is_emulated,
+            may_be_named=plan.may_be_named,
         )
         self._saver = Saver(
             plan,
             ledger=ledger,
             records=self._records,
-            downloader=self._downloader,
+            downloader=session.downloader,
             delivery=delivery,
             renaming=self._renaming,
             keeps_old=settings.keep_old,
+        )
+        self._pausing = Pausing(
+            session.api.pace,
+            session.clock,
+            settings,
+            tell=on_event,
+            stopping=self._stopping,
+            stop=self._stop_for_time,
         )
 
     async def price(
@@ -303,14 +199,14 @@ class Run:
             UnexpectedJob: A dry run was not answered as one; a job that it started is
                 booked as the item's own.
         """
-        if groups.by_key or self._key.has_jobs_to_see():
+        if groups.by_key or self._key_check.has_jobs_to_see():
             try:
-                self._limits = await find_limits(self._api, self._clock, self._settings)
-                await self._key.check_project(self._limits)
+                self._limits = await self._session.find_limits()
+                await self._key_check.check_project(self._limits)
                 if groups.by_key:
                     # Before the quotes: a dry run may turn out to be a submit.
                     await self._set_mark()
-                self._cost = await find_cost(groups, self._quotes)
+                self._cost = await find_cost(groups, self._session.quotes)
             except UnexpectedJob as unexpected:
                 sample = groups.find_sample(unexpected.item_id)
                 if sample is not None:
@@ -323,7 +219,7 @@ class Run:
             unsure=Decimal(0) if self._pays_nothing else self._find_unsure_units(),
             taken=self.budget.taken,
             limit=self.budget.limit,
-            service=self._service,
+            service=self._session.identity.service,
             notes=notes,
         )
 
@@ -334,6 +230,8 @@ class Run:
             run_id: This run's number in the ledger.
             notes: What a person should know of how it was planned.
 
+        The session watches the service meanwhile: see :meth:`Session.watching`.
+
         Raises:
             RunError: The run could not go on; the ledger knows everything. It may
                 come inside an exception group.
@@ -341,8 +239,8 @@ class Run:
         plan = self._plan
         ceiling = self._limits.ceiling
         if ceiling is not None:
-            self._slots.announce(ceiling)
-        self._tell(
+            self._session.slots.announce(ceiling)
+        self.tell(
             Launched(
                 run_id=run_id,
                 total=plan.total,
@@ -357,15 +255,12 @@ class Run:
             self._records.warn("", problem)
         async with anyio.create_task_group() as watchers:
             self._scope = watchers.cancel_scope
-            watchers.start_soon(self._poller.run)
-            watchers.start_soon(self._settler.run)
-            watchers.start_soon(self._resolver.run)
             watchers.start_soon(self._stop_at_deadline)
             watchers.start_soon(self._pausing.run)
             # After a Ctrl-C nothing is submitted, and what is in flight is collected.
             with suppress(NotSubmitted), self._stopping.ending_waits():
-                await self._find_forgotten()
-                await self._key.check_jobs()
+                await self._adopt_forgotten()
+                await self._key_check.check_jobs()
                 if not self._pays_nothing:
                     await self._reconciler.reconcile(must_read=True)
             await self._renaming.rename_unfinished(plan.old_ids)
@@ -382,7 +277,7 @@ class Run:
     def stop(self) -> None:
         """Submit nothing more; collect what is paid for, without waiting for long."""
         self._stopping.interrupt()
-        self._downloader.hurry()
+        self._session.downloader.hurry()
 
     def abandon(self) -> None:
         """Leave at once; the ledger knows what is in flight."""
@@ -390,10 +285,24 @@ class Run:
         self._abandoned = True
         self._scope.cancel()
 
+    def may_learn(self) -> bool:
+        """Whether an item is under way that waits for neither settler nor its turn."""
+        is_stopping = self._stopping.interrupted or self._stopping.failing
+        lost = self._session.settler.count_waiting(self._ledger)
+        return not is_stopping and self._living > lost + self._submitter.waiting
+
+    async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
+        """Remember under which id the service holds this content."""
+        await self._records.remember_upload(sha256, asset_id)
+
+    async def forget_upload(self, sha256: str) -> None:
+        """The service may no longer hold this content."""
+        await self._records.forget_upload(sha256)
+
     @property
     def in_flight(self) -> int:
         """Jobs that are submitted and not ended."""
-        return self._slots.statistics().in_flight
+        return self._session.slots.in_flight
 
     def find_units_in_flight(self) -> Decimal:
         """Compute units charged for jobs that are submitted and not ended."""
@@ -401,7 +310,7 @@ class Run:
         return sum((job.charged or Decimal(0) for job in jobs), Decimal(0))
 
     def _find_unsure_units(self) -> Decimal:
-        jobs = self._ledger.find_jobs_in(JobStatus.SUBMITTING, JobStatus.UNKNOWN)
+        jobs = self._ledger.find_unsure()
         return sum((job.committed for job in jobs), Decimal(0))
 
     @property
@@ -479,7 +388,7 @@ class Run:
                     # Not sent in this run: a final failure was passed over.
                     is_failure = one.before is JobStatus.FAILED
                     counted = "skipped" if is_failure else counted
-                self._slots.occupy()
+                self._session.slots.occupy()
                 if self._counts[counted]:
                     self._counts[counted] -= 1
                 lives.start_soon(self._collect, planned, one.job)
@@ -513,18 +422,8 @@ class Run:
         self._records.announce(renamed.job)
         self._counts["renamed"] += 1
 
-    def _halt(self, error: RunError, model_id: str) -> None:
-        """Stop submitting, all or one model; what is in flight is still collected."""
-        if self._stopping.halt(error, model_id):
-            self._tell_halt(error.message, error.hint)
-
-    def _pass_over(self, reason: BudgetReached) -> None:
-        """An item costs more than is left; others may not."""
-        if self._stopping.skip_for(reason):
-            self._tell_halt(reason.message, reason.hint)
-
     def _tell_halt(self, reason: str, hint: str) -> None:
-        self._tell(Halted(reason=reason, hint=hint, in_flight=self.in_flight))
+        self.tell(Halted(reason=reason, hint=hint, in_flight=self.in_flight))
 
     async def _set_mark(self) -> None:
         try:
@@ -532,19 +431,13 @@ class Run:
         except Unavailable as error:
             raise unreachable(error) from error
 
-    def _may_learn(self) -> bool:
-        """Whether an item is under way that waits for neither settler nor its turn."""
-        is_stopping = self._stopping.interrupted or self._stopping.failing
-        idle = self._settler.waiting + self._submitter.waiting
-        return not is_stopping and self._living > idle
-
-    async def _find_forgotten(self) -> None:
+    async def _adopt_forgotten(self) -> None:
         """After a lost ledger: look once for jobs of ours that left no sidecar."""
         since = self._ledger.find_meta().get(REBUILT_SINCE)
         if since is None or not self._plan.to_submit:
             return
         self._searched = True
-        count = await self._forgotten.find(parse_utc(since))
+        count = await self._adoption.find(parse_utc(since))
         self._records.warn("", f"the ledger was rebuilt; {count} jobs found again")
 
     def _is_complete(self) -> bool:
@@ -575,9 +468,8 @@ class Run:
             failed > settings.fail_share * self._plan.total
         )
         if of_count or of_share:
-            self._stopping.give_up()
             hint = "look at the reasons, then: pipeline rerun MANIFEST"
-            self._tell_halt(f"{failed} items have failed", hint)
+            self._stopping.give_up(f"{failed} items have failed", hint)
 
     def _check_inputs(self, job: Job) -> None:
         """Remember what the service dropped or changed; with --strict, stop."""
@@ -587,9 +479,8 @@ class Run:
         if len(self._changed_inputs) < _CHANGES_KEPT:
             self._changed_inputs[job.item_id] = difference
         if self._settings.strict and not self._stopping.failing:
-            self._stopping.give_up()
             hint = "correct the input, or run without --strict"
-            self._tell_halt(f"{job.item_id}: {difference}", hint)
+            self._stopping.give_up(f"{job.item_id}: {difference}", hint)
 
     def _result(self) -> RunResult:
         counts = self._counts
@@ -618,12 +509,12 @@ class Run:
         )
 
     def _find_cost(self) -> RunCost:
-        spending = self._records.spending
+        charges = self._records.charges
         return RunCost(
             quoted=self._cost.units,
-            charged=spending.charged,
-            addons={name: units for name, units in spending.addons.items() if units},  # type: ignore[misc]
-            refunded=spending.refunded,
+            charged=charges.charged,
+            addons={name: units for name, units in charges.addons.items() if units},  # type: ignore[misc]
+            refunded=charges.refunded,
             reserved=self._find_unsure_units(),
             taken=self.budget.taken,
             left=self.budget.left,

@@ -1,6 +1,6 @@
 """Stopping: when nothing more may be submitted, and who has to be told."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import anyio
@@ -17,6 +17,9 @@ class NotSubmitted(Exception):
 class Stopping:
     """The reasons to submit nothing more, for all items or for one model.
 
+    Args:
+        tell: Called once with each reason and its hint.
+
     Attributes:
         interrupted: Whether the user, or the run's deadline, asked for it.
         failing: Whether more items failed than the user allows.
@@ -25,7 +28,8 @@ class Stopping:
             a cheaper one may still be submitted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str, str], None]) -> None:
+        self._tell = tell
         self.interrupted = False
         self.failing = False
         self.halts: dict[str, RunError] = {}
@@ -37,35 +41,33 @@ class Stopping:
         self.interrupted = True
         self._end_waiting()
 
-    def give_up(self) -> None:
-        """More items have failed than the user allows."""
+    def give_up(self, reason: str, hint: str) -> None:
+        """More has gone wrong than the user allows."""
         self.failing = True
         self._end_waiting()
+        self._tell(reason, hint)
 
-    def halt(self, error: RunError, model_id: str) -> bool:
+    def halt(self, error: RunError, model_id: str = "") -> None:
         """The service gives a reason; a 403 on a submit concerns that model alone.
 
         Args:
             error: Why.
             model_id: Of the submit that was refused, or "".
-
-        Returns:
-            Whether this is news.
         """
         of_model = isinstance(error, AccessDenied) and error.status == FORBIDDEN
         scope = model_id if of_model else ""
         if scope in self.halts or "" in self.halts:
-            return False
+            return
         self.halts[scope] = error
         if not scope:
             self._end_waiting()
-        return True
+        self._tell(error.message, error.hint)
 
-    def skip_for(self, reason: BudgetReached) -> bool:
-        """An item's price does not fit; returns whether it is the first."""
-        is_first = self.over_budget is None
-        self.over_budget = self.over_budget or reason
-        return is_first
+    def pass_over(self, reason: BudgetReached) -> None:
+        """An item costs more than is left; others may not."""
+        if self.over_budget is None:
+            self.over_budget = reason
+            self._tell(reason.message, reason.hint)
 
     @property
     def reason(self) -> RunError | None:

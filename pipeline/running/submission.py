@@ -6,16 +6,14 @@ never left, is sent again; everything else is UNKNOWN until it is settled. What 
 refused is sent again only after the list shows no job that may have come of it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from pipeline.api.interface import (
-    GenerationApi,
     Quote,
     RemoteJob,
     Submission,
     UnexpectedJob,
 )
-from pipeline.clock import Clock
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -24,7 +22,6 @@ from pipeline.errors import (
     PipelineError,
     RateLimited,
     Rejected,
-    RunError,
     ServiceUnreachable,
     Unavailable,
 )
@@ -36,24 +33,22 @@ from pipeline.job import (
     JobStatus,
     JsonValue,
 )
+from pipeline.ledger.ledger import Ledger
 from pipeline.planning import PlannedItem
-from pipeline.pricing import Budget, Quotes
+from pipeline.pricing import Budget
 from pipeline.pricing.budget import OverBudget
-from pipeline.pricing.quotes import YOUNG_UPLOAD_PAUSE_S, may_miss_upload
 from pipeline.record import Struct, replace
-from pipeline.running.adoption import ForgottenJobs
+from pipeline.running.adoption import Adoption
 from pipeline.running.failure import failure_of
 from pipeline.running.first_jobs import FirstJobs
 from pipeline.running.intents import intent_of
 from pipeline.running.marks import Marks
 from pipeline.running.records import Records
+from pipeline.running.recovery import Recovery, next_attempt
+from pipeline.running.session import Session
 from pipeline.running.stopping import NotSubmitted, Stopping
-from pipeline.running.unanswered import Unanswered
 from pipeline.running.watching import Watch
-from pipeline.settings import Settings
-from pipeline.stages.settler import Settler
-from pipeline.stages.slots import Slots
-from pipeline.stages.uploader import Uploader, references_in
+from pipeline.stages.uploader import Renewal
 
 MAX_LOST_SUBMITS = 10  # of one item in one run, each proved absent, before it fails
 LOST_IN_A_ROW = 3  # lost submits without an accepted one between, before a pause
@@ -66,9 +61,9 @@ _DECIDE = "decide with: pipeline resolve"
 class _Attempts(Struct):
     """What one item has been through in this run."""
 
+    renewal: Renewal
     lost: int = 0
     refused: bool = False
-    reuploaded_s: float | None = None
     first_in_line: bool = False
     end_answer: Callable[[], None] = lambda: None
 
@@ -77,68 +72,48 @@ class Submitter:
     """Posts jobs, each at most once, as slots allow.
 
     Args:
-        api: The service.
-        clock: Whose time is spent.
-        settings: How long an outage may last.
+        session: Where they are submitted, and what is known of the service.
+        ledger: For reading.
         records: Writes each step before the next.
-        slots: The limit on jobs in flight.
-        uploader: Brings references before the slot is taken.
-        watch: Settles lost submits.
-        stopping: When nothing more may be submitted.
-        settler: Tells whether a job may have come of a submit that was refused.
-        marks: What the service listed before.
-        wait_for_earlier: Suspends until what an earlier run left in flight has ended.
-        forgotten: Jobs of ours that a lost ledger knew.
-        unanswered: Keeps the submits that wait for their answer.
-        quotes: The price of each request, without which nothing is submitted.
         budget: What may be spent.
-        halt: Called with what concerns every submit, or one model's.
-        pass_over: Called when an item's price does not fit the budget.
-        next_attempt: Gives an item's next attempt at the request of this one.
+        marks: What the service listed before.
+        watch: Takes what was accepted, and settles what was lost.
+        recovery: What an earlier run left in flight.
+        adoption: Jobs of ours that a lost ledger knew.
+        stopping: When nothing more may be submitted.
     """
 
     def __init__(
         self,
-        api: GenerationApi,
-        clock: Clock,
-        settings: Settings,
+        session: Session,
+        ledger: Ledger,
         *,
         records: Records,
-        slots: Slots,
-        uploader: Uploader,
-        watch: Watch,
-        stopping: Stopping,
-        settler: Settler,
-        marks: Marks,
-        wait_for_earlier: Callable[[], Awaitable[None]],
-        unanswered: Unanswered,
-        forgotten: ForgottenJobs,
-        quotes: Quotes,
         budget: Budget,
-        halt: Callable[[RunError, str], None],
-        pass_over: Callable[[BudgetReached], None],
-        next_attempt: Callable[[Job], Job],
+        marks: Marks,
+        watch: Watch,
+        recovery: Recovery,
+        adoption: Adoption,
+        stopping: Stopping,
     ) -> None:
-        self._api = api
-        self._clock = clock
-        self._settings = settings
+        self._api = session.api
+        self._clock = session.clock
+        self._settings = session.settings
+        self._slots = session.slots
+        self._uploader = session.uploader
+        self._quotes = session.quotes
+        self._settler = session.settler
+        self._unanswered = session.unanswered
+        self._ledger = ledger
         self._records = records
-        self._slots = slots
-        self._uploader = uploader
-        self._watch = watch
-        self._stopping = stopping
-        self._halt = halt
-        self._started_s = clock.monotonic_s()
-        self._lost_in_a_row = 0
-        self._settler = settler
-        self._marks = marks
-        self._wait_for_earlier = wait_for_earlier
-        self._unanswered = unanswered
-        self._forgotten = forgotten
-        self._quotes = quotes
         self._budget = budget
-        self._pass_over = pass_over
-        self._next_attempt = next_attempt
+        self._marks = marks
+        self._watch = watch
+        self._recovery = recovery
+        self._adoption = adoption
+        self._stopping = stopping
+        self._started_s = session.clock.monotonic_s()
+        self._lost_in_a_row = 0
         self._first_jobs = FirstJobs()
         self.waiting = 0
         self.accepted = 0
@@ -162,7 +137,8 @@ class Submitter:
         """
         # Refused in an earlier run, and perhaps not held against the list since.
         attempts = _Attempts(
-            refused=job.sent_at is not None and job.mark_id is not None
+            renewal=self._uploader.renewal_of(planned.params),
+            refused=job.sent_at is not None and job.mark_id is not None,
         )
         waits = attempts.refused and self._is_recent(job)
         while job.status is JobStatus.PLANNED:
@@ -172,7 +148,7 @@ class Submitter:
                 return await self._records.failed(job, failure)
             await self._wait_for_first_jobs(planned, price)
             if attempts.refused or (
-                attempts.lost and await self._settler.sees_unowned(job)
+                attempts.lost and await self._settler.sees_unowned(job, self._ledger)
             ):
                 job = await self._make_sure(job, attempts, waits=waits)
                 waits = False
@@ -191,7 +167,7 @@ class Submitter:
                 job, error = sent
                 attempts.first_in_line = True
                 if error is not None:
-                    job = await self._judge(planned, job, error, attempts)
+                    job = await self._judge(job, error, attempts)
             finally:
                 attempts.end_answer()
         return job
@@ -213,7 +189,7 @@ class Submitter:
         if self._stopping.concerns(job.model_id):
             self._slots.unused()
             raise NotSubmitted
-        known = self._forgotten.take(
+        known = self._adoption.take(
             job.model_id, inputs, derived_seed=planned.derived_seed
         )
         if known is not None and "seed" in inputs:
@@ -223,7 +199,7 @@ class Submitter:
         if intent is None:
             return None
         reach("intent-recorded")
-        if known is None and (ids := self._forgotten.may_hold(job.model_id, inputs)):
+        if known is None and (ids := self._adoption.may_hold(job.model_id, inputs)):
             self._slots.unused()
             named = ", ".join(ids[:_IDS_NAMED])
             reason = f"the ledger was lost, and it may be {named}"
@@ -247,7 +223,7 @@ class Submitter:
         self.accepted += 1
         job = await self._watch.accepted(intent, submission)
         if job.remote_id is not None:
-            self._settler.note_answered(job)
+            self._settler.note_answered(job, self._ledger)
         attempts.end_answer()
         self._first_jobs.know(_first_of_model(job.model_id))
         await self._marks.move_on()
@@ -273,7 +249,7 @@ class Submitter:
                     kind = _first_of_model(model_id)
                     await self._first_jobs.wait_for_turn(kind, item_id)
                 if self._budget.limit is not None or not price.units:
-                    await self._wait_for_earlier()
+                    await self._recovery.wait_until_all_ended()
                     await self._first_jobs.wait_for_turn(planned.cost_key, item_id)
         finally:
             self.waiting -= 1
@@ -310,7 +286,7 @@ class Submitter:
         try:
             with self._stopping.ending_waits():
                 found = await self._settler.wait_until_settled(
-                    job, is_refused=True, waits=waits
+                    job, self._ledger, is_refused=True, waits=waits
                 )
         except OutcomeUnknown as error:
             job = await self._recorded(job)
@@ -337,32 +313,38 @@ class Submitter:
         Raises:
             NotSubmitted: It does not fit, or nothing more may be submitted.
         """
-        if self._stopping.concerns(job.model_id):
-            raise NotSubmitted
         try:
+            price = await self._ask_price(planned)
             with self._stopping.ending_waits():
-                await self._marks.set()
-                price = await self._quotes.price(planned)
                 fits = await self._budget.wait_for_room(price.units)
         except UnexpectedJob as unexpected:
-            self._halt(unexpected, "")
+            self._stopping.halt(unexpected)
             await self._records.unexpected_job(planned, job, unexpected)
             raise NotSubmitted from unexpected
         except (AccessDenied, BudgetReached) as error:
-            self._halt(error, job.model_id)
+            self._stopping.halt(error, job.model_id)
             raise NotSubmitted from error
-        except RateLimited:  # dry runs may need a slot, which others hold
-            return await self._find_price(planned, job)
         except Unavailable as error:
             hint = error.hint or "check the network, then run again"
-            self._halt(ServiceUnreachable(error.message, hint=hint), "")
+            self._stopping.halt(ServiceUnreachable(error.message, hint=hint))
             raise NotSubmitted from error
         except JobError as error:
             return error
         if not fits:
-            self._pass_over(self._budget.reached(price.units))
+            self._stopping.pass_over(self._budget.reached(price.units))
             raise NotSubmitted
         return price
+
+    async def _ask_price(self, planned: PlannedItem) -> Quote:
+        while True:
+            if self._stopping.concerns(planned.item.model_id):
+                raise NotSubmitted
+            try:
+                with self._stopping.ending_waits():
+                    await self._marks.set()
+                    return await self._quotes.price(planned)
+            except RateLimited:
+                pass  # dry runs may need a slot, which others hold
 
     async def _record_intent(
         self, planned: PlannedItem, job: Job, inputs: dict[str, JsonValue], price: Quote
@@ -399,13 +381,11 @@ class Submitter:
         except JobError as error:
             return error
         except (AccessDenied, BudgetReached) as error:
-            self._halt(error, "")
+            self._stopping.halt(error)
             raise NotSubmitted from error
         return inputs
 
-    async def _judge(
-        self, planned: PlannedItem, job: Job, error: PipelineError, attempts: _Attempts
-    ) -> Job:
+    async def _judge(self, job: Job, error: PipelineError, attempts: _Attempts) -> Job:
         """What an answer that is no job means: PLANNED again, FAILED, or to settle."""
         match error:
             case RateLimited() if error.is_about_requests:
@@ -427,14 +407,12 @@ class Submitter:
             case AccessDenied() | BudgetReached():
                 self._slots.unused()
                 await self._records.put_back(job, failure_of(error, None))
-                self._halt(error, job.model_id)
+                self._stopping.halt(error, job.model_id)
                 raise NotSubmitted from error
-            case Rejected() if self._may_be_about_references(
-                planned, job, error, attempts
-            ):
+            case Rejected() if attempts.renewal.may_help(error, job.request or {}):
                 attempts.refused = True
                 self._slots.unused()
-                await self._renew_references(planned, attempts)
+                await attempts.renewal.renew()
             case _:
                 job = await self._records.failed(
                     job, failure_of(error, FailureClass.REFUSED)
@@ -466,29 +444,7 @@ class Submitter:
             return await self._records.failed(
                 job, failure_of(error, FailureClass.GENERATION)
             )
-        return self._next_attempt(job)
-
-    def _may_be_about_references(
-        self, planned: PlannedItem, job: Job, error: Rejected, attempts: _Attempts
-    ) -> bool:
-        """Whether the service misses an upload of ours, and may yet find it."""
-        since_s = attempts.reuploaded_s
-        in_time = since_s is None or (
-            self._clock.monotonic_s() - since_s < self._settings.fresh_job_s
-        )
-        return in_time and may_miss_upload(error, planned, job.request or {})
-
-    async def _renew_references(
-        self, planned: PlannedItem, attempts: _Attempts
-    ) -> None:
-        """Upload once more; after that, give the service time to see it."""
-        if attempts.reuploaded_s is not None:
-            await self._clock.sleep(YOUNG_UPLOAD_PAUSE_S)
-            return
-        attempts.reuploaded_s = self._clock.monotonic_s()
-        for reference in references_in(planned.params):
-            self._uploader.forget(reference)
-            await self._records.no_upload(reference.sha256)
+        return next_attempt(job, self._ledger)
 
     def _pause_after_loss(self) -> None:
         self._lost_in_a_row += 1
@@ -505,7 +461,7 @@ class Submitter:
             since_s, limit_s = answered_s, self._settings.free_deadline_s
         if self._clock.monotonic_s() - since_s > limit_s:
             hint = error.hint or "check the network, then run again"
-            self._halt(ServiceUnreachable(error.message, hint=hint), "")
+            self._stopping.halt(ServiceUnreachable(error.message, hint=hint))
         self._slots.pause(OUTAGE_PAUSE_S)
 
 

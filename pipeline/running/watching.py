@@ -8,12 +8,12 @@ from pipeline.errors import (
     BudgetReached,
     JobError,
     OutcomeUnknown,
-    RunError,
     UnexpectedAnswer,
 )
 from pipeline.fault_points import reach
 from pipeline.job import Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import IllegalTransition
+from pipeline.planning import Plan
 from pipeline.record import replace
 from pipeline.running.failure import (
     NoOutput,
@@ -23,10 +23,10 @@ from pipeline.running.failure import (
     keeps_moderated,
 )
 from pipeline.running.records import Records
-from pipeline.stages.poller import JobClaimed, JobLost, Poller
-from pipeline.stages.reading import JobReader
-from pipeline.stages.settler import Settler
-from pipeline.stages.slots import Slots
+from pipeline.running.session import Session
+from pipeline.running.stopping import Stopping
+from pipeline.stages.poller import JobClaimed, JobLost
+from pipeline.stages.reading import Rows
 
 OTHER_KEY_S = 10.0  # how long a job that another key made may answer 404
 
@@ -35,33 +35,32 @@ class Watch:
     """From the service's job id, or its absence, to the end of the job.
 
     Args:
+        session: Waits for the end, and finds out about lost submits. A slot is given
+            back the moment the service ends the job.
+        plan: Whether failed jobs of a model are refunded.
+        rows: What the ledger of the run knows.
         records: Writes each step.
-        slots: A slot is given back the moment the service ends the job.
-        poller: Waits for the end.
-        settler: Finds out about lost submits.
-        reader: Knows which jobs were adopted, and which key is in use.
-        refunds: Whether failed jobs of a model are refunded, by its id.
-        halt: Called with what concerns every submit.
+        stopping: Told of what concerns every submit.
     """
 
     def __init__(
         self,
+        session: Session,
         *,
+        plan: Plan,
+        rows: Rows,
         records: Records,
-        slots: Slots,
-        poller: Poller,
-        settler: Settler,
-        reader: JobReader,
-        refunds: Callable[[str], bool],
-        halt: Callable[[RunError, str], None],
+        stopping: Stopping,
     ) -> None:
-        self._refunds = refunds
+        self._refunds = plan.refunds
+        self._rows = rows
         self._records = records
-        self._slots = slots
-        self._poller = poller
-        self._settler = settler
-        self._reader = reader
-        self._halt = halt
+        self._stopping = stopping
+        self._slots = session.slots
+        self._poller = session.poller
+        self._settler = session.settler
+        self._habits = session.reader.habits
+        self._identity = session.identity
 
     async def accepted(self, job: Job, submission: Submission) -> Job:
         """SUBMITTING, UNKNOWN or FAILED → SUBMITTED: the service has this job."""
@@ -91,7 +90,7 @@ class Watch:
     async def _watch(self, job: Job) -> RemoteJob | Job:
         """The service's last record, or the job as it is without one."""
         assert job.remote_id is not None
-        is_of_another_key = self._reader.is_of_another_key(job)
+        is_of_another_key = self._identity.is_of_another_key(job)
         try:
             return await self._poller.wait_until_finished(
                 job.remote_id,
@@ -102,15 +101,15 @@ class Watch:
             return await self._settle_claimed(job, error)
         except JobError as error:
             if isinstance(error, JobLost) and is_of_another_key:
-                self._halt(other_key(job), "")
+                self._stopping.halt(other_key(job))
             else:
                 job = await self._records.failed(job, failure_of(error, None))
             self._slots.retired()
             return job
 
     async def _take_end(self, job: Job, remote: RemoteJob) -> Job:
-        if job.remote_id not in self._reader.adopted:
-            self._reader.habits.note(job.request or {}, remote.inputs)
+        if not self._identity.is_adopted(job.remote_id):
+            self._habits.note(job.request or {}, remote.inputs)
         failure = self._failure_in(remote)
         if failure is None:
             self._slots.retired()
@@ -168,7 +167,9 @@ class Watch:
             on_waiting: Called once its claim counts beside those of others.
         """
         try:
-            found = await self._settler.wait_until_settled(job, on_waiting=on_waiting)
+            found = await self._settler.wait_until_settled(
+                job, self._rows, on_waiting=on_waiting
+            )
         except OutcomeUnknown as error:
             # Others need the slot; should its job be in flight, a 429 is all it costs.
             if holds_slot:
@@ -185,11 +186,11 @@ class Watch:
 
     async def note_own(self, remote: RemoteJob) -> None:
         """A job that is ours beyond doubt tells who we are."""
-        if remote.remote_id in self._reader.adopted:
+        if self._identity.is_adopted(remote.remote_id):
             return
-        if remote.author_id and remote.author_id != self._settler.author_id:
+        if remote.author_id and remote.author_id != self._identity.last_author_id:
             await self._records.author(remote.author_id)
-        self._settler.note_own(remote)
+        self._identity.note_own(remote)
 
     def _check_charge(self, job: Job) -> None:
         """Prices that are not kept are a reason to stop."""
@@ -197,7 +198,7 @@ class Watch:
             return
         text = f"{job.item_id}: charged {job.charged:,f} units, quoted {job.quoted:,f}"
         hint = "look at the prices in the Scenario web app, then: pipeline plan"
-        self._halt(BudgetReached(text, hint=hint), "")
+        self._stopping.halt(BudgetReached(text, hint=hint))
 
     def _is_refunded(
         self, job: Job, remote: RemoteJob, failure: Failure | None
@@ -217,7 +218,7 @@ class Watch:
             return None  # a part was made: it is saved as far as it goes
         failure = failure_of_remote(remote)
         if is_about_credit(failure.reason):
-            self._halt(BudgetReached(failure.reason, hint=failure.hint), "")
+            self._stopping.halt(BudgetReached(failure.reason, hint=failure.hint))
         return failure
 
 

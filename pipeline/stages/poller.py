@@ -6,7 +6,6 @@ the number of jobs in flight. A job that the listing does not show is read by it
 
 import statistics
 from collections import deque
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import anyio
@@ -25,7 +24,9 @@ from pipeline.errors import (
 )
 from pipeline.job import RemoteId
 from pipeline.record import Struct, field
-from pipeline.settings import Settings
+from pipeline.settings import Service, Settings
+from pipeline.stages.identity import Identity
+from pipeline.stages.reading import SeenJobs
 
 FEW_JOBS = 2  # up to here, reading by id costs no more than the listing
 # Where requests are limited: of all that may leave, one in so many is a tick's at most,
@@ -54,7 +55,7 @@ class JobClaimed(JobError):
     """The answer to another submit names this job: it is that one's."""
 
 
-class _Watch(Struct, eq=False):
+class _WatchedJob(Struct, eq=False):
     remote_id: RemoteId
     started_s: float
     deadline_s: float
@@ -78,11 +79,10 @@ class Poller:
         api: The service.
         clock: Whose time is spent.
         settings: Tick and deadlines.
-        on_seen: Called with every job record that a listing shows, ours or not.
-        on_own: Called with every record of a job that is watched: it tells who we
-            are.
-        author_id: Who the service says we are, or "" as long as that is not known.
-            Once it is, other people's jobs are left out of the listing.
+        identity: Who we are; learns from the jobs that are watched. Once it knows an
+            author, other people's jobs are left out of the listing. Without one,
+            everybody's are listed.
+        seen: Takes every job record that a listing shows, ours or not.
     """
 
     def __init__(
@@ -91,20 +91,18 @@ class Poller:
         clock: Clock,
         settings: Settings,
         *,
-        on_seen: Callable[[RemoteJob], None] = lambda _job: None,
-        on_own: Callable[[RemoteJob], None] = lambda _job: None,
-        author_id: Callable[[], str] | None = None,
+        identity: Identity | None = None,
+        seen: SeenJobs,
     ) -> None:
         self._api = api
         self._clock = clock
         self._settings = settings
-        self._on_seen = on_seen
-        self._on_own = on_own
-        self._author_id = author_id or (lambda: "")
-        self._asked_who_we_are = author_id is None
+        self._identity = identity or Identity(Service(base_url=""))
+        self._seen = seen
+        self._asked_who_we_are = identity is None
         self._missed_ends = 0
         self._ticks_by_id = 0
-        self._watches: dict[RemoteId, _Watch] = {}
+        self._watches: dict[RemoteId, _WatchedJob] = {}
         self._something_to_watch = anyio.Event()
         self._watermark: datetime | None = None
         self._overlapped_s = float("-inf")  # when the long overlap was last read
@@ -147,7 +145,7 @@ class Poller:
             claimed = JobClaimed(f"job {remote_id} is another submit's")
             self._end(earlier, error=claimed)
         now_s = self._clock.monotonic_s()
-        watch = _Watch(
+        watch = _WatchedJob(
             remote_id=remote_id,
             started_s=now_s,
             deadline_s=now_s + self._settings.job_timeout_s,
@@ -283,7 +281,7 @@ class Poller:
 
     async def _ask_who_we_are(self) -> None:
         """One read of a job of ours saves listing everybody's."""
-        if self._author_id() or self._asked_who_we_are:
+        if self._identity.last_author_id or self._asked_who_we_are:
             return
         if self._scarce_per_s() is not None:
             return  # an answer of a later submit may tell, free
@@ -318,7 +316,8 @@ class Poller:
 
     async def _read_since(self, since: datetime) -> None:
         heartbeats = 0
-        author_id = self._author_id() if self._missed_ends < MISSED_ENDS else ""
+        is_trusted = self._missed_ends < MISSED_ENDS
+        author_id = self._identity.last_author_id if is_trusted else ""
         for status in TERMINAL_STATUSES if self._heartbeat else ("",):
             which = JobFilter(updated_after=since, status=status, author_id=author_id)
             heartbeats += await self._read_listing(which)
@@ -377,7 +376,7 @@ class Poller:
 
     def _take(self, job: RemoteJob, *, listed: bool) -> bool:
         """Take note of a record; True when a running job changed in name only."""
-        self._on_seen(job)
+        self._seen.note(job)
         watch = self._watches.get(job.remote_id)
         if job.updated_at is not None:
             # A job that is older than the watermark and was never listed shows that
@@ -391,7 +390,7 @@ class Poller:
                 self._watermark = job.updated_at
         if watch is None or watch.ended.is_set():
             return False
-        self._on_own(job)
+        self._identity.note_own(job)
         watch.listed = watch.listed or listed
         watch.seen_s = self._clock.monotonic_s()
         watch.missed_s = None
@@ -416,7 +415,7 @@ class Poller:
         """Whether a read by id found nothing: then the listing has the last word."""
         return any(watch.missed_s is not None for watch in self._watches.values())
 
-    def _waits_for_assets(self, watch: _Watch, job: RemoteJob) -> bool:
+    def _waits_for_assets(self, watch: _WatchedJob, job: RemoteJob) -> bool:
         """Whether a success has no assets yet, and may get them: it is paid for."""
         if job.status is not RemoteStatus.SUCCESS or job.asset_ids:
             return False
@@ -431,7 +430,7 @@ class Poller:
             since is not None and job.updated_at is not None and job.updated_at < since
         )
 
-    def _judge_deadline(self, watch: _Watch, job: RemoteJob) -> None:
+    def _judge_deadline(self, watch: _WatchedJob, job: RemoteJob) -> None:
         # Only a fresh read counts: after a lost network or a laptop's sleep the
         # deadline is long over, and the job may be too.
         now_s = self._clock.monotonic_s()
@@ -444,7 +443,7 @@ class Poller:
             )
             self._end(watch, error=error)
 
-    async def _miss(self, watch: _Watch) -> None:
+    async def _miss(self, watch: _WatchedJob) -> None:
         """A 404: a delay, unless the listing does not show the job either."""
         now_s = self._clock.monotonic_s()
         watch.missed_s = now_s
@@ -460,7 +459,7 @@ class Poller:
 
     def _end(
         self,
-        watch: _Watch,
+        watch: _WatchedJob,
         *,
         result: RemoteJob | None = None,
         error: Exception | None = None,
@@ -470,7 +469,7 @@ class Poller:
         watch.ended.set()
 
 
-def _looked_at_s(watch: _Watch) -> float:
+def _looked_at_s(watch: _WatchedJob) -> float:
     """When it was last seen, or looked for in vain."""
     return max(watch.seen_s, watch.missed_s or watch.seen_s)
 

@@ -7,8 +7,7 @@ is lost. Only reading is done here; what stays unsure is the user's to decide.
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Sequence
 
 import anyio
 
@@ -25,20 +24,22 @@ from pipeline.fingerprint import canonical_json
 from pipeline.job import Job, RemoteId
 from pipeline.record import Struct
 from pipeline.settings import Settings
+from pipeline.stages.identity import Identity
 from pipeline.stages.matching import match
-from pipeline.stages.reading import JobReader, Reading
+from pipeline.stages.reading import JobReader, Reading, Rows, SeenJobs, Sent, sent_of
+from pipeline.stages.unanswered import Unanswered
 
 READINGS_FOR_PROOF = 2
 DISTINGUISHING = 15  # a score from which seed or text agree, see ``echo``
 READINGS_TO_DECIDE = 3  # after the settling time, that all leave it open
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 5.0
-_JOBS_SEEN = 1000
+_ANSWERS_KEPT = 1000
 _IDS_NAMED = 5
 
 
 class _Lost(Struct, eq=False):
-    job: Job
+    sent: Sent
     is_refused: bool
     proof_from_s: float
     give_up_s: float
@@ -51,9 +52,10 @@ class _Lost(Struct, eq=False):
 
 
 class _Answered(Struct, frozen=True, kw_only=True):
-    """When a submit of ours was answered: in which order, after which mark."""
+    """When a submit of ours was answered: in which order, after which run's mark."""
 
     number: int
+    rows: Rows
     mark_id: int
     at_s: float
 
@@ -61,88 +63,69 @@ class _Answered(Struct, frozen=True, kw_only=True):
 class Settler:
     """Finds out what became of lost submits; :meth:`run` is its task.
 
-    Attributes:
-        author_id: The author of the job of ours that was seen last, for the poller's
-            filter; "" until then. It proves nothing: see :class:`JobReader`.
-
     Args:
         reader: Reads the list.
+        identity: Who we are.
         clock: Whose time is spent.
         settings: The settling time.
-        wait_for_answers: Suspends until the submits of a model that are under way now
-            have been answered, and what was answered is recorded.
-        find_known: Ids of all jobs that were sent since a mark and are known.
-        may_learn: Whether something else is under way in this run, whose answer may
-            show that the list can be read.
+        seen: What listings have shown: it may be of a submit given up.
+        unanswered: The submits that wait for their answer.
+        may_learn: Whether something else is under way, whose answer may show that the
+            list can be read.
     """
 
     def __init__(
         self,
         reader: JobReader,
+        identity: Identity,
         clock: Clock,
         settings: Settings,
         *,
-        wait_for_answers: Callable[[str], Awaitable[None]],
-        find_known: Callable[[int], AbstractSet[RemoteId]] = lambda _mark_id: (
-            frozenset()
-        ),
+        seen: SeenJobs,
+        unanswered: Unanswered,
         may_learn: Callable[[], bool] = lambda: False,
     ) -> None:
         self._reader = reader
+        self._identity = identity
         self._clock = clock
         self._settings = settings
-        self._wait_for_answers = wait_for_answers
-        self._find_known = find_known
+        self._seen = seen
+        self._unanswered = unanswered
         self._may_learn = may_learn
         self._lost: list[_Lost] = []
         self._open: list[_Lost] = []  # given up, with their claims
         self._something_lost = anyio.Event()
         self._answered: OrderedDict[RemoteId, _Answered] = OrderedDict()
         self._answers = 0
-        self._seen: OrderedDict[RemoteId, RemoteJob] = OrderedDict()
-        self.author_id = ""
 
-    def note_own(self, job: RemoteJob) -> None:
-        """A job that is watched: it tells who we are, unless it was adopted."""
-        if job.author_id and job.remote_id not in self._reader.adopted:
-            self.author_id = job.author_id
-
-    def note_answered(self, job: Job) -> None:
+    def note_answered(self, job: Job, rows: Rows) -> None:
         """A submit of ours was answered: its job is one that the list has to show."""
         assert job.remote_id is not None
         self._answers += 1
         self._answered[job.remote_id] = _Answered(
             number=self._answers,
+            rows=rows,
             mark_id=job.mark_id or 0,
             at_s=self._clock.monotonic_s(),
         )
-        if len(self._answered) > _JOBS_SEEN:
+        if len(self._answered) > _ANSWERS_KEPT:
             self._answered.popitem(last=False)
 
-    def notice(self, remote: RemoteJob) -> None:
-        """A record that some listing shows: it may be of a submit given up."""
-        self._seen[remote.remote_id] = remote
-        if len(self._seen) > _JOBS_SEEN:
-            self._seen.popitem(last=False)
+    def count_waiting(self, rows: Rows) -> int:
+        """How many submits of a run wait to be settled."""
+        return sum(lost.sent.rows is rows for lost in self._lost)
 
-    @property
-    def waiting(self) -> int:
-        """How many submits wait to be settled."""
-        return len(self._lost)
-
-    async def sees_unowned(self, job: Job) -> bool:
+    async def sees_unowned(self, job: Job, rows: Rows) -> bool:
         """Whether a listing has shown a job that may have come of an earlier submit."""
-        await self._wait_for_answers(job.model_id)
-        seen = [
-            remote
-            for remote in self._seen.values()
-            if self._reader.may_come_of(job, remote)
-        ]
+        await self._unanswered.wait_for_answers(job.model_id)
+        sent = sent_of(job, rows)
+        seen = [one for one in self._seen if self._reader.may_come_of(sent, one)]
         return bool(self._reader.still_unowned(seen))
 
     async def wait_until_settled(
         self,
         job: Job,
+        rows: Rows,
         *,
         is_refused: bool = False,
         waits: bool = True,
@@ -152,6 +135,7 @@ class Settler:
 
         Args:
             job: With ``request`` and its mark.
+            rows: What its run knows.
             is_refused: The service says that it did not take it: then one reading
                 that shows no candidate is enough.
             waits: Whether the settling time has to pass; of a refusal, where nothing
@@ -167,7 +151,7 @@ class Settler:
         now_s = self._clock.monotonic_s()
         proof_from_s = now_s + (self._settings.settle_s if waits else 0.0)
         lost = _Lost(
-            job=job,
+            sent=sent_of(job, rows),
             is_refused=is_refused,
             proof_from_s=proof_from_s,
             give_up_s=now_s + self._settings.settle_s + self._settings.free_deadline_s,
@@ -206,15 +190,15 @@ class Settler:
                 return
             try:
                 reading = await self._reader.read(
-                    self._reader.since(lost.job for lost in waiting)
+                    min(lost.sent.since for lost in waiting)
                 )
             except (Unavailable, UnexpectedAnswer, Rejected) as error:
                 self._give_up_overdue(error)
                 continue
             if reading.unowned:
                 # Those of submits under way get their owners with the answers.
-                for model_id in {lost.job.model_id for lost in waiting}:
-                    await self._wait_for_answers(model_id)
+                for model_id in {lost.sent.job.model_id for lost in waiting}:
+                    await self._unanswered.wait_for_answers(model_id)
             self._adopt(reading)
             free = self._reader.still_unowned(reading.unowned)
             for lost in waiting:
@@ -231,28 +215,29 @@ class Settler:
         free = [
             job
             for job in self._reader.still_unowned(reading.unowned)
-            if job.remote_id not in self._reader.adopted
+            if not self._identity.is_adopted(job.remote_id)
         ]
         for one, job in match(
             lost,
             free,
             score=self._score,
-            asks_for=lambda one: request_of(one.job),
+            asks_for=lambda one: request_of(one.sent.job),
             shows=shown_by,
         ):
             if one.settled.is_set():
                 continue  # given up: the end of the run looks at it again
-            self._reader.adopted.add(job.remote_id)
+            self._identity.adopt(job.remote_id)
             one.found = job
             one.settled.set()
 
     def _score(self, lost: _Lost, job: RemoteJob) -> int | None:
-        score = self._reader.score(lost.job, job)
+        score = self._reader.score(lost.sent, job)
         if score is None or score >= DISTINGUISHING:
             return score
         # Neither seed nor text shows whose it is: only what is surely made by us, and
         # when later ones have had their time to show.
-        is_ours = self._reader.author_id and self._reader.author_id == job.author_id
+        author_id = self._identity.author_id
+        is_ours = author_id and author_id == job.author_id
         is_early = self._clock.monotonic_s() < lost.proof_from_s
         return None if lost.is_refused or is_early or not is_ours else score
 
@@ -269,18 +254,17 @@ class Settler:
             self._believe(lost, reading, begun_s)
         elif begun_s < lost.proof_from_s:
             pass
-        elif lost.job.mark_id is None:
+        elif lost.sent.job.mark_id is None:
             self._leave_open(lost, begun_s, "its place in the job list is not known")
-        elif self._reader.is_of_another_key(lost.job):
+        elif self._identity.is_of_another_key(lost.sent.job):
             self._leave_open(lost, begun_s, "it was sent with another API key")
         elif self._is_behind(lost, reading, begun_s):
             lost.clean = 0
         elif not self._has_control(lost, reading):
             if self._may_learn():
                 return
-            text = (
-                f"no other job of {lost.job.model_id} shows that the list can be read"
-            )
+            model_id = lost.sent.job.model_id
+            text = f"no other job of {model_id} shows that the list can be read"
             self._leave_open(lost, begun_s, text)
         else:
             lost.clean += 1
@@ -297,7 +281,8 @@ class Settler:
             for remote_id, answered in self._answered.items()
             if answered.number > lost.answered_before
         }
-        before = self._find_known(lost.job.mark_id or 0) - later
+        sent = lost.sent
+        before = sent.rows.find_remote_ids(sent.job.mark_id or 0) - later
         if not before <= reading.owned:
             lost.clean = 0
             return
@@ -309,8 +294,8 @@ class Settler:
     def _has_control(self, lost: _Lost, reading: Reading) -> bool:
         """Whether it shows a job of ours that the rule for candidates would find."""
         return any(
-            self._reader.is_in_reach(lost.job, control)
-            for control in reading.controls.get(lost.job.model_id, ())
+            lost.sent.reaches(control)
+            for control in reading.controls.get(lost.sent.job.model_id, ())
         )
 
     def _find_candidates(
@@ -325,14 +310,14 @@ class Settler:
         candidates = [
             job
             for job in free
-            if job.remote_id not in self._reader.adopted
-            and self._reader.may_come_of(lost.job, job)
+            if not self._identity.is_adopted(job.remote_id)
+            and self._reader.may_come_of(lost.sent, job)
         ]
         if lost.is_refused and self._has_control(lost, reading):
             return [
                 job
                 for job in candidates
-                if not self._reader.compare(lost.job, job).is_another
+                if not self._reader.compare(lost.sent.job, job).is_another
             ]
         return candidates
 
@@ -342,10 +327,16 @@ class Settler:
         That is one of the jobs of ours that came later, where there are any, and every
         one that was answered ``settle_s`` ago.
         """
+        sent = lost.sent
         since_mark = {
             remote_id: answered
             for remote_id, answered in self._answered.items()
-            if answered.mark_id >= (lost.job.mark_id or 0)
+            # Marks of another run cannot be compared, but what came later can.
+            if answered.number > lost.answered_before
+            or (
+                answered.rows is sent.rows
+                and answered.mark_id >= (sent.job.mark_id or 0)
+            )
         }
         old = {
             remote_id

@@ -90,6 +90,11 @@ class Slots:
         self._empty_wait_s = _FIRST_WAIT_S
         self._waiters: deque[anyio.Event] = deque()
 
+    @property
+    def in_flight(self) -> int:
+        """Jobs that hold a slot and have left, or may have."""
+        return self._in_flight
+
     def statistics(self) -> SlotStatistics:
         """How it stands now."""
         return SlotStatistics(

@@ -7,10 +7,10 @@ upload.
 
 import hashlib
 import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 import anyio.to_thread
@@ -37,10 +37,21 @@ from pipeline.storage.regular_file import read_regular
 SMALL_IMAGE_BYTES = 3_500_000  # official clients switch to parts here; API section 8.1
 PART_SIZE_BYTES = 8 << 20  # API section 16, row 20
 _READY_POLL_S = 0.5
+YOUNG_UPLOAD_PAUSE_S = 2.0  # between requests that name an upload not seen yet
 
 
 class ReferenceChanged(JobError):
     """A reference file is no longer what it was when the plan was made."""
+
+
+class UploadMemory(Protocol):
+    """Remembers from run to run which content the service holds."""
+
+    async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
+        """The service holds this content under this id."""
+
+    async def forget_upload(self, sha256: str) -> None:
+        """The service may no longer hold this content."""
 
 
 class Uploader:
@@ -51,8 +62,7 @@ class Uploader:
         transfer: For the parts of a multipart upload.
         clock: Whose time is spent.
         settings: Deadlines and how many uploads there are at a time.
-        known: SHA-256 → asset id of what earlier runs uploaded.
-        remember: Called, and awaited, with SHA-256 and asset id after an upload.
+        memory: Told of every upload.
     """
 
     def __init__(
@@ -62,15 +72,14 @@ class Uploader:
         clock: Clock,
         settings: Settings,
         *,
-        known: Mapping[str, AssetId],
-        remember: Callable[[str, AssetId], Awaitable[None]],
+        memory: UploadMemory,
     ) -> None:
         self._api = api
         self._transfer = transfer
         self._clock = clock
         self._settings = settings
-        self._known = dict(known)
-        self._remember = remember
+        self._known: dict[str, AssetId] = {}
+        self._memory = memory
         self._locks: dict[str, anyio.Lock] = {}
         self._limit = anyio.CapacityLimiter(settings.uploads)
 
@@ -90,7 +99,7 @@ class Uploader:
             async with self._limit:
                 asset_id = await self._bring(reference)
             self._known[reference.sha256] = asset_id
-            await self._remember(reference.sha256, asset_id)
+            await self._memory.remember_upload(reference.sha256, asset_id)
         return asset_id
 
     async def inputs_of(self, params: Mapping[str, ParamValue]) -> dict[str, JsonValue]:
@@ -109,9 +118,19 @@ class Uploader:
         result: JsonValue = value
         return result
 
-    def forget(self, reference: ReferenceAsset) -> None:
-        """The service may no longer hold it: upload again when asked again."""
-        self._known.pop(reference.sha256, None)
+    def learn(self, known: Mapping[str, AssetId]) -> None:
+        """What earlier runs have uploaded: SHA-256 → asset id."""
+        self._known.update(known)
+
+    async def forget(self, params: Mapping[str, ParamValue]) -> None:
+        """The service may no longer hold what these refer to: upload it once more."""
+        for reference in references_in(params):
+            self._known.pop(reference.sha256, None)
+            await self._memory.forget_upload(reference.sha256)
+
+    def renewal_of(self, params: Mapping[str, ParamValue]) -> "Renewal":
+        """A second try for one item, should the service miss an upload of ours."""
+        return Renewal(self, params, self._clock, self._settings)
 
     async def _bring(self, reference: ReferenceAsset) -> AssetId:
         content = await _read_unchanged(reference)
@@ -197,6 +216,65 @@ class Uploader:
             if found.status == "pending":
                 raise error from None
         return True
+
+
+class Renewal:
+    """One item whose uploads the service may miss, and may yet find.
+
+    They are uploaded once more; after that the service gets time to see them. Source:
+    scenario API sheet, section 17.1.
+
+    Args:
+        uploader: Brings them.
+        params: Of the item.
+        clock: Whose time is spent.
+        settings: How long the service may not see a new upload.
+    """
+
+    def __init__(
+        self,
+        uploader: Uploader,
+        params: Mapping[str, ParamValue],
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._uploader = uploader
+        self._params = params
+        self._clock = clock
+        self._settings = settings
+        self._since_s: float | None = None
+
+    def may_help(self, error: Rejected, inputs: Mapping[str, JsonValue]) -> bool:
+        """Whether a refusal is about an upload, and there is time left.
+
+        Args:
+            error: The refusal.
+            inputs: As they were sent.
+        """
+        if self._since_s is not None and (
+            self._clock.monotonic_s() - self._since_s >= self._settings.fresh_job_s
+        ):
+            return False
+        uploaded = [
+            str(asset_id)
+            for name, value in self._params.items()
+            if any(references_in({name: value}))
+            for asset_id in _flat(inputs.get(name))
+        ]
+        # A 404 that names none of them is about something else in the body, for good.
+        return any(asset_id in error.message for asset_id in uploaded)
+
+    async def renew(self) -> None:
+        """Have them uploaded when they are asked for next; later, only wait."""
+        if self._since_s is not None:
+            await self._clock.sleep(YOUNG_UPLOAD_PAUSE_S)
+            return
+        self._since_s = self._clock.monotonic_s()
+        await self._uploader.forget(self._params)
+
+
+def _flat(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else [value]
 
 
 async def _read_unchanged(reference: ReferenceAsset) -> bytes:

@@ -21,7 +21,9 @@ from pipeline.record import replace
 from pipeline.running.events import Event, Halted, JobChanged, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
+from pipeline.running.session import Session
 from pipeline.settings import Service, Settings
+from pipeline.stages.identity import Identity
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, remove_partial_files
 
 HEAD = "version: 1\nname: icons\nmodel: model_wan-2-7-image\nparams: {size: 1K}\n"
@@ -152,16 +154,13 @@ class Workshop:
             writer = CountingWriter(ledger, self.on_point)
             self.clock.is_busy = lambda: writer.pending > 0
             async with writer:
+                session = self.open_session()
                 run = self.current = Run(
                     plan,
-                    api=self.api,
-                    transfer=self.transfer,
+                    session,
                     ledger=reader,
                     writer=writer,
-                    clock=self.clock,
                     settings=self.settings,
-                    service=Service(base_url=BASE_URL),
-                    made_with=self.made_with,
                     on_event=self.events.append,
                 )
                 done = anyio.Event()
@@ -171,7 +170,8 @@ class Workshop:
                     try:
                         with scope or contextlib.nullcontext():
                             self.estimate = await run.price(groups)
-                            results.append(await run.carry_out(1))
+                            async with session.watching():
+                                results.append(await run.carry_out(1))
                     except Exception as error:  # noqa: BLE001 - raised again below
                         errors.append(_only(error))
                     finally:
@@ -186,6 +186,11 @@ class Workshop:
         if errors:
             raise errors[0]
         return results[0] if results else None  # type: ignore[return-value]
+
+    def open_session(self) -> Session:
+        """One connection to the service."""
+        identity = Identity(Service(base_url=BASE_URL), key_digest=self.made_with)
+        return Session(self.api, self.transfer, self.clock, self.settings, identity)
 
     def _pass_points_on(self) -> None:
         for seam in (self.api, self.transfer, self.clock):

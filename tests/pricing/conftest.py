@@ -5,6 +5,7 @@ from collections.abc import Callable
 import anyio
 import pytest
 from doubles.api import QuickClock, png_bytes
+from doubles.rows import FakeMemory
 from doubles.workshop import Workshop
 
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
@@ -61,16 +62,12 @@ def groups_of(workshop) -> Callable[..., CostGroups]:
 
 @pytest.fixture
 def quotes(workshop) -> Quotes:
-    async def remember(_sha256, _asset_id):
-        pass
-
     uploader = Uploader(
         workshop.api,
         workshop.transfer,
         workshop.clock,
         workshop.settings,
-        known={},
-        remember=remember,
+        memory=FakeMemory(),
     )
     return Quotes(workshop.api, workshop.clock, workshop.settings, uploader=uploader)
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from doubles.rows import FakeMemory
 
 from pipeline.api.interface import Quote
 from pipeline.pricing import Cost, Quotes, find_cost
@@ -18,9 +19,6 @@ SPARROWS = "items:\n" + "".join(
 def answering(workshop):
     """Quotes of a service that answers with these, in order."""
 
-    async def remember(_sha256, _asset_id):
-        pass
-
     def answer(*found):
         left = list(found)
 
@@ -30,7 +28,7 @@ def answering(workshop):
         api = _With(workshop.api, quote)
         clock, settings = workshop.clock, workshop.settings
         uploader = Uploader(
-            api, workshop.transfer, clock, settings, known={}, remember=remember
+            api, workshop.transfer, clock, settings, memory=FakeMemory()
         )
         return Quotes(api, clock, settings, uploader=uploader)
 

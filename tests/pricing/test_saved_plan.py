@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from doubles.api import Outcome, png_bytes
+from doubles.rows import FakeMemory
 
 from pipeline.errors import ExitCode, OutputError, PlanMoved, Rejected, UsageError
 from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
@@ -61,16 +62,12 @@ class Planner:
     async def _price(self, groups):
         shop = self.workshop
 
-        async def remember(_sha256, _asset_id):
-            pass
-
         uploader = Uploader(
             shop.api,
             shop.transfer,
             shop.clock,
             shop.settings,
-            known={},
-            remember=remember,
+            memory=FakeMemory(),
         )
         quotes = Quotes(shop.api, shop.clock, shop.settings, uploader=uploader)
         return await self._finish(lambda: find_cost(groups, quotes))

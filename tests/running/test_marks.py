@@ -2,6 +2,7 @@
 
 import pytest
 from doubles.api import FakeApi, QuickClock
+from doubles.rows import FakeRows
 
 from pipeline.errors import AccessDenied, Rejected, Unavailable
 from pipeline.job import Job, JobKey
@@ -34,7 +35,7 @@ def api(clock):
 
 @pytest.fixture
 def marks(api, clock):
-    return Marks(api, clock, Settings(first_contact_s=5.0))
+    return Marks(api, clock, Settings(first_contact_s=5.0), owners=FakeRows())
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ async def test_the_list_is_read_from_a_listed_job_of_ours_on(api, clock, ledger)
         api,
         clock,
         Settings(first_contact_s=5.0),
-        find_job=lambda remote_id: A_ROW if remote_id == own.remote_id else None,
+        owners=FakeRows({own.remote_id: A_ROW}),
     )
 
     await marks.set()

@@ -7,8 +7,9 @@ from doubles.clock import FakeClock
 from pipeline.api.pace_state import PaceState
 from pipeline.api.pacing import Pace
 from pipeline.errors import ExitCode
-from pipeline.running.events import Paused
+from pipeline.running.events import Paused, Warned
 from pipeline.running.pausing import Pausing
+from pipeline.running.stopping import Stopping
 from pipeline.settings import Settings
 
 
@@ -17,16 +18,28 @@ class Told:
 
     def __init__(self, pace, clock, **settings):
         self.pace, self.clock = pace, clock
-        self.events, self.warnings, self.halts, self.stops = [], [], [], []
+        self.told, self.stops = [], []
+        self.stopping = Stopping(lambda _reason, _hint: None)
         self.pausing = Pausing(
             pace,
             clock,
             Settings(**settings),
-            tell=self.events.append,
-            warn=self.warnings.append,
-            halt=self.halts.append,
+            tell=self.told.append,
+            stopping=self.stopping,
             stop=self.stops.append,
         )
+
+    @property
+    def events(self):
+        return [event for event in self.told if isinstance(event, Paused)]
+
+    @property
+    def warnings(self):
+        return [event.message for event in self.told if isinstance(event, Warned)]
+
+    @property
+    def halts(self):
+        return [*self.stopping.halts.values()]
 
     async def through(self, duration_s, *, submits=True):
         async with anyio.create_task_group() as tasks:

@@ -35,13 +35,19 @@ from pipeline.stages.poller import (
 SETTINGS = Settings(job_timeout_s=300.0, free_deadline_s=60.0, fresh_job_s=30.0)
 
 
+class Seen(list):
+    """Every record that a listing has shown."""
+
+    note = list.append
+
+
 class Post:
     """A poller, and what each waiter heard."""
 
     def __init__(self, api, clock, settings=SETTINGS) -> None:
         self.api, self.clock = api, clock
-        self.seen = []
-        self.poller = Poller(api, clock, settings, on_seen=self.seen.append)
+        self.seen = Seen()
+        self.poller = Poller(api, clock, settings, seen=self.seen)
         self.heard = {}
         self.heard_s = {}
         self.records = {}

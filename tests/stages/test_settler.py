@@ -7,14 +7,17 @@ from datetime import timedelta
 import anyio
 import pytest
 from doubles.api import MODEL, MODEL_PRO, US, FakeApi, QuickClock
+from doubles.rows import FakeRows
 
 from pipeline.api.interface import JobPage
 from pipeline.errors import OutcomeUnknown, Rejected, Unavailable
 from pipeline.job import Job, JobKey, JobStatus, Mark, RemoteId
 from pipeline.record import replace
-from pipeline.settings import Settings
-from pipeline.stages.reading import LONG_AGO, SKEW, JobReader
+from pipeline.settings import Service, Settings
+from pipeline.stages.identity import Identity
+from pipeline.stages.reading import LONG_AGO, SKEW, JobReader, SeenJobs
 from pipeline.stages.settler import Settler
+from pipeline.stages.unanswered import Unanswered
 
 STRANGER = "apiu_stranger"
 OAK = {"prompt": "an oak", "size": "1K", "seed": 7}
@@ -32,35 +35,28 @@ class Desk:
     settler: Settler = field(init=False)
     rows: dict[RemoteId, Job] = field(default_factory=dict)
     marks: dict[int, Mark] = field(default_factory=dict)
-    answers: anyio.Event = field(default_factory=anyio.Event)
+    known: FakeRows = field(init=False)
+    identity: Identity = field(init=False)
+    seen: SeenJobs = field(default_factory=SeenJobs)
+    unanswered: Unanswered = field(default_factory=Unanswered)
     may_learn: bool = False
     ended: dict[str, object] = field(default_factory=dict)
     ended_s: dict[str, float] = field(default_factory=dict)
     count: int = 0
 
     def __post_init__(self) -> None:
-        self.answers.set()
-        self.reader = JobReader(
-            self.api,
-            find_owned=lambda ids: self.rows.keys() & set(ids),
-            find_job=self.rows.get,
-            find_mark=self.marks.get,
-        )
+        self.known = FakeRows(self.rows, self.marks)
+        self.identity = Identity(Service(base_url="https://api.example/v1"))
+        self.reader = JobReader(self.api, self.known, self.identity)
         self.settler = Settler(
             self.reader,
+            self.identity,
             self.clock,
             SETTINGS,
-            wait_for_answers=self._wait_for_answers,
-            find_known=lambda mark_id: {
-                remote_id
-                for remote_id, row in self.rows.items()
-                if (row.mark_id or 0) >= mark_id
-            },
+            seen=self.seen,
+            unanswered=self.unanswered,
             may_learn=lambda: self.may_learn,
         )
-
-    async def _wait_for_answers(self, _model_id: str) -> None:
-        await self.answers.wait()
 
     def mark(self) -> Mark:
         """What the service lists now, as a run remembers it before its submits."""
@@ -102,13 +98,13 @@ class Desk:
             **facts,
         )
         self.rows[made.remote_id] = job
-        self.settler.note_answered(job)
+        self.settler.note_answered(job, self.known)
         return job
 
     async def settle(self, job, *, is_refused=False) -> None:
         try:
             found = await self.settler.wait_until_settled(
-                job, is_refused=is_refused, waits=not is_refused
+                job, self.known, is_refused=is_refused, waits=not is_refused
             )
             self.ended[job.item_id] = found and found.remote_id
         except OutcomeUnknown as error:
@@ -466,14 +462,14 @@ async def test_a_record_without_an_author_may_be_ours(desk):
 
 
 async def test_an_adopted_job_teaches_nothing(desk):
-    desk.settler.author_id = ""
+    desk.identity.last_author_id = ""
     job = desk.lost()
     made = desk.api.add_job(OAK, author_id=STRANGER)
     await desk.settle_all(job)
 
-    desk.settler.note_own(await desk.api.find_job(made.remote_id))
+    desk.identity.note_own(await desk.api.find_job(made.remote_id))
 
-    assert desk.settler.author_id == ""
+    assert desk.identity.last_author_id == ""
 
 
 async def test_a_job_that_a_row_owns_is_never_adopted(desk):
@@ -488,14 +484,14 @@ async def test_a_submit_under_way_gets_its_own_job_first(desk):
     """Whose the listed job is shows with the answer that is still to come."""
     desk.own()
     job = desk.lost()
-    desk.answers = anyio.Event()
+    answered = desk.unanswered.begin(MODEL)
     made = desk.api.add_job(OAK)
 
     async with desk.settling(job):
         await desk.clock.advance(30)
         early = dict(desk.ended)
         desk.own(OAK, made=made)
-        desk.answers.set()
+        answered()
         await desk.clock.advance(60)
 
     assert early == {}
@@ -792,13 +788,13 @@ async def test_a_job_that_a_listing_showed_and_nobody_owns_is_remembered(desk):
     job = desk.lost()
     made = desk.api.add_job(OAK)
 
-    before = await desk.settler.sees_unowned(job)
-    desk.settler.notice(await desk.api.find_job(made.remote_id))
-    after = await desk.settler.sees_unowned(job)
+    before = await desk.settler.sees_unowned(job, desk.known)
+    desk.seen.note(await desk.api.find_job(made.remote_id))
+    after = await desk.settler.sees_unowned(job, desk.known)
     desk.own(OAK, made=made)
 
     assert (before, after) == (False, True)
-    assert not await desk.settler.sees_unowned(job)
+    assert not await desk.settler.sees_unowned(job, desk.known)
 
 
 # --- waiting ------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import hashlib
 import anyio
 import pytest
 from doubles.api import FakeApi, png_bytes
+from doubles.rows import FakeMemory
 
 from pipeline.api.cdn import UrlExpired
 from pipeline.errors import (
@@ -26,16 +27,18 @@ SETTINGS = Settings(free_deadline_s=60.0, uploads=4)
 
 
 @pytest.fixture
-def remembered():
-    return {}
+def memory():
+    return FakeMemory()
 
 
 @pytest.fixture
-def uploader(api, transfer, clock, remembered):
-    async def remember(sha256, asset_id):
-        remembered[sha256] = asset_id
+def remembered(memory):
+    return memory.uploads
 
-    return Uploader(api, transfer, clock, SETTINGS, known={}, remember=remember)
+
+@pytest.fixture
+def uploader(api, transfer, clock, memory):
+    return Uploader(api, transfer, clock, SETTINGS, memory=memory)
 
 
 @pytest.fixture
@@ -93,26 +96,22 @@ async def test_an_upload_is_remembered_with_its_content(upload, reference, remem
 
 
 async def test_what_an_earlier_run_uploaded_is_not_even_read(
-    api, transfer, clock, reference, finish
+    api, uploader, remembered, reference, finish
 ):
     style = reference()
     style.path.unlink()
-    known = {style.sha256: "asset_known"}
-
-    async def remember(_sha256, _asset_id):
-        raise AssertionError
-
-    uploader = Uploader(api, transfer, clock, SETTINGS, known=known, remember=remember)
+    uploader.learn({style.sha256: "asset_known"})
 
     assert await finish(lambda: uploader.upload(style)) == "asset_known"
     assert sum(api.calls.values()) == 0
+    assert remembered == {}
 
 
 async def test_what_is_forgotten_is_uploaded_again(uploader, upload, api, reference):
     style = reference()
     first = await upload(style)
 
-    uploader.forget(style)
+    await uploader.forget({"style": style})
     second = await upload(style)
 
     assert first != second

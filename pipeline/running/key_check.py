@@ -1,4 +1,4 @@
-"""Key: whether the API key in use sees what earlier runs have left at the service.
+"""The key check: whether the API key in use sees the jobs of earlier runs.
 
 With a key of another project, or one that may not see the jobs of other keys, every job
 would seem lost. So this is looked at before anything is sent or judged.
@@ -7,55 +7,39 @@ would seem lost. So this is looked at before anything is sent or judged.
 from functools import partial
 from pathlib import Path
 
-from pipeline.api.interface import GenerationApi, TeamLimits
+from pipeline.api.interface import TeamLimits
 from pipeline.api.retry import retry_free
-from pipeline.clock import Clock
 from pipeline.errors import Unavailable, UnexpectedAnswer
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import KEY_PROJECT, Ledger
 from pipeline.pricing.limits import check_project, find_project, unreachable
 from pipeline.running.records import Records
 from pipeline.running.recovery import UNFINISHED
+from pipeline.running.session import Session
 from pipeline.running.watching import other_key
-from pipeline.settings import Service, Settings
-from pipeline.stages.reading import JobReader
 
 _JOBS_LOOKED_AT = 3  # of another key, before it is said that this one sees none
 
 
-class Key:
+class KeyCheck:
     """Holds the key in use against the ledger.
 
     Args:
-        api: The service.
-        clock: Whose time is spent.
-        settings: How long a first contact is tried.
+        session: Who we are, and the service that is asked.
         ledger: For reading.
         records: Remembers the project of the key.
-        reader: Knows which attempts were made with another key.
-        service: Which project the user names, if any.
         output: The output folder, for messages.
     """
 
     def __init__(
-        self,
-        api: GenerationApi,
-        clock: Clock,
-        settings: Settings,
-        *,
-        ledger: Ledger,
-        records: Records,
-        reader: JobReader,
-        service: Service,
-        output: Path,
+        self, session: Session, ledger: Ledger, *, records: Records, output: Path
     ) -> None:
-        self._api = api
-        self._clock = clock
-        self._settings = settings
+        self._api = session.api
+        self._clock = session.clock
+        self._settings = session.settings
+        self._identity = session.identity
         self._ledger = ledger
         self._records = records
-        self._reader = reader
-        self._service = service
         self._output = output
 
     def has_jobs_to_see(self) -> bool:
@@ -71,7 +55,7 @@ class Key:
         Raises:
             AccessDenied: The key is for another project than the folder.
         """
-        if self._service.project_id:
+        if self._identity.service.project_id:
             return  # the service itself holds every call to it
         bound = self._ledger.find_meta().get(KEY_PROJECT, "")
         found = limits.project_id
@@ -91,7 +75,7 @@ class Key:
         others = [
             job
             for job in self._ledger.find_jobs_in(JobStatus.SUBMITTED)
-            if self._reader.is_of_another_key(job)
+            if self._identity.is_of_another_key(job)
         ]
         for job in others[:_JOBS_LOOKED_AT]:
             assert job.remote_id is not None

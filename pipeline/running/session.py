@@ -1,0 +1,162 @@
+"""Session: one connection to a project, and what every run on it shares.
+
+Slots, request rate, poller, settler, resolver, uploads, prices and downloads live as
+long as the connection. What lives as long as a manifest is in ``running.run``.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import anyio
+
+from pipeline.api.interface import FileTransfer, GenerationApi, TeamLimits
+from pipeline.assets.downloader import Downloader
+from pipeline.clock import Clock
+from pipeline.job import AssetId
+from pipeline.pricing import Quotes, find_limits
+from pipeline.running.events import Event, SlotsChanged
+from pipeline.settings import Settings
+from pipeline.stages.identity import Identity
+from pipeline.stages.poller import Poller
+from pipeline.stages.reading import AllRows, JobReader, Owners, SeenJobs
+from pipeline.stages.resolver import Resolver
+from pipeline.stages.settler import Settler
+from pipeline.stages.slots import Slots, SlotStatistics
+from pipeline.stages.unanswered import Unanswered
+from pipeline.stages.uploader import Uploader, UploadMemory
+
+
+class Member(UploadMemory, Protocol):
+    """What a session asks of each run on it."""
+
+    def tell(self, event: Event) -> None:
+        """Tell the run's listener of an event that concerns all runs."""
+
+    def may_learn(self) -> bool:
+        """Whether an answer is on its way that may show that the list can be read."""
+
+
+class Session:
+    """One connection to one project of the service.
+
+    Args:
+        api: The service.
+        transfer: Its CDN.
+        clock: Whose time is spent.
+        settings: Limits and timeouts of the connection.
+        identity: Who we are.
+
+    Attributes:
+        api: As given, and so are the next four.
+        transfer: Likewise.
+        clock: Likewise.
+        settings: Likewise.
+        identity: Likewise.
+        rows: Which of the service's jobs belong to a run of this session.
+        slots: The limit on jobs in flight.
+        reader: Reads the service's job list.
+        unanswered: The submits that wait for their answer.
+        settler: Finds out what became of lost submits.
+        poller: Watches all submitted jobs.
+        resolver: Reads the records of assets in bulk.
+        uploader: Brings references.
+        quotes: The prices that were asked for.
+        downloader: Fetches what was made.
+    """
+
+    def __init__(
+        self,
+        api: GenerationApi,
+        transfer: FileTransfer,
+        clock: Clock,
+        settings: Settings,
+        identity: Identity,
+    ) -> None:
+        self.api = api
+        self.transfer = transfer
+        self.clock = clock
+        self.settings = settings
+        self.identity = identity
+        self.rows = AllRows()
+        self._members: list[Member] = []
+        self._limits: TeamLimits | None = None
+        self.slots = Slots(
+            clock,
+            first=settings.first_jobs,
+            posts=settings.posts,
+            pace=api.pace,
+            max_jobs=settings.max_jobs,
+            on_change=self._tell_slots,
+        )
+        seen = SeenJobs()
+        self.reader = JobReader(api, self.rows, identity)
+        self.unanswered = Unanswered()
+        self.settler = Settler(
+            self.reader,
+            identity,
+            clock,
+            settings,
+            seen=seen,
+            unanswered=self.unanswered,
+            may_learn=lambda: any(member.may_learn() for member in self._members),
+        )
+        self.poller = Poller(api, clock, settings, identity=identity, seen=seen)
+        self.resolver = Resolver(
+            api, clock, settings, expects_more=lambda: self.slots.in_flight > 0
+        )
+        self.uploader = Uploader(api, transfer, clock, settings, memory=self)
+        self.quotes = Quotes(api, clock, settings, uploader=self.uploader)
+        self.downloader = Downloader(
+            transfer, clock, settings, resolve=self.resolver.resolve
+        )
+
+    def join(self, member: Member, rows: Owners) -> None:
+        """Share this session with one more run.
+
+        Args:
+            member: The run.
+            rows: What its ledger knows.
+        """
+        self._members.append(member)
+        self.rows.add(rows)
+
+    @asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Watch the service while runs are carried out in the block.
+
+        Raises:
+            ServiceUnreachable: The service has not answered for too long. It comes
+                inside an exception group.
+        """
+        async with anyio.create_task_group() as watchers:
+            watchers.start_soon(self.poller.run)
+            watchers.start_soon(self.settler.run)
+            watchers.start_soon(self.resolver.run)
+            yield
+            watchers.cancel_scope.cancel()
+
+    async def find_limits(self) -> TeamLimits:
+        """What the team may do; asked once.
+
+        Raises:
+            ServiceUnreachable: The service did not answer.
+            AccessDenied: Wrong credentials.
+        """
+        if self._limits is None:
+            self._limits = await find_limits(self.api, self.clock, self.settings)
+        return self._limits
+
+    async def forget_upload(self, sha256: str) -> None:
+        """Each run forgets that the service holds this content."""
+        for member in self._members:
+            await member.forget_upload(sha256)
+
+    async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
+        """Each run remembers under which id the service holds this content."""
+        for member in self._members:
+            await member.remember_upload(sha256, asset_id)
+
+    def _tell_slots(self, slots: SlotStatistics) -> None:
+        for member in self._members:
+            member.tell(SlotsChanged(slots=slots))

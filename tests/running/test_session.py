@@ -1,0 +1,189 @@
+"""Two manifests on one session: one ceiling, one request rate, one poller, one purse each."""
+
+from contextlib import AsyncExitStack
+from decimal import Decimal
+
+import anyio
+import pytest
+from doubles.api import QuickClock, png_bytes
+from doubles.workshop import CountingWriter, Workshop
+
+from pipeline.errors import ExitCode, OutcomeUnknown
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.pricing import CostGroups
+from pipeline.running.events import JobChanged, SlotsChanged
+from pipeline.running.run import Run
+
+TREES = ("oak", "elm", "fir", "yew", "ash", "bay")
+BIRDS = ("owl", "jay", "tit", "emu", "auk", "kea")
+LOST = OutcomeUnknown("no answer in time")
+
+
+def of(name):
+    """Whether a submit is of this item."""
+    return lambda _model, inputs: inputs["prompt"] == name
+
+
+class Pair:
+    """Two manifests with an output folder each, beside one service."""
+
+    def __init__(self, folder, clock) -> None:
+        (folder / "trees").mkdir()
+        (folder / "birds").mkdir()
+        self.clock = clock
+        self.trees = Workshop(folder / "trees", clock)
+        self.birds = Workshop(folder / "birds", clock)
+        self.api = self.birds.api = self.trees.api
+        self.birds.transfer = self.trees.transfer
+        self.on_start = lambda _trees, _birds: None
+
+    async def run(self):
+        """Both at once, on one session; their results."""
+        session = self.trees.open_session()
+        results = {}
+        done = anyio.Event()
+
+        async def carry_out(number: int, run: Run) -> None:
+            results[number] = await run.carry_out(1)
+
+        async with AsyncExitStack() as stack:
+            writers: list[CountingWriter] = []
+            self.clock.is_busy = lambda: any(writer.pending for writer in writers)
+            runs, groups = [], []
+            for shop in (self.trees, self.birds):
+                path = shop.output / LEDGER_NAME
+                ledger = stack.enter_context(Ledger(path))
+                reader = stack.enter_context(Ledger(path, read_only=True))
+                writer = CountingWriter(ledger, lambda _point: None)
+                writers.append(await stack.enter_async_context(writer))
+                groups.append(CostGroups())
+                runs.append(
+                    Run(
+                        shop.plan(reader, groups[-1]),
+                        session,
+                        ledger=reader,
+                        writer=writer,
+                        settings=shop.settings,
+                        on_event=shop.events.append,
+                    )
+                )
+
+            async def carry_out_both() -> None:
+                for run, items in zip(runs, groups, strict=True):
+                    await run.price(items)
+                self.on_start(*runs)
+                async with session.watching(), anyio.create_task_group() as both:
+                    for number, run in enumerate(runs):
+                        both.start_soon(carry_out, number, run)
+                done.set()
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(carry_out_both)
+                await self.clock.run_until(done)
+        return results[0], results[1]
+
+
+@pytest.fixture
+async def pair(tmp_path):
+    clock = QuickClock()
+    async with clock.watching_threads():
+        yield Pair(tmp_path, clock)
+
+
+async def test_two_runs_share_one_ceiling_and_keep_it_full(pair):
+    pair.api.ceiling = pair.api.readable_ceiling = 3
+    pair.trees.write_items(*TREES)
+    pair.birds.write_items(*BIRDS)
+
+    trees, birds = await pair.run()
+
+    assert trees.counts == birds.counts == {"saved": 6}
+    assert pair.api.most_in_flight == 3
+    assert len(pair.api.submits) == len(pair.api.jobs) == 12  # and none was refused
+    assert {f"{name}.png" for name in TREES} < pair.trees.files()
+    assert {f"{name}.png" for name in BIRDS} < pair.birds.files()
+
+
+async def test_two_runs_are_watched_by_one_poller(pair):
+    """Listing for both costs what listing for one costs, but for the marks."""
+    pair.trees.write_items(*TREES, *BIRDS)
+    await pair.trees.run()
+    alone = pair.api.calls["list_jobs"]
+    pair.api.calls.clear()
+    pair.trees.write_items(*(f"{name}-2" for name in TREES))
+    pair.birds.write_items(*BIRDS)
+
+    await pair.run()
+
+    own_readings = 3  # of each run: its mark, and the list held against its rows
+    assert pair.api.calls["list_jobs"] <= alone + own_readings
+
+
+async def test_two_runs_ask_for_one_price_once_and_upload_one_file_once(pair):
+    text = "references: {style: style.png}\nitems:\n"
+    item = "  - {id: NAME, prompt: NAME, params: {images: [ref:style]}}\n"
+    files = {"style.png": png_bytes("purple", 16, 16)}
+    pair.trees.write(text + item.replace("NAME", "oak"), files=files)
+    pair.birds.write(text + item.replace("NAME", "owl"), files=files)
+
+    await pair.run()
+
+    assert pair.api.calls["upload_image"] == 1
+    assert len(pair.api.quotes) == 1
+    for shop in (pair.trees, pair.birds):
+        with Ledger(shop.output / LEDGER_NAME, read_only=True) as ledger:
+            assert len(ledger.find_uploads("")) == 1
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+async def test_lost_submits_of_two_runs_are_each_settled_and_paid_once(pair, is_made):
+    pair.trees.write_items(*TREES)
+    pair.birds.write_items(*BIRDS)
+    for name in ("fir", "emu", "yew"):
+        pair.api.fail_next("submit", LOST, after=is_made, where=of(name))
+
+    trees, birds = await pair.run()
+
+    assert trees.counts == birds.counts == {"saved": 6}
+    assert pair.api.paid_by_prompt() == dict.fromkeys((*TREES, *BIRDS), 1)
+    prompts = {job.remote_id: job.inputs["prompt"] for job in pair.api.jobs}
+    for shop, names in ((pair.trees, TREES), (pair.birds, BIRDS)):
+        assert [prompts[shop.job(name).remote_id] for name in names] == [*names]
+
+
+async def test_a_run_without_budget_left_does_not_stop_the_other(pair):
+    pair.trees.write_items(*TREES)
+    pair.birds.write_items(*BIRDS)
+    pair.birds.set(max_cost=Decimal(12))
+
+    trees, birds = await pair.run()
+
+    assert (trees.exit_code, birds.exit_code) == (ExitCode.OK, ExitCode.BUDGET)
+    assert trees.counts == {"saved": 6}
+    assert birds.counts == {"saved": 2, "not_submitted": 4}
+    assert pair.trees.halts() == []
+    assert len(pair.api.jobs) == 8
+
+
+async def test_a_run_that_is_abandoned_leaves_the_other_at_work(pair):
+    pair.trees.write_items(*TREES)
+    pair.birds.write_items(*BIRDS)
+    pair.on_start = lambda _trees, birds: birds.abandon()
+
+    trees, birds = await pair.run()
+
+    assert trees.counts == {"saved": 6}
+    assert birds.exit_code is ExitCode.INTERRUPTED
+    assert set(pair.api.paid_by_prompt()) == {*TREES}
+
+
+async def test_both_are_told_of_the_slots_and_of_their_own_jobs_alone(pair):
+    pair.trees.write_items(*TREES)
+    pair.birds.write_items(*BIRDS)
+
+    await pair.run()
+
+    for shop, names in ((pair.trees, TREES), (pair.birds, BIRDS)):
+        assert any(isinstance(event, SlotsChanged) for event in shop.events)
+        told = {e.item_id for e in shop.events if isinstance(e, JobChanged)}
+        assert told == {*names}
