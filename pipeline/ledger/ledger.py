@@ -27,6 +27,7 @@ from pipeline.job import (
     committed_units,
 )
 from pipeline.ledger.connection import SqliteErrors, check_files, connect
+from pipeline.ledger.facts import Facts, facts_from, meta_value
 from pipeline.ledger.migrations import CURRENT_VERSION, check_version, migrate
 from pipeline.ledger.rows import (
     CHANGING_COLUMNS,
@@ -44,7 +45,6 @@ from pipeline.record import replace
 
 LEDGER_NAME = "ledger.sqlite3"
 IN_MEMORY = Path(":memory:")
-KEY_PROJECT = "key_project"  # fact: the project of the key, as the service names it
 _SELECT = f"SELECT {', '.join(COLUMNS)} FROM jobs"  # noqa: S608 - constants alone
 _UNREADABLE = (ValueError, TypeError, ArithmeticError)
 _LEFT_OUT_OF_COSTS = {
@@ -159,7 +159,7 @@ class Ledger:
         Raises:
             LedgerDamaged: Parts of it cannot be read.
         """
-        self.find_meta()
+        self.find_facts()
         with self._translated():
             last = self._connection.execute(
                 "SELECT exit_code FROM runs ORDER BY run_id DESC LIMIT 1"
@@ -400,12 +400,23 @@ class Ledger:
                 [(mark_id,) for mark_id in mark_ids],
             )
 
-    def record_meta(self, key: str, value: str) -> None:
-        """Remember one fact about the whole ledger."""
+    def record_facts(self, **facts: str | tuple[str, ...] | datetime | None) -> None:
+        """Remember facts about the whole ledger; None forgets one.
+
+        Args:
+            facts: Attributes of :class:`Facts`.
+        """
+        unknown = facts.keys() - set(Facts.__struct_fields__)
+        assert not unknown, unknown
         with self._translated():
-            self._connection.execute(
-                "INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value)
-            )
+            for key, value in facts.items():
+                text = meta_value(value)
+                if text is None:
+                    self._connection.execute("DELETE FROM meta WHERE key = ?", (key,))
+                else:
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, text)
+                    )
 
     def bind_project(self, project_id: str) -> str:
         """Remember which project the key is for, unless one is known already.
@@ -413,22 +424,17 @@ class Ledger:
         Returns:
             The project that the ledger is bound to from now on, or "".
         """
-        bound = self.find_meta().get(KEY_PROJECT, "")
+        bound = self.find_facts().key_project
         if not bound and project_id:
-            self.record_meta(KEY_PROJECT, project_id)
+            self.record_facts(key_project=project_id)
         return bound or project_id
 
     def record_manifest(self, name: str) -> None:
         """Remember that a manifest of this name uses the ledger."""
-        names = json.loads(self.find_meta().get("manifests", "[]"))
+        names = self.find_facts().manifests
         if name not in names:
-            self.record_meta("manifests", json.dumps([*names, name]))
-        self.record_meta("manifest", name)
-
-    def forget_meta(self, key: str) -> None:
-        """Forget one fact about the whole ledger."""
-        with self._translated():
-            self._connection.execute("DELETE FROM meta WHERE key = ?", (key,))
+            names = (*names, name)
+        self.record_facts(manifest=name, manifests=names)
 
     def record_run_started(self, now: datetime) -> int:
         """Remember that a run began; returns its run id."""
@@ -643,23 +649,26 @@ class Ledger:
             ).fetchall()
         return {sha256: AssetId(asset_id) for sha256, asset_id in rows}
 
-    def find_meta(self) -> dict[str, str]:
-        """All facts about the whole ledger."""
-        with self._translated():
-            return dict(self._connection.execute("SELECT key, value FROM meta"))
+    def find_facts(self) -> Facts:
+        """What is known of the whole ledger.
 
-    def has_others_than(self, manifest: str) -> bool:
-        """Whether manifests of other names have used this ledger."""
-        names = json.loads(self.find_meta().get("manifests", "[]"))
-        return any(name != manifest for name in names)
+        Service and project are those of its first job where no run has bound it yet.
 
-    def find_origin(self) -> dict[str, str]:
-        """Base URL and project of the first job; empty without any."""
+        Raises:
+            LedgerDamaged: A fact cannot be read.
+        """
         with self._translated():
-            row = self._connection.execute(
-                "SELECT base_url, project_id FROM jobs ORDER BY row_id LIMIT 1"
-            ).fetchone()
-        return {} if row is None else {"base_url": row[0], "project_id": row[1]}
+            meta = dict(self._connection.execute("SELECT key, value FROM meta"))
+            if "base_url" not in meta:
+                origin = self._connection.execute(
+                    "SELECT base_url, project_id FROM jobs ORDER BY row_id LIMIT 1"
+                ).fetchone()
+                if origin is not None:
+                    meta |= zip(("base_url", "project_id"), origin, strict=True)
+        try:
+            return facts_from(meta)
+        except _UNREADABLE as error:
+            raise LedgerDamaged(f"{self.path} is damaged: {error}") from error
 
     def count_by_status(self) -> dict[JobStatus, int]:
         """How many items there are in each status, by their newest attempt."""

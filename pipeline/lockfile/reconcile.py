@@ -16,8 +16,6 @@ from pipeline.storage.regular_file import NotAFile, open_regular
 
 logger = logging.getLogger(__name__)
 
-LOCK_DIGEST = "lock_sha256"  # fact of the ledger: the lock file as it was last seen
-
 
 def find_lock_file(manifest: Manifest, *, emulate: bool) -> Path | None:
     """The lock file of a manifest; None where the emulator's work is none of it."""
@@ -46,9 +44,9 @@ def learn_lock(
     if lock_file is None or not knows_more(lock_file, ledger, item_count):
         return
     header, jobs = read_lock(lock_file, item_count=item_count)
-    meta = ledger.find_meta()
-    if service is None and "base_url" in meta:
-        service = Service(base_url=meta["base_url"], project_id=meta["project_id"])
+    facts = ledger.find_facts()
+    if service is None and facts.base_url:
+        service = Service(base_url=facts.base_url, project_id=facts.project_id)
     theirs = Service(base_url=header.service, project_id=header.project)
     if service is not None and service != theirs:
         if is_loopback_url(theirs.base_url):  # a rehearsal's, or a test's
@@ -63,7 +61,7 @@ def learn_lock(
     try:
         for job in jobs:
             ledger.record_locked(job)
-        ledger.record_meta(LOCK_DIGEST, _digest(lock_file))
+        ledger.record_facts(lock_sha256=_digest(lock_file))
     except BaseException:
         ledger.roll_back()
         raise
@@ -108,7 +106,7 @@ def write_lock_file(
         lock_file, jobs, base_url=service.base_url, project_id=service.project_id
     )
     if lock_file.is_file():
-        ledger.record_meta(LOCK_DIGEST, _digest(lock_file))
+        ledger.record_facts(lock_sha256=_digest(lock_file))
     return True
 
 
@@ -137,7 +135,7 @@ def knows_more(lock_file: Path | None, ledger: Ledger, item_count: int | None) -
     if lock_file is None or not lock_file.exists():
         return False
     check_size(lock_file, item_count)
-    return ledger.find_meta().get(LOCK_DIGEST) != _digest(lock_file)
+    return ledger.find_facts().lock_sha256 != _digest(lock_file)
 
 
 def _digest(path: Path) -> str:

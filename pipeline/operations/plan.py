@@ -17,7 +17,6 @@ from pipeline.api.interface import TeamLimits, UnexpectedJob
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable
 from pipeline.job import AssetId
-from pipeline.ledger.ledger import KEY_PROJECT
 from pipeline.manifest import Manifest
 from pipeline.operations.connection import Connection, service_of
 from pipeline.operations.target import Target
@@ -128,14 +127,14 @@ async def estimate(
             overcharge = Overcharge(() if limit is None else ledger.find_overcharges())
             budget = Budget(limit, ledger.find_commitments(), overcharge)
             unsure = sum((job.committed for job in ledger.find_unsure()), Decimal(0))
-            bound = "" if service.project_id else ledger.find_meta().get(KEY_PROJECT)
+            bound = "" if service.project_id else ledger.find_facts().key_project
             known = {} if emulate else ledger.find_uploads(service.project_id)
         cost: Cost | None = None if plan.to_submit else Cost()
         limits = TeamLimits()
         if cost is None and not offline:
             pricing = _Pricing(target, connection, folder, groups)
             try:
-                cost, limits = await pricing.ask(known, bound or "")
+                cost, limits = await pricing.ask(known, bound)
             except ServiceUnreachable as error:
                 notes = (*notes, f"no prices: {error.message}")
         return Estimate(

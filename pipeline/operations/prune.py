@@ -60,7 +60,7 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
     if not (output / LEDGER_NAME).is_file() and not find_asset_names(output):
         return []
     with holding_ledger(output) as ledger:
-        if ledger.has_others_than(manifest.name):
+        if ledger.find_facts().is_shared_by(manifest.name):
             raise UsageError(
                 f"{output} holds the files of several manifests: nothing says whose"
                 " they are",

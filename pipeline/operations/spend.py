@@ -187,11 +187,11 @@ def read_spent(output: Path) -> Spent:
         OutputError: The disk fails.
     """
     with open_for_reading(output) as ledger:
-        facts = {**ledger.find_origin(), **ledger.find_meta()}
-        name = facts.get("manifest") or output.absolute().name
+        facts = ledger.find_facts()
+        name = facts.manifest or output.absolute().name
         return Spent(
             output=output,
-            emulated=facts.get("base_url") == EMULATOR_NAME,
+            emulated=facts.base_url == EMULATOR_NAME,
             spending=_summed(ledger, name),
         )
 

@@ -133,13 +133,12 @@ def explain(
         attempts = _attempts(ledger, item_id, planned)
         if planned is None and not attempts:
             raise _unknown_item(manifest, item_id, ledger)
-        facts = {**ledger.find_origin(), **ledger.find_meta()}
-        uploads = ledger.find_uploads(facts.get("project_id", ""))
+        facts = ledger.find_facts()
+        uploads = ledger.find_uploads(facts.project_id)
         renamed_to = ""
         if planned is None:
             renamed_to = _new_id(manifest, output, item_id, ledger)
     model = None if planned is None else manifest.models(planned.item.model_id)
-    base_url = facts.get("base_url")
     return Explanation(
         item_id=item_id,
         output=output,
@@ -156,7 +155,7 @@ def explain(
         },
         renamed_to=renamed_to,
         files=tuple(_files(output, attempts)),
-        emulated=emulate if base_url is None else base_url == EMULATOR_NAME,
+        emulated=facts.base_url == EMULATOR_NAME if facts.base_url else emulate,
     )
 
 

@@ -4,7 +4,7 @@ One run at a time may write; readers work meanwhile.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -193,22 +193,25 @@ def _bind(ledger: Ledger, service: Service, folder: Path) -> None:
         UsageError: It is.
     """
     _check_bound(ledger, service, folder)
-    if "base_url" not in ledger.find_meta():
-        ledger.record_meta("base_url", service.base_url)
-        ledger.record_meta("project_id", service.project_id)
-        ledger.record_meta("tool", f"scenario-pipeline {__version__}")
+    if not ledger.find_facts().tool:
+        ledger.record_facts(
+            base_url=service.base_url,
+            project_id=service.project_id,
+            tool=f"scenario-pipeline {__version__}",
+        )
 
 
 def _check_bound(ledger: Ledger, service: Service, folder: Path) -> None:
-    meta: Mapping[str, str] = ledger.find_meta()
-    bound = meta if "base_url" in meta else ledger.find_origin()
-    for key, value, word in (
-        ("base_url", service.base_url, "service"),
-        ("project_id", service.project_id, "project"),
+    facts = ledger.find_facts()
+    if not facts.base_url:
+        return
+    for bound, value, word in (
+        (facts.base_url, service.base_url, "service"),
+        (facts.project_id, service.project_id, "project"),
     ):
-        if bound and bound.get(key, "") != value:
+        if bound != value:
             raise UsageError(
-                f"{folder} belongs to the {word} {bound.get(key) or '(none named)'}, "
+                f"{folder} belongs to the {word} {bound or '(none named)'}, "
                 f"not to {value or '(none named)'}",
                 hint="choose another --output, or set the environment back",
             )

@@ -13,18 +13,17 @@ from pathlib import Path
 
 from pipeline.assets.mover import clear_renamed
 from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
-from pipeline.clock import format_utc
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
+from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.output.names import MARKS_OF_OUTPUT
-from pipeline.record import replace
+from pipeline.record import asdict, replace
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, storage_errors
 from pipeline.storage.regular_file import leads_outside
 
 logger = logging.getLogger(__name__)
 
-REBUILT_SINCE = "rebuilt_since"  # fact of the ledger: a time of the service's
 SEARCH_MARGIN = timedelta(hours=1)  # jobs of the same batch that left no sidecar
 _MOST_AHEAD = timedelta(days=366)  # a clock may be wrong, this machine's too
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
@@ -92,24 +91,23 @@ def _put_aside(path: Path) -> Path:
 
 def _salvage(damaged: Path, ledger: Ledger) -> None:
     """Copy every row that can still be read, until the first that cannot."""
-    meta: dict[str, str] = {}
+    facts = Facts()
     jobs: list[Job] = []
     with (
         contextlib.suppress(LedgerError, OutputError),
         Ledger(damaged, read_only=True) as opened,
         opened if opened.is_current else opened.copy_in_memory() as source,
     ):
-        meta = source.find_meta()
+        facts = source.find_facts()
         jobs.extend(source.find_jobs_in(*JobStatus))
     ledger.begin()
-    for key, value in meta.items():
-        ledger.record_meta(key, value)
+    ledger.record_facts(**asdict(facts))
     for job in jobs:
         # Marks are not salvaged, and their numbers are given out anew.
         ledger.record_salvaged(replace(job, mark_id=None))
     times = [at for job in jobs if (at := job.submitted_at or job.sent_at)]
     if times:
-        ledger.record_meta(REBUILT_SINCE, format_utc(_search_from(times)))
+        ledger.record_facts(rebuilt_since=_search_from(times))
     ledger.commit()
 
 
@@ -139,10 +137,10 @@ def rebuild(ledger: Ledger, output: Path) -> int:
         attempts = ledger.find_jobs_of(job.item_id)
         ledger.record_found(replace(job, attempt=len(attempts) + 1))
         if job.author_id:
-            ledger.record_meta("author_id", job.author_id)
+            ledger.record_facts(author_id=job.author_id)
     times = [job.submitted_at for job in missing if job.submitted_at]
     if times:
-        ledger.record_meta(REBUILT_SINCE, format_utc(_search_from(times)))
+        ledger.record_facts(rebuilt_since=_search_from(times))
     ledger.commit()
     return len(missing)
 

@@ -23,6 +23,7 @@ from pipeline.job import (
     JobStatus,
     ParamValue,
 )
+from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.lines import MODEL, find_line
@@ -417,13 +418,14 @@ def make_plan(
         UsageError: ``--select`` matches no item.
         OutputError: A file would be made in a folder that is outside of the output.
     """
+    facts = Facts() if ledger is None else ledger.find_facts()
     plan = Plan(
         manifest,
         output,
         ledger=ledger,
         selection=selection,
         models=models,
-        is_shared=ledger is not None and ledger.has_others_than(manifest.name),
+        is_shared=facts.is_shared_by(manifest.name),
     )
     check_folder = lru_cache(_FOLDERS_KEPT)(partial(_check_folder, output))
     for planned in plan.entries():

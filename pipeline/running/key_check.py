@@ -11,7 +11,7 @@ from pipeline.api.interface import TeamLimits
 from pipeline.api.retry import retry_free
 from pipeline.errors import Unavailable, UnexpectedAnswer
 from pipeline.job import JobStatus
-from pipeline.ledger.ledger import KEY_PROJECT, Ledger
+from pipeline.ledger.ledger import Ledger
 from pipeline.pricing.limits import check_project, find_project, unreachable
 from pipeline.running.records import Records
 from pipeline.running.recovery import UNFINISHED
@@ -57,7 +57,7 @@ class KeyCheck:
         """
         if self._identity.service.project_id:
             return  # the service itself holds every call to it
-        bound = self._ledger.find_meta().get(KEY_PROJECT, "")
+        bound = self._ledger.find_facts().key_project
         found = limits.project_id
         if bound:
             found = await find_project(self._api, self._clock, self._settings, limits)

@@ -11,7 +11,6 @@ from pipeline.api.echo import describe_difference, echo_difference
 from pipeline.api.interface import RemoteJob, Submission, UnexpectedJob
 from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.writer import LedgerWriter
-from pipeline.output.rebuild import REBUILT_SINCE
 from pipeline.planning import PlannedItem
 from pipeline.pricing import Budget
 from pipeline.record import Struct, field, replace
@@ -43,6 +42,7 @@ class Records:
         session: Who we are, and what time it is here and at the service.
         marks: What was listed last, recorded with the first intent.
         budget: Counts each change.
+        author_id: Who the service says we are, as far as the ledger knows.
         tell: Called with each change once it is durable.
 
     Attributes:
@@ -56,6 +56,7 @@ class Records:
         *,
         marks: Marks,
         budget: Budget,
+        author_id: str,
         tell: ProgressCallback,
     ) -> None:
         self._identity = session.identity
@@ -68,6 +69,7 @@ class Records:
         self.service_now = session.api.service_now
         self._budget = budget
         self._is_bound = False
+        self._author_id = author_id
         self.charges = RunCharges()
         self.tell = tell
 
@@ -258,7 +260,9 @@ class Records:
 
     async def author(self, author_id: str) -> None:
         """Remember who the service says we are."""
-        await self._write(self._ledger.record_meta, "author_id", author_id)
+        if author_id != self._author_id:
+            self._author_id = author_id
+            await self._write(self._ledger.record_facts, author_id=author_id)
 
     async def reconciled(self, mark_ids: Iterable[int]) -> None:
         """Every job that the service has made since these marks is accounted for."""
@@ -274,7 +278,7 @@ class Records:
 
     async def search_done(self) -> None:
         """What a lost ledger knew has been looked for, for every item."""
-        await self._write(self._ledger.forget_meta, REBUILT_SINCE)
+        await self._write(self._ledger.record_facts, rebuilt_since=None)
 
     async def renaming(self, paths: Mapping[str, str]) -> None:
         """Files will be at new paths too: old path to new path.

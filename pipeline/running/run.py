@@ -20,7 +20,6 @@ from pipeline.api.interface import (
     UnexpectedJob,
 )
 from pipeline.assets.delivery import Delivery
-from pipeline.clock import parse_utc
 from pipeline.errors import (
     DownloadFailed,
     Unavailable,
@@ -28,7 +27,6 @@ from pipeline.errors import (
 from pipeline.job import AssetId, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
-from pipeline.output.rebuild import REBUILT_SINCE
 from pipeline.planning import Action, Plan, PlannedItem
 from pipeline.pricing import (
     Budget,
@@ -118,12 +116,19 @@ class Run:
             ledger.find_commitments(),
             Overcharge(() if limit is None else ledger.find_overcharges()),
         )
-        if not session.identity.last_author_id:
-            author_id = ledger.find_meta().get("author_id", "")
-            session.identity.last_author_id = author_id
+        facts = ledger.find_facts()
+        self._rebuilt_since = facts.rebuilt_since
+        session.identity.last_author_id = (
+            session.identity.last_author_id or facts.author_id
+        )
         self._marks = Marks(session.api, session.clock, session.settings, owners=ledger)
         self._records = Records(
-            writer, session, marks=self._marks, budget=self.budget, tell=on_event
+            writer,
+            session,
+            marks=self._marks,
+            budget=self.budget,
+            author_id=facts.author_id,
+            tell=on_event,
         )
         self._key_check = KeyCheck(
             session, ledger, records=self._records, output=plan.output
@@ -433,11 +438,11 @@ class Run:
 
     async def _adopt_forgotten(self) -> None:
         """After a lost ledger: look once for jobs of ours that left no sidecar."""
-        since = self._ledger.find_meta().get(REBUILT_SINCE)
+        since = self._rebuilt_since
         if since is None or not self._plan.to_submit:
             return
         self._searched = True
-        count = await self._adoption.find(parse_utc(since))
+        count = await self._adoption.find(since)
         self._records.warn("", f"the ledger was rebuilt; {count} jobs found again")
 
     def _is_complete(self) -> bool:

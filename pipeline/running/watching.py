@@ -188,7 +188,7 @@ class Watch:
         """A job that is ours beyond doubt tells who we are."""
         if self._identity.is_adopted(remote.remote_id):
             return
-        if remote.author_id and remote.author_id != self._identity.last_author_id:
+        if remote.author_id:
             await self._records.author(remote.author_id)
         self._identity.note_own(remote)
 

@@ -95,11 +95,10 @@ def writing(folder):
         yield ledger
 
 
-def put(folder, *jobs, **meta):
+def put(folder, *jobs, **facts):
     """A ledger with these jobs."""
     with writing(folder) as ledger:
-        for key, value in {"base_url": SERVICE, **meta}.items():
-            ledger.record_meta(key, value)
+        ledger.record_facts(**{"base_url": SERVICE, **facts})
         for one in jobs:
             ledger.record_salvaged(one)
 

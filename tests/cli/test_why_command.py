@@ -46,12 +46,11 @@ class Desk:
         lines = "".join(f"  - {item}\n" for item in items)
         (self.folder / self.name).write_text(head + lines, encoding="utf-8")
 
-    def record(self, job, **meta):
+    def record(self, job, **facts):
         """Put an attempt into the ledger; gives it with its row id."""
         self.output.mkdir(parents=True, exist_ok=True)
         with Ledger(self.output / LEDGER_NAME) as ledger:
-            for key, value in {"base_url": SERVICE, **meta}.items():
-                ledger.record_meta(key, value)
+            ledger.record_facts(**{"base_url": SERVICE, **facts})
             ledger.record_salvaged(job)
 
     def attempt(self, item_id, **named) -> Job:

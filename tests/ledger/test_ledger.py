@@ -4,12 +4,14 @@ import itertools
 import os
 import shutil
 import sqlite3
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
-from pipeline.errors import LedgerError, OutputError, RunError
+from pipeline.errors import LedgerDamaged, LedgerError, OutputError, RunError
 from pipeline.job import LEGAL_TRANSITIONS, Failure, JobStatus
+from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import IllegalTransition, Ledger
 from pipeline.ledger.migrations import CURRENT_VERSION
 from pipeline.record import replace
@@ -251,21 +253,35 @@ def test_uploads_are_remembered_per_project(ledger, now):
 
 
 def test_facts_are_remembered_replaced_and_forgotten(ledger):
-    ledger.record_meta("a", "1")
-    ledger.record_meta("a", "2")
-    ledger.record_meta("b", "")
-    ledger.record_meta("c", "3")
-    ledger.forget_meta("c")
+    since = datetime(2026, 11, 30, 10, tzinfo=UTC)
+    ledger.record_facts(author_id="1", manifests=("icons", "trees"))
+    ledger.record_facts(author_id="2", rebuilt_since=since, tool="")
+    known = ledger.find_facts()
+    ledger.record_facts(rebuilt_since=None)
 
-    assert ledger.find_meta() == {"a": "2", "b": ""}
+    assert known == Facts(
+        author_id="2", manifests=("icons", "trees"), rebuilt_since=since
+    )
+    assert ledger.find_facts() == replace(known, rebuilt_since=None)
 
 
-def test_the_origin_is_that_of_the_first_job(ledger, live, new_job):
-    assert ledger.find_origin() == {}
+def test_a_fact_that_cannot_be_read_is_damage(ledger):
+    ledger._connection.execute("INSERT INTO meta VALUES ('rebuilt_since', 'soon')")
+
+    with pytest.raises(LedgerDamaged, match="soon"):
+        ledger.find_facts()
+
+
+def test_service_and_project_are_those_of_the_first_job_until_a_run_binds_it(
+    ledger, live, new_job
+):
+    assert ledger.find_facts() == Facts()
     live(ledger, new_job("a", base_url="https://a", project_id="p"), S.SUBMITTING)
     live(ledger, new_job("b", base_url="https://b"), S.SUBMITTING)
 
-    assert ledger.find_origin() == {"base_url": "https://a", "project_id": "p"}
+    assert ledger.find_facts() == Facts(base_url="https://a", project_id="p")
+    ledger.record_facts(base_url="https://c", project_id="")
+    assert ledger.find_facts() == Facts(base_url="https://c")
 
 
 def test_runs_are_counted_from_one(ledger, now):
@@ -405,7 +421,7 @@ def test_a_reader_shows_an_empty_file_as_an_empty_copy_and_leaves_it_alone(path)
     with Ledger(path, read_only=True) as reader, reader.copy_in_memory() as copy:
         assert not reader.is_current
         assert copy.is_current
-        assert copy.find_meta() == {}
+        assert copy.find_facts() == Facts()
         assert list(copy.find_commitments()) == []
 
     assert path.stat().st_size == 0

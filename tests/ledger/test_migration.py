@@ -77,7 +77,7 @@ def assert_every_row_is_there(ledger):
     assert fir.status is S.UNKNOWN
     for job in (oak, newest, first, fir):
         assert (job.quoted, job.refunded, job.addons) == (None, None, {})
-    assert ledger.find_meta()["base_url"] == "https://api.example/v1"
+    assert ledger.find_facts().base_url == "https://api.example/v1"
     assert ledger.find_uploads("p") == {"sha": AssetId("asset_up_1")}
     assert sum(units for _, _, units in ledger.find_commitments()) == Decimal("13.25")
 
@@ -120,7 +120,7 @@ def test_a_reader_shows_an_older_version_as_a_copy_and_leaves_the_file_alone(old
     ):
         assert not reader.is_current
         assert_every_row_is_there(copy)
-        copy.record_meta("key", "value")
+        copy.record_facts(tool="another")
 
     assert hashlib.sha256(old_path.read_bytes()).digest() == before
     assert version_of(old_path) == 1

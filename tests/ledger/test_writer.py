@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.errors import LedgerError, OutputError, RunError
 from pipeline.job import JobStatus
+from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import IllegalTransition, Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.record import replace
@@ -91,9 +92,9 @@ async def test_a_write_returns_what_the_ledger_returned_once_it_is_durable(
 
 
 async def test_arguments_are_passed_on(writer, now):
-    await writer.write(writer.ledger.record_meta, key="a", value="1")
+    await writer.write(writer.ledger.record_facts, tool="a")
 
-    assert writer.ledger.find_meta() == {"a": "1"}
+    assert writer.ledger.find_facts() == Facts(tool="a")
 
 
 async def test_writes_that_are_ready_together_share_one_commit(
@@ -162,7 +163,7 @@ async def test_a_write_that_fails_fails_alone(writer, gate, ledger, new_job):
     assert isinstance(bad.result(), IllegalTransition)
     assert good.result().status is also.result().status is S.SUBMITTING
     assert ledger.count_by_status() == {S.SUBMITTING: 2}
-    assert await writer.write(ledger.find_meta) == {}  # and it goes on
+    assert await writer.write(ledger.find_facts) == Facts()  # and it goes on
 
 
 async def _outcome(awaitable):
@@ -269,7 +270,7 @@ async def test_a_patient_write_shares_the_commit_of_the_next_one(
 ):
     async with asyncio.TaskGroup() as group:
         patient = group.create_task(
-            patient_writer.write_patiently(ledger.record_meta, "a", "1")
+            patient_writer.write_patiently(ledger.record_facts, tool="a")
         )
         await asyncio.sleep(0)
         assert ledger.begins == 0
@@ -277,7 +278,7 @@ async def test_a_patient_write_shares_the_commit_of_the_next_one(
         await patient
 
     assert ledger.commits == 1
-    assert ledger.find_meta() == {"a": "1"}
+    assert ledger.find_facts() == Facts(tool="a")
 
 
 async def test_patient_writes_keep_their_order(patient_writer, ledger, new_job):

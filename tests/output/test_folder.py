@@ -18,7 +18,6 @@ from pipeline.job import JobStatus, RemoteId
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.lockfile import read_lock, render_lock
 from pipeline.lockfile.reconcile import (
-    LOCK_DIGEST,
     find_lock_file,
     learn_lock,
     write_lock_file,
@@ -286,7 +285,7 @@ async def test_conflict_markers_stop_everything_and_nothing_is_recorded(
     assert f"{lock_file}:" in caught.value.message
     assert workshop.statuses() == {}
     with Ledger(workshop.output / LEDGER_NAME, read_only=True) as ledger:
-        assert LOCK_DIGEST not in ledger.find_meta()
+        assert ledger.find_facts().lock_sha256 is None
 
 
 async def test_a_lock_that_is_cut_off_is_not_half_learned(workshop, lock_file):

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.job import Asset, Job, JobStatus
+from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.output.rebuild import find_saved_jobs, open_for_writing, rebuild
 from pipeline.record import replace
@@ -206,7 +207,7 @@ def test_what_is_unfinished_is_no_sidecar(tmp_path, ledger, save):
 
 def test_an_empty_folder_leaves_the_ledger_empty(tmp_path, ledger):
     assert rebuild(ledger, tmp_path) == 0
-    assert ledger.find_meta() == {}
+    assert ledger.find_facts() == Facts()
 
 
 def test_a_missing_ledger_is_rebuilt_when_it_is_opened(tmp_path, save):

@@ -5,7 +5,7 @@ from knobs.world import PLAIN
 from recovery.conftest import items
 
 from pipeline import ExitCode
-from pipeline.ledger.ledger import KEY_PROJECT, LEDGER_NAME, Ledger
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 
 OURS, THEIRS = "proj_ours", "proj_theirs"
 
@@ -18,13 +18,13 @@ async def ours(place_of):
 
 def bound_to(place):
     with Ledger(place.output / LEDGER_NAME, read_only=True) as ledger:
-        return ledger.find_meta().get(KEY_PROJECT, "")
+        return ledger.find_facts().key_project
 
 
 def belong_to(place, project_id):
     """As if the folder had been made with a key of this project."""
     with Ledger(place.output / LEDGER_NAME) as ledger:
-        ledger.record_meta(KEY_PROJECT, project_id)
+        ledger.record_facts(key_project=project_id)
 
 
 async def test_a_folder_learns_the_project_of_its_key_without_more_requests(ours):
@@ -56,7 +56,7 @@ async def test_what_is_in_flight_is_not_judged_as_lost_with_a_key_of_another(our
         ledger._connection.execute(
             "UPDATE jobs SET status = 'submitted', remote_id = 'job_of_theirs'"
         )
-        ledger.record_meta(KEY_PROJECT, THEIRS)
+        ledger.record_facts(key_project=THEIRS)
     (ours.folder / "knobs.yaml.lock").unlink()
 
     played = await ours.play(items("an oak"))
@@ -69,7 +69,7 @@ async def test_what_is_in_flight_is_not_judged_as_lost_with_a_key_of_another(our
 async def test_a_folder_that_knows_no_project_yet_learns_it_without_complaint(ours):
     await ours.play(items("an oak"))
     with Ledger(ours.output / LEDGER_NAME) as ledger:
-        ledger.forget_meta(KEY_PROJECT)
+        ledger.record_facts(key_project=None)
 
     played = await ours.play(items("an oak", "an elm"))
 
