@@ -20,9 +20,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.assets.checks.recorded import Finding
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.fault_points import FAULT_POINTS, VARIABLE
-from pipeline.operations.verify import Finding, verify
+from pipeline.operations.verify import verify
 
 ITEMS = 12
 KILLS_PER_BATCH = 10

@@ -76,6 +76,11 @@ class JobStatus(StrEnum):
     UNKNOWN = "unknown"  # sent, and the answer is lost: it may have been paid for
 
 
+# Whether a job came of it is not known.
+UNSURE = frozenset({JobStatus.SUBMITTING, JobStatus.UNKNOWN})
+# The service has, or may have, a job that has not ended.
+UNFINISHED = UNSURE | {JobStatus.SUBMITTED}
+
 LEGAL_TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
     # UNKNOWN: it was proved absent, and yet its job has surfaced.
     JobStatus.PLANNED: frozenset(
@@ -257,7 +262,7 @@ class Job(Struct, frozen=True, kw_only=True):
         """Whether a person may have to decide what became of it."""
         kind = self.failure.kind if self.failure else None
         is_stuck = self.status is JobStatus.FAILED and kind in _STUCK_CLASSES
-        return is_stuck or self.status in {JobStatus.UNKNOWN, JobStatus.SUBMITTING}
+        return is_stuck or self.status in UNSURE
 
     @property
     def committed(self) -> Decimal:
@@ -270,9 +275,6 @@ class Job(Struct, frozen=True, kw_only=True):
             is_submitted=self.remote_id is not None,
             kind=self.failure.kind if self.failure else None,
         )
-
-
-_UNSETTLED = frozenset({JobStatus.SUBMITTING, JobStatus.SUBMITTED, JobStatus.UNKNOWN})
 
 
 def committed_units(
@@ -294,7 +296,7 @@ def committed_units(
     if status is JobStatus.PLANNED or (unpaid and kind is not FailureClass.GIVEN_UP):
         return Decimal(0)
     taken = quoted if charged is None else charged
-    if status in _UNSETTLED and quoted is not None:
+    if status in UNFINISHED and quoted is not None:
         # What the answer to a submit says of the charge may not be its last word.
         taken = max(quoted, charged or Decimal(0))
     return max(Decimal(0), (taken or Decimal(0)) - (refunded or Decimal(0)))

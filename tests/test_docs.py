@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import pipeline
+from pipeline.assets.checks.recorded import Finding
 from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.cli.commands import cli
 from pipeline.contract.assumptions import ASSUMPTIONS
@@ -26,7 +27,6 @@ from pipeline.job import Asset, AssetId, FailureClass, Job, JobKey, JobStatus
 from pipeline.manifest import validate_manifest
 from pipeline.manifest.item_schema import ITEM_KEYS
 from pipeline.manifest.schema import MANIFEST_KEYS
-from pipeline.operations.verify import Finding
 from pipeline.planning import Action
 from pipeline.planning.decision import SIGNS
 

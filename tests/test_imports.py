@@ -38,7 +38,7 @@ LADDER = {
     "pricing": "api clock errors job models planning record settings stages storage units version",
     "running": "api assets clock errors fault_points job ledger planning pricing record settings stages",
     "operations": "api assets clock contract errors job ledger lockfile manifest models output planning pricing record running settings stages storage",
-    "cli": "api clock contract emulator errors job manifest models operations output planning pricing record redaction running settings stages units version",
+    "cli": "api assets clock contract emulator errors job manifest models operations output planning pricing record redaction running settings stages units version",
     "__main__": "cli",
     "pipeline": "version",
 }

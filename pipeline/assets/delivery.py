@@ -14,13 +14,7 @@ import anyio
 import anyio.to_thread
 
 from pipeline.assets.downloader import Downloader, Receipt
-from pipeline.assets.mover import (
-    digest_of,
-    have_same_content,
-    is_foreign,
-    is_present,
-    place_copy,
-)
+from pipeline.assets.mover import is_foreign, place_copy
 from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
@@ -29,6 +23,7 @@ from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
 from pipeline.record import Struct, replace
 from pipeline.storage.atomic_file import put_in_place, sync_folders, write_in_place
 from pipeline.storage.batching import Batcher
+from pipeline.storage.files import digest_of, have_same_content, is_present
 from pipeline.storage.media_type import extension_of
 from pipeline.storage.regular_file import is_inside
 

@@ -4,8 +4,6 @@ A file is at its new name, whole, before it leaves the old one; every step may b
 repeated. What was edited by hand is moved as it is.
 """
 
-import contextlib
-import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -31,8 +29,13 @@ from pipeline.storage.atomic_file import (
     sync_folders,
     write_in_place,
 )
+from pipeline.storage.files import (
+    have_same_content,
+    is_present,
+    remove_empty_folders,
+)
 from pipeline.storage.media_type import KNOWN_EXTENSIONS
-from pipeline.storage.regular_file import is_inside, leads_outside, open_regular
+from pipeline.storage.regular_file import is_inside, open_regular
 
 
 def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:
@@ -214,51 +217,6 @@ def place_copy(output: Path, old: str, new: str) -> Path:
         return put_in_place(partial, output, new)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def remove_empty_folders(output: Path, folder: Path) -> None:
-    """Remove a folder that is empty, and those above it, inside of the output."""
-    with contextlib.suppress(OSError):  # not empty, or not ours to remove
-        while folder != output and is_inside(output, folder):
-            folder.rmdir()
-            folder = folder.parent
-
-
-def is_present(output: Path, name: str) -> bool:
-    """Whether there is a file of the output folder with something in it."""
-    path = output / name
-    try:
-        return (
-            path.is_file()
-            and path.stat().st_size > 0
-            and not leads_outside(output, path)
-        )
-    except OSError:
-        return False
-
-
-def have_same_content(output: Path, left: str, right: str) -> bool:
-    """Whether both are files of the output folder with the same bytes."""
-    one, other = output / left, output / right
-    if leads_outside(output, one) or leads_outside(output, other):
-        return False
-    try:
-        if one.samefile(other):
-            return True
-        if one.stat().st_size != other.stat().st_size:
-            return False
-    except OSError:
-        return False
-    return digest_of(output, left) == digest_of(output, right) != ""
-
-
-def digest_of(output: Path, name: str) -> str:
-    """The SHA-256 of a file of the output folder in hex; "" where there is none."""
-    try:
-        with open_regular(output / name, inside=output) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return ""
 
 
 def _may_go(output: Path, old: str, new: str) -> bool:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
+from pipeline.assets.checks.recorded import Finding
 from pipeline.cli.console.printing import print_json
 from pipeline.cli.console.text import one_line
 from pipeline.errors import ExitCode
-from pipeline.operations.verify import Finding, verify
+from pipeline.operations.verify import verify
 
 
 def verify_command(output: Path, *, as_json: bool) -> ExitCode:

@@ -10,18 +10,25 @@ from textwrap import wrap
 
 import click
 
+from pipeline.assets.checks.recorded import Finding
 from pipeline.cli.console.money import units_text
 from pipeline.cli.console.printing import print_json
 from pipeline.cli.console.text import one_line, printable
 from pipeline.clock import SystemClock, format_utc
 from pipeline.errors import ExitCode
-from pipeline.job import Job, JobStatus, JsonValue, ParamValue, ReferenceAsset
+from pipeline.job import (
+    UNFINISHED,
+    Job,
+    JobStatus,
+    JsonValue,
+    ParamValue,
+    ReferenceAsset,
+)
 from pipeline.manifest import load_manifest
 from pipeline.manifest.manifest import FindModel
 from pipeline.models.schema import load_shipped_model
 from pipeline.models.wording import plain
 from pipeline.operations.connection import offline_catalog
-from pipeline.operations.verify import Finding
 from pipeline.operations.why import CheckedFile, Explanation, Input, explain
 from pipeline.output.folder import output_folder
 from pipeline.planning import Action
@@ -53,9 +60,7 @@ _FOUND = {
     Finding.CHANGED: "CHANGED",
     Finding.BROKEN: "BROKEN",
 }
-_IN_FLIGHT = frozenset(
-    {JobStatus.SUBMITTING, JobStatus.SUBMITTED, JobStatus.UNKNOWN, JobStatus.SUCCEEDED}
-)
+_IN_FLIGHT = UNFINISHED | {JobStatus.SUCCEEDED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from pipeline.clock import format_utc
 from pipeline.errors import ExitCode, LedgerDamaged, LedgerError, UnexpectedAnswer
 from pipeline.job import (
     LEGAL_TRANSITIONS,
+    UNSURE,
     Asset,
     AssetId,
     FailureClass,
@@ -466,7 +467,7 @@ class Ledger:
 
     def find_unsure(self) -> Iterator[Job]:
         """Attempts of which it is not known whether they made a job."""
-        return self.find_jobs_in(JobStatus.SUBMITTING, JobStatus.UNKNOWN)
+        return self.find_jobs_in(*UNSURE)
 
     def find_latest_jobs_in(self, *statuses: JobStatus) -> Iterator[Job]:
         """Items whose newest attempt is in any of ``statuses``, oldest first."""

@@ -1,6 +1,5 @@
 """The lock file ↔ the ledger: each learns from the other what it does not know."""
 
-import hashlib
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pipeline.lockfile import check_size, keep_details, lock_path, read_lock, wr
 from pipeline.manifest import Manifest
 from pipeline.record import replace
 from pipeline.settings import Service, is_loopback_url
+from pipeline.storage.files import sha256_of
 from pipeline.storage.regular_file import NotAFile, open_regular
 
 logger = logging.getLogger(__name__)
@@ -142,7 +142,7 @@ def _digest(path: Path) -> str:
     """Of what is in a file; "" for what is none, and whose reader says so."""
     try:
         with open_regular(path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return sha256_of(file)
     except (NotAFile, FileNotFoundError, IsADirectoryError):
         return ""
     except OSError as error:

@@ -1,12 +1,12 @@
 """Paths of reference files → ReferenceAssets, each read and hashed once."""
 
-import hashlib
 import os
 import stat
 from pathlib import Path
 
 from pipeline.job import ReferenceAsset
 from pipeline.manifest.secret_names import why_refused
+from pipeline.storage.files import sha256_of
 from pipeline.storage.media_type import HEAD_SIZE_BYTES, media_type_of
 from pipeline.storage.regular_file import open_regular
 
@@ -113,7 +113,7 @@ class ReferenceFiles:
                     or "application/octet-stream"
                 )
                 file.seek(0)
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                digest = sha256_of(file)
         except OSError as exc:
             raise BadPath(f"'{text}' cannot be read: {exc.strerror}") from exc
         return ReferenceAsset(

@@ -7,7 +7,6 @@ fetched again, free. What the ledger does not know, or was edited since, is not 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from pipeline.assets.mover import digest_of, remove_empty_folders
 from pipeline.assets.sidecar import NoSidecar, load_sidecar
 from pipeline.errors import UsageError
 from pipeline.job import SIDECAR_SUFFIX, Asset
@@ -18,6 +17,7 @@ from pipeline.output.rebuild import find_asset_names
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.record import Struct
 from pipeline.storage.atomic_file import storage_errors
+from pipeline.storage.files import digest_of, remove_empty_folders
 from pipeline.storage.regular_file import is_inside
 
 

@@ -21,7 +21,7 @@ from pipeline.errors import (
     PipelineError,
     PlanMoved,
 )
-from pipeline.job import JobStatus
+from pipeline.job import UNFINISHED
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.lockfile.reconcile import write_lock_file
@@ -274,8 +274,7 @@ def _check_frozen(groups: CostGroups) -> None:
 
 def _has_nothing_to_do(plan: Plan, ledger: Ledger) -> bool:
     counts = ledger.count_by_status()
-    unfinished = (JobStatus.SUBMITTED, JobStatus.SUBMITTING, JobStatus.UNKNOWN)
-    if plan.to_do or any(counts.get(status) for status in unfinished):
+    if plan.to_do or any(counts.get(status) for status in UNFINISHED):
         return False
     # A run that was killed has not held its submits against the service's list.
     return plan.selection.only_fetch or not ledger.find_open_marks()

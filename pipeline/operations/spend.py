@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-from pipeline.job import FailureClass, Job, JobStatus
+from pipeline.job import UNSURE, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.output.folder import open_for_reading
 from pipeline.output.rebuild import find_asset_names
@@ -20,7 +20,6 @@ from pipeline.record import Struct, field
 from pipeline.settings import EMULATOR_NAME
 
 NO_DATE = "no date"
-_UNSETTLED = frozenset({JobStatus.SUBMITTING, JobStatus.UNKNOWN})
 
 
 class Sum(Struct):
@@ -52,7 +51,7 @@ class Sum(Struct):
         """Count a job that :func:`may_cost`."""
         self.jobs += 1
         self.quoted += job.quoted or 0
-        if job.charged is None or job.status in _UNSETTLED:
+        if job.charged is None or job.status in UNSURE:
             self.reserved += job.committed
             return
         self.charged += job.charged
@@ -144,7 +143,7 @@ def may_cost(job: Job) -> bool:
     if job.status is JobStatus.PLANNED:
         return False
     given_up = job.failure and job.failure.kind is FailureClass.GIVEN_UP
-    return bool(job.remote_id or job.status in _UNSETTLED or given_up)
+    return bool(job.remote_id or job.status in UNSURE or given_up)
 
 
 def month_of(job: Job) -> str:

@@ -1,30 +1,18 @@
 """An output folder → what is missing, changed or stray in it. Changes nothing."""
 
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from enum import StrEnum
 from pathlib import Path
 
 from pipeline.assets.checks.image import measure_image
 from pipeline.assets.checks.png import NotAnImage
+from pipeline.assets.checks.recorded import Finding, check_recorded
 from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.output.names import is_own
 from pipeline.record import Struct
-from pipeline.storage.regular_file import open_regular
 
 _THREADS = 4
-
-
-class Finding(StrEnum):
-    """What can be said of a file."""
-
-    OK = "ok"  # whole, and what its sidecar says
-    MISSING = "missing"  # a sidecar without its asset
-    CHANGED = "changed"  # other bytes than the sidecar says
-    BROKEN = "broken"  # the right bytes, but they do not decode
-    STRAY = "stray"  # neither an asset with a sidecar nor a file of ours
 
 
 class Verified(Struct, frozen=True, kw_only=True):
@@ -82,26 +70,10 @@ def verify(output: Path) -> Iterator[Verified]:
 
 
 def _verify_one(output: Path, asset: Asset) -> Verified:
-    path = output / asset.path
-    try:
-        with open_regular(path, inside=output) as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return Verified(path=asset.path, finding=Finding.MISSING)
-    except IsADirectoryError:
-        detail = "neither a file nor a link to one"
-        return Verified(path=asset.path, finding=Finding.BROKEN, detail=detail)
-    except OSError as error:
-        detail = error.strerror or str(error)
-        return Verified(path=asset.path, finding=Finding.BROKEN, detail=detail)
-    if digest != asset.sha256:
-        size_bytes = path.stat().st_size
-        detail = f"{size_bytes:,} bytes instead of {asset.size_bytes:,}"
-        if size_bytes == asset.size_bytes:
-            detail = "the same size, other bytes"
-        return Verified(path=asset.path, finding=Finding.CHANGED, detail=detail)
-    try:
-        measure_image(path, asset.media_type)
-    except NotAnImage as error:
-        return Verified(path=asset.path, finding=Finding.BROKEN, detail=str(error))
-    return Verified(path=asset.path, finding=Finding.OK)
+    finding, detail = check_recorded(output, asset)
+    if finding is Finding.OK:
+        try:
+            measure_image(output / asset.path, asset.media_type)
+        except NotAnImage as error:
+            finding, detail = Finding.BROKEN, str(error)
+    return Verified(path=asset.path, finding=finding, detail=detail)

@@ -1,13 +1,12 @@
 """One item → everything that is known about it, for a person who asks why."""
 
-import hashlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 
+from pipeline.assets.checks.recorded import Finding, check_recorded
 from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 from pipeline.errors import UsageError
 from pipeline.job import (
@@ -20,13 +19,11 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest, expand
 from pipeline.models.schema import ModelSchema
-from pipeline.operations.verify import Finding
 from pipeline.output.folder import open_for_reading
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct
 from pipeline.settings import EMULATOR_NAME
-from pipeline.storage.regular_file import open_regular
 
 _IDS_SEARCHED = 50_000  # for near misses
 _NEAREST = 3
@@ -249,29 +246,12 @@ def _inputs(planned: PlannedItem, model: ModelSchema | None) -> Iterator[Input]:
 def _files(output: Path, attempts: tuple[Job, ...]) -> Iterator[CheckedFile]:
     for job in attempts:
         for asset in job.assets:
-            finding, detail = _check(output, job, asset)
+            finding, detail = check_recorded(output, asset)
+            if finding is Finding.OK:
+                finding, detail = _check_sidecar(output, job, asset)
             yield CheckedFile(
                 asset=asset, attempt=job.attempt, finding=finding, detail=detail
             )
-
-
-def _check(output: Path, job: Job, asset: Asset) -> tuple[Finding, str]:
-    try:
-        with open_regular(output / asset.path, inside=output) as file:
-            size_bytes = os.fstat(file.fileno()).st_size
-            if size_bytes != asset.size_bytes:
-                detail = f"{size_bytes:,} bytes instead of {asset.size_bytes:,}"
-                return Finding.CHANGED, detail
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
-        return Finding.MISSING, ""
-    except IsADirectoryError:
-        return Finding.BROKEN, "it is no file"
-    except OSError as error:
-        return Finding.BROKEN, error.strerror or str(error)
-    if digest != asset.sha256:
-        return Finding.CHANGED, "the same size, other bytes"
-    return _check_sidecar(output, job, asset)
 
 
 def _check_sidecar(output: Path, job: Job, asset: Asset) -> tuple[Finding, str]:

@@ -11,11 +11,8 @@ from decimal import Decimal
 import anyio
 
 from pipeline.errors import BudgetReached
-from pipeline.job import Job, JobStatus
+from pipeline.job import UNFINISHED, Job, JobStatus
 
-_NOT_CHARGED_YET = frozenset(
-    {JobStatus.SUBMITTING, JobStatus.SUBMITTED, JobStatus.UNKNOWN}
-)
 _MAY_BE_GIVEN_BACK = frozenset({JobStatus.SUBMITTING, JobStatus.SUBMITTED})
 
 
@@ -146,7 +143,7 @@ class Budget:
 
     def _expected(self, status: JobStatus, committed: Decimal) -> Decimal:
         """What an attempt counts with: in full, and by the worst that was seen."""
-        if status not in _NOT_CHARGED_YET:
+        if status not in UNFINISHED:
             return committed
         return self._overcharge.expect(committed)
 

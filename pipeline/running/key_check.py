@@ -10,11 +10,10 @@ from pathlib import Path
 from pipeline.api.interface import TeamLimits
 from pipeline.api.retry import retry_free
 from pipeline.errors import Unavailable, UnexpectedAnswer
-from pipeline.job import JobStatus
+from pipeline.job import UNFINISHED, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.pricing.limits import check_project, find_project, unreachable
 from pipeline.running.records import Records
-from pipeline.running.recovery import UNFINISHED
 from pipeline.running.session import Session
 from pipeline.running.watching import other_key
 

@@ -7,15 +7,13 @@ that have changed or gone since are looked after too, as far as knowing their as
 import anyio
 import anyio.abc
 
-from pipeline.job import Failure, Job, JobStatus
+from pipeline.job import UNFINISHED, Failure, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Action, PlannedItem
 from pipeline.record import replace
 from pipeline.running.records import Records
 from pipeline.running.watching import Watch
 from pipeline.stages.slots import Slots
-
-UNFINISHED = (JobStatus.SUBMITTED, JobStatus.SUBMITTING, JobStatus.UNKNOWN)
 
 
 class _Recovered:

@@ -22,12 +22,11 @@ from pipeline.assets.mover import (
 from pipeline.assets.sidecar import Source
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
-from pipeline.job import Asset, Job
+from pipeline.job import UNFINISHED, Asset, Job
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Action, PlannedItem
 from pipeline.record import replace
 from pipeline.running.records import Records
-from pipeline.running.recovery import UNFINISHED
 
 # What follows the item's id in the name of a file: number, age, ending.
 _REST = re.compile(r"(-\d+)?(\.old-\d+(_\d+)?)?\.[A-Za-z0-9]+")

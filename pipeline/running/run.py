@@ -24,7 +24,7 @@ from pipeline.errors import (
     DownloadFailed,
     Unavailable,
 )
-from pipeline.job import AssetId, FailureClass, Job, JobStatus
+from pipeline.job import UNFINISHED, AssetId, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import Action, Plan, PlannedItem
@@ -46,7 +46,7 @@ from pipeline.running.marks import Marks
 from pipeline.running.pausing import Pausing
 from pipeline.running.reconciling import Adopted, Reconciler
 from pipeline.running.records import Records
-from pipeline.running.recovery import UNFINISHED, Recovery, next_attempt
+from pipeline.running.recovery import Recovery, next_attempt
 from pipeline.running.renaming import Renaming
 from pipeline.running.result import RunCost, RunResult, find_exit_code
 from pipeline.running.saving import Saver

@@ -335,7 +335,7 @@ def take_others_sidecar(path):
         (remove, "MISSING"),
         (append, "CHANGED: 13 bytes instead of 9"),
         (scribble, "CHANGED: the same size, other bytes"),
-        (make_folder, "BROKEN: it is no file"),
+        (make_folder, "BROKEN: not a file"),
         (remove_sidecar, "MISSING: its sidecar is not there"),
         (scribble_sidecar, "BROKEN: its sidecar cannot be read"),
         (take_others_sidecar, "CHANGED: its sidecar is of job job_2"),

@@ -115,7 +115,7 @@ async def test_an_asset_that_cannot_be_read_is_broken_and_not_a_crash(made, veri
     code, found, details, _ = await verify(made)
 
     assert (code, found["oak.png"]) == (3, "broken")
-    assert details["oak.png"] == "neither a file nor a link to one"
+    assert details["oak.png"] == "not a file"
 
 
 async def test_files_of_nobody_are_strays(made, verify):

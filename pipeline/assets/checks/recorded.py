@@ -1,0 +1,46 @@
+"""A file of the output folder against what is recorded of it."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.job import Asset
+from pipeline.storage.files import sha256_of
+from pipeline.storage.regular_file import open_regular
+
+
+class Finding(StrEnum):
+    """What can be said of a file."""
+
+    OK = "ok"  # whole, and what is recorded of it
+    MISSING = "missing"  # recorded, and not there
+    CHANGED = "changed"  # other bytes than recorded
+    BROKEN = "broken"  # the right bytes, but they do not decode
+    STRAY = "stray"  # neither an asset with a sidecar nor a file of ours
+
+
+def check_recorded(output: Path, asset: Asset) -> tuple[Finding, str]:
+    """Compare its SHA-256; what the file shows is not looked at.
+
+    Args:
+        output: The output folder.
+        asset: As it is recorded, in a sidecar or in the ledger.
+
+    Returns:
+        OK, MISSING, CHANGED or BROKEN, and more about it, or "".
+    """
+    try:
+        with open_regular(output / asset.path, inside=output) as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+            digest = sha256_of(file)
+    except FileNotFoundError:
+        return Finding.MISSING, ""
+    except IsADirectoryError:
+        return Finding.BROKEN, "not a file"
+    except OSError as error:
+        return Finding.BROKEN, error.strerror or str(error)
+    if digest == asset.sha256:
+        return Finding.OK, ""
+    if size_bytes == asset.size_bytes:
+        return Finding.CHANGED, "the same size, other bytes"
+    return Finding.CHANGED, f"{size_bytes:,} bytes instead of {asset.size_bytes:,}"

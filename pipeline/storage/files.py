@@ -1,0 +1,58 @@
+"""Files of an output folder: what is there, and whether it is the same."""
+
+import contextlib
+import hashlib
+from io import BufferedReader
+from pathlib import Path
+
+from pipeline.storage.regular_file import is_inside, leads_outside, open_regular
+
+
+def sha256_of(file: BufferedReader) -> str:
+    """The SHA-256 of what is left to read, in hex."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def remove_empty_folders(output: Path, folder: Path) -> None:
+    """Remove a folder that is empty, and those above it, inside of the output."""
+    with contextlib.suppress(OSError):  # not empty, or not ours to remove
+        while folder != output and is_inside(output, folder):
+            folder.rmdir()
+            folder = folder.parent
+
+
+def is_present(output: Path, name: str) -> bool:
+    """Whether there is a file of the output folder with something in it."""
+    path = output / name
+    try:
+        return (
+            path.is_file()
+            and path.stat().st_size > 0
+            and not leads_outside(output, path)
+        )
+    except OSError:
+        return False
+
+
+def have_same_content(output: Path, left: str, right: str) -> bool:
+    """Whether both are files of the output folder with the same bytes."""
+    one, other = output / left, output / right
+    if leads_outside(output, one) or leads_outside(output, other):
+        return False
+    try:
+        if one.samefile(other):
+            return True
+        if one.stat().st_size != other.stat().st_size:
+            return False
+    except OSError:
+        return False
+    return digest_of(output, left) == digest_of(output, right) != ""
+
+
+def digest_of(output: Path, name: str) -> str:
+    """The SHA-256 of a file of the output folder in hex; "" where there is none."""
+    try:
+        with open_regular(output / name, inside=output) as file:
+            return sha256_of(file)
+    except OSError:
+        return ""
