@@ -3,6 +3,7 @@
 import socket
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pipeline.api.pace_state import STATE_VARIABLE
 from pipeline.models.catalog import CACHE_VARIABLE
@@ -13,6 +14,13 @@ from pipeline.settings import (
     PROJECT_VARIABLE,
     SECRET_VARIABLE,
 )
+
+
+# The suite times nothing: a slow machine fails no property.
+settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 class LeftThisMachine(AssertionError):
