@@ -38,7 +38,7 @@ from pipeline.redaction import SECRETS
 
 
 class ExitCode(IntEnum):
-    """What the process says when it ends; documented in ``docs/cli.md``."""
+    """What the process says when it ends; see ``docs/reference/exit-codes.md``."""
 
     OK = 0
     BUG = 1

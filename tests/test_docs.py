@@ -4,8 +4,10 @@ import ast
 import importlib
 import pkgutil
 import re
+import sqlite3
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 
@@ -17,13 +19,17 @@ import pipeline
 from pipeline.assets.checks.recorded import Finding
 from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.cli.commands import cli
+from pipeline.clock import SystemClock
 from pipeline.contract.assumptions import ASSUMPTIONS
 from pipeline.emulator import outcomes
 from pipeline.emulator.faults import FAULTS, READ_ENDPOINTS, READS
 from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.service import Service
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.fault_points import FAULT_POINTS
 from pipeline.job import Asset, AssetId, FailureClass, Job, JobKey, JobStatus
+from pipeline.ledger.migrations import migrate
+from pipeline.lockfile import values as lock_values
 from pipeline.manifest import validate_manifest
 from pipeline.manifest.item_schema import ITEM_KEYS
 from pipeline.manifest.schema import MANIFEST_KEYS
@@ -35,11 +41,19 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 README = (ROOT / "README.md").read_text("utf-8")
 ARCHITECTURE = (DOCS / "architecture.md").read_text("utf-8")
-CLI = (DOCS / "cli.md").read_text("utf-8")
-MANIFEST = (DOCS / "manifest.md").read_text("utf-8")
-OPERATIONS = (DOCS / "operations.md").read_text("utf-8")
-SERVICE = (DOCS / "service.md").read_text("utf-8")
-ERRORS = (DOCS / "errors.md").read_text("utf-8")
+REFERENCE = DOCS / "reference"
+CLI = (REFERENCE / "cli.md").read_text("utf-8")
+EMULATOR = (REFERENCE / "emulator.md").read_text("utf-8")
+ENVIRONMENT = (REFERENCE / "environment.md").read_text("utf-8")
+ERRORS = (REFERENCE / "errors.md").read_text("utf-8")
+EVENTS = (REFERENCE / "json-events.md").read_text("utf-8")
+EXIT_CODES = (REFERENCE / "exit-codes.md").read_text("utf-8")
+MANIFEST = (REFERENCE / "manifest.md").read_text("utf-8")
+OUTPUT = (REFERENCE / "output-folder.md").read_text("utf-8")
+SERVICE = (REFERENCE / "service.md").read_text("utf-8")
+STATES = (REFERENCE / "states.md").read_text("utf-8")
+PARTS = ("Tutorial", "How-to pages", "Reference", "Explanation")
+README_LINES = 100  # two screens, and the way to the rest
 README_COMMANDS = (
     "pip install . && pipeline run manifests/quickstart.yaml --emulate",
     'pip install -e ".[dev]" && pytest',
@@ -145,21 +159,35 @@ def test_every_option_has_a_row_and_every_row_an_option():
     assert rows == known
 
 
-def test_every_exit_code_is_explained_twice():
-    meanings = section(CLI, "## Exit codes")
-    advice = section(OPERATIONS, "## What to do on each exit code")
+def test_every_exit_code_is_explained_with_what_to_do():
+    row = re.compile(r"^\| (\d+) \| `(\w+)` \| (.+?) \| (.+?) \|$", re.MULTILINE)
+    explained = {
+        int(number): (name, meaning, advice)
+        for number, name, meaning, advice in row.findall(EXIT_CODES)
+    }
 
-    first_cells = re.findall(r"^\| ([\d, ]+) \|", advice, re.MULTILINE)
-    advised = {int(code) for cell in first_cells for code in cell.split(",")}
-
-    assert advised == set(map(int, ExitCode))
+    assert explained.keys() == set(map(int, ExitCode))
     for code in ExitCode:
-        assert f"| {int(code)} | `{code.name}` |" in meanings
-        assert re.search(rf"\| ([\d, ]*\b)?{int(code)}\b[\d, ]* \|", README), code
+        name, meaning, advice = explained[int(code)]
+        assert name == code.name
+        assert len(meaning) > 20
+        assert advice.endswith(".")
+
+
+def test_the_readme_leads_to_the_exit_codes():
+    assert "(docs/reference/exit-codes.md)" in README
 
 
 def test_every_json_event_is_documented():
-    assert row_keys(section(CLI, "## JSON lines")) == printed_events()
+    overview = EVENTS.split("\n## ")[0]
+    headings = re.findall(r"^## (\w+)$", EVENTS, re.MULTILINE)
+
+    linked = set(re.findall(r"^\| \[`(\w+)`\]", overview, re.MULTILINE))
+
+    assert linked == printed_events()
+    assert sorted(headings) == sorted(printed_events())
+    for name in headings:
+        assert row_keys(section(EVENTS, f"## {name}")), name
 
 
 def test_every_action_of_a_plan_is_documented():
@@ -179,7 +207,7 @@ def test_every_environment_variable_is_documented():
     shape = re.compile(r"(SCENARIO|PIPELINE)_[A-Z][A-Z_]+")
     known = {text for text in string_constants() if shape.fullmatch(text)}
 
-    assert row_keys(section(CLI, "## Environment variables")) == known
+    assert row_keys(section(ENVIRONMENT, "## Variables")) == known
 
 
 # --- manifest -----------------------------------------------------------------
@@ -214,7 +242,7 @@ def test_every_example_of_a_manifest_is_valid(page, number, tmp_path):
     assert count > 0
 
 
-# --- operations ---------------------------------------------------------------
+# --- output folder, states, emulator, service -----------------------------------
 
 
 def test_every_sidecar_key_is_documented():
@@ -238,20 +266,40 @@ def test_every_sidecar_key_is_documented():
     source = Source(name="icons", file="icons.yaml", sha256="0", line=1)
     sidecar = yaml.safe_load(render_sidecar(job, asset, source, emulated=True))
 
-    documented = row_keys(section(OPERATIONS, "## Sidecars"))
+    documented = row_keys(section(OUTPUT, "## Sidecars"))
 
     assert documented == set(sidecar)
-    assert f"`{sidecar['schema']}`" in OPERATIONS
+    assert f"`{sidecar['schema']}`" in OUTPUT
+
+
+def test_every_table_of_the_ledger_is_documented():
+    with closing(sqlite3.connect(":memory:")) as connection:
+        migrate(connection, Path("ledger.sqlite3"))
+        rows = connection.execute("SELECT name FROM sqlite_schema WHERE type='table'")
+        tables = {name for (name,) in rows}
+
+    assert row_keys(section(OUTPUT, "## The ledger")) == tables
+
+
+def test_every_key_of_a_lock_file_is_documented():
+    text = section(OUTPUT, "## The lock file")
+
+    assert row_keys(text) == {*lock_values.ITEM_KEYS, "assets", "job_asset_ids"}
+    (assets,) = (line for line in text.splitlines() if line.startswith("| `assets`"))
+    named = set(re.findall(r"`(\w+)`", assets)) - {"assets"}
+    assert named == set(lock_values.ASSET_KEYS)
 
 
 def test_every_state_and_class_of_failure_is_documented():
-    documented = row_keys(section(OPERATIONS, "## States"))
+    states = row_keys(section(STATES, "## States"))
+    classes = row_keys(section(STATES, "## Classes of failures"))
 
-    assert documented == {*map(str, JobStatus), *map(str, FailureClass)}
+    assert states == set(map(str, JobStatus))
+    assert classes == set(map(str, FailureClass))
 
 
 def test_every_fault_of_the_emulator_is_documented():
-    text = section(OPERATIONS, "### Faults")
+    text = section(EMULATOR, "## Faults")
     reading = set(re.findall(r"`([^`]+)`", text.split("The words of reading: ")[-1]))
     assert reading == set(READS)
     documented: set[str] = set()
@@ -270,20 +318,33 @@ def test_every_word_of_a_prompt_for_the_emulator_is_documented():
     known = set(re.findall(r"``(\[[^`]+\])``", outcomes.__doc__ or ""))
     assert known
 
-    assert row_keys(section(OPERATIONS, "### Words in a prompt")) == known
+    assert row_keys(section(EMULATOR, "## Words in a prompt")) == known
 
 
-def test_every_knob_that_is_named_exists():
-    rows = section(OPERATIONS, "### Knobs").partition("| About |")[2]
+def test_every_knob_is_documented_with_its_default():
+    profile = EmulatorProfile()
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(.+?)` \| (.+) \|$",
+        section(EMULATOR, "## Knobs"),
+        re.MULTILINE,
+    )
 
-    named = set(re.findall(r"`(\w+)`", rows))
+    written = {name: default for name, default, _ in rows}
 
-    assert named
-    assert named <= {knob.name for knob in fields(EmulatorProfile)}
+    assert len(rows) == len(written)
+    assert written == {
+        knob.name: repr(getattr(profile, knob.name)) for knob in fields(profile)
+    }
+
+
+def test_every_counter_of_the_emulator_is_documented():
+    counted = Service(EmulatorProfile(), SystemClock()).read_counters()
+
+    assert row_keys(section(EMULATOR, "## Counters")) == set(counted)
 
 
 def test_every_assumption_about_the_service_is_documented_word_for_word():
-    table = section(SERVICE, "## What can be probed")
+    table = section(SERVICE, "## What can be checked")
 
     written = [line for line in table.splitlines() if line.startswith("| `")]
 
@@ -294,7 +355,7 @@ def test_every_assumption_about_the_service_is_documented_word_for_word():
 
 
 def test_every_point_at_which_a_run_can_be_killed_is_documented():
-    text = section(OPERATIONS, "### Killing a run on purpose")
+    text = section(EMULATOR, "## Killing a run on purpose")
 
     assert row_keys(text) == set(FAULT_POINTS)
 
@@ -360,6 +421,8 @@ def test_the_action_passes_its_inputs_through_the_environment():
     scripts = [step["run"] for step in action["runs"]["steps"] if "run" in step]
 
     assert set(action["inputs"]) == {"manifest", "output", "max-cost", "args"}
+    ci = (DOCS / "how-to" / "ci.md").read_text("utf-8")
+    assert row_keys(section(ci, "## GitHub Actions")) == set(action["inputs"])
     assert scripts
     # An expression inside a script would run whatever somebody puts into an input.
     assert [script for script in scripts if "${{" in script] == []
@@ -383,12 +446,37 @@ def test_no_link_is_dead(page):
             assert anchor in anchors(linked.read_text("utf-8")), target
 
 
-def test_pages_are_reached_from_the_readme():
-    assert [p.name for p in DOCS.glob("*.md") if f"(docs/{p.name})" not in README] == []
+def test_the_readme_leads_to_the_index_and_the_index_to_every_page():
+    index = (DOCS / "README.md").read_text("utf-8")
+    pages = [path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")]
+
+    assert [part for part in PARTS if f"\n## {part}\n" not in index] == []
+    assert "(docs/README.md#" in README
+    assert [name for name in pages if f"({name})" not in index] == ["README.md"]
 
 
-def test_the_picture_of_the_readme_is_small():
-    assert (DOCS / "quickstart.png").stat().st_size < 300_000
+def test_the_readme_has_two_screens_and_leads_to_all_four_parts():
+    assert len(README.splitlines()) <= README_LINES
+    first, _, second = README.partition("\n## Real pictures\n")
+    assert "docs/quickstart.png" in first
+    assert "SCENARIO_SDK_API_KEY" in second
+    for part in ("tutorial.md", "how-to/", "reference/", "explanation/"):
+        assert f"(docs/{part}" in README
+
+
+def test_every_public_name_is_documented():
+    page = (DOCS / "how-to" / "python.md").read_text("utf-8")
+
+    named = set(re.findall(r"`pipeline\.(\w+)", page))
+
+    assert named == set(pipeline.__all__) - {"__version__"}
+
+
+def test_the_pictures_of_the_documents_are_small():
+    sizes = {path.name: path.stat().st_size for path in DOCS.glob("*.png")}
+
+    assert sizes.keys() == {"quickstart.png", "tutorial.png"}
+    assert max(sizes.values()) < 300_000
 
 
 def product_files() -> Iterator[Path]:

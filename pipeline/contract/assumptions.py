@@ -1,6 +1,6 @@
 """Every assumption about the service that can be asked for, as data.
 
-``docs/service.md`` has the same table, and a test holds the two together.
+``docs/reference/service.md`` has the same table, and a test holds the two together.
 """
 
 from collections.abc import Mapping

@@ -37,7 +37,7 @@ class RunResult:
     """How a run ended.
 
     Attributes:
-        exit_code: See ``docs/cli.md``.
+        exit_code: See ``docs/reference/exit-codes.md``.
         counts: Items by outcome: saved, done, failed, skipped, unknown, in_flight,
             not_fetched, not_submitted. An item is counted once.
         submitted: Jobs the service accepted in this run.

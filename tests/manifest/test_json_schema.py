@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs" / "manifest.schema.json"
 MANIFESTS = sorted((ROOT / "manifests").glob("*.yaml"))
 FIRST_LINE = "# yaml-language-server: $schema=../docs/manifest.schema.json"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = [
     pytest.param(text, id=f"{page.stem}-{number}")
     for page in PAGES
