@@ -15,7 +15,6 @@ from pipeline.settings import (
     SECRET_VARIABLE,
 )
 
-
 # The suite times nothing: a slow machine fails no property.
 settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
