@@ -19,7 +19,7 @@ from pipeline.running.events import Event, SlotsChanged
 from pipeline.settings import Settings
 from pipeline.stages.identity import Identity
 from pipeline.stages.poller import Poller
-from pipeline.stages.reading import AllRows, JobReader, Owners, SeenJobs
+from pipeline.stages.reading import AllRows, JobReader, ListedJobs, Owners
 from pipeline.stages.resolver import Resolver
 from pipeline.stages.settler import Settler
 from pipeline.stages.slots import Slots, SlotStatistics
@@ -89,7 +89,7 @@ class Session:
             max_jobs=settings.max_jobs,
             on_change=self._tell_slots,
         )
-        seen = SeenJobs()
+        seen = ListedJobs()
         self.reader = JobReader(api, self.rows, identity)
         self.unanswered = Unanswered()
         self.settler = Settler(

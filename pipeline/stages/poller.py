@@ -26,7 +26,7 @@ from pipeline.job import RemoteId
 from pipeline.record import Struct, field
 from pipeline.settings import Service, Settings
 from pipeline.stages.identity import Identity
-from pipeline.stages.reading import SeenJobs
+from pipeline.stages.reading import ListedJobs
 
 FEW_JOBS = 2  # up to here, reading by id costs no more than the listing
 # Where requests are limited: of all that may leave, one in so many is a tick's at most,
@@ -92,7 +92,7 @@ class Poller:
         settings: Settings,
         *,
         identity: Identity | None = None,
-        seen: SeenJobs,
+        seen: ListedJobs,
     ) -> None:
         self._api = api
         self._clock = clock

@@ -125,7 +125,7 @@ def sent_of(job: Job, rows: Rows) -> Sent:
     return Sent(job=job, rows=rows, mark=mark, listed=listed)
 
 
-class SeenJobs:
+class ListedJobs:
     """The newest records that any listing has shown, ours or not."""
 
     def __init__(self) -> None:

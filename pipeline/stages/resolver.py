@@ -29,7 +29,7 @@ PATIENT_FROM = 0.3  # of the requests of a minute are used: from here on it wait
 REQUESTS_PER_READ = 24  # so long that one of so many is a bulk read
 
 
-class _Request:
+class _Lookup:
     __slots__ = ("answered", "asset_id", "error", "result")
 
     def __init__(self, asset_id: AssetId) -> None:
@@ -62,7 +62,7 @@ class Resolver:
         self._clock = clock
         self._settings = settings
         self._batch_size = BULK_SIZE
-        self._requests: list[_Request] = []
+        self._lookups: list[_Lookup] = []
         self._something_to_read = anyio.Event()
 
     async def resolve(self, asset_id: AssetId) -> RemoteAsset:
@@ -93,11 +93,11 @@ class Resolver:
         while True:
             await self._something_to_read.wait()
             await self._wait_for_company()
-            batch, self._requests = (
-                self._requests[: self._batch_size],
-                self._requests[self._batch_size :],
+            batch, self._lookups = (
+                self._lookups[: self._batch_size],
+                self._lookups[self._batch_size :],
             )
-            if not self._requests:
+            if not self._lookups:
                 self._something_to_read = anyio.Event()
             await self._answer(batch)
 
@@ -112,22 +112,22 @@ class Resolver:
         end_s = self._clock.monotonic_s() + REQUESTS_PER_READ / pace.rate_per_s
         while (
             self._clock.monotonic_s() < end_s
-            and len(self._requests) < self._batch_size
+            and len(self._lookups) < self._batch_size
             and self._expects_more()
         ):
             await self._clock.sleep(LINGER_S)
 
     async def _ask(self, asset_id: AssetId) -> RemoteAsset | None:
-        request = _Request(asset_id)
-        self._requests.append(request)
+        lookup = _Lookup(asset_id)
+        self._lookups.append(lookup)
         self._something_to_read.set()
-        await request.answered.wait()
-        if request.error is not None:
-            raise request.error
-        return request.result
+        await lookup.answered.wait()
+        if lookup.error is not None:
+            raise lookup.error
+        return lookup.result
 
-    async def _answer(self, batch: Sequence[_Request]) -> None:
-        asset_ids = list(dict.fromkeys(request.asset_id for request in batch))
+    async def _answer(self, batch: Sequence[_Lookup]) -> None:
+        asset_ids = list(dict.fromkeys(lookup.asset_id for lookup in batch))
         found: dict[AssetId, RemoteAsset] = {}
         failure: PipelineError | None = None
         try:
@@ -141,12 +141,12 @@ class Resolver:
                 self._batch_size = max(1, len(asset_ids) // 2)
         else:
             self._batch_size = min(BULK_SIZE, self._batch_size * 2)
-        for request in batch:
-            request.result = found.get(request.asset_id)
-            request.error = failure
-            if request.result is None and failure is None:
+        for lookup in batch:
+            lookup.result = found.get(lookup.asset_id)
+            lookup.error = failure
+            if lookup.result is None and failure is None:
                 try:
-                    request.result = await self._api.find_asset(request.asset_id)
+                    lookup.result = await self._api.find_asset(lookup.asset_id)
                 except PipelineError as error:
-                    request.error = error
-            request.answered.set()
+                    lookup.error = error
+            lookup.answered.set()

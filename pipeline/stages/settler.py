@@ -26,7 +26,7 @@ from pipeline.record import Struct
 from pipeline.settings import Settings
 from pipeline.stages.identity import Identity
 from pipeline.stages.matching import match
-from pipeline.stages.reading import JobReader, Reading, Rows, SeenJobs, Sent, sent_of
+from pipeline.stages.reading import JobReader, ListedJobs, Reading, Rows, Sent, sent_of
 from pipeline.stages.unanswered import Unanswered
 
 READINGS_FOR_PROOF = 2
@@ -81,7 +81,7 @@ class Settler:
         clock: Clock,
         settings: Settings,
         *,
-        seen: SeenJobs,
+        seen: ListedJobs,
         unanswered: Unanswered,
         may_learn: Callable[[], bool] = lambda: False,
     ) -> None:

@@ -15,7 +15,7 @@ from pipeline.job import Job, JobKey, JobStatus, Mark, RemoteId
 from pipeline.record import replace
 from pipeline.settings import Service, Settings
 from pipeline.stages.identity import Identity
-from pipeline.stages.reading import LONG_AGO, SKEW, JobReader, SeenJobs
+from pipeline.stages.reading import LONG_AGO, SKEW, JobReader, ListedJobs
 from pipeline.stages.settler import Settler
 from pipeline.stages.unanswered import Unanswered
 
@@ -37,7 +37,7 @@ class Desk:
     marks: dict[int, Mark] = field(default_factory=dict)
     known: FakeRows = field(init=False)
     identity: Identity = field(init=False)
-    seen: SeenJobs = field(default_factory=SeenJobs)
+    seen: ListedJobs = field(default_factory=ListedJobs)
     unanswered: Unanswered = field(default_factory=Unanswered)
     may_learn: bool = False
     ended: dict[str, object] = field(default_factory=dict)
