@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from pipeline.job import JsonValue, ParamValue, ReferenceAsset
-from pipeline.models.schema import InputSchema, ModelSchema, same_value
+from pipeline.models.schema import InputSchema, ModelSchema, json_equal
 from pipeline.models.wording import described, plain, shown, suggestion
 from pipeline.record import Struct
 
@@ -141,7 +141,7 @@ def _check_element(
             _type_hint(wanted, value),
         )
     if schema.allowed_values and not any(
-        same_value(value, allowed) for allowed in schema.allowed_values
+        json_equal(value, allowed) for allowed in schema.allowed_values
     ):
         words = [shown(allowed).strip("'") for allowed in schema.allowed_values]
         message = f"'{name}' does not take {shown(value)}"

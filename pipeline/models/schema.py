@@ -58,7 +58,7 @@ class RequiredRules(Struct, frozen=True, kw_only=True):
         hits = [
             name
             for name, values in self.conditional
-            if any(same_value(given.get(name), value) for value in values)
+            if any(json_equal(given.get(name), value) for value in values)
         ]
         wanted = len(self.conditional) if self.match_all else 1
         if self.conditional and len(hits) >= wanted:
@@ -172,7 +172,7 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
             schema = self.inputs.get(name)
             if schema is not None and schema.has_default:
                 default = self.sendable({name: schema.default})[name]
-                if same_value(value, default):
+                if json_equal(value, default):
                     continue
             kept[name] = value
         return kept
@@ -204,15 +204,15 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
         return min(max(1, int(count)), MOST_OUTPUTS)
 
 
-def same_value(left: object, right: object) -> bool:
+def json_equal(left: object, right: object) -> bool:
     """Whether two JSON values are the same; True is not 1, but 1.0 is."""
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(same_value, left, right))
+        return len(left) == len(right) and all(map(json_equal, left, right))
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(
-            same_value(value, right[key]) for key, value in left.items()
+            json_equal(value, right[key]) for key, value in left.items()
         )
     return left == right
 

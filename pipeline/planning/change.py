@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.job import AssetId, Job, ParamValue, ReferenceAsset
-from pipeline.models.schema import ModelSchema, same_value
+from pipeline.models.schema import ModelSchema, json_equal
 
 _NAMES_SHOWN = 3
 
@@ -40,7 +40,7 @@ def find_changes(
         name
         for name in names
         if (name in now) != (name in before)
-        or not same_value(_as_sent(now[name], uploads), before[name])
+        or not json_equal(_as_sent(now[name], uploads), before[name])
     ]
 
 

@@ -11,7 +11,7 @@ from pipeline.models.checks import check_inputs
 from pipeline.models.schema import (
     load_shipped_model,
     parse_model,
-    same_value,
+    json_equal,
     shipped_model_ids,
 )
 from pipeline.models.wording import suggestion
@@ -165,10 +165,10 @@ def test_the_number_of_outputs_is_at_least_one(params, count):
 
 
 def test_values_are_compared_as_json_does():
-    assert same_value([1, {"a": 2.0}], [1.0, {"a": 2}])
-    assert not same_value([1], [True])
-    assert not same_value({"a": 1}, {"a": 1, "b": 1})
-    assert not same_value("1", 1)
+    assert json_equal([1, {"a": 2.0}], [1.0, {"a": 2}])
+    assert not json_equal([1], [True])
+    assert not json_equal({"a": 1}, {"a": 1, "b": 1})
+    assert not json_equal("1", 1)
 
 
 # --- checking -------------------------------------------------------------------
