@@ -393,7 +393,7 @@ async def test_a_png_is_looked_at_as_it_comes_and_waits_for_no_decoder(
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "hops"),
+    ("size_bytes", "thread_calls"),
     [
         (1, ["shared", "the batch's"]),
         (SMALL_FILE_BYTES, ["shared", "the batch's"]),
@@ -403,8 +403,8 @@ async def test_a_png_is_looked_at_as_it_comes_and_waits_for_no_decoder(
         (BLOCK_BYTES + 1, ["own", "own"]),
     ],
 )
-async def test_a_usual_file_is_one_hop_and_small_ones_share_theirs(  # noqa: PLR0917 - fixtures
-    api, transfer, tmp_path, monkeypatch, size_bytes, hops
+async def test_a_usual_file_is_one_thread_call_and_small_ones_share_theirs(  # noqa: PLR0917 - fixtures
+    api, transfer, tmp_path, monkeypatch, size_bytes, thread_calls
 ):
     made = []
 
@@ -430,10 +430,10 @@ async def test_a_usual_file_is_one_hop_and_small_ones_share_theirs(  # noqa: PLR
 
     assert receipt.sha256 == hashlib.sha256(content).hexdigest()
     assert receipt.partial.read_bytes() == content
-    assert made == hops
+    assert made == thread_calls
 
 
-async def test_a_run_that_is_left_does_not_finish_what_waits_for_its_hop(
+async def test_a_run_that_is_left_does_not_finish_what_waits_for_its_thread_call(
     api, transfer, tmp_path
 ):
     begun, may_go_on, written = threading.Event(), threading.Event(), []
