@@ -21,10 +21,10 @@ from pipeline.assets.downloader import (
     MAX_FILE_BYTES,
     MAX_IMAGE_BYTES,
     BrokenFile,
+    ByteLimiter,
     Downloader,
     FetchSpec,
     OutOfTime,
-    Room,
     TooLarge,
     fetch,
 )
@@ -311,14 +311,14 @@ async def test_large_assets_come_few_at_a_time_but_never_one_by_one(
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_the_bytes_under_way_stay_within_the_room_and_all_get_theirs(seed):
+async def test_the_bytes_under_way_stay_within_the_limit_and_all_get_theirs(seed):
     dice = random.Random(seed)
-    room = Room(100)
+    limiter = ByteLimiter(100)
     under_way, most, served = 0, 0, 0
 
     async def take(size_bytes):
         nonlocal under_way, most, served
-        async with room.take(size_bytes):
+        async with limiter.take(size_bytes):
             under_way += min(size_bytes, 25)
             most = max(most, under_way)
             for _ in range(dice.randrange(5)):
@@ -335,11 +335,11 @@ async def test_the_bytes_under_way_stay_within_the_room_and_all_get_theirs(seed)
 
 
 async def test_a_large_asset_is_not_overtaken_for_ever_by_small_ones():
-    room = Room(40)
+    limiter = ByteLimiter(40)
     order = []
 
     async def take(size_bytes):
-        async with room.take(size_bytes):
+        async with limiter.take(size_bytes):
             order.append(size_bytes)
             await anyio.lowlevel.checkpoint()
 
@@ -351,12 +351,12 @@ async def test_a_large_asset_is_not_overtaken_for_ever_by_small_ones():
 
 
 @pytest.mark.parametrize("is_admitted", [True, False])
-async def test_who_gives_up_gives_the_room_back(is_admitted):
-    room = Room(4)
+async def test_a_download_that_gives_up_gives_its_bytes_back(is_admitted):
+    limiter = ByteLimiter(4)
     held = anyio.Event()
 
     async def hold():
-        async with room.take(1):
+        async with limiter.take(1):
             held.set()
             await anyio.sleep_forever()
 
@@ -366,7 +366,7 @@ async def test_who_gives_up_gives_the_room_back(is_admitted):
         await held.wait()
         tasks.cancel_scope.cancel()
     with anyio.fail_after(5):
-        async with room.take(1), room.take(1), room.take(1), room.take(1):
+        async with limiter.take(1), limiter.take(1), limiter.take(1), limiter.take(1):
             pass
 
 
