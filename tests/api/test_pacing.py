@@ -495,7 +495,7 @@ async def test_a_folder_that_cannot_be_used_is_said_once(clock, tmp_path):
     pace.pause(90)
     pace.note_refusal()
 
-    assert "counted for this run alone" in pace.trouble
+    assert "counted for this run only" in pace.trouble
     assert pace.paused_s == 90
     async with queued(pace, clock, Worth.READ) as left:
         await clock.advance(WINDOW_S - 1)
