@@ -285,7 +285,7 @@ class HttpApi:
                 f"a dry run was answered with HTTP {status}{job}:"
                 " money may have been spent",
                 remote_id=started,
-                units=wire.parse_units(answer.get("creativeUnitsCost")),
+                units=wire.units_from_json(answer.get("creativeUnitsCost")),
             )
         quote = wire.parse_quote(answer)
         if quote is None:

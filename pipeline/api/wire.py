@@ -114,7 +114,7 @@ def parse_submission(answer: Mapping[str, Any]) -> Submission:
 
 def parse_quote(answer: Mapping[str, Any]) -> Quote | None:
     """The answer to a dry run; None if it names no price."""
-    units = parse_units(answer.get("creativeUnitsCost"))
+    units = units_from_json(answer.get("creativeUnitsCost"))
     if units is None or units < 0:
         return None
     return Quote(units=abs(units), addons=_addons(answer.get("costDetails")))
@@ -354,12 +354,12 @@ def parse_ceiling(answer: Mapping[str, Any]) -> int | None:
 
 def parse_units_left(answer: Mapping[str, Any]) -> Decimal | None:
     """Unused units of the period and of one-time purchases; None if not given."""
-    granted = parse_units(_mapping(answer.get("limits")).get("creativeUnits"))
-    used = parse_units(_mapping(answer.get("values")).get("creativeUnits"))
+    granted = units_from_json(_mapping(answer.get("limits")).get("creativeUnits"))
+    used = units_from_json(_mapping(answer.get("values")).get("creativeUnits"))
     if granted is None or used is None:
         return None
     bought = [
-        parse_units(purchase.get("remaining")) or Decimal(0)
+        units_from_json(purchase.get("remaining")) or Decimal(0)
         for purchase in map(_mapping, _sequence(answer.get("oneShotCreativeUnits")))
     ]
     return granted - used + sum(bought, Decimal(0))
@@ -380,7 +380,7 @@ def _time_of(text: str) -> datetime | None:
         return None
 
 
-def parse_units(value: object) -> Decimal | None:
+def units_from_json(value: object) -> Decimal | None:
     """Compute units as an exact decimal, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -398,7 +398,7 @@ def _units_of(text: str) -> Decimal | None:
 
 def parse_charge(value: object) -> Decimal | None:
     """Compute units that were charged, or None; a charge is never negative."""
-    units = parse_units(value)
+    units = units_from_json(value)
     return None if units is None or units < 0 else units
 
 
@@ -406,7 +406,7 @@ def _addons(details: object) -> dict[str, Decimal]:
     return {
         name: units
         for name, value in _mapping(details).items()
-        if name != MAIN_ACTION and (units := parse_units(value)) and units > 0
+        if name != MAIN_ACTION and (units := units_from_json(value)) and units > 0
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.api.exchange import Exchange
-from pipeline.api.wire import find_job_id, parse_job, parse_units
+from pipeline.api.wire import find_job_id, parse_job, units_from_json
 from pipeline.contract.prober import (
     TOO_MANY,
     Prober,
@@ -142,7 +142,7 @@ class PaidProbes:
         answer = await self._prober.post(_path(model_id), inputs, dryRun="true")
         if answer.status != QUOTE_STATUS or find_job_id(answer.json) is not None:
             return None
-        units = parse_units(answer.json.get("creativeUnitsCost"))
+        units = units_from_json(answer.json.get("creativeUnitsCost"))
         return units if units is not None and units >= 0 else None
 
     # --- paying ------------------------------------------------------------------
@@ -155,7 +155,7 @@ class PaidProbes:
                 said = answer.json.get("reason") or answer.json.get("message")
                 self.trouble = f"refused with HTTP {answer.status}: {said}"
             return ""
-        charged = parse_units(answer.json.get("creativeUnitsCost"))
+        charged = units_from_json(answer.json.get("creativeUnitsCost"))
         self.spent += max(step.units, charged or Decimal(0))
         if job_id is None:
             self.is_unknown = True
@@ -179,7 +179,7 @@ class PaidProbes:
             return
         job = inner(answer.json, "job")
         note("submit.job-status", str(job.get("status") or "not said"))
-        charged = parse_units(answer.json.get("creativeUnitsCost"))
+        charged = units_from_json(answer.json.get("creativeUnitsCost"))
         note("submit.charge", _held_against(charged, step.units))
         ended = await self._follow(job_id, answer, is_first=is_first)
         if not ended:
