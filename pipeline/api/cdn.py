@@ -129,9 +129,7 @@ class HttpTransfer:
             if status in _REDIRECTS:
                 url = _joined(url, response.headers.get("Location", ""))
                 response.close()
-                if not self._is_ours(
-                    url
-                ):  # a signature that was not accepted: API 17.2
+                if not self._is_ours(url):  # the signature was rejected: API 17.2
                     raise UrlExpired(f"downloading: HTTP {status} to another host")
                 redirects += 1
                 continue

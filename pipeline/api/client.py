@@ -51,9 +51,7 @@ from pipeline.version import __version__
 
 PAGE_SIZE = 100  # the service's cap
 QUOTE_STATUS = 269  # the answer to a dry run, and to nothing else
-MAX_BODY_BYTES = (
-    16 << 20
-)  # more than any answer of the service (6 MB), less than a bomb
+MAX_BODY_BYTES = 16 << 20  # above any real answer (6 MB), below a bomb
 KEEPALIVE_S = 4.0  # less than the 5 s after which common servers close a connection
 _LOGGED_BYTES = 4000
 _ONE_WRITE_BYTES = 32 << 10  # so that head and body stay below aiohttp's 64 KiB

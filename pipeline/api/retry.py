@@ -12,9 +12,7 @@ from pipeline.errors import Unavailable, UnexpectedAnswer
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 5.0
-LONGEST_ASKED_S = (
-    60.0  # the most the service may ask for; longer pauses are for submits
-)
+LONGEST_ASKED_S = 60.0  # that the service may ask for; submits may wait longer
 
 T = TypeVar("T")
 

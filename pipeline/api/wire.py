@@ -370,9 +370,7 @@ def parse_time(value: object) -> datetime | None:
     return _time_of(value) if isinstance(value, str) else None
 
 
-@lru_cache(
-    maxsize=_SEEN_JOBS
-)  # a job's creation time is repeated with each of its changes
+@lru_cache(maxsize=_SEEN_JOBS)  # a job's creation time comes with each change
 def _time_of(text: str) -> datetime | None:
     try:
         return parse_utc(text)
