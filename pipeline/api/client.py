@@ -32,7 +32,7 @@ from pipeline.api.interface import (
     TeamLimits,
     UnexpectedJob,
 )
-from pipeline.api.pacing import LONGEST_HOLD_S, Pace, Worth, pace_of
+from pipeline.api.pacing import LONGEST_HOLD_S, Pace, Priority, pace_of
 from pipeline.api.proxy import find_proxy
 from pipeline.clock import Clock, format_utc
 from pipeline.errors import (
@@ -140,7 +140,7 @@ class HttpApi:
             answer = await self._exchange(
                 "POST",
                 f"/generate/custom/{_segment(model_id)}",
-                worth=Worth.SUBMIT,
+                priority=Priority.SUBMIT,
                 body=inputs,
                 timeout_s=self._settings.submit_timeout_s,
                 what=f"submitting to {model_id}",
@@ -155,7 +155,7 @@ class HttpApi:
     async def find_job(self, remote_id: RemoteId) -> RemoteJob | None:
         """Read one job; None if the service does not know it (404)."""
         answer = await self._find(
-            f"/jobs/{_segment(remote_id)}", f"job {remote_id}", worth=Worth.READ
+            f"/jobs/{_segment(remote_id)}", f"job {remote_id}", priority=Priority.READ
         )
         return None if answer is None else wire.parse_job_answer(answer)
 
@@ -176,7 +176,7 @@ class HttpApi:
             query["paginationToken"] = token
         return wire.parse_job_page(
             await self._exchange(
-                "GET", "/jobs", worth=Worth.LIST, query=query, what="listing jobs"
+                "GET", "/jobs", priority=Priority.LIST, query=query, what="listing jobs"
             ),
             self._seen_jobs.parse,
         )
@@ -186,7 +186,7 @@ class HttpApi:
         answer = await self._find(
             f"/assets/{_segment(asset_id)}",
             f"asset {asset_id}",
-            worth=Worth.READ,
+            priority=Priority.READ,
             query={"originalAssets": "true"},
             keeps_urls=True,
         )
@@ -199,7 +199,7 @@ class HttpApi:
         answer = await self._exchange(
             "POST",
             "/assets/get-bulk",
-            worth=Worth.READ,
+            priority=Priority.READ,
             query={"originalAssets": "true"},
             body={"assetIds": list(asset_ids)},
             what=f"reading {len(asset_ids)} assets",
@@ -213,7 +213,7 @@ class HttpApi:
         answer = await self._exchange(
             "POST",
             "/assets",
-            worth=Worth.UPLOAD,
+            priority=Priority.UPLOAD,
             body=body,
             what=f"uploading {name}",
             keeps_urls=True,
@@ -234,7 +234,7 @@ class HttpApi:
         answer = await self._exchange(
             "POST",
             "/uploads",
-            worth=Worth.UPLOAD,
+            priority=Priority.UPLOAD,
             body=body,
             what=f"uploading {name}",
             keeps_urls=True,
@@ -246,7 +246,7 @@ class HttpApi:
         await self._exchange(
             "POST",
             f"/uploads/{_segment(upload_id)}/action",
-            worth=Worth.UPLOAD,
+            priority=Priority.UPLOAD,
             body={"action": "complete"},
             what=f"completing upload {upload_id}",
         )
@@ -256,7 +256,7 @@ class HttpApi:
         answer = await self._exchange(
             "GET",
             f"/uploads/{_segment(upload_id)}",
-            worth=Worth.UPLOAD,
+            priority=Priority.UPLOAD,
             what=f"reading upload {upload_id}",
             keeps_urls=True,
         )
@@ -267,7 +267,7 @@ class HttpApi:
         status, raw = await self._exchange_raw(
             "POST",
             f"/generate/custom/{_segment(model_id)}",
-            worth=Worth.QUOTE,
+            priority=Priority.QUOTE,
             query={"dryRun": "true"},
             body=inputs,
             what=f"pricing {model_id}",
@@ -325,7 +325,7 @@ class HttpApi:
         path: str,
         what: str,
         *,
-        worth: Worth = Worth.OTHER,
+        priority: Priority = Priority.OTHER,
         query: Mapping[str, str] | None = None,
         keeps_urls: bool = False,
     ) -> Mapping[str, Any] | None:
@@ -333,7 +333,7 @@ class HttpApi:
             return await self._exchange(
                 "GET",
                 path,
-                worth=worth,
+                priority=priority,
                 query=query,
                 what=f"reading {what}",
                 keeps_urls=keeps_urls,
@@ -349,7 +349,7 @@ class HttpApi:
         path: str,
         *,
         what: str,
-        worth: Worth = Worth.OTHER,
+        priority: Priority = Priority.OTHER,
         query: Mapping[str, str] | None = None,
         body: object = None,
         timeout_s: float | None = None,
@@ -363,7 +363,7 @@ class HttpApi:
             method,
             path,
             what=what,
-            worth=worth,
+            priority=priority,
             query=query,
             body=body,
             timeout_s=timeout_s,
@@ -377,7 +377,7 @@ class HttpApi:
         path: str,
         *,
         what: str,
-        worth: Worth = Worth.OTHER,
+        priority: Priority = Priority.OTHER,
         query: Mapping[str, str] | None = None,
         body: object = None,
         timeout_s: float | None = None,
@@ -385,14 +385,14 @@ class HttpApi:
     ) -> tuple[int, bytes]:
         """Make one request; return the status (2xx) and the body of its answer.
 
-        ``worth`` decides about its turn; a submit has already had its turn.
+        ``priority`` decides about its turn; a submit has already had its turn.
 
         If the service quotes our credentials, they are removed here: all answers pass
         this place.
         """
         assert self._session is not None, "HttpApi is an async context manager"
-        if worth is not Worth.SUBMIT:
-            await self._pace.wait_for_turn(worth)
+        if priority is not Priority.SUBMIT:
+            await self._pace.wait_for_turn(priority)
         parameters = dict(query or {})
         if self._credentials.project_id:
             parameters["projectId"] = self._credentials.project_id
@@ -449,7 +449,7 @@ class HttpApi:
                 redacted(raw),
             )
         if not 200 <= status < 300:
-            raise self._error_of(status, headers, raw, what, worth)
+            raise self._error_of(status, headers, raw, what, priority)
         return status, raw
 
     def _error_of(
@@ -458,7 +458,7 @@ class HttpApi:
         headers: Mapping[str, str],
         raw: bytes,
         what: str,
-        worth: Worth,
+        priority: Priority,
     ) -> PipelineError:
         body: Mapping[str, Any] | None
         try:
@@ -467,12 +467,12 @@ class HttpApi:
             body = None
         error: PipelineError = error_of_answer(status, body, raw, headers, what=what)
         if isinstance(error, RateLimited) and error.ceiling is None:
-            self._slow_down(error, worth)
+            self._slow_down(error, priority)
         return error
 
-    def _slow_down(self, error: RateLimited, worth: Worth) -> None:
+    def _slow_down(self, error: RateLimited, priority: Priority) -> None:
         """Handle a 429 without a ceiling: pause submits, or note too many requests."""
-        is_about_jobs = worth in {Worth.SUBMIT, Worth.QUOTE}
+        is_about_jobs = priority in {Priority.SUBMIT, Priority.QUOTE}
         wait_s = error.retry_after_s
         if is_about_jobs and wait_s and not error.is_about_requests:
             self._pace.pause(wait_s)

@@ -30,7 +30,7 @@ from pipeline.clock import Clock
 from pipeline.errors import RateLimited
 from pipeline.settings import Credentials, Settings
 
-AGE_PER_WORTH_S = 5.0  # waiting this long raises a request by one priority
+AGE_PER_PRIORITY_S = 5.0  # waiting this long raises a request by one priority
 PERMIT_S = 1.0  # how long a turn given to a submit stays valid
 LONGEST_HOLD_S = 60.0  # for all requests, whatever the service asks for
 FIRST_HOLD_S, LAST_HOLD_S = 1.0, 15.0  # after a refusal, if no limit is set
@@ -46,7 +46,7 @@ _SCARCE = 0.5  # this part of the window is used
 logger = logging.getLogger(__name__)
 
 
-class Worth(IntEnum):
+class Priority(IntEnum):
     """What a request is for; the lowest number goes first."""
 
     SUBMIT = 0
@@ -169,11 +169,11 @@ class Pace:
 
     # --- turns ----------------------------------------------------------------
 
-    async def wait_for_turn(self, worth: Worth) -> None:
+    async def wait_for_turn(self, priority: Priority) -> None:
         """Suspend until a request may be sent, and count it."""
         if self._limit is None and not self._held_until_s:
             return
-        await self._turn(worth)
+        await self._turn(priority)
 
     async def wait_to_submit(self) -> None:
         """Suspend until a submit may be sent, and keep its turn for ``begin_submit``.
@@ -187,7 +187,7 @@ class Pace:
             await self._wait_for_answers()
             self._unanswered.append(_WAITS)
             try:
-                await self.wait_for_turn(Worth.SUBMIT)
+                await self.wait_for_turn(Priority.SUBMIT)
             except BaseException:
                 self._note_answer(_WAITS)
                 raise
@@ -209,7 +209,7 @@ class Pace:
         """
         self.look()
         if not self._use_permit():
-            await self.wait_for_turn(Worth.SUBMIT)
+            await self.wait_for_turn(Priority.SUBMIT)
         if self.paused_s:
             text = "the service takes no submits for a while"
             raise RateLimited(text, retry_after_s=self.paused_s, request_left=False)
@@ -262,9 +262,9 @@ class Pace:
 
     # --- inside ---------------------------------------------------------------
 
-    async def _turn(self, worth: Worth) -> None:
+    async def _turn(self, priority: Priority) -> None:
         now_s = self._clock.monotonic_s()
-        key = (now_s + AGE_PER_WORTH_S * worth, next(self._order))
+        key = (now_s + AGE_PER_PRIORITY_S * priority, next(self._order))
         waiter = _Waiter(key)
         heapq.heappush(self._queue, waiter)
         busy = 0
@@ -274,7 +274,7 @@ class Pace:
                     waiter.turn = anyio.Event()
                     await waiter.turn.wait()
                     continue
-                if worth is Worth.SUBMIT and self.paused_s:
+                if priority is Priority.SUBMIT and self.paused_s:
                     return  # its turn would be lost; the caller waits for the pause
                 try:
                     wait_s = self._try_to_take(is_alone=busy >= _MOST_BUSY)
