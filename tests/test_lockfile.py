@@ -435,51 +435,51 @@ def line_of(text, fragment):
     [
         ("lock: 1", "lock: 2", "lock: 2", "newer version"),
         ("lock: 1", "lock: 0", "lock: 0", "out of range"),
-        ("lock: 1", "lock: on", "lock: on", "has to be quoted"),
+        ("lock: 1", "lock: on", "lock: on", "must be quoted"),
         ("lock: 1", "lock: true", "lock: true", "whole number"),
-        ("lock: 1", "name: icons", "name: icons", "no lock file of pipeline"),
-        ("project: proj_1\n", "", "items:", "'project:' has to stand here"),
-        ("items:", "item:", "item:", "'items:' has to stand here"),
-        ("- id: oak", "- id: ../oak", "../oak", "has to be quoted"),
+        ("lock: 1", "name: icons", "name: icons", "not a lock file of pipeline"),
+        ("project: proj_1\n", "", "items:", "'project:' is expected here"),
+        ("items:", "item:", "item:", "'items:' is expected here"),
+        ("- id: oak", "- id: ../oak", "../oak", "must be quoted"),
         ("- id: oak", '- id: "../oak"', "../oak", "'id' cannot be"),
         ("- id: oak", '- id: "o\\\\k"', "o\\\\k", "'id' cannot be"),
         ("- id: oak", '- id: "\\u001b[31m"', "31m", "'id' cannot be"),
         ("- id: oak", "- id: 1", "- id: 1", "quote it"),
-        ("- id: oak", "- id: oak # mine", "# mine", "has to be quoted"),
+        ("- id: oak", "- id: oak # mine", "# mine", "must be quoted"),
         ("- id: oak", "  id: oak", "id: oak", "begin with '- id:'"),
         ("- id: oak", "- model: oak", "- model: oak", "begin with 'id'"),
         ("model: model_x\n  job_key: koak", "job_key: koak", "id: oak", "no 'model'"),
         ("job: job_oak", "seeds: 1", "seeds: 1", "unknown key 'seeds'"),
-        ("  job: job_oak", "  jobs:", "  jobs:", "no 'key: value'"),
+        ("  job: job_oak", "  jobs:", "  jobs:", "not a 'key: value'"),
         ("job: job_oak", 'job: "a/b"', "a/b", "'job' cannot be an id"),
         ("job: job_oak", 'job: "a b"', "a b", "'job' cannot be an id"),
         ("job: job_oak", 'job: ".."', '".."', "'job' cannot be an id"),
-        ("job: job_oak", 'job: "ab', '"ab', "not quoted as JSON"),
+        ("job: job_oak", 'job: "ab', '"ab', "not quoted as in JSON"),
         ("job: job_oak", 'job: "\\ud800"', "ud800", "half a character"),
         ("job: job_oak", "job: 12", "job: 12", "quote it"),
         ("job: job_oak", f'job: "{"x" * 257}"', "xxx", "cannot be an id"),
         ("job_key: koak", f"job_key: {'x' * 1001}", "xxx", "longer than 1000"),
         ("job_key: koak", 'job_key: ""', 'job_key: ""', "is empty"),
         ("job_key: koak", f"job_key: {'x' * 9000}", "xxx", "longer than 8192 bytes"),
-        ("derived_seed: 7", "derived_seed: 7.5", "7.5", "has to be quoted"),
+        ("derived_seed: 7", "derived_seed: 7.5", "7.5", "must be quoted"),
         ("derived_seed: 7", 'seed: "7"', '"7"', "whole number"),
         ("derived_seed: 7", "seed: 9223372036854775808", "9223", "out of range"),
-        ("derived_seed: 7", "seed: 99999999999999999999", "9999", "has to be quoted"),
-        ("derived_seed: 7", "derived_seed: 7\n  derived_seed: 8", "seed: 8", "'derived_seed' stands twice"),
-        ("derived_seed: 7", "derived_seed: 7\n    id: x", "    id: x", "no 'key: value'"),
+        ("derived_seed: 7", "seed: 99999999999999999999", "9999", "must be quoted"),
+        ("derived_seed: 7", "derived_seed: 7\n  derived_seed: 8", "seed: 8", "'derived_seed' appears twice"),
+        ("derived_seed: 7", "derived_seed: 7\n    id: x", "    id: x", "not a 'key: value'"),
         ("derived_seed: 7", "derived_seed: 7\nother: 8", "other: 8", "does not belong"),
         ("derived_seed: 7", "derived_seed: 7\n\tx: 8", "x: 8", "control character"),
-        ("derived_seed: 7", "derived_seed: 7\n  seed: 8", "id: oak", "exclude each"),
+        ("derived_seed: 7", "derived_seed: 7\n  seed: 8", "id: oak", "cannot have both"),
         ('cost: "3"', "cost: 3", "cost: 3", "quoted number"),
         ('cost: "3"', 'cost: "-3"', "-3", "quoted number"),
         ('cost: "3"', 'cost: "1e9"', "1e9", "quoted number"),
-        ("  assets:\n", "", "  - id: asset", "no 'key: value'"),
+        ("  assets:\n", "", "  - id: asset", "not a 'key: value'"),
         ("  assets:\n", "  assets: x\n", "assets: x", "unknown key 'assets'"),
         ("size_bytes: 1000", "size_bytes: -1", "size_bytes: -1", "out of range"),
         ("size_bytes: 1000", "size_bytes: true", "size_bytes", "whole number"),
         ("    size_bytes: 1000\n", "", "id: asset_oak_1", "no 'size_bytes'"),
-        ("width_px: 512", "width_px: null", "null", "has to be quoted"),
-        ("width_px: 512", "output_index: 0", "id: asset_oak_1", "output 0 stands"),
+        ("width_px: 512", "width_px: null", "null", "must be quoted"),
+        ("width_px: 512", "output_index: 0", "id: asset_oak_1", "output 0 comes"),
         ("sha256: 4", "sha256: x", "sha256", "64 hex digits"),
         ("path: oak-1.png", 'path: "../oak.png"', "../oak", "name of an asset"),
         ("path: oak-1.png", 'path: "/oak.png"', "/oak.png", "name of an asset"),
@@ -521,13 +521,13 @@ def test_all_names_that_a_run_gives_are_allowed(path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", ":1: this is no lock file"),
+        (b"", ":1: this is not a lock file"),
         (b"\x00\x01\x02", ":1: the line has a control character"),
         (b"\x89PNG\r\n\x1a\n", ":1: the line is not UTF-8"),
         (SHOWN.encode("utf-16"), ":1: the line is not UTF-8"),
         (SHOWN.encode().replace(b"koak", b"\xff"), ":9: the line is not UTF-8"),
         (b"x" * 10_000_000, ":1: the line is longer"),
-        (b"version: 1\nitems: []\n", ":1: this is no lock file"),
+        (b"version: 1\nitems: []\n", ":1: this is not a lock file"),
     ],
     ids=["empty", "nul", "png", "utf-16", "latin-1", "one line", "a manifest"],
 )
@@ -572,7 +572,7 @@ def test_one_item_with_two_jobs_is_told(path):
 
     error = fault_of(path, render(jobs))
 
-    assert "item oak stands here twice, with different jobs" in error.message
+    assert "item oak appears twice, with different jobs" in error.message
     assert "delete one" in error.hint
 
 
@@ -590,7 +590,7 @@ def test_blocks_may_be_in_any_order_and_names_differ_by_case_alone(path):
 
 
 def test_what_comes_before_a_fault_is_given_as_it_is_read(path):
-    """The reader streams: whoever takes its jobs has to wait for the last."""
+    """The reader streams: its jobs may be used only after the last."""
     path.write_text(render([make_job("elm")]).replace("...\n", "- id: 1\n"))
     _, jobs = read_lock(path)
 
@@ -611,7 +611,7 @@ def test_another_header_meanwhile_is_told(path):
     _, jobs = read_lock(path)
     path.write_text(render([make_job()], project="proj_2"))
 
-    with pytest.raises(LockError, match="changed meanwhile"):
+    with pytest.raises(LockError, match="changed while it was read"):
         list(jobs)
 
 
@@ -920,7 +920,7 @@ def test_one_item_made_by_both_sides_is_a_conflict_or_a_fault(tmp_path, path):
 
     assert conflicts
     assert fault_of(path, text).message.endswith("merge conflict")
-    assert "stands twice" in fault_of(path, both_sides(text)).message
+    assert "appears twice" in fault_of(path, both_sides(text)).message
 
 
 # --- many ---------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-"""THE SERVICE: the only folder that speaks HTTP to it and to its CDN.
+"""The service: the only folder that speaks HTTP to it and to its CDN.
 
-``interface`` is what the rest of the package sees; ``client`` and ``cdn`` are the
-real ones; ``wire`` reads the service's JSON; ``errors_of`` turns answers and
-aiohttp's errors into ours; ``retry`` and ``pacing`` say when to ask again.
+``interface`` is what the rest of the package sees; ``client`` and ``cdn`` implement it.
+``wire`` reads the service's JSON; ``answers`` turns error answers and aiohttp's errors
+into ours; ``retry`` repeats free calls; ``pacing`` limits the rate of requests.
 """

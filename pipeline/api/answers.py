@@ -1,7 +1,7 @@
 """Answers and aiohttp's errors → our errors: the tables of API section 10. Pure.
 
-What is said of a free call and of a submit differs in one point: whatever does not
-prove that nothing was accepted makes a submit an ``OutcomeUnknown``.
+Free calls and submits differ in one point: unless an error proves that nothing was
+accepted, a submit becomes an ``OutcomeUnknown``.
 """
 
 import asyncio
@@ -32,18 +32,18 @@ _UNPAID_STATUSES = REFUSED_STATUSES | {403}  # 403: moderation of one prompt
 _CREDIT_WORDS = re.compile(
     r"insufficient|not enough|credit|quota|compute units|creative units", re.IGNORECASE
 )
-# What tells a refusal for too many requests from one for too many jobs, where no
-# number does.
+# Distinguishes a refusal for too many requests from one for too many jobs, if no number
+# does.
 _REQUEST_WORDS = re.compile(
     r"too many requests|rate.?limit|requests? (?:per|a) (?:second|minute|hour)"
     r"|throttl|slow down",
     re.IGNORECASE,
 )
-_LONGEST_WAIT_S = 30 * 86_400.0  # more than that is no time to wait
-_LONGEST_OUTAGE_S = 60.0  # after a 5xx, which nobody can foresee the end of
+_LONGEST_WAIT_S = 30 * 86_400.0  # anything longer is not a usable time
+_LONGEST_OUTAGE_S = 60.0  # after a 5xx, whose end nobody can predict
 _LONGEST_TEXT = 2000  # characters of the service's text that are worth keeping
 
-# What ``session.request`` raises before a connection exists: nothing has left.
+# What ``session.request`` raises before a connection exists: nothing was sent.
 _NEVER_CONNECTED = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientHttpProxyError,
@@ -54,13 +54,13 @@ _NEVER_CONNECTED = (
 
 
 class ErrorText:
-    """What an error body says, wherever it says it.
+    """What an error body says, whichever fields it uses.
 
     Attributes:
         reason: The main text, or "".
         hint: Advice, or "".
         trace_id: For the service's support, or "".
-        fields: The whole object; empty when the body is none.
+        fields: The whole object; empty if the body is not one.
     """
 
     def __init__(self, body: Mapping[str, Any] | None, raw: bytes) -> None:
@@ -76,7 +76,7 @@ class ErrorText:
             self.reason = readable_excerpt(raw)
 
 
-def error_of_answer(  # noqa: PLR0911 - the table of statuses, a return each
+def error_of_answer(  # noqa: PLR0911 - the table of statuses, one return each
     status: int,
     body: Mapping[str, Any] | None,
     raw: bytes,
@@ -84,14 +84,14 @@ def error_of_answer(  # noqa: PLR0911 - the table of statuses, a return each
     *,
     what: str,
 ) -> PipelineError:
-    """What an answer that is no 2xx means for a free call.
+    """What an answer other than 2xx means for a free call.
 
     Args:
         status: The HTTP status.
-        body: The JSON object, or None when the body is none.
-        raw: The body as it came.
-        headers: Of the answer.
-        what: What was asked, such as ``reading job job_x``, for the message.
+        body: The JSON object, or None if the body is not one.
+        raw: The body as received.
+        headers: The answer's headers.
+        what: What was requested, for the message, such as ``reading job job_x``.
     """
     text = ErrorText(body, raw)
     trace_id = text.trace_id
@@ -118,10 +118,10 @@ def error_of_answer(  # noqa: PLR0911 - the table of statuses, a return each
 
 
 def error_of_submit(error: PipelineError) -> PipelineError:
-    """The same answer as it is to be taken when the call was a submit.
+    """What the error of an answer means if the call was a submit.
 
-    Only 400, 404, 413, 422 (refused), 401, 402, 403, 429 (refused for now) and a
-    request that never left prove that nothing was paid for.
+    Only 400, 404, 413, 422 (refused), 401, 402, 403, 429 (refused for now), and a
+    request that was never sent prove that nothing was paid for.
     """
     if isinstance(error, Rejected) and error.status not in _UNPAID_STATUSES:
         return _unknown(error)
@@ -138,11 +138,11 @@ def error_of_exchange(
     """What a broken exchange means: every aiohttp client error and timeout.
 
     Args:
-        error: As aiohttp raised it.
-        what: What was asked, for the message.
-        request_left: False when it is otherwise proved that no byte left.
-        proxy: The URL of the proxy on the way, or None: named with what to look at,
-            so that its failure is not taken for the service's.
+        error: The error that aiohttp raised.
+        what: What was requested, for the message.
+        request_left: False if something else proves that no byte was sent.
+        proxy: The URL of the proxy in use, or None. The message names it, so that its
+            failure is not taken for the service's.
     """
     left = request_left and not isinstance(error, _NEVER_CONNECTED)
     status = 0
@@ -156,13 +156,13 @@ def error_of_exchange(
         text = str(error) or type(error).__name__
     hint = proxy_hint(status) if proxy else ""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        hint = "if a proxy or firewall signs here, name its certificate: SSL_CERT_FILE"
-    through = f", by way of {named}" if proxy and not status else ""
+        hint = "if a proxy intercepts TLS, set SSL_CERT_FILE to its certificate"
+    through = f", through {named}" if proxy and not status else ""
     return Unavailable(f"{what}: {text}{through}", request_left=left, hint=hint)
 
 
 def readable_excerpt(raw: bytes) -> str:
-    """The beginning of a body that is not JSON, without its markup."""
+    """The beginning of a body that is not JSON, without markup."""
     text = re.sub(r"<[^>]*>", " ", raw[:4000].decode("utf-8", "replace"))
     return " ".join(text.split())[:200]
 
@@ -199,7 +199,7 @@ def _count(value: object) -> int | None:
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float:
-    """``Retry-After`` in seconds, also where it is a date; 0 where there is none."""
+    """``Retry-After`` in seconds, also if it is a date; 0 if there is none."""
     said = headers.get("Retry-After")
     if said is None or _positive(said):
         return _positive(said)

@@ -22,20 +22,20 @@ from pipeline.settings import Settings, is_loopback_url
 
 CDN_HOSTS = frozenset({"cdn.cloud.scenario.com", "cdn.scenario.com"})  # API section 7
 MAX_REDIRECTS = 3
-BUFFER_BYTES = 1 << 18  # as much as a read of the socket; twice that may wait
+BUFFER_BYTES = 1 << 18  # as much as one socket read; twice that may be buffered
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _EXPIRED = frozenset({403, 404, 410})
-# ValueError: the service's URL is none, which yarl or the resolver finds out.
+# ValueError: yarl or the resolver found that the service's URL is not valid.
 _BROKEN = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
-_OF_THE_PROXY = (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)
+_PROXY_ERRORS = (aiohttp.ClientHttpProxyError, aiohttp.ClientProxyConnectionError)
 
 
 class HttpTransfer:
     """Signed URLs over aiohttp; an async context manager.
 
     Args:
-        settings: Timeouts and how many downloads there are at a time.
-        loopback: Whether the service runs on this machine; then so may its CDN.
+        settings: Timeouts.
+        loopback: Whether the service runs on this machine, so that its CDN may too.
     """
 
     def __init__(self, settings: Settings, *, loopback: bool) -> None:
@@ -45,14 +45,14 @@ class HttpTransfer:
 
     async def __aenter__(self) -> Self:
         if not self._loopback:
-            for host in CDN_HOSTS:  # a proxy that cannot be used is told of now
+            for host in CDN_HOSTS:  # report an unusable proxy now
                 find_proxy(f"https://{host}/")
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=15),
             headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
-            # A body that says it is compressed is refused rather than blown up.
+            # A body that claims to be compressed is refused, not expanded.
             auto_decompress=False,
             read_bufsize=BUFFER_BYTES,
         )
@@ -79,11 +79,11 @@ class HttpTransfer:
             response.close()
 
     async def write(self, url: str, content: bytes, media_type: str) -> None:
-        """Send one part of an upload; free to repeat.
+        """Send one part of an upload; safe to repeat.
 
         Raises:
             UrlExpired: 403, 404 or 410.
-            Unavailable: Anything else that is no success.
+            Unavailable: Anything else that is not a success.
         """
         assert self._session is not None
         if not (split_url(url).scheme == "https" or self._is_own_machine(url)):
@@ -117,7 +117,7 @@ class HttpTransfer:
             proxy = find_proxy(url)
             try:
                 response = await self._session.get(
-                    # Byte-identical, or the signature no longer fits.
+                    # Byte-identical, or the signature no longer matches.
                     URL(url, encoded=True),
                     allow_redirects=False,
                     proxy=proxy,
@@ -129,7 +129,7 @@ class HttpTransfer:
             if status in _REDIRECTS:
                 url = _joined(url, response.headers.get("Location", ""))
                 response.close()
-                if not self._is_ours(url):  # where a signature is not taken: API 17.2
+                if not self._is_ours(url):  # the signature was rejected: API 17.2
                     raise UrlExpired(f"downloading: HTTP {status} to another host")
                 redirects += 1
                 continue
@@ -138,13 +138,13 @@ class HttpTransfer:
                 return response
             response.close()
             if status in _EXPIRED or is_page:
-                shown = "led on to a web page" if is_page else f"HTTP {status}"
+                shown = "redirected to a web page" if is_page else f"HTTP {status}"
                 raise UrlExpired(f"downloading: {shown}")
             raise Unavailable(f"downloading: HTTP {status}", status=status)
         raise Unavailable(f"downloading: more than {MAX_REDIRECTS} redirects")
 
     def _is_ours(self, url: str) -> bool:
-        """Whether it leads to the service's CDN, or to this machine as its CDN."""
+        """Whether it is on the service's CDN, or on this machine as its CDN."""
         parts = split_url(url)
         is_cdn = parts.scheme == "https" and parts.hostname in CDN_HOSTS
         return is_cdn or self._is_own_machine(url)
@@ -153,10 +153,10 @@ class HttpTransfer:
         return self._loopback and is_loopback_url(split_url(url).geturl())
 
     def _timeout(self) -> aiohttp.ClientTimeout:
-        # No total: a large file may take long; a silent connection may not.
+        # No total: a large file may take long, but a silent connection may not.
         return aiohttp.ClientTimeout(
             total=None,
-            # All of the way there: a proxy may take the connection and say nothing.
+            # The whole connection setup: a proxy may accept it and then stay silent.
             connect=self._settings.read_timeout_s,
             sock_connect=self._settings.connect_timeout_s,
             sock_read=self._settings.read_timeout_s,
@@ -164,7 +164,7 @@ class HttpTransfer:
 
 
 class ForeignHost(Unavailable):
-    """A URL leads to a host that is not the service's; a fresh one may not."""
+    """A URL leads to a host that is not the service's; a fresh one may be right."""
 
 
 def _joined(url: str, target: str) -> str:
@@ -176,7 +176,7 @@ def _joined(url: str, target: str) -> str:
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
     try:
-        # As they were read: ``iter_any`` joins them, on the event loop.
+        # Chunks as they were read: ``iter_any`` joins them, on the event loop.
         async for chunk, _ in response.content.iter_chunks():
             if chunk:
                 yield chunk
@@ -191,9 +191,9 @@ def _is_encoded(response: aiohttp.ClientResponse) -> bool:
 
 def _broken(error: Exception, what: str, proxy: str | None) -> Unavailable:
     mapped = error_of_exchange(error, what=what, request_left=True, proxy=proxy)
-    if isinstance(error, _OF_THE_PROXY):
+    if isinstance(error, _PROXY_ERRORS):
         return mapped
-    # aiohttp's other texts may hold the URL, which is a secret: only the kind is told.
+    # aiohttp's other texts may contain the URL, which is a secret: show only the type.
     return Unavailable(
         f"{what}: {type(error).__name__}",
         request_left=mapped.request_left,

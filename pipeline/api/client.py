@@ -1,7 +1,8 @@
-"""HttpApi: the service over aiohttp. One method, one exchange, one of our errors.
+"""HttpApi: the service over aiohttp. One method makes one exchange.
 
-Nothing here tries twice: aiohttp re-sends a GET on a dead connection by itself,
-never a POST, and when to ask again is decided where the ledger and the slots are.
+Every failure becomes one of our errors. Nothing here is retried: aiohttp re-sends a GET
+on a dead connection by itself, but never a POST. When to ask again is decided where the
+ledger and the slots are.
 """
 
 import base64
@@ -31,7 +32,7 @@ from pipeline.api.interface import (
     TeamLimits,
     UnexpectedJob,
 )
-from pipeline.api.pacing import LONGEST_HOLD_S, Pace, Worth, pace_of
+from pipeline.api.pacing import LONGEST_HOLD_S, Pace, Priority, pace_of
 from pipeline.api.proxy import find_proxy
 from pipeline.clock import Clock, format_utc
 from pipeline.errors import (
@@ -49,11 +50,11 @@ from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__
 
 PAGE_SIZE = 100  # the service's cap
-QUOTE_STATUS = 269  # what a dry run is answered with, and nothing else is
-MAX_BODY_BYTES = 16 << 20  # above any answer of the service (6 MB), below a bomb
-KEEPALIVE_S = 4.0  # below the 5 s after which common servers hang up on their side
+QUOTE_STATUS = 269  # the answer to a dry run, and to nothing else
+MAX_BODY_BYTES = 16 << 20  # above any real answer (6 MB), below a bomb
+KEEPALIVE_S = 4.0  # less than the 5 s after which common servers close a connection
 _LOGGED_BYTES = 4000
-_ONE_WRITE_BYTES = 32 << 10  # head and body together stay below aiohttp's 64 KiB
+_ONE_WRITE_BYTES = 32 << 10  # so that head and body stay below aiohttp's 64 KiB
 USER_AGENT = f"scenario-pipeline/{__version__}"
 
 
@@ -64,10 +65,10 @@ class HttpApi:
     """The service behind ``GenerationApi``; an async context manager.
 
     Args:
-        credentials: Who we are to which service.
+        credentials: The service, and our key for it.
         settings: Rate and timeouts.
-        clock: Whose time is spent.
-        pace: How often it may be asked; None for what settings and service call for.
+        clock: The source of time.
+        pace: The rate limiter; None for one that suits settings and service.
     """
 
     def __init__(
@@ -96,10 +97,10 @@ class HttpApi:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=0,  # slots and posts are the limits
+                limit=0,  # slots and the rate limiter are the limits
                 keepalive_timeout=KEEPALIVE_S,
             ),
-            # These go to a proxy too, with CONNECT: nothing secret may be among them.
+            # A proxy gets these too, with CONNECT: they must not include secrets.
             headers={"Accept": "application/json", "User-Agent": USER_AGENT},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -118,12 +119,12 @@ class HttpApi:
 
     @property
     def pace(self) -> Pace:
-        """How often and when the service may be asked."""
+        """The rate limiter that every request waits for."""
         return self._pace
 
     @property
     def answered_at_s(self) -> float | None:
-        """When, on the monotonic clock, an answer last came; None before the first."""
+        """When the last answer came, on the monotonic clock; None before the first."""
         return self._answered_at_s
 
     def service_now(self) -> datetime:
@@ -139,7 +140,7 @@ class HttpApi:
             answer = await self._exchange(
                 "POST",
                 f"/generate/custom/{_segment(model_id)}",
-                worth=Worth.SUBMIT,
+                priority=Priority.SUBMIT,
                 body=inputs,
                 timeout_s=self._settings.submit_timeout_s,
                 what=f"submitting to {model_id}",
@@ -152,9 +153,9 @@ class HttpApi:
             raise meant from error
 
     async def find_job(self, remote_id: RemoteId) -> RemoteJob | None:
-        """Read one job; None when the service does not know it (404)."""
+        """Read one job; None if the service does not know it (404)."""
         answer = await self._find(
-            f"/jobs/{_segment(remote_id)}", f"job {remote_id}", worth=Worth.READ
+            f"/jobs/{_segment(remote_id)}", f"job {remote_id}", priority=Priority.READ
         )
         return None if answer is None else wire.parse_job_answer(answer)
 
@@ -175,7 +176,7 @@ class HttpApi:
             query["paginationToken"] = token
         return wire.parse_job_page(
             await self._exchange(
-                "GET", "/jobs", worth=Worth.LIST, query=query, what="listing jobs"
+                "GET", "/jobs", priority=Priority.LIST, query=query, what="listing jobs"
             ),
             self._seen_jobs.parse,
         )
@@ -185,7 +186,7 @@ class HttpApi:
         answer = await self._find(
             f"/assets/{_segment(asset_id)}",
             f"asset {asset_id}",
-            worth=Worth.READ,
+            priority=Priority.READ,
             query={"originalAssets": "true"},
             keeps_urls=True,
         )
@@ -198,7 +199,7 @@ class HttpApi:
         answer = await self._exchange(
             "POST",
             "/assets/get-bulk",
-            worth=Worth.READ,
+            priority=Priority.READ,
             query={"originalAssets": "true"},
             body={"assetIds": list(asset_ids)},
             what=f"reading {len(asset_ids)} assets",
@@ -212,7 +213,7 @@ class HttpApi:
         answer = await self._exchange(
             "POST",
             "/assets",
-            worth=Worth.UPLOAD,
+            priority=Priority.UPLOAD,
             body=body,
             what=f"uploading {name}",
             keeps_urls=True,
@@ -233,7 +234,7 @@ class HttpApi:
         answer = await self._exchange(
             "POST",
             "/uploads",
-            worth=Worth.UPLOAD,
+            priority=Priority.UPLOAD,
             body=body,
             what=f"uploading {name}",
             keeps_urls=True,
@@ -241,32 +242,32 @@ class HttpApi:
         return wire.parse_upload(answer)
 
     async def complete_upload(self, upload_id: str) -> None:
-        """Say that every part has been sent."""
+        """Tell the service that every part has been sent."""
         await self._exchange(
             "POST",
             f"/uploads/{_segment(upload_id)}/action",
-            worth=Worth.UPLOAD,
+            priority=Priority.UPLOAD,
             body={"action": "complete"},
             what=f"completing upload {upload_id}",
         )
 
     async def find_upload(self, upload_id: str) -> RemoteUpload:
-        """Read how far the import is."""
+        """Read the progress of the import."""
         answer = await self._exchange(
             "GET",
             f"/uploads/{_segment(upload_id)}",
-            worth=Worth.UPLOAD,
+            priority=Priority.UPLOAD,
             what=f"reading upload {upload_id}",
             keeps_urls=True,
         )
         return wire.parse_upload(answer)
 
     async def quote(self, model_id: str, inputs: Mapping[str, JsonValue]) -> Quote:
-        """Price a request by a dry run: in the query, as the body's is ignored."""
+        """Price a request by a dry run, set in the query: in a body it is ignored."""
         status, raw = await self._exchange_raw(
             "POST",
             f"/generate/custom/{_segment(model_id)}",
-            worth=Worth.QUOTE,
+            priority=Priority.QUOTE,
             query={"dryRun": "true"},
             body=inputs,
             what=f"pricing {model_id}",
@@ -282,7 +283,7 @@ class HttpApi:
                 f"a dry run was answered with HTTP {status}{job}:"
                 " money may have been spent",
                 remote_id=started,
-                units=wire.parse_units(answer.get("creativeUnitsCost")),
+                units=wire.units_from_json(answer.get("creativeUnitsCost")),
             )
         quote = wire.parse_quote(answer)
         if quote is None:
@@ -291,12 +292,12 @@ class HttpApi:
         return quote
 
     async def find_model(self, model_id: str) -> Mapping[str, Any] | None:
-        """Read the record of a model as the service has it; None on 404."""
+        """Read the service's record of a model; None on 404."""
         answer = await self._find(f"/models/{_segment(model_id)}", f"model {model_id}")
         return None if answer is None else wire.parse_model_record(answer)
 
     async def find_limits(self) -> TeamLimits:
-        """Read what the team may do; nothing is known of it when the key may not."""
+        """Read the team's limits; all unknown if the key may not read them."""
         project_id = ""
         try:
             answer = await self._exchange("GET", "/teams", what="reading the team")
@@ -324,7 +325,7 @@ class HttpApi:
         path: str,
         what: str,
         *,
-        worth: Worth = Worth.OTHER,
+        priority: Priority = Priority.OTHER,
         query: Mapping[str, str] | None = None,
         keeps_urls: bool = False,
     ) -> Mapping[str, Any] | None:
@@ -332,7 +333,7 @@ class HttpApi:
             return await self._exchange(
                 "GET",
                 path,
-                worth=worth,
+                priority=priority,
                 query=query,
                 what=f"reading {what}",
                 keeps_urls=keeps_urls,
@@ -348,21 +349,21 @@ class HttpApi:
         path: str,
         *,
         what: str,
-        worth: Worth = Worth.OTHER,
+        priority: Priority = Priority.OTHER,
         query: Mapping[str, str] | None = None,
         body: object = None,
         timeout_s: float | None = None,
         keeps_urls: bool = False,
     ) -> Mapping[str, Any]:
-        """One request, one answer, as a JSON object of a 2xx status.
+        """Make one request; return its 2xx answer as a JSON object.
 
-        ``keeps_urls`` is for answers whose signed URLs are wanted.
+        ``keeps_urls`` is for answers whose signed URLs are needed.
         """
         _, raw = await self._exchange_raw(
             method,
             path,
             what=what,
-            worth=worth,
+            priority=priority,
             query=query,
             body=body,
             timeout_s=timeout_s,
@@ -376,22 +377,22 @@ class HttpApi:
         path: str,
         *,
         what: str,
-        worth: Worth = Worth.OTHER,
+        priority: Priority = Priority.OTHER,
         query: Mapping[str, str] | None = None,
         body: object = None,
         timeout_s: float | None = None,
         keeps_urls: bool = False,
     ) -> tuple[int, bytes]:
-        """One request, one answer of a 2xx status: the status and the body.
+        """Make one request; return the status (2xx) and the body of its answer.
 
-        ``worth`` decides about its turn; a submit has had it.
+        ``priority`` decides about its turn; a submit has already had its turn.
 
-        Whatever the service quotes of our credentials ends here: no other place
-        reads what it says.
+        If the service quotes our credentials, they are removed here: all answers pass
+        this place.
         """
         assert self._session is not None, "HttpApi is an async context manager"
-        if worth is not Worth.SUBMIT:
-            await self._pace.wait_for_turn(worth)
+        if priority is not Priority.SUBMIT:
+            await self._pace.wait_for_turn(priority)
         parameters = dict(query or {})
         if self._credentials.project_id:
             parameters["projectId"] = self._credentials.project_id
@@ -403,8 +404,8 @@ class HttpApi:
                 self._credentials.base_url + path,
                 params=parameters,
                 data=sendable(data),
-                # Here and not in the session: aiohttp sends a session's headers to
-                # the proxy as well, this one as a login for it, in clear.
+                # Here and not in the session: aiohttp also sends a session's headers to
+                # the proxy, and this one as its login, in clear text.
                 headers=self._authorization
                 if data is None
                 else {**self._authorization, "Content-Type": "application/json"},
@@ -423,15 +424,15 @@ class HttpApi:
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             logger.debug("%s %s: %s", method, path, type(error).__name__)
-            # An attempt of which no byte of the body left was never a submit. Of a
-            # body in several writes, the tracker loses count as a connection breaks.
+            # If no byte of the body was sent, it was never a submit. For a body in
+            # several writes, the tracker loses count when a connection breaks.
             unsent = (
                 data is not None
                 and len(data) <= _ONE_WRITE_BYTES
                 and tracker.attempts > 0
                 and tracker.bytes_written == 0
             )
-            # Without its cause, which holds the request's headers.
+            # Without its cause, which contains the request's headers.
             raise error_of_exchange(
                 error, what=what, request_left=not unsent, proxy=self._proxy
             ) from None
@@ -448,7 +449,7 @@ class HttpApi:
                 redacted(raw),
             )
         if not 200 <= status < 300:
-            raise self._error_of(status, headers, raw, what, worth)
+            raise self._error_of(status, headers, raw, what, priority)
         return status, raw
 
     def _error_of(
@@ -457,7 +458,7 @@ class HttpApi:
         headers: Mapping[str, str],
         raw: bytes,
         what: str,
-        worth: Worth,
+        priority: Priority,
     ) -> PipelineError:
         body: Mapping[str, Any] | None
         try:
@@ -466,12 +467,12 @@ class HttpApi:
             body = None
         error: PipelineError = error_of_answer(status, body, raw, headers, what=what)
         if isinstance(error, RateLimited) and error.ceiling is None:
-            self._slow_down(error, worth)
+            self._slow_down(error, priority)
         return error
 
-    def _slow_down(self, error: RateLimited, worth: Worth) -> None:
-        """A 429 without a ceiling: a pause of the submits, or too many requests."""
-        is_about_jobs = worth in {Worth.SUBMIT, Worth.QUOTE}
+    def _slow_down(self, error: RateLimited, priority: Priority) -> None:
+        """Handle a 429 without a ceiling: pause submits, or note too many requests."""
+        is_about_jobs = priority in {Priority.SUBMIT, Priority.QUOTE}
         wait_s = error.retry_after_s
         if is_about_jobs and wait_s and not error.is_about_requests:
             self._pace.pause(wait_s)
@@ -479,7 +480,7 @@ class HttpApi:
             error.is_about_requests = False
             self._pace.pause(wait_s)
         elif not is_about_jobs or error.is_about_requests or self._pace.is_scarce:
-            # A ceiling that is not named refuses submits and quotes, and those alone.
+            # An unnamed ceiling refuses submits and quotes, and only those.
             error.is_about_requests = True
             self._pace.note_refusal(error.retry_after_s)
 
@@ -488,24 +489,25 @@ class HttpApi:
         if not text:
             return
         try:
-            # A Date is cut to the second: half of it is added back on average.
+            # A Date is cut off to the second: on average, half a second is missing.
             said = _date_of(text) + timedelta(seconds=0.5)
             skew = said - self._clock.utc_now()
         except (ValueError, TypeError):
             return
-        # Below two seconds it is the header's own coarseness.
+        # Less than two seconds is within the header's resolution.
         self._skew = skew if abs(skew) > timedelta(seconds=2) else timedelta()
 
 
-@lru_cache(maxsize=4)  # many answers have the same
+@lru_cache(maxsize=4)  # many answers have the same Date
 def _date_of(text: str) -> datetime:
     return parsedate_to_datetime(text)
 
 
 def redacted(body: bytes) -> str:
-    """The beginning of a body without what must not be seen.
+    """The beginning of a body, without secrets.
 
-    The query of every URL goes: a signed URL is a credential; so does base64.
+    The query of every URL is removed, as a signed URL is a credential, and so is
+    base64.
     """
     text = body[:_LOGGED_BYTES].decode("utf-8", "replace")
     text = re.sub(r"""(https?:[^\s"'?]*)\?[^\s"']*""", r"\1?...", text)
@@ -514,18 +516,20 @@ def redacted(body: bytes) -> str:
 
 
 def sendable(data: bytes | None) -> bytes | io.BytesIO | None:
-    """A body as aiohttp wants it: above 1 MiB as a file, which it sends in pieces."""
+    """A body for aiohttp: above 1 MiB as a file, which aiohttp sends in pieces."""
     return data if data is None or len(data) <= 1 << 20 else io.BytesIO(data)
 
 
 async def _read_capped(response: aiohttp.ClientResponse) -> bytes:
-    """The body, decompressed, as long as it stays below ``MAX_BODY_BYTES``."""
+    """The decompressed body; an error above ``MAX_BODY_BYTES``."""
     pieces = []
     size_bytes = 0
     async for piece in response.content.iter_any():
         size_bytes += len(piece)
         if size_bytes > MAX_BODY_BYTES:
-            raise aiohttp.ClientPayloadError(f"answer above {MAX_BODY_BYTES} bytes")
+            raise aiohttp.ClientPayloadError(
+                f"answer larger than {MAX_BODY_BYTES} bytes"
+            )
         pieces.append(piece)
     return b"".join(pieces)
 

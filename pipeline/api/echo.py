@@ -1,8 +1,8 @@
 """Inputs as sent ↔ inputs as the service echoes them in ``metadata.input``. Pure.
 
 The echo may add ``modelId``, defaults and a seed, turn numbers into text, and archive
-texts as assets. It ranks the jobs that a lost submit may have made, and is how a
-dropped reference shows.
+texts as assets. It is used to rank the jobs that a lost submit may have made, and to
+notice a dropped reference.
 """
 
 import re
@@ -15,10 +15,10 @@ from typing import NamedTuple
 from pipeline.job import JsonValue
 
 _TEXT_ASSET = re.compile(r"asset_[A-Za-z0-9_-]{1,250}")
-# What tells one item from another, before all else that is sent.
+# The inputs that distinguish items weigh more than all others.
 _WEIGHTS = {"seed": 30, "prompt": 30, "text": 30}
 _WEIGHT = 1
-_LONGEST_EXACT = 20  # characters from which a beginning stands for a whole text
+_LONGEST_EXACT = 20  # a prefix of this many characters may stand for the whole text
 
 
 class Agreement(NamedTuple):
@@ -26,11 +26,11 @@ class Agreement(NamedTuple):
 
     Attributes:
         score: The weights of the inputs that agree; higher is better.
-        contradicted: Inputs that the echo shows with a value that the service is not
-            known to have made of ours.
-        has_seed: Whether the seed that was sent is echoed.
-        is_another: Whether seed and text are both shown, as far as they were sent, and
-            both contradicted: what tells one item from another is another item's.
+        contradicted: Inputs whose echoed value differs, and not in a way that the
+            service is known to change them.
+        has_seed: Whether the echo has the seed that was sent.
+        is_another: Whether seed and text, as far as they were sent, are all echoed and
+            all contradicted: then the job belongs to another item.
     """
 
     score: int
@@ -39,10 +39,10 @@ class Agreement(NamedTuple):
     is_another: bool = False
 
     def fits(self, *, derived_seed: bool) -> bool:
-        """Whether the job may be taken for the one that was asked for.
+        """Whether the job may be the one that was submitted.
 
-        A derived seed is one that only the item has: with it, the prompt alone can
-        tell its requests apart, and other differences are the service's doing.
+        Only one item has a given derived seed. With it, only the prompt can distinguish
+        the item's requests, and other differences are made by the service.
         """
         if derived_seed and self.has_seed:
             return self.contradicted.isdisjoint(_WEIGHTS)
@@ -50,7 +50,7 @@ class Agreement(NamedTuple):
 
 
 class Habits:
-    """What the service does to inputs, learned from jobs that are known to be ours."""
+    """How the service changes inputs, learned from jobs that are known to be ours."""
 
     def __init__(self) -> None:
         self._changed: Counter[str] = Counter()
@@ -58,19 +58,19 @@ class Habits:
     def note(
         self, sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]
     ) -> None:
-        """Learn from a job of ours: which of its inputs come back changed."""
+        """Learn from one of our jobs which inputs come back changed."""
         for name, value in sent.items():
             if name in echo and not _is_echo_of(value, echo[name]):
                 self._changed[name] += 1
 
     def changes(self, name: str) -> bool:
-        """Whether this input was seen to come back changed."""
+        """Whether this input has come back changed before."""
         return self._changed[name] > 0
 
     def rules_out(
         self, sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]
     ) -> bool:
-        """Whether the seed alone says that :meth:`Agreement.fits` does not hold."""
+        """Whether the seed alone shows that :meth:`Agreement.fits` is False."""
         return (
             "seed" in sent
             and "seed" in echo
@@ -81,7 +81,7 @@ class Habits:
     def compare(
         self, sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]
     ) -> Agreement:
-        """Hold an echo against what was sent."""
+        """Compare an echo with what was sent."""
         score = 0
         contradicted = set()
         has_seed = False
@@ -102,9 +102,9 @@ class Habits:
 
 
 def is_archived(sent: object, echoed: object) -> bool:
-    """Whether the service shows a text that was sent as the id of a text asset.
+    """Whether the service replaced a text that was sent by the id of a text asset.
 
-    Source: scenario API sheet, section 17.1. Such a text is unknown, not different.
+    Source: Scenario API sheet, section 17.1. Such a text is unknown, not different.
     """
     return (
         isinstance(sent, str)
@@ -115,7 +115,7 @@ def is_archived(sent: object, echoed: object) -> bool:
 
 
 def same_value(ours: object, theirs: object) -> bool:
-    """Equality that a service's echo deserves: ``7``, ``7.0`` and ``"7"`` are one."""
+    """Whether an echoed value equals ours: ``7``, ``7.0`` and ``"7"`` are equal."""
     if isinstance(ours, bool) or isinstance(theirs, bool):
         return ours is theirs
     if isinstance(ours, int | float) and isinstance(theirs, int | float | str):
@@ -129,7 +129,7 @@ def same_value(ours: object, theirs: object) -> bool:
 
 
 def _is_echo_of(sent: object, echoed: object) -> bool:
-    """Whether a value is what was sent, perhaps trimmed, cut or normalised."""
+    """Whether a value is what was sent, possibly trimmed, cut off or normalised."""
     if same_value(sent, echoed) or is_archived(sent, echoed):
         return True
     if not (isinstance(sent, str) and isinstance(echoed, str)):
@@ -140,9 +140,9 @@ def _is_echo_of(sent: object, echoed: object) -> bool:
     return ours == theirs or (len(theirs) >= _LONGEST_EXACT and ours.startswith(theirs))
 
 
-@lru_cache(maxsize=2048)  # each text is held against many others
+@lru_cache(maxsize=2048)  # each text is compared with many others
 def _plain(text: str) -> str:
-    """A text without what services do to it: case, spacing, composition, signs."""
+    """A text without what services may change: case, spacing, composition, signs."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     # Sizes are spelled 1024*1024, 1024x1024, or with the sign for multiplication.
     folded = re.sub(r"(?<=\d)\s*[*x\u00d7]\s*(?=\d)", "*", folded)
@@ -150,7 +150,7 @@ def _plain(text: str) -> str:
 
 
 def describe_difference(difference: Mapping[str, JsonValue]) -> str:
-    """A sentence on what ``echo_difference`` found: dropped, or changed to what."""
+    """A sentence on what ``echo_difference`` found: what was dropped or changed."""
     dropped = sorted(name for name, value in difference.items() if value is None)
     changed = sorted(name for name in difference if name not in dropped)
     parts = []
@@ -159,16 +159,16 @@ def describe_difference(difference: Mapping[str, JsonValue]) -> str:
     if changed:
         shown = (f"{name} to {str(difference[name])[:80]!r}" for name in changed)
         parts.append(f"changed {' and '.join(shown)}")
-    return f"the service {' and '.join(parts)}; the job was charged all the same"
+    return f"the service {' and '.join(parts)}; the job was charged anyway"
 
 
 def echo_difference(
     sent: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]
 ) -> dict[str, JsonValue] | None:
-    """What the echo says differently of what was sent; None where it has no echo.
+    """How the echo differs from what was sent; None if there is no echo.
 
     Returns:
-        By input name: the echoed value, or None where the input was dropped.
+        By input name: the echoed value, or None if the input was dropped.
     """
     if not echo:
         return None

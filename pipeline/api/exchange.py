@@ -1,4 +1,4 @@
-"""Exchange: one request and what came back, for whoever studies a service."""
+"""Exchange: one request and its answer, for code that examines a service."""
 
 import json
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ from pipeline.record import Struct, field
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
-    """One request and its answer, or the lack of one.
+    """One request and its answer, or why there was none.
 
     Attributes:
-        method: Of the request.
-        target: Path and query of a request to the API; of a signed one, its whole URL.
+        method: The request's method.
+        target: Path and query of a request to the API, or the whole signed URL.
         sent: The JSON body, or None.
-        sent_at_s: When it left, on the monotonic clock.
-        at_s: When it was answered, or given up.
-        status: The HTTP status; 0 where there was no answer.
-        headers: Of the answer, names in lower case; those that say something.
-        body: Of the answer.
+        sent_at_s: When it was sent, on the monotonic clock.
+        at_s: When it was answered or given up.
+        status: The HTTP status; 0 if there was no answer.
+        headers: The answer's relevant headers, names in lower case.
+        body: The answer's body.
         error: Why there was no answer, or "".
     """
 
@@ -34,12 +34,12 @@ class Exchange(Struct, frozen=True, kw_only=True):
 
     @property
     def is_ok(self) -> bool:
-        """Whether the status is one of success."""
+        """Whether the status is a success."""
         return 200 <= self.status < 300
 
     @property
     def json(self) -> Mapping[str, Any]:
-        """The body as a JSON object; empty where it is none."""
+        """The body as a JSON object; empty if it is not one."""
         try:
             value = json.loads(self.body)
         except (ValueError, RecursionError):
@@ -48,7 +48,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
 
 
 class Exchanges(Protocol):
-    """Makes exchanges. None of them is ever made twice, and no status is an error."""
+    """Makes exchanges. Nothing is retried, and no status is an error."""
 
     async def call(
         self,
@@ -59,12 +59,12 @@ class Exchanges(Protocol):
         body: object = None,
         is_hasty: bool = False,
     ) -> Exchange:
-        """One with the API; a hasty one does not wait for its turn."""
+        """Make one with the API; a hasty one does not wait for its turn."""
 
     async def fetch(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None
     ) -> Exchange:
-        """One with a signed URL: without credentials, no redirect followed."""
+        """Make one with a signed URL: without credentials or following redirects."""
 
     async def sleep(self, duration_s: float) -> None:
-        """Let time pass."""
+        """Suspend for a time."""

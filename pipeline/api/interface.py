@@ -14,7 +14,7 @@ from pipeline.record import Struct, field
 
 
 class RemoteStatus(StrEnum):
-    """The service's eight words for a job, as far as they matter to us."""
+    """The status of a job: the service's eight words, reduced to what matters to us."""
 
     RUNNING = "running"  # pending, queued, warming-up, in-progress, finalizing, unknown
     SUCCESS = "success"
@@ -27,23 +27,24 @@ class RemoteJob(Struct, frozen=True, kw_only=True):
 
     Attributes:
         remote_id: Never empty.
-        status: Where it is.
-        status_text: The service's own word.
-        created_at: In the service's time, or None if unsaid.
-        updated_at: Likewise.
-        author_id: Whose key made it, or "".
-        job_type: The service's word, such as ``custom`` or ``upload``, or "".
+        status: How far it is.
+        status_text: The service's own word for it.
+        created_at: In the service's time, or None if not given.
+        updated_at: The same.
+        author_id: The author whose key made it, or "".
+        job_type: The service's name for its type, such as ``custom`` or ``upload``, or
+            "".
         is_child: Whether it is a step of a workflow.
-        owner_id: The project that it belongs to, or "".
+        owner_id: The project it belongs to, or "".
         model_id: From the echoed inputs, or "".
         inputs: The echoed inputs without ``modelId``; may be empty.
         asset_ids: Outputs in the provider's order.
         error: Why it failed, or "".
         hint: The service's advice, or "".
-        charged: Compute units for this job with add-ons, or None if unsaid.
-        addons: Of these, the units of each add-on.
-        discount: Units that may or may not be off ``charged`` already.
-        refunds: False when the service keeps the charge of a failure.
+        charged: Compute units for this job including add-ons, or None if not given.
+        addons: The part of these units that each add-on costs.
+        discount: Units that may or may not have been deducted from ``charged``.
+        refunds: False if the service does not refund a failure.
     """
 
     remote_id: RemoteId
@@ -67,12 +68,12 @@ class RemoteJob(Struct, frozen=True, kw_only=True):
 
     @property
     def has_ended(self) -> bool:
-        """Whether no further change is to be expected."""
+        """Whether no further change is expected."""
         return self.status is not RemoteStatus.RUNNING
 
     @classmethod
     def named(cls, remote_id: RemoteId) -> "RemoteJob":
-        """A job of which nothing but its id is known."""
+        """A job of which only the id is known."""
         return cls(
             remote_id=remote_id,
             status=RemoteStatus.RUNNING,
@@ -94,9 +95,9 @@ class Submission(Struct, frozen=True, kw_only=True):
     """The answer to a submit that was accepted.
 
     Attributes:
-        job: As it was made.
-        charged: Compute units for this request with add-ons, or None if unsaid.
-        addons: Of these, the units of each add-on.
+        job: The new job.
+        charged: Compute units for this request including add-ons, or None if not given.
+        addons: The part of these units that each add-on costs.
     """
 
     job: RemoteJob
@@ -105,11 +106,12 @@ class Submission(Struct, frozen=True, kw_only=True):
 
 
 class Quote(Struct, frozen=True, kw_only=True):
-    """What a request would be charged.
+    """What a request would cost.
 
     Attributes:
-        units: Compute units after discount, add-ons included.
-        addons: Of these, the units of each add-on, such as ``quality-gate``.
+        units: Compute units after discount, including add-ons.
+        addons: The part of these units that each add-on costs, such as
+            ``quality-gate``.
     """
 
     units: Decimal
@@ -117,12 +119,12 @@ class Quote(Struct, frozen=True, kw_only=True):
 
 
 class UnexpectedJob(BudgetReached):
-    """A dry run was not answered as one: it may have started a paid job.
+    """The answer to a dry run is not a quote: it may have started a paid job.
 
     Attributes:
-        remote_id: The job that it started, or None when none is named.
-        units: What the answer says it is charged, or None if unsaid.
-        item_id: Whose price was asked for, or "".
+        remote_id: The job that it started, or None if the answer names none.
+        units: What the answer says was charged, or None if not given.
+        item_id: The item whose price was requested, or "".
         inputs: What was sent.
     """
 
@@ -137,12 +139,12 @@ class UnexpectedJob(BudgetReached):
 
 
 class TeamLimits(Struct, frozen=True, kw_only=True):
-    """What the team may do, as far as the key may read it.
+    """The team's limits, as far as the key may read them.
 
     Attributes:
         ceiling: Jobs in flight at once, or None.
         units_left: Compute units left in this period, or None.
-        project_id: The one project that the key is for, or "".
+        project_id: The project the key is for, if it is only one, or "".
     """
 
     ceiling: int | None = None
@@ -158,13 +160,13 @@ class JobPage(Struct, frozen=True, kw_only=True):
 
 
 class JobFilter(Struct, frozen=True, kw_only=True):
-    """Which jobs a listing shows. ``created_after`` excludes the other two.
+    """Which jobs a listing shows. ``created_after`` excludes the other fields.
 
     Attributes:
-        updated_after: Custom jobs changed since, sorted by update.
-        created_after: Jobs of all types made since, sorted by creation.
-        status: With ``updated_after``: only this status of the service's.
-        author_id: With ``updated_after``: only jobs of this author.
+        updated_after: Custom jobs changed since then, sorted by update time.
+        created_after: Jobs of all types made since then, sorted by creation time.
+        status: With ``updated_after``: only jobs with this status (the service's word).
+        author_id: With ``updated_after``: only jobs by this author.
     """
 
     updated_after: datetime | None = None
@@ -179,12 +181,12 @@ class RemoteAsset(Struct, frozen=True, kw_only=True):
     Attributes:
         asset_id: Never empty.
         url: Signed; a secret, and short-lived.
-        is_ready: Whether the file can be read.
-        has_failed: Whether it never will be.
-        media_type: As the service says, or "".
+        is_ready: Whether the file can be downloaded.
+        has_failed: Whether it never will be ready.
+        media_type: According to the service, or "".
         kind: ``image``, ``video``, …, or "".
-        size_bytes: Of the stored file, or None if unsaid.
-        author_id: Whose key made it, or "".
+        size_bytes: The size of the stored file, or None if not given.
+        author_id: The author whose key made it, or "".
     """
 
     asset_id: AssetId
@@ -215,7 +217,7 @@ class RemoteUpload(Struct, frozen=True, kw_only=True):
 
     Attributes:
         upload_id: Never empty.
-        status: The service's word: ``pending``, …, ``imported``, ``failed``.
+        status: The service's own word: ``pending``, …, ``imported``, ``failed``.
         asset_id: The asset it became, or None while it is being imported.
         parts: In order; empty once uploaded.
         error: Why it failed, or "".
@@ -229,7 +231,7 @@ class RemoteUpload(Struct, frozen=True, kw_only=True):
 
 
 class GenerationApi(Protocol):
-    """The service. Each call is one exchange: no call here tries twice.
+    """The service. Each call is one exchange; nothing here is retried.
 
     Every method may raise ``Unavailable`` (connection, timeout, 5xx), ``RateLimited``
     (429), ``AccessDenied`` (401, 403), ``BudgetReached`` (402), ``Rejected`` (400,
@@ -238,11 +240,11 @@ class GenerationApi(Protocol):
 
     @property
     def pace(self) -> Pace:
-        """How often and when it may be asked."""
+        """The rate limiter that every request waits for."""
 
     @property
     def answered_at_s(self) -> float | None:
-        """When, on the monotonic clock, an answer last came; None before the first."""
+        """When the last answer came, on the monotonic clock; None before the first."""
 
     def service_now(self) -> datetime:
         """The service's time: our clock, corrected by the last ``Date`` it sent."""
@@ -253,13 +255,14 @@ class GenerationApi(Protocol):
         """Start a paid job.
 
         Raises:
-            OutcomeUnknown: It may have been accepted.
-            Unavailable: It is proved that the request never left.
-            Rejected, RateLimited, AccessDenied, BudgetReached: Refused, unpaid.
+            OutcomeUnknown: The service may have accepted it.
+            Unavailable: The request certainly never left.
+            Rejected, RateLimited, AccessDenied, BudgetReached: It was refused; nothing
+                was paid.
         """
 
     async def find_job(self, remote_id: RemoteId) -> RemoteJob | None:
-        """Read one job; None when the service does not know it (404)."""
+        """Read one job; None if the service does not know it (404)."""
 
     async def list_jobs(self, which: JobFilter, *, token: str = "") -> JobPage:
         """Read one page of up to 100 jobs; the first without a token."""
@@ -281,31 +284,31 @@ class GenerationApi(Protocol):
         """Begin a multipart upload of ``parts`` parts."""
 
     async def complete_upload(self, upload_id: str) -> None:
-        """Say that every part has been sent."""
+        """Tell the service that every part has been sent."""
 
     async def find_upload(self, upload_id: str) -> RemoteUpload:
-        """Read how far the import is."""
+        """Read the progress of the import."""
 
     async def quote(self, model_id: str, inputs: Mapping[str, JsonValue]) -> Quote:
         """Price a request without making a job.
 
         Raises:
-            UnexpectedJob: The answer is no quote: money may have been spent.
+            UnexpectedJob: The answer is not a quote: money may have been spent.
         """
 
     async def find_model(self, model_id: str) -> Mapping[str, Any] | None:
-        """Read the record of a model as the service has it; None on 404."""
+        """Read the service's record of a model; None on 404."""
 
     async def find_limits(self) -> TeamLimits:
-        """Read what the team may do; nothing is known of it when the key may not."""
+        """Read the team's limits; all unknown if the key may not read them."""
 
 
 class UrlExpired(JobError):
-    """A signed URL is no longer valid; a fresh one may be."""
+    """A signed URL is no longer valid; a fresh one may work."""
 
 
 class FileTransfer(Protocol):
-    """Bytes from and to signed URLs. Knows no credential of the service."""
+    """Bytes from and to signed URLs. Never sees the service's credentials."""
 
     def read(
         self, url: str
@@ -316,11 +319,11 @@ class FileTransfer(Protocol):
             The announced length in bytes, or None; and the chunks.
 
         Raises:
-            UrlExpired: 403, 404, 410, or a redirect to another host or a web page:
-                a fresh URL may help.
-            Unavailable: Anything that another try may mend; a host that is not the
-                service's too, as a fresh URL may lead to the right one.
+            UrlExpired: 403, 404, 410, or a redirect to another host or a web page. A
+                fresh URL may help.
+            Unavailable: Anything that another attempt may fix. Also a host that is not
+                the service's, as a fresh URL may lead to the right one.
         """
 
     async def write(self, url: str, content: bytes, media_type: str) -> None:
-        """Send one part of an upload; free to repeat."""
+        """Send one part of an upload; safe to repeat."""

@@ -1,13 +1,13 @@
-"""PaceState: what the processes of one project on this machine share of their pace.
+"""PaceState: the rate limit's state, shared by a project's processes on this machine.
 
-When requests have left within the last minute, and until when the service takes no
-submits, in one small file of the user's state folder. It is written in place under a
-lock, without a sync: a power cut forgets a minute of requests and no money.
+One small file in the user's state folder holds when requests were sent within the last
+minute, and until when the service accepts no submits. It is written in place under a
+lock, without a sync: a power cut loses a minute of requests, and no money.
 
-Times in the file are of the wall clock, which may jump: a time that lies ahead counts
-as now, and no pause is longer than it was when the service named it, nor than
-``LONGEST_PAUSE_S``. What was ahead is written back as it counts, or it would count as
-now for ever.
+Times in the file are wall-clock times, and that clock may jump. So a time in the future
+counts as now, and no pause is longer than the service said, or than
+``LONGEST_PAUSE_S``. Corrected times are written back, or they would count as now
+forever.
 """
 
 import hashlib
@@ -27,28 +27,29 @@ from pipeline.record import Struct
 from pipeline.settings import Credentials
 
 STATE_VARIABLE = "PIPELINE_STATE_DIR"
-# A minute, and a second for what is longer on its way than the one before it.
+# A minute, plus a second for a request that takes longer to arrive than an earlier one.
 WINDOW_S = 61.0
 LONGEST_PAUSE_S = 86_400.0
-CAUTIOUS_S = 86_400.0  # so long after a cooldown another one is expected
+CAUTIOUS_S = 86_400.0  # for so long after a cooldown another one is expected
 _MAGIC = b"PPPACE1\n"
 _HEADER = struct.Struct("<8s3d")  # magic, pause's end, pause's length, last cooldown
 _MOST_BYTES = 1 << 20
-_WRITE_WAIT_S = 0.5  # for the lock, where it has to be had
+_WRITE_WAIT_S = 0.5  # for the lock, if it is really needed
 
 
 class StateBusy(Exception):
-    """Another process has the file at this moment."""
+    """Another process is using the file at the moment."""
 
 
 class Shared(Struct, frozen=True, kw_only=True):
-    """A moment of the shared state.
+    """The shared state at one moment.
 
     Attributes:
-        wait_s: Until the next request may leave; 0 where it was taken.
-        used: Requests of the last minute, of all processes, the one taken included.
-        paused_s: Until the service takes submits again; 0 when it does.
-        is_cautious: Whether there was a cooldown within the last day.
+        wait_s: Until the next request may be sent; 0 if a turn was taken.
+        used: Requests of all processes in the last minute, including the one just
+            taken.
+        paused_s: Until the service accepts submits again; 0 if it does now.
+        is_cautious: Whether there was a cooldown in the last day.
     """
 
     wait_s: float = 0.0
@@ -58,10 +59,10 @@ class Shared(Struct, frozen=True, kw_only=True):
 
 
 class _Content(Struct):
-    """The file as it counts at one moment.
+    """The file's content, corrected for the current time.
 
     Attributes:
-        was_ahead: Whether the file has later times than these.
+        was_ahead: Whether the file has times in the future.
     """
 
     stamps: list[float]
@@ -83,12 +84,12 @@ class _Content(Struct):
 
 
 class PaceState:
-    """The file of one project. Each method is some ten system calls.
+    """The file of one project. Each method makes about ten system calls.
 
-    Every method raises ``OSError`` where the file cannot be used.
+    Every method raises ``OSError`` if the file cannot be used.
 
     Args:
-        path: Of the file; its folder is made when something has to be written.
+        path: The file; its folder is created when something must be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -96,9 +97,9 @@ class PaceState:
         self._lock = FileLock(path.with_suffix(".lock"), thread_local=False)
 
     def look(self, now: float) -> Shared:
-        """How it stands; without the lock, for what may be out of date.
+        """The current state; read without the lock, so it may be out of date.
 
-        Without a limit nothing is taken, so that times ahead are written back here.
+        Without a limit no turn is ever taken, so future times are corrected here.
         """
         content = self._read(now)
         if content.was_ahead:
@@ -107,11 +108,11 @@ class PaceState:
         return content.shared(now)
 
     def take(self, now: float, limit: int) -> Shared:
-        """Note a request that leaves now, if the limit allows it.
+        """Record a request that is sent now, if the limit allows it.
 
         Args:
-            now: Seconds of the wall clock.
-            limit: Requests within ``WINDOW_S``.
+            now: Wall-clock seconds.
+            limit: The most requests within ``WINDOW_S``.
 
         Raises:
             StateBusy: Try again in a moment.
@@ -129,10 +130,10 @@ class PaceState:
             return content.shared(now)
 
     def fill(self, now: float, limit: int) -> None:
-        """The service says that no more requests may leave now.
+        """Record that the service accepts no more requests now.
 
         Raises:
-            StateBusy: Others have the file for longer than is worth waiting.
+            StateBusy: Others use the file for too long.
         """
         with self._locked(_WRITE_WAIT_S):
             content = self._read(now)
@@ -142,7 +143,7 @@ class PaceState:
                 self._write(content)
 
     def pause(self, now: float, duration_s: float) -> None:
-        """The service takes no submits for so long; a longer pause stays.
+        """Record that the service accepts no submits for so long; a longer pause stays.
 
         Raises:
             StateBusy: As for :meth:`fill`.
@@ -171,7 +172,7 @@ class PaceState:
             self._lock.release()
 
     def _read(self, now: float) -> _Content:
-        """What the file says, as far as it can be; what cannot be is left out."""
+        """The file's content, as far as it is plausible; the rest is left out."""
         raw = self._read_bytes()
         if len(raw) < _HEADER.size or (len(raw) - _HEADER.size) % 8:
             return _Content(stamps=[])
@@ -195,12 +196,12 @@ class PaceState:
     def _read_bytes(self) -> bytes:
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         try:
-            handle = os.open(self._path, flags)  # a pipe is not waited for
+            handle = os.open(self._path, flags)  # does not block on a pipe
         except FileNotFoundError:
             return b""
         try:
             if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise OSError(f"{self._path} is no file")
+                raise OSError(f"{self._path} is not a file")
             return os.read(handle, _MOST_BYTES)
         finally:
             os.close(handle)
@@ -224,7 +225,8 @@ def state_path(
 ) -> Path:
     """The file of a project: ``PIPELINE_STATE_DIR``, or the user's state folder.
 
-    A key belongs to one project: its digest stands for a project that is not named.
+    If no project is named, the digest of the key stands for it: a key belongs to one
+    project.
     """
     whose = credentials.project_id or f"key {credentials.key}"
     named = json.dumps([credentials.base_url, whose])

@@ -1,13 +1,13 @@
-"""Pace: how often and when we may ask. Every request to the API has its turn here.
+"""Pace: a sliding-window rate limiter with priorities for all requests to the API.
 
-The scarce thing is the number of requests within a minute. They are handed out by
-worth: a submit fills a slot, one list tells of all jobs, a read tells of some, a price
-can wait. What has waited longer counts more, so that nothing starves. The window is
-shared with the other processes of the project (``pace_state``).
+It limits the number of requests within a minute and hands them out by priority: a
+submit fills a slot, one list covers all jobs, a read covers some, a quote can wait.
+Priority rises with waiting time, so that nothing starves. The window is shared with the
+project's other processes (``pace_state``).
 
-Submits have two more rules: while the service is cooling down none leaves, and as long
-as a cooldown may come by surprise few are unanswered at a time, since all of them would
-be refused.
+Submits have two more rules. During a cooldown of the service, none is sent. As long as
+a cooldown may start unexpectedly, only a few may be unanswered at a time, since all of
+them would be refused.
 """
 
 import heapq
@@ -30,24 +30,24 @@ from pipeline.clock import Clock
 from pipeline.errors import RateLimited
 from pipeline.settings import Credentials, Settings
 
-AGE_PER_WORTH_S = 5.0  # a request that has waited so long counts as worth a class more
-PERMIT_S = 1.0  # how long a turn that was given to a submit stays good
-LONGEST_HOLD_S = 60.0  # of all requests, whatever the service asks for
-FIRST_HOLD_S, LAST_HOLD_S = 1.0, 15.0  # where it refuses, and we know of no limit
-SURPRISED_AFTER = 30  # accepted submits, before more than the first few leave at once
-COOLDOWN_S = 3.0  # a pause from here on is remembered, and another one expected
-UNANSWERED_S = 5.0  # a submit that hangs for so long holds up no other
-_LOOK_S = 1.0  # how old may be what we know of other processes, without a limit
+AGE_PER_PRIORITY_S = 5.0  # waiting this long raises a request by one priority
+PERMIT_S = 1.0  # how long a turn given to a submit stays valid
+LONGEST_HOLD_S = 60.0  # for all requests, whatever the service asks for
+FIRST_HOLD_S, LAST_HOLD_S = 1.0, 15.0  # after a refusal, if no limit is set
+SURPRISED_AFTER = 30  # accepted submits before more than the first few are sent at once
+COOLDOWN_S = 3.0  # a pause at least this long is remembered, and another expected
+UNANSWERED_S = 5.0  # a submit that hangs this long no longer holds up others
+_LOOK_S = 1.0  # without a limit: how old our view of other processes may be
 _BUSY_S = 0.01
-_MOST_BUSY = 100  # looks at a locked file, before we go on by ourselves
-_WAITS = float("inf")  # when a submit leaves that waits for its turn
-_SCARCE = 0.5  # of the window is used
+_MOST_BUSY = 100  # attempts to lock the file before going on alone
+_WAITS = float("inf")  # the departure time of a submit that still waits for its turn
+_SCARCE = 0.5  # this part of the window is used
 
 logger = logging.getLogger(__name__)
 
 
-class Worth(IntEnum):
-    """What a request is for; the smaller goes first."""
+class Priority(IntEnum):
+    """What a request is for; the lowest number goes first."""
 
     SUBMIT = 0
     LIST = 1
@@ -69,18 +69,18 @@ class _Waiter:
 
 
 class Pace:
-    """Hands out turns.
+    """Gives each request its turn.
 
     Args:
-        clock: Whose time is spent.
-        limit: Requests a minute, all kinds together, or None for no limit.
-        state: Shared with other processes; None keeps everything to this object.
-        first_posts: Submits that may be unanswered at a time to begin with, or None
-            for any number.
-        posts: The same later on, where there is a limit.
+        clock: The source of time.
+        limit: Requests per minute, of all kinds together, or None for no limit.
+        state: Shared with other processes; None to share nothing.
+        first_posts: How many submits may be unanswered at a time at first, or None for
+            any number.
+        posts: The same later on, if there is a limit.
 
     Attributes:
-        trouble: Why other processes cannot be counted, or "".
+        trouble: Why other processes cannot be taken into account, or "".
     """
 
     def __init__(
@@ -111,22 +111,22 @@ class Pace:
         self._is_cautious = False
         self._changed = anyio.Event()
         self._accepted = 0
-        self._unanswered: deque[float] = deque()  # when each left, or _WAITS
+        self._unanswered: deque[float] = deque()  # when each was sent, or _WAITS
         self._answered = anyio.Event()
         self._permits: deque[float] = deque()
 
-    # --- what the callers plan by -----------------------------------------------
+    # --- what callers plan with -------------------------------------------------
 
     @property
     def rate_per_s(self) -> float | None:
-        """Requests a second that are ours, other processes' taken off; None: any."""
+        """Requests per second, without other processes' share; None if unlimited."""
         if self._limit is None:
             return None
         return max(self._limit - self._others, self._limit / 4) / WINDOW_S
 
     @property
     def used(self) -> float:
-        """Which part of the window is used, 0 to 1; 0 without a limit."""
+        """The part of the window that is used, 0 to 1; 0 without a limit."""
         if self._limit is None:
             return 0.0
         self._forget_old(self._clock.monotonic_s())
@@ -134,28 +134,28 @@ class Pace:
 
     @property
     def is_scarce(self) -> bool:
-        """Whether so many requests have left of late that the limit may be near."""
+        """Whether so many requests were sent lately that the limit may be near."""
         return self.used >= _SCARCE
 
     @property
     def paused_s(self) -> float:
-        """Seconds until the service takes submits again; 0 when it does."""
+        """Seconds until the service accepts submits again; 0 if it does now."""
         if not self._paused_until_s:
             return 0.0
         return max(0.0, self._paused_until_s - self._clock.monotonic_s())
 
     @property
     def is_holding(self) -> bool:
-        """Whether a submit waits for the end of a pause."""
+        """Whether a submit is waiting for the end of a pause."""
         return self._holding > 0
 
     async def wait_for_change(self, duration_s: float | None = None) -> None:
-        """Suspend until a pause has begun, grown or holds a submit, or for so long."""
+        """Suspend until a pause begins, grows or holds a submit, or for a while."""
         self._changed = anyio.Event()
         await self._wait_for(self._changed, duration_s)
 
     def look(self) -> None:
-        """Learn what other processes, or earlier ones, know of a cooldown."""
+        """Learn what other or earlier processes know about a cooldown."""
         if self._state is None or self.trouble:
             return
         now_s = self._clock.monotonic_s()
@@ -169,17 +169,17 @@ class Pace:
 
     # --- turns ----------------------------------------------------------------
 
-    async def wait_for_turn(self, worth: Worth) -> None:
-        """Suspend until a request may leave, and count it."""
+    async def wait_for_turn(self, priority: Priority) -> None:
+        """Suspend until a request may be sent, and count it."""
         if self._limit is None and not self._held_until_s:
             return
-        await self._turn(worth)
+        await self._turn(priority)
 
     async def wait_to_submit(self) -> None:
-        """Suspend until a submit may leave, and keep its turn for ``begin_submit``.
+        """Suspend until a submit may be sent, and keep its turn for ``begin_submit``.
 
-        Before its intent is written down: what waits here has left no trace.
-        ``end_submit`` has to follow.
+        Call this before the write-ahead intent: a submit that waits here leaves no
+        trace. ``end_submit`` must follow.
         """
         self.look()
         while True:
@@ -187,7 +187,7 @@ class Pace:
             await self._wait_for_answers()
             self._unanswered.append(_WAITS)
             try:
-                await self.wait_for_turn(Worth.SUBMIT)
+                await self.wait_for_turn(Priority.SUBMIT)
             except BaseException:
                 self._note_answer(_WAITS)
                 raise
@@ -197,26 +197,25 @@ class Pace:
         self._unanswered.remove(_WAITS)
         now_s = self._clock.monotonic_s()
         self._unanswered.append(now_s)
-        self._answered.set()  # who waits for this one's answer may now count the time
+        self._answered.set()  # those waiting for this answer can now start their clock
         if self._limit is not None:
             self._permits.append(now_s)
 
     async def begin_submit(self) -> None:
-        """The submit leaves now, with the turn that was kept for it or a new one.
+        """Send the submit now, with the turn that was kept for it or a new one.
 
         Raises:
-            RateLimited: The service is cooling down since the turn was given; nothing
-                has left.
+            RateLimited: A cooldown started after the turn was given; nothing was sent.
         """
         self.look()
         if not self._use_permit():
-            await self.wait_for_turn(Worth.SUBMIT)
+            await self.wait_for_turn(Priority.SUBMIT)
         if self.paused_s:
             text = "the service takes no submits for a while"
             raise RateLimited(text, retry_after_s=self.paused_s, request_left=False)
 
     def end_submit(self, *, is_accepted: bool) -> None:
-        """What waited to submit has been answered, or will not be sent."""
+        """Note that a submit has been answered, or will not be sent."""
         self._accepted += is_accepted
         if self._unanswered:
             self._note_answer(min(self._unanswered))
@@ -224,10 +223,10 @@ class Pace:
     # --- what the service says ----------------------------------------------------
 
     def note_refusal(self, retry_after_s: float = 0.0) -> None:
-        """The service refused a request for there having been too many.
+        """Note that the service refused a request because there were too many.
 
-        Nobody knows how many it has counted: the window is taken as full. Without a
-        limit everything is held back for a while, longer each time.
+        How many the service has counted is unknown, so the window is taken as full.
+        Without a limit, all requests are held back for a while, longer each time.
 
         Args:
             retry_after_s: How long it asks to wait, or 0.
@@ -242,7 +241,7 @@ class Pace:
             limit = self._limit
             self._share(
                 lambda state: state.fill(self._wall_s(), limit),
-                if_busy="other processes are not told of the refusal",
+                if_busy="other processes do not know of the refusal",
             )
         elif not retry_after_s and now_s >= self._held_until_s:
             calm = now_s - self._refused_s > LONGEST_HOLD_S
@@ -251,21 +250,21 @@ class Pace:
             self._refused_s = now_s
 
     def pause(self, duration_s: float) -> None:
-        """The service takes no submits for so long; everything else goes on."""
+        """Send no submits for so long; everything else continues."""
         self._begin_pause(duration_s)
         if duration_s < COOLDOWN_S:
             return
         self._is_cautious = True
         self._share(
             lambda state: state.pause(self._wall_s(), duration_s),
-            if_busy="the end of the pause could not be written down",
+            if_busy="the end of the pause could not be saved",
         )
 
     # --- inside ---------------------------------------------------------------
 
-    async def _turn(self, worth: Worth) -> None:
+    async def _turn(self, priority: Priority) -> None:
         now_s = self._clock.monotonic_s()
-        key = (now_s + AGE_PER_WORTH_S * worth, next(self._order))
+        key = (now_s + AGE_PER_PRIORITY_S * priority, next(self._order))
         waiter = _Waiter(key)
         heapq.heappush(self._queue, waiter)
         busy = 0
@@ -275,8 +274,8 @@ class Pace:
                     waiter.turn = anyio.Event()
                     await waiter.turn.wait()
                     continue
-                if worth is Worth.SUBMIT and self.paused_s:
-                    return  # its turn would be lost: the caller looks at the pause
+                if priority is Priority.SUBMIT and self.paused_s:
+                    return  # its turn would be lost; the caller waits for the pause
                 try:
                     wait_s = self._try_to_take(is_alone=busy >= _MOST_BUSY)
                     busy = 0
@@ -293,7 +292,7 @@ class Pace:
                 self._queue[0].turn.set()
 
     def _try_to_take(self, *, is_alone: bool) -> float:
-        """Take a turn now; or how long to wait for one."""
+        """Take a turn and return 0, or return how long to wait for one."""
         now_s = self._clock.monotonic_s()
         if self._held_until_s > now_s:
             return self._held_until_s - now_s
@@ -331,7 +330,7 @@ class Pace:
                 self._holding -= 1
 
     async def _wait_for_answers(self) -> None:
-        """Until there are few enough submits that a cooldown would refuse."""
+        """Suspend until few enough submits are unanswered."""
         while True:
             most = self._most_unanswered()
             if most is None:
@@ -380,7 +379,7 @@ class Pace:
             self._begin_pause(shared.paused_s)
 
     def _share(self, write: Callable[[PaceState], None], *, if_busy: str) -> None:
-        """Tell the other processes, where the state folder can be used."""
+        """Tell the other processes, if the state folder is usable."""
         if self._state is None or self.trouble:
             return
         try:
@@ -394,7 +393,7 @@ class Pace:
         self._others = 0
         self._changed.set()
         self.trouble = (
-            "requests are counted for this run alone, and pauses forgotten with it:"
+            "requests are counted for this run only, and pauses are not remembered:"
             f" the state folder cannot be used ({error.strerror or error})"
         )
         logger.warning(self.trouble)
@@ -403,7 +402,7 @@ class Pace:
         return self._clock.utc_now().timestamp()
 
     async def _wait_for(self, event: anyio.Event, duration_s: float | None) -> None:
-        """Suspend until the event, or for so long."""
+        """Suspend until the event, or for ``duration_s``."""
         if duration_s is None:
             await event.wait()
             return
@@ -425,7 +424,7 @@ def pace_of(
     *,
     is_shared: bool = True,
 ) -> Pace:
-    """The pace of a service, shared with the project's other processes."""
+    """The rate limiter of a service, shared with the project's other processes."""
     return Pace(
         clock,
         limit=settings.requests_per_minute(is_loopback=credentials.is_loopback),

@@ -1,7 +1,7 @@
-"""ProbeClient: exchanges with the service as they are, no status an error.
+"""ProbeClient: raw exchanges with the service, where no status is an error.
 
-Beside ``HttpApi`` because a probe wants to see what that one hides: headers, bodies of
-errors, answers to requests that no program would send.
+Separate from ``HttpApi`` because a probe needs what that hides: headers, error bodies,
+and answers to requests that no program would send.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -19,7 +19,7 @@ from pipeline.clock import Clock
 from pipeline.settings import Credentials
 
 TIMEOUT_S = 60.0
-MOST_BYTES = 8 << 20  # above any answer to a probe
+MOST_BYTES = 8 << 20  # more than any answer to a probe
 SHOWN_HEADERS = frozenset(
     {
         "accept-ranges",
@@ -37,9 +37,9 @@ class ProbeClient:
     """``Exchanges`` over aiohttp; an async context manager.
 
     Args:
-        credentials: Who we are to which service.
-        clock: Whose time is spent.
-        wait_for_turn: Suspends until a request to the API may leave.
+        credentials: The service, and our key for it.
+        clock: The source of time.
+        wait_for_turn: Suspends until a request to the API may be sent.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class ProbeClient:
         self._clock = clock
         self._wait_for_turn = wait_for_turn
         self._session: aiohttp.ClientSession | None = None
-        # With each request of ours and not in the session, whose headers go to a
-        # proxy and to the CDN as well.
+        # Set on each request and not in the session, whose headers also go to a proxy
+        # and to the CDN.
         self._authorization = aiohttp.encode_basic_auth(
             credentials.key, credentials.secret
         )
@@ -149,7 +149,7 @@ class ProbeClient:
                     if name.lower() in SHOWN_HEADERS
                 }
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            # Its type alone: aiohttp's texts quote headers and URLs.
+            # Only its type: aiohttp's texts quote headers and URLs.
             trouble = type(error).__name__
         return Exchange(
             method=what.method,

@@ -1,7 +1,7 @@
-"""Which proxy a URL goes through, as the system says, and what its failures mean.
+"""Which proxy the system sets for a URL, and what the proxy's failures mean.
 
-aiohttp's ``trust_env`` would do it, but it also sends a ``.netrc`` login to
-whatever host it finds there, the CDN's included; so we ask for ourselves.
+aiohttp's ``trust_env`` would do this, but it also sends ``.netrc`` logins to any host
+listed there, even the CDN. So we look the proxy up ourselves.
 """
 
 import urllib.request
@@ -13,17 +13,17 @@ from pipeline.redaction import SECRETS
 from pipeline.settings import is_loopback_url
 
 _SCHEMES = frozenset({"http", "https"})
-_LOGIN_WANTED = 407
+_LOGIN_REQUIRED = 407
 
 
 def find_proxy(url: str) -> str | None:
-    """The proxy's URL from environment or system settings; None for a direct way.
+    """The proxy's URL from environment or system settings; None to connect directly.
 
-    ``https_proxy`` and the like, in either case; where there is none, ``all_proxy``;
+    Reads ``https_proxy`` and the like, in lower or upper case, or else ``all_proxy``.
     ``no_proxy`` names hosts that are reached directly.
 
     Raises:
-        UsageError: It is a SOCKS proxy, or no URL.
+        UsageError: It is a SOCKS proxy, or not a URL.
     """
     if is_loopback_url(url):
         return None
@@ -39,12 +39,12 @@ def _proxy_of(scheme: str, host: str) -> str | None:
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     no_url = UsageError(
-        f"{shown_proxy(proxy)!r} is no URL of an HTTP proxy",
-        hint="write HTTPS_PROXY like http://proxy.example:3128",
+        f"{shown_proxy(proxy)!r} is not the URL of an HTTP proxy",
+        hint="set HTTPS_PROXY to something like http://proxy.example:3128",
     )
     try:
         parts = urlsplit(proxy)
-        _ = parts.port  # looks at it, and raises where it is none
+        _ = parts.port  # raises if it is not a number
     except ValueError:
         raise no_url from None
     if parts.password:
@@ -53,7 +53,7 @@ def _proxy_of(scheme: str, host: str) -> str | None:
     if parts.scheme.startswith("socks"):
         raise UsageError(
             f"the proxy {shown_proxy(proxy)} is a SOCKS proxy, which is not supported",
-            hint="name an HTTP proxy in HTTPS_PROXY, or go without one:"
+            hint="set HTTPS_PROXY to an HTTP proxy, or connect without one:"
             f" NO_PROXY={host.partition(':')[0]}",
         )
     if parts.scheme not in _SCHEMES or not parts.hostname:
@@ -62,25 +62,25 @@ def _proxy_of(scheme: str, host: str) -> str | None:
 
 
 def shown_proxy(proxy: str) -> str:
-    """Its URL without a login."""
+    """A proxy's URL without its login."""
     scheme, mark, rest = proxy.partition("://")
     return f"{scheme}{mark}{rest.rpartition('@')[2]}"
 
 
 def proxy_hint(status: int) -> str:
-    """What to do about a proxy that does not let us through.
+    """What to do about a proxy that does not let a connection through.
 
     Args:
-        status: Its answer to CONNECT, or 0 when there was none.
+        status: Its answer to CONNECT, or 0 if there was none.
     """
-    if status == _LOGIN_WANTED:
+    if status == _LOGIN_REQUIRED:
         return (
-            "the proxy wants a login: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT,"
-            " special characters as %XX"
+            "the proxy requires a login: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT,"
+            " with special characters as %XX"
         )
     if status:
         return (
-            "ask who runs the proxy to let this host through, or name the host in"
-            " NO_PROXY to go without it"
+            "ask the proxy's administrator to allow this host, or add the host to"
+            " NO_PROXY to connect without the proxy"
         )
-    return "check HTTPS_PROXY, or name the host in NO_PROXY to go without a proxy"
+    return "check HTTPS_PROXY, or add the host to NO_PROXY to connect without the proxy"

@@ -1,7 +1,7 @@
-"""Free calls → tried again until a deadline. Never used for a submit.
+"""Free calls → repeated until a deadline. Never used for a submit.
 
-A deadline and not a count of attempts: a bad quarter of an hour costs time, not
-items. Back-off doubles from half a second to five.
+The limit is a deadline, not a number of attempts: a bad quarter of an hour costs time,
+not items. The delay doubles from half a second to five.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,17 +12,17 @@ from pipeline.errors import Unavailable, UnexpectedAnswer
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 5.0
-LONGEST_ASKED_S = 60.0  # that the service may ask for; a longer pause is for submits
+LONGEST_ASKED_S = 60.0  # that the service may ask for; submits may wait longer
 
 T = TypeVar("T")
 
 
 class Backoff:
-    """The delays between tries, and when to stop trying.
+    """The delays between attempts, and when to stop.
 
     Args:
-        clock: Whose time is spent.
-        deadline_s: Seconds from now until the last try.
+        clock: The source of time.
+        deadline_s: Seconds from now until the last attempt.
     """
 
     def __init__(self, clock: Clock, deadline_s: float) -> None:
@@ -31,7 +31,7 @@ class Backoff:
         self._delay_s = FIRST_DELAY_S
 
     async def sleep(self, at_least_s: float = 0.0) -> bool:
-        """Suspend until the next try; False, at once, when the deadline is over."""
+        """Suspend until the next attempt; return False at once after the deadline."""
         left_s = self._end_s - self._clock.monotonic_s()
         if left_s <= 0:
             return False
@@ -44,15 +44,15 @@ class Backoff:
 async def retry_free(
     call: Callable[[], Awaitable[T]], *, clock: Clock, deadline_s: float
 ) -> T:
-    """Call until it answers.
+    """Call until it succeeds.
 
     Args:
         call: Free and safe to repeat.
-        clock: Whose time is spent.
-        deadline_s: Seconds until the last try.
+        clock: The source of time.
+        deadline_s: Seconds until the last attempt.
 
     Raises:
-        Unavailable, UnexpectedAnswer: Still so at the deadline.
+        Unavailable, UnexpectedAnswer: The call still fails at the deadline.
     """
     backoff = Backoff(clock, deadline_s)
     while True:

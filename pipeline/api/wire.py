@@ -1,7 +1,7 @@
-"""Service JSON ↔ our records; the one table from its status words to ours. Pure.
+"""Service JSON ↔ our records; the only table from its status words to ours. Pure.
 
-Reading is tolerant: a field of the wrong type counts as absent, unknown fields are
-passed over, and only what a record cannot do without is insisted on.
+Parsing is tolerant: a field of the wrong type counts as absent, unknown fields are
+ignored, and only what a record cannot do without is required.
 """
 
 import re
@@ -29,10 +29,10 @@ from pipeline.errors import UnexpectedAnswer
 from pipeline.job import AssetId, RemoteId
 
 MAX_ID_LENGTH = 256
-_SEEN_JOBS = 2000  # a listing shows again what changed within seconds
+_SEEN_JOBS = 2000  # a listing repeats what changed within seconds
 _FORBIDDEN_IN_IDS = frozenset(" /?#%\\")
 
-# Guide pages also show the last two.
+# The last two appear only in guide pages.
 _STATUSES: Mapping[str, RemoteStatus] = {
     "pending": RemoteStatus.RUNNING,
     "queued": RemoteStatus.RUNNING,
@@ -45,19 +45,19 @@ _STATUSES: Mapping[str, RemoteStatus] = {
     "failed": RemoteStatus.FAILURE,
     "processing": RemoteStatus.RUNNING,
 }
-# The service's text is free; official clients classify it by the same words.
+# The service's text has no fixed form; official clients match the same words.
 MODERATION_WORDS = re.compile(
     r"moderat|nsfw|sensitive content|content policy|flagged|safety system",
     re.IGNORECASE,
 )
-MAIN_ACTION = "custom-generation"  # of ``costDetails``; the others are add-ons
+MAIN_ACTION = "custom-generation"  # in ``costDetails``; the others are add-ons
 _ERROR_KEYS = ("error", "errorMessage", "failureReason", "reason")
 TERMINAL_STATUSES = ("success", "failure", "canceled")
-_TOO_MANY_UNITS = Decimal(10) ** 15  # no price; sums of such numbers can overflow
+_TOO_MANY_UNITS = Decimal(10) ** 15  # not a price; sums of such numbers can overflow
 
 
 def split_url(url: str) -> SplitResult:
-    """The parts of a URL; all empty where it is none."""
+    """The parts of a URL; all empty if it is not valid."""
     try:
         return urlsplit(url)
     except ValueError:
@@ -77,7 +77,9 @@ def parse_json(body: bytes) -> Mapping[str, Any]:
             f"the service's answer is not JSON: {_excerpt(body)}"
         ) from error
     if not isinstance(value, dict):
-        raise UnexpectedAnswer(f"the service's answer is no object: {_excerpt(body)}")
+        raise UnexpectedAnswer(
+            f"the service's answer is not an object: {_excerpt(body)}"
+        )
     return value
 
 
@@ -87,11 +89,11 @@ def encode_json(value: object) -> bytes:
 
 
 def is_safe_id(text: object) -> bool:
-    """Whether an id of the service's may become part of a URL."""
+    """Whether an id from the service may become part of a URL."""
     return (
         isinstance(text, str)
         and 0 < len(text) <= MAX_ID_LENGTH
-        and text.isprintable()  # of all spaces, the plain one alone is
+        and text.isprintable()  # the plain one is the only printable space
         and _FORBIDDEN_IN_IDS.isdisjoint(text)
         and text not in {".", ".."}
     )
@@ -111,22 +113,22 @@ def parse_submission(answer: Mapping[str, Any]) -> Submission:
 
 
 def parse_quote(answer: Mapping[str, Any]) -> Quote | None:
-    """The answer to a dry run; None when it names no price."""
-    units = parse_units(answer.get("creativeUnitsCost"))
+    """The answer to a dry run; None if it names no price."""
+    units = units_from_json(answer.get("creativeUnitsCost"))
     if units is None or units < 0:
         return None
     return Quote(units=abs(units), addons=_addons(answer.get("costDetails")))
 
 
 def find_job_id(answer: Mapping[str, Any]) -> RemoteId | None:
-    """The id of the job that an answer speaks of, or None."""
+    """The id of the job that an answer names, or None."""
     job = _mapping(answer.get("job"))
     remote_id = job.get("jobId") or job.get("id")
     return RemoteId(str(remote_id)) if is_safe_id(remote_id) else None
 
 
 def names_job(answer: Mapping[str, Any]) -> bool:
-    """Whether an answer speaks of a job by any id, a usable one or not."""
+    """Whether an answer names a job, with a usable id or not."""
     job = _mapping(answer.get("job"))
     return bool(job.get("jobId") or job.get("id"))
 
@@ -139,7 +141,7 @@ def parse_model_record(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     record = answer.get("model")
     if not isinstance(record, dict) or not isinstance(record.get("id"), str):
-        raise UnexpectedAnswer("the service's answer holds no model")
+        raise UnexpectedAnswer("the service's answer contains no model")
     return record
 
 
@@ -169,7 +171,7 @@ def parse_job(record: Mapping[str, Any]) -> RemoteJob:
     billing = _mapping(record.get("billing"))
     main = parse_charge(billing.get("cuCost"))
     addons = _addons(billing.get("cuCostDetails"))
-    # A word that is not known is an end when it comes with assets.
+    # An unknown word together with assets means success.
     unknown = RemoteStatus.SUCCESS if asset_ids else RemoteStatus.RUNNING
     return RemoteJob(
         remote_id=RemoteId(remote_id),
@@ -194,19 +196,19 @@ def parse_job(record: Mapping[str, Any]) -> RemoteJob:
 
 
 def _project_of(owner: object) -> str:
-    """An owner's id where it is a project's; a team or a person may own, too."""
+    """The owner's id if it is a project; the owner may also be a team or a person."""
     is_project = is_safe_id(owner) and str(owner).startswith("proj_")
     return str(owner) if is_project else ""
 
 
 class SeenJobs:
-    """Job records as they were last read: a listing mostly repeats itself."""
+    """A cache of job records: a listing mostly repeats itself."""
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[Mapping[str, Any], RemoteJob]] = {}
 
     def parse(self, record: Mapping[str, Any]) -> RemoteJob:
-        """As :func:`parse_job`, the same object for the same record."""
+        """Like :func:`parse_job`, but returns the same object for the same record."""
         remote_id = str(record.get("jobId") or record.get("id"))
         seen = self._seen.get(remote_id)
         if seen is not None and seen[0] == record:
@@ -222,18 +224,18 @@ def parse_job_page(
     answer: Mapping[str, Any],
     parse: Callable[[Mapping[str, Any]], RemoteJob] = parse_job,
 ) -> JobPage:
-    """One page of a listing; records without an id are passed over.
+    """One page of a listing; records without an id are skipped.
 
     Args:
-        answer: The service's.
-        parse: Of one record: :func:`parse_job`, or that of :class:`SeenJobs`.
+        answer: The answer of the service.
+        parse: Parses one record: :func:`parse_job` or that of :class:`SeenJobs`.
 
     Raises:
         UnexpectedAnswer: There is no list of jobs.
     """
     records = answer.get("jobs")
     if not isinstance(records, list):
-        raise UnexpectedAnswer("the service's answer holds no list of jobs")
+        raise UnexpectedAnswer("the service's answer contains no list of jobs")
     jobs = [
         parse(record)
         for record in records
@@ -269,7 +271,8 @@ def parse_asset(record: Mapping[str, Any]) -> RemoteAsset:
     return RemoteAsset(
         asset_id=AssetId(asset_id),
         url=url,
-        # No status at all is taken as ready: the field is required, but costs nothing.
+        # A missing status is taken as ready: the field is required, and a wrong guess
+        # is free.
         is_ready=bool(url) and status in {"success", ""},
         has_failed=status == "error",
         media_type=_string(record.get("mimeType")),
@@ -280,14 +283,14 @@ def parse_asset(record: Mapping[str, Any]) -> RemoteAsset:
 
 
 def parse_assets(answer: Mapping[str, Any]) -> dict[AssetId, RemoteAsset]:
-    """The answer to a bulk read, by id; records without an id are passed over.
+    """The answer to a bulk read, by id; records without an id are skipped.
 
     Raises:
         UnexpectedAnswer: There is no list of assets.
     """
     records = answer.get("assets")
     if not isinstance(records, list):
-        raise UnexpectedAnswer("the service's answer holds no list of assets")
+        raise UnexpectedAnswer("the service's answer contains no list of assets")
     assets = [
         parse_asset(record)
         for record in records
@@ -331,7 +334,7 @@ def parse_team_ids(answer: Mapping[str, Any]) -> list[str]:
 
 
 def parse_project_id(answer: Mapping[str, Any]) -> str:
-    """The one project that the key can see; "" where it sees none or several."""
+    """The project that the key can see; "" if it sees none or several."""
     found = {
         _first_text(project.get("id"), project.get("projectId"))
         for team in map(_mapping, _sequence(answer.get("teams")))
@@ -342,7 +345,7 @@ def parse_project_id(answer: Mapping[str, Any]) -> str:
 
 
 def parse_ceiling(answer: Mapping[str, Any]) -> int | None:
-    """``limits.parallelCustomJobs`` where it is a positive whole number."""
+    """``limits.parallelCustomJobs`` if it is a positive whole number."""
     ceiling = _mapping(answer.get("limits")).get("parallelCustomJobs")
     if isinstance(ceiling, int) and not isinstance(ceiling, bool) and ceiling > 0:
         return ceiling
@@ -350,13 +353,13 @@ def parse_ceiling(answer: Mapping[str, Any]) -> int | None:
 
 
 def parse_units_left(answer: Mapping[str, Any]) -> Decimal | None:
-    """Units of the period not used yet, and of one-time purchases; None if unsaid."""
-    granted = parse_units(_mapping(answer.get("limits")).get("creativeUnits"))
-    used = parse_units(_mapping(answer.get("values")).get("creativeUnits"))
+    """Unused units of the period and of one-time purchases; None if not given."""
+    granted = units_from_json(_mapping(answer.get("limits")).get("creativeUnits"))
+    used = units_from_json(_mapping(answer.get("values")).get("creativeUnits"))
     if granted is None or used is None:
         return None
     bought = [
-        parse_units(purchase.get("remaining")) or Decimal(0)
+        units_from_json(purchase.get("remaining")) or Decimal(0)
         for purchase in map(_mapping, _sequence(answer.get("oneShotCreativeUnits")))
     ]
     return granted - used + sum(bought, Decimal(0))
@@ -367,7 +370,7 @@ def parse_time(value: object) -> datetime | None:
     return _time_of(value) if isinstance(value, str) else None
 
 
-@lru_cache(maxsize=_SEEN_JOBS)  # a job's creation is shown with each of its changes
+@lru_cache(maxsize=_SEEN_JOBS)  # a job's creation time comes with each change
 def _time_of(text: str) -> datetime | None:
     try:
         return parse_utc(text)
@@ -375,7 +378,7 @@ def _time_of(text: str) -> datetime | None:
         return None
 
 
-def parse_units(value: object) -> Decimal | None:
+def units_from_json(value: object) -> Decimal | None:
     """Compute units as an exact decimal, or None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -392,8 +395,8 @@ def _units_of(text: str) -> Decimal | None:
 
 
 def parse_charge(value: object) -> Decimal | None:
-    """Compute units that were charged, or None: nobody is paid for a job."""
-    units = parse_units(value)
+    """Compute units that were charged, or None; a charge is never negative."""
+    units = units_from_json(value)
     return None if units is None or units < 0 else units
 
 
@@ -401,7 +404,7 @@ def _addons(details: object) -> dict[str, Decimal]:
     return {
         name: units
         for name, value in _mapping(details).items()
-        if name != MAIN_ACTION and (units := parse_units(value)) and units > 0
+        if name != MAIN_ACTION and (units := units_from_json(value)) and units > 0
     }
 
 

@@ -1,4 +1,4 @@
-"""The data plane: a signed URL → a checked file in its place, with a sidecar beside it.
+"""The data plane: a signed URL → a checked file in place, with a sidecar beside it.
 
-Bytes meet no money here: what is paid for, and when, is decided elsewhere.
+Nothing here spends money: what is paid for, and when, is decided elsewhere.
 """

@@ -1,7 +1,7 @@
-"""Delivery: a succeeded Job → its assets and sidecars in place, old ones put away.
+"""Delivery: a succeeded Job → its assets and sidecars in place, old ones kept aside.
 
-All files of a job are whole before the first is put in place, and the sidecar of
-each comes after it, so a reader never finds a sidecar without its asset.
+All files of a job are complete before the first is put in place, and each sidecar is
+written after its asset, so a reader never finds a sidecar without its asset.
 """
 
 import itertools
@@ -33,11 +33,11 @@ class Delivery:
 
     Args:
         output: The output folder.
-        clock: For ``saved_at``.
-        find_owner: The item that a path belongs to so far, or None.
-        emulated: Whether the emulator made the assets; said in sidecars.
-        may_be_named: Whether an item of the manifest may make a file of this name,
-            without its ending: then no kept file gets it.
+        clock: The source of ``saved_at``.
+        find_owner: Finds the item that a path already belongs to, or None.
+        emulated: Whether the emulator made the assets; stored in the sidecars.
+        may_be_named: Whether an item of the manifest may produce a file of this name
+            (without extension); a kept file must not take it.
     """
 
     def __init__(
@@ -97,18 +97,19 @@ class Delivery:
         *,
         only_edited: bool,
     ) -> dict[str, str]:
-        """Give the files of other attempts, with their sidecars, a name that stays.
+        """Give the files of other attempts, and their sidecars, a permanent name.
 
         They have both names until :meth:`put_in_place` and :meth:`remove`.
 
         Args:
-            job: Whose files will replace them.
+            job: The job whose files will replace them.
             earlier: All attempts of the item.
-            receipts: Of the files to come: a kill may have left one of them in place.
-            only_edited: Those alone that somebody has changed by hand.
+            receipts: The new files' receipts: a killed run may have put one in place
+                already.
+            only_edited: Only those that somebody has edited by hand.
 
         Returns:
-            Their paths so far to those that stay.
+            Their current paths, mapped to the permanent ones.
 
         Raises:
             OutputError: The disk is full or not writable.
@@ -133,19 +134,19 @@ class Delivery:
 
         Args:
             job: SUCCEEDED.
-            receipts: One an asset, in order.
+            receipts: One per asset, in order.
             outputs: How many files were asked for: one is named after the item
                 alone, several are numbered from 1.
-            kind: ``image`` to leave companion files of other kinds at the service;
-                "" to keep them all.
-            source: Where the item is written, for the sidecars.
+            kind: ``image`` to leave companion files of other kinds with the service; ""
+                to keep them all.
+            source: Where the item is defined, for the sidecars.
             earlier: All attempts of the item, whose files these replace.
 
         Returns:
             The job with its assets, and the assets it supersedes.
 
         Raises:
-            DownloadFailed: A file of another item has this name.
+            DownloadFailed: A file of another item has the name.
             OutputError: The disk is full or not writable.
         """
         wanted = _of_kind(kind, zip(job.remote_assets, receipts, strict=True))
@@ -185,17 +186,17 @@ class Delivery:
         return job, superseded
 
     async def remove(self, superseded: Sequence[Asset]) -> None:
-        """Remove replaced files, unless somebody has changed them since."""
+        """Remove replaced files, unless somebody has edited them since."""
         if superseded:
             await anyio.to_thread.run_sync(self._remove, superseded)
 
     def _put(self, put: "_Put") -> list[Path]:
-        """Returns the files whose names are durable once their folder is synced."""
+        """Put files in place; their names are durable once their folders are synced."""
         self._check_strangers(put.job, put.known)
         placed = []
         for asset, receipt in zip(put.job.assets, put.receipts, strict=True):
             if asset.sha256 in put.own and self._is_edited(asset, put.known):
-                # It is fetched again for another file's sake: an edit stays.
+                # Fetched again only because of another file of the job: keep the edit.
                 receipt.partial.unlink(missing_ok=True)
                 continue
             placed.append(put_in_place(receipt.partial, self._output, asset.path))
@@ -225,7 +226,7 @@ class Delivery:
                 if only_edited and not self._is_edited(asset, known):
                     continue
                 if digest_of(self._output, old) in coming - {asset.sha256}:
-                    continue  # the new file is in place already: a kill came then
+                    continue  # a killed run already put the new file in place
                 paths[old] = new = self._free_name(old, other.attempt)
                 placed.append(place_copy(self._output, old, new))
                 if is_present(self._output, old + SIDECAR_SUFFIX):
@@ -234,9 +235,9 @@ class Delivery:
         return paths
 
     def _free_name(self, old: str, attempt: int) -> str:
-        """A name that nothing has, nor will have; or the one it was given before."""
+        """A name that nothing has or will have, or the one it was given before."""
         stem, dot, ending = old.rpartition(".")
-        names = (f"{stem}{KEPT_MARK}{attempt}{more}" for more in _more())
+        names = (f"{stem}{KEPT_MARK}{attempt}{suffix}" for suffix in _suffixes())
         return next(
             f"{name}{dot}{ending}"
             for name in names
@@ -260,12 +261,12 @@ class Delivery:
 
     def _is_edited(self, asset: Asset, known: AbstractSet[str]) -> bool:
         if not is_present(self._output, asset.path):
-            return False  # an empty file is a missing one
+            return False  # an empty file counts as missing
         digest = digest_of(self._output, asset.path)
         return digest not in {"", asset.sha256} and digest not in known
 
     def _check_strangers(self, job: Job, known: AbstractSet[str]) -> None:
-        """Refuse to replace a file that no run of ours has written."""
+        """Refuse to replace a file that no run of ours wrote."""
         for asset in job.assets:
             path = self._output / asset.path
             sidecar = self._output / (asset.path + SIDECAR_SUFFIX)
@@ -280,7 +281,7 @@ class Delivery:
             if is_taken or is_noted:
                 there = sidecar if is_noted else path
                 raise DownloadFailed(
-                    f"{there} is there already, and is not ours",
+                    f"{there} already exists and was not made by pipeline",
                     hint="move it away and run again: the asset is paid for and kept",
                 )
 
@@ -290,19 +291,19 @@ class Delivery:
             if owner not in {None, job.item_id}:
                 raise DownloadFailed(
                     f"{asset.path} already belongs to item {owner}",
-                    hint="rename one of the two items; if it is gone: pipeline prune",
+                    hint="rename one of the two; if that item is gone: pipeline prune",
                 )
 
 
 class _Put(Struct, frozen=True):
-    """What is put in place together: a job's files, in order.
+    """The files of a job that are put in place together, in order.
 
     Attributes:
         job: With its assets.
-        receipts: One an asset.
-        source: Where the item is written.
-        known: SHA-256 of all content that attempts of the item have made.
-        own: The same of this attempt alone, where its files are fetched again.
+        receipts: One per asset.
+        source: Where the item is defined.
+        known: The SHA-256 of everything that attempts of the item have produced.
+        own: The same for this attempt alone, if its files are fetched again.
     """
 
     job: Job
@@ -315,7 +316,7 @@ class _Put(Struct, frozen=True):
 def _of_kind(
     kind: str, pairs: Iterable[tuple[AssetId, Receipt]]
 ) -> list[tuple[AssetId, Receipt]]:
-    """Those of a kind; all where none is, or no kind is asked for."""
+    """Those of a kind; all of them if none is, or if no kind is asked for."""
     every = list(pairs)
     chosen = [pair for pair in every if pair[1].media_type.startswith(f"{kind}/")]
     return chosen or every
@@ -330,7 +331,7 @@ def _is_kept(asset: Asset, item_id: str) -> bool:
     return KEPT_MARK in asset.path[len(item_id) :]
 
 
-def _more() -> Iterator[str]:
-    """What tells a kept file from others of its name: nothing, then numbers."""
+def _suffixes() -> Iterator[str]:
+    """What distinguishes kept files of the same name: nothing, then numbers."""
     yield ""
     yield from (f"_{number}" for number in itertools.count(2))

@@ -1,7 +1,7 @@
-"""Downloader: an asset's record → a whole, decoded, hashed file beside its place.
+"""Downloader: an asset's record → a complete, checked, hashed file in ``.partial``.
 
-``fetch(spec) → receipt`` knows no credential and no ledger. Whatever goes wrong with
-a URL, a fresh one is asked for until the deadline; the image is never made again.
+``fetch(spec) → receipt`` knows no credential and no ledger. Whatever goes wrong with a
+URL, a fresh one is requested until the deadline; the image is never generated again.
 """
 
 import os
@@ -27,28 +27,28 @@ from pipeline.storage.atomic_file import PartialFile, WriteCall
 from pipeline.storage.batching import Batcher
 from pipeline.storage.media_type import media_type_of
 
-MAX_FILE_BYTES = 2 << 30  # nothing the service makes comes near
-MAX_IMAGE_BYTES = 256 << 20  # a 4K picture without any compression is 50 MB
-# In each such span but the first: 1 KiB a second, which 64 downloads at a time leave
-# each other on a line of half a megabit.
+MAX_FILE_BYTES = 2 << 30  # nothing the service makes comes close
+MAX_IMAGE_BYTES = 256 << 20  # an uncompressed 4K image is 50 MB
+# In each window except the first: 1 KiB/s, the share of each of 64 downloads on a line
+# of half a megabit per second.
 LEAST_BYTES = 30 << 10
 LEAST_WINDOW_S = 30.0
-UNKNOWN_BYTES = 4 << 20  # what a file without an announced size is taken for
-_LARGE_AT_ONCE = 4  # however large they are
-BLOCK_BYTES = 4 << 20  # written in one thread hop: the whole of a usual file
-_PIECES_PER_BLOCK = 1024  # each costs memory of its own, however small it is
+UNKNOWN_BYTES = 4 << 20  # assumed for a file without an announced size
+_LARGE_AT_ONCE = 4  # at least, however large they are
+BLOCK_BYTES = 4 << 20  # written in one thread call: all of a typical file
+_PIECES_PER_BLOCK = 1024  # each costs some memory, however small it is
 
 
 class BrokenFile(Unavailable):
-    """What arrived is not the file that was announced; another try may be right."""
+    """What arrived is not the announced file; another attempt may succeed."""
 
 
 class OutOfTime(DownloadFailed):
-    """The run is to stop and waits no longer; the asset can be fetched later."""
+    """The run is stopping and waits no longer; the asset can be fetched later."""
 
 
 class TooLarge(DownloadFailed):
-    """The service's own record announces more than is ever taken."""
+    """The service's own record announces more than the size limit."""
 
 
 class FetchSpec(Struct, frozen=True, kw_only=True):
@@ -59,9 +59,9 @@ class FetchSpec(Struct, frozen=True, kw_only=True):
         url: Signed; a secret.
         output: The output folder; the file goes to its ``.partial``.
         size_bytes: As announced, or None.
-        kind: As announced: an ``image`` that is none is refused, and so is one of
+        kind: As announced. An ``image`` that is not one is refused, and so is one of
             more than ``MAX_IMAGE_BYTES``.
-        media_type: As announced; what counts is the content.
+        media_type: As announced; the content decides.
     """
 
     asset_id: AssetId
@@ -73,7 +73,7 @@ class FetchSpec(Struct, frozen=True, kw_only=True):
 
     @property
     def max_bytes(self) -> int:
-        """The most that is taken, whatever is announced."""
+        """The size limit, whatever is announced."""
         return MAX_IMAGE_BYTES if self.kind == "image" else MAX_FILE_BYTES
 
     def __repr__(self) -> str:  # a signed URL is a credential
@@ -81,15 +81,15 @@ class FetchSpec(Struct, frozen=True, kw_only=True):
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """A whole file, synced to disk, not in its place yet.
+    """A complete file, synced to disk, but not in its final place yet.
 
     Attributes:
-        partial: Where it is.
+        partial: Its path.
         sha256: Hex digest.
         size_bytes: Its size.
         media_type: By content.
-        width_px: Pixels, or None for what is no image.
-        height_px: Likewise.
+        width_px: Pixels, or None if it is not an image.
+        height_px: The same.
     """
 
     partial: Path
@@ -101,13 +101,13 @@ class Receipt(Struct, frozen=True, kw_only=True):
 
 
 class LeastRate:
-    """Whether a download is worth waiting for, looked at as each chunk comes.
+    """Checks, at each chunk, that a download is fast enough to be worth waiting for.
 
-    A silent connection is broken off by the transfer; this is for one that trickles.
+    The transfer ends a silent connection; this is for one that trickles.
 
     Args:
-        clock: Whose time is spent.
-        must_end: Whether there is no more time for any download.
+        clock: The source of time.
+        must_end: Whether no download may take any more time.
     """
 
     def __init__(self, clock: Clock, must_end: Callable[[], bool]) -> None:
@@ -118,10 +118,10 @@ class LeastRate:
         self._is_first = True
 
     async def watch(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same chunks, as long as they come fast enough.
+        """Yield the same chunks, as long as they arrive fast enough.
 
         Raises:
-            BrokenFile: They do not, or there is no more time.
+            BrokenFile: They do not, or time is up.
         """
         async for chunk in chunks:
             self.check()
@@ -136,66 +136,66 @@ class LeastRate:
             yield chunk
 
     def check(self) -> None:
-        """Whether there is time at all.
+        """Check that there is time left.
 
         Raises:
-            BrokenFile: There is none.
+            BrokenFile: There is none left.
         """
         if self._must_end():
-            raise BrokenFile("not whole in the time that is left after a stop")
+            raise BrokenFile("not complete in the time that is left after a stop")
 
 
-class Room:
-    """Bytes that those under way share; the others wait in the order they came.
+class ByteLimiter:
+    """Limits the total bytes of the downloads in progress; the others wait in order.
 
     Args:
-        total_bytes: For all together. Nobody gets more than a quarter of it, so that
-            some large ones are under way together.
+        total_bytes: For all of them together. No download counts for more than a
+            quarter of it, so that several large ones can run at a time.
     """
 
     def __init__(self, total_bytes: int) -> None:
         self._free = total_bytes
         self._largest = max(1, total_bytes // _LARGE_AT_ONCE)
-        self._waiting: deque[_Turn] = deque()
+        self._waiters: deque[_Waiter] = deque()
 
     @asynccontextmanager
     async def take(self, size_bytes: int | None) -> AsyncIterator[None]:
-        """Hold room for so many bytes; ``UNKNOWN_BYTES`` for None."""
+        """Reserve so many bytes, waiting for them first; ``UNKNOWN_BYTES`` for None."""
         wanted = UNKNOWN_BYTES if size_bytes is None else size_bytes
-        turn = _Turn(min(wanted, self._largest))
-        self._waiting.append(turn)
+        waiter = _Waiter(min(wanted, self._largest))
+        self._waiters.append(waiter)
         self._admit()
         try:
-            if not turn.has_come.is_set():
-                await turn.has_come.wait()
+            if not waiter.admitted.is_set():
+                await waiter.admitted.wait()
             yield
         finally:
-            if turn.has_come.is_set():
-                self._free += turn.size_bytes
+            if waiter.admitted.is_set():
+                self._free += waiter.size_bytes
             else:
-                self._waiting.remove(turn)
+                self._waiters.remove(waiter)
             self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self._waiting[0].size_bytes <= self._free:
-            turn = self._waiting.popleft()
-            self._free -= turn.size_bytes
-            turn.has_come.set()
+        while self._waiters and self._waiters[0].size_bytes <= self._free:
+            waiter = self._waiters.popleft()
+            self._free -= waiter.size_bytes
+            waiter.admitted.set()
 
 
-class _Turn(Struct, eq=False):
+class _Waiter(Struct, eq=False):
     size_bytes: int
-    has_come: anyio.Event = field(default_factory=anyio.Event)
+    admitted: anyio.Event = field(default_factory=anyio.Event)
 
 
 class Downloader:
-    """Fetches assets, some at a time: many small ones, few large ones.
+    """Fetches assets, several at a time: many small ones or a few large ones.
 
     Args:
         transfer: Reads signed URLs.
-        clock: Whose time is spent.
-        settings: The deadline and how many downloads there are at a time.
-        resolve: Gives the record of an asset with a fresh URL.
+        clock: The source of time.
+        settings: The deadline, and how many downloads may run at a time.
+        resolve: Returns the record of an asset with a fresh URL.
     """
 
     def __init__(
@@ -212,22 +212,23 @@ class Downloader:
         self._resolve = resolve
         self._hurried_s: float | None = None
         self._limit = anyio.Semaphore(settings.downloads, fast_acquire=True)
-        self._room = Room(settings.download_bytes)
-        # A decoded picture is large, and more at a time than processors gain nothing.
+        self._byte_limiter = ByteLimiter(settings.download_bytes)
+        # A decoded image is large, and decoding more than one per processor gains
+        # nothing.
         self._decoders = anyio.CapacityLimiter(os.cpu_count() or 1)
         self._batcher: Batcher[WriteCall, None] = Batcher(lambda write: write())
 
     def hurry(self) -> None:
-        """From now on a download gets ``hurried_download_s`` seconds and no more."""
+        """Allow every download only ``hurried_download_s`` more seconds from now on."""
         if self._hurried_s is None:
             self._hurried_s = self._clock.monotonic_s()
 
     async def download(self, asset_id: AssetId, output: Path) -> Receipt:
-        """Fetch one asset, with a fresh URL for every try.
+        """Fetch one asset, with a fresh URL for every attempt.
 
         Raises:
-            DownloadFailed: Not whole at the deadline, or too large.
-            OutOfTime: Not whole when the time is over that a stop leaves.
+            DownloadFailed: Not complete at the deadline, or too large.
+            OutOfTime: Not complete within the time that a stop leaves.
             OutputError: The disk is full or not writable.
         """
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
@@ -251,7 +252,7 @@ class Downloader:
                 media_type=asset.media_type,
             )
             try:
-                async with self._limit, self._room.take(asset.size_bytes):
+                async with self._limit, self._byte_limiter.take(asset.size_bytes):
                     least_rate = LeastRate(self._clock, must_end)
                     least_rate.check()
                     return await fetch(
@@ -280,22 +281,21 @@ async def fetch(
     *,
     least_rate: LeastRate | None = None,
 ) -> Receipt:
-    """One try: stream, check the length, hash, sync, look at the picture.
+    """One attempt: stream, check the length, hash, sync, check the image.
 
-    In memory are at most what the transfer holds back, ``BLOCK_BYTES`` with two
-    chunks and ``CHUNK_SIZE_BYTES`` for joining small ones, and what a picture needs
-    that has to be decoded.
+    Memory holds at most what the transfer buffers, ``BLOCK_BYTES`` plus two chunks,
+    ``CHUNK_SIZE_BYTES`` for joining small ones, and the image if it must be decoded.
 
     Args:
         spec: What to fetch and where to put it.
         transfer: Reads signed URLs.
-        decoders: Limits the pictures that are decoded at a time.
-        batcher: Where small files share their way to a thread.
+        decoders: Limits how many images are decoded at a time.
+        batcher: Lets small files share a thread call.
         least_rate: Ends a download that is not worth waiting for.
 
     Raises:
-        TooLarge: By the service's own record.
-        Unavailable, UrlExpired: Another try, with a fresh URL, may mend it.
+        TooLarge: According to the service's own record.
+        Unavailable, UrlExpired: Another attempt, with a fresh URL, may succeed.
         OutputError: The disk is full or not writable.
     """
     _check_record(spec)
@@ -317,7 +317,7 @@ async def fetch(
                     block.append(chunk)
                     held_bytes += len(chunk)
                     if partial.size_bytes + held_bytes > most:
-                        raise BrokenFile(f"more than the {most} bytes that are taken")
+                        raise BrokenFile(f"more than the {most} bytes allowed")
                 _check_whole(partial.size_bytes + held_bytes, expected)
                 sha256 = await partial.finish(block, batcher)
                 reach("download-synced")
@@ -344,7 +344,7 @@ async def fetch(
 
 
 def _recognise(head: bytes, spec: FetchSpec) -> str:
-    """The media type by content, or ""; what cannot be the asset is refused."""
+    """The media type by content, or ""; refuses what cannot be the asset."""
     media_type = media_type_of(head)
     if spec.kind == "image" and not media_type.startswith("image/"):
         raise BrokenFile(f"not an image but {media_type or 'unknown bytes'}")
@@ -354,11 +354,11 @@ def _recognise(head: bytes, spec: FetchSpec) -> str:
 
 
 def _check_record(spec: FetchSpec) -> None:
-    """The service's own record announces a size that is taken."""
+    """Check that the size in the service's own record is allowed."""
     if spec.size_bytes is not None and spec.size_bytes > spec.max_bytes:
         raise TooLarge(
             f"asset {spec.asset_id}: {spec.size_bytes:,} bytes, which is more than the"
-            f" {spec.max_bytes:,} that are taken",
+            f" {spec.max_bytes:,} allowed",
             hint="fetch it by hand from the Scenario web app",
         )
 
@@ -371,13 +371,15 @@ def _check_whole(arrived: int, expected: int | None) -> None:
 
 
 def _check_length(announced: int | None, spec: FetchSpec) -> None:
-    """Before anything is read: what is announced can be right.
+    """Before anything is read, check that the announced length can be right.
 
-    The URL is the original's, so both announcements have to agree.
+    The URL is the original's, so both announcements must agree.
     """
     if announced is None:
         return
     if spec.size_bytes not in {None, announced}:
         raise BrokenFile(f"{announced} bytes announced instead of {spec.size_bytes}")
     if announced > spec.max_bytes:
-        raise BrokenFile(f"{announced} bytes announced, at most {spec.max_bytes} taken")
+        raise BrokenFile(
+            f"{announced} bytes announced, at most {spec.max_bytes} allowed"
+        )

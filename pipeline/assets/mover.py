@@ -1,7 +1,7 @@
-"""Mover: files of ours → the same files at other names, over nobody's. Blocking.
+"""Mover: our files → the same files under new names, overwriting none. Blocking.
 
-A file is at its new name, whole, before it leaves the old one; every step may be
-repeated. What was edited by hand is moved as it is.
+A file is complete under its new name before the old one is removed, and every step may
+be repeated. A file edited by hand is moved as it is.
 """
 
 import os
@@ -39,12 +39,13 @@ from pipeline.storage.regular_file import is_inside, open_regular
 
 
 def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:
-    """Assets of a job that are in place with their sidecars, though no record says so.
+    """Assets of a job that are in place with their sidecars, but in no record.
 
     Args:
         output: The output folder.
-        item_id: After which they are named.
-        job: With its ``remote_assets``; one that was not submitted here has none.
+        item_id: The item they are named after.
+        job: With its ``remote_assets``. A job that was not submitted here has no such
+            files.
     """
     count = len(job.remote_assets) if job.request else 0
     stems = (item_id, *(f"{item_id}-{number}" for number in range(1, count + 1)))
@@ -63,7 +64,7 @@ def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:
 def find_movable(
     output: Path, files: Iterable[tuple[Job, Asset]], paths: Mapping[str, str]
 ) -> list[tuple[Job, Asset]]:
-    """The files that are there, once it is sure that nobody's have the new names.
+    """The files that exist, after checking that no other files have the new names.
 
     Args:
         output: The output folder.
@@ -71,7 +72,7 @@ def find_movable(
         paths: Old path to new path.
 
     Raises:
-        DownloadFailed: Another file has a new name.
+        DownloadFailed: Another file already has a new name.
     """
     present = [
         (job, asset)
@@ -84,7 +85,7 @@ def find_movable(
 
 
 def find_vacant(output: Path, paths: Iterable[str]) -> list[str]:
-    """Those at which there is nothing, nor a sidecar beside it."""
+    """Those paths where there is neither a file nor a sidecar."""
     return [
         path
         for path in paths
@@ -101,14 +102,14 @@ def place_renamed(
     *,
     emulated: bool,
 ) -> None:
-    """Put the files of an item at their new names too, with new sidecars.
+    """Give the files of an item their new names too, with new sidecars.
 
     Args:
         output: The output folder.
-        files: As :func:`find_movable` gives them; each job has the new item id.
+        files: As returned by :func:`find_movable`; each job has the new item id.
         paths: Old path to new path.
-        source: Where the item is written now.
-        emulated: Whether the emulator made them; said in sidecars.
+        source: Where the item is defined now.
+        emulated: Whether the emulator made them; stored in the sidecars.
 
     Raises:
         OutputError: The disk is full or not writable.
@@ -125,9 +126,9 @@ def place_renamed(
 
 
 def clear_renamed(output: Path, paths: Mapping[str, str]) -> list[str]:
-    """Remove files that are at their new names, and their sidecars.
+    """Remove the old files that have their new names, and their sidecars.
 
-    What differs from the file at the new name has been edited since and stays. A
+    A file that differs from the one at the new name has been edited since, and stays. A
     sidecar stays until there is a new one, since it proves what is paid for.
 
     Args:
@@ -135,7 +136,7 @@ def clear_renamed(output: Path, paths: Mapping[str, str]) -> list[str]:
         paths: Old path to new path.
 
     Returns:
-        The old paths that need no more looking at.
+        The old paths that are done.
 
     Raises:
         OutputError: The disk is not writable.
@@ -163,10 +164,10 @@ def clear_renamed(output: Path, paths: Mapping[str, str]) -> list[str]:
 
 
 def check_free(output: Path, old: str, new: str) -> None:
-    """Nobody else's file is at the new name.
+    """Check that no other file has the new name.
 
     Raises:
-        DownloadFailed: One is.
+        DownloadFailed: One has.
     """
     target = output / new
     is_there = os.path.lexists(target)
@@ -174,13 +175,13 @@ def check_free(output: Path, old: str, new: str) -> None:
     is_noted = not is_there and is_foreign(output, new)
     if is_taken or is_noted:
         raise DownloadFailed(
-            f"{target} is there already, and is not ours",
+            f"{target} already exists and was not made by pipeline",
             hint="move it away and run again: the asset is paid for and kept",
         )
 
 
 def is_foreign(output: Path, name: str) -> bool:
-    """Whether what has the name of a file's sidecar is no sidecar of ours."""
+    """Whether something other than our sidecar has the name of a file's sidecar."""
     if not os.path.lexists(output / (name + SIDECAR_SUFFIX)):
         return False
     try:
@@ -193,7 +194,7 @@ def is_foreign(output: Path, name: str) -> bool:
 
 
 def place_copy(output: Path, old: str, new: str) -> Path:
-    """Put a file at a second name, which is free or has it already.
+    """Give a file a second name, which is free or already the same file.
 
     Raises:
         OutputError: The disk is full or not writable.
@@ -224,13 +225,13 @@ def _may_go(output: Path, old: str, new: str) -> bool:
     if _is_one_file(path, output / new):
         return False
     if not is_present(output, old):
-        # Empty: as good as missing. A link that leads out is somebody's own.
+        # An empty file counts as missing. A link that leads out is not ours.
         return path.is_file() and not path.is_symlink()
     return have_same_content(output, old, new)
 
 
 def _is_one_file(left: Path, right: Path) -> bool:
-    """Whether two names are one entry, where case does not count."""
+    """Whether two names are one directory entry, on a case-insensitive file system."""
     try:
         return left.samefile(right) and left.lstat().st_nlink == 1
     except OSError:
@@ -238,7 +239,7 @@ def _is_one_file(left: Path, right: Path) -> bool:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """Whether a second name could be given instead of a copy."""
+    """Make a hard link instead of a copy; whether that was possible."""
     if source.is_symlink():
         return False
     try:

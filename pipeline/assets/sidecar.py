@@ -1,7 +1,7 @@
 """Sidecar: Job + Asset ↔ the JSON beside the asset, which says how it was made.
 
-It is written last, so a sidecar says that its asset is whole. It is enough to know
-again that the asset is paid for: never a signed URL, never a credential. Pure, but
+It is written last, so a sidecar means that its asset is complete. It holds enough to
+prove that the asset is paid for, but never a signed URL or a credential. Pure, except
 for ``load_sidecar``.
 """
 
@@ -34,13 +34,13 @@ MAX_SIDECAR_BYTES = 32 << 20  # a request has at most 10 MB
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """Where an item is written.
+    """Where an item is defined.
 
     Attributes:
         name: The manifest's name.
-        file: As the user gave the path.
-        sha256: Of the manifest's bytes.
-        line: Of the item, from 1.
+        file: The manifest's path as the user gave it.
+        sha256: The digest of the manifest's bytes.
+        line: The item's line, from 1.
     """
 
     name: str
@@ -55,8 +55,8 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
     Args:
         job: SAVED, or about to be.
         asset: One of its assets, in place.
-        source: Where the item is written.
-        emulated: Whether the emulator made it; said in its own key.
+        source: Where the item is defined.
+        emulated: Whether the emulator made it; stored under its own key.
     """
     record = {
         "schema": SCHEMA,
@@ -102,14 +102,14 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
 
 
 class NoSidecar(ValueError):
-    """A JSON file that is no sidecar of ours."""
+    """A JSON file that is not one of our sidecars."""
 
 
 class DamagedSidecar(NoSidecar):
-    """A sidecar of ours with a number or a time that cannot be.
+    """One of our sidecars, with an impossible number or time.
 
-    It still proves that something is paid for, and not how much: whoever would pass
-    it over would pay again. ``str()`` is what is wrong: ``a 'size_bytes' of -1``.
+    It still proves that something is paid for, though not how much: ignoring it would
+    mean paying again. ``str()`` says what is wrong: ``a 'size_bytes' of -1``.
     """
 
 
@@ -118,11 +118,11 @@ def load_sidecar(output: Path, name: str) -> Job:
 
     Args:
         output: The output folder; no link that leads out of it is followed.
-        name: Of the asset, relative to the folder, parts separated by ``/``.
+        name: The asset's path, relative to the folder, parts separated by ``/``.
 
     Raises:
-        NoSidecar, DamagedSidecar: As :func:`parse_sidecar`.
-        OSError: It is not there, no file, or larger than a sidecar can be.
+        NoSidecar, DamagedSidecar: As for :func:`parse_sidecar`.
+        OSError: It is missing, not a file, or larger than a sidecar can be.
     """
     path = output / (name + SIDECAR_SUFFIX)
     content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
@@ -130,15 +130,15 @@ def load_sidecar(output: Path, name: str) -> Job:
 
 
 def parse_sidecar(content: bytes, path: str) -> Job:
-    """What a sidecar remembers: a SAVED job with this one asset.
+    """The content of a sidecar: a SAVED job with this one asset.
 
     Args:
         content: The file's bytes.
-        path: Of the asset beside it, relative to the output folder.
+        path: The path of the asset beside it, relative to the output folder.
 
     Raises:
-        NoSidecar: Another JSON file, or one of a version that is not known.
-        DamagedSidecar: One of ours that says what cannot be.
+        NoSidecar: Another JSON file, or one of an unknown version.
+        DamagedSidecar: One of ours that contains an impossible value.
     """
     try:
         record = msgspec.json.decode(content, type=_SidecarRecord)
@@ -193,7 +193,7 @@ def parse_sidecar(content: bytes, path: str) -> Job:
 
 
 _INT64 = 2**63 - 1  # what a ledger can hold
-# Nothing that the service makes comes near; what is beyond was not written by us.
+# Nothing that the service makes comes near these; we did not write anything beyond.
 _RANGES = {
     "output_index": (1, 10_000),
     "size_bytes": (0, 2**40),
@@ -204,10 +204,10 @@ _RANGES = {
 }
 _MAY_BE_NULL = frozenset({"width_px", "height_px", "seed"})
 _FIRST, _LAST = (datetime(year, 1, 1, tzinfo=UTC) for year in (2020, 2100))
-_HUGE = 10**400  # for what is longer than Python converts
+_HUGE = 10**400  # stands for a number longer than Python converts
 
 
-# Numbers and times are looked at apart: a file with a wrong one is still ours.
+# Numbers and times are checked separately: a file with a wrong one is still ours.
 class _CostRecord(msgspec.Struct):
     charged: Any = None
     quoted: Any = None
@@ -244,7 +244,7 @@ class _SidecarRecord(msgspec.Struct):
 
 
 def _record_beyond_json(content: bytes, error: Exception) -> _SidecarRecord:
-    """The record of a sidecar with numbers beyond JSON, such as 1e999 or NaN.
+    """The record of a sidecar with numbers outside JSON, such as 1e999 or NaN.
 
     Raises:
         NoSidecar: It has other faults.
@@ -264,7 +264,7 @@ def _whole(digits: str) -> int:
 
 
 def _find_wrong(record: _SidecarRecord) -> Iterator[str]:
-    """Every number and time that cannot be."""
+    """Every impossible number and time."""
     for name, (least, most) in _RANGES.items():
         value = getattr(record, name)
         if value is None and name in _MAY_BE_NULL:

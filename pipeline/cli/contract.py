@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.api.pacing import Worth, pace_of
+from pipeline.api.pacing import Priority, pace_of
 from pipeline.api.probing import ProbeClient
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.text import one_line
@@ -118,7 +118,9 @@ async def _inquire(
 
 
 def _pace_of(credentials: Credentials, clock: Clock) -> Callable[[], Awaitable[None]]:
-    return partial(pace_of(credentials, Settings(), clock).wait_for_turn, Worth.OTHER)
+    return partial(
+        pace_of(credentials, Settings(), clock).wait_for_turn, Priority.OTHER
+    )
 
 
 def _agree(steps: Sequence[Step], budget: Decimal, *, yes: bool) -> bool:

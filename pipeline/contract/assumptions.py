@@ -1,6 +1,6 @@
-"""Every assumption about the service that can be asked for, as data.
+"""Every assumption about the service that can be checked, as data.
 
-``docs/reference/service.md`` has the same table, and a test holds the two together.
+``docs/reference/service.md`` has the same table, and a test keeps the two in step.
 """
 
 from collections.abc import Mapping
@@ -12,18 +12,18 @@ FREE, PAID, RATE = "free", "paid", "rate"
 
 
 class Assumption(Struct, frozen=True, kw_only=True):
-    """Something that we take for granted, and how it shows.
+    """Something that we assume, and how to recognise it.
 
     Attributes:
-        key: Its name for ever, ``area.question``.
+        key: Its permanent name, ``area.question``.
         text: What we assume.
-        probe: How it is asked: ``free``; ``paid``; ``rate``, the one probe that goes
-            to the limit on requests.
-        agrees: What is seen where we are right; empty where anything is, because the
-            answer is a fact and no promise.
-        at_least: A number that is as good when it is larger, or None.
-        safety: What it would mean for money or files if we were wrong; "" where it
-            would cost time or comfort alone.
+        probe: How it is checked: ``free``; ``paid``; or ``rate``, the one probe that
+            reaches the limit on requests.
+        agrees: What is observed if we are right. Empty if any answer will do, because
+            it is only recorded.
+        at_least: Any number from here on agrees too, or None.
+        safety: What it would mean for money or files if we were wrong; "" if it would
+            only cost time or comfort.
     """
 
     key: str
@@ -375,7 +375,7 @@ BY_KEY: Mapping[str, Assumption] = {item.key: item for item in ASSUMPTIONS}
 
 
 def verdict_on(key: str, seen: JsonValue) -> str:
-    """``agree`` or ``differ``, or ``unknown`` where nothing was seen (None)."""
+    """``agree`` or ``differ``, or ``unknown`` if nothing was observed (None)."""
     if seen is None:
         return "unknown"
     assumption = BY_KEY[key]

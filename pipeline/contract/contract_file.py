@@ -1,8 +1,8 @@
-"""``contract.json``: what a service was asked and has answered, written and read.
+"""``contract.json``: what a service was asked and what it answered.
 
-It holds no credential, no signed URL and no whole id of a person, so it may be
-committed beside the manifest. What is read from one comes from anybody: it changes
-what a run says, and never what it does.
+It contains no credential, no signed URL and no full id of a person, so it may be
+committed beside the manifest. Its content is not trusted: it changes what a run says,
+but never what it does.
 """
 
 import json
@@ -29,13 +29,13 @@ _LONGEST_SEEN = 200
 
 
 class Contract(Struct, frozen=True, kw_only=True):
-    """What one service has shown of itself.
+    """What was observed of one service.
 
     Attributes:
-        base_url: Of the service.
-        project_id: As it was named, or "".
+        base_url: The service's base URL.
+        project_id: The project that was named, or "".
         model_id: The model that was asked about.
-        seen: By the key of an assumption: what was seen, when, in UTC.
+        seen: By the key of an assumption: what was observed and when, in UTC.
         models: The records of models, by id.
     """
 
@@ -46,11 +46,11 @@ class Contract(Struct, frozen=True, kw_only=True):
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def value(self, key: str) -> JsonValue:
-        """What was seen; None where nothing was."""
+        """What was observed; None if nothing was."""
         return self.seen[key][0] if key in self.seen else None
 
     def as_json(self) -> dict[str, object]:
-        """As it is written."""
+        """The content of the file."""
         answers = {}
         for assumption in ASSUMPTIONS:
             value, at = self.seen.get(assumption.key, (None, ""))
@@ -72,12 +72,12 @@ class Contract(Struct, frozen=True, kw_only=True):
 
 
 def write_contract(path: Path, contract: Contract, clean: Callable[[str], str]) -> None:
-    """Write it, whole or not at all.
+    """Write a contract file, completely or not at all.
 
     Args:
-        path: Where to.
+        path: Where to write it.
         contract: What to write.
-        clean: Takes out of a text what is secret.
+        clean: Removes secrets from a text.
 
     Raises:
         OutputError: It cannot be written.
@@ -86,16 +86,16 @@ def write_contract(path: Path, contract: Contract, clean: Callable[[str], str]) 
 
 
 def exchanges_path(path: Path) -> Path:
-    """Where the exchanges of a contract file are: beside it."""
+    """The path of a contract file's exchanges, which are beside it."""
     return path.with_name(path.stem + EXCHANGES_ENDING)
 
 
 def write_exchanges(path: Path, lines: Iterable[str]) -> None:
-    """Write the exchanges of a contract file beside it, whole or not at all.
+    """Write the exchanges of a contract file beside it, completely or not at all.
 
     Args:
-        path: Of the contract file.
-        lines: An exchange each, without secrets.
+        path: The contract file.
+        lines: One exchange per line, without secrets.
 
     Raises:
         OutputError: They cannot be written.
@@ -104,10 +104,10 @@ def write_exchanges(path: Path, lines: Iterable[str]) -> None:
 
 
 def read_contract(path: Path) -> Contract:
-    """Read what :func:`write_contract` wrote; unknown keys are passed over.
+    """Read what :func:`write_contract` wrote; unknown keys are ignored.
 
     Raises:
-        UsageError: It is no such file.
+        UsageError: It is not a contract file.
     """
     shown = os.fspath(path)
     hint = "make one with: pipeline doctor --contract"
@@ -119,8 +119,8 @@ def read_contract(path: Path) -> Contract:
     except OSError as error:
         reason = f"{shown} cannot be read: {error.strerror}"
         raise UsageError(reason, hint=hint) from error
-    # Never quoted: whoever names a file of secrets by mistake shall not see them.
-    no_contract = UsageError(f"{shown} is no contract file", hint=hint)
+    # The content is never quoted, in case somebody names a file of secrets by mistake.
+    no_contract = UsageError(f"{shown} is not a contract file", hint=hint)
     if len(content) > MOST_BYTES:
         raise no_contract
     try:
@@ -148,12 +148,12 @@ def read_contract(path: Path) -> Contract:
 def notes_on_contract(
     folder: Path, service: Service, environment: Mapping[str, str]
 ) -> list[str]:
-    """What a person should know of a contract before a run; may be empty.
+    """What a person should know about the service before a run; may be empty.
 
     Args:
-        folder: Of the manifest.
-        service: Which one the run uses.
-        environment: Of the process: ``PIPELINE_CONTRACT`` names another file.
+        folder: The manifest's folder.
+        service: The service that the run uses.
+        environment: The process environment; ``PIPELINE_CONTRACT`` names another file.
     """
     named = environment.get(CONTRACT_VARIABLE, "").strip()
     path = Path(named) if named else folder / FILE_NAME
@@ -162,7 +162,7 @@ def notes_on_contract(
     try:
         contract = read_contract(path)
     except UsageError as error:
-        return [f"not looked at: {error.message}"]
+        return [f"ignored: {error.message}"]
     if contract.base_url != service.base_url:
         return []
     notes = []
@@ -178,7 +178,7 @@ def notes_on_contract(
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError("a text is wanted")
+        raise TypeError("a text is required")
     return value[:_LONGEST_SEEN]
 
 
@@ -187,4 +187,4 @@ def _scalar(value: object) -> JsonValue:
         return value[:_LONGEST_SEEN]
     if value is None or isinstance(value, bool | int | float):
         return value
-    raise TypeError("an answer is a text or a number")
+    raise TypeError("an answer must be a text or a number")

@@ -1,4 +1,4 @@
-"""What becomes of an upload, and how its file can be read. Free."""
+"""Probes: what becomes of an upload, and how its file can be read. Free."""
 
 import base64
 import re
@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.api.wire import split_url
-from pipeline.contract.model_probes import NOBODYS_ASSET
+from pipeline.contract.model_probes import UNKNOWN_ASSET
 from pipeline.contract.prober import (
     NOT_FOUND,
     Known,
@@ -25,7 +25,7 @@ from pipeline.contract.prober import (
 CDN_HOSTS = frozenset({"cdn.cloud.scenario.com", "cdn.scenario.com"})
 READY_LOOKS = 20
 LISTED_LOOKS = 5
-PICTURE_SIDE_PX = 256  # above the least side of a reference
+PICTURE_SIDE_PX = 256  # more than the smallest side of a reference
 PARTIAL_CONTENT = 206
 PART_BYTES = 8
 _SKEW_STEP_S = 60
@@ -50,7 +50,7 @@ def make_picture() -> bytes:
 
 
 async def ask_upload(prober: Prober, known: Known) -> None:
-    """Upload a small picture twice; its asset is known afterwards."""
+    """Upload a small picture twice; sets ``known.asset_id`` and ``author_id``."""
     note = prober.note
     content = base64.b64encode(make_picture()).decode()
     body = {"name": "contract-probe.png", "image": content}
@@ -69,7 +69,7 @@ async def ask_upload(prober: Prober, known: Known) -> None:
         said, made = date_of(first), time_in(job, "createdAt")
         if said and made:
             skew = said - made
-            # A Date is cut to the second, and the upload took a moment.
+            # A Date is cut off to the second, and the upload took a moment.
             close = abs(skew) <= timedelta(seconds=5)
             minutes = round(skew.total_seconds() / _SKEW_STEP_S)
             note("date.skew", 0 if close else minutes * _SKEW_STEP_S)
@@ -80,13 +80,13 @@ async def ask_upload(prober: Prober, known: Known) -> None:
 
 
 async def ask_files(prober: Prober, known: Known) -> None:
-    """How assets are read, and their files."""
+    """Ask how assets and their files can be read."""
     note = prober.note
     if not known.asset_id:
         return
     asset_id = quote(known.asset_id, safe="")
     bulk = await prober.post(
-        "/assets/get-bulk", {"assetIds": [known.asset_id, NOBODYS_ASSET]}
+        "/assets/get-bulk", {"assetIds": [known.asset_id, UNKNOWN_ASSET]}
     )
     if bulk.is_ok:
         ids = [asset.get("id") for asset in objects_in(bulk.json, "assets")]
@@ -125,7 +125,7 @@ async def _read_when_ready(prober: Prober, asset_id: str) -> Mapping[str, Any]:
 async def _find_upload(
     prober: Prober, known: Known, since_s: float
 ) -> Mapping[str, Any] | None:
-    """The job of our upload, as soon as the unfiltered list shows it."""
+    """Find the job of our upload, as soon as the unfiltered list shows it."""
     for look in range(1, LISTED_LOOKS + 1):
         for job in await prober.list_jobs(pageSize="20"):
             made = inner(job, "metadata", "output").get("entityId")
@@ -156,7 +156,7 @@ async def _ask_cdn(prober: Prober, url: str, size_bytes: object) -> None:
 
 
 async def _alter(prober: Prober, url: str) -> int | None:
-    """What becomes of a signature that was changed; None where there is none."""
+    """The status for a changed signature; None if there is no signature."""
     altered = re.sub(
         r"([?&]Signature=)(.)",
         lambda found: found[1] + ("B" if found[2] == "A" else "A"),

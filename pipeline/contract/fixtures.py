@@ -1,8 +1,8 @@
-"""Exchanges ↔ lines of JSON without anything secret or personal, and back.
+"""Exchanges ↔ lines of JSON, without anything secret or personal.
 
-What is taken out: credentials, queries of signed URLs, ids and names of people, and
-the prompts of other jobs. What is left is enough to ask the same questions again, of
-the file instead of the service: ``Replay``.
+Credentials, signatures of URLs, ids and names of people, and the prompts of other jobs
+are removed. The rest is enough to repeat an inquiry with the file instead of the
+service: see ``Replay``.
 """
 
 import json
@@ -15,16 +15,16 @@ from pipeline.api.exchange import Exchange
 from pipeline.errors import UsageError
 from pipeline.redaction import SECRETS
 
-SIGNED = "removed"  # too short to be taken for a signature
+SIGNED = "removed"  # too short to be mistaken for a signature
 PRIVATE = "[private]"
-# Texts of the probes themselves; every other prompt is somebody's work.
+# The probes' own texts; any other prompt is somebody's work.
 OWN_TEXTS = frozenset({"an oak tree icon", " an oak  tree, cafe\u0301 style "})
 _SIGNATURE = re.compile(
     r"((?:Policy|Signature|Key-Pair-Id|X-Amz-[A-Za-z-]+)(?:=|%3D))[^&\s\"'\\]+"
 )
 _PERSON = re.compile(r"\b((?:apiu|api|user|usr)_[A-Za-z0-9]{4})[A-Za-z0-9]{8,}")
-# From the beginning of a word and no further than an address is long: a text of a
-# million letters is looked at once.
+# Starts at a word and is limited to the length of an address, so that a text of a
+# million letters is scanned only once.
 _ADDRESS = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{1,190}")
 _PERSONAL_KEYS = frozenset(
     {
@@ -44,8 +44,8 @@ _ASSET_ID = re.compile(r"asset_[A-Za-z0-9]+")
 
 
 def clean(text: str) -> str:
-    """A text without secrets, signatures, addresses and whole ids of people."""
-    # First what is between names that the replay looks for.
+    """A text without secrets, signatures, addresses and full ids of people."""
+    # Signatures first: the replay needs the names around them.
     text = _SIGNATURE.sub(rf"\1{SIGNED}", text)
     text = _ADDRESS.sub(PRIVATE, SECRETS.clean(text))
     return _PERSON.sub(r"\1...", text)
@@ -70,10 +70,10 @@ def line_of(exchange: Exchange) -> str:
 
 
 class Replay:
-    """``Exchanges`` out of a file: the answers that a service gave once, in order.
+    """``Exchanges`` from a file: the recorded answers of a service, in order.
 
     Args:
-        lines: As :func:`line_of` wrote them.
+        lines: As written by :func:`line_of`.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
@@ -102,7 +102,7 @@ class Replay:
         return self._next(method, urlsplit(url).path)
 
     async def sleep(self, duration_s: float) -> None:
-        """Nothing: the times are recorded too."""
+        """Do nothing: the times are recorded too."""
 
     def _next(self, method: str, path: str) -> Exchange:
         if not self._left:
@@ -111,7 +111,7 @@ class Replay:
         recorded = urlsplit(record["target"]).path
         if (record["method"], recorded) != (method, path):
             raise UsageError(
-                f"recorded is {record['method']} {recorded}, asked is {method} {path}"
+                f"recorded: {record['method']} {recorded}, but asked: {method} {path}"
             )
         body = record.get("body")
         raw = b"" if body is None else json.dumps(body).encode()
@@ -142,11 +142,11 @@ def _kept_body(exchange: Exchange, path: str) -> dict[str, object]:
 
 
 def _without_people(value: Any, path: str) -> Any:
-    """The value without names of people and texts of others.
+    """The value without the names of people and the texts of others.
 
     Args:
         value: JSON.
-        path: Where it is from: models are public, teams are not.
+        path: Where it comes from: models are public, teams are not.
     """
     if path.startswith("/models"):
         return value
@@ -168,14 +168,14 @@ def _without_people(value: Any, path: str) -> Any:
 
 
 def _masked(value: object) -> object:
-    """An input of somebody's job: what reads like a text is theirs."""
+    """An input of somebody's job, masked if it reads like a text of theirs."""
     if isinstance(value, str) and " " in value and value not in OWN_TEXTS:
         return f"({len(value)} characters)"
     return value
 
 
 def _is_private(key: str, text: str) -> bool:
-    """Not a text of ours, an id, or the name of a kind of error."""
+    """Whether a text is neither our own, nor an id, nor the name of an error type."""
     if key not in _TEXT_KEYS or text in OWN_TEXTS or _ASSET_ID.fullmatch(text):
         return False
     return not (text.endswith("Error") and text.isalpha())

@@ -1,4 +1,4 @@
-"""One inquiry: which questions to ask a service → what came of them."""
+"""One inquiry: which questions to ask a service → the findings."""
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -20,13 +20,13 @@ class Questions(Struct, frozen=True, kw_only=True):
     """What to ask.
 
     Attributes:
-        service: Which service this is.
-        model_id: The model that is asked about.
-        shipped: Names of the inputs in the table that ships with us, or none.
-        is_loopback: The service is on this machine.
-        asks_rate: Go to the limit on requests.
-        budget: Units that may be spent; 0 asks what is free alone.
-        interval_s: Between two looks at something that changes.
+        service: The service to ask.
+        model_id: The model to ask about.
+        shipped: The model's input names in the table shipped with us; may be empty.
+        is_loopback: Whether the service runs on this machine.
+        asks_rate: Whether to reach the limit on requests.
+        budget: Units that may be spent; 0 to ask only what is free.
+        interval_s: The time between two looks at something that changes.
     """
 
     service: Service
@@ -39,15 +39,15 @@ class Questions(Struct, frozen=True, kw_only=True):
 
 
 class Findings(Struct, frozen=True, kw_only=True):
-    """What came of an inquiry.
+    """The result of an inquiry.
 
     Attributes:
-        contract: What was seen.
-        exchanges: Where it comes from, in order.
-        spent: Units that are paid, or may be.
+        contract: What was observed.
+        exchanges: The exchanges it comes from, in order.
+        spent: Units that were spent, or may have been.
         trouble: Why something was not asked, or "".
-        is_unknown: Whether a submit was sent whose outcome is not known.
-        is_overcharged: Whether more was taken than was quoted.
+        is_unknown: Whether a submit was sent whose outcome is unknown.
+        is_overcharged: Whether more was charged than quoted.
     """
 
     contract: Contract
@@ -64,9 +64,9 @@ class Inquiry:
     Args:
         questions: What to ask.
         exchanges: The service, or a recording of it.
-        now: The time, in UTC, as it is written down.
-        tell: Told what is being asked.
-        agree: Asked once, with the steps that cost something, whether to take them.
+        now: Returns the time, in UTC, as text for the contract file.
+        tell: Called with what is being asked.
+        agree: Called once with the paid steps; returns whether to take them.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class Inquiry:
         )
 
     async def ask(self) -> None:
-        """Ask everything; the limit on requests last, since nothing works after it."""
+        """Ask everything; the limit on requests comes last, as it blocks the rest."""
         questions = self._questions
         await self._ask_what_is_free()
         if questions.budget:
             steps = await self._paid.plan()
             if self._agree(steps):
                 await self._paid.ask(steps, self._tell)
-                # Where there were none before, there are jobs to be seen now.
+                # If there were no jobs to look at before, there are some now.
                 await ask_list(self._prober)
                 await ask_jobs(self._prober)
         if questions.asks_rate:
@@ -104,7 +104,7 @@ class Inquiry:
             await ask_rate(self._prober)
 
     async def _ask_what_is_free(self) -> None:
-        """In an order in which each probe finds what it needs."""
+        """Run the free probes, in an order in which each finds what it needs."""
         prober = self._prober
         known = Known(
             shipped=frozenset(self._questions.shipped),
@@ -122,7 +122,7 @@ class Inquiry:
         await ask_prices(prober, known)
 
     def findings(self) -> Findings:
-        """What has been found up to now, also where :meth:`ask` was cut short."""
+        """What has been found so far, even if :meth:`ask` was interrupted."""
         questions, prober = self._questions, self._prober
         contract = Contract(
             base_url=questions.service.base_url,

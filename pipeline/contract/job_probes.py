@@ -1,4 +1,4 @@
-"""How the list shows jobs, and how many requests are answered. Free."""
+"""Probes: how the list shows jobs, and how many requests are answered. Free."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -16,15 +16,15 @@ from pipeline.contract.prober import (
     time_in,
 )
 
-NOBODYS_JOB = "job_DoesNotExist00000000000000"
-READS = 120  # within a minute, to find a limit of a hundred
-ABREAST = 8
+UNKNOWN_JOB = "job_DoesNotExist00000000000000"
+READS = 120  # within a minute, enough to find a limit of a hundred
+AT_ONCE = 8
 WINDOW_S = 60.0
 _ASSET_ID = re.compile(r"asset_[A-Za-z0-9]+")
 
 
 async def ask_list(prober: Prober) -> None:
-    """In which order jobs are listed, and which filters are obeyed."""
+    """Ask in which order jobs are listed, and which filters work."""
     note = prober.note
     jobs = await prober.list_jobs(pageSize="20")
     times = [made for job in jobs if (made := time_in(job, "createdAt"))]
@@ -53,7 +53,7 @@ async def ask_list(prober: Prober) -> None:
 
 
 async def ask_jobs(prober: Prober) -> None:
-    """What the list says of each job."""
+    """Ask what the list says about each job."""
     note = prober.note
     jobs = await prober.list_jobs(types="custom", pageSize="50")
     inputs = [inner(job, "metadata", "input") for job in jobs]
@@ -72,18 +72,18 @@ async def ask_jobs(prober: Prober) -> None:
     if done:
         shown = [list_in(inner(job, "metadata"), "assetIds") for job in done]
         note("list.assets", "shown" if any(shown) else "not shown")
-    unknown = await prober.get(f"/jobs/{NOBODYS_JOB}")
+    unknown = await prober.get(f"/jobs/{UNKNOWN_JOB}")
     note("job.unknown", accepted(unknown))
     await _ask_output(prober, done)
 
 
 async def ask_rate(prober: Prober) -> None:
-    """Read something cheap 120 times as fast as it goes, until it is refused."""
-    for _ in range(READS // ABREAST):
-        answers = await prober.read_abreast(ABREAST, "/models", pageSize="1")
+    """Read something cheap 120 times as fast as possible, until it is refused."""
+    for _ in range(READS // AT_ONCE):
+        answers = await prober.read_at_once(AT_ONCE, "/models", pageSize="1")
         refused = [answer for answer in answers if answer.status == TOO_MANY]
         if refused:
-            # What was asked before it counts too: the window slides.
+            # Earlier requests count too: the window slides.
             since_s = refused[0].sent_at_s - WINDOW_S
             answered = [
                 exchange
@@ -111,7 +111,7 @@ async def _ask_filter(
     parameter: str,
     **query: str,
 ) -> None:
-    """Whether a filter by the time of the newest job leaves out what is older."""
+    """Ask whether a filter by the time of the newest job leaves out older ones."""
     border = str(newest.get(field))
     query = {**query, parameter: border, "pageSize": "20"}
     shown = await prober.list_jobs(**query)
@@ -139,7 +139,7 @@ async def _ask_token(prober: Prober) -> None:
 
 
 async def _ask_output(prober: Prober, done: Sequence[Mapping[str, Any]]) -> None:
-    """What the asset of a finished job looks like."""
+    """Ask what the asset of a finished job looks like."""
     for job in done[:3]:
         for asset_id in list_in(inner(job, "metadata"), "assetIds")[:1]:
             answer = await prober.get(f"/assets/{quote(str(asset_id), safe='')}")

@@ -1,4 +1,4 @@
-"""What the team may do, what the model takes, and what its jobs would cost. Free."""
+"""Probes: the team's limits, the model's inputs, and what its jobs cost. Free."""
 
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -15,12 +15,12 @@ from pipeline.contract.prober import (
 
 QUOTE_STATUS = 269
 PROMPT = "an oak tree icon"
-NOBODYS_ASSET = "asset_DoesNotExist000000000000"
+UNKNOWN_ASSET = "asset_DoesNotExist000000000000"
 _UNREADABLE = frozenset({401, 403})
 
 
 async def ask_team(prober: Prober) -> None:
-    """How many teams there are, and what the one is allowed."""
+    """Ask how many teams there are, and the limits of a single one."""
     note = prober.note
     answer = await prober.get("/teams")
     teams = list_in(answer.json, "teams")
@@ -44,7 +44,7 @@ async def ask_team(prober: Prober) -> None:
 
 
 async def ask_model(prober: Prober, known: Known) -> None:
-    """What the record of the model says; its inputs are known afterwards."""
+    """Ask for the record of the model; sets ``known.inputs``."""
     note = prober.note
     answer = await prober.get(f"/models/{quote(prober.model_id, safe='')}")
     record = inner(answer.json, "model")
@@ -67,7 +67,7 @@ async def ask_model(prober: Prober, known: Known) -> None:
 
 
 async def ask_prices(prober: Prober, known: Known) -> None:
-    """What a job would cost, and which inputs are refused: dry runs alone."""
+    """Ask what a job would cost and which inputs are refused, only by dry runs."""
     note = prober.note
     base: dict[str, object] = {"prompt": PROMPT}
     if "size" in known.inputs:
@@ -85,7 +85,7 @@ async def ask_prices(prober: Prober, known: Known) -> None:
     job = inner(first.json, "job")
     note("quote.job", "made" if job.get("jobId") or job.get("id") else "none")
     if first.status != QUOTE_STATUS or prober.value("quote.job") != "none":
-        return  # whatever is asked now may cost money
+        return  # any further question may cost money
     one = first.json.get("creativeUnitsCost")
     if isinstance(one, int | float):
         note("quote.price", one)
@@ -98,7 +98,7 @@ async def ask_prices(prober: Prober, known: Known) -> None:
 async def _compare_prices(
     prober: Prober, known: Known, path: str, base: Mapping[str, object], one: float
 ) -> None:
-    """What other inputs cost, against the price of one output."""
+    """Ask what other inputs cost, compared with the price of one output."""
 
     async def price(**inputs: object) -> float | None:
         answer = await prober.post(path, {**base, **inputs}, dryRun="true")
@@ -119,7 +119,7 @@ async def _compare_prices(
 
 
 def _odd_inputs(known: Known) -> Mapping[str, Mapping[str, object]]:
-    """Inputs that no program should send, by what they ask."""
+    """Inputs that no program should send, by the question they answer."""
     odd: dict[str, dict[str, object]] = {
         "quote.unknown-field": {"doesNotExist": 1},
     }
@@ -131,7 +131,7 @@ def _odd_inputs(known: Known) -> Mapping[str, Mapping[str, object]]:
             "quote.seed-text": {"seed": "7"},
         }
     if "images" in known.inputs:
-        odd["quote.unknown-asset"] = {"images": [NOBODYS_ASSET]}
+        odd["quote.unknown-asset"] = {"images": [UNKNOWN_ASSET]}
         if known.asset_id:
             odd["quote.bare-value"] = {"images": known.asset_id}
     return odd

@@ -1,9 +1,8 @@
-"""The questions that cost a few units, under a budget that a person has agreed to.
+"""Probes that cost a few units, within a budget that a person has agreed to.
 
-The rule about money is the one of every run: the price is asked first, each submit
-leaves once and is never repeated, and what is not known to be refused counts as paid.
-Where an answer to a submit is lost, or more is taken than was quoted, nothing further
-is paid for.
+The money rule is that of every run: the price is asked first, each submit is sent once
+and never repeated, and what was not certainly refused counts as paid. If an answer to a
+submit is lost, or more is charged than quoted, nothing more is paid for.
 """
 
 import unicodedata
@@ -13,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.api.exchange import Exchange
-from pipeline.api.wire import find_job_id, parse_job, parse_units
+from pipeline.api.wire import find_job_id, parse_job, units_from_json
 from pipeline.contract.prober import (
     TOO_MANY,
     Prober,
@@ -28,13 +27,13 @@ from pipeline.errors import UnexpectedAnswer
 from pipeline.record import Struct
 
 PROMPT = " an oak  tree, cafe\u0301 style "  # what a service may tidy up
-SEED = 123_456_789  # above what fits into 16 bits
+SEED = 123_456_789  # more than fits into 16 bits
 SIZE = "1024*1024"
 QUOTE_STATUS = 269
 LONGEST_JOB_S = 900.0
-MOST_ABOVE = 10  # a higher ceiling is not filled to see it refuse
-LOOKS = 100  # at something that takes minutes at most
-LISTED_LOOKS = 2  # further ones, where assets are missing
+MOST_ABOVE = 10  # a higher ceiling is not filled just to see a refusal
+LOOKS = 100  # at something that takes at most minutes
+LISTED_LOOKS = 2  # more of them, if assets are missing
 _UNPAID = frozenset({400, 401, 402, 403, 404, 413, 422, TOO_MANY})
 _SUCCESS = "success"
 _ENDED = frozenset({_SUCCESS, "failure", "canceled", "failed"})
@@ -44,11 +43,11 @@ class Step(Struct, frozen=True, kw_only=True):
     """One thing to pay for.
 
     Attributes:
-        name: What it is, for a person.
-        model_id: Which model.
-        inputs: Of one submit.
-        submits: How many of them, at once.
-        units: What one is quoted.
+        name: What it is, in words for a person.
+        model_id: The model to use.
+        inputs: The inputs of one submit.
+        submits: How many submits to send at once.
+        units: The quote for one submit.
     """
 
     name: str
@@ -59,23 +58,23 @@ class Step(Struct, frozen=True, kw_only=True):
 
     @property
     def total(self) -> Decimal:
-        """What all of them are quoted."""
+        """The quote for all of them."""
         return self.units * self.submits
 
 
 class PaidProbes:
-    """Plans what to pay for, and after agreement pays for it.
+    """Plans what to pay for and, once agreed to, pays for it.
 
     Args:
-        prober: Asks and notes; the free questions have been asked.
-        small_model_id: A cheap model, used where the service has it.
+        prober: Asks and notes; has already asked the free questions.
+        small_model_id: A cheap model, used if the service has it.
         budget: Units that may be spent.
 
     Attributes:
-        spent: Units that are paid, or may be.
+        spent: Units that were spent, or may have been.
         trouble: Why the rest was not asked, or "".
-        is_unknown: Whether a submit was sent whose outcome is not known.
-        is_overcharged: Whether more was taken than was quoted.
+        is_unknown: Whether a submit was sent whose outcome is unknown.
+        is_overcharged: Whether more was charged than quoted.
     """
 
     def __init__(self, prober: Prober, *, small_model_id: str, budget: Decimal) -> None:
@@ -89,7 +88,7 @@ class PaidProbes:
         self._has_seen_job = False
 
     async def plan(self) -> tuple[Step, ...]:
-        """What the budget allows, in order of what is worth most. Free."""
+        """The steps that the budget allows, the most useful first. Free."""
         model_id = self._prober.model_id
         small_id, small = self._small_model_id, {"prompt": PROMPT, "seed": SEED}
         if await self._quote(small_id, small) is None:
@@ -142,30 +141,30 @@ class PaidProbes:
         answer = await self._prober.post(_path(model_id), inputs, dryRun="true")
         if answer.status != QUOTE_STATUS or find_job_id(answer.json) is not None:
             return None
-        units = parse_units(answer.json.get("creativeUnitsCost"))
+        units = units_from_json(answer.json.get("creativeUnitsCost"))
         return units if units is not None and units >= 0 else None
 
     # --- paying ------------------------------------------------------------------
 
     def _take(self, step: Step, answer: Exchange) -> str:
-        """Book what an answer to a submit means; the job's id, or ""."""
+        """Record what an answer to a submit means; return the job's id, or ""."""
         job_id = find_job_id(answer.json) if answer.is_ok else None
         if job_id is None and answer.status in _UNPAID:
             if answer.status != TOO_MANY:
                 said = answer.json.get("reason") or answer.json.get("message")
                 self.trouble = f"refused with HTTP {answer.status}: {said}"
             return ""
-        charged = parse_units(answer.json.get("creativeUnitsCost"))
+        charged = units_from_json(answer.json.get("creativeUnitsCost"))
         self.spent += max(step.units, charged or Decimal(0))
         if job_id is None:
             self.is_unknown = True
             said = f"HTTP {answer.status}" if answer.status else answer.error
             self.trouble = f"a submit was answered with {said}: it may be paid for"
             return ""
-        self._hold_against(step, charged)
+        self._compare_charge(step, charged)
         return job_id
 
-    def _hold_against(self, step: Step, charged: Decimal | None) -> None:
+    def _compare_charge(self, step: Step, charged: Decimal | None) -> None:
         if charged is not None and charged > step.units:
             self.is_overcharged = True
             self.trouble = f"{charged:f} units were charged, {step.units:f} quoted"
@@ -179,8 +178,8 @@ class PaidProbes:
             return
         job = inner(answer.json, "job")
         note("submit.job-status", str(job.get("status") or "not said"))
-        charged = parse_units(answer.json.get("creativeUnitsCost"))
-        note("submit.charge", _held_against(charged, step.units))
+        charged = units_from_json(answer.json.get("creativeUnitsCost"))
+        note("submit.charge", _compared_to_quote(charged, step.units))
         ended = await self._follow(job_id, answer, is_first=is_first)
         if not ended:
             return
@@ -192,7 +191,7 @@ class PaidProbes:
     async def _follow(
         self, job_id: str, submitted: Exchange, *, is_first: bool
     ) -> Mapping[str, Any]:
-        """Watch a job to its end, by its id and in the list; {} where there is none."""
+        """Watch a job to its end, by id and in the list; {} if it does not end."""
         prober, note = self._prober, self._prober.note
         path, looks = f"/jobs/{quote(job_id, safe='')}", 0
         is_listed = not is_first
@@ -225,7 +224,7 @@ class PaidProbes:
         made = time_in(inner(ended.json, "job"), "createdAt")
         done = time_in(inner(ended.json, "job"), "updatedAt")
         done_s = ended.at_s
-        if made and done:  # it may have ended long before it could be seen
+        if made and done:  # it may have ended long before this was visible
             done_s = submitted.at_s + (done - made).total_seconds()
         for look in range(1, LOOKS + 1):
             record = inner(read.json, "job")
@@ -241,7 +240,7 @@ class PaidProbes:
     async def _ask_listed(
         self, job_id: str, submitted: Exchange, *, is_listed: bool
     ) -> None:
-        """How the list shows a job that has ended with assets."""
+        """Ask how the list shows a job that has ended with assets."""
         prober, listed, looks_left = self._prober, dict[str, Any](), LISTED_LOOKS
         for _ in range(LOOKS):
             listed = dict(await self._find_listed(job_id))
@@ -280,10 +279,10 @@ class PaidProbes:
             charged = parse_job(job).charged
         except UnexpectedAnswer:
             charged = None
-        note("job.charge", _held_against(charged, step.units))
+        note("job.charge", _compared_to_quote(charged, step.units))
         if charged is not None and not self.is_overcharged:
             self.spent += max(charged - step.units, Decimal(0))
-            self._hold_against(step, charged)
+            self._compare_charge(step, charged)
         echo = inner(job, "metadata", "input")
         if not echo:
             return
@@ -314,10 +313,10 @@ class PaidProbes:
             await prober.pause()
 
     async def _ask_ceiling(self, step: Step) -> None:
-        """So many at once that one has to be refused."""
+        """Send so many at once that one must be refused."""
         prober, note = self._prober, self._prober.note
         bodies = [{**step.inputs, "seed": SEED + n} for n in range(step.submits)]
-        answers = await prober.pay_abreast(_path(step.model_id), bodies)
+        answers = await prober.pay_at_once(_path(step.model_id), bodies)
         jobs = [job_id for answer in answers if (job_id := self._take(step, answer))]
         refused = [answer for answer in answers if answer.status == TOO_MANY]
         if not refused:
@@ -340,7 +339,7 @@ class PaidProbes:
             self._prober.note("wan.set", count or None)
 
     async def _wait_for_end(self, job_id: str) -> Mapping[str, Any]:
-        """The record of a job that has ended, its assets with it."""
+        """The record of a job that has ended, including its assets."""
         since_s = self._prober.kept[-1].at_s
         while True:
             read = await self._prober.get(f"/jobs/{quote(job_id, safe='')}")
@@ -358,7 +357,7 @@ def _path(model_id: str) -> str:
     return f"/generate/custom/{quote(model_id, safe='')}"
 
 
-def _held_against(charged: Decimal | None, quoted: Decimal) -> str | None:
+def _compared_to_quote(charged: Decimal | None, quoted: Decimal) -> str | None:
     if charged is None:
         return None
     if charged == quoted:

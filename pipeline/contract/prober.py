@@ -1,4 +1,4 @@
-"""What all probes have in common: exchanges are kept, what they mean is noted."""
+"""What all probes share: exchanges are kept, and what they mean is noted."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from pipeline.clock import parse_utc
 from pipeline.contract.assumptions import BY_KEY
 from pipeline.job import JsonValue
 
-# Seconds are told in these steps, so that two looks at one service agree.
+# Seconds are reported in these steps, so that two inquiries of one service agree.
 STEPS_S = (2, 5, 10, 30, 60, 120, 600)
-REFUSALS = 8  # of a free question, before it stays open
+REFUSALS = 8  # of a free question, before it stays unanswered
 REFUSED_S = 10.0
 TOO_MANY = 429
-CLIENT_ERRORS = 4  # the hundreds
+CLIENT_ERRORS = 4  # hundreds
 NOT_FOUND = 404
 _JSON_KINDS = {bool: "boolean", int: "number", float: "float", str: "text"}
 
@@ -28,12 +28,12 @@ class Known:
     """What one probe has found and others need.
 
     Attributes:
-        shipped: Names of the inputs in the table that ships with us; empty where
-            there is none.
-        is_loopback: The service is on this machine, and so are its files.
-        inputs: Names of the inputs of the model.
-        asset_id: What was uploaded, or "".
-        author_id: Who has uploaded it, or "".
+        shipped: The model's input names in the table shipped with us; empty if there is
+            none.
+        is_loopback: Whether the service, and so its files, are on this machine.
+        inputs: The names of the model's inputs.
+        asset_id: The uploaded asset, or "".
+        author_id: The author of the upload, or "".
     """
 
     shipped: frozenset[str]
@@ -44,17 +44,17 @@ class Known:
 
 
 class Prober:
-    """Asks, keeps what came back, and notes what it means.
+    """Asks, keeps the answers, and notes what they mean.
 
     Args:
         exchanges: The service, or a recording of it.
-        model_id: The model that is asked about.
-        now: The time, in UTC, as it is written down.
-        interval_s: Between two looks at something that changes.
+        model_id: The model to ask about.
+        now: Returns the time, in UTC, as text for the contract file.
+        interval_s: The time between two looks at something that changes.
 
     Attributes:
         kept: Every exchange, in order.
-        seen: What was seen and when, by the key of its assumption.
+        seen: What was observed and when, by the key of its assumption.
         models: Records of models, by id.
     """
 
@@ -75,31 +75,31 @@ class Prober:
         self.models: dict[str, Mapping[str, Any]] = {}
 
     def note(self, key: str, value: JsonValue) -> None:
-        """Note what was seen; None says that nothing was."""
+        """Note what was observed; None if nothing was."""
         assert key in BY_KEY, key
         if value is not None:
             self.seen[key] = (value, self._now())
 
     def value(self, key: str) -> JsonValue:
-        """What was seen; None where nothing was."""
+        """What was observed; None if nothing was."""
         return self.seen[key][0] if key in self.seen else None
 
     async def get(self, path: str, **query: str) -> Exchange:
-        """Read something of the API; where it wants fewer requests, again later."""
+        """Read something from the API; retry later if there were too many requests."""
         return await self._ask("GET", path, None, query)
 
     async def post(
         self, path: str, body: Mapping[str, object], **query: str
     ) -> Exchange:
-        """Send something that is free to the API; likewise."""
+        """Send something free to the API; retry as for ``get``."""
         return await self._ask("POST", path, body, query)
 
     async def pay(self, path: str, body: Mapping[str, object]) -> Exchange:
-        """Send something that costs money, once, whatever comes back."""
+        """Send something that costs money, only once, whatever the answer."""
         return self._keep(await self._exchanges.call("POST", path, body=body))
 
-    async def read_abreast(self, count: int, path: str, **query: str) -> list[Exchange]:
-        """Read something so many times at once, whatever the rate; in order."""
+    async def read_at_once(self, count: int, path: str, **query: str) -> list[Exchange]:
+        """Read something ``count`` times at once, ignoring the rate limit; in order."""
         answers = [Exchange(method="GET", target=path)] * count
 
         async def read(number: int) -> None:
@@ -112,10 +112,10 @@ class Prober:
                 group.start_soon(read, number)
         return [self._keep(answer) for answer in answers]
 
-    async def pay_abreast(
+    async def pay_at_once(
         self, path: str, bodies: Sequence[Mapping[str, object]]
     ) -> list[Exchange]:
-        """Send what costs money at once, each once, whatever comes back; in order."""
+        """Send bodies that cost money at once, each only once; the answers in order."""
         answers = [Exchange(method="POST", target=path)] * len(bodies)
 
         async def send(number: int) -> None:
@@ -133,11 +133,11 @@ class Prober:
         return self._keep(await self._exchanges.fetch(method, url, headers=headers))
 
     async def pause(self) -> None:
-        """Let time pass between two looks."""
+        """Suspend for the time between two looks."""
         await self._exchanges.sleep(self.interval_s)
 
     async def list_jobs(self, **query: str) -> list[Mapping[str, Any]]:
-        """One page of the job list; empty where there is none."""
+        """One page of the job list; empty if there is none."""
         answer = await self.get("/jobs", **query)
         return objects_in(answer.json, "jobs")
 
@@ -162,26 +162,26 @@ class Prober:
 
 
 def accepted(exchange: Exchange) -> JsonValue:
-    """``accepted``, or the status that says no; None where that is another matter."""
+    """``accepted``, or the 4xx status of a refusal; None for any other failure."""
     if exchange.is_ok:
         return "accepted"
     return exchange.status if exchange.status // 100 == CLIENT_ERRORS else None
 
 
 def step_of(duration_s: float, looks: int = 2) -> int:
-    """The step within which something happened; what the first look sees is at once."""
+    """The step within which something happened; 0 if the first look saw it."""
     if looks == 1:
         return 0
     return next((step for step in STEPS_S if duration_s <= step), STEPS_S[-1])
 
 
 def kind_of(value: object) -> str:
-    """What a value of JSON is."""
+    """The kind of a JSON value."""
     return _JSON_KINDS.get(type(value), "absent" if value is None else "other")
 
 
 def ratio_of(value: object, of: object) -> JsonValue:
-    """How many times one price is another; whole numbers as such."""
+    """The ratio of two prices; an int if it is whole, None if there is none."""
     if not isinstance(value, int | float) or not isinstance(of, int | float) or not of:
         return None
     ratio = round(value / of, 3)
@@ -189,7 +189,7 @@ def ratio_of(value: object, of: object) -> JsonValue:
 
 
 def inner(answer: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    """An object inside of an object; empty where it is none."""
+    """An object inside an object; empty if there is none."""
     for key in keys:
         value = answer.get(key)
         answer = value if isinstance(value, dict) else {}
@@ -197,24 +197,24 @@ def inner(answer: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
 
 
 def list_in(answer: Mapping[str, Any], key: str) -> list[Any]:
-    """A list inside of an object; empty where it is none."""
+    """A list inside an object; empty if there is none."""
     value = answer.get(key)
     return value if isinstance(value, list) else []
 
 
 def objects_in(answer: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """The objects of a list inside of an object; what is none is passed over."""
+    """The objects in a list inside an object; other entries are skipped."""
     return [entry for entry in list_in(answer, key) if isinstance(entry, dict)]
 
 
 def word_in(record: Mapping[str, Any], key: str) -> str:
-    """A text inside of an object; empty where it is none, or not a text."""
+    """A text inside an object; empty if there is none."""
     value = record.get(key)
     return value if isinstance(value, str) else ""
 
 
 def time_in(record: Mapping[str, Any], key: str) -> datetime | None:
-    """A time of the service's."""
+    """A time from the service, or None."""
     try:
         return parse_utc(str(record.get(key)))
     except ValueError:
@@ -222,7 +222,7 @@ def time_in(record: Mapping[str, Any], key: str) -> datetime | None:
 
 
 def date_of(exchange: Exchange) -> datetime | None:
-    """The ``Date`` header."""
+    """The ``Date`` header, or None."""
     try:
         return parsedate_to_datetime(exchange.headers.get("date", ""))
     except ValueError:

@@ -1,7 +1,7 @@
 """The lock file: Jobs ↔ ``<manifest>.lock``, which is committed with the manifest.
 
-A checkout without outputs knows from it what is paid for. The text is YAML, but read
-line by line, so that a million items need no million records. To reconcile it with a
+It tells a checkout without outputs what is paid for. The text is YAML, but read line by
+line, so that a million items are not a million records in memory. Reconciling it with a
 ledger is left to the caller.
 """
 

@@ -1,4 +1,4 @@
-"""The text of a lock file → Jobs, block by block, and every complaint about it."""
+"""The text of a lock file → Jobs, block by block, or an error with its line."""
 
 import hashlib
 import re
@@ -31,19 +31,19 @@ from pipeline.storage.regular_file import NotAFile, open_regular
 
 _Lines = Generator[tuple[int, str], None, None]
 
-_REPAIR = "mend the line, or take the file from version control again"
-_MIXED = "blocks were mixed or cut: take the whole block from version control again"
+_REPAIR = "fix the line, or restore the file from version control"
+_MIXED = "blocks were mixed or cut: restore the whole block from version control"
 _NOT_ITS_OWN = (
-    "take manifest and lock file from version control together; a lock file that is"
-    " deleted is written anew from what the output folder knows"
+    "restore manifest and lock file together from version control; if you delete the"
+    " lock file, it is recreated from what the output folder knows"
 )
-# Blocks of items that are gone stay until the next run: a large manifest may have
-# been cut to a small one. But jobs in flight are no more than a service allows.
+# Blocks of removed items stay until the next run, and a large manifest may have been
+# cut to a small one. But no more jobs are in flight than a service allows.
 _SPARE_BLOCKS = 10_000
 _SPARE_IN_FLIGHT = 100
 _SPARE_BYTES = 16 << 20
 _BYTES_PER_ITEM = 16 << 10
-_MOST_SILENT_LINES = 1000  # blank ones and comments, in a row
+_MOST_EMPTY_LINES = 1000  # blank lines and comments, in a row
 _CONFLICT = re.compile(r"(<{7}|\|{7}|={7}|>{7})( .*)?")
 _KEY_AND_VALUE = re.compile(r"(?P<key>[a-z0-9_]{1,40}): (?P<value>.+)")
 
@@ -63,20 +63,20 @@ class LockHeader(Struct, frozen=True, kw_only=True):
 def read_lock(
     path: Path, *, item_count: int | None = None
 ) -> tuple[LockHeader, Iterator[Job]]:
-    """Read a lock file: its head now, its jobs as they are asked for.
+    """Read a lock file: its header now, its jobs as they are requested.
 
-    A job comes as SUCCEEDED with ``remote_assets``, and ``assets`` as far as they
-    were saved, or else as SUBMITTED; ``attempt`` 1 and ``request`` {}. Blocks may be
-    in any order; those that repeat a job are passed over. The jobs are sure when the
-    last has come: record them in one transaction.
+    A job is SUCCEEDED, with ``remote_assets`` and with those ``assets`` that were
+    saved, or else SUBMITTED; ``attempt`` is 1 and ``request`` is {}. Blocks may be in
+    any order; those that repeat a job are skipped. The jobs are only valid once the
+    last has been read: record them in one transaction.
 
     Args:
         path: See ``lock_path``.
-        item_count: How many items the manifest has: a lock file that names far more
-            is not its own, and nobody waits until it is read. None for any number.
+        item_count: How many items the manifest has. A lock file with far more is not
+            its own, and is not read to the end. None for any number.
 
     Raises:
-        LockError: It cannot be read; from the jobs, too, as they come.
+        LockError: It cannot be read. Also raised while iterating over the jobs.
     """
     check_size(path, item_count)
     lines = _read_lines(path)
@@ -86,7 +86,7 @@ def read_lock(
 
 
 def check_size(path: Path, item_count: int | None) -> None:
-    """Refuse a lock file that is too large for so many items, before it is read.
+    """Reject a lock file that is too large for so many items, before reading it.
 
     Raises:
         LockError: It is.
@@ -97,26 +97,26 @@ def check_size(path: Path, item_count: int | None) -> None:
     try:
         size_bytes = path.stat().st_size
     except OSError:
-        return  # told of by whoever opens it
+        return  # reported by the code that opens it
     if size_bytes > most:
         text = f"the file has {size_bytes:,} bytes, more than {item_count:,} items need"
         _fail(path, 1, text, _NOT_ITS_OWN)
 
 
 class _Block(Struct):
-    """One item as far as it is read; each asset with its line."""
+    """One item as read so far; each asset with its line."""
 
     line: int
     values: dict[str, Any] = field(default_factory=dict)
     assets: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     asset_ids: list[AssetId] = field(default_factory=list)
-    lists: list[str] = field(default_factory=list)  # those begun, the last is open
+    lists: list[str] = field(default_factory=list)  # those begun; the last one is open
 
 
 def _read_jobs(path: Path, header: LockHeader, item_count: int | None) -> Iterator[Job]:
     lines = _read_lines(path)
     if _read_header(path, lines) != header:
-        _fail(path, 1, "the file has changed meanwhile", "run again")
+        _fail(path, 1, "the file changed while it was read", "run again")
     known = TakenNames(1024)
     in_flight = 0
     for blocks, block in enumerate(_read_blocks(path, lines), start=1):
@@ -126,7 +126,7 @@ def _read_jobs(path: Path, header: LockHeader, item_count: int | None) -> Iterat
             blocks > _SPARE_BLOCKS + 10 * item_count
             or in_flight > _SPARE_IN_FLIGHT + item_count
         ):
-            text = f"{blocks:,} blocks up to here, {in_flight:,} of them in flight,"
+            text = f"{blocks:,} blocks so far, {in_flight:,} of them in flight,"
             text = f"{text} for a manifest of {item_count:,} items"
             _fail(path, block.line, text, _NOT_ITS_OWN)
         taken = known.take(
@@ -138,8 +138,8 @@ def _read_jobs(path: Path, header: LockHeader, item_count: int | None) -> Iterat
             _fail(
                 path,
                 block.line,
-                f"item {job.item_id} stands here twice, with different jobs",
-                "delete one of the two blocks: its job is paid for and not used",
+                f"item {job.item_id} appears twice, with different jobs",
+                "delete one of the two blocks: its job is paid for, but not used",
             )
 
 
@@ -169,17 +169,17 @@ def _read_blocks(path: Path, lines: _Lines) -> Iterator[_Block]:
             path,
             number,
             f"the file is cut off after this line: its last line, {END!r}, is missing",
-            "take it from version control again",
+            "restore it from version control",
         )
     for number, _ in lines:
-        _fail(path, number, f"there is something after the end, {END!r}")
+        _fail(path, number, f"there is more text after the end, {END!r}")
     if block is not None:
         yield block
 
 
 def _add_line(block: _Block | None, number: int, text: str) -> None:
     if block is None:
-        raise Wrong("an item has to begin with '- id:'")
+        raise Wrong("an item must begin with '- id:'")
     begun = block.lists[-1] if block.lists else ""
     if text.startswith("    ") and begun == "assets" and block.assets:
         _add_value(block.assets[-1][1], text[4:], ASSET_KEYS)
@@ -191,7 +191,7 @@ def _add_line(block: _Block | None, number: int, text: str) -> None:
     elif text in {"  assets:", "  job_asset_ids:"}:
         name = text.strip(" :")
         if name in block.lists:
-            raise Wrong(f"'{name}' stands twice in one block", _MIXED)
+            raise Wrong(f"'{name}' appears twice in one block", _MIXED)
         block.lists.append(name)
     elif text.startswith("  "):
         _add_value(block.values, text[2:], ITEM_KEYS)
@@ -202,14 +202,14 @@ def _add_line(block: _Block | None, number: int, text: str) -> None:
 def _add_value(values: dict[str, Any], text: str, keys: Keys) -> None:
     match = _KEY_AND_VALUE.fullmatch(text)
     if match is None:
-        raise Wrong(f"{show(text)} is no 'key: value'")
+        raise Wrong(f"{show(text)} is not a 'key: value'")
     key = match["key"]
     if key not in keys:
         raise Wrong(f"unknown key '{key}'")
     if key in values:
-        raise Wrong(f"'{key}' stands twice in one block", _MIXED)
+        raise Wrong(f"'{key}' appears twice in one block", _MIXED)
     if not values and key != "id":
-        raise Wrong("a block has to begin with 'id'")
+        raise Wrong("a block must begin with 'id'")
     values[key] = read_value(keys, key, parse_scalar(match["value"]))
 
 
@@ -217,7 +217,12 @@ def _job_from(path: Path, block: _Block, header: LockHeader) -> Job:
     values = block.values
     _check_complete(path, block.line, values, ITEM_NEEDS)
     if "seed" in values and "derived_seed" in values:
-        _fail(path, block.line, "'seed' and 'derived_seed' exclude each other", _MIXED)
+        _fail(
+            path,
+            block.line,
+            "a block cannot have both 'seed' and 'derived_seed'",
+            _MIXED,
+        )
     assets = tuple(_assets_from(path, block))
     remote_assets = tuple(block.asset_ids) or tuple(one.asset_id for one in assets)
     return Job(
@@ -268,21 +273,23 @@ def _check_complete(
 
 
 def _read_lines(path: Path) -> _Lines:
-    """Numbers from 1 and lines that say something, each checked by itself."""
-    number = silent = 0
+    """The lines that are not empty, with numbers from 1; each is checked on its own."""
+    number = empty = 0
     try:
         with open_regular(path) as file:
             while raw := file.readline(MAX_LINE_BYTES + 1):
                 number += 1
                 if text := _check_line(path, number, raw):
-                    silent = 0
+                    empty = 0
                     yield number, text
                     continue
-                silent += 1
-                if silent > _MOST_SILENT_LINES:
-                    _fail(path, number, f"{silent:,} lines in a row say nothing")
+                empty += 1
+                if empty > _MOST_EMPTY_LINES:
+                    _fail(path, number, f"{empty:,} empty lines in a row")
     except (NotAFile, IsADirectoryError) as error:
-        raise LockError(f"{path} is no file: {error.strerror}", hint=_REPAIR) from error
+        raise LockError(
+            f"{path} is not a file: {error.strerror}", hint=_REPAIR
+        ) from error
     except OSError as error:
         reason = error.strerror or error
         raise LockError(
@@ -291,7 +298,7 @@ def _read_lines(path: Path) -> _Lines:
 
 
 def _check_line(path: Path, number: int, raw: bytes) -> str:
-    """The line without its end; "" for a comment or nothing."""
+    """The line without its line end; "" for a comment or an empty line."""
     if len(raw) > MAX_LINE_BYTES:
         _fail(path, number, f"the line is longer than {MAX_LINE_BYTES} bytes")
     try:
@@ -304,9 +311,9 @@ def _check_line(path: Path, number: int, raw: bytes) -> str:
             path,
             number,
             "there is an unresolved merge conflict",
-            "keep the blocks of both sides, one where both have the same item, and"
-            " delete the marker lines; a block that is lost is paid for again, unless"
-            " the output folder knows its job",
+            "keep the blocks of both sides (only one if both have the same item) and"
+            " delete the marker lines; a lost block is paid for again, unless the"
+            " output folder knows its job",
         )
     if UNSAFE.search(text):
         _fail(path, number, "the line has a control character")
@@ -321,9 +328,9 @@ def _read_header(path: Path, lines: _Lines) -> LockHeader:
         number, text = next(lines, (number, ""))
         found, _, value = text.partition(": ")
         if found != key:
-            what = f"'{key}:' has to stand here"
+            what = f"'{key}:' is expected here"
             if key == "lock":
-                what = "this is no lock file of pipeline"
+                what = "this is not a lock file of pipeline"
             _fail(path, number, what)
         try:
             values[key] = read(parse_scalar(value))
@@ -331,7 +338,7 @@ def _read_header(path: Path, lines: _Lines) -> LockHeader:
             _fail(path, number, f"'{key}' {wrong}", wrong.hint)
     number, text = next(lines, (number, ""))
     if text != "items:":
-        _fail(path, number, "'items:' has to stand here")
+        _fail(path, number, "'items:' is expected here")
     return LockHeader(service=values["service"], project=values["project"])
 
 

@@ -1,6 +1,6 @@
-"""Values of a lock file: text ↔ value, and what each key may hold. Pure.
+"""Values of a lock file: text ↔ value, and which values each key allows. Pure.
 
-The reader and the writer ask the same functions, so that what is written is read.
+The reader and the writer use the same functions, so that what is written can be read.
 """
 
 import json
@@ -12,13 +12,13 @@ from pipeline.manifest.item_id import check_id
 from pipeline.units import MOST_UNITS
 
 LOCK_VERSION = 1
-END = "..."  # YAML's own end of a document; without it the file was cut off
+END = "..."  # YAML's own end of a document; without it the file is truncated
 MAX_LINE_BYTES = 8192
-MAX_TEXT_CHARS = 1000  # escaped to the utmost it still fits into a line
+MAX_TEXT_CHARS = 1000  # fits on a line even with every character escaped
 
 Keys = Mapping[str, Callable[[object], object]]
 
-# Words and numbers of YAML, 1.1 or 1.2, are quoted; so is what begins oddly.
+# What YAML 1.1 or 1.2 reads as a word or number is quoted, and so is any odd start.
 _PLAIN = re.compile(
     r"[A-Za-z][\w./-]*|[0-9](?![xXoObB])(?=.*[A-DF-Za-df-z])[\w./-]*", re.ASCII
 )
@@ -27,7 +27,7 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 UNITS = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-# No text of a person's; YAML forbids them, breaks lines at them, or they hide others.
+# Not part of normal text: YAML forbids them or breaks lines there, or they hide others.
 UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     r"\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff]"
@@ -36,14 +36,14 @@ _OUTPUT_NAME = re.compile(r"(?P<stem>(?P<item>.+?)(-[1-9][0-9]*)?)\.[a-z0-9]{1,8
 _UNSAFE_IN_IDS = frozenset(" /?#%\\")  # ids become parts of URLs
 _MAX_REMOTE_ID_CHARS = 256
 _INT64_MAX = 2**63 - 1  # what a ledger can hold
-# Nothing that the service makes comes near; the same holds for sidecars.
+# Nothing that the service makes comes close to these; sidecars have the same limits.
 _MOST_BYTES = 2**40
 _MOST_PIXELS = 10**7
 _MOST_OUTPUTS = 10_000
 
 
 class Wrong(ValueError):
-    """A value that cannot be; ``str()`` is what is wrong."""
+    """An impossible value; ``str()`` says what is wrong."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -55,8 +55,8 @@ def _is_plain(text: str) -> bool:
 
 
 def render_scalar(value: object) -> str:
-    """A value as YAML and JSON agree to read it."""
-    if isinstance(value, int):  # a truth value is one too
+    """A value as text that YAML and JSON read the same way."""
+    if isinstance(value, int):  # or a bool, which is one too
         return str(value).lower()
     text = str(value)
     if _is_plain(text):
@@ -69,30 +69,30 @@ def parse_scalar(text: str) -> object:
     """The inverse of :func:`render_scalar`: a str, an int or a bool.
 
     Raises:
-        Wrong: YAML would read something else, or nothing.
+        Wrong: YAML would read something else, or could not read it.
     """
     if text.startswith('"'):
         try:
             value = json.loads(text)
         except ValueError:
-            raise Wrong(f"{show(text)} is not quoted as JSON does it") from None
+            raise Wrong(f"{show(text)} is not quoted as in JSON") from None
         if _SURROGATE.search(value):
-            raise Wrong(f"{show(text)} holds half a character")
+            raise Wrong(f"{show(text)} contains half a character")
         return value
     if text in {"true", "false"}:
         return text == "true"
     if _INTEGER.fullmatch(text):
         return int(text)
     if not _is_plain(text):
-        raise Wrong(f"{show(text)} has to be quoted")
+        raise Wrong(f"{show(text)} must be quoted")
     return text
 
 
 def read_value(keys: Keys, key: str, value: object) -> object:
-    """The value as a key of ``keys`` means it.
+    """The value, checked and converted for a key of ``keys``.
 
     Raises:
-        Wrong: The key cannot hold it.
+        Wrong: The key does not allow it.
     """
     try:
         return keys[key](value)
@@ -102,11 +102,11 @@ def read_value(keys: Keys, key: str, value: object) -> object:
 
 def _read_any_text(value: object) -> str:
     if not isinstance(value, str):
-        raise Wrong("has to be text: quote it")
+        raise Wrong("must be text: quote it")
     if len(value) > MAX_TEXT_CHARS:
         raise Wrong(f"is longer than {MAX_TEXT_CHARS} characters")
     if _SURROGATE.search(value):
-        raise Wrong("holds half a character")
+        raise Wrong("contains half a character")
     return value
 
 
@@ -125,7 +125,7 @@ def _read_item_id(value: object) -> str:
 
 
 def read_remote_id(value: object) -> str:
-    """An id of the service's: opaque, but fit to be part of a URL.
+    """An id from the service: opaque, but safe as part of a URL.
 
     Raises:
         Wrong: It is not.
@@ -135,14 +135,14 @@ def read_remote_id(value: object) -> str:
         len(text) > _MAX_REMOTE_ID_CHARS
         or not text.isprintable()
         or text.strip(".") == ""
-        or not _UNSAFE_IN_IDS.isdisjoint(text)  # no other space is printable
+        or not _UNSAFE_IN_IDS.isdisjoint(text)  # the only printable space is in it
     ):
-        raise Wrong(f"cannot be an id of the service's: {show(text)}")
+        raise Wrong(f"cannot be an id from the service: {show(text)}")
     return text
 
 
 def _read_path(value: object) -> str:
-    """A name in the output folder: an item's id, perhaps a number, an extension."""
+    """A name in the output folder: an item's id, an optional number, an extension."""
     text = _read_text(value)
     match = _OUTPUT_NAME.fullmatch(text)
     if match is None or (check_id(match["stem"]) and check_id(match["item"])):
@@ -152,13 +152,13 @@ def _read_path(value: object) -> str:
 
 def _read_sha256(value: object) -> str:
     if not isinstance(value, str) or not _SHA256.fullmatch(value):
-        raise Wrong("has to be 64 hex digits")
+        raise Wrong("must be 64 hex digits")
     return value
 
 
 def _read_units(value: object) -> Decimal:
     if not isinstance(value, str) or not UNITS.fullmatch(value):
-        raise Wrong('has to be a quoted number, such as "7.25"')
+        raise Wrong('must be a quoted number, such as "7.25"')
     units = Decimal(value)
     if units >= MOST_UNITS:
         raise Wrong(f"is {show(value)}, more than anything costs")
@@ -167,7 +167,7 @@ def _read_units(value: object) -> Decimal:
 
 def _read_integer(value: object, *, least: int, most: int = _INT64_MAX) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise Wrong("has to be a whole number")
+        raise Wrong("must be a whole number")
     if not least <= value <= most:
         raise Wrong(f"is {value}, out of range")
     return value
@@ -201,18 +201,18 @@ def _read_version(value: object) -> int:
 
 
 def check_index(before: int, index: int) -> int:
-    """``index``, if outputs of one job are in order.
+    """``index``, if the outputs of a job are in order.
 
     Raises:
         Wrong: They are not.
     """
     if index <= before:
-        raise Wrong(f"output {index} stands after output {before}")
+        raise Wrong(f"output {index} comes after output {before}")
     return index
 
 
 def show(text: str) -> str:
-    """Foreign text as a message may hold it: quoted, in ASCII, not long."""
+    """Untrusted text for use in a message: quoted, in ASCII, and short."""
     shown = json.dumps(text)
     return shown if len(shown) <= 80 else f"{shown[:79]}…"  # noqa: PLR2004 - a line
 
@@ -240,7 +240,7 @@ ASSET_KEYS: Keys = {
     "height_px": _read_pixels,
     "sha256": _read_sha256,
     "size_bytes": _read_size,
-    "output_index": _read_index,  # where it is not the next one
+    "output_index": _read_index,  # if it is not the next one
     "path": _read_path,
 }
 ASSET_NEEDS = ("media_type", "sha256", "size_bytes", "path")

@@ -1,9 +1,9 @@
 """Jobs → the text of a lock file, and the file, written only when it changes.
 
-The order of keys serves merges: git takes up to three lines that two blocks share
-into a conflict, but none at its end. So no four lines in a row are the same for two
-items (of different requests, or derived seeds), and a block ends with one that is its
-own: a conflict has whole blocks on either side.
+The order of keys is chosen for merges: git includes up to three lines that two blocks
+share in a conflict, but none at its end. So no four consecutive lines are the same for
+two items (of different requests, or with derived seeds), and a block ends with a line
+that is unique to it: each side of a conflict has whole blocks.
 """
 
 import logging
@@ -36,7 +36,7 @@ from pipeline.storage.atomic_file import FILE_MODE, sync_folders
 
 logger = logging.getLogger(__name__)
 
-LOCK_SUFFIX = ".lock"  # after the whole name of the manifest
+LOCK_SUFFIX = ".lock"  # follows the full name of the manifest
 
 _NOTE = "# Made by pipeline: what is paid for. Commit it together with the manifest."
 
@@ -51,13 +51,13 @@ def render_lock(
 ) -> Iterator[str]:
     """The text of a lock file, in pieces; every line ends with a line feed.
 
-    A job that the reader would refuse (from a forged sidecar, say) is left out with
-    a warning, so that what is written can be read.
+    A job that the reader would reject (from a forged sidecar, for example) is left out
+    with a warning, so that what is written can be read.
 
     Args:
-        jobs: One an item, each with its ``remote_id``, sorted by item id.
-        base_url: Of the service that has the jobs.
-        project_id: Likewise; may be "".
+        jobs: One per item, each with its ``remote_id``, sorted by item id.
+        base_url: The service that has the jobs.
+        project_id: The service's project id; may be "".
     """
     yield (
         f"{_NOTE}\nlock: {LOCK_VERSION}\nservice: {render_scalar(base_url)}\n"
@@ -74,14 +74,14 @@ def render_lock(
 
 
 def keep_details(jobs: Iterable[Job], locked: Iterator[Job]) -> Iterator[Job]:
-    """The jobs, those without files with what a lock says of the same job's files.
+    """The jobs; those without files get what the lock says about the same job's files.
 
     A ledger that learned of a job from a lock does not know its files until they are
-    fetched; they shall not vanish from the lock meanwhile.
+    fetched. Until then they must not disappear from the lock.
 
     Args:
         jobs: Sorted by item id.
-        locked: From the lock, sorted too (else some are missed); read as needed.
+        locked: From the lock, also sorted (otherwise some are missed); read as needed.
     """
     kept: Job | None = None
     for job in jobs:
@@ -103,17 +103,17 @@ def keep_details(jobs: Iterable[Job], locked: Iterator[Job]) -> Iterator[Job]:
 def write_lock(
     path: Path, jobs: Iterable[Job], *, base_url: str, project_id: str
 ) -> bool:
-    """Write a lock file, whole or not at all; blocking.
+    """Write a lock file, completely or not at all; blocking.
 
-    What is there already is left untouched, and no file is made for no jobs. A link
-    is replaced, never followed. Jobs that an earlier lock alone knows are lost: let
-    the ledger learn them first.
+    A file with the same content is left untouched, and without jobs no new file is
+    made. A link is replaced, never followed. Jobs that only an earlier lock knows are
+    lost: import them into the ledger first.
 
     Args:
         path: See :func:`lock_path`.
         jobs: As for :func:`render_lock`.
-        base_url: Likewise.
-        project_id: Likewise.
+        base_url: As for :func:`render_lock`.
+        project_id: As for :func:`render_lock`.
 
     Returns:
         Whether something was written.
@@ -203,7 +203,7 @@ def _render_values(
 
 
 def _item_values(job: Job) -> Iterator[tuple[str, object]]:
-    # What two items may share stands apart: see the head of this module.
+    # Values that two items may share are kept apart: see the top of this module.
     yield "id", job.item_id
     yield "model", job.model_id
     yield "job_key", job.job_key

@@ -1,4 +1,4 @@
-"""What the user wrote: a YAML manifest → Items, and every complaint about it.
+"""What the user wrote: a YAML manifest → Items, and every fault in it.
 
 source (text → nodes) → schema (nodes → Manifest) → expand (Manifest → Items).
 """

@@ -20,10 +20,10 @@ _NO_CELLS: Mapping[str, JsonValue] = {}
 
 
 class Combination(Struct):
-    """What makes one item of a template: its variables and their row.
+    """What makes one item from a template: its variables and their row.
 
     Attributes:
-        row: None where the template has no rows.
+        row: None if the template has no rows.
     """
 
     template: ItemTemplate
@@ -32,7 +32,7 @@ class Combination(Struct):
 
 
 def combinations(template: ItemTemplate, faults: Faults) -> Iterator[Combination]:
-    """One for each item, rows outside and matrix inside; faulty rows end them."""
+    """One per item: rows in the outer loop, matrix in the inner; a bad row ends it."""
     if template.rows is None:
         for nodes in _nodes(template):
             yield Combination(template, Scope(nodes, _NO_CELLS), None)
@@ -56,11 +56,11 @@ def _nodes(template: ItemTemplate) -> Iterator[Mapping[str, Node]]:
 
 
 class Reporter:
-    """Adds faults at the place a value came from.
+    """Adds faults at the position a value came from.
 
     Args:
-        manifest: Whose items are made.
-        faults: Takes them.
+        manifest: The manifest whose items are made.
+        faults: Collects the faults.
     """
 
     def __init__(self, manifest: Manifest, faults: Faults) -> None:
@@ -74,7 +74,7 @@ class Reporter:
         *,
         at_key: bool = False,
     ) -> tuple[str, int, int]:
-        """File, line and column of a value; of the item where it has no place."""
+        """File, line and column of a value, or of the item if it has none."""
         name = str(path[0])
         node = combination.template.param_nodes.get(
             name
@@ -112,7 +112,7 @@ class Reporter:
         node: Node,
         combination: Combination,
     ) -> None:
-        """A variable without a value: at the row that lacks it, or where it is used."""
+        """Report a variable without a value, at the row that lacks it or at its use."""
         rows, row = combination.template.rows, combination.row
         if rows is not None and row is not None and rows.is_typed:
             line, column = rows.place(row, exc.name)

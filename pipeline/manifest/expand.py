@@ -1,7 +1,7 @@
 """Manifest → Items, lazily: matrix and rows, substitution, files, every check.
 
-Rows are the outer loop and combinations the inner one, so that a file is read
-once. Memory does not grow with the items but for a digest of each name.
+Rows are the outer loop and combinations the inner one, so that a file is read once.
+Only a digest of each name stays in memory.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,13 +19,13 @@ from pipeline.models.schema import ModelSchema
 
 
 def expand(manifest: Manifest) -> Iterator[Item]:
-    """Give the items of a manifest in its order, ``item_count`` of them.
+    """Yield the items of a manifest in order, ``item_count`` of them.
 
-    A faulty item is not given and the rest goes on, so that all faults are found:
-    whoever gets the error at the end discards every item given before.
+    A faulty item is skipped and the rest continue, so that all faults are found. A
+    caller that gets the error at the end must discard the items yielded before it.
 
     Raises:
-        ManifestError: At the end: every fault found, or the first hundred.
+        ManifestError: At the end, with every fault found, or the first hundred.
     """
     faults = Faults(manifest.file)
     yield from expand_into(manifest, faults)
@@ -33,7 +33,7 @@ def expand(manifest: Manifest) -> Iterator[Item]:
 
 
 def expand_into(manifest: Manifest, faults: Faults) -> Iterator[Item]:
-    """As ``expand``, but the faults are added instead of raised."""
+    """Like ``expand``, but collect the faults instead of raising them."""
     expansion = _Expansion(manifest, faults)
     for template in manifest.templates:
         for combination in combinations(template, faults):
@@ -45,11 +45,11 @@ def expand_into(manifest: Manifest, faults: Faults) -> Iterator[Item]:
 
 
 def output_stems(item: Item, schema: ModelSchema | None) -> tuple[str, ...]:
-    """The names of an item's files without their endings: ``oak-1``, ``oak-2``.
+    """The names of an item's files without extensions: ``oak-1``, ``oak-2``.
 
     Args:
         item: From ``expand``.
-        schema: Of its model; None where its inputs are not known.
+        schema: The inputs of its model; None if they are unknown.
     """
     return _stems(item.item_id, item.params, schema)
 
@@ -142,9 +142,9 @@ class _Expansion:
                 hint = "rename one of the two"
             else:
                 message = f"id '{item_id}' is already taken {where}"
-                hint = "ids are unique, even without regard to case"
+                hint = "ids must be unique, ignoring case"
                 if is_own:
-                    hint = "put a variable into the id that tells them apart"
+                    hint = "add a variable to the id that tells them apart"
             names = text.names if isinstance(text, Template) else ()
             place = self._reporter.origin(node, names, combination)
             self._reporter.add(place, message, hint)
@@ -173,7 +173,7 @@ class _Expansion:
 
 
 def _culprit(text: str | Template, scope: Scope) -> tuple[str, ...]:
-    """The variables of an id that are wrong by themselves, or all."""
+    """The variables of an id that are invalid by themselves, or all of them."""
     if isinstance(text, str):
         return ()
     return tuple(n for n in text.names if check_id(scope.text(n))) or text.names

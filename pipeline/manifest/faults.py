@@ -1,17 +1,17 @@
-"""The faults found so far in one file and in those it names."""
+"""The faults found so far in one file and in the files it names."""
 
 from pipeline.errors import Fault, ManifestError
 
-# A million wrong rows are one mistake made a million times: nobody reads on.
+# A million wrong rows are one mistake repeated; nobody reads more than this.
 MAX_FAULTS = 100
 _MAX_MESSAGE_CHARS = 500
 
 
 class Faults:
-    """Collects faults; each is told once.
+    """Collects faults, each of them once.
 
     Args:
-        file: The path as the user gave it; stands in the faults.
+        file: The path as the user gave it; shown in the faults.
     """
 
     def __init__(self, file: str) -> None:
@@ -23,7 +23,7 @@ class Faults:
 
     @property
     def is_full(self) -> bool:
-        """Whether it is no use to look further."""
+        """Whether the limit is reached, so that looking further is of no use."""
         return len(self._found) >= MAX_FAULTS
 
     def add(self, mark: int, message: str, hint: str = "") -> None:
@@ -33,7 +33,7 @@ class Faults:
     def add_at(
         self, line: int, column: int, message: str, hint: str = "", file: str = ""
     ) -> None:
-        """Add a fault at a line and column, in another file where one is named."""
+        """Add a fault at a line and column, in another file if one is named."""
         fault = Fault(
             file=file or self.file,
             line=line,
@@ -45,11 +45,11 @@ class Faults:
             self._found[fault] = None
 
     def all(self) -> tuple[Fault, ...]:
-        """What was found, in the order it was found."""
+        """The faults, in the order they were found."""
         return tuple(self._found)
 
     def raise_any(self) -> None:
-        """Raise what was found.
+        """Raise the faults, if there are any.
 
         Raises:
             ManifestError: There is at least one fault.
@@ -59,7 +59,7 @@ class Faults:
 
 
 def _on_one_line(text: str) -> str:
-    # What a manifest says goes to terminals: no line ends, no escape sequences.
+    # Text from a manifest is shown in terminals: no line ends, no escape sequences.
     shown = "".join(c if c.isprintable() else "·" for c in text)
     return (
         shown if len(shown) <= _MAX_MESSAGE_CHARS else shown[:_MAX_MESSAGE_CHARS] + "…"

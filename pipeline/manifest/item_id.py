@@ -1,7 +1,7 @@
-"""Item ids: what may be one, and which are taken.
+"""Item ids: which are valid, and which are taken.
 
-An id is also the name of a file, on any system, so the rules are those of the
-strictest one.
+An id is also a file name, on any operating system, so the rules are those of the
+strictest system.
 """
 
 import hashlib
@@ -12,11 +12,11 @@ MAX_ID_CHARS = 240
 MAX_SEGMENT_CHARS = 120
 
 ILLEGAL = re.compile(r"[^A-Za-z0-9._/-]")
-# Names of devices on Windows, with any extension.
+# Device names on Windows, with any extension.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
-# What a run itself writes at the top of the output folder.
+# What a run itself writes at the top level of the output folder.
 _OURS = re.compile(r"ledger\.sqlite3.*|report", re.IGNORECASE)
-# A folder of this name would stand where another item's file belongs.
+# A folder with such a name could be where another item's file belongs.
 _FILE_LIKE = re.compile(
     r".*\.(png|jpe?g|webp|gif|avif|tiff?|heic|svg|json|mp4|webm|glb|part|tmp)",
     re.IGNORECASE,
@@ -42,7 +42,7 @@ def check_id(text: str) -> tuple[str, str] | None:  # noqa: PLR0911 - a list of 
         if wrong := _check_segment(segment, is_last=position == len(segments) - 1):
             return f"{shown} {wrong[0]}", wrong[1]
     if _OURS.fullmatch(segments[0]):
-        return f"{shown} is a name the output folder keeps for itself", "rename it"
+        return f"{shown} is a reserved name in the output folder", "rename it"
     return None
 
 
@@ -60,21 +60,21 @@ def _check_segment(  # noqa: PLR0911 - a list of rules
     if len(segment) > MAX_SEGMENT_CHARS:
         return f"has a part longer than {MAX_SEGMENT_CHARS} characters", ""
     if _RESERVED.fullmatch(segment):
-        return f"contains '{segment}', a device on Windows", "rename it"
+        return f"contains '{segment}', a reserved device name on Windows", "rename it"
     if not is_last and _FILE_LIKE.fullmatch(segment):
         return f"has a folder named like a file, '{segment}'", "rename the folder"
     return None
 
 
 class TakenNames:
-    """Names in use, compared without case, at about 24 bytes a name.
+    """Names in use, compared case-insensitively, at about 24 bytes per name.
 
-    A hash table of 64-bit digests in flat arrays: five million ids as Python
-    strings would be half a gigabyte. Two names share a digest once in 10^6 manifests
-    of that size.
+    A hash table of 64-bit digests in flat arrays: five million ids as Python strings
+    would take half a gigabyte. Two names share a digest in one of 10^6 manifests of
+    that size.
 
     Args:
-        expected: How many names there will be, about; it grows beyond.
+        expected: Roughly how many names there will be; the table grows if needed.
     """
 
     def __init__(self, expected: int) -> None:
@@ -86,15 +86,15 @@ class TakenNames:
         self._count = 0
 
     def take(self, name: str, line: int, *, is_output: bool) -> tuple[int, bool] | None:
-        """Take a name, unless it is taken.
+        """Take a name, unless it is already taken.
 
         Args:
             name: An id, or the name of one of several outputs.
-            line: Of the item that wants it.
+            line: The line of the item that wants it.
             is_output: Whether it is an output's name.
 
         Returns:
-            The line and kind under which it is taken already, or None.
+            The line and kind (``is_output``) of whoever has it already, or None.
         """
         value = line << 1 | is_output
         if (self._count + 1) * 4 > len(self._digests) * 3:

@@ -19,8 +19,8 @@ class ParamsReader:
     """Makes and checks the inputs of items.
 
     Args:
-        manifest: Whose items are made.
-        reporter: Takes what is wrong.
+        manifest: The manifest whose items are made.
+        reporter: Collects what is wrong.
     """
 
     def __init__(self, manifest: Manifest, reporter: Reporter) -> None:
@@ -32,7 +32,7 @@ class ParamsReader:
         combination: Combination,
         schema: ModelSchema | None,
     ) -> tuple[dict[str, ParamValue], bool]:
-        """The inputs with their files, and whether all is well with them."""
+        """The inputs with their files, and whether all of them are valid."""
         values, unbound = self._values(combination, schema)
         params: dict[str, ParamValue] = {}
         problems: list[InputProblem] = []
@@ -71,7 +71,7 @@ class ParamsReader:
         combination: Combination,
         schema: ModelSchema | None,
     ) -> tuple[dict[str, JsonValue], set[str]]:
-        """The inputs without their variables, and the names of those that have none."""
+        """The inputs with variables replaced, and the names of those without any."""
         values: dict[str, JsonValue] = dict(self._manifest.params)
         unbound: set[str] = set()
         for name, compiled in combination.template.params.items():
@@ -97,7 +97,7 @@ class ParamsReader:
         path: tuple[str | int, ...],
         problems: list[InputProblem],
     ) -> ParamValue:
-        """The value with its references read; those that cannot be are problems."""
+        """The value with its references loaded; those that fail become problems."""
         if isinstance(value, list):
             return [
                 self._resolve(element, (*path, index), problems)
@@ -134,7 +134,7 @@ class ParamsReader:
             hint = hint or "name the file under references, or write file:PATH"
             raise BadPath(f"there is no reference '{rest[:80]}'", hint)
         if not references[rest]:
-            # Where it is defined, a fault says what is wrong with it.
+            # A fault at its definition already says what is wrong with it.
             raise BadPath("")
         return references[rest]
 
@@ -148,7 +148,7 @@ def _may_hold_files(
 
 
 def _check_text(name: str, value: JsonValue) -> list[InputProblem]:
-    """An empty prompt, and control characters in any text."""
+    """Problems: an empty prompt, and control characters in any text."""
     if name == "prompt" and isinstance(value, str) and not value.strip():
         return [InputProblem(path=(name,), message="the prompt is empty")]
     inner: Iterable[tuple[str | int, JsonValue]] = ()

@@ -34,11 +34,11 @@ class ItemReader:
     """Reads the entries of one manifest.
 
     Args:
-        reader: Of the manifest's nodes.
+        reader: Reads the manifest's nodes.
         file: The manifest's path as the user gave it.
-        folder: Of the manifest, absolute.
-        allow_outside: Whether files of rows may lie outside the folder.
-        variables: From the top level's ``vars``.
+        folder: The manifest's folder, absolute.
+        allow_outside: Whether row files may be outside the folder.
+        variables: From the top-level ``vars``.
         input_names: What the manifest's model takes, for hints.
     """
 
@@ -64,11 +64,11 @@ class ItemReader:
             "count": "write `params: {numOutputs: N}`",
             "name": "did you mean 'id'?",
         }
-        # path → number of rows and the columns, or None where it is broken
+        # path → number of rows and the columns, or None if it is broken
         self._counted: dict[str, tuple[int, frozenset[str]] | None] = {}
 
     def read(self, node: Node) -> ItemTemplate | None:
-        """One entry, or None where too little of it is left to expand."""
+        """One entry, or None if it is too broken to expand."""
         entries = self._reader.mapping(node, "an item")
         if entries is None:
             return None
@@ -97,7 +97,9 @@ class ItemReader:
         if "model" in entries and model is None:
             return None
         item_id = self._item_id(node, entries.get("id"), names)
-        if item_id and not self._tells_apart(item_id, matrix, row_count, columns):
+        if item_id and not self._distinguishes_items(
+            item_id, matrix, row_count, columns
+        ):
             item_id = None
         return ItemTemplate(
             node=node,
@@ -126,10 +128,12 @@ class ItemReader:
         self, item: Node, node: Node | None, names: Collection[str]
     ) -> tuple[str | Template, Node] | None:
         if node is None:
-            self._faults.add(item.mark, "the item has no 'id'", "an id names its file")
+            self._faults.add(
+                item.mark, "the item has no 'id'", "the id names the item's file"
+            )
             return None
         found = self._text_of(node, "id", names)
-        # A wrong character between the variables is one mistake, not one an item.
+        # A wrong character between the variables is one mistake, not one per item.
         if found and isinstance(found[0], Template):
             for part in found[0].parts:
                 match = ILLEGAL.search(part) if isinstance(part, str) else None
@@ -141,14 +145,14 @@ class ItemReader:
                     return None
         return found
 
-    def _tells_apart(
+    def _distinguishes_items(
         self,
         item_id: tuple[str | Template, Node],
         matrix: Matrix | None,
         row_count: int,
         columns: frozenset[str],
     ) -> bool:
-        """Whether the id can differ between all items; else a fault."""
+        """Whether the id can be different for every item; if not, a fault."""
         template, node = item_id
         used = set(template.names) if isinstance(template, Template) else set()
         missing: list[str] = []
@@ -161,7 +165,7 @@ class ItemReader:
             text = f"the id lacks the axis '{missing[0]}': items would share an id"
             self._faults.add(node.mark, text, f"write id: {shown}{wanted}")
         elif row_count > 1 and not used & columns:
-            text = "the id has no column of the rows: items would share an id"
+            text = "the id uses no column of the rows: items would share an id"
             hint = f"write id: {shown}-${{{min(columns)}}}" if columns else ""
             self._faults.add(node.mark, text, hint)
         else:
@@ -205,7 +209,9 @@ class ItemReader:
                 continue
             if not VARIABLE_NAME.fullmatch(name):
                 hint = "use letters, digits, '_' and '-'"
-                self._faults.add(values.key_mark, f"'{name[:80]}' is no axis", hint)
+                self._faults.add(
+                    values.key_mark, f"'{name[:80]}' is not an axis name", hint
+                )
             else:
                 axes[name] = self._axis(name, values)
         exclude = self._entries(entries.get("exclude"), "exclude")
@@ -268,14 +274,14 @@ class ItemReader:
                 self._faults.add(node.mark, text, suggestion(str(shown), values))
 
     def _count(self, matrix: Matrix | None, node: Node | None, row_count: int) -> int:
-        """How many items; 0 and a fault where there are none or too many."""
+        """How many items; 0 and a fault if there are none or too many."""
         if matrix is None or node is None:
             return row_count
         size = matrix.product_size * row_count
         hint = "split it into several manifests"
         if size > MAX_ITEMS:
             shown = f"{size:,}" if size < _COUNTABLE else "countless"
-            text = f"this makes {shown} items; at most {MAX_ITEMS:,} are possible"
+            text = f"this makes {shown} items; at most {MAX_ITEMS:,} are allowed"
             self._faults.add(node.mark, text, hint)
             return 0
         try:
@@ -299,8 +305,10 @@ class ItemReader:
         text = render_text(found[0], Scope(variables, {}))
         suffix = os.path.splitext(text)[1].lower()  # noqa: PTH122 - text, not yet a path
         if suffix not in _ROWS_SUFFIXES:
-            hint = "rows come from a .csv, .jsonl or .ndjson file"
-            self._faults.add(node.mark, f"rows: '{text[:200]}' has another type", hint)
+            hint = "use a .csv, .jsonl or .ndjson file"
+            self._faults.add(
+                node.mark, f"rows: '{text[:200]}' is not a supported type of file", hint
+            )
             return None
         try:
             path = locate_file(self._folder, text, allow_outside=self._allow_outside)
@@ -308,7 +316,7 @@ class ItemReader:
             self._faults.add(node.mark, f"rows: {exc.message}", exc.hint)
             return None
         folder = os.path.dirname(self._file)  # noqa: PTH120 - keeps the user's spelling
-        shown = os.path.join(folder, text)  # noqa: PTH118 - likewise
+        shown = os.path.join(folder, text)  # noqa: PTH118 - the same
         file = RowsFile(path, shown, _ROWS_SUFFIXES[suffix])
         if shown not in self._counted:
             self._counted[shown] = self._count_rows(file)

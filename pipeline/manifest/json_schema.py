@@ -1,7 +1,7 @@
 """The manifest's shape → a JSON Schema (draft 2020-12) for editors. Pure.
 
-Whatever ``validate`` accepts fits the schema. The reverse does not hold: what depends
-on other files, on variables or on how ids work out is left to ``validate``.
+Everything that ``validate`` accepts fits the schema, but not the reverse: what depends
+on other files, on variables or on the resulting ids is left to ``validate``.
 """
 
 import re
@@ -18,7 +18,7 @@ Schema = dict[str, JsonValue]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _VARIABLE = r"\$\{[^{}$\n]+\}"
-# A value that is one variable takes the variable's type.
+# A value that is a single variable has the variable's type.
 _IS_VARIABLE: Schema = {"type": "string", "pattern": f"^{_VARIABLE}$"}
 # A text with a dollar in it may become any other text.
 _HAS_DOLLAR: Schema = {"type": "string", "pattern": r"\$"}
@@ -43,8 +43,8 @@ def manifest_schema(models: Sequence[ModelSchema]) -> Schema:
     """The JSON Schema of a manifest.
 
     Args:
-        models: Whose inputs are completed and checked, wherever the manifest or an
-            item names one of them; the inputs of any other model stay open.
+        models: Their inputs are completed and checked wherever the manifest or an item
+            names one of them; the inputs of any other model are left open.
     """
     defs: Schema = {"scalar": _scalar(), "vars": _variables(), "item": _item(models)}
     for model in models:
@@ -55,7 +55,7 @@ def manifest_schema(models: Sequence[ModelSchema]) -> Schema:
     return {
         "$schema": DIALECT,
         "title": "Manifest of scenario-pipeline",
-        "description": "Which assets are wanted, and how they are made.",
+        "description": "Which assets to make, and how.",
         "type": "object",
         "properties": _top_keys(models),
         "required": ["version", "items"],
@@ -70,33 +70,37 @@ def manifest_schema(models: Sequence[ModelSchema]) -> Schema:
 
 def _top_keys(models: Sequence[ModelSchema]) -> Schema:
     return {
-        "version": {"description": "Of this format: 1.", "const": 1},
+        "version": {"description": "The version of this format: 1.", "const": 1},
         "name": {
-            "description": "Names the output folder; by default the file's own name.",
+            "description": "Names the output folder. Default: the file's own name.",
             "type": "string",
             "pattern": _NAME,
             "patternErrorMessage": "1 to 64 letters, digits, '.', '_' or '-'",
         },
-        "model": _model_id("The model of every item that names none itself.", models),
-        "params": _open_params("Inputs of the model, for every item; its own win."),
+        "model": _model_id(
+            "The model of every item that does not name its own.", models
+        ),
+        "params": _open_params(
+            "Inputs of the model for every item; its own override them."
+        ),
         "references": {
-            "description": "Names for files, relative to the manifest, and for "
-            "assets that the service has: `ref:NAME` under params.",
+            "description": "Names for files (relative to the manifest) and for assets "
+            "on the service. Use them as `ref:NAME` under params.",
             "type": ["object", "null"],
             "propertyNames": {"pattern": f"^{_REFERENCE_NAME}$"},
             "additionalProperties": {"type": "string", "minLength": 1},
         },
         "vars": {"description": "Variables of every item.", "$ref": "#/$defs/vars"},
         "max_cost": {
-            "description": "Compute units that this manifest may cost in all.",
+            "description": "The most compute units this manifest may cost in total.",
             "anyOf": [
                 {"type": "number", "minimum": 0},
                 {"type": "string", "pattern": _AMOUNT},
             ],
         },
         "items": {
-            "description": "What is wanted; each entry makes one item, or as many "
-            "as its matrix and rows say.",
+            "description": "What to make. Each entry makes one item, or one for each "
+            "combination of its matrix and rows.",
             "type": "array",
             "minItems": 1,
             "items": {"$ref": "#/$defs/item"},
@@ -124,8 +128,8 @@ def _item(models: Sequence[ModelSchema]) -> Schema:
 def _item_keys(models: Sequence[ModelSchema]) -> Schema:
     return {
         "id": {
-            "description": "Names the files; a slash makes a folder. Unique, without "
-            "regard to case. With a matrix or rows it holds their variables.",
+            "description": "Names the files; a slash makes a folder. Must be unique, "
+            "ignoring case. With a matrix or rows it contains their variables.",
             "type": "string",
             "pattern": _ID,
             "patternErrorMessage": "letters, digits, '.', '_', '-', and '/' for "
@@ -142,7 +146,7 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
                 "if": {"type": "null"},
                 "then": {
                     "type": "string",
-                    "errorMessage": "leave the input out to get the model's default",
+                    "errorMessage": "leave the input out to use the model's default",
                 },
             },
         },
@@ -155,7 +159,7 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
             "patternErrorMessage": "a .csv, .jsonl or .ndjson file",
         },
         "vars": {
-            "description": "Variables of this item; they win over the top level's.",
+            "description": "Variables of this item; they override the top level's.",
             "$ref": "#/$defs/vars",
         },
         "model": _model_id("Another model for this item.", models),
@@ -165,7 +169,7 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
 def _model_id(description: str, models: Sequence[ModelSchema]) -> Schema:
     known: list[JsonValue] = [model.model_id for model in models]
     free: Schema = {"type": "string", "pattern": _MODEL_ID}
-    # The ids are there to be completed; any other is the service's business.
+    # The known ids are listed for completion; any other is left to the service.
     return {"description": description, "anyOf": [{"enum": known}, free]}
 
 
@@ -175,7 +179,7 @@ def _open_params(description: str) -> Schema:
         "type": ["object", "null"],
         "propertyNames": {
             "pattern": _NO_DRY_RUN,
-            "patternErrorMessage": "no input: the service ignores it and starts a "
+            "patternErrorMessage": "not an input: the service ignores it and starts a "
             "paid job; `pipeline plan` shows prices",
         },
     }
@@ -185,7 +189,7 @@ def _scalar() -> Schema:
     return {
         "type": ["string", "number", "boolean"],
         "pattern": r"^(?![\s\S]*\$\{)",
-        "patternErrorMessage": "taken as it stands: no ${...} here",
+        "patternErrorMessage": "taken literally: no ${...} here",
     }
 
 
@@ -205,14 +209,17 @@ def _matrix() -> Schema:
         "minProperties": 1,
         "maxProperties": MAX_AXES + 2,
         "properties": {
-            "exclude": _entries("Combinations that have all of these are left out."),
+            "exclude": _entries(
+                "Combinations that have all of these values are removed."
+            ),
             "include": _entries(
-                "Adds values to the combinations it agrees with, or else a combination."
+                "Adds values to the combinations it agrees with. If there are none, "
+                "adds a combination."
             ),
         },
         "propertyNames": {"pattern": f"^{VARIABLE_NAME.pattern}$"},
         "additionalProperties": {
-            "description": "An axis: its values, no two the same.",
+            "description": "An axis: its values, without duplicates.",
             "type": "array",
             "minItems": 1,
             "uniqueItems": True,
@@ -231,11 +238,11 @@ def _entries(description: str) -> Schema:
     }
 
 
-# --- what holds between keys --------------------------------------------------
+# --- rules between keys -------------------------------------------------------
 
 
 def _lacks(key: str) -> Schema:
-    """Holds where the key is not given."""
+    """Matches if the key is not given."""
     return {"properties": {key: False}}
 
 
@@ -254,8 +261,8 @@ def _one_prompt() -> Schema:
 
 
 def _has_model(model: ModelSchema) -> Schema:
-    # No "const": while the YAML language server completes, the beginning of one is
-    # enough, and the inputs of model_x-pro would be offered for model_x.
+    # Not "const": during completion the YAML language server accepts a prefix of one,
+    # and would offer the inputs of model_x-pro for model_x.
     exact = re.sub(r"([.*+?^${}()|[\]\\/])", r"\\\1", model.model_id)
     return {
         "properties": {"model": {"type": "string", "pattern": f"^{exact}$"}},
@@ -264,7 +271,7 @@ def _has_model(model: ModelSchema) -> Schema:
 
 
 def _gives(name: str) -> Schema:
-    """Holds for an item that gives an input itself."""
+    """Matches an item that gives an input itself."""
     under_params: Schema = {
         "properties": {"params": {"type": "object", "required": [name]}},
         "required": ["params"],
@@ -275,7 +282,7 @@ def _gives(name: str) -> Schema:
 
 
 def _takes_from_top(name: str) -> Schema:
-    """Holds for an item that has the top level's model and value of an input."""
+    """Matches an item that uses the top level's model and its value of an input."""
     absent: Schema = {"model": False, "params": _lacks(name)}
     if name == "prompt":
         absent["prompt"] = False
@@ -283,7 +290,7 @@ def _takes_from_top(name: str) -> Schema:
 
 
 def _rule_of(model: ModelSchema) -> Schema:
-    """What holds where the manifest names the model: for items without their own."""
+    """What applies if the manifest names the model: to items without their own."""
     item = _pointer("$defs", f"{model.model_id}.item")
     rules: list[JsonValue] = [
         {
@@ -307,7 +314,7 @@ def _unless_own_model(then: Schema) -> Schema:
 
 
 def _some_item(such: Schema) -> Schema:
-    """Holds where there is such an item, or none at all yet."""
+    """Matches if there is such an item, or no item yet."""
     return {"properties": {"items": {"contains": such}}}
 
 
@@ -317,7 +324,7 @@ def _only_inputs_of(model: ModelSchema) -> Schema:
 
 
 def _top_value_rule(model: ModelSchema, name: str) -> Schema:
-    """A value for every item has to fit, unless each item gives its own."""
+    """A value for every item must fit, unless each item gives its own."""
     fits = _pointer("$defs", f"{model.model_id}.params", "properties", name)
     return {
         "if": _some_item(_takes_from_top(name)),
@@ -380,14 +387,14 @@ def _values(schema: InputSchema) -> list[Schema]:
     if schema.min_length is not None:
         many["minItems"] = schema.min_length
     if schema.max_length is not None:
-        # A variable without a value leaves its place in the list out.
+        # A variable without a value removes its element from the list.
         many["if"] = {"not": {"contains": _IS_VARIABLE}}
         many["then"] = {"maxItems": schema.max_length}
     return [*one, many]
 
 
 def _one_value(schema: InputSchema) -> list[Schema]:
-    """One of these shapes; every list takes a variable, too."""
+    """The shapes one value may have; a variable is always among them."""
     wanted = schema.element_type
     if wanted == "file":
         words = "ref:NAME, file:PATH, item:ID or an asset id"
@@ -415,13 +422,13 @@ def _number(schema: InputSchema) -> Schema:
         found["minimum"] = low
     if high is not None:
         found["maximum"] = high
-    # Editors divide in binary, where 0.3 is no multiple of 0.1; and from 0.
+    # Editors divide in binary, where 0.3 is not a multiple of 0.1, and count from 0.
     if step and step != 1 and step == int(step) and not (low or 0) % step:
         found["multipleOf"] = int(step)
     return found
 
 
 def _pointer(*parts: str) -> str:
-    """A reference to a place in this schema."""
+    """A reference to a part of this schema."""
     steps = (part.replace("~", "~0").replace("/", "~1") for part in parts)
     return "#/" + "/".join(quote(step, safe="~$") for step in steps)

@@ -6,18 +6,19 @@ from pipeline.job import Item
 from pipeline.manifest.manifest import ItemTemplate, Manifest
 from pipeline.manifest.node import unpack_mark
 
-MODEL = "model"  # stands for the model among the names of inputs
+MODEL = "model"  # in place of an input's name: the model
 
 
 def find_line(manifest: Manifest, item: Item, name: str) -> int:
-    """The line of an input in the manifest; the item's own where it has none.
+    """The line of an input in the manifest, or the item's line if it has none.
 
-    Nothing is kept for it: the entry is found by its line, as entries stand in order.
+    No index is kept: entries are in line order, so the item's entry is found by
+    bisection.
 
     Args:
-        manifest: Of which the item was made.
+        manifest: The manifest that the item was made from.
         item: From ``expand``.
-        name: Of an input, or ``MODEL``.
+        name: The name of an input, or ``MODEL``.
     """
     template = _find_template(manifest, item)
     if template is None:

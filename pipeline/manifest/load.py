@@ -23,18 +23,18 @@ def load_manifest(
 ) -> Manifest:
     """Read and check a manifest without making its items.
 
-    Files of rows are read once to count them, references are hashed. Where the
-    manifest itself is sound, faults of single items are left to ``expand``.
+    Row files are read once, to count the rows, and references are hashed. If the
+    manifest itself is valid, faults in individual items are left to ``expand``.
 
     Args:
-        path: Of the YAML file.
-        allow_outside: Whether references and rows may lie outside its folder.
-        models: Finds a model's inputs by its id; None for a model it does not know,
-            whose inputs are then not checked.
-        on_name: Called with the manifest's name before the first model is looked for.
+        path: The YAML file.
+        allow_outside: Whether references and row files may be outside its folder.
+        models: Finds a model's inputs by its id. The inputs of a model for which it
+            returns None are not checked.
+        on_name: Called with the manifest's name before the first model is looked up.
 
     Raises:
-        ManifestError: Every fault, those of single items included.
+        ManifestError: With every fault, including those in individual items.
     """
     faults = Faults(os.fspath(path))
     manifest = _load(
@@ -57,15 +57,15 @@ def validate_manifest(
     """Read a manifest and make all its items, to find every fault.
 
     Args:
-        path: As for ``load_manifest``, and so are the others.
-        allow_outside: Likewise.
-        models: Likewise.
+        path: As for ``load_manifest``.
+        allow_outside: As for ``load_manifest``.
+        models: As for ``load_manifest``.
 
     Returns:
         The manifest and how many items it makes.
 
     Raises:
-        ManifestError: Every fault.
+        ManifestError: With every fault.
     """
     faults = Faults(os.fspath(path))
     manifest = _load(path, faults, allow_outside=allow_outside, models=models)
@@ -107,18 +107,18 @@ def _load(
 def _read_bytes(file: str) -> bytes:
     try:
         with open_regular(Path(file)) as opened:
-            # One more than allowed, so that the limit is seen to be passed.
+            # One byte over the limit, so that a larger file is noticed.
             return opened.read(MAX_FILE_BYTES + 1)
     except NotAFile as exc:
         reason, hint = str(exc.strerror), "save it as a file"
     except IsADirectoryError:
         reason, hint = "it is a folder", "name the .yaml file"
     except FileNotFoundError:
-        reason, hint = "there is no such file", ""
+        reason, hint = "no such file", ""
     except OSError as exc:
         reason, hint = str(exc.strerror or exc), ""
     except ValueError:
-        reason, hint = "it is no path", ""
+        reason, hint = "it is not a valid path", ""
     message = f"the manifest cannot be read: {reason}"
     raise ManifestError(
         [Fault(file=file, line=1, column=1, message=message, hint=hint)]

@@ -22,13 +22,13 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
     """One entry under ``items``: one item, or as many as its matrix and rows say.
 
     Attributes:
-        node: The entry; its place stands for what is missing in it.
-        item_id: With its node, or None where it is broken.
-        model: With its node.
+        node: The entry; faults about what is missing in it point here.
+        item_id: The id and its node, or None if it is broken.
+        model: The model and its node, or None if the entry names none.
         params: The entry's own inputs, ``prompt`` among them.
         param_nodes: Where each of them is written.
-        variables: From ``vars``, the entry's own over the top level's.
-        doubtful: Inputs that a reported fault may concern: not reported as missing.
+        variables: From ``vars``; the entry's own override the top level's.
+        doubtful: Inputs that a reported fault may concern; not reported as missing.
         count: How many items it makes.
     """
 
@@ -46,12 +46,12 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What the user wrote, checked as far as it can be without making the items.
+    """What the user wrote, checked as far as possible without making the items.
 
     Attributes:
         name: Names the output folder; letters, digits, ``.``, ``_`` and ``-``.
         file: The path as the user gave it.
-        path: Absolute.
+        path: The absolute path.
         sha256: Hex digest of the file's bytes.
         model_id: For items without a model of their own; "" when each has one.
         item_count: How many items ``expand`` gives, at least 1.
@@ -60,9 +60,9 @@ class Manifest:
         max_cost: Compute units that all its jobs may cost together, or None.
         params: The top level's inputs, without variables.
         param_nodes: Where they are written.
-        doubtful: Those that a reported fault concerns; not reported as missing.
+        doubtful: Those that a reported fault may concern; not reported as missing.
         templates: The entries under ``items``.
-        text: Of the file, to find columns by.
+        text: The file's text, for finding columns.
         files: Reads what ``file:`` names.
         models: Finds a model's inputs by its id.
     """
@@ -86,5 +86,5 @@ class Manifest:
 
 
 def digest_of(data: bytes) -> str:
-    """The hex SHA-256 by which a sidecar names the manifest's content."""
+    """The hex SHA-256 that identifies the manifest's content in a sidecar."""
     return hashlib.sha256(data).hexdigest()

@@ -1,8 +1,8 @@
-"""``matrix`` of an item → combinations of axis values, counted before any is made.
+"""``matrix`` of an item → combinations of axis values, counted before they are made.
 
-The semantics are those of GitHub Actions: ``exclude`` removes every combination
-that has all of its values; then each ``include`` adds its other keys to the
-combinations it agrees with, or, when there is none, is a combination of its own.
+The semantics are those of GitHub Actions: ``exclude`` removes every combination that
+has all of its values; then each ``include`` adds its other keys to the combinations it
+agrees with, or, if there are none, becomes a combination of its own.
 """
 
 import itertools
@@ -12,15 +12,15 @@ from pipeline.manifest.node import Node
 from pipeline.record import Struct
 
 ValueKey = tuple[str, object]
-# axis → key of the value it has to have
+# axis → key of the value it must have
 Constraint = Mapping[str, ValueKey]
 
-# Counting what overlapping excludes leave may take this many steps.
+# How many steps counting may take when excludes overlap.
 MAX_COUNT_STEPS = 2_000_000
 
 
 def value_key(node: Node) -> ValueKey:
-    """What decides whether two scalars are the same: true is not 1, 1.0 is."""
+    """The key by which two scalars are compared: 1.0 equals 1, but true does not."""
     value = node.value
     if isinstance(value, bool):
         return ("boolean", value)
@@ -32,10 +32,10 @@ class TooManyExcludes(Exception):
 
 
 class Matrix(Struct, frozen=True):
-    """The axes of an item and what is taken out of and added to their product.
+    """The axes of an item, and what is removed from and added to their product.
 
     Attributes:
-        axes: Name → values, at least one, no two the same.
+        axes: Name → values; at least one, without duplicates.
         exclude: Axis → value; at least one entry each.
         include: Any key → value; at least one entry each.
     """
@@ -58,7 +58,7 @@ class Matrix(Struct, frozen=True):
         return size
 
     def count(self) -> int:
-        """How many combinations there are, by arithmetic.
+        """How many combinations there are, computed without making them.
 
         Raises:
             TooManyExcludes: It would take too long.
@@ -70,7 +70,7 @@ class Matrix(Struct, frozen=True):
         """The combinations: the last axis moves fastest, includes come last.
 
         Raises:
-            TooManyExcludes: As ``count``.
+            TooManyExcludes: As for ``count``.
         """
         standalone = self._standalone()
         alone = frozenset(standalone)
@@ -116,10 +116,10 @@ class Matrix(Struct, frozen=True):
 
 
 class _Counter:
-    """Counts combinations that agree with values and that no exclude removes.
+    """Counts the combinations that have given values and that no exclude removes.
 
-    Walks the axes with the excludes that still agree, and takes together all values
-    that no exclude names: the cost follows the excludes, not the combinations.
+    Walks the axes with the excludes that still agree, and treats all values that no
+    exclude names as one. The cost grows with the excludes, not with the combinations.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class _Counter:
         self._steps = 0
 
     def count(self, wanted: Constraint) -> int:
-        """How many there are that have the wanted values; 0 without axes.
+        """How many combinations have the wanted values; 0 without axes.
 
         Raises:
             TooManyExcludes: It would take too long.
@@ -179,7 +179,7 @@ class _Counter:
 
 
 class _Index:
-    """Finds the constraints that a combination meets, without trying each."""
+    """Finds the constraints that a combination meets, without trying each one."""
 
     def __init__(self, constraints: Mapping[int, Constraint]) -> None:
         self._groups: dict[tuple[str, ...], dict[tuple[ValueKey, ...], list[int]]] = {}

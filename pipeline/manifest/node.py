@@ -2,7 +2,7 @@
 
 
 class Broken:
-    """The value of a node whose fault is already reported."""
+    """The value of a node whose fault has already been reported."""
 
 
 BROKEN = Broken()
@@ -12,16 +12,16 @@ NodeValue = Scalar | Broken | list["Node"] | dict[str, "Node"]
 
 
 class Node:
-    """A value and its place.
+    """A value and its position.
 
     Attributes:
         value: A scalar, a list of Nodes, a dict of Nodes, or BROKEN.
         mark: Line and column packed by ``pack_mark``.
-        key_mark: The same of its key, where it stands in a mapping, else ``mark``.
-        text: A number as it is written, so that 1.50 stays 1.50 in an id; or "".
+        key_mark: The mark of its key if it is in a mapping, else the same as ``mark``.
+        text: A number as written, so that 1.50 stays 1.50 in an id; else "".
     """
 
-    # A slotted plain class: a manifest has hundreds of thousands of them.
+    # A plain class with slots: a manifest can have hundreds of thousands of nodes.
     __slots__ = ("key_mark", "mark", "text", "value")
 
     def __init__(self, value: NodeValue, mark: int, text: str = "") -> None:

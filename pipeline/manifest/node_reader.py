@@ -1,4 +1,4 @@
-"""Nodes → plain values of the type a key asks for, or a fault at their place."""
+"""Nodes → plain values of the type a key requires, or a fault at their position."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -24,7 +24,7 @@ VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 def kind_of(node: Node) -> str:
-    """The value's kind in the words of a message."""
+    """What kind of value it is, worded for a message."""
     value = node.value
     if value is None:
         return "nothing"
@@ -38,11 +38,11 @@ def kind_of(node: Node) -> str:
 
 
 class NodeReader:
-    """Takes Nodes apart and reports what does not fit.
+    """Reads values from Nodes and reports those of the wrong type.
 
     Args:
-        text: Of the manifest, to find columns by.
-        faults: Takes what is wrong.
+        text: The manifest's text, for finding columns.
+        faults: Collects what is wrong.
     """
 
     def __init__(self, text: str, faults: Faults) -> None:
@@ -50,7 +50,7 @@ class NodeReader:
         self.faults = faults
 
     def mark_of(self, node: Node, needle: str) -> int:
-        """The mark of a part of a node's text; the node's where it is not found."""
+        """The mark of a part of a node's text, or the node's own if it is not found."""
         if self.faults.is_full:
             return node.mark
         place = self._places.find(*unpack_mark(node.mark), needle, MAX_SCALAR_CHARS)
@@ -60,7 +60,7 @@ class NodeReader:
         """The entries of a mapping, or None and a fault."""
         if isinstance(node.value, dict):
             return node.value
-        self._wrong(node, f"{what} has to be a mapping (key: value)")
+        self._wrong(node, f"{what} must be a mapping (key: value)")
         return None
 
     def entries(self, node: Node | None, what: str) -> Mapping[str, Node]:
@@ -73,7 +73,7 @@ class NodeReader:
         """The elements of a list, or None and a fault."""
         if isinstance(node.value, list):
             return node.value
-        self._wrong(node, f"{what} has to be a list")
+        self._wrong(node, f"{what} must be a list")
         return None
 
     def string(self, node: Node, what: str) -> str | None:
@@ -83,22 +83,22 @@ class NodeReader:
         quoted = node.text or {True: "true", False: "false"}.get(node.value is True)
         is_plain = isinstance(node.value, bool | int | float)
         hint = f'put it in quotes: "{quoted}"' if is_plain else ""
-        self._wrong(node, f"{what} has to be text", hint)
+        self._wrong(node, f"{what} must be text", hint)
         return None
 
     def scalar(self, node: Node, what: str) -> bool:
-        """Whether it is a text, number or boolean that is taken as it stands."""
+        """Whether it is a number, a boolean or text without variables; else a fault."""
         if node.value is None or isinstance(node.value, list | dict):
-            self._wrong(node, f"{what} has to be a text, a number, true or false")
+            self._wrong(node, f"{what} must be text, a number, true or false")
             return False
         if isinstance(node.value, str) and "${" in node.value:
             mark = self.mark_of(node, "${")
-            self.faults.add(mark, f"{what} is taken as it stands: no ${{…}} here")
+            self.faults.add(mark, f"{what} is taken literally: no ${{…}} here")
             return False
         return not isinstance(node.value, Broken)
 
     def _wrong(self, node: Node, message: str, hint: str = "") -> None:
-        # BROKEN: its own fault is already there.
+        # A BROKEN node already has a fault of its own.
         if not isinstance(node.value, Broken):
             self.faults.add(node.mark, f"{message}, not {kind_of(node)}", hint)
 
@@ -109,13 +109,13 @@ class NodeReader:
         hints: Mapping[str, str],
         inputs: Collection[str] = (),
     ) -> frozenset[str]:
-        """Report keys that mean nothing.
+        """Report unknown keys.
 
         Args:
-            entries: Of a mapping.
+            entries: The mapping's entries.
             known: The keys it may have.
-            hints: For keys that people write.
-            inputs: Of the model, whose place is under params.
+            hints: For keys that people write by mistake.
+            inputs: The model's inputs, which belong under params.
 
         Returns:
             The known keys that were probably meant.
@@ -142,7 +142,9 @@ class NodeReader:
         for name, value in entries.items():
             if not VARIABLE_NAME.fullmatch(name):
                 hint = "use letters, digits, '_' and '-'"
-                self.faults.add(value.key_mark, f"'{name[:80]}' is no variable", hint)
+                self.faults.add(
+                    value.key_mark, f"'{name[:80]}' is not a variable name", hint
+                )
             elif self.scalar(value, f"'{name}'"):
                 found[name] = value
         return found
@@ -162,14 +164,14 @@ class NodeReader:
                 mark = self.mark_of(node, f"${{{name}}}")
                 hint = suggestion(name, sorted(names))
                 if not hint.startswith("did you"):
-                    # Names come from the cells of a file, too: they are not listed.
+                    # Names may come from the cells of a file, so they are not listed.
                     hint = "define it under vars, matrix or rows"
                 self.faults.add(mark, f"unknown variable '{name[:80]}'", hint)
                 is_known = False
         return template if is_known else None
 
     def value(self, node: Node, names: Collection[str]) -> Compiled | Broken:
-        """Any value with its variables checked, or a Broken one and a fault."""
+        """Any value with its variables checked, or Broken and a fault."""
         value = node.value
         if isinstance(value, str):
             template = self.template(node, names)

@@ -17,7 +17,7 @@ class BadPath(Exception):
     """A path that cannot be used.
 
     Attributes:
-        message: What is wrong, without the place.
+        message: What is wrong, without the position.
         hint: What to do; may be empty.
     """
 
@@ -31,13 +31,13 @@ def locate_file(folder: Path, text: str, *, allow_outside: bool) -> Path:
     """The absolute path of a regular file that a manifest names.
 
     Args:
-        folder: Of the manifest, absolute.
+        folder: The manifest's folder, absolute.
         text: The path as written, relative to the folder.
-        allow_outside: Whether it may leave the folder, symbolic links included.
+        allow_outside: Whether it may be outside the folder, also by a symbolic link.
 
     Raises:
-        BadPath: It leaves the folder, is hidden or named like a secret, or a link to
-            such a file; it is not there, or is no regular file.
+        BadPath: It is outside the folder, hidden, named like a secret, a link to such a
+            file, missing, or not a regular file.
     """
     if not text:
         raise BadPath("the path is empty")
@@ -45,10 +45,10 @@ def locate_file(folder: Path, text: str, *, allow_outside: bool) -> Path:
         resolved = (folder / text).resolve()
         home = folder.resolve()
         if not allow_outside and not resolved.is_relative_to(home):
-            hint = "copy the file into the folder, or give --allow-outside"
+            hint = "copy the file into the folder, or pass --allow-outside"
             raise BadPath(f"'{text}' is outside the manifest's folder", hint)
         if why := why_refused(home, text, resolved):
-            hint = "copy what you need of it to a file with a name of its own"
+            hint = "copy what you need into a file with another name"
             raise BadPath(f"'{text}' {why}", hint)
         mode = resolved.stat().st_mode
     except FileNotFoundError:
@@ -56,10 +56,10 @@ def locate_file(folder: Path, text: str, *, allow_outside: bool) -> Path:
         hint = hint or "paths are relative to the manifest's folder"
         raise BadPath(f"there is no file '{text}'", hint) from None
     except (OSError, ValueError, RuntimeError) as exc:
-        reason = getattr(exc, "strerror", None) or "it is no path"
+        reason = getattr(exc, "strerror", None) or "it is not a valid path"
         raise BadPath(f"'{text}' cannot be read: {reason}") from exc
     if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
         raise BadPath(f"'{text}' is {kind}")
     return resolved
 
@@ -68,8 +68,8 @@ class ReferenceFiles:
     """Reads reference files, each path once.
 
     Args:
-        folder: Of the manifest, absolute.
-        allow_outside: Whether files may lie outside of it.
+        folder: The manifest's folder, absolute.
+        allow_outside: Whether files may be outside it.
     """
 
     def __init__(self, folder: Path, *, allow_outside: bool) -> None:
@@ -82,10 +82,10 @@ class ReferenceFiles:
 
         Args:
             text: The path as written.
-            name: How the manifest calls it; the path where it has no name.
+            name: Its name in the manifest; by default the path.
 
         Raises:
-            BadPath: It cannot be used; the same again when asked again.
+            BadPath: It cannot be used. Later calls for the path raise the same.
         """
         key = f"{name}\0{text}"
         if key not in self._known:

@@ -1,8 +1,8 @@
-"""A CSV or JSON Lines file → Rows, one at a time, each knowing its line.
+"""A CSV or JSON Lines file → Rows, one at a time, each with its line.
 
-CSV: comma-separated UTF-8 with a header; cells may be quoted and hold line ends;
-every cell is text. Rows without any text are skipped, as spreadsheets leave them.
-JSON Lines: one object a line, values keep their types; null is no value.
+CSV: comma-separated UTF-8 with a header; cells may be quoted and contain line ends;
+every cell is text. Empty rows, which spreadsheets leave behind, are skipped.
+JSON Lines: one object per line; values keep their types; null means no value.
 """
 
 import csv
@@ -21,11 +21,11 @@ from pipeline.record import Struct
 from pipeline.redaction import SECRETS
 from pipeline.storage.regular_file import open_regular
 
-# One record; what is longer is no table, and is never read whole into memory.
+# Of one record. Anything longer is not a table, and is never read whole into memory.
 MAX_RECORD_BYTES = 1024 * 1024
 _MAX_INTEGER = 2**63 - 1
 _MAX_DIGITS = 40
-_SHOWN_CHARS = 40  # of what is in a file, which may be anything
+_SHOWN_CHARS = 40  # of a file's content, which may be anything
 
 
 class BadRows(Exception):
@@ -52,7 +52,7 @@ class Row(Struct):
     Attributes:
         line: Where it starts, from 1.
         values: By column; a CSV cell is text.
-        raw: Its text as it stands in the file, to find a column by.
+        raw: Its text as in the file, for finding columns.
     """
 
     line: int
@@ -65,8 +65,9 @@ class RowsFile(Struct, frozen=True):
 
     Attributes:
         path: Absolute.
-        shown: The path for messages, beside the manifest's as the user gave it.
-        is_typed: JSON Lines: values have types. Else CSV.
+        shown: The path for messages, relative to what the manifest's path is relative
+            to.
+        is_typed: True for JSON Lines, whose values have types; False for CSV.
     """
 
     path: Path
@@ -74,10 +75,10 @@ class RowsFile(Struct, frozen=True):
     is_typed: bool
 
     def read(self) -> Iterator[Row]:
-        """Stream the rows in the file's order.
+        """Yield the rows in file order.
 
         Raises:
-            BadRows: Something is wrong; the rows before it were given out.
+            BadRows: Something is wrong; the rows before it have been yielded.
         """
         try:
             with open_regular(self.path) as file:
@@ -115,7 +116,7 @@ class _Lines:
         self._size_bytes += len(data)
         if self._size_bytes > MAX_RECORD_BYTES:
             limit = f"{MAX_RECORD_BYTES:,}"
-            hint = "is a quote never closed?" if self.line > self.start_line else ""
+            hint = "is a closing quote missing?" if self.line > self.start_line else ""
             text = f"a row is longer than {limit} bytes"
             raise BadRows(self.start_line, 1, text, hint)
         if self.line == 1:
@@ -179,11 +180,11 @@ def _check_header(cells: list[str], raw: str, line: int) -> list[str]:
             text = "the columns are not separated by commas"
             raise BadRows(line, 1, text, "save the file as comma-separated CSV")
         if find_unprintable(name) or any(c in name for c in "${}\r\n"):
-            text = "a column's name has characters that ${…} cannot hold"
+            text = "a column's name has characters that ${…} cannot contain"
             raise BadRows(*_cell_place(raw, line, index), text)
         if name in header[:index]:
             place = _cell_place(raw, line, index)
-            raise BadRows(*place, f"the column '{name[:_SHOWN_CHARS]}' is there twice")
+            raise BadRows(*place, f"the column '{name[:_SHOWN_CHARS]}' appears twice")
     return header
 
 
@@ -191,12 +192,12 @@ def _csv_fault(lines: _Lines, reason: str) -> BadRows:
     if "unexpected end of data" in reason:
         return BadRows(lines.start_line, 1, "a quote in this row is never closed")
     if "field larger" in reason:
-        return BadRows(lines.start_line, 1, "a cell of this row is too long")
+        return BadRows(lines.start_line, 1, "a cell in this row is too long")
     if "expected after" in reason:
         text = "text after a closing quote"
         return BadRows(lines.line, 1, text, 'write "" for a quote inside quotes')
     if "new-line" in reason:
-        text = "a line end of an old kind (CR)"
+        text = "an old-style line end (CR)"
         return BadRows(lines.line, 1, text, "save the file with LF or CRLF line ends")
     return BadRows(lines.line, 1, f"the CSV is not valid: {reason}")
 
@@ -228,7 +229,7 @@ def _read_jsonl(file: BinaryIO) -> Iterator[Row]:
 
 
 class _JsonLine:
-    """The hooks by which one line's objects and numbers are checked."""
+    """Hooks that check the objects and numbers of one line."""
 
     def __init__(self, text: str, line: int) -> None:
         self._text = text
@@ -238,14 +239,14 @@ class _JsonLine:
         return BadRows(self._line, max(self._text.rfind(found), 0) + 1, message)
 
     def constant(self, name: str) -> None:
-        raise self._bad(name, f"{name} is no JSON value")
+        raise self._bad(name, f"{name} is not a JSON value")
 
     def pairs(self, pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
         found: dict[str, JsonValue] = {}
         for key, value in pairs:
             if key in found:
                 shown = json.dumps(key, ensure_ascii=False)
-                raise self._bad(shown, f"the key '{key[:_SHOWN_CHARS]}' is there twice")
+                raise self._bad(shown, f"the key '{key[:_SHOWN_CHARS]}' appears twice")
             found[key] = value
         return found
 
@@ -274,11 +275,11 @@ def _parse_object(text: str, line: int) -> dict[str, JsonValue]:
             parse_float=hooks.fraction,
         )
     except json.JSONDecodeError as exc:
-        # exc.colno restarts behind a line separator inside the line; pos does not.
-        raise BadRows(line, exc.pos + 1, f"no valid JSON: {exc.msg}") from exc
+        # exc.colno restarts after a line separator inside the line; pos does not.
+        raise BadRows(line, exc.pos + 1, f"not valid JSON: {exc.msg}") from exc
     except RecursionError:
         raise BadRows(line, 1, "the JSON is nested too deeply") from None
     if not isinstance(value, dict):
         hint = 'write one line such as {"slug": "oak"} for each item'
-        raise BadRows(line, 1, "a line has to be one JSON object", hint)
+        raise BadRows(line, 1, "a line must be one JSON object", hint)
     return value

@@ -1,8 +1,8 @@
-"""Text without quotes → null, boolean, number or text, by the core rules of YAML 1.2.
+"""Text without quotes → null, boolean, number or text, by YAML 1.2's core schema.
 
-Stricter where YAML 1.1 and 1.2 differ in a way that costs money: ``no``, ``yes``,
-``on`` and ``off`` are text, ``1e3`` is a number, and ``012`` is refused (10 in
-YAML 1.1, 12 in 1.2). Dates, ``1_000`` and ``12:30`` are text.
+Stricter where a difference between YAML 1.1 and 1.2 could cost money: ``no``, ``yes``,
+``on`` and ``off`` are text, ``1e3`` is a number, and ``012`` is rejected (10 in YAML
+1.1, 12 in 1.2). Dates, ``1_000`` and ``12:30`` are text.
 """
 
 import re
@@ -27,7 +27,7 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 def plain_scalar(text: str, mark: int, faults: Faults) -> Node:
-    """The node of a scalar without quotes; a fault and BROKEN where it is no value."""
+    """The node of an unquoted scalar; BROKEN and a fault if the value is unusable."""
     if text in _NULLS:
         return Node(None, mark)
     if text[0] in _NUMBER_START:
@@ -39,7 +39,7 @@ def _number(text: str, mark: int, faults: Faults) -> Node:
     if _OCTAL_LOOKING.fullmatch(text):
         plain = re.sub(r"^([-+]?)0+(?=[0-9])", r"\1", text)
         hint = f'write {plain} for the number or "{text}" for the text'
-        faults.add(mark, f"{text} may mean two things", hint)
+        faults.add(mark, f"{text} is ambiguous", hint)
         return Node(BROKEN, mark)
     if _INTEGER.fullmatch(text) or _BASED.fullmatch(text):
         # Python refuses to convert thousands of digits; nobody needs them.
@@ -54,5 +54,5 @@ def _number(text: str, mark: int, faults: Faults) -> Node:
         return Node(text, mark)
     shown = text if len(text) < _MAX_DIGITS else text[:_MAX_DIGITS] + "…"
     hint = "put it in quotes if it is text"
-    faults.add(mark, f"{shown} is no number that can be sent", hint)
+    faults.add(mark, f"{shown} is not a number that can be sent", hint)
     return Node(BROKEN, mark)

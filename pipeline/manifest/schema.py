@@ -30,7 +30,7 @@ MANIFEST_KEYS = (
     "max_cost",
 )
 VERSION = 1
-_SLIP = 0.96  # likeness of one wrong letter in an id of twenty
+_TYPO_SIMILARITY = 0.96  # of two ids of 20 letters that differ in one
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _REFERENCE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -42,13 +42,13 @@ class SchemaReader:
 
     Args:
         data: The file's bytes.
-        text: The same as text.
+        text: The same, decoded.
         file: The path as the user gave it.
-        path: Absolute.
-        faults: Takes what is wrong.
-        allow_outside: Whether files may lie outside the manifest's folder.
+        path: The absolute path.
+        faults: Collects what is wrong.
+        allow_outside: Whether files may be outside the manifest's folder.
         models: Finds a model's inputs.
-        on_name: Called with the manifest's name before the first model is looked for.
+        on_name: Called with the manifest's name before the first model is looked up.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class SchemaReader:
         self._files = ReferenceFiles(path.parent, allow_outside=allow_outside)
 
     def read(self, root: Node) -> Manifest | None:
-        """The manifest as far as it can be understood; None where nothing can."""
+        """The manifest as far as it can be understood; None if nothing can be."""
         entries = self._reader.mapping(root, "a manifest")
         if entries is None:
             return None
         if "version" not in entries and "items" not in entries:
-            text = "this is no manifest: it has neither 'version' nor 'items'"
+            text = "this is not a manifest: it has neither 'version' nor 'items'"
             self._faults.add(root.mark, text, "see manifests/quickstart.yaml")
             return None
         name = self._name(entries.get("name"))
@@ -126,10 +126,10 @@ class SchemaReader:
         elif isinstance(node.value, Broken):
             pass
         elif node.value != VERSION or isinstance(node.value, bool):
-            text = f"version has to be {VERSION}"
+            text = f"version must be {VERSION}"
             hint = f"write `version: {VERSION}`"
             if isinstance(node.value, int) and node.value > VERSION:
-                hint = "a newer release of the pipeline may read it"
+                hint = "a newer release of pipeline may be able to read it"
             self._faults.add(node.mark, text, hint)
 
     def _name(self, node: Node | None) -> str:
@@ -140,13 +140,13 @@ class SchemaReader:
             return safe_name(self._path.stem)
         wrong = ""
         if not _NAME.fullmatch(name):
-            wrong = "has to be 1 to 64 letters, digits, '.', '_' or '-'"
+            wrong = "must be 1 to 64 letters, digits, '.', '_' or '-'"
         elif name.endswith("."):
             wrong = "cannot end with '.'"
         elif name.endswith(".emulated"):
             wrong = "cannot end with '.emulated', which marks emulated output"
         elif _RESERVED.fullmatch(name):
-            wrong = "is a device on Windows"
+            wrong = "is a reserved device name on Windows"
         if wrong:
             hint = f"for example {safe_name(name)}"
             self._faults.add(node.mark, f"name '{name[:80]}' {wrong}", hint)
@@ -160,7 +160,7 @@ class SchemaReader:
             units = parse_units(str(value))
             if units is not None:
                 return units
-        text = "'max_cost' takes a number of compute units, 0 or more"
+        text = "'max_cost' must be a number of compute units, 0 or more"
         self._faults.add(node.mark, text, "for example max_cost: 500")
         return None
 
@@ -175,8 +175,8 @@ class SchemaReader:
             self._faults.add(node.mark, wrong)
             return None
         if self._models(model_id) is None:
-            # One letter off a model we know is a slip; anything else may be new.
-            near = get_close_matches(model_id, shipped_model_ids(), 1, _SLIP)
+            # One letter off a known model is a typo; anything else may be a new model.
+            near = get_close_matches(model_id, shipped_model_ids(), 1, _TYPO_SIMILARITY)
             if near:
                 hint = f"did you mean '{near[0]}'?"
                 self._faults.add(node.mark, f"unknown model '{model_id}'", hint)
@@ -243,7 +243,7 @@ class SchemaReader:
         templates = tuple(found)
         total = sum(template.count for template in templates)
         if total > MAX_ITEMS:
-            text = f"this makes {total:,} items; at most {MAX_ITEMS:,} are possible"
+            text = f"this makes {total:,} items; at most {MAX_ITEMS:,} are allowed"
             self._faults.add(node.key_mark, text, "split it into several manifests")
             return ()
         return templates
@@ -252,10 +252,10 @@ class SchemaReader:
         entries = self._reader.entries(node, "references")
         found: dict[str, ReferenceAsset | str] = {}
         for name, value in entries.items():
-            found[name] = ""  # known, if broken: no second fault where it is used
+            found[name] = ""  # defined, if broken: no second fault where it is used
             if not _REFERENCE_NAME.fullmatch(name):
                 hint = "use letters, digits, '.', '_' and '-'"
-                text = f"'{name[:80]}' is no name of a reference"
+                text = f"'{name[:80]}' is not a reference name"
                 self._faults.add(value.key_mark, text, hint)
                 continue
             text_value = self._reader.string(value, f"reference '{name}'")
@@ -285,7 +285,7 @@ class SchemaReader:
             if name and self._models(name) is None:
                 hint = suggestion(name, shipped_model_ids())
                 meant = f"; {hint}" if hint.startswith("did") else ""
-                text = f"the inputs of {name} are not known here and not checked"
+                text = f"the inputs of {name} are unknown, so they are not checked"
                 found.append(text + meant)
         return tuple(found)
 
@@ -303,11 +303,11 @@ def check_model_id(model_id: str) -> str:
     if not model_id:
         return "the model id is empty"
     if len(model_id) > ASSET_ID_LENGTH or _UNSAFE_ID.search(model_id):
-        return f"'{model_id[:80]}' is no model id"
+        return f"'{model_id[:80]}' is not a model id"
     return ""
 
 
 def _check_asset_id(asset_id: str) -> str:
     if len(asset_id) > ASSET_ID_LENGTH or _UNSAFE_ID.search(asset_id):
-        return f"'{asset_id[:80]}' is no asset id"
+        return f"'{asset_id[:80]}' is not an asset id"
     return ""

@@ -1,7 +1,7 @@
-"""A path that a manifest names → why it is not read: by its name it may be a secret.
+"""A path named in a manifest → why it is not read: its name suggests a secret.
 
-What a manifest names is uploaded, or sent as prompts. A manifest from somewhere else
-must not make that the keys of whoever runs it. Pure.
+The files a manifest names are uploaded, or sent as prompts. A manifest from someone
+else must not be able to send the user's own keys. Pure.
 """
 
 import os
@@ -9,7 +9,7 @@ import re
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 
-# Compared in lower case. Names that begin with a dot are hidden, and refused as such.
+# Compared in lower case. Names that begin with a dot are hidden, and not read either.
 _SECRET = (
     "*.env",
     "*.env.*",
@@ -37,28 +37,29 @@ _SECRET = (
     "htpasswd",
     "shadow",
 )
-_OF_THE_SYSTEM = frozenset({"proc", "sys", "dev"})  # some of it never ends
+_SYSTEM_FOLDERS = frozenset({"proc", "sys", "dev"})  # some files there never end
 
 
 def why_refused(home: Path, text: str, resolved: Path) -> str:
-    """Why a file is not read, to follow its name; "" where nothing is against it.
+    """Why a file is not read, worded to follow its name; "" if it may be read.
 
     Args:
-        home: The manifest's folder, without links.
-        text: The path as it is written.
-        resolved: Where it leads, without links.
+        home: The manifest's folder, with links resolved.
+        text: The path as written.
+        resolved: Where it leads, with links resolved.
     """
     written = [part for part in re.split(r"[/\\]", text) if part not in {".", ".."}]
-    if wrong := _look_at(written):
-        return f"is {wrong}: it may hold a secret, so it is not read"
-    if os.name == "posix" and _OF_THE_SYSTEM.intersection(resolved.parts[1:2]):
-        return "is no file of a person's, so it is not read"
-    if wrong := _look_at(_below_what_they_share(home, resolved)):
-        return f"is a link to what is {wrong}: it may hold a secret, so it is not read"
+    if wrong := _suspicion_about(written):
+        return f"is {wrong}: it may contain a secret, so it is not read"
+    if os.name == "posix" and _SYSTEM_FOLDERS.intersection(resolved.parts[1:2]):
+        return "is a system file, so it is not read"
+    if wrong := _suspicion_about(_parts_below_common_folder(home, resolved)):
+        why = "it may contain a secret, so it is not read"
+        return f"links to a file that is {wrong}: {why}"
     return ""
 
 
-def _look_at(parts: list[str]) -> str:
+def _suspicion_about(parts: list[str]) -> str:
     if any(part.startswith(".") for part in parts):
         return "hidden"
     name = parts[-1].lower() if parts else ""
@@ -69,8 +70,8 @@ def _look_at(parts: list[str]) -> str:
     )
 
 
-def _below_what_they_share(home: PurePath, path: PurePath) -> list[str]:
-    """The last parts of a path: a manifest may itself lie in a hidden folder."""
+def _parts_below_common_folder(home: PurePath, path: PurePath) -> list[str]:
+    """Only these are judged: the manifest itself may be in a hidden folder."""
     shared = 0
     for ours, theirs in zip(home.parts, path.parts, strict=False):
         if ours != theirs:

@@ -1,9 +1,8 @@
 """YAML text → Nodes: values that remember their line and column.
 
-Built from the C parser's events, so that every value keeps its place at the
-cost of one small object; scalar.py says what a scalar means. Refused: duplicate
-keys, tags, merge keys, several documents, alias bombs. What the keys mean is
-schema.py's business.
+Built from the C parser's events, so each value remembers its position and costs only
+one small object. Duplicate keys, tags, merge keys, multiple documents and alias bombs
+are rejected. scalar.py interprets scalars, schema.py interprets keys.
 """
 
 import contextlib
@@ -22,7 +21,7 @@ from pipeline.manifest.text import check_characters, check_secrets, decode_utf8
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 50
 MAX_SCALAR_CHARS = 1024 * 1024
-# What aliases may add on top of what is written; an alias bomb asks for billions.
+# How many nodes aliases may add to those written out. An alias bomb asks for billions.
 MAX_ALIASED_NODES = 1_000_000
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -33,11 +32,10 @@ def parse_source(data: bytes, faults: Faults) -> tuple[Node | None, str]:
 
     Args:
         data: UTF-8, with or without a byte order mark, any line ends.
-        faults: Takes everything that is wrong; parsing goes on where it can.
+        faults: Collects everything that is wrong; parsing continues where possible.
 
     Returns:
-        The root, or None when there is none to speak of (a fault says why), and the
-        text.
+        The root node, or None if there is none (a fault says why), and the text.
     """
     if len(data) > MAX_FILE_BYTES:
         limit = MAX_FILE_BYTES // 1024 // 1024
@@ -66,7 +64,7 @@ def parse_source(data: bytes, faults: Faults) -> tuple[Node | None, str]:
 
 @contextlib.contextmanager
 def _collector_paused() -> Iterator[None]:
-    # The nodes hold no garbage, yet without this two thirds of the time is spent
+    # Nodes are not garbage, but the collector would spend two thirds of the time
     # looking for some.
     was_enabled = gc.isenabled()
     gc.disable()
@@ -78,7 +76,7 @@ def _collector_paused() -> Iterator[None]:
 
 
 class _Stop(Exception):
-    """Nothing more can be read; the fault is reported."""
+    """Parsing cannot continue; the fault is already reported."""
 
 
 class _Builder:
@@ -87,10 +85,10 @@ class _Builder:
     def __init__(self, text: str, faults: Faults) -> None:
         self._text = text
         self._faults = faults
-        # anchor → its node, and how many nodes it stands for when written out
+        # anchor → its node, and how many nodes it has with aliases expanded
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._open_anchors: set[str] = set()
-        # Lists and mappings whose tag is reported; broken as soon as they end.
+        # Lists and mappings whose tag is reported; they become BROKEN when they end.
         self._tagged: list[Node] = []
         self._aliased = 0
         self._count = 0
@@ -176,8 +174,8 @@ class _Builder:
     ) -> Node:
         mark = _mark_of(event)
         if stack and keys[-1] is None and type(stack[-1][0].value) is dict:
-            hint = "put ${…} into quotes" if self._is_dollar_before(mark) else ""
-            self._stop(event, "a key has to be plain text", hint)
+            hint = "put ${…} in quotes" if self._is_dollar_before(mark) else ""
+            self._stop(event, "a key must be plain text", hint)
         if len(stack) >= MAX_DEPTH:
             self._stop(event, f"nested deeper than {MAX_DEPTH} levels", "")
         node = Node(None, mark)
@@ -200,7 +198,7 @@ class _Builder:
         if name in self._open_anchors:
             self._stop(event, f"the alias '*{name}' contains itself", "")
         if name not in self._anchors:
-            self._stop(event, f"the alias '*{name}' has no anchor '&{name}' before", "")
+            self._stop(event, f"there is no anchor '&{name}' before '*{name}'", "")
         node, size = self._anchors[name]
         self._aliased += size
         self._count += size
@@ -212,10 +210,10 @@ class _Builder:
     def _key(self, event: Any, mark: int, taken: object) -> tuple[str, int]:
         key: str = event.value
         if event.anchor is not None:
-            self._stop(event, "an anchor cannot stand at a key", _ANCHOR)
+            self._stop(event, "a key cannot have an anchor", _ANCHOR)
         self._check_tag(event, mark)
         if key == "<<" and event.implicit[0]:
-            hint = "write the values out, or put them into the top-level `params`"
+            hint = "write the values out, or put them in the top-level `params`"
             self._faults.add(mark, "merge keys (<<) are not supported", hint)
             return _SKIPPED, mark
         if not key or len(key) > _MAX_KEY_CHARS:
@@ -234,7 +232,7 @@ class _Builder:
         text: str = event.value
         if len(text) > MAX_SCALAR_CHARS:
             limit = f"{MAX_SCALAR_CHARS:,}"
-            self._faults.add(mark, f"a text is longer than {limit} characters")
+            self._faults.add(mark, f"the text is longer than {limit} characters")
             return Node(BROKEN, mark)
         if not self._check_tag(event, mark):
             return Node(BROKEN, mark)
@@ -248,7 +246,7 @@ class _Builder:
             return True
         tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
         hint = "remove it; quote a value to make it text"
-        self._faults.add(mark, f"YAML tags are refused: {tag[:80]}", hint)
+        self._faults.add(mark, f"YAML tags are not allowed: {tag[:80]}", hint)
         if self._faults.is_full:
             raise _Stop
         return False
@@ -265,13 +263,13 @@ class _Builder:
 
 _SKIPPED = "\0"
 _MAX_KEY_CHARS = 1024
-_ONE_DOCUMENT = "a manifest is one document; move the rest into its own file"
+_ONE_DOCUMENT = "a manifest is a single document; move the rest to another file"
 _ANCHOR = "put it on a line of its own, before the keys"
 _START = "start with `version: 1`"
 
 
 def _twin(node: Node) -> Node:
-    # An alias under a key of its own: the value is shared, the key's place is not.
+    # An alias under another key shares the value but has its own key position.
     return Node(node.value, node.mark, node.text)
 
 

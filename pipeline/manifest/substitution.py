@@ -1,8 +1,8 @@
-"""Texts with ``${name}`` in them → values, for one combination of variables.
+"""Texts with ``${name}`` → values, for one combination of variables.
 
-``${name}`` is the only substitution and ``$$`` is a dollar; any other dollar
-stays. What comes out is never looked at again, so a cell of a CSV file that
-contains ``${…}`` is that text.
+``${name}`` is the only substitution. ``$$`` is a dollar, and any other dollar stays as
+it is. The result is not substituted again, so a CSV cell that contains ``${…}`` keeps
+it literally.
 """
 
 import re
@@ -30,7 +30,7 @@ class Template(Struct, frozen=True):
     """A text with at least one variable.
 
     Attributes:
-        parts: Texts and variables in their order; no text is empty.
+        parts: Texts and variables, in order; no text is empty.
         node: Where it is written.
     """
 
@@ -39,13 +39,13 @@ class Template(Struct, frozen=True):
 
     @property
     def exact(self) -> str:
-        """The name, where the whole text is one ``${name}``; else ""."""
+        """The name if the whole text is one ``${name}``, else ""."""
         part = self.parts[0]
         return part.name if len(self.parts) == 1 and type(part) is Variable else ""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The variables, in the order of their use."""
+        """The variables, in the order they appear."""
         return tuple(p.name for p in self.parts if isinstance(p, Variable))
 
 
@@ -65,10 +65,10 @@ Compiled = JsonValue | Template | ListTemplate | DictTemplate
 
 
 class BadTemplate(Exception):
-    """A text whose substitution cannot be read.
+    """A text with an invalid substitution.
 
     Attributes:
-        needle: The part that is wrong, to find its column by.
+        needle: The wrong part, for finding its column.
     """
 
     def __init__(self, needle: str, message: str, hint: str) -> None:
@@ -82,7 +82,7 @@ class Unbound(Exception):
     """A variable without a usable value in this combination.
 
     Attributes:
-        name: Of the variable.
+        name: The variable's name.
     """
 
     def __init__(self, name: str, message: str) -> None:
@@ -92,14 +92,14 @@ class Unbound(Exception):
 
 
 class LeftOut:
-    """What an empty CSV cell gives where it is the whole value of an input."""
+    """The value of an input whose whole value is an empty CSV cell: leave it out."""
 
 
 LEFT_OUT = LeftOut()
 
 
 def parse_template(text: str, node: Node) -> str | Template:
-    """Split a text at its variables; a text without any comes back unescaped.
+    """Split a text at its variables; a text without any is returned unescaped.
 
     Raises:
         BadTemplate: A ``${`` without an end, or without a name.
@@ -120,8 +120,8 @@ def parse_template(text: str, node: Node) -> str | Template:
             hint = "write ${name}, or $${ for the characters themselves"
             raise BadTemplate(match.group(), "'${' without a closing '}'", hint)
         if not name or name != name.strip():
-            hint = "write ${name}, without blanks"
-            raise BadTemplate(match.group(), f"'${{{name}}}' is no variable", hint)
+            hint = "write ${name}, without spaces"
+            raise BadTemplate(match.group(), f"'${{{name}}}' is not a variable", hint)
         if before := "".join(plain):
             parts.append(before)
         plain.clear()
@@ -154,8 +154,8 @@ class Scope(Struct):
     """The variables of one combination.
 
     Attributes:
-        nodes: From ``vars`` and ``matrix``; inner ones have replaced outer ones.
-        cells: From one row; they come before ``nodes``.
+        nodes: From ``vars`` and ``matrix``; inner definitions have replaced outer ones.
+        cells: From one row; they take precedence over ``nodes``.
         are_cells_typed: False for CSV, where every cell is text.
     """
 
@@ -177,7 +177,7 @@ class Scope(Struct):
         return node.value
 
     def text(self, name: str) -> str:
-        """The value as it stands in a text; numbers as they are written.
+        """The value as text, with numbers as they are written in the manifest.
 
         Raises:
             Unbound: It has none in this combination, or is a list or mapping.
@@ -190,8 +190,8 @@ class Scope(Struct):
         if isinstance(value, int | float):
             node = self.nodes.get(name) if name not in self.cells else None
             return node.text if node is not None and node.text else str(value)
-        kind = "no value" if value is None else "a list or mapping"
-        raise Unbound(name, f"'${{{name}}}' is {kind} and cannot stand in a text")
+        kind = "empty" if value is None else "a list or mapping"
+        raise Unbound(name, f"'${{{name}}}' is {kind} and cannot be part of a text")
 
 
 def render_text(template: str | Template, scope: Scope) -> str:
@@ -216,12 +216,12 @@ def render_value(
     Args:
         compiled: From the manifest.
         scope: The variables.
-        cell_type: What the model wants one value to be (``number``, ``boolean``,
-            …): a CSV cell that is a whole value becomes that, if it can.
+        cell_type: The type the model wants for one value (``number``, ``boolean``, …).
+            A CSV cell that is a whole value is converted to it if possible.
 
     Returns:
-        LEFT_OUT where the whole value is an empty CSV cell, or a list of nothing
-        else; in other lists and in mappings such entries are left out.
+        LEFT_OUT if the whole value is an empty CSV cell, or a list of nothing else.
+        Other lists and mappings are returned without such entries.
 
     Raises:
         Unbound: A variable has no value in this combination.

@@ -1,4 +1,4 @@
-"""The YAML parser's complaints → faults in words of ours."""
+"""The YAML parser's errors → faults in our own words."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.node import pack_mark
 
-# The parser's words → ours.
+# The parser's message → our message and hint.
 _SYNTAX: Mapping[str, tuple[str, str]] = {
     "found character that cannot start any token": (
         "a value cannot start with this character",
         "put the value in quotes",
     ),
     "mapping values are not allowed in this context": (
-        "a ':' cannot stand here",
+        "a ':' is not allowed here",
         "put the value in quotes, or check the indentation",
     ),
     "could not find expected ':'": ("a key without ':'", "write `key: value`"),
@@ -31,8 +31,8 @@ _SYNTAX: Mapping[str, tuple[str, str]] = {
         "close it, or put commas between its entries",
     ),
     "found unknown escape character": (
-        "an unknown escape after a backslash",
-        "use single quotes, in which a backslash is just that",
+        "an unknown escape sequence",
+        "use single quotes, where a backslash is an ordinary character",
     ),
     "found unexpected end of stream": ("the quote is never closed", ""),
 }
@@ -43,7 +43,7 @@ def report_syntax(exc: Any, text: str, faults: Faults) -> None:
     place = exc.problem_mark or exc.context_mark
     problem = exc.problem or "it cannot be read"
     message, hint = _SYNTAX.get(problem, (f"the YAML is not valid: {problem}", ""))
-    # A quote or bracket that is never closed: where it was opened says more.
+    # For an unclosed quote or bracket, the place where it was opened says more.
     opened = exc.context_mark
     if opened is not None and (
         "quoted scalar" in (exc.context or "")
@@ -54,7 +54,7 @@ def report_syntax(exc: Any, text: str, faults: Faults) -> None:
     end = exc.problem_mark.line + 1 if exc.problem_mark else line
     lines = text.splitlines()[line - 1 : end]
     if "\t" in "".join(lines[:1])[:column]:
-        message, hint = "a tab where YAML wants spaces", "indent with spaces"
+        message, hint = "a tab where YAML requires spaces", "indent with spaces"
     elif (
         opened is not None
         and any("${" in shown for shown in lines)

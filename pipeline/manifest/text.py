@@ -1,4 +1,4 @@
-"""Bytes a person wrote → text, or the line and column of what is no text."""
+"""Bytes a person wrote → text, or the line and column of what is not text."""
 
 import re
 from bisect import bisect_right
@@ -6,15 +6,15 @@ from bisect import bisect_right
 from pipeline.manifest.faults import Faults
 from pipeline.redaction import SECRETS
 
-# What no editor shows: control characters but tab and line ends, the separators
-# U+0085, U+2028 and U+2029 (YAML breaks lines there, editors do not, so that line
-# numbers would differ), surrogates and non-characters.
+# Characters that no editor shows: control characters except tab and line ends; the
+# separators U+0085, U+2028 and U+2029 (YAML breaks lines there but editors do not, so
+# line numbers would differ); surrogates and non-characters.
 _UNPRINTABLE = re.compile(
     "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ud800-\\udfff\\ufeff"
     "\\ufffe\\uffff]"
 )
-WITH_SECRET = "here stands your API key or secret"  # noqa: S105 - it is none
-WITHOUT_SECRETS = "take it out: what is written here goes to the service and into files"
+WITH_SECRET = "this line contains your API key or secret"  # noqa: S105 - a message
+WITHOUT_SECRETS = "remove it: this text is sent to the service and written to files"
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -36,7 +36,7 @@ def decode_utf8(data: bytes, faults: Faults) -> str | None:
 
 
 def check_characters(text: str, faults: Faults) -> bool:
-    """Whether all characters are printable; the first that is not is a fault."""
+    """Whether all characters are printable; the first that is not becomes a fault."""
     match = _UNPRINTABLE.search(text)
     if match is None:
         return True
@@ -49,9 +49,9 @@ def check_characters(text: str, faults: Faults) -> bool:
 
 
 def check_secrets(text: str, faults: Faults) -> bool:
-    """Whether no known secret stands in the text; the first line with one is a fault.
+    """Whether the text is free of known secrets; the first one becomes a fault.
 
-    So none of what a person wrote has to be altered before it is kept or shown.
+    After this check, what a person wrote can be stored and shown unaltered.
     """
     if not SECRETS.holds(text):
         return True
@@ -63,7 +63,7 @@ def check_secrets(text: str, faults: Faults) -> bool:
 
 
 def find_unprintable(text: str) -> str:
-    """The first character that does not belong in a text, as U+XXXX, or ""."""
+    """The first character that is not allowed in text, as U+XXXX, or ""."""
     match = _UNPRINTABLE.search(text)
     return f"U+{ord(match.group()):04X}" if match else ""
 
@@ -80,7 +80,7 @@ class Places:
     """Finds lines and columns inside one text.
 
     Args:
-        text: With line ends of any kind.
+        text: With any kind of line ending.
     """
 
     def __init__(self, text: str) -> None:
@@ -90,7 +90,7 @@ class Places:
     def find(
         self, line: int, column: int, needle: str, limit: int
     ) -> tuple[int, int] | None:
-        """Where ``needle`` first stands within ``limit`` characters from a place on."""
+        """Find ``needle`` within ``limit`` characters after a line and column."""
         if not self._starts:
             ends = (match.end() for match in _LINE_END.finditer(self._text))
             self._starts = [0, *ends]

@@ -1,7 +1,7 @@
 """ModelCatalog: model id → its inputs, from the service, the cache, or the package.
 
-The service is asked once for each model and its answer kept for a day. Where it
-cannot be asked, what is known is used, and said so.
+The service is asked once per model, and its answer is kept for a day. If it cannot be
+asked, the best known table is used, and a note says so.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ CACHE_VARIABLE = "PIPELINE_CACHE_DIR"
 KEPT_FOR = timedelta(days=1)
 _DIFFERENCES_SHOWN = 8
 _LONGEST_TEXT = 160
-_MAX_RECORD_BYTES = 16 << 20  # as for any answer of the service
+_MAX_RECORD_BYTES = 16 << 20  # the limit for any answer of the service
 _RECORD_SCHEMA = "scenario-pipeline/model/1"
 _COMPARED = (
     "type",
@@ -50,11 +50,11 @@ ReadModel = Callable[[str], Mapping[str, Any] | None]
 
 
 class ModelCache:
-    """Model records of one service as files; one that cannot be used does not matter.
+    """Model records of one service as files; unusable ones are ignored.
 
     Args:
         folder: Where they are kept.
-        service: Whose they are: another's are never shown.
+        service: Where they are from. Those of another service are never returned.
     """
 
     def __init__(self, folder: Path, service: Service) -> None:
@@ -76,7 +76,7 @@ class ModelCache:
             return None
 
     def keep(self, model_id: str, record: Mapping[str, Any], now: datetime) -> None:
-        """Keep a record as it was read now."""
+        """Store a record that was read just now."""
         kept = {
             "schema": _RECORD_SCHEMA,
             "base_url": self._service.base_url,
@@ -107,13 +107,13 @@ class ModelCatalog:
     """Finds a model's inputs; usable wherever a ``FindModel`` is wanted.
 
     Args:
-        read: Asks the service, in a thread; None when it is not to be asked.
-        cache: Of earlier answers, or None.
+        read: Asks the service, blocking; None if it must not be asked.
+        cache: Earlier answers, or None.
         now: The time, in UTC.
-        is_fresh: Ask the service though its answer of today is kept.
+        is_fresh: Ask the service even if its answer of today is cached.
 
     Attributes:
-        notes: What a person should know of the tables used; a sentence each.
+        notes: What a person should know about the tables used, one sentence each.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class ModelCatalog:
         self.notes: list[str] = []
 
     def find(self, model_id: str) -> ModelSchema | None:
-        """The model's inputs, or None where nobody knows them."""
+        """The model's inputs, or None if they are unknown."""
         if model_id not in self._found:
             self._found[model_id] = self._look_up(model_id)
         return self._found[model_id]
@@ -158,7 +158,7 @@ class ModelCatalog:
                     if self._cache is not None:
                         self._cache.keep(model_id, record, self._now())
                     return self._compared(shipped, schema)
-                why = "the service's record of it cannot be read"
+                why = "the service's record cannot be read"
         cached = None if kept is None else _parse(kept[0], "cached", kept[1])
         return self._offline(model_id, cached or shipped, why)
 
@@ -181,8 +181,8 @@ class ModelCatalog:
         differences = [] if shipped is None else find_drift(shipped, schema)
         if differences:
             self.notes.append(
-                f"{schema.model_id}: the service's table differs from the one shipped"
-                f" with this version, and is used: {_several(differences)}"
+                f"{schema.model_id}: used the service's table, which differs from the"
+                f" one shipped with this version: {_several(differences)}"
             )
         return schema
 
@@ -194,17 +194,17 @@ def _several(texts: list[str]) -> str:
 
 
 def describe_source(schema: ModelSchema) -> str:
-    """``the table shipped with this version``, or whose it is and of when."""
+    """Where a table is from, and when: ``the table shipped with this version``."""
     if schema.read_at is None:
         return "the table shipped with this version"
     moment = f"{schema.read_at:%Y-%m-%d %H:%M} UTC"
     if schema.source == "cached":
-        return f"the service's table of {moment}"
+        return f"the service's table from {moment}"
     return f"the service's table, read {moment}"
 
 
 def find_drift(shipped: ModelSchema, live: ModelSchema) -> list[str]:
-    """What the service says otherwise than the shipped table; silence is no drift."""
+    """Where the service's table contradicts or extends the shipped one."""
     found = [f"no input '{n}'" for n in shipped.inputs if n not in live.inputs]
     found += [f"new input '{n}'" for n in live.inputs if n not in shipped.inputs]
     for name, ours in shipped.inputs.items():

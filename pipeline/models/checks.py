@@ -1,7 +1,7 @@
-"""Inputs of an item → everything that the service would refuse. Pure.
+"""Inputs of an item → everything that the service would reject. Pure.
 
-Or, worse, would drop and still charge for. Where a value stands in a file is the
-manifest's business: a problem only carries the path into the params.
+Or, worse, would drop and still charge for. A problem has only the path into the params;
+the manifest finds the position in the file.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from pipeline.job import JsonValue, ParamValue, ReferenceAsset
-from pipeline.models.schema import InputSchema, ModelSchema, same_value
+from pipeline.models.schema import InputSchema, ModelSchema, json_equal
 from pipeline.models.wording import described, plain, shown, suggestion
 from pipeline.record import Struct
 
@@ -17,7 +17,7 @@ from pipeline.record import Struct
 ASSET_ID_LENGTH = 256
 _ASSET_ID = re.compile(r"asset_[^\s/?#%]+")
 
-# 4K-class sizes of the Wan models are for text-to-image alone.
+# The Wan models take 4K-class sizes only for text-to-image.
 _WAN_PREFIX = "model_wan-2-7-image"
 _EDGE_4K_PX = 4096
 
@@ -32,12 +32,12 @@ _TYPE_WORDS: Mapping[str, str] = {
 
 
 class InputProblem(Struct, frozen=True, kw_only=True):
-    """One thing that the model does not take.
+    """One thing that the model does not accept.
 
     Attributes:
         path: Into the params: the input's name, then list indexes and keys.
-        at_key: The name is the mistake, not the value.
-        missing: The input is not there, so it has no place of its own.
+        at_key: Whether the mistake is the name, not the value.
+        missing: Whether the input is absent, and so has no position of its own.
     """
 
     path: tuple[str | int, ...]
@@ -50,15 +50,15 @@ class InputProblem(Struct, frozen=True, kw_only=True):
 def check_inputs(
     schema: ModelSchema | None, params: Mapping[str, ParamValue]
 ) -> list[InputProblem]:
-    """Everything about the params that the service would refuse or drop.
+    """Everything about the params that the service would reject or drop.
 
     Args:
-        schema: None for a model whose inputs are not known: then only what no
-            model takes is found.
-        params: With ReferenceAssets for files, and bare values still bare.
+        schema: None for a model whose inputs are unknown; then only what no model
+            accepts is found.
+        params: Files are ReferenceAssets; bare values are not yet lists.
 
     Returns:
-        All problems, in the order of the params; empty when there are none.
+        All problems, in the order of the params; empty if there are none.
     """
     problems: list[InputProblem] = []
     suspects: set[str] = set()
@@ -86,7 +86,7 @@ def check_inputs(
                 InputProblem(
                     path=(name,),
                     message=f"'{name}' has no value",
-                    hint="leave the input out to get the model's default",
+                    hint="leave the input out to use the model's default",
                 )
             )
         elif known is not None:
@@ -141,7 +141,7 @@ def _check_element(
             _type_hint(wanted, value),
         )
     if schema.allowed_values and not any(
-        same_value(value, allowed) for allowed in schema.allowed_values
+        json_equal(value, allowed) for allowed in schema.allowed_values
     ):
         words = [shown(allowed).strip("'") for allowed in schema.allowed_values]
         message = f"'{name}' does not take {shown(value)}"
@@ -171,9 +171,9 @@ def _check_number(
 ) -> list[InputProblem]:
     name, low, high = schema.name, schema.minimum, schema.maximum
     if low is not None and value < low:
-        message = f"'{name}' is at least {low:.15g}, not {shown(value)}"
+        message = f"'{name}' must be at least {low:.15g}, not {shown(value)}"
     elif high is not None and value > high:
-        message = f"'{name}' is at most {high:.15g}, not {shown(value)}"
+        message = f"'{name}' must be at most {high:.15g}, not {shown(value)}"
     elif schema.step == 1 and value != int(value):
         message = f"'{name}' takes a whole number, not {shown(value)}"
     elif schema.step and _is_off_step(value, schema.step, low or 0):
@@ -186,7 +186,7 @@ def _check_number(
 def _is_off_step(value: float, step: float, start: float) -> bool:
     if isinstance(value, int) and isinstance(step, int) and isinstance(start, int):
         return (value - start) % step != 0
-    # By decimal text: 0.3 is three steps of 0.1, though not in binary.
+    # In decimal, 0.3 is exactly three steps of 0.1; in binary it is not.
     distance = Fraction(str(value)) - Fraction(str(start))
     return (distance / Fraction(str(step))).denominator != 1
 
@@ -207,7 +207,7 @@ def _check_file(
         message = f"'{name}' takes a file, not {described(value)}"
         hint = "write ref:NAME, file:PATH or an asset id"
     elif len(value) > ASSET_ID_LENGTH or not _ASSET_ID.fullmatch(value):
-        message = f"'{name}' takes a file; {shown(value)} is no asset id"
+        message = f"'{name}' takes a file; {shown(value)} is not an asset id"
         hint = _file_hint(value)
     return [InputProblem(path=path, message=message, hint=hint)] if message else []
 
@@ -223,7 +223,7 @@ def _file_hint(value: str) -> str:
 def _suits_kind(media_type: str, kind: str) -> bool:
     if kind in {"image", "video", "audio"}:
         return media_type.startswith(f"{kind}/")
-    # Other kinds (3d, text, json, document, …) have no type that content proves.
+    # Other kinds (3d, text, json, document, …) cannot be recognised by content.
     return True
 
 
@@ -258,7 +258,7 @@ def _check_4k(
     return [
         InputProblem(
             path=("size",),
-            message=f"size {size} does not go together with images",
+            message=f"size {size} cannot be combined with images",
             hint="4K sizes are for text-to-image; use 2K, or leave images out",
         )
     ]

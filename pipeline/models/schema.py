@@ -1,7 +1,7 @@
 """What a model takes: the JSON of ``GET /models/{id}`` → ModelSchema. Pure.
 
-``sendable`` brings values into the shape the service wants. What is wrong with
-values is told by ``model_inputs``.
+``sendable`` converts values to the shape the service wants. checks.py says what is
+wrong with values.
 """
 
 import json
@@ -30,17 +30,17 @@ InputType = Literal[
 ]
 
 
-MOST_OUTPUTS = 1000  # of one job; beyond, a table is broken
+MOST_OUTPUTS = 1000  # of one job; a table that allows more is broken
 
 
 class RequiredRules(Struct, frozen=True, kw_only=True):
-    """When an input that is not always required becomes so.
+    """When an input that is not always required becomes required.
 
     Attributes:
-        if_defined: Required as soon as one of these inputs is given.
-        if_not_defined: Required when none of these inputs is given.
+        if_defined: Required if any of these inputs is given.
+        if_not_defined: Required if none of these inputs is given.
         conditional: Inputs with the values that count; required when they match.
-        match_all: Whether every entry of ``conditional`` has to match, or one.
+        match_all: Whether every entry of ``conditional`` must match, or just one.
     """
 
     if_defined: tuple[str, ...] = ()
@@ -49,7 +49,7 @@ class RequiredRules(Struct, frozen=True, kw_only=True):
     match_all: bool = True
 
     def reason(self, given: Mapping[str, object]) -> str:
-        """Why the input is required beside ``given``, or "" when it is not."""
+        """Why the input is required next to those given, or "" if it is not."""
         for name in self.if_defined:
             if name in given:
                 return f"'{name}' is given"
@@ -58,7 +58,7 @@ class RequiredRules(Struct, frozen=True, kw_only=True):
         hits = [
             name
             for name, values in self.conditional
-            if any(same_value(given.get(name), value) for value in values)
+            if any(json_equal(given.get(name), value) for value in values)
         ]
         wanted = len(self.conditional) if self.match_all else 1
         if self.conditional and len(hits) >= wanted:
@@ -70,15 +70,16 @@ class InputSchema(Struct, frozen=True, kw_only=True):
     """One input of a model.
 
     Attributes:
-        type: The service's word for it.
+        type: As the service names it.
         required: Always required.
-        has_default: Whether ``default`` counts; None alone cannot say so.
-        minimum: Smallest number, inclusive; maximum likewise.
-        step: Distance of allowed numbers, from ``minimum`` or 0.
-        min_length: Characters of a text, items of an array; max_length likewise.
-        kind: What a file has to be: image, video, audio, 3d, …; "" for no file.
-        max_size_bytes: Of a file, or None.
-        cost_impact: Whether it changes the price; None where the service is silent.
+        has_default: Whether ``default`` is set.
+        minimum: The smallest allowed number; ``maximum`` is the largest.
+        step: The distance between allowed numbers, starting from ``minimum`` or 0.
+        min_length: The fewest characters of a text, or items of an array;
+            ``max_length`` is the most.
+        kind: The kind of file: image, video, audio, 3d, …; "" if it takes no file.
+        max_size_bytes: The size limit of a file, or None.
+        cost_impact: Whether it changes the price; None if the service does not say.
     """
 
     name: str
@@ -99,7 +100,7 @@ class InputSchema(Struct, frozen=True, kw_only=True):
 
     @property
     def is_array(self) -> bool:
-        """Whether the service wants a list; it drops a bare value and charges."""
+        """Whether the service wants a list; it drops a bare value but still charges."""
         return self.type.endswith("_array")
 
     @property
@@ -121,9 +122,9 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
     Attributes:
         inputs: By name, in the service's order.
         source: ``shipped`` with the package, ``live`` or ``cached``.
-        makes: ``image`` when all it can do ends in images, else "".
-        refunds: False when the service keeps the charge of a failed job.
-        read_at: When the service said so; None for a shipped table.
+        makes: ``image`` if everything it can do produces images, else "".
+        refunds: False if the service does not refund failed jobs.
+        read_at: When it was read from the service; None for a shipped table.
     """
 
     model_id: str
@@ -140,7 +141,7 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
 
     @property
     def has_seed(self) -> bool:
-        """Whether a seed can be given: the fingerprint of a lost submit."""
+        """Whether it takes a seed, by which the job of a lost submit is recognised."""
         seed = self.inputs.get("seed")
         return seed is not None and seed.type == "number"
 
@@ -164,24 +165,25 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
     def normalised(self, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
         """``sendable`` without the values that equal the model's default.
 
-        A default written out or left out is the same request, so job keys are
-        taken of this.
+        Writing a default out or leaving it out makes the same request, so job keys are
+        computed from this.
         """
         kept: dict[str, ParamValue] = {}
         for name, value in self.sendable(params).items():
             schema = self.inputs.get(name)
             if schema is not None and schema.has_default:
                 default = self.sendable({name: schema.default})[name]
-                if same_value(value, default):
+                if json_equal(value, default):
                     continue
             kept[name] = value
         return kept
 
     def priced(self, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
-        """Those normalised inputs that the price depends on.
+        """The normalised inputs that the price depends on.
 
-        Where some inputs carry ``costImpact``, one without it does not count; where
-        none does, all count but those that are said not to.
+        If the model marks any input with ``costImpact: true``, only those count. If
+        not, all count except those with ``costImpact: false``. Unknown inputs always
+        count.
         """
         flags = {name: schema.cost_impact for name, schema in self.inputs.items()}
         if True in flags.values():
@@ -195,7 +197,7 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
         }
 
     def output_count(self, params: Mapping[str, ParamValue]) -> int:
-        """How many assets one job is asked for; at least 1."""
+        """How many assets one job asks for; at least 1."""
         schema = self.inputs.get("numOutputs")
         default = schema.default if schema is not None else 1
         count = params.get("numOutputs", default)
@@ -204,15 +206,15 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
         return min(max(1, int(count)), MOST_OUTPUTS)
 
 
-def same_value(left: object, right: object) -> bool:
-    """Whether two JSON values are the same; True is not 1, but 1.0 is."""
+def json_equal(left: object, right: object) -> bool:
+    """Whether two JSON values are equal: 1.0 equals 1, but True does not."""
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(same_value, left, right))
+        return len(left) == len(right) and all(map(json_equal, left, right))
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(
-            same_value(value, right[key]) for key, value in left.items()
+            json_equal(value, right[key]) for key, value in left.items()
         )
     return left == right
 
@@ -221,16 +223,16 @@ def parse_model(record: object, *, source: str) -> ModelSchema:
     """Read the ``model`` object of ``GET /models/{id}``; unknown keys are ignored.
 
     Raises:
-        ValueError: The record is no model, or an input has no usable name or type.
+        ValueError: The record is not a model, or an input has no usable name or type.
     """
     if not isinstance(record, Mapping):
-        raise ValueError("a model record has to be a JSON object")  # noqa: TRY004 - it is data
+        raise ValueError("a model record must be a JSON object")  # noqa: TRY004 - it is data
     model_id = record.get("id")
     if not isinstance(model_id, str) or not model_id:
-        raise ValueError("a model record has to have an 'id'")
+        raise ValueError("a model record must have an 'id'")
     inputs = record.get("inputs")
     if not isinstance(inputs, list):
-        raise ValueError(f"model {model_id}: 'inputs' has to be a list")  # noqa: TRY004 - it is data
+        raise ValueError(f"model {model_id}: 'inputs' must be a list")  # noqa: TRY004 - it is data
     parsed = [_parse_input(model_id, entry) for entry in inputs]
     name = record.get("name")
     return ModelSchema(
@@ -309,7 +311,7 @@ def _number(value: object) -> float | None:
         return None
     try:
         return value if math.isfinite(value) else None
-    except OverflowError:  # an integer that no float holds
+    except OverflowError:  # an integer too large for a float
         return None
 
 
@@ -327,7 +329,7 @@ def shipped_model_ids() -> tuple[str, ...]:
 
 @cache
 def load_shipped_model(model_id: str) -> ModelSchema | None:
-    """The shipped table of a model, or None when there is none."""
+    """The shipped table of a model, or None if there is none."""
     if model_id not in shipped_model_ids():
         return None
     tables = resources.files("pipeline").joinpath("model_tables")

@@ -1,4 +1,4 @@
-"""How values and near misses are worded in messages. Pure."""
+"""How messages word values and suggestions. Pure."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from pipeline.redaction import SECRETS
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
-    """A hint that names the nearest known word, or lists a few; "" without any."""
+    """A hint with the closest known word, or else a list of some; "" if none exist."""
     lowered = {name.lower(): name for name in reversed(known)}
     matches = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
     if matches:
@@ -21,7 +21,7 @@ def suggestion(word: str, known: Sequence[str]) -> str:
 
 
 def described(value: ParamValue) -> str:
-    """What kind of value it is, and for text and numbers which."""
+    """The kind of value; for text and numbers also the value itself."""
     if isinstance(value, ReferenceAsset):
         return "a file"
     if isinstance(value, list):
@@ -43,8 +43,8 @@ def plain(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as it may stand in a message: short, and quoted when it is text."""
-    text = SECRETS.clean(plain(value))  # before it is cut: half a secret is one too
+    """A value for use in a message: short, and quoted if it is text."""
+    text = SECRETS.clean(plain(value))  # before cutting: half a secret is still one
     text = text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - a message is one line
     text = "".join(c if c.isprintable() else "·" for c in text)
     return f"'{text}'" if isinstance(value, str) else text

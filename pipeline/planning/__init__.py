@@ -1,7 +1,7 @@
-"""WHAT WILL HAPPEN, before any effect: Items and ledger → Plan, with reasons.
+"""What will happen, before any effect: Items and ledger → Plan, with reasons.
 
-``decision`` says what is to be done with one item and why; ``plan`` says it of all that
-``selection`` leaves; ``inputs`` has what is sent for one.
+``decision`` says what to do with one item, and why; ``plan`` does so for all items that
+``selection`` includes; ``inputs`` works out what is sent for an item.
 """
 
 from pipeline.planning.decision import MAY_BE_PAID, Action, Decision, decide

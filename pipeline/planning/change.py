@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.job import AssetId, Job, ParamValue, ReferenceAsset
-from pipeline.models.schema import ModelSchema, same_value
+from pipeline.models.schema import ModelSchema, json_equal
 
 _NAMES_SHOWN = 3
 
@@ -18,15 +18,15 @@ def find_changes(
 ) -> list[str]:
     """The names of the inputs that differ, the prompt first.
 
-    Defaults written out or left out do not count, nor does a derived seed. Empty where
-    nothing is remembered of what was sent.
+    It does not matter whether defaults are written out, and a derived seed does not
+    count. Empty if the ledger does not know what was sent.
 
     Args:
         params: Inputs as the manifest has them now.
-        sent: The attempt that is compared, with its ``request``.
-        schema: Of the model now.
-        sent_schema: Of the model then.
-        uploads: SHA-256 to asset id of files the service holds.
+        sent: The attempt to compare with, including its ``request``.
+        schema: The model's inputs now.
+        sent_schema: The inputs of the model used then.
+        uploads: SHA-256 to asset id of the files the service has.
     """
     request = dict(sent.request or {})
     if not request:
@@ -40,7 +40,7 @@ def find_changes(
         name
         for name in names
         if (name in now) != (name in before)
-        or not same_value(_as_sent(now[name], uploads), before[name])
+        or not json_equal(_as_sent(now[name], uploads), before[name])
     ]
 
 

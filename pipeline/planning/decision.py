@@ -14,31 +14,29 @@ from pipeline.job import (
 )
 from pipeline.record import Struct
 
-_LONGEST_REASON = 80  # characters of the service's text
+_LONGEST_REASON = 80  # in characters, of the service's text
 
 
 class Action(StrEnum):
-    """At which stage an item enters a run."""
+    """The stage at which an item enters a run."""
 
-    RENAME = "rename"  # made under another name: its files are moved; free
-    SUBMIT = (
-        "submit"  # new, changed, failed before, or refused for now: it will be paid
-    )
-    SETTLE = "settle"  # find out what became of a submit; free
+    RENAME = "rename"  # made under another name: move its files; free
+    SUBMIT = "submit"  # new, changed, failed, or refused for now: will be paid for
+    SETTLE = "settle"  # find out whether a submit became a job; free
     COLLECT = "collect"  # in flight: wait for it; free
-    FETCH = "fetch"  # made and paid for, a file is missing; free
-    DONE = "done"  # the files are there
+    FETCH = "fetch"  # made and paid for, but a file is missing; free
+    DONE = "done"  # the files are in place
     SKIP = "skip"  # failed for good, or left out of this command
 
 
-# Paid for, or perhaps: what is lost or late is never paid for again by itself.
-_LOOKED_AT_AGAIN = {
-    FailureClass.TIMED_OUT: "timed out before; may have ended since",
-    FailureClass.LOST: "the service did not show its job; it may now",
-    FailureClass.NO_OUTPUT: "ended without an output; it may have come since",
+# Paid for, or possibly: a run never pays again for what is lost or late.
+_CHECKED_AGAIN = {
+    FailureClass.TIMED_OUT: "timed out before; may have finished since",
+    FailureClass.LOST: "the service did not show the job; it may now",
+    FailureClass.NO_OUTPUT: "ended without an output; one may exist now",
 }
-CHANGED_SIGN = "~"  # of a SUBMIT: it asks for something else than before
-ORPHAN_SIGN = "-"  # what the ledger has and the manifest no longer
+CHANGED_SIGN = "~"  # of a SUBMIT that asks for something else than before
+ORPHAN_SIGN = "-"  # in the ledger, but no longer in the manifest
 SIGNS = {
     Action.RENAME: ">",
     Action.SUBMIT: "+",
@@ -48,7 +46,7 @@ SIGNS = {
     Action.DONE: "=",
     Action.SKIP: "x",
 }
-# The outcome of what is settled or collected may have to be paid for once more.
+# What is settled or collected may turn out to need another, paid submit.
 MAY_BE_PAID = frozenset({Action.SUBMIT, Action.SETTLE, Action.COLLECT})
 
 
@@ -56,11 +54,11 @@ class Decision(Struct, frozen=True, kw_only=True):
     """What a run does with an item.
 
     Attributes:
-        action: Where it enters.
+        action: The stage at which it enters.
         reason: Why, in a few words.
-        job: The attempt it goes on with; None for a new attempt.
-        failed: Whether its newest attempt failed: what ``rerun`` is for.
-        changed: Whether it has been asked for before, and otherwise.
+        job: The attempt to continue; None for a new attempt.
+        failed: Whether its newest attempt failed, so that ``rerun`` includes it.
+        changed: Whether an earlier attempt asked for something else.
     """
 
     action: Action
@@ -70,7 +68,7 @@ class Decision(Struct, frozen=True, kw_only=True):
     changed: bool = False
 
 
-def decide(  # noqa: PLR0911 - one return a status reads as the table it is
+def decide(  # noqa: PLR0911 - one return per status
     attempts: Sequence[Job],
     *,
     job_key: JobKey,
@@ -84,15 +82,15 @@ def decide(  # noqa: PLR0911 - one return a status reads as the table it is
     Args:
         attempts: All rows of the item, newest first; may be empty.
         job_key: What is asked for now, defaults left out.
-        request_key: The same with defaults as written. A row that agrees in either
-            is the same request, so a default that changes is not paid for again.
+        request_key: The same with defaults as written. A row that matches either is the
+            same request, so a changed default is not paid for again.
         has_files: Whether the files of a SAVED job are in place.
-        force: Make again what is finished or has failed.
+        force: Generate again what is finished or has failed.
         insist: Try final failures again.
     """
     same = find_same(attempts, job_key=job_key, request_key=request_key)
     if same is not None and same.status is JobStatus.SUCCEEDED:
-        # A lock file may tell of another job of a request whose files are here.
+        # A lock file may name another job for a request whose files are here.
         saved = [job for job in attempts if job.status is JobStatus.SAVED]
         here = find_same(saved, job_key=job_key, request_key=request_key)
         same = here if here is not None and has_files(here) else same
@@ -103,7 +101,7 @@ def decide(  # noqa: PLR0911 - one return a status reads as the table it is
     match same.status:
         case JobStatus.SUBMITTING | JobStatus.UNKNOWN:
             return Decision(
-                action=Action.SETTLE, reason="outcome of the submit unknown", job=same
+                action=Action.SETTLE, reason="submit outcome unknown", job=same
             )
         case JobStatus.SUBMITTED:
             return Decision(action=Action.COLLECT, reason="in flight", job=same)
@@ -119,7 +117,7 @@ def decide(  # noqa: PLR0911 - one return a status reads as the table it is
             return Decision(action=Action.FETCH, reason="file missing", job=same)
         case JobStatus.SUCCEEDED:
             return Decision(
-                action=Action.FETCH, reason="paid for, not here yet", job=same
+                action=Action.FETCH, reason="paid for, not downloaded yet", job=same
             )
     return _decide_failed(attempts, same, insist=insist)
 
@@ -127,7 +125,7 @@ def decide(  # noqa: PLR0911 - one return a status reads as the table it is
 def find_same(
     attempts: Sequence[Job], *, job_key: JobKey, request_key: JobKey
 ) -> Job | None:
-    """The newest attempt that asked for the same, or None."""
+    """The newest attempt that made the same request, or None."""
     return next(
         (
             job
@@ -142,11 +140,11 @@ def _decide_failed(attempts: Sequence[Job], job: Job, *, insist: bool) -> Decisi
     failure = job.failure
     kind = failure.kind if failure else None
     said = _failure_text(failure) if failure else "failed"
-    if kind in _LOOKED_AT_AGAIN and not (kind is FailureClass.NO_OUTPUT and insist):
-        reason = _LOOKED_AT_AGAIN[kind]
+    if kind in _CHECKED_AGAIN and not (kind is FailureClass.NO_OUTPUT and insist):
+        reason = _CHECKED_AGAIN[kind]
         return Decision(action=Action.COLLECT, reason=reason, job=job, failed=True)
     if kind is FailureClass.DOWNLOAD:
-        reason = "made, could not be downloaded"
+        reason = "generated, but could not be downloaded"
         return Decision(action=Action.FETCH, reason=reason, job=job, failed=True)
     moderated = sum(
         other.failure is not None

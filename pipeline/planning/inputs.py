@@ -1,6 +1,6 @@
-"""An item's inputs, with its model's table → the seed, the price and the count of them.
+"""An item's inputs and its model's table → its seed, price key and output count.
 
-A model whose table is unknown takes what the manifest says.
+For a model without a known table, the manifest's own inputs decide.
 """
 
 import math
@@ -14,7 +14,7 @@ from pipeline.models.schema import ModelSchema
 def seed_of(
     item: Item, schema: ModelSchema | None, attempts: Sequence[Job]
 ) -> tuple[int | None, bool]:
-    """The seed to send, and whether it is derived: the first one sent stays."""
+    """The seed to send, and whether it is derived; the first one ever sent is kept."""
     explicit = item.params.get("seed")
     if isinstance(explicit, int):
         return explicit, False
@@ -36,13 +36,13 @@ def seed_of(
 
 
 def cost_key(item: Item, schema: ModelSchema | None) -> str:
-    """The same for items that are sure to have one price."""
+    """A key that is equal for items that certainly have the same price."""
     priced = dict(item.params) if schema is None else schema.priced(item.params)
     return job_key(item.model_id, priced)
 
 
 def output_count(item: Item, schema: ModelSchema | None) -> int:
-    """How many outputs are asked for, as far as the inputs say; at least 1."""
+    """How many outputs the inputs ask for; at least 1."""
     if schema is not None:
         return schema.output_count(item.params)
     count = item.params.get("numOutputs")

@@ -1,7 +1,7 @@
 """Plan: what a run would do to each item, before any effect.
 
-A plan does not hold its items: it counts them once and expands the manifest again
-when it is carried out, so that a million rows need no million records.
+A plan does not keep its items: it counts them once and expands the manifest again when
+it is carried out, so that a million rows are not a million records in memory.
 """
 
 import os
@@ -45,7 +45,7 @@ from pipeline.record import Struct, replace
 from pipeline.storage.regular_file import leads_outside
 
 _UNTOUCHED = frozenset({Action.DONE, Action.SKIP})
-_FOLDERS_KEPT = 1024  # a million items may have as many
+_FOLDERS_KEPT = 1024  # of the million that a million items may have
 _FRUITLESS = frozenset({JobStatus.PLANNED, JobStatus.FAILED})
 
 ModelTable = Callable[[str], ModelSchema | None]
@@ -56,19 +56,20 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
 
     Attributes:
         item: As the manifest has it.
-        action: Where it enters the run.
-        sign: One character for it: ``~`` where it asks for something else than
-            before, else the action's own.
+        action: The stage at which it enters the run.
+        sign: One character for it: ``~`` if it asks for something else than before,
+            else the action's own.
         reason: Why, in a few words.
-        job: The attempt to go on with, or a new one, PLANNED. Of a renamed item its
-            paths are the old ones.
-        params: Inputs to send: with the derived seed, references not yet uploaded.
-        derived_seed: Whether the seed in ``params`` is one only this item has.
-        outputs: How many files are asked for, at least 1.
-        kind: ``image`` where the model makes images alone, else "".
-        cost_key: The same for items that are sure to have one price; "" for items
-            that nothing can be paid for.
-        old_id: Of a renamed item: its id in the ledger; else "".
+        job: The attempt to continue, or a new one, PLANNED. The job of a renamed item
+            has the old paths.
+        params: The inputs to send: with the derived seed, and with references that are
+            not uploaded yet.
+        derived_seed: Whether the seed in ``params`` is derived from the item's id.
+        outputs: How many files it asks for, at least 1.
+        kind: ``image`` if the model makes only images, else "".
+        cost_key: Equal for items that certainly have the same price; "" for items that
+            cannot cost anything.
+        old_id: The ledger's id of a renamed item; else "".
         then: The action that follows a RENAME, else the action itself.
     """
 
@@ -87,11 +88,11 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
 
 
 class Orphan(Struct, frozen=True, kw_only=True):
-    """An item that the ledger has and the manifest no longer.
+    """An item that is in the ledger but no longer in the manifest.
 
     Attributes:
-        item_id: As the ledger has it.
-        assets: Its assets that are there, in whole or in part.
+        item_id: Its id in the ledger.
+        assets: Its assets that still have a file or a sidecar.
     """
 
     item_id: str
@@ -99,7 +100,7 @@ class Orphan(Struct, frozen=True, kw_only=True):
 
 
 class _Asked(Struct, frozen=True, kw_only=True):
-    """An item, and what is remembered of it."""
+    """An item, and what the ledger knows about it."""
 
     item: Item
     schema: ModelSchema | None
@@ -111,10 +112,10 @@ class Plan:
     """What a run would do; made by :func:`make_plan`.
 
     Attributes:
-        manifest: What it was made of.
+        manifest: The manifest it was made from.
         output: The output folder.
-        counts: Items by action, those of other commands' concern left out.
-        orphan_count: Items of the ledger that have files and are gone from the
+        counts: Items by action, without those that this command does not apply to.
+        orphan_count: Items that have files in the ledger but are gone from the
             manifest.
     """
 
@@ -137,19 +138,19 @@ class Plan:
         self._models = models
         self._renames = Renames(None if is_shared else ledger)
         self._is_counted = False
-        self._late: set[str] = set()  # ids of what may be renamed: decided last
-        self._passed_over: set[str] = set()  # of these, those beyond the limit
+        self._late: set[str] = set()  # ids of items that may be renamed: decided last
+        self._passed_over: set[str] = set()  # those of them that are beyond the limit
         self._kept_alikes: set[str] = set()
         self._uploads: dict[str, Mapping[str, AssetId]] = {}
 
     def refunds(self, model_id: str) -> bool:
-        """Whether the service gives the charge of a model's failed job back."""
+        """Whether the service refunds the failed jobs of a model."""
         schema = self._models(model_id)
         return schema is None or schema.refunds
 
     @property
     def total(self) -> int:
-        """Items this command is about."""
+        """Items this command applies to."""
         return sum(self.counts.values())
 
     @property
@@ -164,17 +165,17 @@ class Plan:
 
     @property
     def old_ids(self) -> Mapping[str, str]:
-        """Of every item that is renamed: new id to old id."""
+        """New id to old id, for every renamed item."""
         return self._renames.old_ids
 
     def entries(self) -> Iterator[PlannedItem]:
-        """Every selected item, expanded anew, in the order of the manifest.
+        """Every selected item, expanded again, in the order of the manifest.
 
-        New items that may be old ones under another name come last: whose they are
-        is known when the whole manifest has been seen.
+        New items that may be renamed old ones come last: this is only known once the
+        whole manifest has been seen.
 
         Raises:
-            ManifestError: At the end, when the expansion found faults.
+            ManifestError: At the end, if the expansion found faults.
         """
         limit = Limit(self.selection.limit)
         for item in expand(self.manifest):
@@ -188,7 +189,7 @@ class Plan:
     def orphans(self) -> Iterator[Orphan]:
         """Items that have files and are gone from the manifest, sorted by id.
 
-        To be asked while the ledger is open. A renamed item is none.
+        Call it only while the ledger is open. A renamed item is not an orphan.
         """
         for item_id in self.orphan_ids():
             assert self._ledger is not None
@@ -202,14 +203,14 @@ class Plan:
                 yield Orphan(item_id=item_id, assets=assets)
 
     def orphan_ids(self) -> Iterator[str]:
-        """Every item that the ledger has and the manifest no longer, files or not.
+        """Every item in the ledger but not in the manifest, with or without files.
 
-        To be asked while the ledger is open.
+        Call it only while the ledger is open.
         """
         return self._renames.find_orphans()
 
     def note_counted(self, on_orphan: Callable[[Orphan], None] | None) -> None:
-        """Every item has been seen once: who is renamed and who is gone is known."""
+        """Note that every item has been seen: renamed and gone ones are now known."""
         self._is_counted = True
         for orphan in self.orphans():
             self.orphan_count += 1
@@ -220,14 +221,14 @@ class Plan:
         """Whether an item of the manifest may make a file of this name.
 
         Args:
-            stem: A name that holds ``KEPT_MARK``, without its ending.
+            stem: A name that contains ``KEPT_MARK``, without extension.
         """
         stem = stem.casefold()
         numbered = re.sub(r"-\d+$", "", stem)
         return not self._kept_alikes.isdisjoint({stem, numbered})
 
     def _look_at(self, item: Item) -> _Asked | None:
-        """What is asked for; None if it is another command's, or decided later."""
+        """The item's request; None if it is not for this command, or decided later."""
         if self._is_counted and item.item_id in self._late:
             return None
         if not self._is_counted and ".old" in item.item_id.casefold():
@@ -245,14 +246,14 @@ class Plan:
         return None if self._put_off(asked) else asked
 
     def _has_nothing(self, asked: _Asked) -> bool:
-        """Whether nothing was made of an item and nothing is on its way."""
+        """Whether an item has no results and nothing in flight."""
         return not asked.attempts or (
             all(job.status in _FRUITLESS for job in asked.attempts)
             and self._decide(asked, "").action in {Action.SUBMIT, Action.SKIP}
         )
 
     def _put_off(self, asked: _Asked) -> bool:
-        """Whether a new item may be an old one: then it is decided last."""
+        """Whether a new item may be a renamed old one; if so, it is decided last."""
         may_be = self._renames.may_be_renamed(asked.item.item_id, asked.request)
         if may_be:
             self._late.add(asked.item.item_id)
@@ -274,7 +275,8 @@ class Plan:
                 asked = replace(asked, attempts=[*made, *asked.attempts])
             planned = self._plan_item(asked, old_id=old_id)
             if planned is None or not limit.admits(planned.action):
-                # When it is carried out, more may fit; its files are still not seen.
+                # More may fit when the plan is carried out, but its folder was not
+                # checked here.
                 self._passed_over.add(item.item_id)
                 self._renames.set_apart(old_id)
                 continue
@@ -315,7 +317,7 @@ class Plan:
         )
         if not old_id or decision.action in MOVABLE:
             return decision
-        # It has ended since the plan was made: whoever looks after it knows how.
+        # It has ended since the plan was made; collecting it finds out how.
         same = find_same(
             asked.attempts, job_key=keys.job_key, request_key=keys.request_key
         )
@@ -355,7 +357,7 @@ class Plan:
         )
 
     def _concerns(self, decision: Decision) -> bool:
-        """Whether an item is this command's business."""
+        """Whether this command applies to an item."""
         if self.selection.only_failed:
             return decision.failed or decision.action in {Action.SETTLE, Action.COLLECT}
         return not self.selection.only_fetch or decision.action is not Action.SUBMIT
@@ -386,8 +388,8 @@ class Plan:
     def _has_files(self, job: Job) -> bool:
         return bool(job.assets) and all(
             KEPT_MARK not in asset.path[len(job.item_id) :]
-            and _is_there(self.output / asset.path)
-            and _is_there(self.output / (asset.path + SIDECAR_SUFFIX))
+            and _has_content(self.output / asset.path)
+            and _has_content(self.output / (asset.path + SIDECAR_SUFFIX))
             for asset in job.assets
         )
 
@@ -402,21 +404,21 @@ def make_plan(
     on_item: Callable[[PlannedItem], None] | None = None,
     on_orphan: Callable[[Orphan], None] | None = None,
 ) -> Plan:
-    """Look at every item once: find every fault, count every action.
+    """Go through every item once: find every fault, count every action.
 
     Args:
-        manifest: What is wanted.
-        output: Where the files are.
-        ledger: What is remembered; None when nothing is.
-        selection: Which items the command is about.
+        manifest: The manifest to plan.
+        output: The output folder.
+        ledger: The output folder's ledger; None if there is none.
+        selection: Which items the command applies to.
         models: The input tables by model id.
         on_item: Called with each item as it is planned.
         on_orphan: Called with each orphan, after the items.
 
     Raises:
-        ManifestError: Every fault that the expansion found.
+        ManifestError: With every fault that the expansion found.
         UsageError: ``--select`` matches no item.
-        OutputError: A file would be made in a folder that is outside of the output.
+        OutputError: A file would be written to a folder outside the output folder.
     """
     facts = Facts() if ledger is None else ledger.find_facts()
     plan = Plan(
@@ -450,7 +452,7 @@ def _sign_of(decision: Decision, old_id: str) -> str:
 
 
 def _check_folder(output: Path, folder: str) -> None:
-    """Refuse a folder of items beyond a link, before anything of them is paid for."""
+    """Refuse an item folder that a link leads outside, before anything is paid for."""
     if folder and leads_outside(output, output / folder):
         raise OutputError(
             f"{output / folder} leads outside of the output folder, through a link",
@@ -462,7 +464,7 @@ def _exists(path: Path) -> bool:
     return os.path.lexists(path)
 
 
-def _is_there(path: Path) -> bool:
+def _has_content(path: Path) -> bool:
     try:
         return path.stat().st_size > 0
     except OSError:

@@ -1,8 +1,8 @@
-"""Items of the manifest ↔ items of the ledger: who is gone, who has a new name.
+"""Items of the manifest ↔ items of the ledger: which are gone, which are renamed.
 
-While the manifest is expanded once, every row is marked whose item is still there.
-What stays unmarked is gone; an item that has made nothing yet and asks for the same as
-one of those is that item renamed. Costs nothing where the ledger is empty.
+While the manifest is expanded once, every ledger row whose item still exists is marked.
+Items whose rows stay unmarked are gone. An item without results that makes the same
+request as one of those is that item, renamed. Costs nothing if the ledger is empty.
 """
 
 import re
@@ -19,7 +19,7 @@ _PARTS = re.compile(r"[/._-]+")
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """What an item asks for, as rows of the ledger are found by.
+    """What an item asks for, in the form that ledger rows are found by.
 
     Attributes:
         job_key: Defaults left out.
@@ -31,13 +31,13 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Renames:
-    """Finds renamed items; each one's old id is given away once.
+    """Finds renamed items; each old id is used only once.
 
     Args:
-        ledger: Where rows are found, or None.
+        ledger: The ledger to search, or None.
 
     Attributes:
-        old_ids: New id to old id of what :meth:`fix` has been told.
+        old_ids: New id to old id, for every rename passed to :meth:`fix`.
     """
 
     def __init__(self, ledger: Ledger | None) -> None:
@@ -49,7 +49,7 @@ class Renames:
         self.old_ids: dict[str, str] = {}
 
     def note_item(self, item_id: str) -> bool:
-        """The manifest has this item; returns whether it is new beside older ones."""
+        """Mark an item of the manifest; whether it is new and the ledger has others."""
         if self._ledger is None:
             return False
         row_ids = self._ledger.find_row_ids(item_id)
@@ -57,19 +57,19 @@ class Renames:
         return not row_ids
 
     def note_attempts(self, attempts: Iterable[Job]) -> None:
-        """The manifest has the item of these rows."""
+        """Mark the item of these rows as still in the manifest."""
         self._note(job.row_id for job in attempts)
 
     def may_be_renamed(self, item_id: str, request: Request) -> bool:
-        """Whether another's row asks for the same: then it may be that item."""
+        """Whether another item's row made the same request: it may be that item."""
         return self._ledger is not None and self._ledger.has_request(
             job_key=request.job_key, request_key=request.request_key, not_of=item_id
         )
 
     def find_old_id(self, item_id: str, request: Request) -> str | None:
-        """Whose new name this is: an item that is gone and was not given away yet.
+        """The old id of a renamed item: one that is gone and not used yet, or None.
 
-        To be asked when every item of the manifest is noted.
+        Call it only after every item of the manifest has been noted.
         """
         if item_id in self.old_ids:
             return self.old_ids[item_id]
@@ -80,16 +80,16 @@ class Renames:
         return candidates.choose(item_id, self._given)
 
     def fix(self, item_id: str, old_id: str) -> None:
-        """The old item is this one."""
+        """Record that the old item is now this one."""
         self.old_ids[item_id] = old_id
         self._given.add(old_id)
 
     def set_apart(self, old_id: str) -> None:
-        """The old item has a new name, but it is not this command's to move it."""
+        """Record that the old item is renamed, but not to be moved by this command."""
         self._given.add(old_id)
 
     def find_orphans(self) -> Iterator[str]:
-        """Items of the ledger that are neither in the manifest nor renamed, sorted."""
+        """The ledger's items that are neither in the manifest nor renamed, sorted."""
         if self._ledger is None:
             return
         for item_id, row_id in self._ledger.find_items():
@@ -99,7 +99,7 @@ class Renames:
 
     def _note(self, row_ids: Iterable[int]) -> None:
         for row_id in row_ids:
-            if row_id < len(self._is_there):  # else a run writes meanwhile
+            if row_id < len(self._is_there):  # else a run has written it since
                 self._is_there[row_id] = 1
 
     def _has_noted(self, row_id: int) -> bool:
@@ -124,7 +124,7 @@ class Renames:
 
 
 class _Candidates:
-    """Items that are gone and asked for the same, oldest first."""
+    """Items that are gone and made the same request, oldest first."""
 
     def __init__(self, item_ids: Iterable[str]) -> None:
         self._all: deque[str] = deque()
@@ -134,7 +134,7 @@ class _Candidates:
             self._by_end[_end_of(item_id)].append(item_id)
 
     def choose(self, item_id: str, given: set[str]) -> str | None:
-        """One whose id ends alike, else the oldest, else None."""
+        """One whose id has the same last part, else the oldest, else None."""
         for queue in (self._by_end.get(_end_of(item_id), deque()), self._all):
             while queue and queue[0] in given:
                 queue.popleft()

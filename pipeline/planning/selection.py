@@ -1,4 +1,4 @@
-"""Options of a command → which items it is about."""
+"""Options of a command → which items it applies to."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -8,15 +8,15 @@ from pipeline.planning.decision import Action
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which items a command is about.
+    """Which items a command applies to.
 
     Attributes:
         globs: Patterns of item ids; empty for all.
-        limit: At most so many items that are not done, or None.
-        force: Make again what is finished.
-        only_failed: ``rerun``: failed items, final failures too.
-        only_fetch: ``fetch``: items that are paid for and whose files are missing.
-        ids: These items alone, or None for all.
+        limit: The most items that are not done yet, or None.
+        force: Generate finished items again.
+        only_failed: ``rerun``: only failed items, including final failures.
+        only_fetch: ``fetch``: only items that are paid for and whose files are missing.
+        ids: Only these items, or None for all.
     """
 
     globs: tuple[str, ...] = ()
@@ -27,20 +27,20 @@ class Selection:
     ids: frozenset[str] | None = None
 
     def includes(self, item_id: str) -> bool:
-        """Whether an item is one of them, by its id."""
+        """Whether an item is included, by its id."""
         if self.ids is not None and item_id not in self.ids:
             return False
         return not self.globs or any(fnmatchcase(item_id, glob) for glob in self.globs)
 
 
 class Limit:
-    """How many more items that are not done may be planned."""
+    """Counts down how many more items that are not done may be planned."""
 
     def __init__(self, limit: int | None) -> None:
         self._left = limit
 
     def admits(self, action: Action) -> bool:
-        """Whether an item with this action is still within it; counts it if so."""
+        """Whether an item with this action is within the limit; counts it if so."""
         if self._left is None or action in {Action.DONE, Action.SKIP}:
             return True
         self._left -= 1

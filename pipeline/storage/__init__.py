@@ -1,1 +1,1 @@
-"""Bytes at rest: files that are whole or not there, and what a path may be."""
+"""Files on disk: written whole or not at all, and checks on what a path may be."""

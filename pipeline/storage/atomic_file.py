@@ -1,11 +1,11 @@
-"""Bytes → a file that is either whole and in place, or not there.
+"""Bytes → a file that is either complete and in place, or absent.
 
-Pattern: write beside, fsync, rename, fsync the folder. Everything unfinished lives
-in one folder, ``.partial`` of the output, so that what a kill left behind is
-removed by emptying one folder, and the rename never crosses a file system.
-Trade-off: one fsync a file. Out of scope: several writers of one name.
+Pattern: write to a temporary file, fsync, rename, fsync the folder. All unfinished
+files are in the output's ``.partial`` folder. So emptying one folder removes what a
+killed run left behind, and the rename never crosses a file system. Trade-off: one fsync
+per file. Out of scope: several writers of one name.
 
-Plain functions block and belong in a thread; ``PartialFile`` is for the loop.
+Plain functions block and belong in a thread; ``PartialFile`` is for the event loop.
 """
 
 import contextlib
@@ -35,24 +35,24 @@ from pipeline.storage.regular_file import is_inside
 T = TypeVar("T")
 
 PARTIAL_FOLDER = ".partial"
-FILE_MODE = 0o644  # never writable by group or world, whatever the umask allows
+FILE_MODE = 0o644  # never writable by group or others, whatever the umask
 FOLDER_MODE = 0o755
 CHUNK_SIZE_BYTES = 1 << 20  # 1.5 to 2.2 times the throughput of 64 KiB
-SMALL_FILE_BYTES = 1 << 20  # above, a thread of its own is worth its hop
-_SMALL_PIECE_BYTES = 1 << 16  # smaller ones are joined: each piece has its overhead
+SMALL_FILE_BYTES = 1 << 20  # a larger file is worth a thread call of its own
+_SMALL_PIECE_BYTES = 1 << 16  # smaller ones are joined: each piece has overhead
 
 _PROCESS_TOKEN = secrets.token_hex(8)
 _numbers = itertools.count(1)
 
-WriteCall = Callable[[], None]  # of one small file, in a thread
-Watcher = Callable[[bytes], None]  # is shown all content in order; may raise
+WriteCall = Callable[[], None]  # writes one small file, in a thread
+Watcher = Callable[[bytes], None]  # gets all content in order; may raise
 
 
 class _DigestingFile(io.FileIO):
-    """Hashes and shows what passes; opened by its first write.
+    """Hashes what is written and passes it to a watcher; opened by its first write.
 
-    So one thread hop is enough for a whole file. Unbuffered: what comes in large
-    pieces would only be copied once more.
+    So one thread call is enough for a whole file. Unbuffered: a buffer would only copy
+    large pieces once more.
 
     Attributes:
         digest: SHA-256 of what has been written.
@@ -60,17 +60,17 @@ class _DigestingFile(io.FileIO):
     """
 
     def __init__(self, path: Path, watch: Watcher | None = None) -> None:
-        # FileIO's own comes with the first write; until then it counts as closed.
+        # FileIO's own __init__ runs at the first write; until then it counts as closed.
         self.digest = hashlib.sha256()
         self.is_last = False
         self._path = path
         self._watch = watch
         self._is_over = False
-        # A cancelled write goes on in its thread: the descriptor must outlive it.
+        # A cancelled write continues in its thread: the descriptor must outlive it.
         self._in_use = threading.Lock()
 
     def writelines(self, pieces: Sequence[bytes]) -> None:  # type: ignore[override]
-        """Everything of one hop."""
+        """Do everything that belongs to one thread call."""
         for piece in _without_small_ones(pieces):
             self.digest.update(piece)
             if self._watch is not None:
@@ -81,7 +81,7 @@ class _DigestingFile(io.FileIO):
         reach("chunk-written")
         if self.is_last:
             with self._in_use:
-                self._open()  # an empty file is one too
+                self._open()  # also for an empty file
                 os.fsync(self.fileno())
                 self._is_over = True
                 super().close()
@@ -93,20 +93,20 @@ class _DigestingFile(io.FileIO):
 
     def _open(self) -> None:
         if self._is_over:
-            raise ValueError("write to a file that is closed")
+            raise ValueError("write to a closed file")
         if self.closed:
             super().__init__(_create(self._path), "wb")
 
 
 class PartialFile:
-    """A file under way: ``async with``, then :meth:`write` and a last :meth:`finish`.
+    """A file being written: ``async with``, :meth:`write`, and a last :meth:`finish`.
 
-    Each is one thread hop at most. Leaving the block by an exception removes the file;
+    Each is at most one thread call. Leaving the block by an exception removes the file;
     otherwise it stays, closed, for :func:`put_in_place`.
 
     Args:
         output: The output folder.
-        watch: Called with all content, in order, in the thread that writes it.
+        watch: Called with all content, in order, in the writing thread.
 
     Attributes:
         path: Where it is, inside ``.partial``, after the first write.
@@ -137,24 +137,24 @@ class PartialFile:
                 self.path.unlink()
 
     async def write(self, pieces: Sequence[bytes]) -> None:
-        """Append pieces, best of some MiB together: that is one thread hop.
+        """Append pieces, ideally some MiB of them: they are written in one thread call.
 
         Raises:
             OutputError: The disk is full or not writable.
             Exception: Whatever ``watch`` raises.
         """
-        await self._append(pieces, self._write_in_own_hop)
+        await self._append(pieces, self._write_in_own_thread_call)
 
     async def finish(
         self,
         pieces: Sequence[bytes],
         batcher: Batcher[WriteCall, None] | None = None,
     ) -> str:
-        """Append the last pieces, write through to the disk and close.
+        """Append the last pieces, sync to disk and close.
 
         Args:
-            pieces: What is left, or all.
-            batcher: Where small files share their hop; a large one has its own.
+            pieces: The rest of the content, or all of it.
+            batcher: Lets small files share a thread call; a large one has its own.
 
         Returns:
             The SHA-256 of all content in hex.
@@ -170,7 +170,7 @@ class PartialFile:
                 pieces, lambda last: batcher.run(partial(self._writer.writelines, last))
             )
         else:
-            await self._append(pieces, self._write_in_own_hop)
+            await self._append(pieces, self._write_in_own_thread_call)
         return self._writer.digest.hexdigest()
 
     async def _append(
@@ -186,14 +186,14 @@ class PartialFile:
             await write(pieces)
         self.size_bytes += sum(map(len, pieces))
 
-    async def _write_in_own_hop(self, pieces: Sequence[bytes]) -> None:
-        # Not cut in its middle: what is left by an exception is to be removed.
+    async def _write_in_own_thread_call(self, pieces: Sequence[bytes]) -> None:
+        # Not interrupted: an exception must leave nothing that is still being written.
         with anyio.CancelScope(shield=True):
             await self._file.writelines(pieces)
 
 
 def new_partial_path(output: Path) -> Path:
-    """Where an unfinished file may be; no other has the name, and nothing is made."""
+    """A unique path for an unfinished file; creates nothing."""
     return output / PARTIAL_FOLDER / f"{_PROCESS_TOKEN}-{next(_numbers):x}"
 
 
@@ -204,33 +204,34 @@ def put_in_place(partial: Path, output: Path, name: str) -> Path:
 
     Args:
         partial: A closed file in the same file system.
-        output: The output folder; nothing is ever written outside of it.
+        output: The output folder; nothing is ever written outside it.
         name: Relative, parts separated by ``/``.
 
     Returns:
         The final path.
 
     Raises:
-        OutputError: Not writable, or ``name`` leaves ``output``, through a link too.
+        OutputError: It is not writable, or ``name`` leaves ``output``, even through a
+            link.
     """
     target = output / name
     with storage_errors(target):
-        # Before anything is made: a folder must not appear beyond a link either.
+        # Before anything is created: no folder must appear beyond a link either.
         if target.parent != output and not is_inside(output, target):
             raise OutputError(
                 f"{target} leads outside of the output folder",
                 hint="remove the link and run again",
             )
-        return _made_with_its_folder(target, lambda: partial.replace(target))
+        return _with_folder_made(target, lambda: partial.replace(target))
 
 
 def write_in_place(content: bytes, output: Path, name: str) -> Path:
-    """Write ``content`` to ``output/name`` at once or not at all; blocking.
+    """Write ``content`` to ``output/name`` completely or not at all; blocking.
 
     The name is durable after :func:`sync_folders`.
 
     Raises:
-        OutputError: As :func:`put_in_place`.
+        OutputError: As for :func:`put_in_place`.
     """
     partial = new_partial_path(output)
     with storage_errors(partial):
@@ -245,7 +246,7 @@ def write_in_place(content: bytes, output: Path, name: str) -> Path:
 
 
 def write_beside(path: Path, content: bytes) -> None:
-    """Write a file of the user's own, whole or not at all; blocking.
+    """Write one of the user's own files, completely or not at all; blocking.
 
     Raises:
         OutputError: It cannot be written.
@@ -253,19 +254,19 @@ def write_beside(path: Path, content: bytes) -> None:
     folder = path.absolute().parent
     had_partial = (folder / PARTIAL_FOLDER).exists()
     write_in_place(content, folder, path.name)
-    if not had_partial:  # nobody else's: it need not stay beside a person's files
+    if not had_partial:  # do not leave our folder beside a person's files
         with contextlib.suppress(OSError):
             (folder / PARTIAL_FOLDER).rmdir()
 
 
 def sync_folders(files: Iterable[Path]) -> None:
-    """Make the names of ``files`` durable, one fsync a folder; blocking.
+    """Make the names of ``files`` durable, with one fsync per folder; blocking.
 
     Raises:
         OutputError: The disk fails.
     """
     if os.name != "posix":
-        return  # other systems cannot open a folder; their rename is journalled
+        return  # other systems cannot open a folder, and journal renames
     for folder in {path.parent for path in files}:
         with storage_errors(folder):
             descriptor = os.open(folder, os.O_RDONLY)
@@ -276,7 +277,7 @@ def sync_folders(files: Iterable[Path]) -> None:
 
 
 def remove_partial_files(output: Path) -> None:
-    """Empty what an earlier, killed run left unfinished; the caller holds the lock."""
+    """Remove what a killed run left unfinished; the caller must hold the lock."""
     folder = output / PARTIAL_FOLDER
     if folder.is_symlink():  # nothing is written through it
         with storage_errors(folder):
@@ -304,8 +305,8 @@ class storage_errors(contextlib.AbstractContextManager[None]):  # noqa: N801 - r
             ) from error
 
 
-def _made_with_its_folder(path: Path, make: Callable[[], T]) -> T:
-    """Call ``make``; only where the folder of ``path`` is missing, make that before."""
+def _with_folder_made(path: Path, make: Callable[[], T]) -> T:
+    """Call ``make``; if the folder of ``path`` is missing, create it and retry."""
     with contextlib.suppress(FileNotFoundError):
         return make()
     path.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
@@ -313,7 +314,7 @@ def _made_with_its_folder(path: Path, make: Callable[[], T]) -> T:
 
 
 def check_no_link(folder: Path) -> None:
-    """Refuse to make anything in a folder of ours that is a link.
+    """Refuse to create anything in one of our folders if it is a link.
 
     Raises:
         OutputError: It is one.
@@ -331,17 +332,17 @@ _CREATE_FLAGS = (
 
 
 def _create(path: Path) -> int:
-    """A descriptor of a new file, in its folder.
+    """Create a file, and its folder if needed, and return its descriptor.
 
     Raises:
         OutputError: The folder is a link, which may lead anywhere.
     """
     check_no_link(path.parent)
-    return _made_with_its_folder(path, lambda: os.open(path, _CREATE_FLAGS, FILE_MODE))
+    return _with_folder_made(path, lambda: os.open(path, _CREATE_FLAGS, FILE_MODE))
 
 
 def _without_small_ones(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes; small pieces joined, up to ``CHUNK_SIZE_BYTES`` together."""
+    """The same bytes, with small pieces joined up to ``CHUNK_SIZE_BYTES``."""
     small: list[bytes] = []
     small_bytes = 0
     for piece in pieces:
@@ -359,5 +360,5 @@ def _without_small_ones(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 def _write_all(file: Any, content: bytes) -> None:
     left = memoryview(content)
-    while left:  # a write may be cut short
+    while left:  # a write may be partial
         left = left[file.write(left) :]

@@ -1,10 +1,10 @@
-"""Batcher: the calls of many tasks → few thread hops; what is ready goes together.
+"""Batcher: the calls of many tasks → few thread calls; what is ready shares one.
 
-A hop to a thread and back costs two wake-ups, and threads that run beside each other
-take the interpreter from each other: for short pieces of work that is more than the
-work itself. Here one batch is in one thread at a time, and the event loop is woken
-once for all of it. Trade-off: items wait for each other, and nobody hears of an end
-before the end of the batch; work that waits long for a disk wants threads of its own.
+A thread call costs two wake-ups, and threads that run side by side compete for the
+interpreter. For short pieces of work that costs more than the work itself. Here only
+one batch runs at a time, in one thread, and wakes the event loop once. Trade-off: items
+wait for each other, and no caller gets its result before the batch ends. Work that
+waits long for a disk should have threads of its own.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ R = TypeVar("R")
 
 
 class Batcher(Generic[T, R]):
-    """Does some short work in a thread: ``await batcher.run(item)``.
+    """Runs short pieces of work in a thread: ``await batcher.run(item)``.
 
     Args:
-        work: What is done with each item; blocking. Items of one batch in the order
-            in which they came.
-        after_batch: Called after each batch with what came of its items, those that
-            failed left out, before anybody hears of it; blocking. What it raises goes
-            to all of them.
-        max_batch_size: Items of one batch.
+        work: Called with each item; blocking. The items of a batch are done in order of
+            arrival.
+        after_batch: Called after each batch with the results of the items that did not
+            fail, before any caller gets its result; blocking. What it raises, all of
+            them raise.
+        max_batch_size: The most items in one batch.
     """
 
     def __init__(
@@ -45,13 +45,14 @@ class Batcher(Generic[T, R]):
         self._is_working = False
 
     async def run(self, item: T) -> R:
-        """What ``work`` returns for the item.
+        """Return what ``work`` returns for the item.
 
-        Cancelled before its batch has begun, it is not done; later, it is waited for.
+        If cancelled before its batch begins, the item is dropped; after that, the
+        cancellation waits until it is done.
 
         Raises:
             Exception: Whatever ``work`` or ``after_batch`` raises.
-            RuntimeError: No thread could be had.
+            RuntimeError: No thread could be started.
         """
         call = _Call(item, asyncio.get_running_loop())
         self._ready.append(call)
@@ -61,7 +62,7 @@ class Batcher(Generic[T, R]):
             except BaseException:
                 if call in self._ready:
                     self._ready.remove(call)
-                else:  # it began at the same moment
+                else:  # its batch began at the same moment
                     with anyio.CancelScope(shield=True):
                         await asyncio.wait([call.done])
                 raise
@@ -77,8 +78,8 @@ class Batcher(Generic[T, R]):
         items = [call.item for call in batch]
         loop = asyncio.get_running_loop()
         try:
-            hop = loop.run_in_executor(None, self._carry_out, items)
-        except RuntimeError as error:  # no thread to be had: nobody shall wait for it
+            thread_call = loop.run_in_executor(None, self._carry_out, items)
+        except RuntimeError as error:  # no thread can be started: nobody may wait
             batch += self._ready
             self._ready.clear()
             for call in batch:
@@ -86,7 +87,7 @@ class Batcher(Generic[T, R]):
                 call.end(error)
             return
         self._is_working = True
-        hop.add_done_callback(lambda _hop: self._end(batch, hop))
+        thread_call.add_done_callback(lambda _call: self._end(batch, thread_call))
         for call in batch:
             call.begin()
 
@@ -104,16 +105,16 @@ class Batcher(Generic[T, R]):
     def _end(
         self,
         batch: Sequence["_Call[T]"],
-        hop: "asyncio.Future[list[R | Exception]]",
+        thread_call: "asyncio.Future[list[R | Exception]]",
     ) -> None:
         self._is_working = False
         outcomes: Sequence[object]
-        if hop.cancelled():
+        if thread_call.cancelled():
             outcomes = [RuntimeError("the threads were shut down")] * len(batch)
-        elif (failure := hop.exception()) is not None:
+        elif (failure := thread_call.exception()) is not None:
             outcomes = [failure] * len(batch)
         else:
-            outcomes = hop.result()
+            outcomes = thread_call.result()
         for call, outcome in zip(batch, outcomes, strict=True):
             call.end(outcome)
         if self._ready:
@@ -121,11 +122,11 @@ class Batcher(Generic[T, R]):
 
 
 class _Call(Generic[T]):
-    """One item and who waits for it.
+    """One item, and the futures its caller waits for.
 
     Attributes:
-        begun: Its batch is at work.
-        done: What came of it.
+        begun: Set when its batch begins.
+        done: Its result or exception.
     """
 
     __slots__ = ("begun", "done", "item")
@@ -144,8 +145,8 @@ class _Call(Generic[T]):
 
 
 def settle(waiting: "asyncio.Future[Any]", outcome: object) -> None:
-    """Give what :func:`outcome_of` found to who waits for it; on the event loop."""
-    if waiting.done():  # its task was torn down with the loop
+    """Pass what :func:`outcome_of` returned to the waiter; on the event loop."""
+    if waiting.done():  # its task was cancelled with the loop
         return
     if isinstance(outcome, BaseException):
         waiting.set_exception(outcome)
@@ -154,10 +155,10 @@ def settle(waiting: "asyncio.Future[Any]", outcome: object) -> None:
 
 
 def outcome_of(call: Callable[[], R]) -> R | Exception:
-    """What a call returns or raises, in a form that a future takes."""
+    """What a call returns or raises, in a form that a future accepts."""
     try:
         return call()
-    except StopIteration as error:  # no future takes it
+    except StopIteration as error:  # a future does not accept it
         return RuntimeError(f"unexpected {error!r}")
-    except Exception as error:  # noqa: BLE001 - goes to the task that asked
+    except Exception as error:  # noqa: BLE001 - raised in the task that asked
         return error

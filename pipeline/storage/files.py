@@ -14,7 +14,7 @@ def sha256_of(file: BufferedReader) -> str:
 
 
 def remove_empty_folders(output: Path, folder: Path) -> None:
-    """Remove a folder that is empty, and those above it, inside of the output."""
+    """Remove a folder if it is empty, then those above it, inside the output folder."""
     with contextlib.suppress(OSError):  # not empty, or not ours to remove
         while folder != output and is_inside(output, folder):
             folder.rmdir()
@@ -22,7 +22,7 @@ def remove_empty_folders(output: Path, folder: Path) -> None:
 
 
 def is_present(output: Path, name: str) -> bool:
-    """Whether there is a file of the output folder with something in it."""
+    """Whether the output folder has this file, and it is not empty."""
     path = output / name
     try:
         return (
@@ -50,7 +50,7 @@ def have_same_content(output: Path, left: str, right: str) -> bool:
 
 
 def digest_of(output: Path, name: str) -> str:
-    """The SHA-256 of a file of the output folder in hex; "" where there is none."""
+    """The SHA-256 of a file in the output folder in hex; "" if there is none."""
     try:
         with open_regular(output / name, inside=output) as file:
             return sha256_of(file)

@@ -1,12 +1,12 @@
 """The first bytes of a file → its media type and extension. Pure.
 
-An own small table: the libraries tried (filetype, puremagic) miss GLB and PLY,
-which models of this service make.
+A small table of our own: the libraries tried (filetype, puremagic) miss GLB and PLY,
+which this service's models produce.
 """
 
 import re
 
-HEAD_SIZE_BYTES = 4096  # the rest are a few bytes; an SVG may begin with comments
+HEAD_SIZE_BYTES = 4096  # most need a few bytes; an SVG may begin with comments
 
 _FTYP_BRANDS = {
     b"avif": "image/avif",
@@ -79,12 +79,12 @@ _SVG = re.compile(
 
 
 def media_type_of(head: bytes) -> str:
-    """The media type that the first bytes show; ``text/plain`` for other text.
+    """The media type of a file by its first bytes; "" if they do not show it.
 
-    "" where they show none.
+    Text of no known type is ``text/plain``.
 
     Args:
-        head: The beginning of the file, ``HEAD_SIZE_BYTES`` or all of it.
+        head: The first ``HEAD_SIZE_BYTES`` of the file, or all of it.
     """
     for prefix, media_type in _PREFIXES:
         if head.startswith(prefix):
@@ -112,5 +112,5 @@ def _is_text(head: bytes) -> bool:
 
 
 def extension_of(media_type: str) -> str:
-    """``png`` for ``image/png``; ``bin`` for what is not in the table."""
+    """``png`` for ``image/png``; ``bin`` for a type that is not in the table."""
     return _EXTENSIONS.get(media_type.partition(";")[0].strip().lower(), "bin")

@@ -1,7 +1,7 @@
-"""A path → the file there, opened; never a pipe, never through a link that leads out.
+"""A path → an opened regular file; never a pipe, never through a link that leads out.
 
-A pipe or a device would be waited for without end, and a link in a folder of ours may
-lead to what is none of our business. Blocking, but never for want of a writer.
+Reading a pipe or a device could block forever, and a link in one of our folders may
+lead to files that are not ours. These calls block, but never on a missing writer.
 """
 
 import errno
@@ -18,7 +18,7 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
-# Without a writer a pipe is opened at once, and refused then.
+# With O_NONBLOCK, a pipe without a writer opens at once, and is then rejected.
 _READ_FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)
@@ -28,25 +28,24 @@ _READ_FLAGS = (
 
 
 class NotAFile(OSError):
-    """No file that can be read; ``strerror`` says what it is."""
+    """Not a file that can be read; ``strerror`` says what it is."""
 
 
 def open_regular(path: Path, *, inside: Path | None = None) -> BufferedReader:
     """Open a regular file for reading.
 
     Args:
-        path: What somebody has named.
-        inside: The folder that no link may lead out of; None where links are the
-            user's own business.
+        path: A path that a user or a file has named.
+        inside: The folder that no link may lead out of; None to allow any link.
 
     Raises:
         NotAFile: A pipe, a socket, a device, or a link that leads out.
-        OSError: It is not there, a folder, or cannot be read.
+        OSError: It is missing, a folder, or unreadable.
     """
     if inside is not None and leads_outside(inside, path):
         reason = "it is a link that leads outside of the output folder"
         raise NotAFile(errno.ELOOP, reason, os.fspath(path))
-    _check_kind(path, path.stat().st_mode)  # to open a device may have an effect
+    _check_kind(path, path.stat().st_mode)  # opening a device may have side effects
     descriptor = os.open(path, _READ_FLAGS)
     try:
         _check_kind(path, os.fstat(descriptor).st_mode)
@@ -63,17 +62,18 @@ def read_regular(
 
     Args:
         path: As for :func:`open_regular`.
-        limit_bytes: How many there may be; None for any number.
+        limit_bytes: The largest size to accept; None for any.
         inside: As for :func:`open_regular`.
 
     Raises:
-        NotAFile: As :func:`open_regular`, or it is larger.
-        OSError: As :func:`open_regular`.
+        NotAFile: As for :func:`open_regular`, or it is larger than ``limit_bytes``.
+        OSError: As for :func:`open_regular`.
     """
     with open_regular(path, inside=inside) as file:
         if limit_bytes is None:
             return file.read()
-        # No more than there is: so much would be reserved for it.
+        # Ask for no more than its size: ``read`` reserves as much memory as it is asked
+        # for.
         size_bytes = os.fstat(file.fileno()).st_size
         content = file.read(min(limit_bytes, size_bytes) + 1)
     if len(content) > limit_bytes:
@@ -83,40 +83,40 @@ def read_regular(
 
 
 def leads_outside(folder: Path, path: Path) -> bool:
-    """Whether a path ends outside of a folder, by a link of its own or before it."""
+    """Whether a path leads outside of a folder, through itself or a parent link."""
     return _has_links(folder, path) and not _real(path).is_relative_to(_real(folder))
 
 
 def is_inside(folder: Path, path: Path) -> bool:
     """Whether a path is in a folder, through no link that leads out.
 
-    The path itself may be a link: what replaces or removes it does not follow it.
+    The path itself may be a link: replacing or removing it does not follow it.
     """
     return not leads_outside(folder, path.parent)
 
 
 def check_own(path: Path, *, is_folder: bool = False) -> None:
-    """Refuse what stands in the place of a file that a run makes and writes to.
+    """Refuse whatever is in the way of a file that a run creates and writes to.
 
-    What is not there is fine. The folder that ``path`` is in may itself be reached
-    through a link: which one it is, is the user's choice.
+    A missing file is fine. The folder that contains ``path`` may itself be reached
+    through a link: where it is, is the user's choice.
 
     Args:
-        path: Of the file.
-        is_folder: A folder is wanted in its place.
+        path: The file's path.
+        is_folder: Whether it should be a folder.
 
     Raises:
-        OutputError: A link that leads outside of its folder, or no file.
+        OutputError: It is a link that leads outside of its folder, or not a file.
     """
     if leads_outside(path.parent, path):
         raise OutputError(
             f"{path} is a link that leads outside of the output folder",
-            hint="remove the link, or put what it leads to in its place; run again",
+            hint="remove the link, or replace it with what it leads to; then run again",
         )
     try:
         mode = path.stat().st_mode
     except OSError:
-        return  # not there, or told of by whoever opens it
+        return  # missing, or reported by the code that opens it
     if (stat.S_ISDIR if is_folder else stat.S_ISREG)(mode):
         return
     wanted = "a folder" if is_folder else "a file"
@@ -142,9 +142,9 @@ def _check_kind(path: Path, mode: int) -> None:
 
 
 def _has_links(folder: Path, path: Path) -> bool:
-    """Whether a path may leave the folder that it begins with; most cannot.
+    """Whether a path may leave the folder it begins with; most cannot.
 
-    To look at each part is several times as fast as to follow all that is above it.
+    Looking at each part is several times faster than resolving the whole path.
     """
     here, below = folder.parts, path.parts
     if below[: len(here)] != here:
@@ -153,11 +153,11 @@ def _has_links(folder: Path, path: Path) -> bool:
     reached = os.fspath(folder)
     for part in below:
         reached = os.path.join(reached, part)  # noqa: PTH118 - a third of the time
-        if part == ".." or os.path.islink(reached):  # noqa: PTH114 - likewise
+        if part == ".." or os.path.islink(reached):  # noqa: PTH114 - the same
             return True
     return False
 
 
 def _real(path: Path) -> Path:
-    """Without links; a loop of them ends somewhere, where ``resolve`` may raise."""
+    """With links resolved. Unlike ``resolve``, never raises on a loop of links."""
     return Path(os.path.realpath(path))

@@ -200,5 +200,5 @@ async def test_a_socks_proxy_for_the_cdn_alone_is_refused_before_anything_is_pai
 def test_what_is_no_proxy_is_refused(connect, behind, url):
     behind(url)
 
-    with pytest.raises(UsageError, match="no URL of an HTTP proxy"):
+    with pytest.raises(UsageError, match="not the URL of an HTTP proxy"):
         connect()

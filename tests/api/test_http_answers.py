@@ -474,7 +474,7 @@ async def test_a_text_of_any_length_is_cut(api, answers):
 async def test_a_body_above_the_cap_is_unavailable_and_not_kept(api, answers):
     answers.get(JOB_URL, body=b" " * ((16 << 20) + 1))
 
-    with pytest.raises(Unavailable, match="above"):
+    with pytest.raises(Unavailable, match="larger than"):
         await api.find_job("job_1")
 
 

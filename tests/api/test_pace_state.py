@@ -189,7 +189,7 @@ def test_a_pipe_in_its_place_is_not_waited_for(path, state):
     os.mkfifo(path)
 
     for call in (state.look, lambda now: state.take(now, 5)):
-        with pytest.raises(OSError, match="is no file"):
+        with pytest.raises(OSError, match="is not a file"):
             call(NOW)
 
 

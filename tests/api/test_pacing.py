@@ -1,4 +1,4 @@
-"""Pace: requests by worth, in one window; pauses of the submits; few surprises."""
+"""Pace: requests by priority, in one window; pauses of the submits; few surprises."""
 
 import math
 from contextlib import asynccontextmanager
@@ -9,14 +9,14 @@ from doubles.clock import FakeClock
 
 from pipeline.api.pace_state import WINDOW_S, PaceState, StateBusy
 from pipeline.api.pacing import (
-    AGE_PER_WORTH_S,
+    AGE_PER_PRIORITY_S,
     FIRST_HOLD_S,
     LONGEST_HOLD_S,
     PERMIT_S,
     SURPRISED_AFTER,
     UNANSWERED_S,
     Pace,
-    Worth,
+    Priority,
     pace_of,
 )
 from pipeline.errors import RateLimited
@@ -34,27 +34,27 @@ def state(tmp_path):
 
 
 @asynccontextmanager
-async def queued(pace, clock, *worths):
-    """A request of each worth, begun in this order; notes when each leaves."""
+async def queued(pace, clock, *priorities):
+    """A request of each priority, begun in this order; notes when each leaves."""
     left = []
 
-    async def leave(worth):
-        await pace.wait_for_turn(worth)
-        left.append((worth, clock.monotonic_s()))
+    async def leave(priority):
+        await pace.wait_for_turn(priority)
+        left.append((priority, clock.monotonic_s()))
 
     async with anyio.create_task_group() as tasks:
-        for worth in worths:
-            tasks.start_soon(leave, worth)
+        for priority in priorities:
+            tasks.start_soon(leave, priority)
             await anyio.wait_all_tasks_blocked()
         yield left
         tasks.cancel_scope.cancel()
 
 
-async def take(pace, count, worth=Worth.OTHER):
+async def take(pace, count, priority=Priority.OTHER):
     """Turns that have to be free at once."""
     with anyio.fail_after(1):
         for _ in range(count):
-            await pace.wait_for_turn(worth)
+            await pace.wait_for_turn(priority)
 
 
 async def submit(pace, count=1):
@@ -71,7 +71,7 @@ async def submit(pace, count=1):
 async def test_the_limit_is_held_in_every_window(clock):
     pace = Pace(clock, limit=5)
 
-    async with queued(pace, clock, *[Worth.READ] * 12) as left:
+    async with queued(pace, clock, *[Priority.READ] * 12) as left:
         await clock.advance(4 * WINDOW_S)
 
     moments = [moment for _, moment in left]
@@ -82,7 +82,7 @@ async def test_what_was_not_used_is_not_saved_up(clock):
     pace = Pace(clock, limit=5)
     clock.jump(1000)
 
-    async with queued(pace, clock, *[Worth.READ] * 6) as left:
+    async with queued(pace, clock, *[Priority.READ] * 6) as left:
         await clock.advance(WINDOW_S / 2)
         assert len(left) == 5
 
@@ -100,24 +100,24 @@ async def test_who_gives_up_waiting_takes_nothing(clock):
     pace = Pace(clock, limit=1)
     await take(pace, 1)
 
-    async with queued(pace, clock, Worth.READ):
+    async with queued(pace, clock, Priority.READ):
         pass
-    async with queued(pace, clock, Worth.READ) as left:
+    async with queued(pace, clock, Priority.READ) as left:
         await clock.advance(WINDOW_S)
         assert len(left) == 1
 
 
-# --- worth --------------------------------------------------------------------
+# --- priority --------------------------------------------------------------------
 
 
 async def test_what_is_worth_more_goes_first(clock):
     pace = Pace(clock, limit=1)
     await take(pace, 1)
 
-    async with queued(pace, clock, *reversed(Worth)) as left:
+    async with queued(pace, clock, *reversed(Priority)) as left:
         await clock.advance(6 * WINDOW_S)
 
-    assert [worth for worth, _ in left] == list(Worth)
+    assert [priority for priority, _ in left] == list(Priority)
 
 
 async def test_those_of_one_worth_go_in_the_order_they_came(clock):
@@ -125,7 +125,7 @@ async def test_those_of_one_worth_go_in_the_order_they_came(clock):
     order = []
 
     async def leave(number):
-        await pace.wait_for_turn(Worth.READ)
+        await pace.wait_for_turn(Priority.READ)
         order.append(number)
 
     async with anyio.create_task_group() as tasks:
@@ -141,27 +141,27 @@ async def test_what_can_wait_does_not_wait_for_ever(clock):
     await take(pace, 1)
     left = []
 
-    async def leave(worth):
-        await pace.wait_for_turn(worth)
-        left.append(worth)
+    async def leave(priority):
+        await pace.wait_for_turn(priority)
+        left.append(priority)
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(leave, Worth.OTHER)
-        await clock.advance(AGE_PER_WORTH_S * Worth.OTHER + 1)
+        tasks.start_soon(leave, Priority.OTHER)
+        await clock.advance(AGE_PER_PRIORITY_S * Priority.OTHER + 1)
         for _ in range(3):
-            tasks.start_soon(leave, Worth.SUBMIT)
+            tasks.start_soon(leave, Priority.SUBMIT)
         await clock.advance(5 * WINDOW_S)
 
-    assert left == [Worth.OTHER, *[Worth.SUBMIT] * 3]
+    assert left == [Priority.OTHER, *[Priority.SUBMIT] * 3]
 
 
 async def test_one_that_comes_later_and_is_worth_more_overtakes_who_is_next(clock):
     pace = Pace(clock, limit=1)
     await take(pace, 1)
 
-    async with queued(pace, clock, Worth.OTHER, Worth.SUBMIT) as left:
+    async with queued(pace, clock, Priority.OTHER, Priority.SUBMIT) as left:
         await clock.advance(WINDOW_S + 1)
-        assert left == [(Worth.SUBMIT, WINDOW_S)]
+        assert left == [(Priority.SUBMIT, WINDOW_S)]
 
 
 # --- what is told to plan by ------------------------------------------------------
@@ -198,7 +198,7 @@ async def test_a_refusal_means_that_the_window_is_full_now(clock):
     await clock.advance(40)
 
     pace.note_refusal()
-    async with queued(pace, clock, *[Worth.READ] * 12) as left:
+    async with queued(pace, clock, *[Priority.READ] * 12) as left:
         await clock.advance(2 * WINDOW_S)
 
     moments = [moment for _, moment in left]
@@ -210,7 +210,7 @@ async def test_other_processes_learn_of_a_refusal(clock, state):
 
     refused.note_refusal()
 
-    async with queued(other, clock, Worth.READ) as left:
+    async with queued(other, clock, Priority.READ) as left:
         await clock.advance(WINDOW_S - 1)
         assert left == []
         await clock.advance(2)
@@ -221,10 +221,10 @@ async def test_everything_waits_where_the_refusal_says_how_long(clock):
     pace = Pace(clock)
     pace.note_refusal(7.0)
 
-    async with queued(pace, clock, Worth.SUBMIT) as left:
+    async with queued(pace, clock, Priority.SUBMIT) as left:
         await clock.advance(10)
 
-    assert left == [(Worth.SUBMIT, 7.0)]
+    assert left == [(Priority.SUBMIT, 7.0)]
     await take(pace, 100)
 
 
@@ -232,7 +232,7 @@ async def test_reads_are_never_held_for_longer_than_a_minute(clock):
     pace = Pace(clock)
     pace.note_refusal(100_000.0)
 
-    async with queued(pace, clock, Worth.READ) as left:
+    async with queued(pace, clock, Priority.READ) as left:
         await clock.advance(LONGEST_HOLD_S)
         assert len(left) == 1
 
@@ -244,7 +244,7 @@ async def test_without_a_limit_of_ours_refusals_slow_down_more_and_more(clock):
         pace.note_refusal()
         pace.note_refusal()  # one that was on its way
         began_s = clock.monotonic_s()
-        async with queued(pace, clock, Worth.READ) as left:
+        async with queued(pace, clock, Priority.READ) as left:
             await clock.advance(60)
         waits.append(left[0][1] - began_s)
         clock.jump(-clock.monotonic_s() + left[0][1])
@@ -252,7 +252,7 @@ async def test_without_a_limit_of_ours_refusals_slow_down_more_and_more(clock):
     assert waits == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
     clock.jump(LONGEST_HOLD_S + 1)
     pace.note_refusal()
-    async with queued(pace, clock, Worth.READ) as left:
+    async with queued(pace, clock, Priority.READ) as left:
         await clock.advance(FIRST_HOLD_S)
         assert len(left) == 1
 
@@ -273,7 +273,7 @@ async def test_a_pause_holds_submits_alone(clock):
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(leave)
         await clock.advance(50)
-        await take(pace, 30, Worth.LIST)
+        await take(pace, 30, Priority.LIST)
         assert (left, pace.is_holding, pace.paused_s) == ([], True, 40.0)
         await clock.advance(50)
 
@@ -305,9 +305,9 @@ async def test_what_waits_for_its_turn_when_a_pause_begins_waits_for_its_end(clo
         tasks.start_soon(leave)
         await clock.advance(1)
         pace.pause(300)
-        async with queued(pace, clock, Worth.READ) as read:
+        async with queued(pace, clock, Priority.READ) as read:
             await clock.advance(200)
-            assert read == [(Worth.READ, WINDOW_S)]  # its turn is not lost either
+            assert read == [(Priority.READ, WINDOW_S)]  # its turn is not lost either
         await clock.advance(200)
 
     assert left == [301.0]
@@ -469,7 +469,7 @@ async def test_processes_share_one_window(clock, state):
     await take(second, 4)
 
     for pace in (first, second):
-        async with queued(pace, clock, Worth.SUBMIT) as left:
+        async with queued(pace, clock, Priority.SUBMIT) as left:
             await clock.advance(1)
             assert left == []
 
@@ -481,7 +481,7 @@ async def test_a_file_that_others_hold_for_long_is_done_without(clock):
 
     pace = Pace(clock, limit=10, state=Held())
 
-    async with queued(pace, clock, Worth.READ) as left:
+    async with queued(pace, clock, Priority.READ) as left:
         await clock.advance(5)
         assert len(left) == 1
         assert 0 < left[0][1] < 5
@@ -495,9 +495,9 @@ async def test_a_folder_that_cannot_be_used_is_said_once(clock, tmp_path):
     pace.pause(90)
     pace.note_refusal()
 
-    assert "counted for this run alone" in pace.trouble
+    assert "counted for this run only" in pace.trouble
     assert pace.paused_s == 90
-    async with queued(pace, clock, Worth.READ) as left:
+    async with queued(pace, clock, Priority.READ) as left:
         await clock.advance(WINDOW_S - 1)
         assert left == []
 

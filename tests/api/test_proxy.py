@@ -43,7 +43,7 @@ def test_a_proxy_for_http_is_none_for_https(monkeypatch, host):
 def test_what_is_no_proxy_is_a_usage_error(monkeypatch, host, proxy):
     monkeypatch.setenv("https_proxy", proxy)
 
-    with pytest.raises(UsageError, match="is no URL of an HTTP proxy"):
+    with pytest.raises(UsageError, match="is not the URL of an HTTP proxy"):
         find_proxy(f"https://{host}/v1")
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from pipeline.api.interface import JobFilter
-from pipeline.api.pacing import Worth
+from pipeline.api.pacing import Priority
 from pipeline.clock import parse_utc
 from pipeline.errors import OutcomeUnknown, RateLimited, Unavailable
 from pipeline.version import __version__
@@ -119,7 +119,7 @@ async def test_what_refuses_submits_when_the_window_is_well_used_is_the_window(
     server = await serve(answer(b"{}", status="429 Slow"))
     api = await connect(server, rpm=50)
     for _ in range(30):
-        await api.pace.wait_for_turn(Worth.LIST)
+        await api.pace.wait_for_turn(Priority.LIST)
 
     with pytest.raises(RateLimited) as caught:
         await api.submit("m", {})

@@ -125,7 +125,7 @@ async def test_the_ending_follows_the_content_and_not_the_record(desk, api):
         await desk.put(made)
 
     api.files[made.remote_assets[0]] = b"GIF89a" + png_of("x")
-    with pytest.raises(DownloadFailed, match="does not decode"):
+    with pytest.raises(DownloadFailed, match="cannot be decoded"):
         await desk.put(made)
 
     assert desk.files() == []
@@ -324,5 +324,5 @@ async def test_a_job_that_cannot_be_put_does_not_hold_up_those_of_its_group(desk
             tasks.start_soon(put, job, of_job)
 
     assert outcomes["item-0"] == outcomes["item-2"] == "saved"
-    assert "not ours" in outcomes["item-1"]
+    assert "not made by pipeline" in outcomes["item-1"]
     assert (desk.folder / "item-1.png").read_bytes() == b"somebody's"

@@ -21,10 +21,10 @@ from pipeline.assets.downloader import (
     MAX_FILE_BYTES,
     MAX_IMAGE_BYTES,
     BrokenFile,
+    ByteLimiter,
     Downloader,
     FetchSpec,
     OutOfTime,
-    Room,
     TooLarge,
     fetch,
 )
@@ -311,14 +311,14 @@ async def test_large_assets_come_few_at_a_time_but_never_one_by_one(
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_the_bytes_under_way_stay_within_the_room_and_all_get_theirs(seed):
+async def test_the_bytes_under_way_stay_within_the_limit_and_all_get_theirs(seed):
     dice = random.Random(seed)
-    room = Room(100)
+    limiter = ByteLimiter(100)
     under_way, most, served = 0, 0, 0
 
     async def take(size_bytes):
         nonlocal under_way, most, served
-        async with room.take(size_bytes):
+        async with limiter.take(size_bytes):
             under_way += min(size_bytes, 25)
             most = max(most, under_way)
             for _ in range(dice.randrange(5)):
@@ -335,11 +335,11 @@ async def test_the_bytes_under_way_stay_within_the_room_and_all_get_theirs(seed)
 
 
 async def test_a_large_asset_is_not_overtaken_for_ever_by_small_ones():
-    room = Room(40)
+    limiter = ByteLimiter(40)
     order = []
 
     async def take(size_bytes):
-        async with room.take(size_bytes):
+        async with limiter.take(size_bytes):
             order.append(size_bytes)
             await anyio.lowlevel.checkpoint()
 
@@ -351,12 +351,12 @@ async def test_a_large_asset_is_not_overtaken_for_ever_by_small_ones():
 
 
 @pytest.mark.parametrize("is_admitted", [True, False])
-async def test_who_gives_up_gives_the_room_back(is_admitted):
-    room = Room(4)
+async def test_a_download_that_gives_up_gives_its_bytes_back(is_admitted):
+    limiter = ByteLimiter(4)
     held = anyio.Event()
 
     async def hold():
-        async with room.take(1):
+        async with limiter.take(1):
             held.set()
             await anyio.sleep_forever()
 
@@ -366,7 +366,7 @@ async def test_who_gives_up_gives_the_room_back(is_admitted):
         await held.wait()
         tasks.cancel_scope.cancel()
     with anyio.fail_after(5):
-        async with room.take(1), room.take(1), room.take(1), room.take(1):
+        async with limiter.take(1), limiter.take(1), limiter.take(1), limiter.take(1):
             pass
 
 
@@ -393,7 +393,7 @@ async def test_a_png_is_looked_at_as_it_comes_and_waits_for_no_decoder(
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "hops"),
+    ("size_bytes", "thread_calls"),
     [
         (1, ["shared", "the batch's"]),
         (SMALL_FILE_BYTES, ["shared", "the batch's"]),
@@ -403,8 +403,8 @@ async def test_a_png_is_looked_at_as_it_comes_and_waits_for_no_decoder(
         (BLOCK_BYTES + 1, ["own", "own"]),
     ],
 )
-async def test_a_usual_file_is_one_hop_and_small_ones_share_theirs(  # noqa: PLR0917 - fixtures
-    api, transfer, tmp_path, monkeypatch, size_bytes, hops
+async def test_a_usual_file_is_one_thread_call_and_small_ones_share_theirs(  # noqa: PLR0917 - fixtures
+    api, transfer, tmp_path, monkeypatch, size_bytes, thread_calls
 ):
     made = []
 
@@ -430,10 +430,10 @@ async def test_a_usual_file_is_one_hop_and_small_ones_share_theirs(  # noqa: PLR
 
     assert receipt.sha256 == hashlib.sha256(content).hexdigest()
     assert receipt.partial.read_bytes() == content
-    assert made == hops
+    assert made == thread_calls
 
 
-async def test_a_run_that_is_left_does_not_finish_what_waits_for_its_hop(
+async def test_a_run_that_is_left_does_not_finish_what_waits_for_its_thread_call(
     api, transfer, tmp_path
 ):
     begun, may_go_on, written = threading.Event(), threading.Event(), []

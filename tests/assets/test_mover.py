@@ -126,7 +126,7 @@ def test_a_sidecar_stays_until_there_is_a_new_one(output):
 def test_a_name_that_others_have_is_not_free(output):
     (output / "fir.png").write_bytes(b"somebody's painting")
 
-    with pytest.raises(DownloadFailed, match="is not ours"):
+    with pytest.raises(DownloadFailed, match="was not made by pipeline"):
         check_free(output, "oak.png", "fir.png")
 
 

@@ -108,7 +108,7 @@ def test_what_is_no_contract_is_refused_and_never_quoted(text, tmp_path):
         read_contract(path)
     assert "canary" not in str(refused.value)
     (note,) = notes_on_contract(tmp_path, HERE, {})
-    assert "no contract file" in note
+    assert "not a contract file" in note
 
 
 def test_unknown_keys_are_passed_over(tmp_path):
@@ -136,5 +136,5 @@ def test_pipe_in_its_place_hangs_nothing(tmp_path):
 def test_huge_file_is_refused(tmp_path):
     path = tmp_path / "contract.json"
     path.write_bytes(b" " * (5 << 20))
-    with pytest.raises(UsageError, match="no contract file"):
+    with pytest.raises(UsageError, match="not a contract file"):
         read_contract(path)

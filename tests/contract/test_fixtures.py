@@ -121,7 +121,7 @@ def test_texts_of_the_probes_are_their_own():
 async def test_other_questions_than_the_recorded_ones_are_refused():
     line = line_of(Exchange(method="GET", target="/teams", status=200))
     replay = Replay([line])
-    with pytest.raises(UsageError, match="recorded is GET /teams, asked is GET /jobs"):
+    with pytest.raises(UsageError, match="recorded: GET /teams, but asked: GET /jobs"):
         await replay.call("GET", "/jobs")
     with pytest.raises(UsageError, match="end before"):
         await replay.call("GET", "/jobs")

@@ -118,4 +118,4 @@ async def test_emulator_refuses_what_is_no_contract(shell):
     (shell.folder / "x.json").write_text("{}")
     done = await shell.run("emulator", "--port", "0", "--contract", "x.json")
     assert done.code == 2
-    assert "no contract file" in done.err
+    assert "not a contract file" in done.err

@@ -223,7 +223,7 @@ def test_an_unknown_model_is_a_warning_and_its_inputs_pass(write_manifest):
     [item] = expand(manifest)
     assert item.params == {"anything": [1, {"deep": "asset_1"}]}
     [warning] = manifest.warnings
-    assert "model_wan-2-9-img are not known" in warning
+    assert "model_wan-2-9-img are unknown" in warning
     assert "did you mean 'model_wan-2-7-image'?" in warning
 
 

@@ -57,7 +57,7 @@ def test_a_link_does_not_lead_outside(tmp_path):
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
 
-    with pytest.raises(BadPath, match="no regular file"):
+    with pytest.raises(BadPath, match="not a regular file"):
         ReferenceFiles(tmp_path, allow_outside=False).load("pipe.png")
 
 

@@ -63,7 +63,7 @@ def test_json_lines_keep_their_types(rows_of):
         (b'{"a": 1e999}', "too large"),
         (b'{"a": 99999999999999999999}', "too large"),
         (b'{"a": ' + b"9" * 5000 + b"}", "too large"),
-        (b'{"a": -Infinity}', "no JSON value"),
+        (b'{"a": -Infinity}', "not a JSON value"),
         (b"null", "one JSON object"),
         (b'{"a": "\xff"}', "not UTF-8"),
     ],

@@ -163,7 +163,7 @@ def test_a_stale_table_is_used_where_the_service_cannot_be_asked(
     assert schema.source == "cached"
     assert schema.find_input("steps").maximum == 50
     assert catalog.notes == [
-        f"{OWN}: {error.message}; used the service's table of 2026-03-01 12:00 UTC"
+        f"{OWN}: {error.message}; used the service's table from 2026-03-01 12:00 UTC"
     ]
 
 
@@ -236,7 +236,7 @@ def test_a_record_that_cannot_be_read_is_neither_used_nor_kept(
     schema = catalog.find(WAN)
 
     assert schema.source == "shipped"
-    assert "the service's record of it cannot be read" in catalog.notes[0]
+    assert "the service's record cannot be read" in catalog.notes[0]
     assert cache.find(WAN) is None
 
 
@@ -377,7 +377,7 @@ def test_a_table_that_differs_from_the_shipped_one_is_used_and_said_so(catalog_o
     assert schema.source == "live"
     assert "mood" in schema.inputs
     [note] = catalog.notes
-    assert "differs from the one shipped with this version, and is used" in note
+    assert "used the service's table, which differs from the one shipped" in note
     assert "no input 'thinkingMode'" in note
     assert "new input 'mood'" in note
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pipeline.job import ReferenceAsset
 from pipeline.models.checks import check_inputs
 from pipeline.models.schema import (
+    json_equal,
     load_shipped_model,
     parse_model,
-    same_value,
     shipped_model_ids,
 )
 from pipeline.models.wording import suggestion
@@ -165,10 +165,10 @@ def test_the_number_of_outputs_is_at_least_one(params, count):
 
 
 def test_values_are_compared_as_json_does():
-    assert same_value([1, {"a": 2.0}], [1.0, {"a": 2}])
-    assert not same_value([1], [True])
-    assert not same_value({"a": 1}, {"a": 1, "b": 1})
-    assert not same_value("1", 1)
+    assert json_equal([1, {"a": 2.0}], [1.0, {"a": 2}])
+    assert not json_equal([1], [True])
+    assert not json_equal({"a": 1}, {"a": 1, "b": 1})
+    assert not json_equal("1", 1)
 
 
 # --- checking -------------------------------------------------------------------
@@ -209,9 +209,14 @@ def test_sound_inputs_have_no_problem(params):
         ({"size": "1024×768"}, ("size",), "does not take", "did you mean '1024*768'?"),  # noqa: RUF001 - people type it
         ({"size": "2k"}, ("size",), "does not take '2k'", "did you mean '2K'?"),
         ({"size": 1024}, ("size",), "takes text", ""),
-        ({"images": ["asset_1", "a.png"]}, ("images", 1), "no asset id", "file:a.png"),
-        ({"images": ["asset_/x"]}, ("images", 0), "no asset id", ""),
-        ({"images": ["asset_" + "x" * 256]}, ("images", 0), "no asset id", ""),
+        (
+            {"images": ["asset_1", "a.png"]},
+            ("images", 1),
+            "not an asset id",
+            "file:a.png",
+        ),
+        ({"images": ["asset_/x"]}, ("images", 0), "not an asset id", ""),
+        ({"images": ["asset_" + "x" * 256]}, ("images", 0), "not an asset id", ""),
         ({"images": ["data:image/png;base64,x"]}, ("images", 0), "", "save the file"),
         ({"images": [["asset_1"]]}, ("images", 0), "a file, not a list", ""),
         ({"images": ["asset_1"] * 10}, ("images",), "at most 9 values", ""),
@@ -249,7 +254,7 @@ def test_a_misspelt_input_is_not_also_missing():
 def test_4k_sizes_do_not_go_together_with_images(size):
     assert messages(PRO, prompt="x", size=size) == []
     [message] = messages(PRO, prompt="x", size=size, images=["asset_1"])
-    assert f"size {size} does not go together with images" in message
+    assert f"size {size} cannot be combined with images" in message
     assert messages(PRO, prompt="x", size="2K", images=["asset_1"]) == []
     assert messages(PRO, prompt="x", size=size, images=[]) == []
 

@@ -153,7 +153,7 @@ NAMED = {
         lambda _at: None,
         "no file|outside",
     ),
-    "rows: a pipe": (ROWS, lambda at: os.mkfifo(at / "data.csv"), "no regular file"),
+    "rows: a pipe": (ROWS, lambda at: os.mkfifo(at / "data.csv"), "not a regular file"),
     "rows: a secret by another name": (
         ROWS,
         lambda at: write(at, "data.csv", f"TOKEN={CANARY}\nOTHER={CANARY}2\n"),
@@ -185,7 +185,7 @@ NAMED = {
     "reference: a pipe": (
         REFERENCE,
         lambda at: os.mkfifo(at / "style.png"),
-        "no regular file",
+        "not a regular file",
     ),
     "reference: a device": (
         REFERENCE,

@@ -623,7 +623,7 @@ async def test_a_dropped_input_is_a_warning_and_in_the_result(workshop):
     result = await workshop.run()
 
     assert result.exit_code is ExitCode.OK
-    said = "the service dropped size; the job was charged all the same"
+    said = "the service dropped size; the job was charged anyway"
     assert result.changed_inputs == {"oak": said}
     assert said in workshop.warnings()
 

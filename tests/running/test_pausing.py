@@ -134,4 +134,4 @@ async def test_what_cannot_be_shared_is_said_once(clock, tmp_path):
     await told.through(10)
 
     assert len(told.warnings) == 1
-    assert "counted for this run alone" in told.warnings[0]
+    assert "counted for this run only" in told.warnings[0]

@@ -5,7 +5,7 @@ import pytest
 from doubles.api import US
 
 from pipeline.api.interface import RemoteAsset
-from pipeline.api.pacing import Pace, Worth
+from pipeline.api.pacing import Pace, Priority
 from pipeline.errors import (
     AccessDenied,
     DownloadFailed,
@@ -254,7 +254,7 @@ async def test_a_read_waits_longer_for_company_where_requests_are_scarce(
 ):
     api.pace = Pace(clock, limit=60)
     for _ in range(20):
-        await api.pace.wait_for_turn(Worth.LIST)
+        await api.pace.wait_for_turn(Priority.LIST)
     (asset_id,) = made(1)
     in_flight = True
     resolver = Resolver(api, clock, SETTINGS, expects_more=lambda: in_flight)
@@ -279,7 +279,7 @@ async def test_a_read_does_not_wait_for_company_that_cannot_come_any_more(
 ):
     api.pace = Pace(clock, limit=60)
     for _ in range(20):
-        await api.pace.wait_for_turn(Worth.LIST)
+        await api.pace.wait_for_turn(Priority.LIST)
     (asset_id,) = made(1)
     end_s = clock.monotonic_s() + 3
     resolver = Resolver(

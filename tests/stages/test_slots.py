@@ -9,7 +9,7 @@ from doubles.api import QuickClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.api.pacing import Pace, Worth
+from pipeline.api.pacing import Pace, Priority
 from pipeline.stages.slots import Slots
 
 
@@ -607,7 +607,7 @@ async def test_what_is_left_is_never_above_the_ceiling(make):
 
 async def test_a_slot_waits_for_the_turn_of_its_submit(clock, finish):
     pace = Pace(clock, limit=1)
-    await pace.wait_for_turn(Worth.LIST)
+    await pace.wait_for_turn(Priority.LIST)
     slots = Slots(clock, first=4, posts=4, pace=pace)
 
     await finish(slots.wait_for_slot)

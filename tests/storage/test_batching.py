@@ -1,4 +1,4 @@
-"""Batcher: what is ready shares a hop; nobody hears early, waits for ever or is lost."""
+"""Batcher: ready items share a thread call; none ends early, hangs or is lost."""
 
 import asyncio
 import threading

@@ -1,1 +1,1 @@
-"""Whether a file that arrived is whole, and how large its picture is; by media type."""
+"""Whether a downloaded file is complete, and its width and height; by media type."""

@@ -1,7 +1,7 @@
-"""A finished file → its width and height, or the reason why it is no whole image.
+"""A finished file → its width and height, or the reason why it is not a valid image.
 
-Blocking. A PNG is checked as it arrives (:mod:`pipeline.assets.checks.png`) or from
-its file; everything else is decoded by Pillow, imported when the first one comes.
+Blocking. A PNG is checked as it arrives (:mod:`pipeline.assets.checks.png`) or from its
+file; everything else is decoded by Pillow, which is imported on first use.
 """
 
 import warnings
@@ -17,13 +17,13 @@ DECODED_TYPES = frozenset(
 
 
 def measure_image(path: Path, media_type: str) -> tuple[int, int] | None:
-    """Look at the whole file.
+    """Check the whole file.
 
     Returns:
-        Width and height in pixels; None for a type that is not looked at here.
+        Width and height in pixels; None for a type that is not checked here.
 
     Raises:
-        NotAnImage: It is no whole picture.
+        NotAnImage: It is not a complete image.
     """
     if media_type == PNG:
         return _measure_png(path)
@@ -41,8 +41,8 @@ def _measure_png(path: Path) -> tuple[int, int]:
 
 
 def _decode(path: Path) -> tuple[int, int]:
-    """``load()`` finds what is cut in half; ``verify()`` passes half a JPEG."""
-    from PIL import Image  # noqa: PLC0415 - 60 ms that most commands do without
+    """Decode with ``load()``: it finds truncation; ``verify()`` passes half a JPEG."""
+    from PIL import Image  # noqa: PLC0415 - 60 ms, and most commands do not need it
 
     try:
         with warnings.catch_warnings():
@@ -54,5 +54,6 @@ def _decode(path: Path) -> tuple[int, int]:
     except NotAnImage:
         raise
     except Exception as error:
-        # On bad bytes decoders raise what they like: OSError, SyntaxError, and more.
-        raise NotAnImage(f"does not decode: {error}") from error
+        # On bad bytes decoders raise all kinds of errors: OSError, SyntaxError, and
+        # more.
+        raise NotAnImage(f"cannot be decoded: {error}") from error

@@ -1,9 +1,9 @@
-"""The bytes of a PNG, piece by piece as they arrive → its size, or why it is none.
+"""The bytes of a PNG, piece by piece as they arrive → its size, or why it is invalid.
 
-As strong as decoding the pixels, in bounded memory and one pass: the checksum of each
-chunk covers every byte, the compressed rows are expanded to their last byte, and each
-row must name a filter that exists. What lies behind the end is not looked at. The rows
-of a small picture are expanded in one go, which takes two thirds of the time.
+As strict as decoding the pixels, in bounded memory and one pass: the checksum of each
+chunk covers every byte, the compressed rows are decompressed to their last byte, and
+each row must name a filter that exists. Bytes after the end are not checked. The rows
+of a small image are decompressed in one go, which takes two thirds of the time.
 
 Source: Portable Network Graphics (PNG) Specification, third edition, W3C 2025.
 """
@@ -12,34 +12,34 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 
-try:  # expands in two thirds of the time, measured on pictures of the service's size
+try:  # two thirds of the time, measured on images of the service's sizes
     from isal import isal_zlib as expanding
 except ImportError:  # no wheel for this machine
     import zlib as expanding  # type: ignore[no-redef]
 
 try:
     import deflate
-except ImportError:  # likewise
+except ImportError:  # no wheel either
     deflate = None  # type: ignore[assignment]
 
 _ERRORS = (zlib.error, getattr(expanding, "error", zlib.error))
 
-MAX_PIXELS = 150_000_000  # nine times the largest size on offer; beyond is a bomb
+MAX_PIXELS = 150_000_000  # nine times the largest size on offer; more is a bomb
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR_SIZE_BYTES = 13
 _MAX_CHUNK_BYTES = 2**31 - 1
-_PIECE_BYTES = 1 << 16  # of compressed rows at a time
-_EXPANDED_BYTES = 1 << 16  # of expanded rows at a time: more means page faults
-_AT_ONCE_BYTES = 1 << 20  # of compressed rows that are expanded in one go
+_PIECE_BYTES = 1 << 16  # of compressed rows per step
+_EXPANDED_BYTES = 1 << 16  # of decompressed rows per step: more means page faults
+_AT_ONCE_BYTES = 1 << 20  # of compressed rows that are decompressed in one go
 _EXPANDED_AT_ONCE_BYTES = 16 << 20
 _FILTERS = bytes(range(5))
 _PALETTE = 3
 _METHODS = ([0, 0, 0], [0, 0, 1])  # compression, filter, interlacing
-# Colour type → samples of a pixel, and the bit depths there are.
+# Colour type → samples per pixel, and the allowed bit depths.
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-# The seven passes of an interlaced picture: first column and row, steps between them.
+# The seven passes of an interlaced image: first column and row, then their steps.
 _PASSES = (
     (0, 0, 8, 8),
     (4, 0, 8, 8),
@@ -52,17 +52,17 @@ _PASSES = (
 
 
 class NotAnImage(Exception):
-    """The file is damaged, cut short or too large to be what it says."""
+    """The file is damaged, truncated, or too large to be what it claims."""
 
 
 class PngCheck:
-    """Looks at a PNG while it passes: :meth:`feed` all of it, then :meth:`finish`.
+    """Checks a PNG as it arrives: :meth:`feed` all of it, then :meth:`finish`.
 
-    A file that does not begin like a PNG is let pass without a look.
+    A file that does not begin like a PNG is not checked.
     """
 
     def __init__(self) -> None:
-        self._waiting = bytearray()  # the start of a field that is not all there
+        self._waiting = bytearray()  # the start of an incomplete field
         self._field_bytes = len(_SIGNATURE)
         self._read_field = self._read_signature
         self._name = b""
@@ -75,10 +75,10 @@ class PngCheck:
         self._is_over = False
 
     def feed(self, content: bytes) -> None:
-        """Look at the next bytes, however many; blocking for large ones.
+        """Check the next bytes, however many; blocking.
 
         Raises:
-            NotAnImage: They cannot belong to a whole picture.
+            NotAnImage: They cannot be part of a valid image.
         """
         left = memoryview(content)
         while left and not self._is_over:
@@ -100,10 +100,10 @@ class PngCheck:
         """The width and height in pixels.
 
         Raises:
-            NotAnImage: Something was missing, or it was no PNG.
+            NotAnImage: Something was missing, or it was not a PNG.
         """
         if self._rows is None or not self._is_over:
-            raise NotAnImage("the file ends before its picture does")
+            raise NotAnImage("the file ends before the image is complete")
         return self._size
 
     def _read_signature(self, field: bytes) -> None:
@@ -116,11 +116,11 @@ class PngCheck:
     def _begin_chunk(self, field: bytes) -> None:
         length, name = struct.unpack(">I4s", field)
         if length > _MAX_CHUNK_BYTES or not name.isalpha():
-            raise NotAnImage(f"no chunk begins with {field.hex()}")
+            raise NotAnImage(f"a chunk cannot begin with {field.hex()}")
         if (name == b"IHDR") != (self._rows is None) or (
             name == b"IHDR" and length != _IHDR_SIZE_BYTES
         ):
-            raise NotAnImage("the header is missing, wrong or there twice")
+            raise NotAnImage("the header is missing, wrong or duplicated")
         if self._name == b"IDAT" != name:
             self._end_rows()
         if name == b"IDAT" and not self._has_palette:
@@ -153,7 +153,7 @@ class PngCheck:
         )
         check_size((width_px, height_px))
         if depth not in _DEPTHS.get(colour, ()) or methods not in _METHODS:
-            raise NotAnImage("the header names a kind of picture that there is not")
+            raise NotAnImage("the header names a kind of image that does not exist")
         self._size = (width_px, height_px)
         self._has_palette = colour != _PALETTE
         self._rows = _Rows(
@@ -165,14 +165,15 @@ class PngCheck:
             return
         self._rows.finish()
         if not self._rows.are_whole:
-            raise NotAnImage("the picture is not whole")
+            raise NotAnImage("the image is not complete")
 
 
 class _Rows:
-    """The compressed rows of a picture, expanded and forgotten.
+    """The compressed rows of an image, decompressed, checked and discarded.
 
     Args:
-        passes: Rows and bytes of a row, the byte of its filter included, each.
+        passes: For each, the number of rows and the bytes per row, filter byte
+            included.
     """
 
     def __init__(self, passes: Iterable[tuple[int, int]]) -> None:
@@ -182,20 +183,20 @@ class _Rows:
         self._row_bytes = 0
         self._pass_left = 0  # bytes
         self._expander = expanding.decompressobj()
-        self._is_done = False  # nothing that still comes counts
+        self._is_done = False  # whatever else arrives is ignored
         self.are_whole = False
         self._next_pass()
         is_small = self._expected_bytes <= _EXPANDED_AT_ONCE_BYTES
         self._holds_back = deflate is not None and is_small
-        self._held = bytearray()  # to be expanded in one go
+        self._held = bytearray()  # to be decompressed in one go
 
     def feed(self, compressed: memoryview) -> None:
-        """Expand the next bytes, or all in :meth:`finish` when they are few.
+        """Decompress the next bytes, or all of them in :meth:`finish` if they are few.
 
-        What comes behind the last row is ignored.
+        Bytes after the last row are ignored.
 
         Raises:
-            NotAnImage: They do not expand, or to no rows of this picture.
+            NotAnImage: They cannot be decompressed, or not to rows of this image.
         """
         if not self._holds_back:
             self._expand_in_pieces(compressed)
@@ -209,18 +210,18 @@ class _Rows:
         self._expand_in_pieces(compressed)
 
     def finish(self) -> None:
-        """Expand what was held back.
+        """Decompress what was held back.
 
         Raises:
-            NotAnImage: As :meth:`feed`.
+            NotAnImage: As for :meth:`feed`.
         """
         held, self._held = self._held, bytearray()
-        # Whatever is odd about them, the pieces say what it is.
+        # If something is wrong with them, going piece by piece finds out what.
         if held and not self._expand_at_once(held):
             self._expand_in_pieces(memoryview(held))
 
     def _expand_at_once(self, compressed: bytearray) -> bool:
-        """Whether they expand to exactly the rows; if not, nothing has happened."""
+        """Whether they decompress to exactly the rows; if not, nothing has changed."""
         try:
             expanded = deflate.zlib_decompress(compressed, self._expected_bytes)
         except deflate.DeflateError:
@@ -240,24 +241,24 @@ class _Rows:
                 rest = self._expander.unconsumed_tail
                 has_more = bool(rest) or len(expanded) == _EXPANDED_BYTES
                 left = self._pass_by(expanded)
-                # With the last row alone the checksum behind it is still to come.
+                # After the last row, the checksum is still to come.
                 self._is_done = self._expander.eof or left > 0
 
     def _expand(self, compressed: bytes | memoryview) -> bytes:
         try:
             return self._expander.decompress(compressed, _EXPANDED_BYTES)
         except _ERRORS as error:
-            raise NotAnImage(f"does not expand: {error}") from None
+            raise NotAnImage(f"cannot be decompressed: {error}") from None
 
     def _pass_by(self, expanded: bytes | bytearray) -> int:
-        """Count bytes off, look at the first of each row; how many are too many."""
+        """Count bytes, check the first of each row; return how many are too many."""
         position = 0
         while position < len(expanded) and not self.are_whole:
             end = min(position + self._pass_left, len(expanded))
             first = position + self._pass_left % self._row_bytes
             filters = expanded[first : end : self._row_bytes]
             if filters.translate(None, _FILTERS):
-                raise NotAnImage("a row names a filter that there is not")
+                raise NotAnImage("a row names a filter that does not exist")
             self._pass_left -= end - position
             position = end
             if not self._pass_left:
@@ -271,16 +272,16 @@ class _Rows:
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Refuse a picture without pixels, or with more than can be right.
+    """Refuse an image without pixels, or with more than is plausible.
 
     Raises:
         NotAnImage: It is refused.
     """
     width_px, height_px = size
     if not width_px * height_px:
-        raise NotAnImage("a picture without pixels")
+        raise NotAnImage("an image without pixels")
     if width_px * height_px > MAX_PIXELS:
-        raise NotAnImage(f"{width_px} x {height_px} pixels are more than can be right")
+        raise NotAnImage(f"{width_px} x {height_px} pixels are more than is plausible")
 
 
 def _passes(
