@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 from pipeline.api.proxy import proxy_hint, shown_proxy
-from pipeline.api.wire import MODERATION_WORDS
+from pipeline.api.wire import CREDIT_WORDS, MODERATION_WORDS
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -29,9 +29,6 @@ from pipeline.errors import (
 
 REFUSED_STATUSES = frozenset({400, 404, 413, 422})
 _UNPAID_STATUSES = REFUSED_STATUSES | {403}  # 403: moderation of one prompt
-_CREDIT_WORDS = re.compile(
-    r"insufficient|not enough|credit|quota|compute units|creative units", re.IGNORECASE
-)
 # Distinguishes a refusal for too many requests from one for too many jobs, if no number
 # does.
 _REQUEST_WORDS = re.compile(
@@ -102,7 +99,7 @@ def error_of_answer(  # noqa: PLR0911 - the table of statuses, one return each
     if status == 429:
         return _rate_limited(text, headers, said)
     if status in {401, 403}:
-        if status == 403 and _CREDIT_WORDS.search(text.reason):
+        if status == 403 and CREDIT_WORDS.search(text.reason):
             return BudgetReached(said, hint="buy or wait for credit, then run again")
         if status == 403 and MODERATION_WORDS.search(text.reason):
             return Rejected(said, status=status, hint=text.hint, trace_id=trace_id)
@@ -181,7 +178,7 @@ def _rate_limited(
         and _REQUEST_WORDS.search(text.reason) is not None
     )
     is_unexplained = ceiling is None and not remaining_s and not is_about_requests
-    if is_unexplained and _CREDIT_WORDS.search(text.reason):
+    if is_unexplained and CREDIT_WORDS.search(text.reason):
         return BudgetReached(said, hint="buy or wait for credit, then run again")
     return RateLimited(
         said,

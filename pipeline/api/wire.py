@@ -50,6 +50,13 @@ MODERATION_WORDS = re.compile(
     r"moderat|nsfw|sensitive content|content policy|flagged|safety system",
     re.IGNORECASE,
 )
+# Of refusals and of failed jobs alike; "not enough detail" is about something else.
+CREDIT_WORDS = re.compile(
+    r"insufficient|not enough (?:\w+ )?(?:credits?|units|funds|balance)|\bcredits\b"
+    r"|credit (?:limit|balance)|out of credit|no credit|quota"
+    r"|(?:compute|creative) units",
+    re.IGNORECASE,
+)
 MAIN_ACTION = "custom-generation"  # in ``costDetails``; the others are add-ons
 _ERROR_KEYS = ("error", "errorMessage", "failureReason", "reason")
 TERMINAL_STATUSES = ("success", "failure", "canceled")

@@ -3,7 +3,7 @@
 import re
 
 from pipeline.api.interface import RemoteJob, RemoteStatus
-from pipeline.api.wire import MODERATION_WORDS
+from pipeline.api.wire import CREDIT_WORDS, MODERATION_WORDS
 from pipeline.errors import (
     GenerationFailed,
     GenerationTimedOut,
@@ -15,7 +15,6 @@ from pipeline.job import Failure, FailureClass
 from pipeline.stages.poller import JobLost
 
 _KEEPS_MODERATED = re.compile(r"xai|grok", re.IGNORECASE)
-_CREDIT_WORDS = re.compile(r"insufficient|not enough credit|quota", re.IGNORECASE)
 
 
 class NoOutput(GenerationFailed):
@@ -58,7 +57,7 @@ def failure_of_remote(remote: RemoteJob) -> Failure:
 
 def is_about_credit(text: str) -> bool:
     """Whether a failed job's text says that the team has run out of credit."""
-    return bool(_CREDIT_WORDS.search(text))
+    return bool(CREDIT_WORDS.search(text))
 
 
 def keeps_moderated(model_id: str, failure: Failure) -> bool:

@@ -109,6 +109,7 @@ def test_a_failure_keeps_what_the_error_says():
         ("not enough credits", True),
         ("monthly QUOTA reached", True),
         ("bad prompt", False),
+        ("not enough detail in the reference", False),
         ("", False),
     ],
 )
