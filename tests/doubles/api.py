@@ -2,15 +2,12 @@
 
 ``FakeApi`` implements ``GenerationApi`` and ``FakeTransfer`` ``FileTransfer``; what
 they show is held to the emulator's by ``stages/test_fake_contract.py``. Both keep
-counters that the code under test cannot touch. ``QuickClock`` is a ``FakeClock`` that
-knows when threads are at work, so that time does not run away from them.
+counters that the code under test cannot touch.
 """
 
-import asyncio
 import io
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,10 +17,8 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 from PIL import Image
 
-from doubles.clock import START, FakeClock
 from pipeline.api.cdn import UrlExpired
 from pipeline.api.interface import (
     JobFilter,
@@ -80,86 +75,6 @@ def png_of(asset_id: str) -> bytes:
     image.putpixel((0, 0), tuple(asset_id.encode()[-3:]))
     image.save(target, "PNG")
     return target.getvalue()
-
-
-# --- time -------------------------------------------------------------------------
-
-
-class _CountingExecutor(ThreadPoolExecutor):
-    """The loop's own threads, where aiofiles writes."""
-
-    def __init__(self) -> None:
-        super().__init__(max_workers=4)
-        self.busy = 0
-
-    def submit(self, call, /, *arguments, **named):  # type: ignore[override]
-        self.busy += 1
-        future: Future = super().submit(call, *arguments, **named)
-        future.add_done_callback(self._note_done)
-        return future
-
-    def _note_done(self, _future: object) -> None:
-        self.busy -= 1
-
-
-class QuickClock(FakeClock):
-    """Moves when every task sleeps and no thread is at work, without real waiting.
-
-    Attributes:
-        is_busy: Says whether threads that the clock does not know are at work.
-        on_point: Called with "sleep" before each sleep; may cancel.
-    """
-
-    def __init__(self, start: datetime = START) -> None:
-        super().__init__(start)
-        self.is_busy: Callable[[], bool] = lambda: False
-        self.on_point: Point = lambda _name: None
-        self._executor: _CountingExecutor | None = None
-
-    async def sleep(self, duration_s: float) -> None:
-        self.on_point("sleep")
-        await super().sleep(duration_s)
-
-    @asynccontextmanager
-    async def watching_threads(self) -> AsyncIterator[None]:
-        """Count the threads of this loop within the block."""
-        self._executor = _CountingExecutor()
-        asyncio.get_running_loop().set_default_executor(self._executor)
-        yield
-
-    async def settle(self) -> None:
-        """Let every task run until it can do nothing but wait for time."""
-        loop = asyncio.get_running_loop()
-        threads = anyio.to_thread.current_default_thread_limiter()
-        while True:
-            await asyncio.sleep(0)
-            if loop._ready:  # type: ignore[attr-defined]
-                continue
-            in_executor = self._executor is not None and self._executor.busy
-            if not (in_executor or threads.borrowed_tokens or self.is_busy()):
-                return
-            await asyncio.sleep(0.0002)
-
-    async def advance(self, duration_s: float) -> None:
-        end_s = self._now_s + duration_s
-        await self.settle()
-        while self._sleepers and self._sleepers[0][0] <= end_s:
-            self.jump(self._sleepers[0][0] - self._now_s)
-            await self.settle()
-        self.jump(end_s - self._now_s)
-        await self.settle()
-
-    async def run_until(self, done: anyio.Event, limit_s: float = 100_000.0) -> None:
-        end_s = self._now_s + limit_s
-        while not done.is_set():
-            await self.settle()
-            if done.is_set():
-                return
-            if not self._sleepers:
-                raise AssertionError("every task waits, and none of them for time")
-            if self._sleepers[0][0] > end_s:
-                raise AssertionError(f"not done after {limit_s} s of the fake clock")
-            self.jump(self._sleepers[0][0] - self._now_s)
 
 
 # --- the service ------------------------------------------------------------------

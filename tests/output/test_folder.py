@@ -10,8 +10,8 @@ from decimal import Decimal
 
 import anyio
 import pytest
-from doubles.api import Outcome, QuickClock
-from doubles.workshop import BASE_URL, Workshop
+from doubles.api import Outcome
+from doubles.workshop import BASE_URL
 
 from pipeline.errors import ExitCode, LockError, OutputError, UsageError
 from pipeline.job import JobStatus, RemoteId
@@ -32,13 +32,6 @@ from pipeline.settings import Service
 SERVICE = Service(base_url=BASE_URL, project_id="")
 OTHER = Service(base_url="https://other.example/v1", project_id="")
 posix_only = pytest.mark.skipif(os.name != "posix", reason="pipes need POSIX")
-
-
-@pytest.fixture
-async def workshop(tmp_path):
-    clock = QuickClock()
-    async with clock.watching_threads():
-        yield Workshop(tmp_path, clock)
 
 
 @pytest.fixture

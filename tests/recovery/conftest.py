@@ -10,9 +10,9 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
-from doubles.api import QuickClock
+from doubles import workshop_fixtures
 from doubles.clock import ScaledClock
-from doubles.workshop import Workshop
+from doubles.watched_loop import pytest_asyncio_loop_factories  # noqa: F401 - hook
 from end_to_end.conftest import Shell
 from knobs.world import HEAD, KEY, QUICK, SECRET, World, profile_of
 
@@ -134,6 +134,9 @@ def everything_in(folder: Path) -> dict[str, tuple[int, bytes]]:
     }
 
 
+workshop = workshop_fixtures.workshop
+
+
 @pytest.fixture
 def command(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
@@ -181,13 +184,6 @@ def place_of(tmp_path, command, use):
 async def place(place_of):
     async with place_of() as made:
         yield made
-
-
-@pytest.fixture
-async def workshop(tmp_path):
-    clock = QuickClock()
-    async with clock.watching_threads():
-        yield Workshop(tmp_path, clock)
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Marks: what was listed before a submit, and when it is remembered."""
 
 import pytest
-from doubles.api import FakeApi, QuickClock
+from doubles.api import FakeApi
+from doubles.quick_clock import QuickClock
 
 from pipeline.errors import AccessDenied, Rejected, Unavailable
 from pipeline.job import Job, JobKey
@@ -21,10 +22,8 @@ A_ROW = Job(
 
 
 @pytest.fixture
-async def clock():
-    clock = QuickClock()
-    async with clock.watching_threads():
-        yield clock
+def clock():
+    return QuickClock()
 
 
 @pytest.fixture

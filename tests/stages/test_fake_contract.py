@@ -11,7 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from doubles.api import MODEL, FakeApi, FakeTransfer, QuickClock, png_bytes
+from doubles.api import MODEL, FakeApi, FakeTransfer, png_bytes
+from doubles.quick_clock import QuickClock
 
 from pipeline.api.cdn import HttpTransfer
 from pipeline.api.client import HttpApi

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import anyio
 import pytest
-from doubles.api import MODEL, MODEL_PRO, US, FakeApi, QuickClock
+from doubles.api import MODEL, MODEL_PRO, US, FakeApi
+from doubles.quick_clock import QuickClock
 
 from pipeline.api.interface import JobPage
 from pipeline.errors import OutcomeUnknown, Rejected, Unavailable
