@@ -8,8 +8,9 @@ import anyio
 import anyio.abc
 import pytest
 
-from doubles.api import FakeApi, FakeTransfer
+from doubles.api import FakeApi
 from doubles.quick_clock import QuickClock
+from doubles.transfer import FakeTransfer
 from pipeline.settings import Settings
 
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from doubles.api import png_bytes
+from doubles.pictures import png_bytes
 from doubles.quick_clock import QuickClock
 from doubles.workshop import Workshop
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import anyio
 import pytest
-from doubles.api import Outcome
+from doubles.outcome import Outcome
 from doubles.workshop import BASE_URL
 
 from pipeline.errors import ExitCode, LockError, OutputError, UsageError

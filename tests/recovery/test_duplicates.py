@@ -1,7 +1,7 @@
 """A proof of absence that was wrong is said aloud; a later attempt's job is its own."""
 
 import pytest
-from doubles.api import Outcome
+from doubles.outcome import Outcome
 
 from pipeline.errors import ExitCode, OutcomeUnknown
 from pipeline.job import FailureClass, JobStatus
@@ -91,7 +91,7 @@ async def test_a_job_that_surfaces_before_the_proof_is_adopted_and_no_duplicate(
 
 async def test_the_duplicate_of_a_stranger_is_not_ours(grove):
     """The same inputs by another author say nothing about our lost submit."""
-    grove.api._trouble["submit"].clear()
+    grove.api.spare_next("submit")
     grove.api.fail_next("submit", LOST, where=of("oak"))
 
     def surface(point):

@@ -5,7 +5,9 @@ import struct
 import zlib
 
 import pytest
-from doubles.api import Body, Outcome, png_bytes, png_of
+from doubles.outcome import Outcome
+from doubles.pictures import png_bytes, png_of
+from doubles.transfer import Body
 from PIL import Image
 from recovery.conftest import items
 

@@ -5,7 +5,7 @@ import os
 import pty
 
 import pytest
-from doubles.api import png_of
+from doubles.pictures import png_of
 from end_to_end.conftest import TREES
 from filelock import FileLock
 from recovery.conftest import items

@@ -4,7 +4,7 @@ import signal
 import sys
 
 import pytest
-from doubles.api import Outcome
+from doubles.outcome import Outcome
 from end_to_end.conftest import TREES
 from recovery.conftest import items
 

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from doubles.api import png_of
+from doubles.pictures import png_of
 from recovery.conftest import everything_in, items
 
 from pipeline.ledger.ledger import LEDGER_NAME

@@ -77,7 +77,7 @@ async def test_what_was_listed_is_known_whichever_way_it_is_sorted(
     jobs_of(api, clock, 7)
     api.page_size = page_size
     if order == "oldest first":
-        listed = [api._shown(job, clock.monotonic_s()) for job in api.jobs]
+        listed = [api.show(job, clock.monotonic_s()) for job in api.jobs]
 
         def sort(_which, token, page):
             start = int(token or 0)

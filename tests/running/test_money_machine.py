@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import anyio
-from doubles.api import PRICE
+from doubles.jobs import PRICE
 from doubles.quick_clock import QuickClock
 from doubles.watched_loop import WatchedLoop
 from doubles.workshop import Workshop

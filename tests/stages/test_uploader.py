@@ -4,7 +4,8 @@ import hashlib
 
 import anyio
 import pytest
-from doubles.api import FakeApi, png_bytes
+from doubles.api import FakeApi
+from doubles.pictures import png_bytes
 
 from pipeline.api.cdn import UrlExpired
 from pipeline.errors import (
