@@ -1,4 +1,6 @@
-"""A workshop on a clock that the test holds, and a style reference."""
+"""A workshop on a clock that the test holds, a style reference and the lock file."""
+
+from pathlib import Path
 
 import pytest
 
@@ -15,3 +17,8 @@ def workshop(tmp_path) -> Workshop:
 @pytest.fixture
 def style() -> bytes:
     return png_bytes("purple", 16, 16)
+
+
+@pytest.fixture
+def lock_file(workshop) -> Path:
+    return workshop.folder / "icons.yaml.lock"

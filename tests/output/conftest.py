@@ -1,2 +1,2 @@
 from doubles.watched_loop import pytest_asyncio_loop_factories  # noqa: F401 - hook
-from doubles.workshop_fixtures import workshop  # noqa: F401 - fixture
+from doubles.workshop_fixtures import lock_file, workshop  # noqa: F401 - fixtures
