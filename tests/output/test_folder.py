@@ -13,8 +13,6 @@ from pipeline.job import JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME
 from pipeline.output.folder import open_for_reading
 
-# --- a fresh checkout ----------------------------------------------------------------
-
 
 async def test_a_fresh_folder_knows_from_the_lock_what_is_paid_for(workshop, lock_file):
     workshop.write_items("oak", "elm")
@@ -128,9 +126,6 @@ async def test_without_a_lock_nothing_is_learned_and_nothing_missed(
     assert planned(workshop, None) == planned(workshop, lock_file) == {"oak": "submit"}
 
 
-# --- locks that are not for us -------------------------------------------------------
-
-
 async def test_a_plan_that_asks_no_service_takes_the_lock_s_word(workshop, lock_file):
     workshop.write_items("oak")
     await workshop.run()
@@ -138,9 +133,6 @@ async def test_a_plan_that_asks_no_service_takes_the_lock_s_word(workshop, lock_
     check_out(workshop)
 
     assert planned(workshop, lock_file, None) == {"oak": "fetch"}
-
-
-# --- writing -------------------------------------------------------------------------
 
 
 async def test_a_lock_of_ours_need_not_be_learned_again(workshop, lock_file):
