@@ -9,9 +9,12 @@ the clock imports ``pytest_asyncio_loop_factories`` from here.
 import asyncio
 import contextlib
 import selectors
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
+
+import pytest
 
 
 class _WatchedSelector(selectors.DefaultSelector):
@@ -110,6 +113,10 @@ class WatchedLoop(asyncio.SelectorEventLoop):
         return len(self._watchers) < len(watchers)
 
 
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], WatchedLoop]]:
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run the tests beside a conftest that imports this hook on such a loop."""
+    if sys.platform == "win32" and "shell" in getattr(item, "fixturenames", ()):
+        return {"usual": asyncio.new_event_loop}  # only that one starts processes
     return {"watched": WatchedLoop}

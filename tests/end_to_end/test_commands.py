@@ -4,7 +4,7 @@ import asyncio
 import shutil
 
 import pytest
-from end_to_end.conftest import (
+from doubles.shell import (
     BASIC,
     KEY,
     SECRET,

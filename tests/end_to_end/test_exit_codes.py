@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from doubles.clock import ScaledClock
-from end_to_end.conftest import KEY, SECRET, TREES, manifest_of, sidecars_in
+from doubles.shell import KEY, SECRET, TREES, manifest_of, sidecars_in
 
 from pipeline import Credentials, ExitCode, PipelineError, Settings, run
 from pipeline.emulator import Emulator, EmulatorProfile

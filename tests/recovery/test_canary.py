@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from end_to_end.conftest import KEY, SECRET, manifest_of, sidecars_in
+from doubles.shell import KEY, SECRET, manifest_of, sidecars_in
 
 from pipeline.emulator import Emulator, EmulatorProfile
 

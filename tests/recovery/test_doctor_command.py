@@ -4,8 +4,8 @@ import sqlite3
 from datetime import timedelta
 
 import pytest
+from doubles.place import items
 from knobs.world import SECRET
-from recovery.conftest import items
 
 from pipeline.clock import SystemClock
 from pipeline.emulator import Emulator, EmulatorProfile

@@ -1,7 +1,7 @@
 """``fetch``: what is paid for and missing comes back byte for byte; nothing is paid."""
 
 import pytest
-from recovery.conftest import items
+from doubles.place import items
 
 from pipeline import ExitCode
 

@@ -7,9 +7,9 @@ import zlib
 import pytest
 from doubles.outcome import Outcome
 from doubles.pictures import png_bytes, png_of
+from doubles.place import items
 from doubles.transfer import Body
 from PIL import Image
-from recovery.conftest import items
 
 from pipeline.errors import ExitCode, OutcomeUnknown
 from pipeline.job import FailureClass, JobStatus

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from doubles.place import everything_in, items
 from knobs.world import HEAD
-from recovery.conftest import everything_in, items
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and links")
 

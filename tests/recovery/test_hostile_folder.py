@@ -5,7 +5,7 @@ import os
 import sys
 
 import pytest
-from recovery.conftest import everything_in, items
+from doubles.place import everything_in, items
 
 from pipeline import ExitCode
 from pipeline.ledger.ledger import LEDGER_NAME

@@ -6,7 +6,7 @@ import sys
 import unicodedata
 
 import pytest
-from end_to_end.conftest import LIMIT_S, Shell, manifest_of
+from doubles.shell import LIMIT_S, Shell, manifest_of
 
 from pipeline.emulator import Emulator, EmulatorProfile, outcomes
 from pipeline.emulator.web import fault_answers

@@ -1,7 +1,7 @@
 """A kill while a file is replaced: no old file stays behind, no new one passes as old."""
 
 import pytest
-from recovery.conftest import items
+from doubles.place import items
 
 
 def named(item_id, prompt):

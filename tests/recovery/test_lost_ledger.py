@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
+from doubles.place import items
 from knobs.world import SECRET
-from recovery.conftest import items
 
 from pipeline import Credentials, ExitCode, Settings, run
 from pipeline.api.client import HttpApi

@@ -1,8 +1,8 @@
 """A key of another project: noticed before anything is sent, or judged as lost."""
 
 import pytest
+from doubles.place import items
 from knobs.world import PLAIN
-from recovery.conftest import items
 
 from pipeline import ExitCode
 from pipeline.ledger.ledger import KEY_PROJECT, LEDGER_NAME, Ledger

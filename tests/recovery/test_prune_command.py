@@ -6,9 +6,9 @@ import pty
 
 import pytest
 from doubles.pictures import png_of
-from end_to_end.conftest import TREES
+from doubles.place import items
+from doubles.shell import TREES
 from filelock import FileLock
-from recovery.conftest import items
 
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.output.names import LOCK_NAME

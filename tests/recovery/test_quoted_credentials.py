@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from doubles.network import API_HOST, ConnectProxy, Mirror
-from end_to_end.conftest import manifest_of
+from doubles.shell import manifest_of
 
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.models.catalog import CACHE_VARIABLE

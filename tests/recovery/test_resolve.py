@@ -4,9 +4,9 @@ from collections import Counter
 from contextlib import asynccontextmanager
 
 import pytest
+from doubles.place import items
 from filelock import FileLock
 from knobs.world import KEY, SECRET
-from recovery.conftest import items
 
 from pipeline import Credentials, ExitCode, Selection, Settings
 from pipeline.api.client import HttpApi

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 from doubles.outcome import Outcome
-from end_to_end.conftest import TREES
-from recovery.conftest import items
+from doubles.place import items
+from doubles.shell import TREES
 
 from pipeline.cli.run import parse_duration, parse_threshold
 from pipeline.emulator import Emulator, EmulatorProfile

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from recovery.conftest import items
+from doubles.place import items
 
 from pipeline import ExitCode, Selection
 from pipeline.ledger.ledger import LEDGER_NAME

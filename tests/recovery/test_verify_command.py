@@ -4,7 +4,7 @@ import os
 
 import pytest
 from doubles.pictures import png_of
-from recovery.conftest import everything_in, items
+from doubles.place import everything_in, items
 
 from pipeline.ledger.ledger import LEDGER_NAME
 from pipeline.operations.connection import EMULATOR_STATE_NAME
