@@ -2,7 +2,6 @@
 
 import shutil
 
-import pytest
 from doubles.place import items
 
 from pipeline import ExitCode, Selection
@@ -84,14 +83,3 @@ async def test_the_outputs_of_another_folder_inside_are_not_taken_for_ours(place
     planned = await place.type("plan", "--json")
 
     assert planned.events[-1]["counts"]["submit"] == 1
-
-
-@pytest.mark.parametrize("option", ["--rpm", "--settle", "--job-timeout"])
-@pytest.mark.parametrize("value", ["nan", "inf"])
-async def test_what_is_no_number_is_refused(place, option, value):
-    place.folder.joinpath("icons.yaml").write_text(items("an oak"), encoding="utf-8")
-
-    said = await place.command("run", "icons.yaml", "--emulate", option, value)
-
-    assert said.code == 2
-    assert place.submits == 0
