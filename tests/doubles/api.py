@@ -22,10 +22,7 @@ from pipeline.api.interface import (
     UploadPart,
 )
 from pipeline.api.pacing import Pace
-from pipeline.errors import (
-    RateLimited,
-    Rejected,
-)
+from pipeline.errors import RateLimited, Rejected
 from pipeline.job import AssetId, JsonValue
 
 CDN = "https://cdn.cloud.scenario.com"

@@ -12,11 +12,7 @@ import anyio
 import anyio.lowlevel
 
 from pipeline.clock import Clock
-from pipeline.errors import (
-    OutcomeUnknown,
-    PipelineError,
-    Unavailable,
-)
+from pipeline.errors import OutcomeUnknown, PipelineError, Unavailable
 
 Point = Callable[[str], None]
 

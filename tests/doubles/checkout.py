@@ -4,9 +4,7 @@ import shutil
 
 from doubles.workshop import BASE_URL
 from pipeline.lockfile import read_lock
-from pipeline.lockfile.reconcile import (
-    write_lock_file,
-)
+from pipeline.lockfile.reconcile import write_lock_file
 from pipeline.manifest import load_manifest
 from pipeline.output.folder import holding_output, open_for_reading
 from pipeline.planning import Selection, make_plan

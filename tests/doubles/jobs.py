@@ -12,12 +12,7 @@ from decimal import Decimal
 from doubles.calls import FakeCalls
 from doubles.outcome import ENDS, FakeJob, Outcome
 from doubles.pictures import png_of
-from pipeline.api.interface import (
-    JobFilter,
-    JobPage,
-    RemoteJob,
-    RemoteStatus,
-)
+from pipeline.api.interface import JobFilter, JobPage, RemoteJob, RemoteStatus
 from pipeline.job import AssetId, JsonValue, RemoteId
 from pipeline.record import replace
 

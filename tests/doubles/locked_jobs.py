@@ -7,12 +7,7 @@ import pytest
 
 from pipeline.errors import LockError
 from pipeline.job import Asset, Job, JobStatus
-from pipeline.lockfile import (
-    LockHeader,
-    read_lock,
-    render_lock,
-    write_lock,
-)
+from pipeline.lockfile import LockHeader, read_lock, render_lock, write_lock
 
 SERVICE = "https://api.example/v1"
 HEADER = LockHeader(service=SERVICE, project="proj_1")

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pipeline.api.interface import (
-    RemoteStatus,
-)
+from pipeline.api.interface import RemoteStatus
 from pipeline.job import AssetId, JsonValue, RemoteId
 
 PATH = (("queued", 0.0), ("warming-up", 0.1), ("in-progress", 0.2), ("finalizing", 0.9))

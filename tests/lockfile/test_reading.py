@@ -14,9 +14,7 @@ from doubles.locked_jobs import (
 )
 
 from pipeline.errors import ExitCode, LockError
-from pipeline.lockfile import (
-    read_lock,
-)
+from pipeline.lockfile import read_lock
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="links need POSIX")
 

@@ -15,11 +15,7 @@ from pipeline.errors import ExitCode, LockError, OutputError, UsageError
 from pipeline.job import RemoteId
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.lockfile import read_lock, render_lock
-from pipeline.lockfile.reconcile import (
-    LOCK_DIGEST,
-    find_lock_file,
-    learn_lock,
-)
+from pipeline.lockfile.reconcile import LOCK_DIGEST, find_lock_file, learn_lock
 from pipeline.manifest import load_manifest
 from pipeline.output.folder import holding_output
 from pipeline.record import replace

@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.job import Asset
-from pipeline.lockfile import (
-    LockHeader,
-)
+from pipeline.lockfile import LockHeader
 from pipeline.lockfile.values import MAX_TEXT_CHARS
 from pipeline.manifest.item_id import check_id
 from pipeline.record import replace

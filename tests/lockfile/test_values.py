@@ -8,9 +8,7 @@ from doubles.locked_jobs import make_job, read, render
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.lockfile import (
-    LockHeader,
-)
+from pipeline.lockfile import LockHeader
 from pipeline.lockfile.values import MAX_LINE_BYTES, MAX_TEXT_CHARS
 
 # --- the text ------------------------------------------------------------------------

@@ -21,12 +21,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import OutputError
 from pipeline.job import JobStatus
-from pipeline.lockfile import (
-    keep_details,
-    lock_path,
-    read_lock,
-    render_lock,
-)
+from pipeline.lockfile import keep_details, lock_path, read_lock, render_lock
 from pipeline.lockfile.values import MAX_TEXT_CHARS
 from pipeline.record import replace
 

@@ -19,12 +19,7 @@ from doubles.transfer import FakeTransfer
 
 from pipeline.api.cdn import HttpTransfer
 from pipeline.api.client import HttpApi
-from pipeline.api.interface import (
-    FileTransfer,
-    GenerationApi,
-    JobFilter,
-    RemoteStatus,
-)
+from pipeline.api.interface import FileTransfer, GenerationApi, JobFilter, RemoteStatus
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.errors import OutcomeUnknown, RateLimited, Rejected, Unavailable
 from pipeline.job import AssetId, RemoteId
