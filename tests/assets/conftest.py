@@ -6,3 +6,4 @@ from doubles.service_fixtures import (  # noqa: F401 - fixtures
     settings,
     transfer,
 )
+from doubles.watched_loop import pytest_asyncio_loop_factories  # noqa: F401 - hook

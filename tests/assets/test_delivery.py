@@ -5,7 +5,8 @@ import json
 
 import anyio
 import pytest
-from doubles.api import Body, png_of
+from doubles.pictures import png_of
+from doubles.transfer import Body
 
 from pipeline.assets import delivery
 from pipeline.assets.delivery import Delivery

@@ -10,7 +10,8 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
-from doubles.api import Body, FakeTransfer, png_bytes
+from doubles.pictures import png_bytes
+from doubles.transfer import Body, FakeTransfer
 from PIL import Image
 
 from pipeline.api.cdn import UrlExpired

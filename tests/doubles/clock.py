@@ -60,21 +60,25 @@ class FakeClock:
         while self._sleepers and self._sleepers[0][0] <= self._now_s:
             heapq.heappop(self._sleepers)[2].set()
 
+    async def settle(self) -> None:
+        """Let every task run until it can do nothing but wait for time."""
+        await anyio.wait_all_tasks_blocked()
+
     async def advance(self, duration_s: float) -> None:
         """Let time pass step by step, each sleeper at its own moment."""
         end_s = self._now_s + duration_s
-        await anyio.wait_all_tasks_blocked()
+        await self.settle()
         while self._sleepers and self._sleepers[0][0] <= end_s:
             self.jump(self._sleepers[0][0] - self._now_s)
-            await anyio.wait_all_tasks_blocked()
+            await self.settle()
         self.jump(end_s - self._now_s)
-        await anyio.wait_all_tasks_blocked()
+        await self.settle()
 
     async def run_until(self, done: anyio.Event, limit_s: float = 100_000.0) -> None:
         """Let time pass until ``done`` is set; fails after ``limit_s`` of it."""
         end_s = self._now_s + limit_s
         while not done.is_set():
-            await anyio.wait_all_tasks_blocked()
+            await self.settle()
             if done.is_set():
                 return
             if not self._sleepers:

@@ -3,9 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 NOON = datetime(2026, 11, 3, 12, 0, 0, tzinfo=UTC)
+LIMIT_S = 30.0  # for anything that is waited for
 
 
 class ManualClock:
@@ -15,6 +14,7 @@ class ManualClock:
         self.now = start
         self.elapsed_s = 0.0
         self._sleepers: list[tuple[float, asyncio.Event]] = []
+        self._has_sleepers = asyncio.Event()
 
     @property
     def sleeper_count(self) -> int:
@@ -34,10 +34,13 @@ class ManualClock:
         event = asyncio.Event()
         sleeper = (wakes_s, event)
         self._sleepers.append(sleeper)
+        self._has_sleepers.set()
         try:
             await event.wait()
         finally:
             self._sleepers.remove(sleeper)
+            if not self._sleepers:
+                self._has_sleepers.clear()
 
     def advance(self, duration_s: float) -> None:
         self.elapsed_s += duration_s
@@ -48,8 +51,5 @@ class ManualClock:
 
     async def until_someone_sleeps(self) -> None:
         """Let other tasks run until one of them sleeps on this clock."""
-        for _ in range(10_000):
-            if self._sleepers:
-                return
-            await asyncio.sleep(0.0005)
-        pytest.fail("nobody sleeps on the clock")
+        async with asyncio.timeout(LIMIT_S):
+            await self._has_sleepers.wait()

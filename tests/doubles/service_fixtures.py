@@ -8,17 +8,17 @@ import anyio
 import anyio.abc
 import pytest
 
-from doubles.api import FakeApi, FakeTransfer, QuickClock
+from doubles.api import FakeApi
+from doubles.quick_clock import QuickClock
+from doubles.transfer import FakeTransfer
 from pipeline.settings import Settings
 
 T = TypeVar("T")
 
 
 @pytest.fixture
-async def clock() -> AsyncIterator[QuickClock]:
-    clock = QuickClock()
-    async with clock.watching_threads():
-        yield clock
+def clock() -> QuickClock:
+    return QuickClock()
 
 
 @pytest.fixture

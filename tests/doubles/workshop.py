@@ -8,7 +8,9 @@ from typing import Any
 
 import anyio
 
-from doubles.api import FakeApi, FakeTransfer, QuickClock
+from doubles.api import FakeApi
+from doubles.quick_clock import QuickClock
+from doubles.transfer import FakeTransfer
 from pipeline.job import Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.ledger.writer import LedgerWriter

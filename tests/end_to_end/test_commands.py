@@ -4,14 +4,7 @@ import asyncio
 import shutil
 
 import pytest
-from end_to_end.conftest import (
-    BASIC,
-    KEY,
-    SECRET,
-    TREES,
-    manifest_of,
-    sidecars_in,
-)
+from doubles.shell import BASIC, KEY, SECRET, TREES, manifest_of, sidecars_in
 
 from pipeline.version import __version__
 

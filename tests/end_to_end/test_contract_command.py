@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from end_to_end.conftest import BASIC, KEY, SECRET, TREES
+from doubles.shell import BASIC, KEY, SECRET, TREES
 from end_to_end.test_emulator_command import base_url_in
 
 from pipeline.emulator import Emulator, EmulatorProfile

@@ -1,18 +1,15 @@
 """Exit codes: what a script learns of how a run ended."""
 
-import signal
-import sys
 from dataclasses import replace
 
 import pytest
 from doubles.clock import ScaledClock
-from end_to_end.conftest import KEY, SECRET, TREES, manifest_of, sidecars_in
+from doubles.shell import KEY, SECRET, TREES, manifest_of, sidecars_in
 
 from pipeline import Credentials, ExitCode, PipelineError, Settings, run
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.running.events import Launched
 
-POSIX = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 QUICK = Settings(first_contact_s=0.2)
 
 
@@ -140,48 +137,6 @@ async def test_killed_run_frees_its_lock_and_the_next_one_pays_nothing_twice(
     assert done.code == 0, done.err
     assert emulator.counters()["jobs_made"] == 4
     assert len(sidecars_in(real.output)) == 4
-
-
-@POSIX
-async def test_first_interrupt_collects_what_is_paid_for_and_is_130(
-    real, start_emulator
-):
-    emulator = await start_emulator(job_seconds=(0.4, 0.4), ceiling=1)
-    real.use(emulator)
-    async with real.start("run", "trees.yaml", "--yes", "--json") as running:
-        await running.until('"submitted"')
-        running.signal(signal.SIGINT)
-        await running.until("nothing more is submitted", err=True)
-        done = await running.end()
-    again = await real.run("run", "trees.yaml", "--yes", "--json")
-
-    assert done.code == done.events[-1]["exit_code"] == 130
-    assert done.events[-1]["counts"] == {"saved": 1, "not_submitted": 3}
-    assert again.events[-1]["counts"] == {"done": 1, "saved": 3}
-    assert emulator.counters()["jobs_made"] == 4
-
-
-@POSIX
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_second_signal_leaves_at_once_with_9_and_nothing_is_lost(
-    number, real, start_emulator
-):
-    emulator = await start_emulator(job_seconds=(3.0, 3.0))
-    real.use(emulator)
-    async with real.start("run", "trees.yaml", "--yes", "--json") as running:
-        await running.until('"submitted"')
-        running.signal(number)
-        await running.until("nothing more is submitted", err=True)
-        running.signal(number)
-        done = await running.end()
-    assert emulator.counters()["in_flight"] >= 1  # it did not wait for them
-    again = await real.run("run", "trees.yaml", "--yes", "--json", "--settle", "1")
-
-    assert done.code == done.events[-1]["exit_code"] == 9
-    assert done.events[-1]["counts"]["in_flight"] >= 1
-    assert "Traceback" not in done.err
-    assert (again.code, again.events[-1]["counts"]) == (0, {"saved": 4})
-    assert emulator.counters()["jobs_made"] == 4
 
 
 async def test_output_that_cannot_be_made_is_11_before_anything_is_priced(

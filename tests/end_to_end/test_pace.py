@@ -5,7 +5,7 @@ import signal
 import sys
 
 import pytest
-from end_to_end.conftest import manifest_of
+from doubles.shell import manifest_of
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 HOURS = {"cooldown_after": 2, "cooldown_s": 7200.0, "ceiling": 8}

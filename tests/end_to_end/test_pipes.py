@@ -5,7 +5,7 @@ import os
 import sys
 
 import pytest
-from end_to_end.conftest import LIMIT_S, TREES, sidecars_in
+from doubles.shell import LIMIT_S, TREES, sidecars_in
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="a pipe as POSIX has it"

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from end_to_end.conftest import LIMIT_S, TREES, Shell, manifest_of, sidecars_in
+from doubles.shell import LIMIT_S, TREES, Shell, manifest_of, sidecars_in
 from PIL import Image
 
 MODEL = "model_wan-2-7-image"

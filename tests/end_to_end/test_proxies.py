@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 from doubles.network import API_HOST, CDN_HOST, ConnectProxy, Mirror
-from end_to_end.conftest import BASIC, KEY, SECRET, manifest_of
+from doubles.shell import BASIC, KEY, SECRET, manifest_of
 
 PASSWORD = "p@ssword-of-ann"
 DIRECT = """\

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from end_to_end.conftest import sidecars_in
+from doubles.shell import sidecars_in
 from PIL import Image
 
 import pipeline

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from end_to_end.conftest import TREES, credentials_of, manifest_of
+from doubles.shell import TREES, credentials_of, manifest_of
 
 import pipeline
 from pipeline.settings import DEFAULT_BASE_URL, find_credentials

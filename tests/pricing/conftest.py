@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import anyio
 import pytest
-from doubles.api import QuickClock, png_bytes
+from doubles import workshop_fixtures
 from doubles.rows import FakeMemory
-from doubles.workshop import Workshop
+from doubles.watched_loop import pytest_asyncio_loop_factories  # noqa: F401 - hook
 
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.models.schema import ModelSchema, load_shipped_model
@@ -14,17 +14,8 @@ from pipeline.pricing import CostGroups, Quotes
 from pipeline.record import replace
 from pipeline.stages.uploader import Uploader
 
-
-@pytest.fixture
-async def workshop(tmp_path):
-    clock = QuickClock()
-    async with clock.watching_threads():
-        yield Workshop(tmp_path, clock)
-
-
-@pytest.fixture
-def style() -> bytes:
-    return png_bytes("purple", 16, 16)
+workshop = workshop_fixtures.workshop
+style = workshop_fixtures.style
 
 
 @pytest.fixture

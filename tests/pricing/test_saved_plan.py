@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
-from doubles.api import Outcome, png_bytes
+from doubles.outcome import Outcome
+from doubles.pictures import png_bytes
 from doubles.rows import FakeMemory
 
 from pipeline.errors import ExitCode, OutputError, PlanMoved, Rejected, UsageError

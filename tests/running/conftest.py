@@ -1,17 +1,3 @@
-"""Fixtures: a workshop, and the style reference that some manifests use."""
-
-import pytest
-from doubles.api import QuickClock, png_bytes
-from doubles.workshop import Workshop
-
-
-@pytest.fixture
-async def workshop(tmp_path):
-    clock = QuickClock()
-    async with clock.watching_threads():
-        yield Workshop(tmp_path, clock)
-
-
-@pytest.fixture
-def style() -> bytes:
-    return png_bytes("purple", 16, 16)
+from doubles.place_fixtures import command, place, place_of, use  # noqa: F401 - fixtures
+from doubles.watched_loop import pytest_asyncio_loop_factories  # noqa: F401 - hook
+from doubles.workshop_fixtures import style, workshop  # noqa: F401 - fixtures

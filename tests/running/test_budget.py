@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import anyio
 import pytest
-from doubles.api import Outcome
+from doubles.outcome import Outcome
 
 from pipeline.api.interface import UnexpectedJob
 from pipeline.errors import (

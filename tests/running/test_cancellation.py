@@ -9,7 +9,7 @@ from collections import Counter
 
 import anyio
 import pytest
-from doubles.api import png_of
+from doubles.pictures import png_of
 
 from pipeline.errors import ExitCode, OutcomeUnknown
 

@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from doubles.api import Outcome
+from doubles.outcome import Outcome
 
 from pipeline.errors import ExitCode, OutcomeUnknown, RateLimited
 from pipeline.job import FailureClass, JobStatus

@@ -1,7 +1,8 @@
 """Marks: what was listed before a submit, and when it is remembered."""
 
 import pytest
-from doubles.api import FakeApi, QuickClock
+from doubles.api import FakeApi
+from doubles.quick_clock import QuickClock
 from doubles.rows import FakeRows
 
 from pipeline.errors import AccessDenied, Rejected, Unavailable
@@ -22,10 +23,8 @@ A_ROW = Job(
 
 
 @pytest.fixture
-async def clock():
-    clock = QuickClock()
-    async with clock.watching_threads():
-        yield clock
+def clock():
+    return QuickClock()
 
 
 @pytest.fixture
@@ -79,7 +78,7 @@ async def test_what_was_listed_is_known_whichever_way_it_is_sorted(
     jobs_of(api, clock, 7)
     api.page_size = page_size
     if order == "oldest first":
-        listed = [api._shown(job, clock.monotonic_s()) for job in api.jobs]
+        listed = [api.show(job, clock.monotonic_s()) for job in api.jobs]
 
         def sort(_which, token, page):
             start = int(token or 0)

@@ -12,14 +12,15 @@ and resumes, on a clock that the test holds. The invariants, after every step:
 And at the end, in peace: every item is SAVED, paid once, and nothing else is there.
 """
 
-import asyncio
 import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
 
 import anyio
-from doubles.api import PRICE, QuickClock
+from doubles.jobs import PRICE
+from doubles.quick_clock import QuickClock
+from doubles.watched_loop import WatchedLoop
 from doubles.workshop import Workshop
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -71,7 +72,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.loop = asyncio.new_event_loop()
+        self.loop = WatchedLoop()
         self.workshop = Workshop(self.folder, QuickClock())
         self.done = False
         self.ids = {name: name for name in NAMES}  # by prompt
@@ -227,8 +228,7 @@ class MoneyMachine(RuleBasedStateMachine):
                     scope.cancel()
 
             self.workshop.on_point = count
-            async with self.workshop.clock.watching_threads():
-                return await self.workshop.run(scope=scope)
+            return await self.workshop.run(scope=scope)
 
         return self.loop.run_until_complete(run())
 

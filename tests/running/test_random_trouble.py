@@ -9,7 +9,8 @@ from collections import Counter
 
 import anyio
 import pytest
-from doubles.api import Body, png_of
+from doubles.pictures import png_of
+from doubles.transfer import Body
 
 from pipeline.api.cdn import UrlExpired
 from pipeline.errors import (

@@ -2,7 +2,8 @@
 
 import anyio
 import pytest
-from doubles.api import MODEL_PRO, Outcome
+from doubles.jobs import MODEL_PRO
+from doubles.outcome import Outcome
 
 from pipeline.errors import (
     AccessDenied,
@@ -216,7 +217,7 @@ async def test_a_job_that_the_service_no_longer_shows_is_looked_at_and_never_res
     first = await workshop.run()
     second = await workshop.run(only_failed=True)
     workshop.api.jobs.append(made)
-    workshop.api._by_id[made.remote_id] = made
+    workshop.api.by_id[made.remote_id] = made
     third = await workshop.run()
 
     assert first.exit_code is second.exit_code is ExitCode.ITEMS_FAILED
@@ -270,14 +271,14 @@ async def leave_in_flight(workshop):
 
 async def test_a_key_that_cannot_see_the_jobs_in_flight_stops_before_anything(trees):
     await leave_in_flight(trees)
-    jobs, by_id = list(trees.api.jobs), dict(trees.api._by_id)
+    jobs, by_id = list(trees.api.jobs), dict(trees.api.by_id)
     trees.api.jobs.clear()
-    trees.api._by_id.clear()
+    trees.api.by_id.clear()
 
     with pytest.raises(AccessDenied, match="another API key"):
         await trees.run()
     submits = trees.api.calls["submit"]
-    trees.api.jobs, trees.api._by_id = jobs, by_id
+    trees.api.jobs, trees.api.by_id = jobs, by_id
     trees.made_with = "first key"
     again = await trees.run()
 

@@ -7,7 +7,7 @@ import json
 
 import anyio
 import pytest
-from doubles.api import Outcome
+from doubles.outcome import Outcome
 
 from pipeline.errors import BudgetReached, ExitCode, OutcomeUnknown, RateLimited
 from pipeline.job import JobStatus

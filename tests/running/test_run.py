@@ -7,7 +7,8 @@ import json
 
 import anyio
 import pytest
-from doubles.api import MODEL_PRO, Outcome
+from doubles.jobs import MODEL_PRO
+from doubles.outcome import Outcome
 
 from pipeline.errors import (
     AccessDenied,

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import anyio
 import pytest
-from doubles.api import QuickClock, png_bytes
+from doubles.pictures import png_bytes
+from doubles.quick_clock import QuickClock
 from doubles.workshop import CountingWriter, Workshop
 
 from pipeline.errors import ExitCode, OutcomeUnknown
@@ -84,10 +85,8 @@ class Pair:
 
 
 @pytest.fixture
-async def pair(tmp_path):
-    clock = QuickClock()
-    async with clock.watching_threads():
-        yield Pair(tmp_path, clock)
+def pair(tmp_path):
+    return Pair(tmp_path, QuickClock())
 
 
 async def test_two_runs_share_one_ceiling_and_keep_it_full(pair):

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import anyio
 import pytest
-from doubles.api import Outcome
+from doubles.outcome import Outcome
 
 from pipeline.api.interface import JobPage, RemoteStatus
 from pipeline.api.pacing import Pace
@@ -711,7 +711,7 @@ async def test_a_job_that_the_list_shows_is_not_lost_whatever_its_id_answers(
     post, api, clock
 ):
     job = api.add_job(outcome=Outcome(duration_s=200.0))
-    api._by_id.clear()
+    api.by_id.clear()
 
     await post.watch(job)
 

@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from doubles.api import US
+from doubles.jobs import US
 
 from pipeline.api.interface import RemoteAsset
 from pipeline.api.pacing import Pace, Priority

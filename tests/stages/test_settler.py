@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import anyio
 import pytest
-from doubles.api import MODEL, MODEL_PRO, US, FakeApi, QuickClock
+from doubles.api import FakeApi
+from doubles.jobs import MODEL, MODEL_PRO, US
+from doubles.quick_clock import QuickClock
 from doubles.rows import FakeRows
 
 from pipeline.api.interface import JobPage

@@ -5,7 +5,8 @@ from functools import partial
 
 import anyio
 import pytest
-from doubles.api import QuickClock
+from doubles.quick_clock import QuickClock
+from doubles.watched_loop import WatchedLoop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -562,7 +563,8 @@ async def play(steps, max_jobs, posts):
 @settings(max_examples=60, deadline=None)
 @given(steps=STEPS, max_jobs=st.sampled_from([None, 1, 3]), posts=st.integers(1, 4))
 def test_no_order_of_events_loses_a_wake_up_or_a_slot(steps, max_jobs, posts):
-    anyio.run(play, steps, max_jobs, posts)
+    options = {"loop_factory": WatchedLoop}
+    anyio.run(play, steps, max_jobs, posts, backend_options=options)
 
 
 # --- what a refusal tells of others ------------------------------------------------------

@@ -4,16 +4,12 @@ import hashlib
 
 import anyio
 import pytest
-from doubles.api import FakeApi, png_bytes
+from doubles.api import FakeApi
+from doubles.pictures import png_bytes
 from doubles.rows import FakeMemory
 
 from pipeline.api.cdn import UrlExpired
-from pipeline.errors import (
-    GenerationFailed,
-    Rejected,
-    Unavailable,
-    UnexpectedAnswer,
-)
+from pipeline.errors import GenerationFailed, Rejected, Unavailable, UnexpectedAnswer
 from pipeline.job import ReferenceAsset
 from pipeline.settings import Settings
 from pipeline.stages.uploader import (

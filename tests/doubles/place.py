@@ -1,0 +1,119 @@
+"""Commands typed in this process, beside a service whose counters they cannot touch."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from knobs.world import HEAD, QUICK, World
+
+from pipeline.cli.main import run_command
+from pipeline.job import Job, JobStatus
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+
+LIMIT_S = 30.0  # for anything that is waited for
+
+# Seconds of a clock that runs a hundred times as fast as the wall.
+HASTY = replace(
+    QUICK,
+    settle_s=2.0,
+    output_s=4.0,
+    free_deadline_s=20.0,
+    submit_timeout_s=40.0,
+    job_timeout_s=60.0,
+)
+
+
+def items(*prompts: str, params: str = "{}") -> str:
+    """A manifest of items ``a``, ``b``, … with these prompts."""
+    return f"{HEAD}items:\n" + "".join(
+        f"  - {{id: {name}, prompt: {json.dumps(prompt)}, params: {params}}}\n"
+        for name, prompt in zip("abcdefghijkl", prompts, strict=False)
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass(slots=True)
+class Typist:
+    """Types commands in this process, without the second that a new one takes."""
+
+    capsys: Any
+
+    async def __call__(self, *arguments: object) -> Said:
+        self.capsys.readouterr()
+        with anyio.fail_after(LIMIT_S):
+            code = await anyio.to_thread.run_sync(
+                run_command, [str(argument) for argument in arguments]
+            )
+        said = self.capsys.readouterr()
+        return Said(code=int(code), out=said.out, err=said.err)
+
+
+@dataclass(slots=True)
+class Place(World):
+    """A world whose commands can be typed too."""
+
+    command: Typist | None = None
+
+    async def type(self, name: str, *arguments: object) -> Said:
+        """A command on the manifest of the latest run."""
+        assert self.command is not None
+        manifest = self.folder / "knobs.yaml"
+        return await self.command(name, manifest, *arguments, "--output", self.output)
+
+    def attempts(self, item_id: str) -> list[Job]:
+        """All attempts of an item, newest first."""
+        with Ledger(self.output / LEDGER_NAME, read_only=True) as ledger:
+            return ledger.find_jobs_of(item_id)
+
+    def job(self, item_id: str) -> Job:
+        return self.attempts(item_id)[0]
+
+    def statuses(self) -> dict[str, JobStatus]:
+        with Ledger(self.output / LEDGER_NAME, read_only=True) as ledger:
+            return {
+                job.item_id: job.status
+                for job in ledger.find_latest_jobs_in(*JobStatus)
+            }
+
+    def lose_ledger(self) -> None:
+        """And the lock file, which knows the jobs too."""
+        (self.folder / "knobs.yaml.lock").unlink(missing_ok=True)
+        for path in self.output.glob(f"{LEDGER_NAME}*"):
+            path.unlink()
+
+    @property
+    def paid(self) -> int:
+        """Jobs that were made, by anybody."""
+        return int(self.counters["jobs_made"])
+
+    @property
+    def submits(self) -> int:
+        return int(self.counters["submits_received"])
+
+
+def everything_in(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Every file, with its time and bytes; to see that nothing has changed."""
+    return {
+        path.relative_to(folder).as_posix(): (path.lstat().st_mtime_ns, data)
+        for path in sorted(folder.rglob("*"))
+        for data in [
+            str(path.readlink()).encode()
+            if path.is_symlink()
+            else (path.read_bytes() if path.is_file() else b"")
+        ]
+    }

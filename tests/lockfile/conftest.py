@@ -1,0 +1,10 @@
+from pathlib import Path
+
+import pytest
+from doubles.watched_loop import pytest_asyncio_loop_factories  # noqa: F401 - hook
+from doubles.workshop_fixtures import lock_file, workshop  # noqa: F401 - fixtures
+
+
+@pytest.fixture
+def path(tmp_path) -> Path:
+    return tmp_path / "icons.yaml.lock"

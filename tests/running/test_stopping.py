@@ -1,0 +1,162 @@
+"""Deadline and thresholds: nothing more is submitted, all paid is collected."""
+
+import pytest
+from doubles.outcome import Outcome
+
+from pipeline.errors import ExitCode, OutcomeUnknown
+
+EIGHT = [f"tree-{number}" for number in range(8)]
+LUCKLESS = Outcome(ends="failure", error="no luck")
+
+
+async def test_at_the_deadline_what_is_paid_is_collected_and_the_rest_waits(workshop):
+    workshop.write_items(*EIGHT)
+    workshop.api.readable_ceiling = 2
+    workshop.set(deadline_s=15.0)
+
+    first = await workshop.run()
+    ended_s = workshop.clock.monotonic_s()
+    halts = workshop.halts()
+    workshop.set(deadline_s=None)
+    second = await workshop.run()
+
+    assert first.exit_code is ExitCode.INTERRUPTED
+    assert first.counts == {"saved": 4, "not_submitted": 4}
+    assert halts == ["the deadline of this run is reached"]
+    assert 15 < ended_s < 40
+    assert second.counts == {"done": 4, "saved": 4}
+    assert set(workshop.api.paid_by_prompt().values()) == {1}
+
+
+async def test_a_deadline_that_is_not_reached_changes_nothing(workshop):
+    workshop.write_items(*EIGHT)
+    workshop.set(deadline_s=10_000.0)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert workshop.halts() == []
+    assert workshop.clock.monotonic_s() < 100
+
+
+async def test_a_failure_before_the_deadline_outweighs_the_interruption(workshop):
+    workshop.write_items(*EIGHT)
+    workshop.api.readable_ceiling = 2
+    workshop.api.script("tree-0", LUCKLESS)
+    workshop.set(deadline_s=15.0)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.ITEMS_FAILED
+    assert result.counts == {"saved": 3, "failed": 1, "not_submitted": 4}
+
+
+async def test_leaving_after_the_deadline_is_9_and_nothing_is_lost(workshop):
+    workshop.write_items(*EIGHT)
+    workshop.api.duration_s = 100.0
+    workshop.api.readable_ceiling = 2
+    workshop.set(deadline_s=15.0)
+
+    async def leave(run):
+        await workshop.clock.sleep(20.0)
+        run.abandon()
+
+    first = await workshop.run(meanwhile=leave)
+    workshop.set(deadline_s=None)
+    second = await workshop.run()
+
+    assert first.exit_code is ExitCode.LEFT_IN_FLIGHT
+    assert first.counts["in_flight"] == 2
+    assert second.exit_code is ExitCode.OK
+    assert set(workshop.api.paid_by_prompt().values()) == {1}
+
+
+async def test_what_is_made_and_not_fetched_when_a_run_is_left_is_said(workshop):
+    workshop.write_items(*EIGHT)
+    workshop.api.asset_pending_s = 500.0  # made, and the CDN has nothing yet
+
+    async def leave(run):
+        await workshop.clock.sleep(60.0)
+        run.abandon()
+
+    first = await workshop.run(meanwhile=leave)
+    workshop.api.asset_pending_s = 0.0
+    second = await workshop.run()
+
+    assert first.exit_code is ExitCode.LEFT_IN_FLIGHT
+    assert first.counts == {"not_fetched": 8}
+    assert second.exit_code is ExitCode.OK
+    assert second.counts == {"saved": 8}
+    assert set(workshop.api.paid_by_prompt().values()) == {1}
+
+
+async def test_a_lost_submit_is_settled_beyond_the_deadline(workshop):
+    workshop.write_items("fir")
+    await workshop.run()
+    workshop.write_items("fir", "oak", "elm")
+    workshop.api.readable_ceiling = 1
+    workshop.api.fail_next("submit", OutcomeUnknown("no answer"), after=True)
+    workshop.set(deadline_s=0.1)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.INTERRUPTED
+    assert result.counts == {"done": 1, "saved": 1, "not_submitted": 1}
+    assert len(workshop.api.jobs) == 2
+
+
+@pytest.mark.parametrize(
+    ("threshold", "failed"),
+    [
+        ({"fail_count": 1}, 1),
+        ({"fail_count": 2}, 2),
+        ({"fail_share": 0.25}, 3),  # more than 2 of 8
+        ({"fail_share": 0.0}, 1),
+        ({"fail_count": 6, "fail_share": 0.1}, 1),
+    ],
+    ids=str,
+)
+async def test_more_failures_than_allowed_stop_the_submitting(
+    workshop, threshold, failed
+):
+    workshop.write_items(*EIGHT)
+    workshop.api.readable_ceiling = 1
+    for name in EIGHT:
+        workshop.api.script(name, LUCKLESS)
+    workshop.set(**threshold)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.ITEMS_FAILED
+    assert result.counts == {"failed": failed, "not_submitted": 8 - failed}
+    assert len(workshop.api.jobs) == failed
+    assert len(workshop.halts()) == 1
+    assert "have failed" in workshop.halts()[0] or failed == 1
+
+
+@pytest.mark.parametrize(
+    "threshold", [{"fail_count": 9}, {"fail_share": 1.0}, {}], ids=str
+)
+async def test_failures_that_are_allowed_stop_nothing(workshop, threshold):
+    workshop.write_items(*EIGHT)
+    workshop.api.readable_ceiling = 1
+    for name in EIGHT:
+        workshop.api.script(name, LUCKLESS)
+    workshop.set(**threshold)
+
+    result = await workshop.run()
+
+    assert result.counts == {"failed": 8}
+    assert workshop.halts() == []
+
+
+async def test_what_was_in_flight_at_the_threshold_is_still_collected(workshop):
+    workshop.write_items(*EIGHT)
+    workshop.api.readable_ceiling = 4
+    workshop.api.script("tree-0", Outcome(ends="failure", error="no", duration_s=5.0))
+    workshop.set(fail_count=1)
+
+    result = await workshop.run()
+
+    assert result.counts == {"failed": 1, "saved": 3, "not_submitted": 4}
+    assert len(workshop.api.jobs) == 4
