@@ -233,11 +233,14 @@ def doctor(
             "--contract asks a service, and --emulate starts none",
             hint="export the address that pipeline emulator prints",
         )
-    code = doctor_command(manifest, **options)
-    if not contract or code is not ExitCode.OK:
-        return code
-    from pipeline.cli.contract import contract_command
+    if not contract:
+        return doctor_command(manifest, **options)
+    from pipeline.cli.contract import check_options, contract_command
 
+    check_options(manifest, out=out, spend=spend, yes=yes)
+    code = doctor_command(manifest, **options)
+    if code is not ExitCode.OK:
+        return code
     return contract_command(
         manifest, out=out, spend=spend, yes=yes, asks_rate=not skip_rate
     )

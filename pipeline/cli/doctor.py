@@ -23,8 +23,10 @@ from pipeline.errors import (
     Unavailable,
     UsageError,
 )
-from pipeline.manifest import load_manifest
-from pipeline.operations.connection import service_of
+from pipeline.manifest import validate_manifest
+from pipeline.manifest.manifest import FindModel
+from pipeline.models.schema import load_shipped_model
+from pipeline.operations.connection import offline_catalog, service_of
 from pipeline.output.folder import open_for_reading, output_folder
 from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__
@@ -70,8 +72,11 @@ def doctor_command(
     folder = output or Path()
     if manifest is not None:
         try:
-            loaded = load_manifest(manifest)
-            report.ok("manifest", f"{loaded.file}: {loaded.item_count:,} items")
+            models: FindModel = load_shipped_model
+            if not emulate:
+                models = offline_catalog(SystemClock(), os.environ).find
+            loaded, count = validate_manifest(manifest, models=models)
+            report.ok("manifest", f"{loaded.file}: {count:,} items")
             folder = output_folder(loaded, output=output, emulate=emulate)
         except PipelineError as error:
             report.bad("manifest", error)

@@ -13,7 +13,7 @@ import click
 
 from pipeline.cli.commands import cli
 from pipeline.cli.console.streams import clean_output, whoever_reads
-from pipeline.errors import ExitCode, ManifestError, PipelineError
+from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
 
 # Measured: a tenth of the CPU of many short jobs, and a thirtieth of a start.
 _OBJECTS_PER_COLLECTION = 50_000
@@ -69,6 +69,8 @@ def _show(error: PipelineError) -> None:
     if isinstance(error, ManifestError):
         for fault in error.faults:
             _say(str(fault))
+        if isinstance(error.__cause__, UsageError):  # what has to be mended as well
+            _show(error.__cause__)
         return
     _say(f"error: {error.message}")
     if error.hint:

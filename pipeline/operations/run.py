@@ -20,6 +20,7 @@ from pipeline.errors import (
     OutputError,
     PipelineError,
     PlanMoved,
+    UsageError,
 )
 from pipeline.job import UNFINISHED
 from pipeline.ledger.ledger import Ledger
@@ -103,9 +104,12 @@ async def run(
         on_event=on_event,
         on_start=on_start,
     )
-    service, credentials = service_of(
-        os.environ, emulate=emulate, credentials=credentials
-    )
+    try:
+        service, credentials = service_of(
+            os.environ, emulate=emulate, credentials=credentials
+        )
+    except UsageError as error:
+        await target.report_faults_first(error)
     async with Connection(
         credentials,
         settings,
