@@ -1,5 +1,7 @@
 """Credentials: from one place, over a safe connection, and never shown."""
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.errors import ExitCode, UsageError
@@ -11,6 +13,7 @@ from pipeline.settings import (
     find_credentials,
     is_loopback_url,
     load_dotenv,
+    user_folder,
 )
 
 KEY, SECRET = "SCENARIO_SDK_API_KEY", "SCENARIO_SDK_API_SECRET"
@@ -191,6 +194,36 @@ def test_a_dotenv_file_is_read_as_it_is(tmp_path):
 
 def test_without_a_dotenv_file_there_is_nothing(tmp_path):
     assert load_dotenv(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["A=1\n".encode("utf-16"), "A=1\n".encode("utf-16-be"), b"A=caf\xe9\n"],
+)
+def test_a_dotenv_file_that_is_no_utf_8_is_refused(tmp_path, content):
+    (tmp_path / ".env").write_bytes(content)
+
+    with pytest.raises(UsageError, match="not UTF-8 text") as caught:
+        load_dotenv(tmp_path)
+
+    assert "save it as UTF-8" in caught.value.hint
+
+
+def no_home() -> Path:
+    raise RuntimeError("could not determine the home directory")
+
+
+def test_a_user_folder_is_the_chosen_one_or_that_of_the_home(tmp_path):
+    home = Path("~").expanduser()
+
+    assert user_folder("~/pc", no_home) == home / "pc"
+    assert user_folder("pc", no_home) == Path("pc")
+    assert user_folder("", lambda: tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize("find", [no_home, lambda: Path("~/.cache")])
+def test_without_a_home_there_is_no_user_folder(find):
+    assert user_folder(None, find) is None
 
 
 def test_a_dotenv_file_does_not_change_the_environment(tmp_path, monkeypatch):

@@ -425,10 +425,11 @@ def pace_of(
     is_shared: bool = True,
 ) -> Pace:
     """The rate limiter of a service, shared with the project's other processes."""
+    path = state_path(credentials) if is_shared else None
     return Pace(
         clock,
         limit=settings.requests_per_minute(is_loopback=credentials.is_loopback),
-        state=PaceState(state_path(credentials)) if is_shared else None,
+        state=None if path is None else PaceState(path),
         first_posts=settings.first_posts,
         posts=settings.posts,
     )

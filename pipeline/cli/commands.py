@@ -43,10 +43,17 @@ def cli() -> None:
     """
     from pipeline.settings import learn_secrets, load_dotenv
 
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the current folder cannot be used: {error.strerror}",
+            hint="change to a folder that is there, then type the same again",
+        ) from error
     # Whatever the command does with them: any file that it reads may hold them too.
     learn_secrets(os.environ)
-    if Path(".env").is_file():
-        with suppress(OSError, ValueError, UsageError):  # told where the file is needed
+    with suppress(OSError, ValueError, UsageError):  # told where the file is needed
+        if Path(".env").is_file():
             learn_secrets(load_dotenv(Path()))
 
 

@@ -1,11 +1,13 @@
 """``pipeline emulator``."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import click
 
+from pipeline.cli.console.streams import whoever_reads
 from pipeline.contract.contract_file import read_contract
 from pipeline.contract.rehearsal import knobs_of
 from pipeline.emulator.faults import parse_fault_rate
@@ -69,11 +71,15 @@ def _profile_of(path: Path | None) -> EmulatorProfile:
 
 
 def _tell(emulator: Emulator) -> None:
-    click.echo(f"emulating the service at {emulator.base_url}; nothing here is real")
-    click.echo(f"  export {BASE_URL_VARIABLE}={emulator.base_url}")
-    for name in (KEY_VARIABLE, SECRET_VARIABLE):
-        click.echo(f"  export {name}=emulated")
-    click.echo("  any API key and secret will do; Ctrl-C stops it")
+    lines = [
+        f"emulating the service at {emulator.base_url}; nothing here is real",
+        f"  export {BASE_URL_VARIABLE}={emulator.base_url}",
+        *(f"  export {name}=emulated" for name in (KEY_VARIABLE, SECRET_VARIABLE)),
+        "  any API key and secret will do; Ctrl-C stops it",
+    ]
+    with whoever_reads(sys.stdout):  # it serves all the same
+        for line in lines:
+            click.echo(line)
 
 
 def _parse_cooldown(text: str) -> tuple[int, float]:

@@ -12,7 +12,12 @@ from collections.abc import Sequence
 import click
 
 from pipeline.cli.commands import cli
-from pipeline.cli.console.streams import clean_output, whoever_reads
+from pipeline.cli.console.streams import (
+    ResultLost,
+    clean_output,
+    find_lost_result,
+    whoever_reads,
+)
 from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
 
 # Measured: a tenth of the CPU of many short jobs, and a thirtieth of a start.
@@ -27,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
     clean_output()
-    code = run_command(arguments)
+    code = _with_result_kept(run_command(arguments))
     gc.freeze()  # what is left ends with the process: it need not be taken apart
     sys.exit(int(code))
 
@@ -53,7 +58,8 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
             _say(f"  next: {_GONE[error.option_name]}")
         return ExitCode.USAGE
     except PipelineError as error:
-        _show(error)
+        if not isinstance(error, ResultLost):  # shown at the end
+            _show(error)
         return error.exit_code
     except SystemExit:
         # So click ends, in silence, when the reader of our output has gone.
@@ -63,6 +69,15 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
         _say("this is a bug in pipeline: please report it with the lines above")
         return ExitCode.BUG
     return result if isinstance(result, ExitCode) else ExitCode.OK
+
+
+def _with_result_kept(code: ExitCode) -> ExitCode:
+    """The exit code; another one where a part of the result could not be written."""
+    lost = find_lost_result()
+    if lost is None or code is ExitCode.BUG:
+        return code
+    _show(lost)
+    return lost.exit_code
 
 
 def _show(error: PipelineError) -> None:

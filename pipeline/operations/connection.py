@@ -17,7 +17,7 @@ from pipeline.api.pacing import pace_of
 from pipeline.api.retry import retry_free
 from pipeline.clock import Clock
 from pipeline.errors import OutputError, Unavailable, UsageError
-from pipeline.models.catalog import ModelCache, ModelCatalog, cache_folder
+from pipeline.models.catalog import ModelCatalog, find_cache
 from pipeline.output.names import EMULATOR_FILES_NAME, EMULATOR_STATE_NAME
 from pipeline.running.session import Session
 from pipeline.settings import (
@@ -29,6 +29,7 @@ from pipeline.settings import (
     find_credentials,
     load_dotenv,
     load_keyring,
+    names_any_credential,
 )
 from pipeline.stages.identity import Identity
 from pipeline.storage.regular_file import check_own
@@ -52,11 +53,22 @@ def service_of(
     """
     if emulate:
         return Service(base_url=EMULATOR_NAME, project_id=""), None
-    credentials = credentials or find_credentials(
-        environment, load_dotenv(Path()), load_keyring
-    )
+    if credentials is None:
+        credentials = find_credentials(
+            environment, _dotenv_beside(environment), load_keyring
+        )
     service = Service(base_url=credentials.base_url, project_id=credentials.project_id)
     return service, credentials
+
+
+def _dotenv_beside(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables of ``.env``; one that cannot be read may not be needed at all."""
+    try:
+        return load_dotenv(Path())
+    except UsageError:
+        if not names_any_credential(environment):
+            raise
+        return {}
 
 
 def notes_on(service: Service, environment: Mapping[str, str]) -> list[str]:
@@ -110,7 +122,7 @@ class Connection:
         else:
             self.catalog = ModelCatalog(
                 read=None if offline else self._read_model,
-                cache=ModelCache(cache_folder(), service),
+                cache=find_cache(service),
                 now=clock.utc_now,
                 is_fresh=is_fresh,
             )
@@ -241,8 +253,7 @@ def offline_catalog(clock: Clock, environment: Mapping[str, str]) -> ModelCatalo
         service, _ = service_of(environment, emulate=False)
     except UsageError:
         return ModelCatalog(read=None, cache=None, now=clock.utc_now)
-    cache = ModelCache(cache_folder(), service)
-    return ModelCatalog(read=None, cache=cache, now=clock.utc_now)
+    return ModelCatalog(read=None, cache=find_cache(service), now=clock.utc_now)
 
 
 # What lines that the emulator did not write may lead to.
