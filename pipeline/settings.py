@@ -6,6 +6,7 @@ are in the names. Nothing here touches the network.
 
 import hashlib
 import io
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -345,6 +346,30 @@ def names_any_credential(place: Mapping[str, str]) -> bool:
     return bool(place.get(KEY_VARIABLE) or place.get(SECRET_VARIABLE))
 
 
+def expand_home(path: str) -> Path:
+    """A path, its leading ``~`` or ``~user`` replaced by the home folder.
+
+    Raises:
+        UsageError: There is no such home.
+    """
+    if not path.startswith("~"):
+        return Path(path)
+    try:
+        expanded = Path(path).expanduser()
+        is_empty = Path(path).parts[0] == "~" and os.environ.get("HOME") == ""
+        found = (
+            expanded.is_absolute() and not is_empty
+        )  # an empty one leads to the root
+    except RuntimeError:
+        found = False
+    if not found:
+        raise UsageError(
+            f"{path} begins with a home folder that is not known",
+            hint="write the path in full, or ./~ for a folder of that name",
+        )
+    return expanded
+
+
 def user_folder(chosen: str | None, find: Callable[[], Path]) -> Path | None:
     """A folder of the user's own, or None where there is none to be found.
 
@@ -353,7 +378,7 @@ def user_folder(chosen: str | None, find: Callable[[], Path]) -> Path | None:
         find: The folder otherwise. It cannot be told without a home.
     """
     try:
-        folder = Path(chosen).expanduser() if chosen else find()
-    except (RuntimeError, KeyError):
+        folder = expand_home(chosen) if chosen else find()
+    except (UsageError, RuntimeError, KeyError):
         return None
     return folder if chosen or folder.is_absolute() else None

@@ -1,5 +1,6 @@
 """Credentials: from one place, over a safe connection, and never shown."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pipeline.settings import (
     Credentials,
     Settings,
     check_base_url,
+    expand_home,
     find_credentials,
     is_loopback_url,
     load_dotenv,
@@ -207,6 +209,31 @@ def test_a_dotenv_file_that_is_no_utf_8_is_refused(tmp_path, content):
         load_dotenv(tmp_path)
 
     assert "save it as UTF-8" in caught.value.hint
+
+
+def test_a_path_may_begin_with_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+
+    assert expand_home("~") == Path("/home/me")
+    assert expand_home("~/a b/~") == Path("/home/me/a b/~")
+    assert expand_home("./~/x") == Path("./~/x")
+    assert expand_home("a/~") == Path("a/~")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="HOME says where it is")
+@pytest.mark.parametrize("home", ["", "relative"])
+@pytest.mark.parametrize("path", ["~", "~/x"])
+def test_a_home_folder_that_is_not_known_is_refused(monkeypatch, home, path):
+    monkeypatch.setenv("HOME", home)
+
+    with pytest.raises(UsageError, match="home folder"):
+        expand_home(path)
+
+
+def test_a_user_who_does_not_exist_has_no_home():
+    with pytest.raises(UsageError, match="home folder"):
+        expand_home("~nobody-of-this-name/x")
 
 
 def no_home() -> Path:

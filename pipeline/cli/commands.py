@@ -14,6 +14,7 @@ from pipeline.cli.options import (
     JSON,
     MANIFEST,
     OFFLINE,
+    HomePath,
     RunOptions,
     place_options,
     running_options,
@@ -82,7 +83,7 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
 @OFFLINE
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=HomePath(dir_okay=False),
     metavar="FILE",
     help="Save the plan with its prices, for run --plan.",
 )
@@ -110,7 +111,7 @@ def plan(manifest: Path, **options: Any) -> ExitCode:
 @click.option(
     "--plan",
     "saved_plan",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=HomePath(dir_okay=False),
     metavar="FILE",
     help="Carry out exactly this saved plan; exit code 8 when anything has moved.",
 )
@@ -154,7 +155,7 @@ def fetch(manifest: Path, **options: Any) -> ExitCode:
 @cli.command()
 @click.argument(
     "output",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=HomePath(exists=True, file_okay=False),
     metavar="OUTPUT",
 )
 @JSON
@@ -197,7 +198,7 @@ def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
 @cli.command()
 @click.argument(
     "manifest",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=HomePath(dir_okay=False),
     metavar="[MANIFEST]",
     required=False,
 )
@@ -209,7 +210,7 @@ def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
 )
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=HomePath(dir_okay=False),
     metavar="FILE",
     help="Where the contract goes.  [default: contract.json beside the manifest]",
 )
@@ -281,7 +282,7 @@ def why(manifest: Path, item: str, **options: Any) -> ExitCode:
 @cli.command()
 @click.argument(
     "outputs",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=HomePath(exists=True, file_okay=False),
     metavar="[OUTPUT]...",
     nargs=-1,
 )
@@ -347,7 +348,7 @@ def schema(model: str | None, **options: Any) -> ExitCode:
 )
 @click.option(
     "--contract",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=HomePath(dir_okay=False),
     metavar="FILE",
     help="Behave like the service that this contract was made with.",
 )
