@@ -26,7 +26,11 @@ from pipeline.errors import (
 from pipeline.manifest import validate_manifest
 from pipeline.manifest.manifest import FindModel
 from pipeline.models.schema import load_shipped_model
-from pipeline.operations.connection import offline_catalog, service_of
+from pipeline.operations.connection import (
+    offline_catalog,
+    service_of,
+    wrong_address,
+)
 from pipeline.output.folder import open_for_reading, output_folder
 from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__
@@ -111,7 +115,8 @@ async def _check_service(report: _Report, credentials: Credentials) -> None:
             # A ceiling may be unreadable for many reasons; the project's jobs may not.
             await api.list_jobs(JobFilter(updated_after=api.service_now()))
         except PipelineError as error:
-            report.bad("service", error)
+            wrong = wrong_address(credentials.base_url, error)
+            report.bad("service", wrong or error)
             return
         report.ok("service", "answers, and takes the key")
         _check_clock(report, api, clock)

@@ -117,7 +117,7 @@ def _carry_out(
             stack.enter_context(screen)
             _tell_price(estimate, options, stage, was_shown=was_shown)
 
-        on_start = stack.enter_context(_signals(stage))
+        on_start = stack.enter_context(_signals(stage, settings))
         gc.freeze()  # what is imported never becomes garbage
         result = asyncio.run(
             run(
@@ -154,7 +154,7 @@ class _Stage:
 
 
 @contextmanager
-def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
+def _signals(stage: _Stage, settings: Settings) -> Iterator[Callable[[Run], None]]:
     """First SIGINT or SIGTERM: submit nothing more. Second: leave.
 
     ``signal.signal`` and not the loop's own handlers, which Windows does not have.
@@ -179,7 +179,10 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
                     "stopping: nothing more is submitted;"
                     f" {plural(begun.in_flight, 'job')} in flight,"
                     f" {begun.find_units_in_flight():,} units paid for them,"
-                    " will be collected; Ctrl-C again leaves at once"
+                    " will be collected; it takes"
+                    f" {duration(settings.job_timeout_s)} at most for a job and"
+                    f" {duration(settings.hurried_download_s)} for a download;"
+                    " Ctrl-C again leaves at once"
                 )
 
         if threading.current_thread() is threading.main_thread():

@@ -12,16 +12,25 @@ from typing import Any, Self
 
 import anyio.from_thread
 
-from pipeline.api.interface import FileTransfer, GenerationApi
+from pipeline.api.interface import FileTransfer, GenerationApi, JobFilter
 from pipeline.api.pacing import pace_of
 from pipeline.api.retry import retry_free
 from pipeline.clock import Clock
-from pipeline.errors import OutputError, Unavailable, UsageError
+from pipeline.errors import (
+    AccessDenied,
+    OutputError,
+    PipelineError,
+    Rejected,
+    Unavailable,
+    UnexpectedAnswer,
+    UsageError,
+)
 from pipeline.models.catalog import ModelCatalog, find_cache
 from pipeline.output.names import EMULATOR_FILES_NAME, EMULATOR_STATE_NAME
 from pipeline.running.session import Session
 from pipeline.settings import (
     BASE_URL_VARIABLE,
+    DEFAULT_BASE_URL,
     EMULATOR_NAME,
     Credentials,
     Service,
@@ -33,6 +42,9 @@ from pipeline.settings import (
 )
 from pipeline.stages.identity import Identity
 from pipeline.storage.regular_file import check_own
+
+API_PATH = "/v1"
+NOT_FOUND = 404
 
 
 def service_of(
@@ -83,6 +95,29 @@ def notes_on(service: Service, environment: Mapping[str, str]) -> list[str]:
         return []
     text = f"{BASE_URL_VARIABLE} of the environment ({named}) is not used: the key is"
     return [f"{text} not from there, and belongs to {service.base_url}"]
+
+
+def wrong_address(base_url: str, error: PipelineError) -> UsageError | None:
+    """What to say where a read of the API's own list shows that there is no API.
+
+    Args:
+        base_url: What was asked.
+        error: How it went.
+    """
+    is_missing = isinstance(error, Rejected) and error.status == NOT_FOUND
+    # Beside its API, Scenario's own host refuses every key.
+    is_beside = not base_url.endswith(API_PATH) and DEFAULT_BASE_URL.startswith(
+        base_url
+    )
+    is_refused = is_beside and isinstance(error, AccessDenied)
+    if not (is_missing or is_refused or isinstance(error, UnexpectedAnswer)):
+        return None
+    hint = f"check {BASE_URL_VARIABLE}; Scenario's own is {DEFAULT_BASE_URL}"
+    if not base_url.endswith(API_PATH):
+        hint = f"set {BASE_URL_VARIABLE} to {base_url}{API_PATH}"
+    return UsageError(
+        f"{base_url} is not the address of the Scenario API: {error.message}", hint=hint
+    )
 
 
 class Connection:
@@ -175,6 +210,24 @@ class Connection:
                 ),
             )
         return self._opened
+
+    async def check_address(self) -> None:
+        """Refuse an address that is not the API's, before anything is bound to it.
+
+        Only one that does not look like it is asked: ours ends with ``/v1``.
+
+        Raises:
+            UsageError: What answers there is something else.
+        """
+        credentials = self._credentials
+        if credentials is None or credentials.base_url.endswith(API_PATH):
+            return
+        api, _ = await self.open()
+        try:
+            await api.list_jobs(JobFilter(updated_after=api.service_now()))
+        except PipelineError as error:
+            if (wrong := wrong_address(credentials.base_url, error)) is not None:
+                raise wrong from error
 
     async def open_session(self, emulator_state: Path | None = None) -> Session:
         """A session for runs on this connection.

@@ -99,6 +99,8 @@ async def estimate(
         credentials, settings, target.clock, service=service, offline=offline
     ) as connection:
         loaded = await target.load(connection)
+        if not offline:
+            await connection.check_address()
         folder = target.folder_of(loaded)
         groups = CostGroups()
 

@@ -123,6 +123,7 @@ async def run(
                 folder_of(name, output=output, emulate=emulate), service
             ),
         )
+        await connection.check_address()
         with holding_output(
             target.folder_of(loaded),
             service,

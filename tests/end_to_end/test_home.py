@@ -6,7 +6,6 @@ from doubles.shell import TREES, sidecars_in
 from pipeline.api.pace_state import STATE_VARIABLE
 from pipeline.models.catalog import CACHE_VARIABLE
 
-
 RUN = ("--yes", "--rpm", "6000")  # a limit is shared through the state folder
 
 
