@@ -137,6 +137,7 @@ class Shell:
             CACHE_VARIABLE,
             STATE_VARIABLE,
         )  # of this test: two emulators may have one port
+        kept += ("COVERAGE_PROCESS_CONFIG",)  # the command is measured too
         self.environment = {
             name: os.environ[name] for name in kept if name in os.environ
         }
