@@ -24,7 +24,6 @@ import anyio.to_thread
 from PIL import Image
 
 from doubles.clock import START, FakeClock
-from pipeline.api.cdn import UrlExpired
 from pipeline.api.interface import (
     JobFilter,
     JobPage,
@@ -36,6 +35,7 @@ from pipeline.api.interface import (
     Submission,
     TeamLimits,
     UploadPart,
+    UrlExpired,
 )
 from pipeline.api.pacing import Pace
 from pipeline.clock import Clock
@@ -92,9 +92,9 @@ class _CountingExecutor(ThreadPoolExecutor):
         super().__init__(max_workers=4)
         self.busy = 0
 
-    def submit(self, call, /, *arguments, **named):  # type: ignore[override]
+    def submit(self, call, /, *arguments, **named):
         self.busy += 1
-        future: Future = super().submit(call, *arguments, **named)
+        future: Future[Any] = super().submit(call, *arguments, **named)
         future.add_done_callback(self._note_done)
         return future
 
@@ -219,7 +219,7 @@ class FakeJob:
 class _Trouble:
     error: PipelineError | None
     after: bool
-    where: Callable[[tuple], bool]
+    where: Callable[[tuple[Any, ...]], bool]
     held: anyio.Event | None = None
 
 

@@ -132,6 +132,7 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        kept: tuple[str, ...]
         kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "HOME", "USERPROFILE")
         kept += (
             CACHE_VARIABLE,
@@ -164,7 +165,7 @@ class Shell:
 
     async def run(self, *arguments: str, **environment: str) -> Done:
         """One command, to its end."""
-        async with self.start(*arguments, **environment) as running:
+        async with self.start(*arguments, **environment) as running:  # type: ignore[arg-type]
             return await running.end()
 
     @asynccontextmanager

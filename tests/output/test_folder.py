@@ -281,7 +281,7 @@ async def test_conflict_markers_stop_everything_and_nothing_is_recorded(
     with pytest.raises(LockError, match="merge conflict"):
         planned(workshop, lock_file)
 
-    assert caught.value.exit_code is ExitCode.USAGE == 2
+    assert caught.value.exit_code is ExitCode.USAGE == 2  # type: ignore[comparison-overlap]
     assert isinstance(caught.value, UsageError)
     assert f"{lock_file}:" in caught.value.message
     assert workshop.statuses() == {}

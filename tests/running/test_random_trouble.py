@@ -11,7 +11,7 @@ import anyio
 import pytest
 from doubles.api import Body, png_of
 
-from pipeline.api.cdn import UrlExpired
+from pipeline.api.interface import UrlExpired
 from pipeline.errors import (
     ExitCode,
     OutcomeUnknown,

@@ -6,14 +6,14 @@ import anyio
 import pytest
 from doubles.api import FakeApi, png_bytes
 
-from pipeline.api.cdn import UrlExpired
+from pipeline.api.interface import UrlExpired
 from pipeline.errors import (
     GenerationFailed,
     Rejected,
     Unavailable,
     UnexpectedAnswer,
 )
-from pipeline.job import ReferenceAsset
+from pipeline.job import AssetId, ReferenceAsset
 from pipeline.settings import Settings
 from pipeline.stages.uploader import (
     PART_SIZE_BYTES,
@@ -97,7 +97,7 @@ async def test_what_an_earlier_run_uploaded_is_not_even_read(
 ):
     style = reference()
     style.path.unlink()
-    known = {style.sha256: "asset_known"}
+    known = {style.sha256: AssetId("asset_known")}
 
     async def remember(_sha256, _asset_id):
         raise AssertionError
