@@ -114,7 +114,7 @@ def printed_events() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 found |= {
-                    keyword.value.value
+                    str(keyword.value.value)
                     for keyword in node.keywords
                     if keyword.arg == "event"
                     and isinstance(keyword.value, ast.Constant)

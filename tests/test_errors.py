@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_every_class_is_in_the_tree_below_the_parent_it_is_drawn_under():
 
 def test_an_error_without_a_text_says_what_its_class_is():
     for name, kind in CLASSES.items():
-        named = {}
+        named: dict[str, Any] = {}
         if issubclass(kind, Rejected):
             named = {"status": 400}
         elif issubclass(kind, GenerationTimedOut):
@@ -55,7 +56,7 @@ def test_an_error_without_a_text_says_what_its_class_is():
         elif issubclass(kind, ManifestError):
             continue
         error = kind(**named)
-        assert error.message == inspect.getdoc(kind).splitlines()[0], name
+        assert error.message == (inspect.getdoc(kind) or "").splitlines()[0], name
         assert error.hint == ""
 
 

@@ -1,6 +1,7 @@
 """Imports point one way: the ladder, one door for each library, nothing heavy early."""
 
 import ast
+import os
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -238,6 +239,7 @@ def loaded_by(code):
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=PACKAGE.parent,
+        env={**os.environ, "COVERAGE_PROCESS_CONFIG": ""},  # it loads modules too
         capture_output=True,
         text=True,
         check=True,

@@ -32,9 +32,9 @@ class Case:
     submit: type
     payload: object = None
     body: str = ""
-    headers: dict = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     says: str = ""
-    facts: dict = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
 
     @property
     def canned(self):
@@ -557,7 +557,7 @@ async def test_an_answer_is_noted_and_a_broken_exchange_is_not(api, answers, clo
     assert api.answered_at_s is None
     with pytest.raises(Unavailable):
         await api.find_job("job_1")
-    assert api.answered_at_s >= 5
+    assert (api.answered_at_s or 0) >= 5
 
 
 # --- the ceiling ----------------------------------------------------------------------

@@ -479,7 +479,7 @@ async def test_a_file_that_others_hold_for_long_is_done_without(clock):
         def take(self, *_numbers):
             raise StateBusy
 
-    pace = Pace(clock, limit=10, state=Held())
+    pace = Pace(clock, limit=10, state=Held())  # type: ignore[arg-type]
 
     async with queued(pace, clock, Priority.READ) as left:
         await clock.advance(5)

@@ -5,6 +5,7 @@ import hashlib
 import io
 import random
 import threading
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -14,7 +15,7 @@ from doubles.pictures import png_bytes
 from doubles.transfer import Body, FakeTransfer
 from PIL import Image
 
-from pipeline.api.cdn import UrlExpired
+from pipeline.api.interface import UrlExpired
 from pipeline.assets.downloader import (
     BLOCK_BYTES,
     LEAST_BYTES,
@@ -241,9 +242,10 @@ async def test_a_stream_without_an_end_is_cut_where_it_exceeds_the_announcement(
         class clock:  # noqa: N801
             monotonic_s = staticmethod(lambda: 0.0)
 
+    files: Any = Files()
     size_bytes = 3 * CHUNK_SIZE_BYTES
     with pytest.raises(BrokenFile, match="more than"):
-        await fetch(spec_of(tmp_path, b"", size_bytes=size_bytes), Endless(Files()))
+        await fetch(spec_of(tmp_path, b"", size_bytes=size_bytes), Endless(files))
 
     assert len(sent) == 4
     assert partial_files(tmp_path) == []
@@ -409,7 +411,7 @@ async def test_a_usual_file_is_one_thread_call_and_small_ones_share_theirs(  # n
 ):
     made = []
 
-    class Shared(Batcher):
+    class Shared(Batcher[Any, Any]):
         async def run(self, item):
             made.append("shared")
             return await super().run(item)
@@ -482,8 +484,9 @@ async def test_a_png_that_is_broken_is_not_read_to_its_end(tmp_path):
         class clock:  # noqa: N801
             monotonic_s = staticmethod(lambda: 0.0)
 
+    files: Any = Files()
     with pytest.raises(BrokenFile, match="checksum"):
-        await fetch(spec_of(tmp_path, b"", size_bytes=size_bytes), Long(Files()))
+        await fetch(spec_of(tmp_path, b"", size_bytes=size_bytes), Long(files))
 
     assert len(sent) == 1 + BLOCK_BYTES // CHUNK_SIZE_BYTES
     assert partial_files(tmp_path) == []

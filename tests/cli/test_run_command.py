@@ -46,7 +46,7 @@ def test_anything_else_is_no_duration(text):
     ],
 )
 def test_a_threshold_is_a_count_or_a_percentage(text, count, share):
-    assert parse_threshold(text) == (count, pytest.approx(share))
+    assert parse_threshold(text) == (count, pytest.approx(share))  # type: ignore[comparison-overlap]
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "%", "5 %", "five", "5%%"])

@@ -11,7 +11,7 @@ import pytest
 from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.cli.main import run_command
 from pipeline.errors import ExitCode
-from pipeline.job import Asset, Failure, FailureClass, Job, JobStatus
+from pipeline.job import Asset, AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.lockfile import lock_path, write_lock
 from pipeline.manifest import load_manifest
@@ -79,14 +79,15 @@ class Desk:
             "submitted_at": NOON + timedelta(seconds=1),
             "finished_at": NOON + timedelta(seconds=70),
         }
-        return replace(planned.job, **values | named)
+        job: Job = replace(planned.job, **values | named)
+        return job
 
     def make_files(self, job, *names) -> Job:
         """Files with sidecars for a job; gives the job with its assets."""
         self.output.mkdir(parents=True, exist_ok=True)
         assets = tuple(
             Asset(
-                asset_id=f"asset_{index}",
+                asset_id=AssetId(f"asset_{index}"),
                 output_index=index,
                 path=name,
                 sha256=hashlib.sha256(name.encode()).hexdigest(),
@@ -98,7 +99,7 @@ class Desk:
             for index, name in enumerate(names, start=1)
         )
         ids = tuple(asset.asset_id for asset in assets)
-        made = replace(job, assets=assets, remote_assets=ids)
+        made: Job = replace(job, assets=assets, remote_assets=ids)
         source = Source(name="m", file=self.name, sha256="0", line=5)
         for asset in assets:
             (self.output / asset.path).write_bytes(asset.path.encode())
@@ -201,7 +202,7 @@ def test_a_reference_is_shown_by_path_digest_and_asset_id(desk, uploaded):
     desk.record(desk.attempt("oak"))
     if uploaded:
         with Ledger(desk.output / LEDGER_NAME) as ledger:
-            ledger.record_upload(digest, "", "asset_ref", NOON)
+            ledger.record_upload(digest, "", AssetId("asset_ref"), NOON)
 
     _, out, _ = desk.why("oak")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from doubles.clock import ScaledClock
+from doubles.tables import shipped_model
 
 from pipeline.api.exchange import Exchanges
 from pipeline.api.probing import ProbeClient
@@ -15,7 +16,6 @@ from pipeline.clock import format_utc
 from pipeline.contract.inquiry import Findings, Inquiry, Questions
 from pipeline.contract.paid_probes import Step
 from pipeline.emulator import Emulator, EmulatorProfile
-from pipeline.models.schema import load_shipped_model
 from pipeline.settings import Credentials, Service
 
 MODEL = "model_wan-2-7-image"
@@ -28,7 +28,7 @@ def credentials_for(base_url: str) -> Credentials:
 
 
 def questions_for(base_url: str, **changes: Any) -> Questions:
-    shipped = load_shipped_model(MODEL)
+    shipped = shipped_model(MODEL)
     values = {
         "service": Service(base_url=base_url),
         "model_id": MODEL,

@@ -2,6 +2,7 @@
 
 import json
 import random
+from typing import Any
 
 import pytest
 from contract.conftest import MODEL, questions_for
@@ -164,7 +165,8 @@ async def test_whatever_is_answered_is_survived(seed, tmp_path):
     write_contract(tmp_path / "contract.json", found.contract, clean)
     contract = read_contract(tmp_path / "contract.json")
     assert contract.model_id == MODEL
-    EmulatorProfile(**knobs_of(contract))
+    knobs: dict[str, Any] = knobs_of(contract)
+    EmulatorProfile(**knobs)
 
 
 async def test_nonsense_is_sometimes_paid_for_and_never_beyond_the_budget():
@@ -221,7 +223,8 @@ async def test_answers_that_are_wrong_in_places_are_survived(seed, place_of):
 
         assert found.contract.seen
         assert place.emulator.counters()["charged_cu"] <= 30
-        EmulatorProfile(**knobs_of(found.contract))
+        knobs: dict[str, Any] = knobs_of(found.contract)
+        EmulatorProfile(**knobs)
 
 
 class Replacing(Mutating):

@@ -37,7 +37,8 @@ def submit() -> Callable[..., str]:
 
     def send(service: Service, prompt: str = "an oak", **inputs: Any) -> str:
         answer = service.submit(MODEL, {"prompt": prompt, **inputs}, "apiu_me")
-        return answer.body["job"]["jobId"]
+        body: Any = answer.body
+        return str(body["job"]["jobId"])
 
     return send
 
@@ -69,7 +70,8 @@ class Client:
         _, read = await self.call("GET", f"/jobs/{made['job']['jobId']}")
         asset_id = read["job"]["metadata"]["assetIds"][0]
         _, answer = await self.call("GET", f"/assets/{asset_id}?originalAssets=true")
-        return answer["asset"]
+        asset: dict[str, Any] = answer["asset"]
+        return asset
 
     async def download(self, url: str, **options: Any) -> tuple[int, bytes, Any]:
         async with self.session.get(url, **options) as response:

@@ -48,7 +48,9 @@ def test_scripted_faults_come_first_in_first_out():
         "poll-hang",
         None,
     ]
-    assert faults.draw("list").name == "list-503"
+    last = faults.draw("list")
+    assert last is not None
+    assert last.name == "list-503"
 
 
 def test_cleared_faults_strike_no_more():

@@ -221,11 +221,12 @@ def test_page_of_changes_costs_what_it_shows(make_service, clock, submit, monkey
     submit(service, "the new one")
     described = []
     describe = service._describe
-    monkeypatch.setattr(
-        service,
-        "_describe",
-        lambda *args, **options: described.append(1) or describe(*args, **options),
-    )
+
+    def counted(*args, **options):
+        described.append(1)
+        return describe(*args, **options)
+
+    monkeypatch.setattr(service, "_describe", counted)
 
     page = service.list_jobs({"types": "custom", "updatedAfter": mark})
 

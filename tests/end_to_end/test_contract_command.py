@@ -1,6 +1,7 @@
 """``doctor --contract`` as a process, the rehearsal it allows, and what a run says."""
 
 import json
+from typing import Any
 
 import pytest
 from doubles.shell import BASIC, KEY, SECRET, TREES
@@ -8,7 +9,7 @@ from end_to_end.test_emulator_command import base_url_in
 
 from pipeline.emulator import Emulator, EmulatorProfile
 
-TWISTED = {
+TWISTED: dict[str, Any] = {
     "seed": 7,
     "fixed_size_px": 16,
     "job_seconds": (0.2, 0.2),

@@ -39,6 +39,7 @@ def command(tmp_path, emulator):
         "SCENARIO_SDK_API_KEY": "key",
         "SCENARIO_SDK_API_SECRET": "secret",
         "SCENARIO_BASE_URL": emulator.base_url,
+        "COVERAGE_PROCESS_CONFIG": "",  # its files would be cut short as well
     }
 
     async def run(*arguments: str, blocks: int | None = None):

@@ -113,6 +113,7 @@ async def test_equal_job_of_a_stranger_is_not_ours(same_author, world_of):
         await world.play(items("a fir", params="{seed: 5}"))  # who we are
         stranger = Credentials(key="k2", secret="s2", base_url=world.emulator.base_url)
         async with HttpApi(stranger, QUICK, world.clock) as api:
+            inputs: dict[str, Any]
             inputs = {"prompt": "an oak", "size": "1K", "thinkingMode": False}
             await api.submit(MODEL, {**inputs, "seed": 5})
         world.emulator.faults.next("submit-drop-before")
@@ -147,6 +148,7 @@ async def test_altered_url_asks_for_a_fresh_one_and_leads_nowhere(status, world_
             HttpTransfer(QUICK, loopback=True) as transfer,
         ):
             asset = await api.find_asset(sidecar["asset_id"])
+            assert asset is not None
             altered = asset.url.replace("Signature=", "Signature=x")
             with pytest.raises((UrlExpired, Unavailable)):
                 async with transfer.read(altered):

@@ -176,9 +176,14 @@ class World:
             )
         except PipelineError as raised:
             error = raised
-        code = result.exit_code if result else error.exit_code
+        ended = result or error
+        assert ended is not None
         return Played(
-            code=code, result=result, error=error, events=events, counters=self.counters
+            code=ended.exit_code,
+            result=result,
+            error=error,
+            events=events,
+            counters=self.counters,
         )
 
     def sidecars(self) -> dict[str, dict[str, Any]]:
@@ -205,6 +210,7 @@ class World:
         for path, sidecar in sidecars.items():
             data = (self.output / path).read_bytes()
             job = service.store.find(sidecar["job_id"])
+            assert job is not None
             assert job.asset_ids[sidecar["output_index"] - 1] == sidecar["asset_id"]
             content = service.assets.content_of(sidecar["asset_id"])
             assert data == await gallery.read(content), path

@@ -1,8 +1,10 @@
 """Model: what a record says, what is wrong with inputs, how they are sent."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from doubles.tables import shipped_model
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,10 +18,8 @@ from pipeline.models.schema import (
 )
 from pipeline.models.wording import suggestion
 
-WAN = load_shipped_model("model_wan-2-7-image")
-PRO = load_shipped_model("model_wan-2-7-image-pro")
-assert WAN is not None
-assert PRO is not None
+WAN = shipped_model("model_wan-2-7-image")
+PRO = shipped_model("model_wan-2-7-image-pro")
 
 
 def make_model(*inputs):
@@ -138,7 +138,7 @@ def test_bare_values_become_lists_and_whole_floats_integers():
 
 
 def test_sending_leaves_the_given_params_alone():
-    params = {"images": ["asset_1"], "seed": 1.0}
+    params: dict[str, Any] = {"images": ["asset_1"], "seed": 1.0}
 
     WAN.sendable(params)
 
@@ -146,7 +146,8 @@ def test_sending_leaves_the_given_params_alone():
 
 
 def test_a_default_written_out_is_the_same_request():
-    given = {"prompt": "x", "size": "2K", "numOutputs": 1.0, "thinkingMode": True}
+    given: dict[str, Any] = {"prompt": "x", "size": "2K", "numOutputs": 1.0}
+    given["thinkingMode"] = True
 
     assert WAN.normalised(given) == WAN.normalised({"prompt": "x"}) == {"prompt": "x"}
 
@@ -260,7 +261,8 @@ def test_4k_sizes_do_not_go_together_with_images(size):
 
 
 def test_without_a_schema_only_what_no_model_takes_is_found():
-    problems = check_inputs(None, {"any": [1], "dryRun": True, "none": None})
+    params: dict[str, Any] = {"any": [1], "dryRun": True, "none": None}
+    problems = check_inputs(None, params)
 
     assert [problem.path for problem in problems] == [("dryRun",), ("none",)]
 
@@ -411,7 +413,7 @@ def test_any_descriptor_is_read_or_refused(inputs):
 
 
 def test_a_table_with_a_mad_number_of_outputs_is_held_to_a_thousand():
-    record = {"id": "m", "inputs": [{"name": "numOutputs", "type": "number"}]}
-    record["inputs"][0]["default"] = 10**18
+    number: dict[str, Any] = {"name": "numOutputs", "type": "number"}
+    record = {"id": "m", "inputs": [number | {"default": 10**18}]}
 
     assert parse_model(record, source="live").output_count({}) == 1000

@@ -95,5 +95,7 @@ def test_without_credentials_the_shipped_tables_are_what_is_known(
     with pytest.raises(UsageError):
         service_of({}, emulate=False)
 
-    assert offline_catalog(FakeClock(), {}).find(WAN).source == "shipped"
+    schema = offline_catalog(FakeClock(), {}).find(WAN)
+    assert schema is not None
+    assert schema.source == "shipped"
     assert not list(Path(tmp_path).iterdir())

@@ -97,7 +97,7 @@ def planner(workshop, style, finish):
 async def assert_moved(planner, saved, match, **named):
     with pytest.raises(PlanMoved, match=match) as caught:
         await planner.check(saved, **named)
-    assert caught.value.exit_code is ExitCode.PLAN_MOVED == 8
+    assert caught.value.exit_code is ExitCode.PLAN_MOVED == 8  # type: ignore[comparison-overlap]
 
 
 # --- nothing has moved ----------------------------------------------------------------------

@@ -20,7 +20,7 @@ from pipeline.errors import (
     ServiceUnreachable,
     Unavailable,
 )
-from pipeline.job import FailureClass, JobStatus
+from pipeline.job import FailureClass, JobStatus, RemoteId
 from pipeline.record import replace
 
 NAMES = [f"tree-{number}" for number in range(10)]
@@ -525,7 +525,7 @@ async def test_a_job_of_another_item_that_an_unexpected_one_names_is_not_taken(
     await workshop.run()
     workshop.write_items("elm", "oak")
     unexpected = UnexpectedJob(
-        "answered with HTTP 200", remote_id="job_1", units=Decimal(6)
+        "answered with HTTP 200", remote_id=RemoteId("job_1"), units=Decimal(6)
     )
     workshop.api.fail_next("quote", unexpected)
 

@@ -12,7 +12,7 @@ import pytest
 from doubles.pictures import png_of
 from doubles.transfer import Body
 
-from pipeline.api.cdn import UrlExpired
+from pipeline.api.interface import UrlExpired
 from pipeline.errors import (
     ExitCode,
     OutcomeUnknown,

@@ -9,7 +9,7 @@ import anyio
 import pytest
 from doubles.outcome import Outcome
 
-from pipeline.api.interface import JobPage, RemoteStatus
+from pipeline.api.interface import JobPage, RemoteJob, RemoteStatus
 from pipeline.api.pacing import Pace
 from pipeline.errors import (
     AccessDenied,
@@ -31,14 +31,23 @@ from pipeline.stages.poller import (
     JobLost,
     Poller,
 )
+from pipeline.stages.reading import ListedJobs
 
 SETTINGS = Settings(job_timeout_s=300.0, free_deadline_s=60.0, fresh_job_s=30.0)
 
 
-class Seen(list):
+class Seen(ListedJobs):
     """Every record that a listing has shown."""
 
-    note = list.append
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[RemoteJob] = []
+
+    def note(self, remote: RemoteJob) -> None:
+        self.records.append(remote)
+
+    def __iter__(self):
+        return iter(self.records)
 
 
 class Post:

@@ -1,5 +1,7 @@
 """Resolver: many requests in one bulk read, and patience with what is not there yet."""
 
+from functools import partial
+
 import anyio
 import pytest
 from doubles.jobs import US
@@ -93,7 +95,7 @@ async def test_a_request_waits_for_company_only_while_jobs_are_in_flight(
     (asset_id,) = made(1)
     waits = []
     for in_flight in (True, False):
-        resolver = Resolver(api, clock, SETTINGS, expects_more=lambda x=in_flight: x)
+        resolver = Resolver(api, clock, SETTINGS, expects_more=partial(bool, in_flight))
         before_s = clock.monotonic_s()
         async with in_background(resolver.run):
             await finish(lambda r=resolver: r.resolve(asset_id))
@@ -178,7 +180,7 @@ async def test_an_asset_that_the_service_failed_to_store_fails_at_once(
         async def find_assets(self, asset_ids):
             return dict.fromkeys(asset_ids, broken)
 
-    resolver = Resolver(Store(), clock, SETTINGS)
+    resolver = Resolver(Store(), clock, SETTINGS)  # type: ignore[arg-type]
     async with in_background(resolver.run):
         with pytest.raises(DownloadFailed):
             await finish(lambda: resolver.resolve(broken.asset_id))

@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import anyio
 import pytest
@@ -120,7 +121,7 @@ class Desk:
             tasks = await stack.enter_async_context(anyio.create_task_group())
             tasks.start_soon(self.settler.run)
             for job in jobs:
-                tasks.start_soon(lambda j=job: self.settle(j, is_refused=is_refused))
+                tasks.start_soon(partial(self.settle, job, is_refused=is_refused))
             await self.clock.settle()
             yield
             tasks.cancel_scope.cancel()

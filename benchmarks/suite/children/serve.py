@@ -21,7 +21,7 @@ from typing import Any
 
 from pipeline.emulator import Emulator, EmulatorProfile, gallery
 from pipeline.emulator.gate import Gate
-from pipeline.emulator.pictures.canvas import Picture, StoredFile
+from pipeline.emulator.pictures.canvas import Picture
 from pipeline.emulator.pictures.rendering import render_picture
 
 Knobs = dict[str, Any]
@@ -69,10 +69,10 @@ def use_maker(name: str) -> None:
     """Let the emulator's gallery take its pictures from one of the makers."""
     make = MAKERS[name]
 
-    def render(picture: Picture, _uploads: Mapping[str, StoredFile]) -> bytes:
+    def render(picture: Picture, _uploads: Mapping[str, bytes]) -> bytes:
         return make(picture.width_px, picture.height_px)
 
-    gallery.render_picture = render
+    gallery.render_picture = render  # type: ignore[assignment, attr-defined]
 
 
 def number_of(prompt: object) -> int:
@@ -127,7 +127,7 @@ async def main(maker: str) -> None:
                     changing.cancel()
                 if emulator is not None:
                     await emulator.__aexit__(None, None, None)
-                knobs = {
+                knobs: Knobs = {
                     name: tuple(value) if isinstance(value, list) else value
                     for name, value in command["renew"].items()
                 }
