@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from pipeline.cli.commands import cli
-from pipeline.cli.console.streams import clean_output, whoever_reads
+from pipeline.cli.console.streams import clean_output, tolerate_closed_pipe
 from pipeline.errors import ExitCode, ManifestError, PipelineError
 
 # Measured: a tenth of the CPU of many short jobs, and a thirtieth of a start.
@@ -78,5 +78,5 @@ def _show(error: PipelineError) -> None:
 def _say(text: str) -> None:
     from pipeline.cli.console.text import printable
 
-    with whoever_reads(sys.stderr):
+    with tolerate_closed_pipe(sys.stderr):
         click.echo(printable(text), err=True)

@@ -17,7 +17,7 @@ from pipeline.cli.console.logs import configure_logging
 from pipeline.cli.console.printing import failure_line, print_faults, print_json
 from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.screen import PlainScreen, QuietScreen, Screen
-from pipeline.cli.console.streams import whoever_reads
+from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration, one_line, plural
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
@@ -82,7 +82,7 @@ def run_command(
         raise
     finally:
         if options.as_json:
-            with whoever_reads(sys.stdout):
+            with tolerate_closed_pipe(sys.stdout):
                 _print_done(result, code, progress)
     return code
 
@@ -102,10 +102,10 @@ def _carry_out(
     def on_event(event: Event) -> None:
         progress.take(event)
         if not (isinstance(event, Warned) and event.message in stage.told):
-            with whoever_reads(sys.stderr):
+            with tolerate_closed_pipe(sys.stderr):
                 stage.screen.take(event)
         if options.as_json:
-            with whoever_reads(sys.stdout):
+            with tolerate_closed_pipe(sys.stdout):
                 _print_event(event)
 
     with ExitStack() as stack:
@@ -135,7 +135,7 @@ def _carry_out(
             )
         )
     if not options.quiet:
-        with whoever_reads(sys.stderr):
+        with tolerate_closed_pipe(sys.stderr):
             _tell_result(progress, result, stage, options)
     return result
 
@@ -174,7 +174,7 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
 
         def stop() -> None:
             begun.stop()
-            with whoever_reads(sys.stderr):
+            with tolerate_closed_pipe(sys.stderr):
                 stage.screen.say(
                     "stopping: nothing more is submitted;"
                     f" {plural(begun.in_flight, 'job')} in flight,"

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.cli.console.progress import Progress, Trouble
 from pipeline.cli.console.screen import BUSY, of_item, pace, pause_text
-from pipeline.cli.console.streams import whoever_reads
+from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration, one_line, printable
 from pipeline.running.events import Event, Halted, Warned
 
@@ -53,7 +53,7 @@ class LiveScreen:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        with whoever_reads(sys.stderr):
+        with tolerate_closed_pipe(sys.stderr):
             self._console.print(Text(printable(text)))
 
     def _render(self) -> RenderableType:

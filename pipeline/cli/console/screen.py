@@ -7,7 +7,7 @@ from typing import Protocol, Self
 import click
 
 from pipeline.cli.console.progress import Progress
-from pipeline.cli.console.streams import whoever_reads
+from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration, one_line, plural, printable
 from pipeline.job import JobStatus
 from pipeline.running.events import Event, Halted, JobChanged, Launched, Paused, Warned
@@ -85,7 +85,7 @@ class PlainScreen:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        with whoever_reads(sys.stderr):
+        with tolerate_closed_pipe(sys.stderr):
             click.echo(printable(text), err=True)
 
     def _tell_progress(self) -> None:
@@ -121,7 +121,7 @@ class QuietScreen:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        with whoever_reads(sys.stderr):
+        with tolerate_closed_pipe(sys.stderr):
             click.echo(printable(text), err=True)
 
 

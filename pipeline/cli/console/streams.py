@@ -42,7 +42,7 @@ def clean_output() -> None:
             setattr(sys, f"__{name}__", clean)
 
 
-class whoever_reads(AbstractContextManager[None]):  # noqa: N801 - reads as a clause
+class tolerate_closed_pipe(AbstractContextManager[None]):  # noqa: N801 - reads as a clause
     """A reader who has gone is no reason to leave what is paid for.
 
     rich ends the process when its reader has gone, so that is held back too.
