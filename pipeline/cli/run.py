@@ -1,4 +1,4 @@
-"""``run`` and ``rerun``: options → a run, its events → screen and JSON lines."""
+"""``run``, ``rerun``, ``fetch``: options → a run; events → screen and JSON lines."""
 
 import asyncio
 import gc
@@ -51,7 +51,7 @@ def run_command(
     only_failed: bool = False,
     only_fetch: bool = False,
 ) -> ExitCode:
-    """Carry out a manifest as the command line says."""
+    """Carry out a manifest with the options of the command line."""
     configure_logging(debug=options.debug, log_file=options.log_file)
     selection = Selection(
         globs=options.select,
@@ -64,7 +64,7 @@ def run_command(
     if options.saved_plan is not None:
         if selection != Selection():
             raise UsageError(
-                "--plan says which items: --select, --limit and --force do not apply",
+                "--plan fixes the items: --select, --limit and --force do not apply",
                 hint="make another plan with them: pipeline plan --out FILE",
             )
         saved = read_plan(options.saved_plan)
@@ -118,7 +118,7 @@ def _carry_out(
             _tell_price(estimate, options, stage, was_shown=was_shown)
 
         on_start = stack.enter_context(_signals(stage))
-        gc.freeze()  # what is imported never becomes garbage
+        gc.freeze()  # imported objects never become garbage
         result = asyncio.run(
             run(
                 manifest,
@@ -141,11 +141,11 @@ def _carry_out(
 
 
 def _not_listed(planned: PlannedItem) -> None:
-    """Nobody is there to ask about it."""
+    """Nobody can be asked about it."""
 
 
 class _Stage:
-    """Where a run is shown, once it is known what it is about."""
+    """Where a run is shown, once its plan is known."""
 
     def __init__(self) -> None:
         self.screen: Screen = QuietScreen()
@@ -155,9 +155,9 @@ class _Stage:
 
 @contextmanager
 def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
-    """First SIGINT or SIGTERM: submit nothing more. Second: leave.
+    """First SIGINT or SIGTERM: stop submitting. Second: leave.
 
-    ``signal.signal`` and not the loop's own handlers, which Windows does not have.
+    Uses ``signal.signal``, because Windows lacks the event loop's own handlers.
     """
     counted = 0
     handled = [signal.SIGINT, signal.SIGTERM]
@@ -169,7 +169,9 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
         def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
             nonlocal counted
             counted += 1
-            with suppress(RuntimeError):  # the loop has just ended: nothing to stop
+            with suppress(
+                RuntimeError
+            ):  # the event loop has just ended: nothing to stop
                 loop.call_soon_threadsafe(stop if counted == 1 else begun.abandon)
 
         def stop() -> None:
@@ -177,9 +179,9 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
             with tolerate_closed_pipe(sys.stderr):
                 stage.screen.say(
                     "stopping: nothing more is submitted;"
-                    f" {plural(begun.in_flight, 'job')} in flight,"
-                    f" {begun.find_units_in_flight():,} units paid for them,"
-                    " will be collected; Ctrl-C again leaves at once"
+                    f" {plural(begun.in_flight, 'job')} in flight"
+                    f" ({begun.find_units_in_flight():,} units paid)"
+                    " will be collected; press Ctrl-C again to leave at once"
                 )
 
         if threading.current_thread() is threading.main_thread():
@@ -196,7 +198,7 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
 def _settings(options: RunOptions) -> Settings:
     default = Settings()
     fail_count, fail_share = parse_threshold(options.fail_threshold)
-    # The emulator lists at once what it has made: little to wait for.
+    # The emulator lists a new job at once: there is little to wait for.
     settle_s = 2.0 if options.emulate else default.settle_s
     return replace(
         default,
@@ -222,8 +224,8 @@ def parse_duration(text: str | None, *, option: str = "--deadline") -> float | N
     """``90``, ``90s``, ``45m`` or ``2h`` in seconds.
 
     Args:
-        text: As it was written, or None.
-        option: Whose value it is.
+        text: The option's value, or None.
+        option: The option's name.
 
     Raises:
         UsageError: Anything else.
@@ -233,13 +235,13 @@ def parse_duration(text: str | None, *, option: str = "--deadline") -> float | N
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
     if match is None or float(match[1]) <= 0:
         raise UsageError(
-            f"{option} {text!r} is no duration", hint="write it like 90s, 45m or 2h"
+            f"{option} {text!r} is not a duration", hint="write it like 90s, 45m or 2h"
         )
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 def parse_threshold(text: str | None) -> tuple[int | None, float | None]:
-    """``5`` as a count, ``3%`` as a part of all.
+    """``5`` as a count, or ``3%`` as a part of all items.
 
     Raises:
         UsageError: Anything else.
@@ -271,7 +273,7 @@ def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
 def _tell_price(
     estimate: Estimate, options: RunOptions, stage: _Stage, *, was_shown: bool
 ) -> None:
-    """What the run costs, where no question has said it, and what need not be told."""
+    """Show what the run costs if no question has; note which warnings were shown."""
     cost = estimate.cost
     if cost is None:
         return
@@ -297,7 +299,7 @@ def _tell_result(
         ("skipped", "failed for good before"),
         ("unknown", "unsure"),
         ("in_flight", "left in flight"),
-        ("not_fetched", "made and not fetched"),
+        ("not_fetched", "made but not fetched"),
         ("not_submitted", "not submitted"),
     )
     parts = [f"{counts[key]:,} {word}" for key, word in words if counts.get(key)]
@@ -316,10 +318,10 @@ def _tell_result(
     advice = {
         ExitCode.ITEMS_FAILED: "look at the reasons, then: pipeline rerun MANIFEST",
         ExitCode.PLAN_MOVED: "run without --frozen to pay for the rest",
-        ExitCode.BUDGET: "run again with more to spend, and the rest is made",
+        ExitCode.BUDGET: "run again with a larger budget to make the rest",
         ExitCode.LEFT_IN_FLIGHT: "run the same command again to collect the rest",
-        ExitCode.UNKNOWN_OUTCOME: "run again later to find out what is unsure",
-        ExitCode.INTERRUPTED: "run the same command again to go on",
+        ExitCode.UNKNOWN_OUTCOME: "run again later to settle what is unsure",
+        ExitCode.INTERRUPTED: "run the same command again to continue",
     }.get(result.exit_code)
     if advice:
         screen.say(f"  next: {advice}")
