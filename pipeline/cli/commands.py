@@ -46,9 +46,8 @@ def cli() -> None:
     # For every command: any file that it reads may contain them too.
     learn_secrets(os.environ)
     if Path(".env").is_file():
-        with suppress(
-            OSError, ValueError, UsageError
-        ):  # reported where the file is needed
+        # Errors are reported where the file is needed.
+        with suppress(OSError, ValueError, UsageError):
             learn_secrets(load_dotenv(Path()))
 
 
@@ -214,12 +213,12 @@ def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where to save them.  [default: contract.json beside the manifest]",
+    help="File for these answers.  [default: contract.json beside the manifest]",
 )
 @click.option(
     "--spend",
     metavar="CU",
-    help="Also ask what costs compute units, at most this many.",
+    help="Also ask questions that cost units, for at most this many in total.",
 )
 @click.option("--skip-rate", is_flag=True, help="Do not test the limit on requests.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before spending.")

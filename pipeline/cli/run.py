@@ -169,9 +169,7 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
         def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
             nonlocal counted
             counted += 1
-            with suppress(
-                RuntimeError
-            ):  # the event loop has just ended: nothing to stop
+            with suppress(RuntimeError):  # the loop has just ended: nothing to stop
                 loop.call_soon_threadsafe(stop if counted == 1 else begun.abandon)
 
         def stop() -> None:
