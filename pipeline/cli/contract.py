@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.api.pacing import Priority, pace_of
 from pipeline.api.probing import ProbeClient
+from pipeline.api.rate_limiter import Priority, rate_limiter_of
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.text import one_line
 from pipeline.clock import Clock, SystemClock, format_utc
@@ -103,7 +103,7 @@ async def _inquire(
             "note: at the end, 120 reads are sent at once, which uses up a minute's"
             " requests of the whole project; --skip-rate skips this"
         )
-    async with ProbeClient(credentials, clock, _pace_of(credentials, clock)) as client:
+    async with ProbeClient(credentials, clock, _turns_of(credentials, clock)) as client:
         inquiry = Inquiry(
             questions,
             client,
@@ -117,9 +117,9 @@ async def _inquire(
             keep(inquiry.findings())
 
 
-def _pace_of(credentials: Credentials, clock: Clock) -> Callable[[], Awaitable[None]]:
+def _turns_of(credentials: Credentials, clock: Clock) -> Callable[[], Awaitable[None]]:
     return partial(
-        pace_of(credentials, Settings(), clock).wait_for_turn, Priority.OTHER
+        rate_limiter_of(credentials, Settings(), clock).wait_for_turn, Priority.OTHER
     )
 
 

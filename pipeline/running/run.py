@@ -153,7 +153,7 @@ class Run:
             clock,
             first=settings.first_jobs,
             posts=settings.posts,
-            pace=api.pace,
+            rate_limiter=api.rate_limiter,
             max_jobs=settings.max_jobs,
             on_change=lambda slots: on_event(SlotsChanged(slots=slots)),
         )
@@ -270,7 +270,7 @@ class Run:
             transfer, clock, settings, resolve=self._resolver.resolve
         )
         self._pausing = Pausing(
-            api.pace,
+            api.rate_limiter,
             clock,
             settings,
             tell=on_event,

@@ -37,7 +37,7 @@ from pipeline.api.interface import (
     TeamLimits,
     UploadPart,
 )
-from pipeline.api.pacing import Pace
+from pipeline.api.rate_limiter import RateLimiter
 from pipeline.clock import Clock
 from pipeline.errors import (
     OutcomeUnknown,
@@ -258,7 +258,7 @@ class FakeApi:
         output_delay_s: A success names its assets so long after its end.
         asset_pending_s: An asset is pending so long after its job's success.
         upload_pending_s: An uploaded asset is pending for so long.
-        pace: How often it may be asked: as often as one likes.
+        rate_limiter: How often it may be asked: as often as one likes.
         author_id: Who the service says we are; "" where it does not say.
         bulk_rejects_unknown: One unknown id fails the whole bulk read.
         tamper: Changes a page before it is shown: (filter, token, page) → page.
@@ -295,7 +295,7 @@ class FakeApi:
     output_delay_s: float = 0.0
     asset_pending_s: float = 0.0
     upload_pending_s: float = 0.0
-    pace: Pace = field(init=False)
+    rate_limiter: RateLimiter = field(init=False)
     author_id: str = US
     bulk_rejects_unknown: bool = False
     tamper: Callable[[JobFilter, str, JobPage], JobPage] = lambda _w, _t, page: page
@@ -322,7 +322,7 @@ class FakeApi:
     _signatures: int = 0
 
     def __post_init__(self) -> None:
-        self.pace = Pace(self.clock)
+        self.rate_limiter = RateLimiter(self.clock)
 
     # --- the test's side ------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import pipeline
-from pipeline.api.pace_state import STATE_VARIABLE
+from pipeline.api.rate_limiter_state import STATE_VARIABLE
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.models.catalog import CACHE_VARIABLE
 from pipeline.settings import BASE_URL_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
