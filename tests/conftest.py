@@ -5,7 +5,7 @@ import socket
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pipeline.api.pace_state import STATE_VARIABLE
+from pipeline.api.rate_limiter_state import STATE_VARIABLE
 from pipeline.models.catalog import CACHE_VARIABLE
 from pipeline.redaction import SECRETS
 from pipeline.settings import (

@@ -1,4 +1,4 @@
-"""``pipeline emulator``."""
+"""``emulator``: options → a local service, until it is stopped."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +64,9 @@ def _profile_of(path: Path | None) -> EmulatorProfile:
         return EmulatorProfile()
     contract = read_contract(path)
     knobs = knobs_of(contract)
-    click.echo(f"as {contract.base_url} answers: {len(contract.seen)} assumptions seen")
+    click.echo(
+        f"behaving like {contract.base_url}: {len(contract.seen)} assumptions seen"
+    )
     return EmulatorProfile(**knobs)  # type: ignore[arg-type]
 
 
@@ -73,7 +75,7 @@ def _tell(emulator: Emulator) -> None:
     click.echo(f"  export {BASE_URL_VARIABLE}={emulator.base_url}")
     for name in (KEY_VARIABLE, SECRET_VARIABLE):
         click.echo(f"  export {name}=emulated")
-    click.echo("  any API key and secret will do; Ctrl-C stops it")
+    click.echo("  any API key and secret work; press Ctrl-C to stop")
 
 
 def _parse_cooldown(text: str) -> tuple[int, float]:
@@ -84,8 +86,8 @@ def _parse_cooldown(text: str) -> tuple[int, float]:
         after, pause_s = 0, 0.0
     if not slash or after < 1 or not 0 < pause_s < _LONGEST_COOLDOWN_S:
         raise UsageError(
-            f"--cooldown {text!r} is no cooldown",
-            hint="write it like 10/90: after 10 submits none for 90 seconds",
+            f"--cooldown {text!r} is not a cooldown",
+            hint="write it like 10/90: after 10 submits, none for 90 seconds",
         )
     return after, pause_s
 
@@ -99,6 +101,7 @@ def _parse_span(text: str) -> tuple[float, float]:
         low_s, high_s = 1.0, 0.0
     if not 0 <= low_s <= high_s:
         raise UsageError(
-            f"--job-seconds {text!r} is no span", hint="write it like 1-3 or 2.5"
+            f"--job-seconds {text!r} is not a range of seconds",
+            hint="write it like 1-3 or 2.5",
         )
     return low_s, high_s

@@ -13,7 +13,7 @@ from typing import Any, Self
 import anyio.from_thread
 
 from pipeline.api.interface import FileTransfer, GenerationApi
-from pipeline.api.pacing import pace_of
+from pipeline.api.rate_limiter import rate_limiter_of
 from pipeline.api.retry import retry_free
 from pipeline.clock import Clock
 from pipeline.errors import OutputError, Unavailable, UsageError
@@ -151,12 +151,17 @@ class Connection:
             is_shared = credentials is not None
             if credentials is None:
                 credentials = await self._start_emulator(emulator_state)
-            pace = pace_of(
+            rate_limiter = rate_limiter_of(
                 credentials, self._settings, self._clock, is_shared=is_shared
             )
             self._opened = (
                 await self._stack.enter_async_context(
-                    HttpApi(credentials, self._settings, self._clock, pace=pace)
+                    HttpApi(
+                        credentials,
+                        self._settings,
+                        self._clock,
+                        rate_limiter=rate_limiter,
+                    )
                 ),
                 await self._stack.enter_async_context(
                     HttpTransfer(self._settings, loopback=credentials.is_loopback)

@@ -1,13 +1,14 @@
 """Pausing: a pause that the service asks for → what a person is told, or a stop.
 
-The pause itself is kept where submits leave, in the pace. Here it is said until when,
-again every minute; and where it is longer than the user waits for, submitting ends.
+The pause itself is kept where submits leave, in the rate limiter. Here it is said until
+when, again every minute; and where it is longer than the user waits for, submitting
+ends.
 """
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from pipeline.api.pacing import Pace
+from pipeline.api.rate_limiter import RateLimiter
 from pipeline.clock import Clock
 from pipeline.errors import CoolingDown
 from pipeline.running.events import Paused, ProgressCallback, Warned
@@ -23,7 +24,7 @@ class Pausing:
     """Tells of pauses; :meth:`run` is its task.
 
     Args:
-        pace: Knows of them.
+        rate_limiter: Knows of them.
         clock: Whose time is spent.
         settings: How long a pause may be.
         tell: Takes the events.
@@ -33,7 +34,7 @@ class Pausing:
 
     def __init__(
         self,
-        pace: Pace,
+        rate_limiter: RateLimiter,
         clock: Clock,
         settings: Settings,
         *,
@@ -41,7 +42,7 @@ class Pausing:
         stopping: Stopping,
         stop: Callable[[str], None],
     ) -> None:
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._clock = clock
         self._settings = settings
         self._tell = tell
@@ -55,14 +56,16 @@ class Pausing:
         deadline_s = self._settings.deadline_s
         if deadline_s is not None:
             deadline_s += self._clock.monotonic_s()
-        self._pace.look()
+        self._rate_limiter.look()
         has_warned = False
         while True:
-            if self._pace.trouble and not has_warned:
-                self._tell(Warned(message=self._pace.trouble))
+            if self._rate_limiter.trouble and not has_warned:
+                self._tell(Warned(message=self._rate_limiter.trouble))
                 has_warned = True
             # A pause that nobody waits for is not worth a word.
-            left_s = self._pace.paused_s if self._pace.is_holding else 0.0
+            left_s = (
+                self._rate_limiter.paused_s if self._rate_limiter.is_holding else 0.0
+            )
             if left_s >= WORTH_TELLING_S:
                 self._tell_once(left_s)
             if left_s > self._settings.max_pause_s:
@@ -74,7 +77,7 @@ class Pausing:
                 self._stop("the deadline comes before the end of the service's pause")
                 return
             wait_s = self._until_told_again(left_s) if left_s else None
-            await self._pace.wait_for_change(wait_s)
+            await self._rate_limiter.wait_for_change(wait_s)
 
     def _tell_once(self, left_s: float) -> None:
         """Tell of a pause that is new or longer, or was last told of a minute ago."""

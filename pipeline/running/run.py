@@ -181,7 +181,7 @@ class Run:
             keeps_old=settings.keep_old,
         )
         self._pausing = Pausing(
-            session.api.pace,
+            session.api.rate_limiter,
             session.clock,
             settings,
             tell=on_event,

@@ -85,7 +85,7 @@ class Session:
             clock,
             first=settings.first_jobs,
             posts=settings.posts,
-            pace=api.pace,
+            rate_limiter=api.rate_limiter,
             max_jobs=settings.max_jobs,
             on_change=self._tell_slots,
         )

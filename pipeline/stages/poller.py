@@ -216,7 +216,7 @@ class Poller:
 
     def _scarce_per_s(self) -> float | None:
         """The requests that may leave a second, where they have to be saved."""
-        rate_per_s = self._api.pace.rate_per_s
+        rate_per_s = self._api.rate_limiter.rate_per_s
         # With so many a tick of the shortest kind takes a part of them.
         plenty_per_s = REQUESTS_PER_TICK / (2 * self._settings.poll_min_s)
         return None if rate_per_s is None or rate_per_s > plenty_per_s else rate_per_s

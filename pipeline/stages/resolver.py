@@ -106,10 +106,10 @@ class Resolver:
             await self._clock.sleep(SHORT_LINGER_S)
             return
         await self._clock.sleep(LINGER_S)
-        pace = self._api.pace
-        if pace.rate_per_s is None or pace.used < PATIENT_FROM:
+        rate_limiter = self._api.rate_limiter
+        if rate_limiter.rate_per_s is None or rate_limiter.used < PATIENT_FROM:
             return
-        end_s = self._clock.monotonic_s() + REQUESTS_PER_READ / pace.rate_per_s
+        end_s = self._clock.monotonic_s() + REQUESTS_PER_READ / rate_limiter.rate_per_s
         while (
             self._clock.monotonic_s() < end_s
             and len(self._lookups) < self._batch_size

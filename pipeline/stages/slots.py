@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import anyio
 
-from pipeline.api.pacing import Pace
+from pipeline.api.rate_limiter import RateLimiter
 from pipeline.clock import Clock
 from pipeline.record import Struct
 
@@ -54,7 +54,7 @@ class Slots:
         first: The limit to begin with while the ceiling is unknown.
         posts: While growing, submits that may be unanswered at a time: so many are
             refused at most when the ceiling is met.
-        pace: When the next submit may leave; one without a limit when None.
+        rate_limiter: When the next submit may leave; one without a limit when None.
         max_jobs: The user's limit, never exceeded.
         on_change: Called with the new figures when jobs in flight or the limit
             have changed.
@@ -66,12 +66,12 @@ class Slots:
         *,
         first: int,
         posts: int,
-        pace: Pace | None = None,
+        rate_limiter: RateLimiter | None = None,
         max_jobs: int | None = None,
         on_change: Callable[[SlotStatistics], None] = lambda _slots: None,
     ) -> None:
         self._clock = clock
-        self._pace = pace or Pace(clock)
+        self._rate_limiter = rate_limiter or RateLimiter(clock)
         self._max = max_jobs
         self._ceiling: int | None = None
         self._is_announced = False
@@ -106,7 +106,7 @@ class Slots:
             paused_s=max(
                 0.0,
                 self._paused_until_s - self._clock.monotonic_s(),
-                self._pace.paused_s,
+                self._rate_limiter.paused_s,
             ),
             others=self._others,
             scope=self._scope,
@@ -125,14 +125,14 @@ class Slots:
                 self._held += 1
             try:
                 await self._wait_out_pause()
-                await self._pace.wait_to_submit()
+                await self._rate_limiter.wait_to_submit()
             except BaseException:
                 self._give_back()
                 raise
             if self._held <= self._limit and self._pause_s() <= 0:
                 return
             # The limit fell meanwhile, or a pause began: once more, at the line's head.
-            self._pace.end_submit(is_accepted=False)
+            self._rate_limiter.end_submit(is_accepted=False)
             self._give_back()
             first_in_line = True
 
@@ -151,7 +151,7 @@ class Slots:
 
     def accepted(self) -> None:
         """The service has taken the job of a held slot."""
-        self._pace.end_submit(is_accepted=True)
+        self._rate_limiter.end_submit(is_accepted=True)
         self._in_flight += 1
         self._empty_wait_s = _FIRST_WAIT_S
         if self._probing and self._in_flight >= self._limit:
@@ -178,7 +178,7 @@ class Slots:
 
     def unused(self) -> None:
         """A held slot whose submit ended without a job is free."""
-        self._pace.end_submit(is_accepted=False)
+        self._rate_limiter.end_submit(is_accepted=False)
         self._give_back()
 
     def refused(
@@ -197,9 +197,9 @@ class Slots:
             counted: Jobs in flight by its own count, or None if unsaid.
             scope: Whose jobs these are, such as ``team``, or "".
         """
-        self._pace.end_submit(is_accepted=False)
+        self._rate_limiter.end_submit(is_accepted=False)
         self._refusals += 1
-        if wait_s > 0 and not self._pace.paused_s:
+        if wait_s > 0 and not self._rate_limiter.paused_s:
             self.pause(wait_s)
         if ceiling is not None or wait_s <= 0:
             self._growing = False
@@ -233,7 +233,7 @@ class Slots:
 
     def _probe(self) -> None:
         """Allow one more than the limit, once enough jobs have retired in peace."""
-        if self._growing or self._pace.is_scarce:
+        if self._growing or self._rate_limiter.is_scarce:
             return  # one more slot is of no use where requests are scarce
         at_ceiling = self._ceiling is not None and self._limit >= self._ceiling
         if at_ceiling and self._is_announced:

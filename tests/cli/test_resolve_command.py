@@ -199,7 +199,7 @@ async def test_without_a_decision_the_jobs_that_may_be_the_items_are_shown(place
     shown = said.out
     ours = only_job_of(place, "an oak")
     assert said.code == 0
-    assert "2 jobs may have come of its submit" in shown
+    assert "2 jobs may have come from its submit" in shown
     assert shown.index(ours) < shown.index(other.job.remote_id)
     assert all(text in shown for text in ("an oak", "a birch", "prompt, seed"))
     assert f"--adopt {ours}" in shown
@@ -213,7 +213,7 @@ async def test_without_a_candidate_it_says_so(place):
     said = await place.type("resolve", "a")
 
     assert said.code == 0
-    assert "no job that may have come of its submit" in said.out
+    assert "no job that may have come from its submit" in said.out
     assert "--resubmit" in said.out
 
 

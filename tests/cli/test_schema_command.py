@@ -159,7 +159,7 @@ def test_an_unknown_model_is_refused_with_the_one_that_was_meant(capsys):
     said = capsys.readouterr()
     assert (code, said.out) == (ExitCode.USAGE, "")
     assert said.err == (
-        "error: the inputs of model_wan-2-7-imge are not known here\n"
+        "error: the inputs of model_wan-2-7-imge are unknown\n"
         f"  next: did you mean '{WAN}'?\n"
     )
 
@@ -168,7 +168,7 @@ def test_json_and_json_schema_do_not_go_together(capsys):
     code = run_command(["schema", "--json", "--json-schema"])
 
     assert code is ExitCode.USAGE
-    assert "do not go together" in capsys.readouterr().err
+    assert "cannot be combined" in capsys.readouterr().err
 
 
 # --- for programs -------------------------------------------------------------

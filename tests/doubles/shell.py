@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pipeline
-from pipeline.api.pace_state import STATE_VARIABLE
+from pipeline.api.rate_limiter_state import STATE_VARIABLE
 from pipeline.emulator import Emulator
 from pipeline.models.catalog import CACHE_VARIABLE
 from pipeline.settings import BASE_URL_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE

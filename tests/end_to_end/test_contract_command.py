@@ -105,7 +105,7 @@ async def test_lost_answer_is_an_unknown_outcome(shell, twisted):
     [
         (("--spend", "10"), "belong to --contract"),
         (("--contract", "--emulate"), "--emulate starts none"),
-        (("--contract", "--spend", "much"), "no amount of compute units"),
+        (("--contract", "--spend", "much"), "not an amount of compute units"),
         (("--contract", "--out", "nowhere/x.json"), "there is no folder"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from doubles.outcome import Outcome
 
 from pipeline.api.interface import JobPage, RemoteJob, RemoteStatus
-from pipeline.api.pacing import Pace
+from pipeline.api.rate_limiter import RateLimiter
 from pipeline.errors import (
     AccessDenied,
     GenerationTimedOut,
@@ -749,7 +749,7 @@ async def test_a_job_of_another_key_is_given_up_sooner(post, api, clock):
 @pytest.fixture
 def limited(api, clock):
     """A service that may be asked 95 times a minute."""
-    api.pace = Pace(clock, limit=95)
+    api.rate_limiter = RateLimiter(clock, limit=95)
     return api
 
 
@@ -830,8 +830,8 @@ async def test_two_jobs_are_watched_by_one_request_where_they_are_limited(
 
 async def test_a_high_limit_makes_nothing_slower(api, clock):
     heard = []
-    for pace in (Pace(clock), Pace(clock, limit=1000)):
-        api.pace = pace
+    for rate_limiter in (RateLimiter(clock), RateLimiter(clock, limit=1000)):
+        api.rate_limiter = rate_limiter
         post = Post(api, clock)
         began_s = clock.monotonic_s()
         await post.watch(*[api.add_job() for _ in range(5)], within_s=100)

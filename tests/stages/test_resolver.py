@@ -7,7 +7,7 @@ import pytest
 from doubles.jobs import US
 
 from pipeline.api.interface import RemoteAsset
-from pipeline.api.pacing import Pace, Priority
+from pipeline.api.rate_limiter import Priority, RateLimiter
 from pipeline.errors import (
     AccessDenied,
     DownloadFailed,
@@ -254,9 +254,9 @@ async def test_a_refused_key_is_for_the_whole_run(api, made, resolve_all):
 async def test_a_read_waits_longer_for_company_where_requests_are_scarce(
     api, clock, made, finish, in_background
 ):
-    api.pace = Pace(clock, limit=60)
+    api.rate_limiter = RateLimiter(clock, limit=60)
     for _ in range(20):
-        await api.pace.wait_for_turn(Priority.LIST)
+        await api.rate_limiter.wait_for_turn(Priority.LIST)
     (asset_id,) = made(1)
     in_flight = True
     resolver = Resolver(api, clock, SETTINGS, expects_more=lambda: in_flight)
@@ -271,7 +271,7 @@ async def test_a_read_waits_longer_for_company_where_requests_are_scarce(
         in_flight = False
         last_s = await wait()
 
-    wanted_s = REQUESTS_PER_READ / api.pace.rate_per_s
+    wanted_s = REQUESTS_PER_READ / api.rate_limiter.rate_per_s
     assert wanted_s <= alone_s <= wanted_s + 2 * LINGER_S
     assert last_s == pytest.approx(SHORT_LINGER_S)
 
@@ -279,9 +279,9 @@ async def test_a_read_waits_longer_for_company_where_requests_are_scarce(
 async def test_a_read_does_not_wait_for_company_that_cannot_come_any_more(
     api, clock, made, finish, in_background
 ):
-    api.pace = Pace(clock, limit=60)
+    api.rate_limiter = RateLimiter(clock, limit=60)
     for _ in range(20):
-        await api.pace.wait_for_turn(Priority.LIST)
+        await api.rate_limiter.wait_for_turn(Priority.LIST)
     (asset_id,) = made(1)
     end_s = clock.monotonic_s() + 3
     resolver = Resolver(

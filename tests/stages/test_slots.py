@@ -10,7 +10,7 @@ from doubles.watched_loop import WatchedLoop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.api.pacing import Pace, Priority
+from pipeline.api.rate_limiter import Priority, RateLimiter
 from pipeline.stages.slots import Slots
 
 
@@ -604,13 +604,13 @@ async def test_what_is_left_is_never_above_the_ceiling(make):
     assert slots.statistics().limit == 10
 
 
-# --- the pace ---------------------------------------------------------------------------
+# --- the rate limiter ---------------------------------------------------------------------------
 
 
 async def test_a_slot_waits_for_the_turn_of_its_submit(clock, finish):
-    pace = Pace(clock, limit=1)
-    await pace.wait_for_turn(Priority.LIST)
-    slots = Slots(clock, first=4, posts=4, pace=pace)
+    rate_limiter = RateLimiter(clock, limit=1)
+    await rate_limiter.wait_for_turn(Priority.LIST)
+    slots = Slots(clock, first=4, posts=4, rate_limiter=rate_limiter)
 
     await finish(slots.wait_for_slot)
 
@@ -634,17 +634,17 @@ async def test_a_cooldown_does_not_end_the_growth_of_the_limit(make, finish):
 
 
 async def test_a_pause_of_the_pace_is_shown(clock):
-    pace = Pace(clock)
-    slots = Slots(clock, first=4, posts=4, pace=pace)
+    rate_limiter = RateLimiter(clock)
+    slots = Slots(clock, first=4, posts=4, rate_limiter=rate_limiter)
 
-    pace.pause(90)
+    rate_limiter.pause(90)
 
     assert slots.statistics().paused_s == 90
 
 
 async def test_no_slot_more_is_tried_where_requests_are_scarce(clock):
-    pace = Pace(clock, limit=4)
-    slots = Slots(clock, first=2, posts=4, pace=pace)
+    rate_limiter = RateLimiter(clock, limit=4)
+    slots = Slots(clock, first=2, posts=4, rate_limiter=rate_limiter)
     await fill(slots, 2)
     await take(slots)
     slots.refused(ceiling=None)

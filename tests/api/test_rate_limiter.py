@@ -1,4 +1,4 @@
-"""Pace: requests by priority, in one window; pauses of the submits; few surprises."""
+"""RateLimiter: requests by priority, in one window; pauses of the submits; few surprises."""
 
 import math
 from contextlib import asynccontextmanager
@@ -7,18 +7,18 @@ import anyio
 import pytest
 from doubles.clock import FakeClock
 
-from pipeline.api.pace_state import WINDOW_S, PaceState, StateBusy
-from pipeline.api.pacing import (
+from pipeline.api.rate_limiter import (
     AGE_PER_PRIORITY_S,
     FIRST_HOLD_S,
     LONGEST_HOLD_S,
     PERMIT_S,
     SURPRISED_AFTER,
     UNANSWERED_S,
-    Pace,
     Priority,
-    pace_of,
+    RateLimiter,
+    rate_limiter_of,
 )
+from pipeline.api.rate_limiter_state import WINDOW_S, RateLimiterState, StateBusy
 from pipeline.errors import RateLimited
 from pipeline.settings import DEFAULT_RPM, Credentials, Settings
 
@@ -30,16 +30,16 @@ def clock():
 
 @pytest.fixture
 def state(tmp_path):
-    return PaceState(tmp_path / "state" / "project.pace")
+    return RateLimiterState(tmp_path / "state" / "project.pace")
 
 
 @asynccontextmanager
-async def queued(pace, clock, *priorities):
+async def queued(rate_limiter, clock, *priorities):
     """A request of each priority, begun in this order; notes when each leaves."""
     left = []
 
     async def leave(priority):
-        await pace.wait_for_turn(priority)
+        await rate_limiter.wait_for_turn(priority)
         left.append((priority, clock.monotonic_s()))
 
     async with anyio.create_task_group() as tasks:
@@ -50,28 +50,28 @@ async def queued(pace, clock, *priorities):
         tasks.cancel_scope.cancel()
 
 
-async def take(pace, count, priority=Priority.OTHER):
+async def take(rate_limiter, count, priority=Priority.OTHER):
     """Turns that have to be free at once."""
     with anyio.fail_after(1):
         for _ in range(count):
-            await pace.wait_for_turn(priority)
+            await rate_limiter.wait_for_turn(priority)
 
 
-async def submit(pace, count=1):
+async def submit(rate_limiter, count=1):
     """Submits that may leave at once and are not answered."""
     with anyio.fail_after(1):
         for _ in range(count):
-            await pace.wait_to_submit()
-            await pace.begin_submit()
+            await rate_limiter.wait_to_submit()
+            await rate_limiter.begin_submit()
 
 
 # --- the window ---------------------------------------------------------------
 
 
 async def test_the_limit_is_held_in_every_window(clock):
-    pace = Pace(clock, limit=5)
+    rate_limiter = RateLimiter(clock, limit=5)
 
-    async with queued(pace, clock, *[Priority.READ] * 12) as left:
+    async with queued(rate_limiter, clock, *[Priority.READ] * 12) as left:
         await clock.advance(4 * WINDOW_S)
 
     moments = [moment for _, moment in left]
@@ -79,30 +79,32 @@ async def test_the_limit_is_held_in_every_window(clock):
 
 
 async def test_what_was_not_used_is_not_saved_up(clock):
-    pace = Pace(clock, limit=5)
+    rate_limiter = RateLimiter(clock, limit=5)
     clock.jump(1000)
 
-    async with queued(pace, clock, *[Priority.READ] * 6) as left:
+    async with queued(rate_limiter, clock, *[Priority.READ] * 6) as left:
         await clock.advance(WINDOW_S / 2)
         assert len(left) == 5
 
 
 async def test_without_a_limit_nothing_waits_and_no_file_is_touched(clock, tmp_path):
-    pace = Pace(clock, state=PaceState(tmp_path / "state" / "project.pace"))
+    rate_limiter = RateLimiter(
+        clock, state=RateLimiterState(tmp_path / "state" / "project.pace")
+    )
 
-    await take(pace, 10_000)
+    await take(rate_limiter, 10_000)
 
     assert clock.slept_s == []
     assert not (tmp_path / "state").exists()
 
 
 async def test_who_gives_up_waiting_takes_nothing(clock):
-    pace = Pace(clock, limit=1)
-    await take(pace, 1)
+    rate_limiter = RateLimiter(clock, limit=1)
+    await take(rate_limiter, 1)
 
-    async with queued(pace, clock, Priority.READ):
+    async with queued(rate_limiter, clock, Priority.READ):
         pass
-    async with queued(pace, clock, Priority.READ) as left:
+    async with queued(rate_limiter, clock, Priority.READ) as left:
         await clock.advance(WINDOW_S)
         assert len(left) == 1
 
@@ -111,21 +113,21 @@ async def test_who_gives_up_waiting_takes_nothing(clock):
 
 
 async def test_what_is_worth_more_goes_first(clock):
-    pace = Pace(clock, limit=1)
-    await take(pace, 1)
+    rate_limiter = RateLimiter(clock, limit=1)
+    await take(rate_limiter, 1)
 
-    async with queued(pace, clock, *reversed(Priority)) as left:
+    async with queued(rate_limiter, clock, *reversed(Priority)) as left:
         await clock.advance(6 * WINDOW_S)
 
     assert [priority for priority, _ in left] == list(Priority)
 
 
 async def test_those_of_one_worth_go_in_the_order_they_came(clock):
-    pace = Pace(clock, limit=1)
+    rate_limiter = RateLimiter(clock, limit=1)
     order = []
 
     async def leave(number):
-        await pace.wait_for_turn(Priority.READ)
+        await rate_limiter.wait_for_turn(Priority.READ)
         order.append(number)
 
     async with anyio.create_task_group() as tasks:
@@ -137,12 +139,12 @@ async def test_those_of_one_worth_go_in_the_order_they_came(clock):
 
 
 async def test_what_can_wait_does_not_wait_for_ever(clock):
-    pace = Pace(clock, limit=1)
-    await take(pace, 1)
+    rate_limiter = RateLimiter(clock, limit=1)
+    await take(rate_limiter, 1)
     left = []
 
     async def leave(priority):
-        await pace.wait_for_turn(priority)
+        await rate_limiter.wait_for_turn(priority)
         left.append(priority)
 
     async with anyio.create_task_group() as tasks:
@@ -156,10 +158,10 @@ async def test_what_can_wait_does_not_wait_for_ever(clock):
 
 
 async def test_one_that_comes_later_and_is_worth_more_overtakes_who_is_next(clock):
-    pace = Pace(clock, limit=1)
-    await take(pace, 1)
+    rate_limiter = RateLimiter(clock, limit=1)
+    await take(rate_limiter, 1)
 
-    async with queued(pace, clock, Priority.OTHER, Priority.SUBMIT) as left:
+    async with queued(rate_limiter, clock, Priority.OTHER, Priority.SUBMIT) as left:
         await clock.advance(WINDOW_S + 1)
         assert left == [(Priority.SUBMIT, WINDOW_S)]
 
@@ -168,37 +170,40 @@ async def test_one_that_comes_later_and_is_worth_more_overtakes_who_is_next(cloc
 
 
 async def test_requests_are_scarce_once_half_of_the_window_is_used(clock):
-    pace = Pace(clock, limit=10)
+    rate_limiter = RateLimiter(clock, limit=10)
     seen = []
     for _ in range(6):
-        seen.append(pace.is_scarce)
-        await take(pace, 1)
+        seen.append(rate_limiter.is_scarce)
+        await take(rate_limiter, 1)
     clock.jump(WINDOW_S)
 
     assert seen == [False] * 5 + [True]
-    assert not pace.is_scarce
-    assert not Pace(clock).is_scarce
+    assert not rate_limiter.is_scarce
+    assert not RateLimiter(clock).is_scarce
 
 
 async def test_the_rate_is_what_other_processes_leave(clock, state):
-    other, ours = Pace(clock, limit=60, state=state), Pace(clock, limit=60, state=state)
+    other, ours = (
+        RateLimiter(clock, limit=60, state=state),
+        RateLimiter(clock, limit=60, state=state),
+    )
     await take(other, 20)
     await take(ours, 1)
 
     assert ours.rate_per_s == pytest.approx(40 / WINDOW_S)
-    assert Pace(clock).rate_per_s is None
+    assert RateLimiter(clock).rate_per_s is None
 
 
 # --- refusals -------------------------------------------------------------------
 
 
 async def test_a_refusal_means_that_the_window_is_full_now(clock):
-    pace = Pace(clock, limit=10)
-    await take(pace, 4)
+    rate_limiter = RateLimiter(clock, limit=10)
+    await take(rate_limiter, 4)
     await clock.advance(40)
 
-    pace.note_refusal()
-    async with queued(pace, clock, *[Priority.READ] * 12) as left:
+    rate_limiter.note_refusal()
+    async with queued(rate_limiter, clock, *[Priority.READ] * 12) as left:
         await clock.advance(2 * WINDOW_S)
 
     moments = [moment for _, moment in left]
@@ -206,7 +211,7 @@ async def test_a_refusal_means_that_the_window_is_full_now(clock):
 
 
 async def test_other_processes_learn_of_a_refusal(clock, state):
-    refused, other = (Pace(clock, limit=10, state=state) for _ in range(2))
+    refused, other = (RateLimiter(clock, limit=10, state=state) for _ in range(2))
 
     refused.note_refusal()
 
@@ -218,41 +223,41 @@ async def test_other_processes_learn_of_a_refusal(clock, state):
 
 
 async def test_everything_waits_where_the_refusal_says_how_long(clock):
-    pace = Pace(clock)
-    pace.note_refusal(7.0)
+    rate_limiter = RateLimiter(clock)
+    rate_limiter.note_refusal(7.0)
 
-    async with queued(pace, clock, Priority.SUBMIT) as left:
+    async with queued(rate_limiter, clock, Priority.SUBMIT) as left:
         await clock.advance(10)
 
     assert left == [(Priority.SUBMIT, 7.0)]
-    await take(pace, 100)
+    await take(rate_limiter, 100)
 
 
 async def test_reads_are_never_held_for_longer_than_a_minute(clock):
-    pace = Pace(clock)
-    pace.note_refusal(100_000.0)
+    rate_limiter = RateLimiter(clock)
+    rate_limiter.note_refusal(100_000.0)
 
-    async with queued(pace, clock, Priority.READ) as left:
+    async with queued(rate_limiter, clock, Priority.READ) as left:
         await clock.advance(LONGEST_HOLD_S)
         assert len(left) == 1
 
 
 async def test_without_a_limit_of_ours_refusals_slow_down_more_and_more(clock):
-    pace = Pace(clock)
+    rate_limiter = RateLimiter(clock)
     waits = []
     for _ in range(6):
-        pace.note_refusal()
-        pace.note_refusal()  # one that was on its way
+        rate_limiter.note_refusal()
+        rate_limiter.note_refusal()  # one that was on its way
         began_s = clock.monotonic_s()
-        async with queued(pace, clock, Priority.READ) as left:
+        async with queued(rate_limiter, clock, Priority.READ) as left:
             await clock.advance(60)
         waits.append(left[0][1] - began_s)
         clock.jump(-clock.monotonic_s() + left[0][1])
 
     assert waits == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
     clock.jump(LONGEST_HOLD_S + 1)
-    pace.note_refusal()
-    async with queued(pace, clock, Priority.READ) as left:
+    rate_limiter.note_refusal()
+    async with queued(rate_limiter, clock, Priority.READ) as left:
         await clock.advance(FIRST_HOLD_S)
         assert len(left) == 1
 
@@ -261,51 +266,55 @@ async def test_without_a_limit_of_ours_refusals_slow_down_more_and_more(clock):
 
 
 async def test_a_pause_holds_submits_alone(clock):
-    pace = Pace(clock, limit=50)
-    pace.pause(90)
+    rate_limiter = RateLimiter(clock, limit=50)
+    rate_limiter.pause(90)
     left = []
 
     async def leave():
-        await pace.wait_to_submit()
-        await pace.begin_submit()
+        await rate_limiter.wait_to_submit()
+        await rate_limiter.begin_submit()
         left.append(clock.monotonic_s())
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(leave)
         await clock.advance(50)
-        await take(pace, 30, Priority.LIST)
-        assert (left, pace.is_holding, pace.paused_s) == ([], True, 40.0)
+        await take(rate_limiter, 30, Priority.LIST)
+        assert (left, rate_limiter.is_holding, rate_limiter.paused_s) == (
+            [],
+            True,
+            40.0,
+        )
         await clock.advance(50)
 
     assert left == [90.0]
-    assert not pace.is_holding
+    assert not rate_limiter.is_holding
 
 
 async def test_what_is_about_to_leave_when_a_pause_begins_does_not(clock):
-    pace = Pace(clock)
-    await pace.wait_to_submit()
+    rate_limiter = RateLimiter(clock)
+    await rate_limiter.wait_to_submit()
 
-    pace.pause(600)
+    rate_limiter.pause(600)
 
     with pytest.raises(RateLimited) as caught:
-        await pace.begin_submit()
+        await rate_limiter.begin_submit()
     assert caught.value.retry_after_s == 600.0
 
 
 async def test_what_waits_for_its_turn_when_a_pause_begins_waits_for_its_end(clock):
-    pace = Pace(clock, limit=1)
-    await take(pace, 1)
+    rate_limiter = RateLimiter(clock, limit=1)
+    await take(rate_limiter, 1)
     left = []
 
     async def leave():
-        await pace.wait_to_submit()
+        await rate_limiter.wait_to_submit()
         left.append(clock.monotonic_s())
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(leave)
         await clock.advance(1)
-        pace.pause(300)
-        async with queued(pace, clock, Priority.READ) as read:
+        rate_limiter.pause(300)
+        async with queued(rate_limiter, clock, Priority.READ) as read:
             await clock.advance(200)
             assert read == [(Priority.READ, WINDOW_S)]  # its turn is not lost either
         await clock.advance(200)
@@ -314,29 +323,29 @@ async def test_what_waits_for_its_turn_when_a_pause_begins_waits_for_its_end(clo
 
 
 async def test_a_shorter_pause_does_not_end_a_longer_one(clock):
-    pace = Pace(clock)
+    rate_limiter = RateLimiter(clock)
 
-    pace.pause(900)
-    pace.pause(5)
+    rate_limiter.pause(900)
+    rate_limiter.pause(5)
 
-    assert pace.paused_s == 900
+    assert rate_limiter.paused_s == 900
 
 
 async def test_who_plans_hears_of_a_pause_and_of_who_waits_for_it(clock):
-    pace = Pace(clock)
+    rate_limiter = RateLimiter(clock)
     heard = []
 
     async def listen():
         while True:
-            await pace.wait_for_change()
-            heard.append((pace.paused_s, pace.is_holding))
+            await rate_limiter.wait_for_change()
+            heard.append((rate_limiter.paused_s, rate_limiter.is_holding))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(listen)
         await anyio.wait_all_tasks_blocked()
-        pace.pause(60)
+        rate_limiter.pause(60)
         await anyio.wait_all_tasks_blocked()
-        tasks.start_soon(pace.wait_to_submit)
+        tasks.start_soon(rate_limiter.wait_to_submit)
         await anyio.wait_all_tasks_blocked()
         tasks.cancel_scope.cancel()
 
@@ -344,11 +353,11 @@ async def test_who_plans_hears_of_a_pause_and_of_who_waits_for_it(clock):
 
 
 async def test_a_pause_is_known_to_the_next_process_and_to_others(clock, state):
-    others = Pace(clock, state=state)
-    Pace(clock, state=state).pause(900)
+    others = RateLimiter(clock, state=state)
+    RateLimiter(clock, state=state).pause(900)
     clock.jump(100)
 
-    later = Pace(clock, state=state)
+    later = RateLimiter(clock, state=state)
     later.look()
     others.look()
 
@@ -359,24 +368,24 @@ async def test_a_pause_is_known_to_the_next_process_and_to_others(clock, state):
 
 
 async def test_few_submits_are_unanswered_as_long_as_a_cooldown_may_come(clock):
-    pace = Pace(clock, first_posts=2)
-    await submit(pace, 2)
+    rate_limiter = RateLimiter(clock, first_posts=2)
+    await submit(rate_limiter, 2)
 
     with anyio.move_on_after(0.01) as scope:
-        await pace.wait_to_submit()
+        await rate_limiter.wait_to_submit()
     assert scope.cancelled_caught
 
-    pace.end_submit(is_accepted=True)
-    await submit(pace, 1)
+    rate_limiter.end_submit(is_accepted=True)
+    await submit(rate_limiter, 1)
 
 
 async def test_every_submit_that_waits_for_an_answer_has_its_turn(clock):
-    pace = Pace(clock, first_posts=1)
-    await submit(pace)
+    rate_limiter = RateLimiter(clock, first_posts=1)
+    await submit(rate_limiter)
     left = []
 
     async def leave(number):
-        await pace.wait_to_submit()
+        await rate_limiter.wait_to_submit()
         left.append(number)
 
     async with anyio.create_task_group() as tasks:
@@ -385,26 +394,26 @@ async def test_every_submit_that_waits_for_an_answer_has_its_turn(clock):
         for count in range(5):
             await anyio.wait_all_tasks_blocked()
             assert len(left) == count
-            pace.end_submit(is_accepted=True)
+            rate_limiter.end_submit(is_accepted=True)
 
     assert sorted(left) == list(range(5))
 
 
 async def test_once_many_were_accepted_many_may_be_unanswered(clock):
-    pace = Pace(clock, first_posts=2)
+    rate_limiter = RateLimiter(clock, first_posts=2)
     for _ in range(SURPRISED_AFTER):
-        await submit(pace)
-        pace.end_submit(is_accepted=True)
+        await submit(rate_limiter)
+        rate_limiter.end_submit(is_accepted=True)
 
-    await submit(pace, 20)
+    await submit(rate_limiter, 20)
 
 
 async def test_after_a_cooldown_one_tries_for_all(clock, state):
-    pace = Pace(clock, state=state, first_posts=2)
-    pace.pause(10)
+    rate_limiter = RateLimiter(clock, state=state, first_posts=2)
+    rate_limiter.pause(10)
     clock.jump(10)
 
-    for careful in (pace, Pace(clock, state=state, first_posts=2)):
+    for careful in (rate_limiter, RateLimiter(clock, state=state, first_posts=2)):
         await submit(careful)
         with anyio.move_on_after(0.01) as scope:
             await careful.wait_to_submit()
@@ -412,12 +421,12 @@ async def test_after_a_cooldown_one_tries_for_all(clock, state):
 
 
 async def test_a_submit_that_hangs_does_not_hold_up_the_others(clock):
-    pace = Pace(clock, first_posts=1)
-    await submit(pace)
+    rate_limiter = RateLimiter(clock, first_posts=1)
+    await submit(rate_limiter)
     left = []
 
     async def leave():
-        await pace.wait_to_submit()
+        await rate_limiter.wait_to_submit()
         left.append(clock.monotonic_s())
 
     async with anyio.create_task_group() as tasks:
@@ -430,12 +439,12 @@ async def test_a_submit_that_hangs_does_not_hold_up_the_others(clock):
 async def test_one_that_waited_for_its_turn_and_hangs_does_not_hold_up_the_others(
     clock,
 ):
-    pace = Pace(clock, limit=2, first_posts=1)
-    await take(pace, 2)
+    rate_limiter = RateLimiter(clock, limit=2, first_posts=1)
+    await take(rate_limiter, 2)
     left = []
 
     async def leave():
-        await pace.wait_to_submit()
+        await rate_limiter.wait_to_submit()
         left.append(clock.monotonic_s())
 
     async with anyio.create_task_group() as tasks:
@@ -449,13 +458,13 @@ async def test_one_that_waited_for_its_turn_and_hangs_does_not_hold_up_the_other
 
 
 async def test_a_turn_that_was_not_used_does_not_stay_good(clock):
-    pace = Pace(clock, limit=2)
-    await pace.wait_to_submit()
-    await take(pace, 1)
+    rate_limiter = RateLimiter(clock, limit=2)
+    await rate_limiter.wait_to_submit()
+    await take(rate_limiter, 1)
     clock.jump(PERMIT_S + 0.1)
 
     with anyio.move_on_after(0.01) as scope:
-        await pace.begin_submit()
+        await rate_limiter.begin_submit()
 
     assert scope.cancelled_caught
 
@@ -464,12 +473,12 @@ async def test_a_turn_that_was_not_used_does_not_stay_good(clock):
 
 
 async def test_processes_share_one_window(clock, state):
-    first, second = (Pace(clock, limit=10, state=state) for _ in range(2))
+    first, second = (RateLimiter(clock, limit=10, state=state) for _ in range(2))
     await take(first, 6)
     await take(second, 4)
 
-    for pace in (first, second):
-        async with queued(pace, clock, Priority.SUBMIT) as left:
+    for rate_limiter in (first, second):
+        async with queued(rate_limiter, clock, Priority.SUBMIT) as left:
             await clock.advance(1)
             assert left == []
 
@@ -479,9 +488,9 @@ async def test_a_file_that_others_hold_for_long_is_done_without(clock):
         def take(self, *_numbers):
             raise StateBusy
 
-    pace = Pace(clock, limit=10, state=Held())  # type: ignore[arg-type]
+    rate_limiter = RateLimiter(clock, limit=10, state=Held())  # type: ignore[arg-type]
 
-    async with queued(pace, clock, Priority.READ) as left:
+    async with queued(rate_limiter, clock, Priority.READ) as left:
         await clock.advance(5)
         assert len(left) == 1
         assert 0 < left[0][1] < 5
@@ -489,15 +498,17 @@ async def test_a_file_that_others_hold_for_long_is_done_without(clock):
 
 async def test_a_folder_that_cannot_be_used_is_said_once(clock, tmp_path):
     (tmp_path / "state").write_text("a file")
-    pace = Pace(clock, limit=3, state=PaceState(tmp_path / "state" / "a.pace"))
+    rate_limiter = RateLimiter(
+        clock, limit=3, state=RateLimiterState(tmp_path / "state" / "a.pace")
+    )
 
-    await take(pace, 3)
-    pace.pause(90)
-    pace.note_refusal()
+    await take(rate_limiter, 3)
+    rate_limiter.pause(90)
+    rate_limiter.note_refusal()
 
-    assert "counted for this run only" in pace.trouble
-    assert pace.paused_s == 90
-    async with queued(pace, clock, Priority.READ) as left:
+    assert "counted for this run only" in rate_limiter.trouble
+    assert rate_limiter.paused_s == 90
+    async with queued(rate_limiter, clock, Priority.READ) as left:
         await clock.advance(WINDOW_S - 1)
         assert left == []
 
@@ -520,7 +531,7 @@ def test_the_limit_is_for_services_elsewhere_unless_it_is_asked_for(
 ):
     credentials = Credentials(key="k", secret="s", base_url=base_url)
 
-    rate = pace_of(credentials, Settings(rpm=rpm), clock).rate_per_s
+    rate = rate_limiter_of(credentials, Settings(rpm=rpm), clock).rate_per_s
 
     assert (rate or math.nan) == pytest.approx(
         math.nan if limit is None else limit / WINDOW_S, nan_ok=True
