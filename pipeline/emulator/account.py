@@ -5,11 +5,13 @@ Knows nothing of jobs but their prices and authors.
 
 from collections import defaultdict
 
+from pipeline.emulator.identity import PROJECT_ID, TEAM_ID
 from pipeline.emulator.pricing import tidy
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.refusal import Refused
 from pipeline.emulator.timeline import MS_PER_S, iso
 
+PLAN = "cu-pro"
 UNLIMITED_CU = 1_000_000
 DAY_MS = 24 * 3600 * MS_PER_S
 OK = 200
@@ -120,7 +122,7 @@ class Account:
         if ceiling is not None:
             limits["parallelCustomJobs"] = ceiling
         return {
-            "plan": profile.plan,
+            "plan": PLAN,
             "period": {
                 "start": iso(now_ms // DAY_MS * DAY_MS),
                 "end": iso((now_ms // DAY_MS + 30) * DAY_MS),
@@ -143,7 +145,7 @@ class Account:
         Raises:
             Refused: Not readable.
         """
-        _allow(self._profile.usages_status)
+        _allow(self._profile.teams_status)
         series = {
             "creative-unit-cost": self.charged_cu,
             "creative-unit-discount": 0.0,
@@ -176,12 +178,12 @@ class Account:
     def _team(self) -> dict[str, object]:
         profile = self._profile
         dates = {"createdAt": FOUNDED, "updatedAt": FOUNDED}
-        project = {"id": profile.project_id, "name": "Emulator", **dates}
+        project = {"id": PROJECT_ID, "name": "Emulator", **dates}
         return {
-            "id": profile.team_id,
+            "id": TEAM_ID,
             "type": "shared",
             "name": "Emulator",
-            "plan": profile.plan,
+            "plan": PLAN,
             "paymentStatus": "succeeded",
             "subscriptionStatus": "active",
             "ipDetectionEnforcement": "disabled",
@@ -197,7 +199,7 @@ class Account:
         }
 
     def _own(self, team_id: str) -> None:
-        if team_id != self._profile.team_id:
+        if team_id != TEAM_ID:
             raise Refused(404, f"Team {team_id} not found")
 
 

@@ -7,6 +7,7 @@ caller, because they need the file itself and the address of the CDN.
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from pipeline.emulator.identity import PROJECT_ID
 from pipeline.emulator.jobs import EmulatedJob
 from pipeline.emulator.pictures.canvas import MEDIA_TYPES, Picture, StoredFile, size_px
 from pipeline.emulator.profile import EmulatorProfile
@@ -249,7 +250,7 @@ class Assets:
             "status": status,
             "source": metadata["type"],
             "authorId": author,
-            "ownerId": self._profile.project_id,
+            "ownerId": PROJECT_ID,
             "privacy": "private",
             "createdAt": iso(created_ms),
             "updatedAt": iso(created_ms),
@@ -307,7 +308,7 @@ class Assets:
             "type": "img2img" if references else "txt2img",
             "modelId": job.model_id,
             "prompt": job.inputs.get("prompt", ""),
-            "seed": job.seed if self._profile.seed_as_number else str(job.seed),
+            "seed": str(job.seed),
             "numOutputs": job.images,
             "outputIndex": self._output_index(index),
             "parentJobId": job.job_id,

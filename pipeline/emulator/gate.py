@@ -5,7 +5,7 @@ Only says no; what happens after a yes is left to ``service``.
 
 from collections import deque
 
-from pipeline.emulator.account import Account
+from pipeline.emulator.account import PLAN, Account
 from pipeline.emulator.job_store import JobStore
 from pipeline.emulator.outcomes import MODERATED_TEXT, is_moderated
 from pipeline.emulator.pricing import Price
@@ -16,6 +16,7 @@ from pipeline.emulator.validation import CheckedInputs
 
 MINUTE_MS = 60 * MS_PER_S
 CEILING_TEXT = "Too many parallel jobs for your plan"
+CEILING_ACTION = "parallel-custom-jobs"
 
 
 class Gate:
@@ -73,7 +74,7 @@ class Gate:
             name="ModelAccessRestrictedError",
         )
         if profile.restriction_in_details:
-            plans = {"currentPlan": profile.plan, "requiredPlan": profile.required_plan}
+            plans = {"currentPlan": PLAN, "requiredPlan": profile.required_plan}
             refused.body["details"] = plans
         else:
             refused.body["requiredPlan"] = profile.required_plan
@@ -89,7 +90,7 @@ class Gate:
         """
         profile = self._profile
         prompt = str(checked.accepted.get("prompt", ""))
-        if profile.moderation_status is not None and is_moderated(prompt, profile):
+        if profile.moderation_status is not None and is_moderated(prompt):
             raise Refused(profile.moderation_status, MODERATED_TEXT)
         over_ms = self._cool_until_ms - now_ms
         if over_ms > 0:
@@ -115,7 +116,7 @@ class Gate:
         limit = profile.announced_ceiling or profile.ceiling
         details = {
             "actionLimit": limit,
-            "actionName": profile.ceiling_action,
+            "actionName": CEILING_ACTION,
             "actionValue": in_flight,
             "limitScope": "team",
         }

@@ -8,6 +8,8 @@ import hashlib
 import json
 import random
 
+PROJECT_ID = "proj_Emu1atorProject00000001"
+TEAM_ID = "team_Emu1atorTeam0000000001"
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 BODY_LENGTH = 22
 

@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 
 from pipeline.emulator.account import Account
 from pipeline.emulator.counters import Counters
-from pipeline.emulator.identity import random_of
+from pipeline.emulator.identity import PROJECT_ID, random_of
 from pipeline.emulator.job_index import JobIndex
 from pipeline.emulator.job_queries import (
     Tokens,
@@ -169,8 +169,8 @@ class JobStore:
         parsed = parse_job_query(query, now_ms, self._by_id)
         newest_first = profile.list_newest_first
         nonce = self._random.getrandbits(32)
-        tokens = Tokens(self._index, profile.project_id, by_update=parsed.by_update)
-        if is_empty or self._random.random() < profile.empty_page_rate:
+        tokens = Tokens(self._index, PROJECT_ID, by_update=parsed.by_update)
+        if is_empty:
             start = start_position(parsed, newest_first=newest_first)
             return (), moment_ms, tokens.make(start, nonce)
         self._index.advance(moment_ms)

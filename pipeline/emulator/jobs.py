@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pipeline.emulator.identity import PROJECT_ID
 from pipeline.emulator.outcomes import ODD_STATUS, Outcome
 from pipeline.emulator.pricing import tidy
 from pipeline.emulator.profile import EmulatorProfile
@@ -146,11 +147,11 @@ def describe_job(
         profile.job_id_key: job.job_id,
         "jobType": job.job_type,
         "status": status,
-        "progress": _progress(job, step, moment_ms, profile),
+        "progress": _progress(job, step, moment_ms),
         "createdAt": iso(job.created_ms),
         "updatedAt": iso(updated_at(job, moment_ms, span_ms(profile.heartbeat_s))),
         "authorId": job.author_id,
-        "ownerId": profile.project_id,
+        "ownerId": PROJECT_ID,
         "statusHistory": [
             {"status": name, "date": iso(moment)}
             for name, moment in zip(
@@ -166,16 +167,12 @@ def describe_job(
     return answer
 
 
-def _progress(
-    job: EmulatedJob, step: int, moment_ms: int, profile: EmulatorProfile
-) -> float:
+def _progress(job: EmulatedJob, step: int, moment_ms: int) -> float:
     status = job.step_statuses[step]
     if status in SUCCEEDED:
         return 1
     if status in TERMINAL or status not in {RUNNING, "finalizing"}:
         return 0
-    if profile.frozen_progress is not None:
-        return profile.frozen_progress
     if status != RUNNING or step + 1 == len(job.step_times):
         return RUNNING_SHARE
     since, until = job.step_times[step], job.step_times[step + 1]

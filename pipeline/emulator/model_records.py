@@ -104,9 +104,7 @@ def _read(
 
 
 def _statistics(model_id: str, profile: EmulatorProfile) -> dict[str, object]:
-    low_s, high_s = (
-        round(span * profile.latency_factor, 3) for span in profile.job_seconds
-    )
+    low_s, high_s = (round(float(span), 3) for span in profile.job_seconds)
     middle_s = round((low_s + high_s) / 2, 3)
     price = profile.unit_prices_cu.get(model_id, profile.default_price_cu)
     return {

@@ -49,11 +49,9 @@ class Outcome:
     broken_assets: bool = False
 
 
-def is_moderated(prompt: str, profile: EmulatorProfile) -> bool:
+def is_moderated(prompt: str) -> bool:
     """Whether this prompt is always stopped by moderation."""
-    phrase = profile.moderation_phrase.lower()
-    text = prompt.lower()
-    return "[moderate]" in text or bool(phrase and phrase in text)
+    return "[moderate]" in prompt.lower()
 
 
 def repeats_matter(prompt: object) -> bool:
@@ -65,7 +63,6 @@ def decide_outcome(
     prompt: str,
     *,
     wanted_outputs: int,
-    slowdown: float,
     is_first: bool,
     profile: EmulatorProfile,
     chance: random.Random,
@@ -75,7 +72,6 @@ def decide_outcome(
     Args:
         prompt: As submitted, markers included.
         wanted_outputs: Images asked for.
-        slowdown: Factor on the life of the job.
         is_first: No job with the same inputs came before.
         profile: Rates and durations.
         chance: The randomness of this job alone; read the same number of times
@@ -83,7 +79,7 @@ def decide_outcome(
     """
     text = prompt.lower()
     low_s, high_s = profile.job_seconds
-    life_s = (low_s + (high_s - low_s) * chance.random()) * slowdown
+    life_s = low_s + (high_s - low_s) * chance.random()
     fails = chance.random() < profile.failure_rate
     moderated = chance.random() < profile.moderation_rate
     broken = chance.random() < profile.asset_error_rate
@@ -92,7 +88,7 @@ def decide_outcome(
         life_s = float(slow.group(1))
     status, error, hint = "success", "", ""
     once = is_first and "[moderate-once]" in text
-    if is_moderated(prompt, profile) or once or moderated:
+    if is_moderated(prompt) or once or moderated:
         status, error, hint = profile.failed_status, MODERATED_TEXT, MODERATED_HINT
     elif "[quota]" in text:
         status, error = profile.failed_status, QUOTA_TEXT

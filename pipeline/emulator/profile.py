@@ -33,20 +33,15 @@ class EmulatorProfile:
         accepted_keys: Key to secret; other pairs get 401. None accepts any pair.
         same_author: All keys are one author; else each key is an author of its own.
         keys_share_jobs: A key may see the jobs that another key has made.
-        project_id: The project which owns everything.
-        team_id: The team which owns the project.
-        plan: The team's plan, as in ``GET /teams/{id}/limits``.
         foreign_project_status: Answer to a ``projectId`` that is not ours.
         limits_status: 200 lets the key read ``/teams/{id}/limits``; 403 refuses.
-        teams_status: The same for ``/teams`` and ``/teams/{id}``.
-        usages_status: The same for ``/usages``.
+        teams_status: The same for ``/teams``, ``/teams/{id}`` and ``/usages``.
 
         ceiling: Most custom jobs that are not terminal; None is no ceiling.
         ceiling_taken: Slots of the ceiling that somebody else's jobs hold.
         announced_ceiling: What limits and 429 say instead of the true ceiling.
         announce_ceiling: The 429 is a ``PlanLimitReachedError`` with ``details``; else
             it is the bare text.
-        ceiling_action: ``details.actionName`` of that 429.
         finalizing_counts: A job that is finalizing still holds its slot.
         quotes_need_slot: A dry run is refused while the ceiling is reached.
         retry_after_s: A ``Retry-After`` header on every 429; None is no header.
@@ -91,18 +86,14 @@ class EmulatorProfile:
         required_plan: Which plan that 403 names.
         restriction_in_details: It names it in ``details``; else beside ``reason``.
         performance_stats: Model records carry ``performanceStats``.
-        latency_factor: What those statistics claim, as a multiple of the truth.
 
         job_seconds: Shortest and longest life of a job.
-        thinking_factor: Life of a job with ``thinkingMode`` on, as a multiple.
         status_path: Statuses before the last and the fraction of the life at which
             each begins; the first begins at 0.
         heartbeat_s: ``updatedAt`` of a running job moves this often; 0: only with
             its status.
-        frozen_progress: ``progress`` of a running job is this; None lets it grow.
         failure_rate: Share of jobs that fail, 0 to 1.
         moderation_rate: Share of jobs that fail with moderation wording.
-        moderation_phrase: A prompt containing this is moderated, as ``[moderate]``.
         moderation_status: Moderated prompts are refused at submit with this status;
             None lets the job fail.
         failure_field: Where the reason of a failure stands: ``metadata.error``, or
@@ -119,7 +110,6 @@ class EmulatorProfile:
         list_newest_first: Direction of both listings.
         list_retention_s: The list forgets jobs older than this; None never.
         job_retention_s: ``GET /jobs/{id}`` likewise.
-        empty_page_rate: Share of list pages that are empty but carry a token.
         page_cap: A page never holds more than this, whatever ``pageSize`` says.
         asset_ids_delay_s: A job says ``success`` so long before its ``assetIds`` are
             there.
@@ -146,7 +136,6 @@ class EmulatorProfile:
         asset_retention_s: Assets older than this are gone; None never.
         companion_assets: So many JSON files beside the images of every job.
         image_set_outputs: Number of images with ``imageSetMode``; None: ``numOutputs``.
-        seed_as_number: ``metadata.seed`` of an asset is a number.
         output_index: ``null``, ``zero`` for every output, or its ``position``.
         bulk_cap: More ids than this in one get-bulk get 400.
         bulk_unknown: ``omit`` leaves unknown ids out, ``404`` fails the call.
@@ -157,7 +146,6 @@ class EmulatorProfile:
 
         image_format: ``png``, ``jpeg`` or ``webp``.
         claimed_mime_type: What ``mimeType`` says instead of the truth.
-        cdn_content_type: What the CDN's header says instead of the truth.
         pixels_divisor: Images are so many times smaller in each direction than asked
             for; keeps large runs cheap.
         fixed_size_px: Width and height of every image, whatever was asked for.
@@ -169,7 +157,6 @@ class EmulatorProfile:
             host, or 403. An expired one is 403.
         cdn_content_length: The CDN says how long a file is; else it is chunked.
         cdn_ranges: The CDN obeys ``Range``.
-        cdn_redirects: URLs of the format endpoint redirect once, inside the CDN.
         cdn_bytes_per_second: Speed of a download; None is unlimited.
         slow_bytes_per_second: Speed under the fault ``cdn-slow``.
 
@@ -196,19 +183,14 @@ class EmulatorProfile:
     accepted_keys: Mapping[str, str] | None = None
     same_author: bool = False
     keys_share_jobs: bool = True
-    project_id: str = "proj_Emu1atorProject00000001"
-    team_id: str = "team_Emu1atorTeam0000000001"
-    plan: str = "cu-pro"
     foreign_project_status: int = 403
     limits_status: int = 200
     teams_status: int = 200
-    usages_status: int = 200
 
     ceiling: int | None = None
     ceiling_taken: int = 0
     announced_ceiling: int | None = None
     announce_ceiling: bool = True
-    ceiling_action: str = "parallel-custom-jobs"
     finalizing_counts: bool = True
     quotes_need_slot: bool = False
     retry_after_s: int | None = None
@@ -248,16 +230,12 @@ class EmulatorProfile:
     required_plan: str = "cu-max"
     restriction_in_details: bool = True
     performance_stats: bool = True
-    latency_factor: float = 1.0
 
     job_seconds: tuple[float, float] = (1.0, 3.0)
-    thinking_factor: float = 1.0
     status_path: tuple[tuple[str, float], ...] = STATUS_PATH
     heartbeat_s: float = 0.0
-    frozen_progress: float | None = None
     failure_rate: float = 0.0
     moderation_rate: float = 0.0
-    moderation_phrase: str = ""
     moderation_status: int | None = None
     failure_field: str = "metadata.error"
     failed_status: str = "failure"
@@ -271,7 +249,6 @@ class EmulatorProfile:
     list_newest_first: bool = True
     list_retention_s: float | None = None
     job_retention_s: float | None = None
-    empty_page_rate: float = 0.0
     page_cap: int = 100
     asset_ids_delay_s: float = 0.0
     list_omits_asset_ids: bool = False
@@ -293,7 +270,6 @@ class EmulatorProfile:
     asset_retention_s: float | None = None
     companion_assets: int = 0
     image_set_outputs: int | None = None
-    seed_as_number: bool = False
     output_index: str = "null"
     bulk_cap: int = 200
     bulk_unknown: str = "omit"
@@ -302,7 +278,6 @@ class EmulatorProfile:
 
     image_format: str = "png"
     claimed_mime_type: str = ""
-    cdn_content_type: str = ""
     pixels_divisor: int = 1
     fixed_size_px: int | None = None
     sizes_follow_reference: bool = False
@@ -311,7 +286,6 @@ class EmulatorProfile:
     altered_url_status: int = 302
     cdn_content_length: bool = True
     cdn_ranges: bool = True
-    cdn_redirects: bool = False
     cdn_bytes_per_second: float | None = None
     slow_bytes_per_second: float = 4096.0
 

@@ -258,7 +258,6 @@ class Service:
         outcome = decide_outcome(
             str(inputs.get("prompt", "")),
             wanted_outputs=self._wanted_outputs(model, inputs),
-            slowdown=self._slowdown(model, inputs),
             is_first=self._latest_alike(model.model_id, inputs) is None,
             profile=profile,
             chance=chance,
@@ -350,10 +349,6 @@ class Service:
             return in_a_set
         wanted = inputs.get("numOutputs", model.default_of("numOutputs"))
         return int(wanted) if isinstance(wanted, int | float) else 1
-
-    def _slowdown(self, model: ModelRecord, inputs: Mapping[str, object]) -> float:
-        thinks = inputs.get("thinkingMode", model.default_of("thinkingMode"))
-        return self.profile.thinking_factor if thinks is True else 1.0
 
     def _describe(
         self, job: EmulatedJob, moment_ms: int, *, is_listed: bool = False

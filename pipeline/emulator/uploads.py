@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from pipeline.emulator.assets import Assets, UploadedAsset
-from pipeline.emulator.identity import make_id, random_of
+from pipeline.emulator.identity import PROJECT_ID, make_id, random_of
 from pipeline.emulator.job_store import JobStore
 from pipeline.emulator.jobs import EmulatedJob
 from pipeline.emulator.journal import FileStore, Journal
@@ -221,7 +221,7 @@ class Uploads:
             "partsCount": upload.part_count,
             "jobId": upload.job_id,
             "authorId": upload.author_id,
-            "ownerId": self._profile.project_id,
+            "ownerId": PROJECT_ID,
             "createdAt": iso(upload.created_ms),
             "updatedAt": iso(_updated_ms(upload, now_ms)),
         }

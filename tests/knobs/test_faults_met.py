@@ -137,6 +137,23 @@ async def test_every_submit_loses_its_answer_and_each_is_paid_once(name, world_o
         await world.check_files()
 
 
+@pytest.mark.parametrize("name", ["", "submit-drop-after"])
+async def test_empty_pages_hide_no_job(name, world_of):
+    """Half of the pages are empty but carry a token."""
+    faults = Faults({"list-empty-page": 0.5})
+    if name:
+        faults.next(name)
+    async with world_of(STAGES["list"].knobs, faults=faults) as world:
+        played = await world.play(PLAIN)
+
+        assert played.code is ExitCode.OK, played.failures
+        assert played.counters["faults"]["list-empty-page"] > 0
+        assert played.counters["jobs_made"] == played.saved == 4
+        assert played.counters["submits_received"] == 4
+        world.check_secrets()
+        await world.check_files()
+
+
 class LaterFaults(Faults):
     """Forces a fault on the n-th request of its class, whatever comes before."""
 

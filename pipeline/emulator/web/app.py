@@ -17,7 +17,7 @@ from aiohttp import web
 
 from pipeline.emulator.faults import Fault, Faults
 from pipeline.emulator.gallery import Gallery
-from pipeline.emulator.identity import make_id
+from pipeline.emulator.identity import PROJECT_ID, make_id
 from pipeline.emulator.refusal import Refused, bad_request
 from pipeline.emulator.service import Answer, Service
 from pipeline.emulator.signing import Signer, window_end_ms
@@ -205,8 +205,8 @@ class Api:
 
     def _demand_project(self, request: web.Request) -> None:
         profile = self.service.profile
-        wanted = request.query.get("projectId", profile.project_id)
-        if wanted != profile.project_id:
+        wanted = request.query.get("projectId", PROJECT_ID)
+        if wanted != PROJECT_ID:
             raise Refused(
                 profile.foreign_project_status, f"Project {wanted} is not accessible"
             )

@@ -130,8 +130,8 @@ class AssetRoutes:
             return Answer(status=200, body={"url": url, "mimeType": media_type})
         if target not in OUTPUT_FORMATS:
             raise bad_request("Invalid target format")
-        folder = "moved" if self._service.profile.cdn_redirects else "assets-transform"
-        url = self._api.cdn_url(f"/{folder}/{asset_id}", f"format={target}&")
+        path = f"/assets-transform/{asset_id}"
+        url = self._api.cdn_url(path, f"format={target}&")
         media_type = MEDIA_TYPES_BY_FORMAT[target]
         return Answer(status=200, body={"url": url, "mimeType": media_type})
 

@@ -47,18 +47,6 @@ class Cdn:
         """Take up the routes."""
         router.add_get("/assets/{asset_id}", self.send)
         router.add_get("/assets-transform/{asset_id}", self.send)
-        router.add_get("/moved/{asset_id}", self.redirect)
-
-    async def redirect(self, request: web.Request) -> web.StreamResponse:
-        """Lead on to the converted file."""
-        denied = self._deny(request)
-        if denied is not None:
-            return denied
-        path = f"/assets-transform/{request.match_info['asset_id']}"
-        extra = f"format={request.query.get('format', 'origin')}&"
-        return web.Response(
-            status=302, headers={"Location": self._api.cdn_url(path, extra)}
-        )
 
     async def send(self, request: web.Request) -> web.StreamResponse:
         """Send a file."""
@@ -94,7 +82,7 @@ class Cdn:
             return denied_answer(404)
         except OSError:
             return denied_answer(400)
-        answer = self._whole(data, service.profile.cdn_content_type or media_type)
+        answer = self._whole(data, media_type)
         return await self._deliver(request, answer, data, fault)
 
     def _deny(self, request: web.Request) -> web.Response | None:
