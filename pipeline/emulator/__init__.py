@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.emulator.faults import FAULTS, Faults, parse_fault_rate
+    from pipeline.emulator.faults import FAULTS, FaultInjector, parse_fault_rate
     from pipeline.emulator.profile import EmulatorProfile
     from pipeline.emulator.web.server import Emulator, serve
 
@@ -17,7 +17,7 @@ __all__ = [
     "FAULTS",
     "Emulator",
     "EmulatorProfile",
-    "Faults",
+    "FaultInjector",
     "parse_fault_rate",
     "serve",
 ]
@@ -26,7 +26,7 @@ _HOMES = {
     "FAULTS": "pipeline.emulator.faults",
     "Emulator": "pipeline.emulator.web.server",
     "EmulatorProfile": "pipeline.emulator.profile",
-    "Faults": "pipeline.emulator.faults",
+    "FaultInjector": "pipeline.emulator.faults",
     "parse_fault_rate": "pipeline.emulator.faults",
     "serve": "pipeline.emulator.web.server",
 }

@@ -31,7 +31,9 @@ SEEDS: Mapping[str, Callable[[int], object]] = {
 }
 
 
-def is_archived(job: EmulatedJob, moment_ms: int, profile: EmulatorProfile) -> bool:
+def prompt_is_archived(
+    job: EmulatedJob, moment_ms: int, profile: EmulatorProfile
+) -> bool:
     """Whether the prompt has become a text asset by then."""
     archived_s = profile.prompt_archived_s
     return (
@@ -67,7 +69,7 @@ def echo_of(
     if profile.echo_dropped:
         echo |= job.dropped
     prompt, size = echo.get("prompt"), echo.get("size")
-    if is_archived(job, moment_ms, profile):
+    if prompt_is_archived(job, moment_ms, profile):
         echo["prompt"] = prompt_asset_id(job)
     elif isinstance(prompt, str):
         echo["prompt"] = PROMPTS[profile.echo_prompt](prompt)

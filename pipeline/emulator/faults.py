@@ -38,7 +38,7 @@ class Effect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class InjectedFault:
     """One thing that can go wrong.
 
     Attributes:
@@ -148,9 +148,9 @@ PARTS: Mapping[str, tuple[Effect, int]] = {
 }
 
 
-def _all_faults() -> Iterator[Fault]:
+def _all_faults() -> Iterator[InjectedFault]:
     for word, (effect, status, after) in SUBMITS.items():
-        yield Fault(
+        yield InjectedFault(
             name=f"submit-{word}",
             endpoint="submit",
             effect=effect,
@@ -159,7 +159,7 @@ def _all_faults() -> Iterator[Fault]:
         )
     for endpoint in READ_ENDPOINTS:
         for word, (effect, status) in READS.items():
-            yield Fault(
+            yield InjectedFault(
                 name=f"{endpoint}-{word}",
                 endpoint=endpoint,
                 effect=effect,
@@ -167,10 +167,12 @@ def _all_faults() -> Iterator[Fault]:
                 status=status,
             )
     for word, effect in LISTS.items():
-        yield Fault(name=f"list-{word}", endpoint="list", effect=effect, after=True)
+        yield InjectedFault(
+            name=f"list-{word}", endpoint="list", effect=effect, after=True
+        )
     for word in ("drop", "hang", "500"):
         effect, status = READS[word]
-        yield Fault(
+        yield InjectedFault(
             name=f"upload-{word}-after",
             endpoint="upload",
             effect=effect,
@@ -179,7 +181,7 @@ def _all_faults() -> Iterator[Fault]:
         )
     for endpoint, table in (("cdn", FILES), ("part", PARTS)):
         for word, (effect, status) in table.items():
-            yield Fault(
+            yield InjectedFault(
                 name=f"{endpoint}-{word}",
                 endpoint=endpoint,
                 effect=effect,
@@ -187,10 +189,10 @@ def _all_faults() -> Iterator[Fault]:
             )
 
 
-FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in _all_faults()}
+FAULTS: Mapping[str, InjectedFault] = {fault.name: fault for fault in _all_faults()}
 
 
-def find_fault(name: str) -> Fault:
+def find_fault(name: str) -> InjectedFault:
     """The fault of this name.
 
     Raises:
@@ -226,7 +228,7 @@ def parse_fault_rate(text: str) -> tuple[str, float]:
     return name, probability
 
 
-class Faults:
+class FaultInjector:
     """Decides which fault strikes which request.
 
     Args:
@@ -244,7 +246,7 @@ class Faults:
         for name, rate in (rates or {}).items():
             parse_fault_rate(f"{name}={rate}")
         self.rates = dict(rates or {})
-        self._scripted: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self._scripted: defaultdict[str, deque[InjectedFault]] = defaultdict(deque)
         self._chances: dict[str, random.Random] = {}
         self.reseed(seed)
 
@@ -267,11 +269,11 @@ class Faults:
         self._scripted.clear()
         self.rates.clear()
 
-    def draw(self, endpoint: str) -> Fault | None:
+    def draw(self, endpoint: str) -> InjectedFault | None:
         """The fault that strikes this request, if any."""
         if self._scripted[endpoint]:
             return self._scripted[endpoint].popleft()
-        struck: Fault | None = None
+        struck: InjectedFault | None = None
         for name, rate in self.rates.items():
             fault = FAULTS[name]
             if fault.endpoint != endpoint:

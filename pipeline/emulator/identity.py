@@ -25,7 +25,7 @@ def make_id(prefix: str, *parts: object) -> str:
     return f"{prefix}_{''.join(letters)}"
 
 
-def digest_of(value: object) -> str:
+def canonical_digest(value: object) -> str:
     """Hex SHA-256 of the canonical JSON of ``value``."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -14,9 +14,9 @@ from pipeline.clock import Clock
 from pipeline.emulator.account import Account
 from pipeline.emulator.assets import Assets, UploadedAsset
 from pipeline.emulator.counters import Counters
-from pipeline.emulator.echoes import echo_of, is_archived, prompt_asset_id
+from pipeline.emulator.echoes import echo_of, prompt_asset_id, prompt_is_archived
 from pipeline.emulator.gate import Gate
-from pipeline.emulator.identity import digest_of, make_id, random_of
+from pipeline.emulator.identity import canonical_digest, make_id, random_of
 from pipeline.emulator.job_store import JobStore, job_of_record
 from pipeline.emulator.jobs import TERMINAL, EmulatedJob, describe_job, schedule
 from pipeline.emulator.journal import FileStore, Journal
@@ -35,8 +35,8 @@ from pipeline.emulator.timeline import Timeline
 from pipeline.emulator.uploads import Uploads, upload_of_record
 from pipeline.emulator.validation import (
     CheckedInputs,
-    check_inputs,
     is_large_with_images,
+    validate_inputs,
 )
 
 QUOTE_STATUS = 269
@@ -57,7 +57,7 @@ class Answer:
     body: dict[str, object]
 
 
-class Service:
+class EmulatedService:
     """Jobs, assets, uploads, models and credits of one team.
 
     Args:
@@ -119,7 +119,7 @@ class Service:
         if not isinstance(body, dict):
             raise bad_request("The request body must be a JSON object")
         self.gate.demand_plan(model_id)
-        checked = check_inputs(
+        checked = validate_inputs(
             model, body, profile, lambda asset: self.assets.can_be_used(asset, now_ms)
         )
         price = price_of(model, checked.accepted, profile)
@@ -341,7 +341,7 @@ class Service:
         # Only where somebody asks, or 100,000 jobs would hold as many digests.
         if not self.profile.deduplicates and not repeats_matter(inputs.get("prompt")):
             return ""
-        return digest_of([model_id, inputs])
+        return canonical_digest([model_id, inputs])
 
     def _wanted_outputs(self, model: ModelRecord, inputs: Mapping[str, object]) -> int:
         in_a_set = self.profile.image_set_outputs
@@ -356,7 +356,7 @@ class Service:
         profile = self.profile
         defaults = self.defaults_of(job.model_id) if profile.echo_defaults else {}
         echo = echo_of(job, moment_ms, profile, defaults)
-        if is_archived(job, moment_ms, profile):
+        if prompt_is_archived(job, moment_ms, profile):
             # From here on somebody knows its id, and may read it.
             self.assets.add_prompt(prompt_asset_id(job), job)
         return describe_job(job, moment_ms, profile, echo, is_listed=is_listed)

@@ -46,7 +46,7 @@ class CheckedInputs:
     asset_ids: tuple[str, ...]
 
 
-def check_inputs(
+def validate_inputs(
     model: ModelRecord,
     body: Mapping[str, object],
     profile: EmulatorProfile,

@@ -5,7 +5,7 @@ import pytest
 from pipeline.emulator.model_records import InputRecord, ModelRecord, load_models
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.refusal import Refused
-from pipeline.emulator.validation import check_inputs
+from pipeline.emulator.validation import validate_inputs
 
 PLAIN = EmulatorProfile()
 
@@ -22,7 +22,7 @@ def model_with(*descriptors):
 
 
 def check(model, body, profile=PLAIN, known=("asset_a",)):
-    return check_inputs(model, body, profile, lambda asset: asset in known)
+    return validate_inputs(model, body, profile, lambda asset: asset in known)
 
 
 WAN = load_models(PLAIN)["model_wan-2-7-image"]

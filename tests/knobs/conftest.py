@@ -10,7 +10,7 @@ from doubles.clock import ScaledClock
 from knobs.world import QUICK, World, draw_references, profile_of
 
 from pipeline import Settings
-from pipeline.emulator import Emulator, Faults
+from pipeline.emulator import Emulator, FaultInjector
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +30,12 @@ def world_of(references, tmp_path):
         *,
         settings: Settings = QUICK,
         project_id: str = "",
-        faults: Faults | tuple[str, ...] = (),
+        faults: FaultInjector | tuple[str, ...] = (),
     ):
         for file in references.iterdir():
             shutil.copyfile(file, tmp_path / file.name)
         clock = ScaledClock()
-        scripted = faults if isinstance(faults, Faults) else Faults()
+        scripted = faults if isinstance(faults, FaultInjector) else FaultInjector()
         if isinstance(faults, tuple):
             for fault in faults:
                 scripted.next(fault)

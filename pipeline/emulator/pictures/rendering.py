@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pipeline.emulator.identity import digest_of, random_of
+from pipeline.emulator.identity import canonical_digest, random_of
 from pipeline.emulator.pictures.canvas import Picture, StoredFile
 from pipeline.emulator.pictures.motifs import GROUNDED, MOTIFS, Brush
 from pipeline.emulator.pictures.palettes import (
@@ -250,7 +250,9 @@ def _font(size_px: float) -> "FreeTypeFont | ImageFont":
 
 
 def _render_small(picture: Picture) -> bytes:
-    digest = bytes.fromhex(digest_of([picture.prompt, picture.seed, picture.index]))
+    digest = bytes.fromhex(
+        canonical_digest([picture.prompt, picture.seed, picture.index])
+    )
     colour = (digest[0], digest[1], digest[2])
     size = (picture.width_px, picture.height_px)
     if picture.image_format == "png":

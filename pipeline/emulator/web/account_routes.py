@@ -7,7 +7,7 @@ from aiohttp import web
 from pipeline.emulator.job_queries import parse_page_size
 from pipeline.emulator.refusal import bad_request
 from pipeline.emulator.service import Answer
-from pipeline.emulator.web.app import Api, Exchange
+from pipeline.emulator.web.app import Api, ApiRequest
 
 MINIMAL_KEYS = ("id", "name", "type")
 MOST_MODELS = 500
@@ -35,14 +35,14 @@ class AccountRoutes:
         router.add_get("/v1/teams/{team_id}/limits", route("account", self.read_limits))
         router.add_get("/v1/usages", route("account", self.read_usages))
 
-    async def read_model(self, exchange: Exchange) -> Answer:
+    async def read_model(self, request: ApiRequest) -> Answer:
         """One model."""
-        model_id = exchange.request.match_info["model_id"]
+        model_id = request.raw.match_info["model_id"]
         return Answer(status=200, body=self._service.read_model(model_id))
 
-    async def list_models(self, exchange: Exchange) -> Answer:
+    async def list_models(self, request: ApiRequest) -> Answer:
         """Own models, of which there are none, or with ``privacy=public`` all."""
-        query = exchange.request.query
+        query = request.raw.query
         size = query.get("pageSize", "")
         if not size.isdecimal() or int(size) > MOST_MODELS:
             parse_page_size(query)
@@ -53,9 +53,9 @@ class AccountRoutes:
         shown = records[: int(size)] if size else records
         return Answer(status=200, body={"models": shown})
 
-    async def read_models(self, exchange: Exchange) -> Answer:
+    async def read_models(self, request: ApiRequest) -> Answer:
         """Several models by their ids; unknown ones are left out."""
-        body = await exchange.read_json()
+        body = await request.read_json()
         model_ids = body.get("modelIds") if isinstance(body, dict) else None
         if not isinstance(body, dict) or not isinstance(model_ids, list):
             raise bad_request('"modelIds" must be an array')
@@ -70,22 +70,22 @@ class AccountRoutes:
             ]
         return Answer(status=200, body={"models": records})
 
-    async def list_teams(self, _exchange: Exchange) -> Answer:
+    async def list_teams(self, _request: ApiRequest) -> Answer:
         """The one team."""
         return Answer(status=200, body=self._service.account.teams())
 
-    async def read_team(self, exchange: Exchange) -> Answer:
+    async def read_team(self, request: ApiRequest) -> Answer:
         """The team by its id."""
-        team_id = exchange.request.match_info["team_id"]
+        team_id = request.raw.match_info["team_id"]
         return Answer(status=200, body=self._service.account.team(team_id))
 
-    async def read_limits(self, exchange: Exchange) -> Answer:
+    async def read_limits(self, request: ApiRequest) -> Answer:
         """What the team's plan allows."""
-        team_id = exchange.request.match_info["team_id"]
+        team_id = request.raw.match_info["team_id"]
         now_ms = self._service.store.advance()
         return Answer(status=200, body=self._service.account.limits(team_id, now_ms))
 
-    async def read_usages(self, _exchange: Exchange) -> Answer:
+    async def read_usages(self, _request: ApiRequest) -> Answer:
         """What was consumed and given back."""
         now_ms = self._service.store.advance()
         return Answer(status=200, body=self._service.account.usages(now_ms))

@@ -15,11 +15,11 @@ from email.utils import format_datetime
 import msgspec
 from aiohttp import web
 
-from pipeline.emulator.faults import Fault, Faults
+from pipeline.emulator.faults import FaultInjector, InjectedFault
 from pipeline.emulator.gallery import Gallery
 from pipeline.emulator.identity import PROJECT_ID, make_id
 from pipeline.emulator.refusal import Refused, bad_request
-from pipeline.emulator.service import Answer, Service
+from pipeline.emulator.service import Answer, EmulatedService
 from pipeline.emulator.signing import Signer, window_end_ms
 from pipeline.emulator.timeline import span_ms
 from pipeline.emulator.web.fault_answers import answer_with_fault, html_answer
@@ -30,18 +30,18 @@ TOO_LARGE = "Request body too large"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class ApiRequest:
     """One request of /v1 that may go on.
 
     Attributes:
-        request: As received.
+        raw: As received.
         author_id: Who sent it.
         fault: What will go wrong with its answer, if anything.
     """
 
-    request: web.Request
+    raw: web.Request
     author_id: str
-    fault: Fault | None
+    fault: InjectedFault | None
 
     async def read_json(self) -> object:
         """The body; an empty one is an empty object.
@@ -49,7 +49,7 @@ class Exchange:
         Raises:
             Refused: 400, it is no JSON.
         """
-        data = await self.request.read()
+        data = await self.raw.read()
         try:
             return msgspec.json.decode(data) if data else {}
         except msgspec.DecodeError as error:
@@ -57,10 +57,10 @@ class Exchange:
 
     def is_dry_run(self) -> bool:
         """Whether the query asks for a price only."""
-        return self.request.query.get("dryRun", "") in {"true", "api"}
+        return self.raw.query.get("dryRun", "") in {"true", "api"}
 
 
-Handler = Callable[[Exchange], Awaitable[Answer]]
+Handler = Callable[[ApiRequest], Awaitable[Answer]]
 EndpointOf = str | Callable[[web.Request], str]
 RawHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -78,9 +78,9 @@ class Api:
 
     def __init__(
         self,
-        service: Service,
+        service: EmulatedService,
         gallery: Gallery,
-        faults: Faults,
+        faults: FaultInjector,
         signer: Signer,
         urls: "Addresses",
     ) -> None:
@@ -135,7 +135,7 @@ class Api:
         if service.profile.answer_delay_s:
             await service.timeline.clock.sleep(service.profile.answer_delay_s)
         trace_id = make_id("trace", service.profile.seed, next(self._traces))
-        fault: Fault | None = None
+        fault: InjectedFault | None = None
         try:
             author_id = self._author_of(request)
             service.gate.demand_pace(service.timeline.now_ms())
@@ -143,8 +143,8 @@ class Api:
             fault = self.faults.draw(name)
             if fault is not None and not fault.after:
                 return await self._strike(request, fault, None, trace_id)
-            exchange = Exchange(request=request, author_id=author_id, fault=fault)
-            made = await handler(exchange)
+            accepted = ApiRequest(raw=request, author_id=author_id, fault=fault)
+            made = await handler(accepted)
             answer = self._answer(made.status, made.body)
         except Refused as refused:
             body = {**refused.body, "trace_id": trace_id}
@@ -159,7 +159,7 @@ class Api:
     async def _strike(
         self,
         request: web.Request,
-        fault: Fault,
+        fault: InjectedFault,
         answer: web.Response | None,
         trace_id: str,
     ) -> web.StreamResponse:

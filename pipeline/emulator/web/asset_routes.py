@@ -14,7 +14,7 @@ from pipeline.emulator.pictures.image_files import (
 )
 from pipeline.emulator.refusal import bad_request, not_found
 from pipeline.emulator.service import Answer
-from pipeline.emulator.web.app import Api, Exchange
+from pipeline.emulator.web.app import Api, ApiRequest
 
 TOO_MANY_IDS = "Too many assetIds provided in a single request"
 FIRST_DATE = "1970-01-01T00:00:00.000Z"
@@ -44,17 +44,17 @@ class AssetRoutes:
             "/v1/assets/{asset_id}/download", route("asset", self.format_url)
         )
 
-    async def read(self, exchange: Exchange) -> Answer:
+    async def read(self, request: ApiRequest) -> Answer:
         """One asset."""
-        asset_id = exchange.request.match_info["asset_id"]
+        asset_id = request.raw.match_info["asset_id"]
         return Answer(
-            status=200, body={"asset": await self._describe(asset_id, exchange)}
+            status=200, body={"asset": await self._describe(asset_id, request)}
         )
 
-    async def read_many(self, exchange: Exchange) -> Answer:
+    async def read_many(self, request: ApiRequest) -> Answer:
         """Many assets by their ids; what happens to unknown ones is a knob."""
         profile = self._service.profile
-        body = await exchange.read_json()
+        body = await request.read_json()
         asset_ids = body.get("assetIds") if isinstance(body, dict) else None
         if not isinstance(asset_ids, list):
             raise bad_request('"assetIds" must be an array')
@@ -69,12 +69,12 @@ class AssetRoutes:
                 raise not_found("Asset", asset_id)
         if profile.bulk_shuffled:
             self._random.shuffle(known)
-        assets = [await self._describe(asset_id, exchange) for asset_id in known]
+        assets = [await self._describe(asset_id, request) for asset_id in known]
         return Answer(status=200, body={"assets": assets})
 
-    async def list_assets(self, exchange: Exchange) -> Answer:
+    async def list_assets(self, request: ApiRequest) -> Answer:
         """One page of all assets, newest first."""
-        query = exchange.request.query
+        query = request.raw.query
         now_ms = self._service.store.advance()
         found = sorted(self._service.assets.listed_ids(now_ms), reverse=True)
         if query.get("sortDirection") == "asc":
@@ -98,30 +98,30 @@ class AssetRoutes:
             raise bad_request("Invalid pagination token")
         start = int(token)
         end = start + parse_page_size(query)
-        page = [await self._describe(name, exchange) for name in chosen[start:end]]
+        page = [await self._describe(name, request) for name in chosen[start:end]]
         body: dict[str, object] = {"assets": page}
         if end < len(chosen):
             body["nextPaginationToken"] = str(end)
         return Answer(status=200, body=body)
 
-    async def upload(self, exchange: Exchange) -> Answer:
+    async def upload(self, request: ApiRequest) -> Answer:
         """Make an asset of an image in base64, bare or as a data URL."""
-        body = await exchange.read_json()
+        body = await request.read_json()
         if not isinstance(body, dict) or not isinstance(body.get("name"), str):
             raise bad_request('"name" is required')
         image = body.get("image")
         if not isinstance(image, str) or not image:
             raise bad_request('"image" is required')
         asset = self._service.uploads.add_file(
-            body["name"], _decode(image), exchange.author_id
+            body["name"], _decode(image), request.author_id
         )
-        described = await self._describe(asset.asset_id, exchange)
+        described = await self._describe(asset.asset_id, request)
         return Answer(status=200, body={"asset": described})
 
-    async def format_url(self, exchange: Exchange) -> Answer:
+    async def format_url(self, request: ApiRequest) -> Answer:
         """A signed URL of the asset in another format."""
-        asset_id = exchange.request.match_info["asset_id"]
-        body = await exchange.read_json()
+        asset_id = request.raw.match_info["asset_id"]
+        body = await request.read_json()
         self._demand(asset_id)
         target = body.get("targetFormat") if isinstance(body, dict) else None
         if target is None:
@@ -141,13 +141,13 @@ class AssetRoutes:
             raise not_found("Asset", asset_id)
         return status
 
-    async def _describe(self, asset_id: str, exchange: Exchange) -> dict[str, object]:
+    async def _describe(self, asset_id: str, request: ApiRequest) -> dict[str, object]:
         service = self._service
         status = self._demand(asset_id)
         facts = None
         if status == "success":
             facts = await self._api.gallery.measure(service.assets.content_of(asset_id))
-        original = exchange.request.query.get("originalAssets") == "true"
+        original = request.raw.query.get("originalAssets") == "true"
         path = f"/assets/{asset_id}"
         is_image = service.assets.media_type_of(asset_id).startswith("image/")
         if service.profile.transformed_urls and is_image and not original:

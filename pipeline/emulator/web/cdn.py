@@ -6,7 +6,7 @@ Refuses what carries a credential, and is as unreliable as its faults say.
 from aiohttp import web
 from anyio import to_thread
 
-from pipeline.emulator.faults import Effect, Fault
+from pipeline.emulator.faults import Effect, InjectedFault
 from pipeline.emulator.pictures.image_files import (
     MEDIA_TYPES_BY_FORMAT,
     OUTPUT_FORMATS,
@@ -132,7 +132,7 @@ class Cdn:
         request: web.Request,
         answer: web.Response,
         data: bytes,
-        fault: Fault | None,
+        fault: InjectedFault | None,
     ) -> web.StreamResponse:
         profile = self._service.profile
         match fault.effect if fault else None:

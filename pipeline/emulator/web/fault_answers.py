@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from pipeline.clock import Clock
-from pipeline.emulator.faults import Effect, Fault
+from pipeline.emulator.faults import Effect, InjectedFault
 
 FOREIGN_URL = "http://foreign.invalid/file"
 COOLDOWN_S = 2
@@ -35,7 +35,7 @@ MALFORMED = b'{"jobs": [{"jobId": "job_'
 
 async def answer_with_fault(  # noqa: PLR0911 - one line for each effect
     request: web.Request,
-    fault: Fault,
+    fault: InjectedFault,
     answer: web.Response | None,
     *,
     clock: Clock,
@@ -122,7 +122,7 @@ def altered_bytes(data: bytes) -> bytes:
 
 
 async def _reshaped(
-    request: web.Request, fault: Fault, answer: web.Response
+    request: web.Request, fault: InjectedFault, answer: web.Response
 ) -> web.StreamResponse:
     match fault.effect:
         case Effect.TRUNCATED:

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from pipeline.emulator.faults import Effect
 from pipeline.emulator.service import Answer
-from pipeline.emulator.web.app import Api, Exchange
+from pipeline.emulator.web.app import Api, ApiRequest
 
 
 class JobRoutes:
@@ -28,38 +28,38 @@ class JobRoutes:
         router.add_get("/v1/jobs/{job_id}", route("poll", self.read))
         router.add_post("/v1/jobs/{job_id}/action", route("action", self.act))
 
-    async def submit(self, exchange: Exchange) -> Answer:
+    async def submit(self, request: ApiRequest) -> Answer:
         """Make a job, or price it."""
         # Nothing is awaited after the body: a request is carried out or it is not.
-        body = await exchange.read_json()
+        body = await request.read_json()
         return self._service.submit(
-            exchange.request.match_info["model_id"],
+            request.raw.match_info["model_id"],
             body,
-            exchange.author_id,
-            is_quote=exchange.is_dry_run(),
+            request.author_id,
+            is_quote=request.is_dry_run(),
         )
 
-    async def list_jobs(self, exchange: Exchange) -> Answer:
+    async def list_jobs(self, request: ApiRequest) -> Answer:
         """One page of jobs."""
-        effect = exchange.fault.effect if exchange.fault else None
+        effect = request.fault.effect if request.fault else None
         body = self._service.list_jobs(
-            exchange.request.query,
-            exchange.author_id,
+            request.raw.query,
+            request.author_id,
             is_empty=effect is Effect.EMPTY_PAGE,
             is_endless=effect is Effect.ENDLESS,
         )
         return Answer(status=200, body=body)
 
-    async def read(self, exchange: Exchange) -> Answer:
+    async def read(self, request: ApiRequest) -> Answer:
         """One job."""
-        job_id = exchange.request.match_info["job_id"]
-        body = self._service.read_job(job_id, exchange.author_id)
+        job_id = request.raw.match_info["job_id"]
+        body = self._service.read_job(job_id, request.author_id)
         return Answer(status=200, body=body)
 
-    async def act(self, exchange: Exchange) -> Answer:
+    async def act(self, request: ApiRequest) -> Answer:
         """Try to cancel a job."""
-        body = await exchange.read_json()
-        job_id = exchange.request.match_info["job_id"]
+        body = await request.read_json()
+        job_id = request.raw.match_info["job_id"]
         return Answer(status=200, body=self._service.act_on_job(job_id, body))
 
 

@@ -18,10 +18,10 @@ from typing import Self
 from aiohttp import web
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.emulator.faults import Faults
+from pipeline.emulator.faults import FaultInjector
 from pipeline.emulator.gallery import Gallery
 from pipeline.emulator.profile import EmulatorProfile
-from pipeline.emulator.service import Service
+from pipeline.emulator.service import EmulatedService
 from pipeline.emulator.signing import Signer
 from pipeline.emulator.web.account_routes import AccountRoutes
 from pipeline.emulator.web.app import Addresses, Api
@@ -61,14 +61,16 @@ class Emulator:
         host: str = "127.0.0.1",
         cdn_port: int = 0,
         state_file: Path | None = None,
-        faults: Faults | Mapping[str, float] | None = None,
+        faults: FaultInjector | Mapping[str, float] | None = None,
     ) -> None:
         self._host = host
         self._ports = (port, cdn_port)
         self._runners: list[web.AppRunner] = []
         self._addresses = Addresses()
-        self.faults = faults if isinstance(faults, Faults) else Faults(faults)
-        self.service = Service(
+        self.faults = (
+            faults if isinstance(faults, FaultInjector) else FaultInjector(faults)
+        )
+        self.service = EmulatedService(
             profile or EmulatorProfile(), clock or SystemClock(), state_file
         )
         self.faults.reseed(self.service.profile.seed)

@@ -7,7 +7,7 @@ from pipeline.emulator.service import QUOTE_STATUS, Answer
 from pipeline.emulator.signing import Verdict
 from pipeline.emulator.timeline import span_ms
 from pipeline.emulator.uploads import Upload
-from pipeline.emulator.web.app import Api, Exchange
+from pipeline.emulator.web.app import Api, ApiRequest
 from pipeline.emulator.web.fault_answers import answer_with_fault, denied_answer
 
 CHUNK_BYTES = 2**20
@@ -35,24 +35,24 @@ class UploadRoutes:
         )
         router.add_put("/upload-parts/{upload_id}/{number}", self.receive_part)
 
-    async def create(self, exchange: Exchange) -> Answer:
+    async def create(self, request: ApiRequest) -> Answer:
         """Begin an upload."""
-        body = await exchange.read_json()
-        if exchange.is_dry_run():
+        body = await request.read_json()
+        if request.is_dry_run():
             costs = {"creativeUnitsCost": 0, "creativeUnitsDiscount": 0}
             return Answer(status=QUOTE_STATUS, body={**costs, "costDetails": {}})
-        upload = self._service.uploads.create(body, exchange.author_id)
+        upload = self._service.uploads.create(body, request.author_id)
         return self._answer(upload)
 
-    async def read(self, exchange: Exchange) -> Answer:
+    async def read(self, request: ApiRequest) -> Answer:
         """How an upload stands; part URLs are signed anew."""
-        upload_id = exchange.request.match_info["upload_id"]
+        upload_id = request.raw.match_info["upload_id"]
         return self._answer(self._service.uploads.find(upload_id))
 
-    async def complete(self, exchange: Exchange) -> Answer:
+    async def complete(self, request: ApiRequest) -> Answer:
         """End an upload."""
-        body = await exchange.read_json()
-        upload_id = exchange.request.match_info["upload_id"]
+        body = await request.read_json()
+        upload_id = request.raw.match_info["upload_id"]
         return self._answer(self._service.uploads.complete(upload_id, body))
 
     async def receive_part(self, request: web.Request) -> web.StreamResponse:
