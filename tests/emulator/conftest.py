@@ -26,7 +26,7 @@ def clock() -> ManualClock:
 def make_service(clock) -> Callable[..., EmulatedService]:
     def make(**knobs: Any) -> EmulatedService:
         values = {"seed": 7, "job_seconds": (10.0, 10.0), **knobs}
-        return EmulatedService(EmulatorProfile(**values), clock)
+        return EmulatedService(EmulatorProfile.of(**values), clock)
 
     return make
 
@@ -86,7 +86,7 @@ def start(clock) -> Callable[..., Any]:
         faults = knobs.pop("faults", None)
         values = {"seed": 7, "job_seconds": (10.0, 10.0), "pixels_divisor": 8, **knobs}
         emulator = Emulator(
-            profile=EmulatorProfile(**values),
+            profile=EmulatorProfile.of(**values),
             clock=clock,
             state_file=state_file,
             faults=faults,

@@ -189,7 +189,7 @@ async def send_parts(client, upload, data):
     for number, part in enumerate(upload["parts"]):
         chunk = data[number * step : (number + 1) * step]
         async with client.session.put(part["url"], data=chunk) as sent:
-            assert sent.status == client.emulator.service.profile.part_status
+            assert sent.status == client.emulator.service.profile.uploads.part_status
 
 
 async def finish(client, clock, upload):

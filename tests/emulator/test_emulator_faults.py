@@ -6,7 +6,8 @@ import json
 import aiohttp
 import pytest
 
-from pipeline.emulator.faults import FAULTS, Effect, FaultInjector, parse_fault_rate
+from pipeline.emulator.fault_injector import FaultInjector
+from pipeline.emulator.faults import FAULTS, Effect, parse_fault_rate
 
 
 async def test_rate_is_read_from_its_text():

@@ -221,10 +221,10 @@ def test_page_of_changes_costs_what_it_shows(make_service, clock, submit, monkey
     clock.advance(1)
     submit(service, "the new one")
     described = []
-    describe = service._describe
+    describe = service.job_view.describe
     monkeypatch.setattr(
-        service,
-        "_describe",
+        service.job_view,
+        "describe",
         lambda *args, **options: described.append(1) or describe(*args, **options),
     )
 
@@ -241,6 +241,6 @@ def test_log_of_changes_is_compacted(make_service, clock, submit):
     for _ in range(3000):
         clock.advance(0.01)
         service.list_jobs({"types": "custom"})
-    index = service.store._index
+    index = service.store.index
     assert len(index._times) <= 4096 + 2 * 3 + 3
     assert len(ids_of(service, types="custom", pageSize="1")) == 3

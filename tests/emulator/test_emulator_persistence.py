@@ -23,7 +23,8 @@ def reopen(clock, state_file):
 
     def make(**knobs):
         values = {"job_seconds": (10.0, 10.0), **knobs}
-        services.append(EmulatedService(EmulatorProfile(**values), clock, state_file))
+        profile = EmulatorProfile.of(**values)
+        services.append(EmulatedService(profile, clock, state_file))
         return services[-1]
 
     yield make

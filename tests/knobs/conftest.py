@@ -1,4 +1,4 @@
-"""Fixtures of the tables: reference images, and worlds to play in."""
+"""Fixtures of the cases: reference images, and worlds to run our client in."""
 
 import shutil
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ def references(tmp_path_factory):
 
 @pytest.fixture
 def world_of(references, tmp_path):
-    """Starts an emulator with these answers, and gives the world around it."""
+    """Starts an emulator with this profile, and gives the world around it."""
 
     @asynccontextmanager
     async def start(

@@ -12,7 +12,8 @@ import pytest
 from knobs.world import BIG_REFERENCE, PLAIN, QUICK, REFERENCE, items
 
 from pipeline import ExitCode, Selection
-from pipeline.emulator.faults import FAULTS, Effect, FaultInjector, InjectedFault
+from pipeline.emulator import FaultInjector
+from pipeline.emulator.faults import FAULTS, Effect, InjectedFault
 
 # A hang of 0.4 real seconds is 40 of the fast clock.
 HASTY = replace(QUICK, submit_timeout_s=0.4, read_timeout_s=0.4, first_contact_s=200.0)

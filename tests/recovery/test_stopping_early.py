@@ -179,7 +179,7 @@ async def test_a_lost_submit_is_settled_beyond_the_deadline(workshop):
 
 
 async def test_the_deadline_of_the_command_line_ends_a_real_run(place, use):
-    profile = EmulatorProfile(
+    profile = EmulatorProfile.of(
         seed=7, fixed_size_px=16, ceiling=1, job_seconds=(0.6, 0.6)
     )
     (place.folder / "knobs.yaml").write_text(items("an oak", "an elm", "an ash"))
@@ -283,7 +283,7 @@ async def test_a_percentage_of_the_command_line_is_of_all_items(place_of):
 
 @POSIX
 async def test_a_first_sigterm_collects_what_is_paid_for_like_a_ctrl_c(shell):
-    profile = EmulatorProfile(
+    profile = EmulatorProfile.of(
         seed=7, fixed_size_px=16, job_seconds=(0.8, 0.8), ceiling=1
     )
     async with Emulator(profile=profile) as emulator:

@@ -1,10 +1,11 @@
-"""Endpoints that make jobs and read them."""
+"""The endpoints that make jobs and read them."""
 
 from aiohttp import web
 
+from pipeline.emulator.answer import Answer
 from pipeline.emulator.faults import Effect
-from pipeline.emulator.service import Answer
-from pipeline.emulator.web.app import Api, ApiRequest
+from pipeline.emulator.service import EmulatedService
+from pipeline.emulator.web.app import Api, ApiRequest, asks_for_price
 
 
 class JobRoutes:
@@ -12,14 +13,15 @@ class JobRoutes:
 
     Args:
         api: What all routes share.
+        service: The service.
     """
 
-    def __init__(self, api: Api) -> None:
-        self._service = api.service
+    def __init__(self, api: Api, service: EmulatedService) -> None:
         self._api = api
+        self._service = service
 
     def add_to(self, router: web.UrlDispatcher) -> None:
-        """Take up the routes."""
+        """Add the routes to a router."""
         route = self._api.route
         router.add_post(
             "/v1/generate/custom/{model_id}", route(_submit_or_quote, self.submit)
@@ -29,8 +31,8 @@ class JobRoutes:
         router.add_post("/v1/jobs/{job_id}/action", route("action", self.act))
 
     async def submit(self, request: ApiRequest) -> Answer:
-        """Make a job, or price it."""
-        # Nothing is awaited after the body: a request is carried out or it is not.
+        """Make a job, or give its price."""
+        # Nothing is awaited after the body, so no submit can be interrupted halfway.
         body = await request.read_json()
         return self._service.submit(
             request.raw.match_info["model_id"],
@@ -64,4 +66,4 @@ class JobRoutes:
 
 
 def _submit_or_quote(request: web.Request) -> str:
-    return "quote" if request.query.get("dryRun", "") in {"true", "api"} else "submit"
+    return "quote" if asks_for_price(request) else "submit"
