@@ -1,6 +1,5 @@
 """``emulator``: options → a local service, until it is stopped."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -29,16 +28,14 @@ def emulator_command(
     contract: Path | None,
 ) -> ExitCode:
     """Serve until SIGINT or SIGTERM."""
-    profile = _profile_of(contract)
-    profile = replace(
-        profile,
-        ceiling=ceiling or profile.ceiling,
-        requests_per_minute=rpm or profile.requests_per_minute,
-        job_seconds=_parse_span(job_seconds),
-    )
+    profile = _profile_from(contract).replace(job_seconds=_parse_span(job_seconds))
+    if ceiling:
+        profile = profile.replace(ceiling=ceiling)
+    if rpm:
+        profile = profile.replace(requests_per_minute=rpm)
     if cooldown is not None:
         after, pause_s = _parse_cooldown(cooldown)
-        profile = replace(profile, cooldown_after=after, cooldown_s=pause_s)
+        profile = profile.replace(cooldown_after=after, cooldown_s=pause_s)
     try:
         rates = dict(parse_fault_rate(text) for text in faults)
     except ValueError as error:
@@ -46,7 +43,11 @@ def emulator_command(
 
     async def serve_until_stopped() -> None:
         await serve(
-            port=port, profile=profile, fault_rates=rates, seed=seed, on_ready=_tell
+            port=port,
+            profile=profile,
+            fault_rates=rates,
+            seed=seed,
+            on_ready=_print_addresses,
         )
 
     try:
@@ -59,7 +60,7 @@ def emulator_command(
     return ExitCode.OK
 
 
-def _profile_of(path: Path | None) -> EmulatorProfile:
+def _profile_from(path: Path | None) -> EmulatorProfile:
     if path is None:
         return EmulatorProfile()
     contract = read_contract(path)
@@ -67,10 +68,10 @@ def _profile_of(path: Path | None) -> EmulatorProfile:
     click.echo(
         f"behaving like {contract.base_url}: {len(contract.seen)} assumptions seen"
     )
-    return EmulatorProfile(**knobs)  # type: ignore[arg-type]
+    return EmulatorProfile.of(**knobs)
 
 
-def _tell(emulator: Emulator) -> None:
+def _print_addresses(emulator: Emulator) -> None:
     click.echo(f"emulating the service at {emulator.base_url}; nothing here is real")
     click.echo(f"  export {BASE_URL_VARIABLE}={emulator.base_url}")
     for name in (KEY_VARIABLE, SECRET_VARIABLE):

@@ -275,7 +275,8 @@ def _catalog_of_emulator(clock: Clock) -> ModelCatalog:
     from pipeline.emulator.model_records import load_models  # noqa: PLC0415
     from pipeline.emulator.profile import EmulatorProfile  # noqa: PLC0415
 
-    models = load_models(EmulatorProfile())
+    profile = EmulatorProfile()
+    models = load_models(profile.jobs, profile.money)
 
     def read(model_id: str) -> Mapping[str, Any] | None:
         return models[model_id].record if model_id in models else None

@@ -84,7 +84,7 @@ def place_of():
     @asynccontextmanager
     async def start(**knobs: Any):
         clock = ScaledClock()
-        profile = EmulatorProfile(**{**SMALL, **knobs})
+        profile = EmulatorProfile.of(**{**SMALL, **knobs})
         async with Emulator(profile=profile, clock=clock) as emulator:
             yield Place(emulator=emulator, clock=clock)
 

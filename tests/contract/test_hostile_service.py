@@ -2,7 +2,6 @@
 
 import json
 import random
-from typing import Any
 
 import pytest
 from contract.conftest import MODEL, questions_for
@@ -165,8 +164,7 @@ async def test_whatever_is_answered_is_survived(seed, tmp_path):
     write_contract(tmp_path / "contract.json", found.contract, clean)
     contract = read_contract(tmp_path / "contract.json")
     assert contract.model_id == MODEL
-    knobs: dict[str, Any] = knobs_of(contract)
-    EmulatorProfile(**knobs)
+    EmulatorProfile.of(**knobs_of(contract))
 
 
 async def test_nonsense_is_sometimes_paid_for_and_never_beyond_the_budget():
@@ -223,8 +221,7 @@ async def test_answers_that_are_wrong_in_places_are_survived(seed, place_of):
 
         assert found.contract.seen
         assert place.emulator.counters()["charged_cu"] <= 30
-        knobs: dict[str, Any] = knobs_of(found.contract)
-        EmulatorProfile(**knobs)
+        EmulatorProfile.of(**knobs_of(found.contract))
 
 
 class Replacing(Mutating):

@@ -1,6 +1,5 @@
 """A contract as knobs: what was seen is imitated, what cannot be is left alone."""
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -42,7 +41,7 @@ def test_what_was_seen_is_imitated(key, seen, knobs):
         assert made["status_path"][0] == knobs
     else:
         assert knobs.items() <= made.items()
-    EmulatorProfile(**made)
+    EmulatorProfile.of(**made)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +81,8 @@ def test_model_without_inputs_is_left_out(record):
 def test_models_are_served_as_their_records_say():
     inputs = [{"name": "text", "type": "string", "costImpact": True}]
     contract = Contract(base_url="x", models={"model_y": {"inputs": inputs}})
-    knobs: dict[str, Any] = knobs_of(contract)
-    models = load_models(EmulatorProfile(**knobs))
+    profile = EmulatorProfile.of(**knobs_of(contract))
+    models = load_models(profile.jobs, profile.money)
     assert models["model_y"].record["inputs"] == inputs
 
 
@@ -99,4 +98,4 @@ def test_every_knob_exists():
         for name in make(value)
     }
     assert len(names) > 20
-    assert names <= {field.name for field in fields(EmulatorProfile)}
+    assert names <= EmulatorProfile().flat().keys()

@@ -212,7 +212,7 @@ async def test_every_answer_has_the_fields_and_types_of_the_sdk(start, clock, pn
 
 
 async def test_format_endpoint_gives_a_converted_file(start, connect, clock):
-    async with start(cdn_redirects=True) as client, connect(client) as sdk:
+    async with start() as client, connect(client) as sdk:
         asset = await client.make_asset(clock)
 
         answer = await sdk.assets.download.request(asset["id"], target_format="jpeg")

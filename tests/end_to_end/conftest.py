@@ -18,7 +18,7 @@ async def start_emulator():
 
     async def start(**knobs: Any) -> Emulator:
         values = {"seed": 7, "fixed_size_px": 16, "job_seconds": (0.05, 0.1), **knobs}
-        emulator = Emulator(profile=EmulatorProfile(**values))
+        emulator = Emulator(profile=EmulatorProfile.of(**values))
         running.append(await emulator.__aenter__())
         return emulator
 

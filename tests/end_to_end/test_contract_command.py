@@ -33,7 +33,7 @@ def seen_in(path):
 
 @pytest.fixture
 async def twisted(shell):
-    async with Emulator(profile=EmulatorProfile(**TWISTED)) as emulator:
+    async with Emulator(profile=EmulatorProfile.of(**TWISTED)) as emulator:
         shell.use(emulator)
         yield emulator
 

@@ -26,7 +26,7 @@ items:
 
 @pytest.fixture
 async def emulator():
-    profile = EmulatorProfile(seed=5, job_seconds=(0.05, 0.2))
+    profile = EmulatorProfile.of(seed=5, job_seconds=(0.05, 0.2))
     async with Emulator(profile=profile) as running:
         yield running
 

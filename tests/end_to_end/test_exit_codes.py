@@ -60,7 +60,7 @@ async def test_submit_whose_outcome_stays_unknown_is_5(tmp_path):
     (tmp_path / "trees.yaml").write_text(manifest_of("an oak"))
     clock = ScaledClock()
     async with Emulator(
-        profile=EmulatorProfile(seed=7, fixed_size_px=16),
+        profile=EmulatorProfile.of(seed=7, fixed_size_px=16),
         clock=clock,
     ) as emulator:
         emulator.faults.next("submit-504-after")

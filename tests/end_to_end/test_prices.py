@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -536,19 +537,13 @@ async def test_changed_reference_no_longer_fits_the_plan(shell, emulator):
 
 async def test_changed_price_no_longer_fits_the_plan(real, emulator):
     await real.run("plan", "trees.yaml", "--out", "plan.json")
-    before = emulator.service.profile
-    emulator.service.profile = type(before)(
-        **{**vars_of(before), "unit_prices_cu": {MODEL: 7}}
-    )
+    submissions = emulator.service.submissions
+    submissions.money = replace(submissions.money, unit_prices_cu={MODEL: 7})
     done = await real.run("run", "trees.yaml", "--plan", "plan.json", "--yes")
 
     assert done.code == 8
     assert "the price of oak was 6, and is 7" in done.err
     assert emulator.counters()["submits_received"] == 0
-
-
-def vars_of(profile) -> dict[str, object]:
-    return {name: getattr(profile, name) for name in type(profile).__slots__}
 
 
 async def test_plan_is_saved_over_a_plan_and_over_nothing_else(real):

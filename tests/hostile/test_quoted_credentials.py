@@ -181,7 +181,7 @@ async def hostile(shell, tmp_path, request):
     if place in {"environment", "dotenv"}:
         lines = [f"{n}='{v}'" for n, v in LOGINS["dotenv"].variables.items()]
         (tmp_path / ".env").write_text("\n".join(lines) + "\n")
-    profile = EmulatorProfile(seed=7, fixed_size_px=16, job_seconds=(0.05, 0.2))
+    profile = EmulatorProfile.of(seed=7, fixed_size_px=16, job_seconds=(0.05, 0.2))
     parrot = Parrot()
     async with (
         Emulator(profile=profile) as emulator,

@@ -19,7 +19,7 @@ ELSEWHERE = Credentials(key="k", secret="s", base_url="http://127.0.0.1:9")
 
 @pytest.fixture
 async def emulator():
-    async with Emulator(profile=EmulatorProfile(seed=1)) as running:
+    async with Emulator(profile=EmulatorProfile.of(seed=1)) as running:
         yield running
 
 

@@ -82,7 +82,7 @@ async def http_side(**knobs: Any) -> AsyncIterator[Side]:
     emulator_clock.utc_now = lambda: (  # type: ignore[method-assign]
         clock.utc_now() + timedelta(seconds=knobs.get("skew_s", 0))
     )
-    profile = EmulatorProfile(
+    profile = EmulatorProfile.of(
         seed=7,
         job_seconds=(life_s, life_s),
         pixels_divisor=32,
