@@ -1,4 +1,4 @@
-"""Renames that are cut short: finished or undone by the next run, never paid again."""
+"""Renames after a kill: finished or undone by the next run, never paid again."""
 
 import pytest
 from doubles.kills import run_killed_at, run_until_point, run_until_status
@@ -9,7 +9,6 @@ from pipeline.errors import ExitCode, OutcomeUnknown, RateLimited
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.output.rebuild import open_for_writing
-from pipeline.planning import Action
 from pipeline.running.events import JobChanged
 
 
@@ -106,23 +105,6 @@ async def test_what_is_taken_over_counts_on_from_the_attempts_that_were_there(
     assert {event.attempt for event in told} == {2}
 
 
-@pytest.mark.parametrize(
-    ("name", "content"), [("fir.png.json", b"my notes"), ("fir.png", b"")], ids=str
-)
-async def test_what_is_in_the_way_of_a_rename_is_in_the_way_of_the_next_run_too(
-    made, name, content
-):
-    theirs = made.output / name
-    theirs.write_bytes(content)
-    write(made, ("fir", "an oak"), ("elm", "an elm"))
-
-    results = [await made.run() for _ in range(3)]
-
-    assert [result.exit_code for result in results] == [ExitCode.ITEMS_FAILED] * 3
-    assert theirs.read_bytes() == content
-    assert paid(made) == 2
-
-
 async def test_what_somebody_puts_at_the_new_name_after_a_kill_is_left_alone(made):
     write(made, ("fir", "an oak"), ("elm", "an elm"))
     await run_until_point(made, "write record_leftovers!")
@@ -216,34 +198,3 @@ def _leave_as_if_killed_after_the_record(workshop):
         (workshop.output / f"fir.png{end}").write_bytes(content)
     with Ledger(workshop.output / LEDGER_NAME) as ledger:
         ledger.record_renamed("oak", "fir", {"oak.png": "fir.png"})
-
-
-async def test_a_rename_is_recognised_when_the_ledger_is_lost(made):
-    for path in made.output.glob(f"{LEDGER_NAME}*"):
-        path.unlink()
-    open_for_writing(made.output).close()
-    write(made, ("fir", "an oak"), ("elm", "an elm"))
-
-    await made.run()
-
-    assert made.files() == with_sidecars("fir.png", "elm.png")
-    assert paid(made) == 2
-
-
-async def test_a_plan_decides_the_same_each_time_it_is_expanded(made):
-    write(made, ("fir", "an oak"), ("yew", "an oak"), ("elm", "an elm"))
-    with Ledger(made.output / LEDGER_NAME, read_only=True) as ledger:
-        plan = made.plan(ledger)
-
-        twice = [
-            [(planned.item.item_id, planned.action) for planned in plan.entries()]
-            for _ in range(2)
-        ]
-
-    assert twice[0] == twice[1]
-    assert twice[0] == [
-        ("elm", Action.DONE),
-        ("fir", Action.RENAME),
-        ("yew", Action.SUBMIT),
-    ]
-    assert plan.counts == {Action.DONE: 1, Action.RENAME: 1, Action.SUBMIT: 1}

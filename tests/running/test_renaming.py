@@ -10,6 +10,9 @@ from doubles.trees import paid, sidecar, with_sidecars, write
 
 from pipeline.errors import ExitCode, OutcomeUnknown
 from pipeline.job import JobStatus
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.output.rebuild import open_for_writing
+from pipeline.planning import Action
 from pipeline.running.events import JobChanged
 
 # --- files and rows -------------------------------------------------------------------
@@ -298,3 +301,51 @@ async def test_a_limit_counts_a_rename(made):
     assert first.counts == {"saved": 1, "done": 1}
     assert second.counts == {"renamed": 1, "done": 2}
     assert paid(made) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("fir.png.json", b"my notes"), ("fir.png", b"")], ids=str
+)
+async def test_what_is_in_the_way_of_a_rename_is_in_the_way_of_the_next_run_too(
+    made, name, content
+):
+    theirs = made.output / name
+    theirs.write_bytes(content)
+    write(made, ("fir", "an oak"), ("elm", "an elm"))
+
+    results = [await made.run() for _ in range(3)]
+
+    assert [result.exit_code for result in results] == [ExitCode.ITEMS_FAILED] * 3
+    assert theirs.read_bytes() == content
+    assert paid(made) == 2
+
+
+async def test_a_rename_is_recognised_when_the_ledger_is_lost(made):
+    for path in made.output.glob(f"{LEDGER_NAME}*"):
+        path.unlink()
+    open_for_writing(made.output).close()
+    write(made, ("fir", "an oak"), ("elm", "an elm"))
+
+    await made.run()
+
+    assert made.files() == with_sidecars("fir.png", "elm.png")
+    assert paid(made) == 2
+
+
+async def test_a_plan_decides_the_same_each_time_it_is_expanded(made):
+    write(made, ("fir", "an oak"), ("yew", "an oak"), ("elm", "an elm"))
+    with Ledger(made.output / LEDGER_NAME, read_only=True) as ledger:
+        plan = made.plan(ledger)
+
+        twice = [
+            [(planned.item.item_id, planned.action) for planned in plan.entries()]
+            for _ in range(2)
+        ]
+
+    assert twice[0] == twice[1]
+    assert twice[0] == [
+        ("elm", Action.DONE),
+        ("fir", Action.RENAME),
+        ("yew", Action.SUBMIT),
+    ]
+    assert plan.counts == {Action.DONE: 1, Action.RENAME: 1, Action.SUBMIT: 1}
