@@ -1,7 +1,7 @@
 """The service, in process and on a clock that the test holds.
 
 ``FakeApi`` implements ``GenerationApi``; what it shows is held to the emulator's by
-``stages/test_fake_contract.py``. It keeps counters that the code under test cannot
+``doubles/test_fake_contract.py``. It keeps counters that the code under test cannot
 touch. Its jobs are those of ``FakeJobs``, its calls fail as ``FakeCalls`` says, and
 its CDN is ``FakeTransfer``.
 """

@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
-from doubles import shell_fixtures
+from doubles import priced_batch, shell_fixtures
 from doubles.shell import TREES
 
 from pipeline.emulator import Emulator, EmulatorProfile
 
 shell = shell_fixtures.shell
+batch = priced_batch.batch
+cheap = priced_batch.cheap
 
 
 @pytest.fixture

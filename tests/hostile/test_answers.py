@@ -5,17 +5,17 @@ import struct
 import zlib
 
 import pytest
+from doubles.lost import LOST
 from doubles.outcome import Outcome
 from doubles.pictures import png_bytes, png_of
 from doubles.place import items
 from doubles.transfer import Body
 from PIL import Image
 
-from pipeline.errors import ExitCode, OutcomeUnknown
+from pipeline.errors import ExitCode
 from pipeline.job import FailureClass, JobStatus
 from pipeline.record import replace
 
-LOST = OutcomeUnknown("no answer in time")
 TREES = ("oak", "elm", "fir", "yew")
 
 

@@ -1,19 +1,15 @@
 """A proof of absence that was wrong is said aloud; a later attempt's job is its own."""
 
 import pytest
+from doubles.lost import LOST, of
 from doubles.outcome import Outcome
 
-from pipeline.errors import ExitCode, OutcomeUnknown
+from pipeline.errors import ExitCode
 from pipeline.job import FailureClass, JobStatus
 from pipeline.record import replace
 
-LOST = OutcomeUnknown("no answer in time")
 NAMES = ("oak", "elm", "fir", "yew")
 SLOW = Outcome(duration_s=60.0)
-
-
-def of(prompt):
-    return lambda _model, inputs: inputs.get("prompt") == prompt
 
 
 def hide(workshop, remote_id, until_s):

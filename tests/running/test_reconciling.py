@@ -3,13 +3,13 @@
 import anyio
 import pytest
 from doubles.jobs import MODEL_PRO
+from doubles.lost import LOST, of
 from doubles.outcome import Outcome
 
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
     ExitCode,
-    OutcomeUnknown,
     RateLimited,
     Rejected,
     ServiceUnreachable,
@@ -19,7 +19,6 @@ from pipeline.job import FailureClass, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.record import replace
 
-LOST = OutcomeUnknown("no answer in time")
 REFUSED = {
     status: Rejected("not like this", status=status) for status in (400, 404, 413, 422)
 }
@@ -28,10 +27,6 @@ HALTING = {
     402: BudgetReached("no credit"),
     403: AccessDenied("not for you", status=403),
 }
-
-
-def of(prompt):
-    return lambda _model, inputs: inputs["prompt"] == prompt
 
 
 def open_marks(workshop):

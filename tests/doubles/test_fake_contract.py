@@ -11,12 +11,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from doubles.api import FakeApi
 from doubles.jobs import MODEL
 from doubles.pictures import png_bytes
 from doubles.quick_clock import QuickClock
 from doubles.transfer import FakeTransfer
-
 from pipeline.api.cdn import HttpTransfer
 from pipeline.api.client import HttpApi
 from pipeline.api.interface import FileTransfer, GenerationApi, JobFilter, RemoteStatus
