@@ -106,7 +106,7 @@ async def test_a_job_of_another_model_is_not_adopted(place):
     said = await place.type("resolve", "a", "--adopt", other.job.remote_id)
 
     assert said.code == 2
-    assert "of model model_wan-2-7-image-pro, not of" in said.err
+    assert "with model model_wan-2-7-image-pro, not" in said.err
     assert place.job("a").status is JobStatus.UNKNOWN
 
 
