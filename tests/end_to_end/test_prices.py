@@ -558,7 +558,7 @@ async def test_plan_is_saved_over_a_plan_and_over_nothing_else(real):
     second = await real.run("plan", "trees.yaml", "--limit", "1", "--out", "plan.json")
 
     assert (refused.code, first.code, second.code) == (2, 0, 0)
-    assert "not a saved plan" in refused.err
+    assert "no saved plan" in refused.err
     assert (real.folder / "trees.yaml").read_bytes() == before
 
 

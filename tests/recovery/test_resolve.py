@@ -303,7 +303,7 @@ async def test_while_a_run_holds_the_lock_nothing_is_decided(place):
         said = await place.type("resolve", "a", "--resubmit")
 
     assert said.code == 7
-    assert "another run is at work" in said.err
+    assert "another run is in progress" in said.err
     assert place.job("a").status is JobStatus.UNKNOWN
 
 
