@@ -106,7 +106,7 @@ async def test_a_job_of_another_model_is_not_adopted(place):
     said = await place.type("resolve", "a", "--adopt", other.job.remote_id)
 
     assert said.code == 2
-    assert "of model model_wan-2-7-image-pro, not of" in said.err
+    assert "with model model_wan-2-7-image-pro, not" in said.err
     assert place.job("a").status is JobStatus.UNKNOWN
 
 
@@ -303,7 +303,7 @@ async def test_while_a_run_holds_the_lock_nothing_is_decided(place):
         said = await place.type("resolve", "a", "--resubmit")
 
     assert said.code == 7
-    assert "another run is at work" in said.err
+    assert "another run is in progress" in said.err
     assert place.job("a").status is JobStatus.UNKNOWN
 
 

@@ -337,9 +337,9 @@ def take_others_sidecar(path):
         (append, "CHANGED: 13 bytes instead of 9"),
         (scribble, "CHANGED: the same size, other bytes"),
         (make_folder, "BROKEN: not a file"),
-        (remove_sidecar, "MISSING: its sidecar is not there"),
+        (remove_sidecar, "MISSING: its sidecar is missing"),
         (scribble_sidecar, "BROKEN: its sidecar cannot be read"),
-        (take_others_sidecar, "CHANGED: its sidecar is of job job_2"),
+        (take_others_sidecar, "CHANGED: its sidecar belongs to job job_2"),
     ],
 )
 def test_each_file_is_held_against_the_ledger(desk, spoil, said):

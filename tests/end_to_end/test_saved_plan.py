@@ -54,7 +54,7 @@ async def test_changed_reference_no_longer_fits_the_plan(shell, emulator):
     done = await shell.run("run", "trees.yaml", "--plan", "plan.json", "--yes")
 
     assert done.code == 8
-    assert "oak asks for something else" in done.err
+    assert "the request of oak has changed" in done.err
     assert emulator.counters()["submits_received"] == 0
 
 
@@ -65,7 +65,7 @@ async def test_changed_price_no_longer_fits_the_plan(real, emulator):
     done = await real.run("run", "trees.yaml", "--plan", "plan.json", "--yes")
 
     assert done.code == 8
-    assert "the price of oak was 6, and is 7" in done.err
+    assert "the price of oak was 6 and is now 7" in done.err
     assert emulator.counters()["submits_received"] == 0
 
 

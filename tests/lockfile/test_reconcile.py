@@ -39,9 +39,9 @@ async def test_a_lock_of_another_service_or_project_stops_before_anything_is_pai
     before = lock_file.read_bytes()
     check_out(workshop)
 
-    with pytest.raises(UsageError, match="not of"):
+    with pytest.raises(UsageError, match="not to"):
         learn(workshop, lock_file, service)
-    with pytest.raises(UsageError, match="not of"):
+    with pytest.raises(UsageError, match="not to"):
         planned(workshop, lock_file, service)
 
     assert lock_file.read_bytes() == before
@@ -248,7 +248,7 @@ def test_learning_needs_no_service_where_the_ledger_has_one(workshop, lock_file)
     )
     lock_file.write_text(text)
     with holding_output(workshop.output, SERVICE) as (ledger, _):
-        with pytest.raises(UsageError, match="not of"):
+        with pytest.raises(UsageError, match="not to"):
             learn_lock(ledger, lock_file)
 
         assert ledger.find_jobs_of("oak") == []
@@ -299,4 +299,4 @@ async def test_a_file_that_is_not_the_one_that_was_locked_is_told_of(
     with caplog.at_level(logging.WARNING):
         write(workshop, lock_file)
 
-    assert "oak.png is not the file that was locked" in caplog.text
+    assert "oak.png differs from the locked file" in caplog.text

@@ -54,7 +54,7 @@ async def test_a_run_under_way_asks_for_no_table_and_uses_what_is_known(connect)
 
     assert schema == load_shipped_model(WAN)
     assert unknown is None
-    assert "a run under way does not ask" in connection.catalog.notes[0]
+    assert "a run in progress does not read" in connection.catalog.notes[0]
 
 
 async def test_a_service_that_is_away_costs_a_moment_and_no_error(connect):

@@ -189,7 +189,7 @@ async def test_an_edited_file_of_a_changed_item_is_kept_beside_the_new_one(made)
     assert result.exit_code is ExitCode.OK
     assert (made.output / "oak.old-1.png").read_bytes() == b"edited by hand"
     assert (made.output / "oak.png").read_bytes() != b"edited by hand"
-    assert "oak.png was edited: it is kept as oak.old-1.png" in made.warnings()
+    assert "oak.png was edited; it is kept as oak.old-1.png" in made.warnings()
 
 
 async def test_notes_with_a_sidecars_name_are_left_alone(made):

@@ -55,7 +55,7 @@ async def test_a_job_that_shows_other_inputs_is_neither_adopted_nor_passed_over(
     [outcome] = (await desk.settle_all(job)).values()
 
     assert unsure(outcome)
-    assert "it may be job_2" in outcome.message
+    assert "the job may be job_2" in outcome.message
 
 
 async def test_what_the_service_does_to_inputs_is_learned_from_jobs_of_ours(desk):
