@@ -1,5 +1,6 @@
 """Guards that hold for every test: no real credentials, no address but loopback."""
 
+import logging
 import socket
 
 import pytest
@@ -38,6 +39,15 @@ def _no_credentials(monkeypatch):
 @pytest.fixture(autouse=True)
 def _no_secrets_known(monkeypatch):
     monkeypatch.setattr(SECRETS, "_forms", ())
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    """A command that is typed in this process configures it for good."""
+    logger = logging.getLogger("pipeline")
+    before = logger.propagate, logger.level, [*logger.handlers]
+    yield
+    logger.propagate, logger.level, logger.handlers = before
 
 
 @pytest.fixture(autouse=True)
