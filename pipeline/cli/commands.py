@@ -18,6 +18,7 @@ from pipeline.cli.options import (
     place_options,
     running_options,
     selection_options,
+    spending_options,
 )
 from pipeline.errors import ExitCode, UsageError
 from pipeline.version import __version__
@@ -102,6 +103,7 @@ def plan(manifest: Path, **options: Any) -> ExitCode:
 @FORCE
 @ALLOW_OUTSIDE
 @JSON
+@spending_options
 @running_options
 @click.option(
     "--plan",
@@ -127,6 +129,7 @@ def run(manifest: Path, **options: Any) -> ExitCode:
 @selection_options
 @ALLOW_OUTSIDE
 @JSON
+@spending_options
 @running_options
 def rerun(manifest: Path, **options: Any) -> ExitCode:
     """Retry only the failed items, including final failures. Costs units."""

@@ -93,7 +93,8 @@ OFFLINE = click.option(
 JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON lines to stdout."
 )
-_RUNNING = (
+# Of what a run may submit; ``fetch`` submits nothing.
+_SPENDING = (
     click.option(
         "--max-jobs",
         type=click.IntRange(min=1),
@@ -106,16 +107,34 @@ _RUNNING = (
         help="Spend at most this many compute units on this manifest in total.",
     ),
     click.option(
-        "--job-timeout",
-        type=FiniteRange(min=1),
-        metavar="SECONDS",
-        help="Stop waiting for a job after this time.  [default: 1800]",
-    ),
-    click.option(
         "--submit-timeout",
         type=FiniteRange(min=1),
         metavar="SECONDS",
         help="Wait this long for the answer to a submit.  [default: 60]",
+    ),
+    click.option(
+        "--fail-threshold",
+        metavar="N|P%",
+        help="Stop submitting once N items, or more than P percent, have failed.",
+    ),
+    click.option(
+        "--fail-fast",
+        is_flag=True,
+        help="Stop submitting once one item has failed.",
+    ),
+    click.option(
+        "--max-pause",
+        metavar="DURATION",
+        help="Longest pause of submits to wait out, such as 90s or 1h.  [default: 1h]",
+    ),
+    click.option("--yes", "-y", is_flag=True, help="Do not ask before spending."),
+)
+_RUNNING = (
+    click.option(
+        "--job-timeout",
+        type=FiniteRange(min=1),
+        metavar="SECONDS",
+        help="Stop waiting for a job after this time.  [default: 1800]",
     ),
     click.option(
         "--settle",
@@ -130,24 +149,9 @@ _RUNNING = (
         help="At most N API requests per minute; 0 for no limit.  [default: 95]",
     ),
     click.option(
-        "--max-pause",
-        metavar="DURATION",
-        help="Longest pause of submits to wait out, such as 90s or 1h.  [default: 1h]",
-    ),
-    click.option(
         "--deadline",
         metavar="DURATION",
         help="Stop submitting after this time, such as 45m or 2h, but keep collecting.",
-    ),
-    click.option(
-        "--fail-threshold",
-        metavar="N|P%",
-        help="Stop submitting once N items, or more than P percent, have failed.",
-    ),
-    click.option(
-        "--fail-fast",
-        is_flag=True,
-        help="Stop submitting once one item has failed.",
     ),
     click.option(
         "--strict",
@@ -159,7 +163,6 @@ _RUNNING = (
         is_flag=True,
         help="Keep replaced files under another name, such as oak.old-1.png.",
     ),
-    click.option("--yes", "-y", is_flag=True, help="Do not ask before spending."),
     click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
     click.option(
@@ -182,7 +185,8 @@ def _all(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
 
 place_options = _all(_PLACE)
 selection_options = _all(_SELECTION)
-running_options = _all((*_RUNNING, CU_PRICE))
+spending_options = _all((*_SPENDING, CU_PRICE))
+running_options = _all(_RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,23 +199,23 @@ class RunOptions:
     limit: int | None
     allow_outside: bool
     as_json: bool
-    max_jobs: int | None
-    max_cost: str | None
-    cu_price: CuPrice | None
     strict: bool
     job_timeout: float | None
-    submit_timeout: float | None
     settle: float | None
     rpm: int | None
-    max_pause: str | None
     deadline: str | None
-    fail_threshold: str | None
-    fail_fast: bool
     keep_old: bool
-    yes: bool
     quiet: bool
     debug: bool
     log_file: Path | None
+    max_jobs: int | None = None
+    max_cost: str | None = None
+    cu_price: CuPrice | None = None
+    submit_timeout: float | None = None
+    max_pause: str | None = None
+    fail_threshold: str | None = None
+    fail_fast: bool = False
+    yes: bool = False
     force: bool = False
     saved_plan: Path | None = None
     frozen: bool = False
