@@ -1,7 +1,7 @@
-"""The program: dispatch, and errors → one message and an exit code.
+"""The program: dispatch, and errors → a message and an exit code.
 
-Only click is imported at the top; every command imports what it needs when it runs,
-so that ``--help`` answers at once.
+Only click is imported at the top. Each command imports what it needs when it runs, so
+that ``--help`` is fast.
 """
 
 import gc
@@ -16,7 +16,7 @@ from pipeline.cli.console.streams import (
     ResultLost,
     clean_output,
     find_lost_result,
-    whoever_reads,
+    tolerate_closed_pipe,
 )
 from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
 
@@ -24,8 +24,8 @@ from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
 _OBJECTS_PER_COLLECTION = 50_000
 
 
-# Options of earlier versions, and what to write instead.
-_GONE = {"--rate": "--rpm N is how many requests may leave a minute"}
+# Removed options, and what to use instead.
+_REMOVED_OPTIONS = {"--rate": "use --rpm N, the most requests per minute"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
     clean_output()
     code = _with_result_kept(run_command(arguments))
-    gc.freeze()  # what is left ends with the process: it need not be taken apart
+    gc.freeze()  # the process ends: no need to collect what is left
     sys.exit(int(code))
 
 
@@ -41,8 +41,7 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
     """Run one command; the only place that turns errors into exit codes.
 
     Args:
-        arguments: Of the command line without the program's name; ``sys.argv`` when
-            None.
+        arguments: The command line without the program's name; None for ``sys.argv``.
     """
     try:
         result = cli.main(
@@ -54,15 +53,18 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
-        if isinstance(error, click.NoSuchOption) and error.option_name in _GONE:
-            _say(f"  next: {_GONE[error.option_name]}")
+        if (
+            isinstance(error, click.NoSuchOption)
+            and error.option_name in _REMOVED_OPTIONS
+        ):
+            _say(f"  next: {_REMOVED_OPTIONS[error.option_name]}")
         return ExitCode.USAGE
     except PipelineError as error:
-        if not isinstance(error, ResultLost):  # shown at the end
+        if not isinstance(error, ResultLost):  # printed at the end
             _show(error)
         return error.exit_code
     except SystemExit:
-        # So click ends, in silence, when the reader of our output has gone.
+        # click exits like this, silently, when the reader of our output has closed it.
         return ExitCode.OK
     except Exception:  # noqa: BLE001 - a bug: show all of it
         traceback.print_exc()
@@ -72,7 +74,7 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
 
 
 def _with_result_kept(code: ExitCode) -> ExitCode:
-    """The exit code; another one where a part of the result could not be written."""
+    """The exit code, or that of a lost result if stdout could not be written."""
     lost = find_lost_result()
     if lost is None or code is ExitCode.BUG:
         return code
@@ -84,7 +86,7 @@ def _show(error: PipelineError) -> None:
     if isinstance(error, ManifestError):
         for fault in error.faults:
             _say(str(fault))
-        if isinstance(error.__cause__, UsageError):  # what has to be mended as well
+        if isinstance(error.__cause__, UsageError):  # to be fixed too
             _show(error.__cause__)
         return
     _say(f"error: {error.message}")
@@ -95,5 +97,5 @@ def _show(error: PipelineError) -> None:
 def _say(text: str) -> None:
     from pipeline.cli.console.text import printable
 
-    with whoever_reads(sys.stderr):
+    with tolerate_closed_pipe(sys.stderr):
         click.echo(printable(text), err=True)

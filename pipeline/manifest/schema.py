@@ -290,7 +290,7 @@ class SchemaReader:
 
 
 def _find_model_key(entries: Mapping[str, Node], meant: frozenset[str]) -> Node | None:
-    """The model, under a misspelt key too: its inputs are checked all the same."""
+    """The model's node, even under a misspelt key, so that its inputs are checked."""
     if "model" not in entries and "model" in meant:
         other = [key for key in entries if key not in MANIFEST_KEYS]
         near = get_close_matches("model", other, 1)
@@ -316,7 +316,7 @@ def check_model_id(model_id: str) -> str:
 
 
 def misspelt_model(model_id: str, near: Sequence[str]) -> tuple[str, str]:
-    """What to say of a misspelt model, and of the models it is close to."""
+    """The message and hint for a misspelt model and the models that it resembles."""
     meant = " or ".join(f"'{one}'" for one in near)
     return f"unknown model '{model_id}'", f"did you mean {meant}?"
 

@@ -97,7 +97,7 @@ class ModelCache:
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
     """Where model records are kept: ``PIPELINE_CACHE_DIR``, or the user's cache.
 
-    None for a user who has no home.
+    None if the user has no home folder.
     """
 
     def find() -> Path:
@@ -111,7 +111,7 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
 def find_cache(
     service: Service, environment: Mapping[str, str] = os.environ
 ) -> ModelCache | None:
-    """The records of a service, or None where there is no folder for them."""
+    """The cache of a service's models, or None if there is no folder for it."""
     folder = cache_folder(environment)
     return None if folder is None else ModelCache(folder, service)
 

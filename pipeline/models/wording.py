@@ -26,8 +26,8 @@ def suggestion(word: str, known: Sequence[str]) -> str:
 def find_misspelt(word: str, known: Sequence[str]) -> list[str]:
     """The known ids of which ``word`` is a misspelling, the closest first.
 
-    One slip of the fingers counts: a letter too few, too many, wrong, or swapped with
-    the next. Digits tell versions apart, so another digit is another id.
+    Only one typing error counts: a letter missing, added, wrong, or swapped with the
+    next. Digits mark versions, so an id with another digit is another id.
     """
     near = get_close_matches(word, known, 3, _ONE_SLIP_IN_SHORT_IDS)
     return [one for one in near if _is_one_slip(word, one)]

@@ -46,7 +46,7 @@ def test_anything_else_is_no_duration(text):
     ],
 )
 def test_a_threshold_is_a_count_or_a_percentage(text, count, share):
-    assert parse_threshold(text) == (count, pytest.approx(share))
+    assert parse_threshold(text) == (count, pytest.approx(share))  # type: ignore[comparison-overlap]
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "%", "5 %", "five", "5%%"])
@@ -68,7 +68,7 @@ async def test_an_option_that_cannot_be_read_sends_nothing(option, place):
 
 
 async def test_the_deadline_of_the_command_line_ends_a_real_run(place, use):
-    profile = EmulatorProfile(
+    profile = EmulatorProfile.of(
         seed=7, fixed_size_px=16, ceiling=1, job_seconds=(0.6, 0.6)
     )
     (place.folder / "knobs.yaml").write_text(items("an oak", "an elm", "an ash"))

@@ -24,7 +24,7 @@ async def test_a_manifest_that_is_not_there(shell, command):
     ("right", "wrong", "says"),
     [
         ("matrix:", "matrx:", "trees.yaml:8:5: unknown key 'matrx'"),
-        ("size: 1K", "sise: 1K", "trees.yaml:4:10: unknown input 'sise'"),
+        ("size: 1K", "siez: 1K", "trees.yaml:4:10: unknown input 'siez'"),
         ("wan-2-7-image", "wan-2-7-imgae", "trees.yaml:3:8: unknown model"),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 from doubles.shell import TREES, sidecars_in
 
-from pipeline.api.pace_state import STATE_VARIABLE
+from pipeline.api.rate_limiter_state import STATE_VARIABLE
 from pipeline.models.catalog import CACHE_VARIABLE
 
 RUN = ("--yes", "--rpm", "6000")  # a limit is shared through the state folder
@@ -60,5 +60,5 @@ async def test_without_a_home_it_is_a_usage_error(real, home):
     done = await real.run("plan", "trees.yaml", "--output=~/out", HOME="relative")
 
     assert done.code == 2
-    assert "home folder that is not known" in done.err
+    assert "the home folder in " in done.err
     assert list(real.folder.iterdir()) == []

@@ -6,7 +6,7 @@ import sys
 import pytest
 from doubles.shell import KEY, SECRET, TREES, sidecars_in, typed
 
-from pipeline.api.pace_state import STATE_VARIABLE
+from pipeline.api.rate_limiter_state import STATE_VARIABLE
 from pipeline.models.catalog import CACHE_VARIABLE
 from pipeline.settings import KEY_VARIABLE, SECRET_VARIABLE
 

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 
 import pytest
+from doubles.tables import shipped_model
 
 from pipeline.errors import UsageError
 from pipeline.job import (
@@ -251,7 +252,7 @@ def test_what_is_no_default_is_another_request(desk, written):
 
 def test_a_default_that_the_service_changes_is_not_paid_again(desk, tmp_path):
     desk.record(desk.entry(item("{size: 2K}")), JobStatus.SAVED)
-    shipped = load_shipped_model("model_wan-2-7-image")
+    shipped = shipped_model("model_wan-2-7-image")
     size = replace(shipped.inputs["size"], default="1K")
     changed = replace(shipped, inputs={**shipped.inputs, "size": size})
 
@@ -288,7 +289,7 @@ def test_an_explicit_seed_is_sent_as_it_is_and_is_part_of_the_request(desk):
 
 def test_a_model_without_a_seed_gets_none(desk, tmp_path):
     desk.plan()
-    shipped = load_shipped_model("model_wan-2-7-image")
+    shipped = shipped_model("model_wan-2-7-image")
     inputs = {name: value for name, value in shipped.inputs.items() if name != "seed"}
     plan = make_plan(
         load_manifest(tmp_path / "icons.yaml"),

@@ -1,7 +1,7 @@
-"""Output: it holds no known secret, and its reader may go away, which stops nothing.
+"""Output streams: free of known secrets, and a closed pipe does not stop a run.
 
-A result that cannot be written is an error, though, such as on a full disk. What is
-only said on stderr may be lost.
+A result that cannot be written, such as on a full disk, is an error. Messages on
+stderr may be lost without one.
 """
 
 import errno
@@ -20,15 +20,15 @@ _STREAMS = ("stdin", "stdout", "stderr")  # in the order of their descriptors
 
 
 class ResultLost(OutputError):
-    """What a command prints on stdout cannot be written."""
+    """The output of a command cannot be written to stdout."""
 
 
 class _CleanStream(io.TextIOWrapper):
-    """Text as it is written, without known secrets.
+    """A text stream that removes known secrets from what is written.
 
     Attributes:
-        holds_result: Whether it is stdout.
-        lost: Why some of it is lost, or None. All that follows goes nowhere.
+        holds_result: Whether this is stdout.
+        lost: The error that lost some of the text, or None. All later text is dropped.
     """
 
     holds_result = False
@@ -36,7 +36,7 @@ class _CleanStream(io.TextIOWrapper):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """As it is, but for ASCII: click goes past such a stream, to its buffer."""
+        """The encoding, but UTF-8 for ASCII: click bypasses an ASCII stream."""
         name = super().encoding
         return "utf-8" if lookup(name).name == "ascii" else name
 
@@ -54,11 +54,11 @@ class _CleanStream(io.TextIOWrapper):
             self.take(error)
 
     def take(self, error: OSError) -> None:
-        """Go on with stderr; on stdout, tell a lost result from a reader who has gone.
+        """Handle a failed write: ignore it on stderr, raise it on stdout.
 
         Raises:
-            ResultLost: It is stdout, and it cannot be written.
-            OSError: Its reader has gone.
+            ResultLost: Stdout cannot be written.
+            OSError: The reader of stdout has closed it.
         """
         _drain(self)
         if not self.holds_result:
@@ -73,12 +73,12 @@ class _CleanStream(io.TextIOWrapper):
 def _lost(error: OSError) -> ResultLost:
     return ResultLost(
         f"cannot write to stdout: {error.strerror or error}",
-        hint="free some space or give it another place, then type the same again",
+        hint="free some space or redirect stdout elsewhere, then run again",
     )
 
 
 def _drain(stream: TextIO) -> None:
-    """What is buffered, and all that follows, goes nowhere."""
+    """Discard what is buffered, and all that follows."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
@@ -87,9 +87,10 @@ def _drain(stream: TextIO) -> None:
 
 
 def clean_output() -> None:
-    """Let all that this process writes to stdout and stderr pass the redactor.
+    """Redact everything that this process writes to stdout and stderr.
 
-    Tracebacks, logs and warnings of libraries too: they all look the streams up.
+    This includes tracebacks, logs and warnings of libraries: all of them look up the
+    streams.
     """
     _open_closed()
     for name in ("stdout", "stderr"):
@@ -100,7 +101,8 @@ def clean_output() -> None:
             clean = _CleanStream(
                 stream.detach(),
                 encoding=encoding,
-                # An old Windows code page has no arrow: a substitute, not a crash.
+                # An old Windows code page has no arrow: write a substitute, do not
+                # crash.
                 errors="backslashreplace",
                 line_buffering=is_line_buffered,
                 write_through=is_written_through,
@@ -111,10 +113,10 @@ def clean_output() -> None:
 
 
 def _open_closed() -> None:
-    """Give the streams that our caller has closed a descriptor of their own.
+    """Open a descriptor for each standard stream that the parent process has closed.
 
-    Otherwise the next file that is opened would get it. Nothing can be read from them,
-    and what is written to stdout is lost.
+    Otherwise the next file that is opened would get its number. Such a stream has
+    nothing to read, and what is written to stdout is lost.
     """
     for number, name in enumerate(_STREAMS):
         try:
@@ -128,10 +130,10 @@ def _open_closed() -> None:
 
 
 def write_unchanged(text: str) -> None:
-    """Write a line to stdout that holds a secret, because it was asked for by name.
+    """Write a line to stdout past the filter of secrets: the user asked for it.
 
     Raises:
-        ResultLost: It cannot be written.
+        ResultLost: The line cannot be written.
     """
     sys.stdout.flush()
     try:
@@ -144,7 +146,7 @@ def write_unchanged(text: str) -> None:
 
 
 def find_lost_result() -> ResultLost | None:
-    """Why some of what belongs on stdout is not there, or None."""
+    """The error if some of the output to stdout could not be written, or None."""
     stream = sys.stdout
     with suppress(OSError, ResultLost):
         stream.flush()
@@ -152,11 +154,12 @@ def find_lost_result() -> ResultLost | None:
     return None if lost is None else _lost(lost)
 
 
-class whoever_reads(AbstractContextManager[None]):  # noqa: N801 - reads as a clause
-    """A reader who has gone is no reason to leave what is paid for, nor a full disk.
+class tolerate_closed_pipe(AbstractContextManager[None]):  # noqa: N801 - reads as a verb
+    """Within the block, a closed pipe is ignored: paid jobs must still be collected.
 
-    rich ends the process when its reader has gone, so that is held back too. What is
-    lost on stdout is remembered: see :func:`find_lost_result`.
+    So is a stream that cannot be written, such as on a full disk; what is lost on
+    stdout is remembered: see :func:`find_lost_result`.
+    rich exits the process on a closed pipe, so that exit is suppressed too.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -1,4 +1,4 @@
-"""PaceState: the rate limit's state, shared by a project's processes on this machine.
+"""RateLimiterState: what a project's processes on this machine share of the limit.
 
 One small file in the user's state folder holds when requests were sent within the last
 minute, and until when the service accepts no submits. It is written in place under a
@@ -83,7 +83,7 @@ class _Content(Struct):
         )
 
 
-class PaceState:
+class RateLimiterState:
     """The file of one project. Each method makes about ten system calls.
 
     Every method raises ``OSError`` if the file cannot be used.
@@ -226,7 +226,7 @@ def state_path(
     """The file of a project: ``PIPELINE_STATE_DIR``, or the user's state folder.
 
     If no project is named, the digest of the key stands for it: a key belongs to one
-    project. None for a user who has no home.
+    project. None if the user has no home folder.
     """
     whose = credentials.project_id or f"key {credentials.key}"
     named = json.dumps([credentials.base_url, whose])
