@@ -128,6 +128,8 @@ class Settings:
         strict: Stop when the service drops or changes an input.
         frozen: Pay for nothing.
         keep_old: Keep a replaced file under another name.
+        allow_unpriced: Submit even if the inputs of a model are unknown, or the service
+            quotes a price of 0.
     """
 
     max_jobs: int | None = None
@@ -163,6 +165,7 @@ class Settings:
     strict: bool = False
     frozen: bool = False
     keep_old: bool = False
+    allow_unpriced: bool = False
 
     def requests_per_minute(self, *, is_loopback: bool) -> int | None:
         """The limit on requests to a service per minute, or None for no limit."""

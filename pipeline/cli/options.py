@@ -151,6 +151,11 @@ _SPENDING = (
         metavar="DURATION",
         help="Longest pause of submits to wait out, such as 90s or 1h.  [default: 1h]",
     ),
+    click.option(
+        "--allow-unpriced",
+        is_flag=True,
+        help="Submit even if a model's inputs are unknown or its quoted price is 0.",
+    ),
     click.option("--yes", "-y", is_flag=True, help="Do not ask before spending."),
 )
 _RUNNING = (
@@ -239,6 +244,7 @@ class RunOptions:
     max_pause: str | None = None
     fail_threshold: str | None = None
     fail_fast: bool = False
+    allow_unpriced: bool = False
     yes: bool = False
     force: bool = False
     saved_plan: Path | None = None

@@ -218,6 +218,7 @@ def _settings(options: RunOptions) -> Settings:
         strict=options.strict,
         frozen=options.frozen,
         keep_old=options.keep_old,
+        allow_unpriced=options.allow_unpriced,
     )
 
 

@@ -50,9 +50,16 @@ def learn_lock(
         service = Service(base_url=facts.base_url, project_id=facts.project_id)
     theirs = Service(base_url=header.service, project_id=header.project)
     if service is not None and service != theirs:
-        if is_loopback_url(theirs.base_url):  # from a rehearsal or a test
-            logger.warning("%s belongs to %s", lock_file, theirs.base_url)
-            return
+        if is_loopback_url(theirs.base_url):
+            if is_loopback_url(service.base_url):  # another rehearsal
+                logger.warning("%s belongs to %s", lock_file, theirs.base_url)
+                return
+            # Ignored, it would let every fresh checkout pay again, and lock nothing.
+            raise UsageError(
+                f"{lock_file} is from a rehearsal at {theirs.base_url}: it locks"
+                f" nothing that {service.base_url} has made",
+                hint="delete it, run again, and commit the new one",
+            )
         raise UsageError(
             f"{lock_file} belongs to {theirs.base_url} {theirs.project_id}".rstrip()
             + f", not to {service.base_url} {service.project_id}".rstrip(),

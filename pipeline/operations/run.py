@@ -216,7 +216,10 @@ class _Execution(Struct, frozen=True, kw_only=True):
                     settings=settings,
                     on_event=self.hooks.on_event,
                 )
-                agree(await run.price(groups, notes=notes))
+                priced = await run.price(groups, notes=notes)
+                if not settings.allow_unpriced:
+                    _check_known(groups, self.loaded, priced.cost or Cost())
+                agree(priced)
                 self.hooks.on_start(run)
                 async with session.watching():
                     result = await run.carry_out(run_id, notes=notes)
@@ -265,6 +268,33 @@ class _Execution(Struct, frozen=True, kw_only=True):
         if not is_ours:
             text = f"{lock_file} belongs to another service, so it was not updated"
             tell(Warned(message=f"{text}; if it is from a rehearsal, delete it"))
+
+
+def _check_known(groups: CostGroups, loaded: Manifest, cost: Cost) -> None:
+    """Submit nothing blindly: each model's inputs are known, and each price is one.
+
+    Raises:
+        UsageError: They are not.
+    """
+    hint = "check the model's id, or submit all the same: --allow-unpriced"
+    unknown = sorted(one for one in groups.models if loaded.models(one) is None)
+    if unknown:
+        raise UsageError(
+            f"the inputs of {', '.join(unknown)} are unknown: nothing is submitted",
+            hint=hint,
+        )
+    free = [
+        group.samples[0].item
+        for key, group in groups.by_key.items()
+        if key in cost.by_key and not cost.by_key[key].units
+    ]
+    if free:
+        item = free[0]
+        raise UsageError(
+            f"{item.file}:{item.line}: the service quotes 0 units for"
+            f" '{item.item_id}', so nothing is submitted",
+            hint=hint,
+        )
 
 
 def _check_frozen(groups: CostGroups) -> None:

@@ -40,16 +40,19 @@ class CostGroups:
         by_key: The groups, by the cost key of their items.
         beyond: Items beyond ``MOST_GROUPS``; their prices are asked for when they are
             submitted.
+        models: The models of all items that will be paid for.
     """
 
     def __init__(self) -> None:
         self.by_key: dict[str, CostGroup] = {}
+        self.models: set[str] = set()
         self.beyond = 0
 
     def add(self, planned: PlannedItem) -> None:
         """Add an item, if it will be paid for."""
         if planned.action is not Action.SUBMIT:
             return
+        self.models.add(planned.item.model_id)
         group = self.by_key.get(planned.cost_key)
         if group is None and len(self.by_key) >= MOST_GROUPS:
             self.beyond += 1

@@ -26,6 +26,7 @@ from pipeline.errors import (
     Rejected,
     ServiceUnreachable,
     Unavailable,
+    UnexpectedAnswer,
 )
 from pipeline.fault_points import reach
 from pipeline.job import (
@@ -57,6 +58,7 @@ LOST_IN_A_ROW = 3  # consecutive lost submits before a pause
 LONGEST_PAUSE_S = 30.0
 OUTAGE_PAUSE_S = 1.0
 _IDS_NAMED = 5
+_UNPRICED = "submit all the same with: --allow-unpriced"
 _DECIDE = "decide with: pipeline resolve"
 
 
@@ -336,6 +338,8 @@ class Submitter:
             raise NotSubmitted from error
         except JobError as error:
             return error
+        if not price.units and not self._settings.allow_unpriced:
+            return UnexpectedAnswer("the service quotes 0 units", hint=_UNPRICED)
         if not fits:
             self._stopping.pass_over(self._budget.reached(price.units))
             raise NotSubmitted

@@ -57,14 +57,34 @@ async def test_a_rehearsal_s_lock_is_neither_learned_nor_written(
     lock_file.write_text(text)
     check_out(workshop)
 
+    other = Service(base_url="http://127.0.0.1:9999/v1", project_id="")
     with caplog.at_level(logging.WARNING):
-        learn(workshop, lock_file)
-    write(workshop, lock_file)
+        learn(workshop, lock_file, other)
+    write(workshop, lock_file, service=other)
 
     assert workshop.attempts("oak") == []
     assert lock_file.read_text() == text
     assert "belongs to http://127.0.0.1:8765/v1" in caplog.text
-    assert planned(workshop, lock_file) == {"oak": "submit"}
+    assert planned(workshop, lock_file, other) == {"oak": "submit"}
+
+
+async def test_a_rehearsal_s_lock_stops_a_real_run_before_anything_is_paid(
+    workshop, lock_file
+):
+    workshop.write_items("oak")
+    await workshop.run()
+    write(workshop, lock_file)
+    text = lock_file.read_text().replace(BASE_URL, "http://127.0.0.1:8765/v1")
+    lock_file.write_text(text)
+    check_out(workshop)
+
+    with pytest.raises(UsageError, match="from a rehearsal") as caught:
+        learn(workshop, lock_file)
+    with pytest.raises(UsageError, match="from a rehearsal"):
+        planned(workshop, lock_file)
+
+    assert "delete it" in caught.value.hint
+    assert lock_file.read_text() == text
 
 
 def test_the_emulator_s_work_is_in_no_lock(workshop, lock_file):

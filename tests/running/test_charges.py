@@ -131,8 +131,20 @@ async def test_prices_that_are_not_kept_are_seen_after_one_job_under_a_budget(ba
     assert result.exit_code is ExitCode.BUDGET
 
 
+async def test_what_is_quoted_as_free_is_not_submitted(batch):
+    batch.api.price = Decimal(0)
+
+    result = await batch.run()
+
+    assert batch.api.submits == []
+    assert result.counts == {"failed": len(NAMES)}
+    assert batch.job(NAMES[0]).failure.reason == "the service quotes 0 units"
+    assert "--allow-unpriced" in batch.job(NAMES[0]).failure.hint
+
+
 async def test_what_is_quoted_as_free_is_tried_with_one_job(batch):
     batch.api.price = Decimal(0)
+    batch.set(allow_unpriced=True)
     for name in NAMES:
         batch.api.script(name, Outcome(charged=Decimal(3)))
 
