@@ -43,7 +43,7 @@ async def test_doctor_says_what_is_wrong_and_what_is_right(beside, emulator):
 
 
 @pytest.mark.parametrize(
-    "command", [("run", "--yes"), ("fetch", "--yes"), ("rerun", "--yes"), ("plan",)]
+    "command", [("run", "--yes"), ("fetch",), ("rerun", "--yes"), ("plan",)]
 )
 async def test_nothing_is_bound_to_it(beside, emulator, command):
     done = await beside.run(command[0], "trees.yaml", *command[1:])

@@ -89,7 +89,7 @@ async def test_an_amount_that_is_none(shell):
 
     assert done.code == 2
     assert done.out == ""
-    assert "--spend 'many' is no amount" in done.err
+    assert "--spend 'many' is not an amount" in done.err
 
 
 @pytest.mark.parametrize("command", SPENDING)

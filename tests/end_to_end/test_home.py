@@ -33,7 +33,7 @@ async def test_every_path_may_begin_with_the_home_folder(real, home):
         await real.run("why", "~/trees.yaml", "oak", "-o", "~/out"),
         await real.run("verify", "~/out"),
         await real.run("spend", "~/out"),
-        await real.run("fetch", *place, "--yes"),
+        await real.run("fetch", *place),
         await real.run("prune", *place),
         await real.run("validate", "~/trees.yaml"),
         await real.run("doctor", *place),

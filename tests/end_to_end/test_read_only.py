@@ -69,9 +69,9 @@ async def test_what_a_killed_run_has_left_in_the_wal_is_read(locked):
     assert "400  compute units charged" in done.out
 
 
-@pytest.mark.parametrize("command", ["run", "fetch", "rerun"])
+@pytest.mark.parametrize("command", ["run --yes", "fetch", "rerun --yes"])
 async def test_a_run_refuses_before_anything_is_paid(locked, emulator, command):
-    line = f"{AS_ANYBODY} $pipeline {command} trees.yaml --yes --quiet"
+    line = f"{AS_ANYBODY} $pipeline {command} trees.yaml --quiet"
 
     done = await typed(locked, line)
 
