@@ -18,6 +18,8 @@ class Facts(Struct, frozen=True, kw_only=True):
         key_project: The project of the API key, as the service names it, or "".
         author_id: The author of our most recently seen job, or "".
         manifest: The name of the manifest that last used the ledger, or "".
+        manifest_file: The path of the manifest that it belongs to, relative to its
+            folder, parts separated by ``/``; "" if unknown.
         manifests: The names of all manifests that have used it.
         rebuilt_since: Set if the ledger was rebuilt: jobs made since then, in the
             service's time, may be ours and have not been searched for yet.
@@ -30,6 +32,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     key_project: str = ""
     author_id: str = ""
     manifest: str = ""
+    manifest_file: str = ""
     manifests: tuple[str, ...] = ()
     rebuilt_since: datetime | None = None
     lock_sha256: str | None = None
@@ -53,6 +56,7 @@ def facts_from(meta: Mapping[str, str]) -> Facts:
         key_project=meta.get("key_project", ""),
         author_id=meta.get("author_id", ""),
         manifest=meta.get("manifest", ""),
+        manifest_file=meta.get("manifest_file", ""),
         manifests=tuple(map(str, json.loads(meta.get("manifests", "[]")))),
         rebuilt_since=None if since is None else parse_utc(since),
         lock_sha256=meta.get("lock_sha256"),

@@ -20,7 +20,7 @@ from pipeline.job import AssetId
 from pipeline.manifest import Manifest
 from pipeline.operations.connection import Connection, service_of
 from pipeline.operations.target import Target
-from pipeline.output.folder import holding_output, open_for_reading
+from pipeline.output.folder import check_manifest, holding_output, open_for_reading
 from pipeline.planning import Orphan, PlannedItem, Selection, make_plan
 from pipeline.pricing import (
     Budget,
@@ -116,6 +116,7 @@ async def estimate(
             service=None if offline else service,
             item_count=loaded.item_count,
         ) as ledger:
+            check_manifest(ledger, folder, loaded)
             plan = await anyio.to_thread.run_sync(
                 partial(
                     make_plan,

@@ -13,12 +13,12 @@ from pipeline.errors import UsageError
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.manifest import Manifest
-from pipeline.output.folder import holding_ledger
+from pipeline.output.folder import check_manifest, holding_ledger
 from pipeline.output.rebuild import find_asset_names
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.record import Struct
 from pipeline.storage.atomic_file import storage_errors
-from pipeline.storage.files import digest_of, remove_empty_folders
+from pipeline.storage.files import digest_of, is_shared, remove_empty_folders
 from pipeline.storage.regular_file import is_inside
 
 
@@ -62,7 +62,8 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
     if not (output / LEDGER_NAME).is_file() and not find_asset_names(output):
         return []
     with holding_ledger(output) as ledger:
-        if ledger.find_facts().is_shared_by(manifest.name):
+        check_manifest(ledger, output, manifest)
+        if ledger.find_facts().is_shared_by(manifest.name) or is_shared(output):
             raise UsageError(
                 f"{output} holds the files of several manifests, and nothing tells"
                 " which file belongs to which",

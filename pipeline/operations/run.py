@@ -32,7 +32,7 @@ from pipeline.operations.connection import (
     service_of,
 )
 from pipeline.operations.target import Target
-from pipeline.output.folder import check_owner, folder_of, holding_output
+from pipeline.output.folder import check_owner, claim, folder_of, holding_output
 from pipeline.output.names import EMULATOR_STATE_NAME
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.pricing import Cost, CostGroups, Estimate
@@ -164,7 +164,7 @@ class _Execution(Struct, frozen=True, kw_only=True):
     async def finish(self) -> RunResult:
         """Plan and carry out; the ledger records start, end and exit code."""
         ledger, clock = self.ledger, self.target.clock
-        ledger.record_manifest(self.loaded.name)
+        claim(ledger, self.target.folder_of(self.loaded), self.loaded)
         # Before planning, so that damage found while planning is on record.
         run_id = ledger.record_run_started(clock.utc_now())
         code = ExitCode.BUG

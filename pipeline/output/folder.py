@@ -27,6 +27,7 @@ from pipeline.storage.atomic_file import (
     remove_partial_files,
     storage_errors,
 )
+from pipeline.storage.files import SHARED_NAME, is_shared
 from pipeline.storage.regular_file import check_own
 from pipeline.version import __version__
 
@@ -75,6 +76,52 @@ def check_owner(folder: Path, service: Service) -> None:
             with Ledger(IN_MEMORY) as ledger:
                 rebuild(ledger, folder)
                 _check_bound(ledger, service, folder)
+
+
+def check_manifest(ledger: Ledger, output: Path, manifest: Manifest) -> None:
+    """Refuse a folder of another manifest: each would replace the other's files.
+
+    A folder whose manifest is gone, because it was moved or renamed, may be taken over.
+
+    Args:
+        ledger: Of the folder.
+        output: The output folder.
+        manifest: The manifest that wants to use it.
+
+    Raises:
+        UsageError: The folder belongs to another manifest, which still exists.
+    """
+    owner = ledger.find_facts().manifest_file
+    if not owner or is_shared(output) or owner == _relative(manifest.path, output):
+        return
+    other = Path(os.path.normpath(output.resolve() / owner))
+    if not other.is_file():
+        return
+    raise UsageError(
+        f"{output} belongs to the manifest {other}, not to {manifest.path}",
+        hint=f"give this manifest a 'name:' of its own, or choose another --output; to"
+        f" share the folder, make an empty file {output / SHARED_NAME}",
+    )
+
+
+def claim(ledger: Ledger, output: Path, manifest: Manifest) -> None:
+    """Record that a folder belongs to a manifest from now on.
+
+    Raises:
+        UsageError: As :func:`check_manifest`.
+    """
+    check_manifest(ledger, output, manifest)
+    ledger.record_manifest(manifest.name)
+    ledger.record_facts(manifest_file=_relative(manifest.path, output))
+
+
+def _relative(manifest: Path, output: Path) -> str:
+    """The manifest's path as seen from the folder, so that both may be moved."""
+    try:
+        path = os.path.relpath(manifest.resolve(), output.resolve())
+    except ValueError:  # another drive
+        path = str(manifest.resolve())
+    return Path(path).as_posix()
 
 
 @contextmanager

@@ -42,6 +42,7 @@ from pipeline.planning.inputs import cost_key, output_count, seed_of
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.selection import Limit, Selection
 from pipeline.record import Struct, replace
+from pipeline.storage.files import is_shared
 from pipeline.storage.regular_file import leads_outside
 
 _UNTOUCHED = frozenset({Action.DONE, Action.SKIP})
@@ -427,7 +428,7 @@ def make_plan(
         ledger=ledger,
         selection=selection,
         models=models,
-        is_shared=facts.is_shared_by(manifest.name),
+        is_shared=facts.is_shared_by(manifest.name) or is_shared(output),
     )
     check_folder = lru_cache(_FOLDERS_KEPT)(partial(_check_folder, output))
     for planned in plan.entries():

@@ -7,6 +7,13 @@ from pathlib import Path
 
 from pipeline.storage.regular_file import is_inside, leads_outside, open_regular
 
+SHARED_NAME = ".shared"  # a file of this name: several manifests share the folder
+
+
+def is_shared(output: Path) -> bool:
+    """Whether the user has said that several manifests share an output folder."""
+    return (output / SHARED_NAME).exists()
+
 
 def sha256_of(file: BufferedReader) -> str:
     """The SHA-256 of what is left to read, in hex."""
