@@ -10,6 +10,7 @@ import pytest
 from doubles.shell import typed
 
 from pipeline.ledger.ledger import LEDGER_NAME
+from pipeline.settings import KEY_VARIABLE, SECRET_VARIABLE
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or (os.geteuid() == 0 and not shutil.which("setpriv")),
@@ -102,3 +103,15 @@ async def test_a_folder_that_cannot_be_looked_into_is_said(locked):
     assert "cannot read output/trees" in spend.err
     assert status.code == 11
     assert "cannot read output/trees" in status.err
+
+
+async def test_without_credentials_a_folder_that_cannot_be_read_does_not_matter(locked):
+    locked.output.chmod(0)
+    for name in (KEY_VARIABLE, SECRET_VARIABLE):
+        del locked.environment[name]
+
+    done = await typed(locked, f"{AS_ANYBODY} $pipeline run trees.yaml --yes")
+
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 2
+    assert done.err.startswith("error: no credentials")
