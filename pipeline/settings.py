@@ -6,9 +6,11 @@ Units are part of the names. Nothing here uses the network.
 
 import hashlib
 import io
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -192,7 +194,7 @@ def find_credentials(
     """
     learn_secrets(environment, dotenv)
     place = next(
-        (place for place in (environment, dotenv) if _names_any_credential(place)), None
+        (place for place in (environment, dotenv) if names_any_credential(place)), None
     )
     if place is None:
         place = load_keyring()
@@ -283,17 +285,35 @@ def load_dotenv(folder: Path) -> dict[str, str]:
 
     path = folder / ".env"
     try:
-        text = read_regular(path, limit_bytes=_MAX_DOTENV_BYTES).decode("utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError):
+        text = _decode(read_regular(path, limit_bytes=_MAX_DOTENV_BYTES))
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+    except PermissionError as error:
         raise UsageError(
-            f"{path} cannot be read: {reason}",
+            f"{path} cannot be read: {error.strerror}",
+            hint="make it readable, or set the credentials in the environment",
+        ) from error
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be read: {error.strerror or error}",
             hint="make it a text file with lines such as NAME=value, or move it away",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path} cannot be read: it is not UTF-8 text",
+            hint="save it as UTF-8, with lines such as NAME=value, or move it away",
         ) from error
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _decode(content: bytes) -> str:
+    """The text of a file; a NUL means UTF-16 without a mark, which may decode."""
+    text = content.decode("utf-8-sig")
+    at = content.find(0)
+    if at >= 0:
+        raise UnicodeDecodeError("utf-8", content, at, at + 1, "a NUL")
+    return text
 
 
 def load_keyring() -> dict[str, str]:
@@ -301,21 +321,67 @@ def load_keyring() -> dict[str, str]:
 
     Store them with ``keyring set scenario-pipeline SCENARIO_SDK_API_KEY``, and the same
     for the secret.
+
+    Raises:
+        MissingCredentials: The configured keyring cannot be used.
     """
-    try:
-        import keyring  # noqa: PLC0415 - an optional extra
-        from keyring.errors import KeyringError  # noqa: PLC0415
-    except ImportError:
+    if find_spec("keyring") is None:
         return {}
     try:
+        import keyring  # noqa: PLC0415 - an optional extra, that loads its backend
+
         found = {
             name: keyring.get_password(KEYRING_SERVICE, name)
             for name in (KEY_VARIABLE, SECRET_VARIABLE)
         }
-    except KeyringError:
-        return {}
+    except Exception as error:  # third-party backends raise anything
+        if type(error).__name__ == "NoKeyringError":
+            return {}
+        raise MissingCredentials(
+            f"no credentials: the keyring cannot be used: {error}",
+            hint="set them in the environment or in .env, or fix the keyring's"
+            " configuration, such as PYTHON_KEYRING_BACKEND",
+        ) from error
     return {name: value for name, value in found.items() if value}
 
 
-def _names_any_credential(place: Mapping[str, str]) -> bool:
+def names_any_credential(place: Mapping[str, str]) -> bool:
+    """Whether the credentials are taken from this place."""
     return bool(place.get(KEY_VARIABLE) or place.get(SECRET_VARIABLE))
+
+
+def expand_home(path: str) -> Path:
+    """The path with a leading ``~`` or ``~user`` replaced by the home folder.
+
+    Raises:
+        UsageError: The home folder is not known.
+    """
+    if not path.startswith("~"):
+        return Path(path)
+    try:
+        expanded = Path(path).expanduser()
+        is_empty = Path(path).parts[0] == "~" and os.environ.get("HOME") == ""
+        # With an empty HOME, ``~`` would become the root.
+        found = expanded.is_absolute() and not is_empty
+    except RuntimeError:
+        found = False
+    if not found:
+        raise UsageError(
+            f"the home folder in {path} is not known",
+            hint="write the path in full, or ./~ for a folder of that name",
+        )
+    return expanded
+
+
+def user_folder(chosen: str | None, find: Callable[[], Path]) -> Path | None:
+    """One of the user's folders, or None if it cannot be found.
+
+    Args:
+        chosen: The value of an environment variable; may be empty.
+        find: Finds the folder otherwise; may raise if there is no home folder.
+    """
+    try:
+        folder = expand_home(chosen) if chosen else find()
+    except (UsageError, RuntimeError, KeyError):
+        return None
+    return folder if chosen or folder.is_absolute() else None

@@ -1,5 +1,8 @@
 """Credentials: from one place, over a safe connection, and never shown."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from pipeline.errors import ExitCode, UsageError
@@ -8,9 +11,11 @@ from pipeline.settings import (
     Credentials,
     Settings,
     check_base_url,
+    expand_home,
     find_credentials,
     is_loopback_url,
     load_dotenv,
+    user_folder,
 )
 
 KEY, SECRET = "SCENARIO_SDK_API_KEY", "SCENARIO_SDK_API_SECRET"
@@ -191,6 +196,61 @@ def test_a_dotenv_file_is_read_as_it_is(tmp_path):
 
 def test_without_a_dotenv_file_there_is_nothing(tmp_path):
     assert load_dotenv(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["A=1\n".encode("utf-16"), "A=1\n".encode("utf-16-be"), b"A=caf\xe9\n"],
+)
+def test_a_dotenv_file_that_is_no_utf_8_is_refused(tmp_path, content):
+    (tmp_path / ".env").write_bytes(content)
+
+    with pytest.raises(UsageError, match="not UTF-8 text") as caught:
+        load_dotenv(tmp_path)
+
+    assert "save it as UTF-8" in caught.value.hint
+
+
+def test_a_path_may_begin_with_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+
+    assert expand_home("~") == Path("/home/me")
+    assert expand_home("~/a b/~") == Path("/home/me/a b/~")
+    assert expand_home("./~/x") == Path("./~/x")
+    assert expand_home("a/~") == Path("a/~")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="HOME says where it is")
+@pytest.mark.parametrize("home", ["", "relative"])
+@pytest.mark.parametrize("path", ["~", "~/x"])
+def test_a_home_folder_that_is_not_known_is_refused(monkeypatch, home, path):
+    monkeypatch.setenv("HOME", home)
+
+    with pytest.raises(UsageError, match="home folder"):
+        expand_home(path)
+
+
+def test_a_user_who_does_not_exist_has_no_home():
+    with pytest.raises(UsageError, match="home folder"):
+        expand_home("~nobody-of-this-name/x")
+
+
+def no_home() -> Path:
+    raise RuntimeError("could not determine the home directory")
+
+
+def test_a_user_folder_is_the_chosen_one_or_that_of_the_home(tmp_path):
+    home = Path("~").expanduser()
+
+    assert user_folder("~/pc", no_home) == home / "pc"
+    assert user_folder("pc", no_home) == Path("pc")
+    assert user_folder("", lambda: tmp_path) == tmp_path
+
+
+@pytest.mark.parametrize("find", [no_home, lambda: Path("~/.cache")])
+def test_without_a_home_there_is_no_user_folder(find):
+    assert user_folder(None, find) is None
 
 
 def test_a_dotenv_file_does_not_change_the_environment(tmp_path, monkeypatch):

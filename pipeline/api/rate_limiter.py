@@ -427,10 +427,11 @@ def rate_limiter_of(
     is_shared: bool = True,
 ) -> RateLimiter:
     """The rate limiter of a service, shared with the project's other processes."""
+    path = state_path(credentials) if is_shared else None
     return RateLimiter(
         clock,
         limit=settings.requests_per_minute(is_loopback=credentials.is_loopback),
-        state=RateLimiterState(state_path(credentials)) if is_shared else None,
+        state=None if path is None else RateLimiterState(path),
         first_posts=settings.first_posts,
         posts=settings.posts,
     )

@@ -24,7 +24,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipeline.record import Struct
-from pipeline.settings import Credentials
+from pipeline.settings import Credentials, user_folder
 
 STATE_VARIABLE = "PIPELINE_STATE_DIR"
 # A minute, plus a second for a request that takes longer to arrive than an earlier one.
@@ -222,17 +222,20 @@ class RateLimiterState:
 
 def state_path(
     credentials: Credentials, environment: Mapping[str, str] = os.environ
-) -> Path:
+) -> Path | None:
     """The file of a project: ``PIPELINE_STATE_DIR``, or the user's state folder.
 
     If no project is named, the digest of the key stands for it: a key belongs to one
-    project.
+    project. None if the user has no home folder.
     """
     whose = credentials.project_id or f"key {credentials.key}"
     named = json.dumps([credentials.base_url, whose])
     name = f"{hashlib.sha256(named.encode()).hexdigest()[:32]}.pace"
-    if chosen := environment.get(STATE_VARIABLE):
-        return Path(chosen) / name
-    from platformdirs import user_state_path  # noqa: PLC0415 - seldom needed
 
-    return user_state_path("scenario-pipeline", appauthor=False) / name
+    def find() -> Path:
+        from platformdirs import user_state_path  # noqa: PLC0415 - seldom needed
+
+        return user_state_path("scenario-pipeline", appauthor=False)
+
+    folder = user_folder(environment.get(STATE_VARIABLE), find)
+    return None if folder is None else folder / name

@@ -14,6 +14,7 @@ from pipeline.cli.options import (
     JSON,
     MANIFEST,
     OFFLINE,
+    HomePath,
     RunOptions,
     place_options,
     running_options,
@@ -44,11 +45,18 @@ def cli() -> None:
     """
     from pipeline.settings import learn_secrets, load_dotenv
 
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the current folder cannot be used: {error.strerror}",
+            hint="change to an existing folder, then run the same command again",
+        ) from error
     # For every command: any file that it reads may contain them too.
     learn_secrets(os.environ)
-    if Path(".env").is_file():
-        # Errors are reported where the file is needed.
-        with suppress(OSError, ValueError, UsageError):
+    # Errors are reported where the file is needed.
+    with suppress(OSError, ValueError, UsageError):
+        if Path(".env").is_file():
             learn_secrets(load_dotenv(Path()))
 
 
@@ -79,7 +87,7 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
 @OFFLINE
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=HomePath(dir_okay=False),
     metavar="FILE",
     help="Save the plan with its prices for run --plan.",
 )
@@ -108,7 +116,7 @@ def plan(manifest: Path, **options: Any) -> ExitCode:
 @click.option(
     "--plan",
     "saved_plan",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=HomePath(dir_okay=False),
     metavar="FILE",
     help="Carry out exactly this saved plan; exit with code 8 if anything has changed.",
 )
@@ -155,7 +163,7 @@ def fetch(manifest: Path, **options: Any) -> ExitCode:
 @cli.command()
 @click.argument(
     "output",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=HomePath(exists=True, file_okay=False),
     metavar="OUTPUT",
 )
 @JSON
@@ -202,7 +210,7 @@ def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
 @cli.command()
 @click.argument(
     "manifest",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=HomePath(dir_okay=False),
     metavar="[MANIFEST]",
     required=False,
 )
@@ -214,7 +222,7 @@ def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
 )
 @click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=HomePath(dir_okay=False),
     metavar="FILE",
     help="File for these answers.  [default: contract.json beside the manifest]",
 )
@@ -245,11 +253,14 @@ def doctor(
             "--contract needs a running service, and --emulate starts none",
             hint="start pipeline emulator, and export the address that it prints",
         )
-    code = doctor_command(manifest, **options)
-    if not contract or code is not ExitCode.OK:
-        return code
-    from pipeline.cli.contract import contract_command
+    if not contract:
+        return doctor_command(manifest, **options)
+    from pipeline.cli.contract import check_options, contract_command
 
+    check_options(manifest, out=out, spend=spend, yes=yes)
+    code = doctor_command(manifest, **options)
+    if code is not ExitCode.OK:
+        return code
     return contract_command(
         manifest, out=out, spend=spend, yes=yes, asks_rate=not skip_rate
     )
@@ -283,7 +294,7 @@ def why(manifest: Path, item: str, **options: Any) -> ExitCode:
 @cli.command()
 @click.argument(
     "outputs",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=HomePath(exists=True, file_okay=False),
     metavar="[OUTPUT]...",
     nargs=-1,
 )
@@ -357,7 +368,7 @@ def schema(model: str | None, **options: Any) -> ExitCode:
 )
 @click.option(
     "--contract",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=HomePath(dir_okay=False),
     metavar="FILE",
     help="Behave like the service in this contract file.",
 )

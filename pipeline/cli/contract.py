@@ -36,6 +36,26 @@ MODEL_ID = "model_wan-2-7-image"
 _LOCAL_INTERVAL_S = 0.1
 
 
+def check_options(
+    manifest: Path | None, *, out: Path | None, spend: str | None, yes: bool
+) -> tuple[Decimal, Path]:
+    """The units to spend and the contract's file, checked before any request.
+
+    Raises:
+        UsageError: The options are wrong, or there is no terminal to ask on.
+    """
+    budget = _budget_of(spend)
+    path = out or (manifest.parent if manifest is not None else Path()) / FILE_NAME
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {path.absolute().parent}")
+    if budget and not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "--spend costs compute units, and there is no terminal to ask on",
+            hint="add --yes to agree in advance",
+        )
+    return budget, path
+
+
 def contract_command(
     manifest: Path | None,
     *,
@@ -50,20 +70,12 @@ def contract_command(
         ``BUDGET`` if more was charged than quoted, ``UNKNOWN_OUTCOME`` if it is unknown
         whether a submit was paid for, ``ITEMS_FAILED`` if one was refused.
     """
-    budget = _budget_of(spend)
-    if budget and not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(
-            "--spend costs compute units, and there is no terminal to ask on",
-            hint="add --yes to agree in advance",
-        )
+    budget, path = check_options(manifest, out=out, spend=spend, yes=yes)
     service, credentials = service_of(os.environ, emulate=False)
     assert credentials is not None, "only the emulator needs none"
     model_id = MODEL_ID
     if manifest is not None:
         model_id = load_manifest(manifest).model_id or MODEL_ID
-    path = out or (manifest.parent if manifest is not None else Path()) / FILE_NAME
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"there is no folder {path.absolute().parent}")
     shipped = load_shipped_model(model_id)
     questions = Questions(
         service=service,

@@ -23,8 +23,14 @@ from pipeline.errors import (
     Unavailable,
     UsageError,
 )
-from pipeline.manifest import load_manifest
-from pipeline.operations.connection import service_of
+from pipeline.manifest import validate_manifest
+from pipeline.manifest.manifest import FindModel
+from pipeline.models.schema import load_shipped_model
+from pipeline.operations.connection import (
+    offline_catalog,
+    service_of,
+    wrong_address,
+)
 from pipeline.output.folder import open_for_reading, output_folder
 from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__
@@ -70,8 +76,11 @@ def doctor_command(
     folder = output or Path()
     if manifest is not None:
         try:
-            loaded = load_manifest(manifest)
-            report.ok("manifest", f"{loaded.file}: {loaded.item_count:,} items")
+            models: FindModel = load_shipped_model
+            if not emulate:
+                models = offline_catalog(SystemClock(), os.environ).find
+            loaded, count = validate_manifest(manifest, models=models)
+            report.ok("manifest", f"{loaded.file}: {count:,} items")
             folder = output_folder(loaded, output=output, emulate=emulate)
         except PipelineError as error:
             report.bad("manifest", error)
@@ -106,7 +115,8 @@ async def _check_service(report: _Report, credentials: Credentials) -> None:
             # The limits may be unreadable for many reasons, but not the project's jobs.
             await api.list_jobs(JobFilter(updated_after=api.service_now()))
         except PipelineError as error:
-            report.bad("service", error)
+            wrong = wrong_address(credentials.base_url, error)
+            report.bad("service", wrong or error)
             return
         report.ok("service", "answers and accepts the key")
         _check_clock(report, api, clock)

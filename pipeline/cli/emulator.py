@@ -1,10 +1,12 @@
 """``emulator``: options → a local service, until it is stopped."""
 
+import sys
 from pathlib import Path
 
 import anyio
 import click
 
+from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.contract.contract_file import read_contract
 from pipeline.contract.rehearsal import knobs_of
 from pipeline.emulator.faults import parse_fault_rate
@@ -72,11 +74,15 @@ def _profile_from(path: Path | None) -> EmulatorProfile:
 
 
 def _print_addresses(emulator: Emulator) -> None:
-    click.echo(f"emulating the service at {emulator.base_url}; nothing here is real")
-    click.echo(f"  export {BASE_URL_VARIABLE}={emulator.base_url}")
-    for name in (KEY_VARIABLE, SECRET_VARIABLE):
-        click.echo(f"  export {name}=emulated")
-    click.echo("  any API key and secret work; press Ctrl-C to stop")
+    lines = [
+        f"emulating the service at {emulator.base_url}; nothing here is real",
+        f"  export {BASE_URL_VARIABLE}={emulator.base_url}",
+        *(f"  export {name}=emulated" for name in (KEY_VARIABLE, SECRET_VARIABLE)),
+        "  any API key and secret work; press Ctrl-C to stop",
+    ]
+    with tolerate_closed_pipe(sys.stdout):  # it serves all the same
+        for line in lines:
+            click.echo(line)
 
 
 def _parse_cooldown(text: str) -> tuple[int, float]:

@@ -12,8 +12,13 @@ from collections.abc import Sequence
 import click
 
 from pipeline.cli.commands import cli
-from pipeline.cli.console.streams import clean_output, tolerate_closed_pipe
-from pipeline.errors import ExitCode, ManifestError, PipelineError
+from pipeline.cli.console.streams import (
+    ResultLost,
+    clean_output,
+    find_lost_result,
+    tolerate_closed_pipe,
+)
+from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
 
 # Measured: a tenth of the CPU of many short jobs, and a thirtieth of a start.
 _OBJECTS_PER_COLLECTION = 50_000
@@ -27,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end the process with its exit code."""
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
     clean_output()
-    code = run_command(arguments)
+    code = _with_result_kept(run_command(arguments))
     gc.freeze()  # the process ends: no need to collect what is left
     sys.exit(int(code))
 
@@ -55,7 +60,8 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
             _say(f"  next: {_REMOVED_OPTIONS[error.option_name]}")
         return ExitCode.USAGE
     except PipelineError as error:
-        _show(error)
+        if not isinstance(error, ResultLost):  # printed at the end
+            _show(error)
         return error.exit_code
     except SystemExit:
         # click exits like this, silently, when the reader of our output has closed it.
@@ -67,10 +73,21 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
     return result if isinstance(result, ExitCode) else ExitCode.OK
 
 
+def _with_result_kept(code: ExitCode) -> ExitCode:
+    """The exit code, or that of a lost result if stdout could not be written."""
+    lost = find_lost_result()
+    if lost is None or code is ExitCode.BUG:
+        return code
+    _show(lost)
+    return lost.exit_code
+
+
 def _show(error: PipelineError) -> None:
     if isinstance(error, ManifestError):
         for fault in error.faults:
             _say(str(fault))
+        if isinstance(error.__cause__, UsageError):  # to be fixed too
+            _show(error.__cause__)
         return
     _say(f"error: {error.message}")
     if error.hint:

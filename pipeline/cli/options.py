@@ -1,6 +1,7 @@
 """Options that several commands share, as decorators, and a record of their values."""
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from pipeline.cli.console.money import CuPrice, parse_cu_price
+from pipeline.errors import UsageError
 
 CU_PRICE_VARIABLE = "PIPELINE_CU_PRICE"
 
@@ -26,18 +28,40 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class HomePath(click.Path):
+    """A path with ``~`` expanded, which a shell does not do in ``--output=~/x``."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(path_type=Path, **named)
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """The path, or a usage error."""
+        from pipeline.settings import expand_home
+
+        try:
+            path = expand_home(os.fspath(value))
+        except UsageError as error:
+            self.fail(f"{error.message}; {error.hint}.", param, ctx)
+        return super().convert(path, param, ctx)
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 MANIFEST = click.argument(
     "manifest",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=HomePath(dir_okay=False),
     metavar="MANIFEST",
 )
 _PLACE = (
     click.option(
         "--output",
         "-o",
-        type=click.Path(file_okay=False, path_type=Path),
+        type=HomePath(file_okay=False),
         metavar="DIR",
         help="Folder for the files.  [default: output/<manifest name>]",
     ),
@@ -172,7 +196,7 @@ _RUNNING = (
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
     click.option(
         "--log-file",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=HomePath(dir_okay=False),
         metavar="FILE",
         help="Log every exchange to a file.",
     ),

@@ -1,7 +1,6 @@
 """``resolve``: the jobs that may belong to an unsure item, and the user's decision."""
 
 import asyncio
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import click
 
 from pipeline.api.interface import RemoteJob
+from pipeline.cli.console.streams import write_unchanged
 from pipeline.cli.console.text import one_line, plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.job import Job
@@ -74,10 +74,7 @@ def _print_link(folder: Path, remote_id: str, *, emulate: bool) -> ExitCode:
             f"job {remote_id} has no picture yet",
             hint="ask again when it has ended",
         )
-    # The user asked for it, so it bypasses the filter for all other output.
-    sys.stdout.flush()
-    sys.stdout.buffer.write(f"{url}\n".encode())
-    sys.stdout.buffer.flush()
+    write_unchanged(url)
     return ExitCode.OK
 
 

@@ -117,7 +117,7 @@ def _carry_out(
             stack.enter_context(screen)
             _tell_price(estimate, options, stage, was_shown=was_shown)
 
-        on_start = stack.enter_context(_signals(stage))
+        on_start = stack.enter_context(_signals(stage, settings))
         gc.freeze()  # imported objects never become garbage
         result = asyncio.run(
             run(
@@ -154,7 +154,7 @@ class _Stage:
 
 
 @contextmanager
-def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
+def _signals(stage: _Stage, settings: Settings) -> Iterator[Callable[[Run], None]]:
     """First SIGINT or SIGTERM: stop submitting. Second: leave.
 
     Uses ``signal.signal``, because Windows lacks the event loop's own handlers.
@@ -179,7 +179,10 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
                     "stopping: nothing more is submitted;"
                     f" {plural(begun.in_flight, 'job')} in flight"
                     f" ({begun.find_units_in_flight():,} units paid)"
-                    " will be collected; press Ctrl-C again to leave at once"
+                    " will be collected, which takes at most"
+                    f" {duration(settings.job_timeout_s)} for a job and"
+                    f" {duration(settings.hurried_download_s)} for a download;"
+                    " press Ctrl-C again to leave at once"
                 )
 
         if threading.current_thread() is threading.main_thread():

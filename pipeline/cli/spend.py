@@ -40,7 +40,7 @@ def spend_command(
     emulated: list[Spent] = []
     errors: list[PipelineError] = []
     left_out = 0
-    for folder, is_named in _folders(outputs).items():
+    for folder, is_named in _folders(outputs, errors).items():
         try:
             found = read_spent(folder)
         except (RunError, UsageError) as error:
@@ -55,7 +55,7 @@ def spend_command(
     _tell(errors, left_out)
     if emulated:
         _show(emulated, cu_price, as_json=as_json, emulated=True)
-    if real or not emulated:
+    if real or (not emulated and (as_json or not errors)):
         if emulated and not as_json:
             click.echo()
         _show(real, cu_price, as_json=as_json, emulated=False, unread=len(errors))
@@ -64,8 +64,12 @@ def spend_command(
     return next((code for code in PRECEDENCE if code in codes), usual)
 
 
-def _folders(outputs: Sequence[Path]) -> dict[Path, bool]:
+def _folders(outputs: Sequence[Path], errors: list[PipelineError]) -> dict[Path, bool]:
     """Every output folder once, and whether the user named it.
+
+    Args:
+        outputs: The folders that the user named.
+        errors: Gets one error for each folder that cannot be listed.
 
     Raises:
         UsageError: A named folder contains nothing to sum up.
@@ -74,8 +78,9 @@ def _folders(outputs: Sequence[Path]) -> dict[Path, bool]:
     named = {root.resolve() for root in outputs}
     found: dict[Path, Path] = {}
     for root in roots:
-        below = find_outputs(root)
-        if not below and outputs:
+        before = len(errors)
+        below = find_outputs(root, on_unreadable=errors.append)
+        if not below and outputs and len(errors) == before:
             raise UsageError(
                 f"{root} is not an output folder and contains none",
                 hint="name a folder with a ledger.sqlite3, such as output/icons",
@@ -116,7 +121,8 @@ def _show(
     if emulated:
         click.echo("EMULATED: none of this was really paid")
     if not whole.total.jobs:
-        click.echo("nothing has been spent")
+        read = " in the folders that can be read" if unread else ""
+        click.echo(f"nothing has been spent{read}")
         return
     for text in table(whole, price):
         click.echo(text)

@@ -15,7 +15,7 @@ from pipeline.contract.assumptions import ASSUMPTIONS, BY_KEY, verdict_on
 from pipeline.errors import UsageError
 from pipeline.job import JsonValue
 from pipeline.record import Struct, field
-from pipeline.settings import Service
+from pipeline.settings import Service, expand_home
 from pipeline.storage.atomic_file import write_beside
 from pipeline.storage.regular_file import open_regular
 from pipeline.version import __version__
@@ -156,10 +156,10 @@ def notes_on_contract(
         environment: The process environment; ``PIPELINE_CONTRACT`` names another file.
     """
     named = environment.get(CONTRACT_VARIABLE, "").strip()
-    path = Path(named) if named else folder / FILE_NAME
-    if service.is_emulated or not (named or path.is_file()):
+    if service.is_emulated or not (named or (folder / FILE_NAME).is_file()):
         return []
     try:
+        path = expand_home(named) if named else folder / FILE_NAME
         contract = read_contract(path)
     except UsageError as error:
         return [f"ignored: {error.message}"]

@@ -13,9 +13,10 @@ from pipeline.manifest.item_id import TakenNames, check_id
 from pipeline.manifest.item_params import ParamsReader
 from pipeline.manifest.manifest import Manifest
 from pipeline.manifest.node import unpack_mark
-from pipeline.manifest.schema import check_model_id
+from pipeline.manifest.schema import check_model_id, misspelt_model
 from pipeline.manifest.substitution import Scope, Template, Unbound, render_text
-from pipeline.models.schema import ModelSchema
+from pipeline.models.schema import ModelSchema, shipped_model_ids
+from pipeline.models.wording import find_misspelt
 
 
 def expand(manifest: Manifest) -> Iterator[Item]:
@@ -72,6 +73,7 @@ class _Expansion:
         self._params = ParamsReader(manifest, self._reporter)
         self._taken = TakenNames(manifest.item_count)
         self._models: dict[str, ModelSchema | None] = {}
+        self._misspelt: dict[str, list[str]] = {}
 
     def build(self, combination: Combination) -> Item | None:
         """The item of one combination, or None and faults."""
@@ -81,6 +83,7 @@ class _Expansion:
         if model_id is None:
             if item_id is not None:
                 self._take(item_id, (item_id,), combination)
+            self._params.read(combination, None)
             return None
         schema = self._schema(model_id)
         params, is_sound = self._params.read(combination, schema)
@@ -164,7 +167,17 @@ class _Expansion:
             names = text.names if isinstance(text, Template) else ()
             self._reporter.add(self._reporter.origin(node, names, combination), wrong)
             return None
+        if self._schema(model_id) is None and (near := self._near(model_id)):
+            names = text.names if isinstance(text, Template) else ()
+            place = self._reporter.origin(node, names, combination)
+            self._reporter.add(place, *misspelt_model(model_id, near))
+            return near[0] if len(near) == 1 else None
         return model_id
+
+    def _near(self, model_id: str) -> list[str]:
+        if model_id not in self._misspelt:
+            self._misspelt[model_id] = find_misspelt(model_id, shipped_model_ids())
+        return self._misspelt[model_id]
 
     def _schema(self, model_id: str) -> ModelSchema | None:
         if model_id not in self._models:

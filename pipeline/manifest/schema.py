@@ -1,7 +1,7 @@
 """Nodes → Manifest: top-level keys, their types and defaults, and every fault."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,7 +16,7 @@ from pipeline.manifest.references import BadPath, ReferenceFiles
 from pipeline.manifest.substitution import LeftOut, Scope, Template, render_value
 from pipeline.models.checks import ASSET_ID_LENGTH
 from pipeline.models.schema import load_shipped_model, shipped_model_ids
-from pipeline.models.wording import suggestion
+from pipeline.models.wording import find_misspelt, suggestion
 from pipeline.units import parse_units
 
 MANIFEST_KEYS = (
@@ -30,7 +30,6 @@ MANIFEST_KEYS = (
     "max_cost",
 )
 VERSION = 1
-_TYPO_SIMILARITY = 0.96  # of two ids of 20 letters that differ in one
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _REFERENCE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -95,7 +94,7 @@ class SchemaReader:
         if "version" not in meant:
             self._version(root, entries.get("version"))
         variables = self._reader.variables(entries.get("vars"), "vars")
-        model_id = self._model(entries.get("model"), variables)
+        model_id = self._model(_find_model_key(entries, meant), variables)
         params, param_nodes, broken = self._params(entries.get("params"), variables)
         templates = self._items(root, entries, meant, variables, model_id or "")
         if model_id is None and "model" not in meant:
@@ -176,11 +175,11 @@ class SchemaReader:
             return None
         if self._models(model_id) is None:
             # One letter off a known model is a typo; anything else may be a new model.
-            near = get_close_matches(model_id, shipped_model_ids(), 1, _TYPO_SIMILARITY)
+            near = find_misspelt(model_id, shipped_model_ids())
             if near:
-                hint = f"did you mean '{near[0]}'?"
-                self._faults.add(node.mark, f"unknown model '{model_id}'", hint)
-                return None
+                self._faults.add(node.mark, *misspelt_model(model_id, near))
+                # The inputs are checked for the model that was meant.
+                return near[0] if len(near) == 1 else None
         return model_id
 
     def _check_models(
@@ -290,6 +289,15 @@ class SchemaReader:
         return tuple(found)
 
 
+def _find_model_key(entries: Mapping[str, Node], meant: frozenset[str]) -> Node | None:
+    """The model's node, even under a misspelt key, so that its inputs are checked."""
+    if "model" not in entries and "model" in meant:
+        other = [key for key in entries if key not in MANIFEST_KEYS]
+        near = get_close_matches("model", other, 1)
+        return entries[near[0]] if near else None
+    return entries.get("model")
+
+
 def safe_name(stem: str) -> str:
     """A name for the output folder from any text."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64].rstrip("-._")
@@ -305,6 +313,12 @@ def check_model_id(model_id: str) -> str:
     if len(model_id) > ASSET_ID_LENGTH or _UNSAFE_ID.search(model_id):
         return f"'{model_id[:80]}' is not a model id"
     return ""
+
+
+def misspelt_model(model_id: str, near: Sequence[str]) -> tuple[str, str]:
+    """The message and hint for a misspelt model and the models that it resembles."""
+    meant = " or ".join(f"'{one}'" for one in near)
+    return f"unknown model '{model_id}'", f"did you mean {meant}?"
 
 
 def _check_asset_id(asset_id: str) -> str:

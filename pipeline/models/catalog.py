@@ -22,7 +22,7 @@ from pipeline.models.schema import (
     parse_model,
 )
 from pipeline.record import replace
-from pipeline.settings import Service
+from pipeline.settings import Service, user_folder
 from pipeline.storage.atomic_file import write_in_place
 from pipeline.storage.regular_file import read_regular
 
@@ -94,13 +94,26 @@ class ModelCache:
         return f"{hashlib.sha256(asked.encode()).hexdigest()[:32]}.json"
 
 
-def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where model records are kept: ``PIPELINE_CACHE_DIR``, or the user's cache."""
-    if chosen := environment.get(CACHE_VARIABLE):
-        return Path(chosen)
-    from platformdirs import user_cache_path  # noqa: PLC0415 - seldom needed
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Where model records are kept: ``PIPELINE_CACHE_DIR``, or the user's cache.
 
-    return user_cache_path("scenario-pipeline", appauthor=False)
+    None if the user has no home folder.
+    """
+
+    def find() -> Path:
+        from platformdirs import user_cache_path  # noqa: PLC0415 - seldom needed
+
+        return user_cache_path("scenario-pipeline", appauthor=False)
+
+    return user_folder(environment.get(CACHE_VARIABLE), find)
+
+
+def find_cache(
+    service: Service, environment: Mapping[str, str] = os.environ
+) -> ModelCache | None:
+    """The cache of a service's models, or None if there is no folder for it."""
+    folder = cache_folder(environment)
+    return None if folder is None else ModelCache(folder, service)
 
 
 class ModelCatalog:

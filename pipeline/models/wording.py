@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 from pipeline.job import ParamValue, ReferenceAsset
 from pipeline.redaction import SECRETS
+
+_TYPO_SIMILARITY = 0.96  # of two ids of 20 letters, of which one has one more
+_ONE_SLIP_IN_SHORT_IDS = 0.8
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
@@ -18,6 +21,35 @@ def suggestion(word: str, known: Sequence[str]) -> str:
         return ""
     shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")  # noqa: PLR2004 - a line's worth
     return f"known: {shown}"
+
+
+def find_misspelt(word: str, known: Sequence[str]) -> list[str]:
+    """The known ids of which ``word`` is a misspelling, the closest first.
+
+    Only one typing error counts: a letter missing, added, wrong, or swapped with the
+    next. Digits mark versions, so an id with another digit is another id.
+    """
+    near = get_close_matches(word, known, 3, _ONE_SLIP_IN_SHORT_IDS)
+    return [one for one in near if _is_one_slip(word, one)]
+
+
+def _is_one_slip(word: str, known: str) -> bool:
+    if SequenceMatcher(None, known, word).ratio() >= _TYPO_SIMILARITY:
+        return True
+    wrong = [
+        at
+        for at, pair in enumerate(zip(word, known, strict=False))
+        if pair[0] != pair[1]
+    ]
+    if len(word) != len(known) or any((word[at] + known[at]).isdigit() for at in wrong):
+        return False
+    if len(wrong) == 2:  # noqa: PLR2004 - a pair
+        first, second = wrong
+        return (
+            second == first + 1
+            and word[first] + word[second] == known[second] + known[first]
+        )
+    return len(wrong) == 1
 
 
 def described(value: ParamValue) -> str:

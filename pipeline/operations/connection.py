@@ -12,16 +12,25 @@ from typing import Any, Self
 
 import anyio.from_thread
 
-from pipeline.api.interface import FileTransfer, GenerationApi
+from pipeline.api.interface import FileTransfer, GenerationApi, JobFilter
 from pipeline.api.rate_limiter import rate_limiter_of
 from pipeline.api.retry import retry_free
 from pipeline.clock import Clock
-from pipeline.errors import OutputError, Unavailable, UsageError
-from pipeline.models.catalog import ModelCache, ModelCatalog, cache_folder
+from pipeline.errors import (
+    AccessDenied,
+    OutputError,
+    PipelineError,
+    Rejected,
+    Unavailable,
+    UnexpectedAnswer,
+    UsageError,
+)
+from pipeline.models.catalog import ModelCatalog, find_cache
 from pipeline.output.names import EMULATOR_FILES_NAME, EMULATOR_STATE_NAME
 from pipeline.running.session import Session
 from pipeline.settings import (
     BASE_URL_VARIABLE,
+    DEFAULT_BASE_URL,
     EMULATOR_NAME,
     Credentials,
     Service,
@@ -29,9 +38,13 @@ from pipeline.settings import (
     find_credentials,
     load_dotenv,
     load_keyring,
+    names_any_credential,
 )
 from pipeline.stages.identity import Identity
 from pipeline.storage.regular_file import check_own
+
+API_PATH = "/v1"
+NOT_FOUND = 404
 
 
 def service_of(
@@ -52,11 +65,22 @@ def service_of(
     """
     if emulate:
         return Service(base_url=EMULATOR_NAME, project_id=""), None
-    credentials = credentials or find_credentials(
-        environment, load_dotenv(Path()), load_keyring
-    )
+    if credentials is None:
+        credentials = find_credentials(
+            environment, _dotenv_beside(environment), load_keyring
+        )
     service = Service(base_url=credentials.base_url, project_id=credentials.project_id)
     return service, credentials
+
+
+def _dotenv_beside(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The variables of ``.env``; none if it is unreadable and not needed."""
+    try:
+        return load_dotenv(Path())
+    except UsageError:
+        if not names_any_credential(environment):
+            raise
+        return {}
 
 
 def notes_on(service: Service, environment: Mapping[str, str]) -> list[str]:
@@ -71,6 +95,32 @@ def notes_on(service: Service, environment: Mapping[str, str]) -> list[str]:
         return []
     text = f"{BASE_URL_VARIABLE} of the environment ({named}) is ignored: the API key"
     return [f"{text} comes from elsewhere, and belongs to {service.base_url}"]
+
+
+def wrong_address(base_url: str, error: PipelineError) -> UsageError | None:
+    """The error to report if the API's list of jobs shows that there is no API.
+
+    Args:
+        base_url: The address of the request.
+        error: The result of listing the jobs.
+
+    Returns:
+        None if the error has another cause.
+    """
+    is_missing = isinstance(error, Rejected) and error.status == NOT_FOUND
+    # Outside of its API, Scenario's own host rejects every key.
+    is_outside = not base_url.endswith(API_PATH) and DEFAULT_BASE_URL.startswith(
+        base_url
+    )
+    is_refused = is_outside and isinstance(error, AccessDenied)
+    if not (is_missing or is_refused or isinstance(error, UnexpectedAnswer)):
+        return None
+    hint = f"check {BASE_URL_VARIABLE}; Scenario's own is {DEFAULT_BASE_URL}"
+    if not base_url.endswith(API_PATH):
+        hint = f"set {BASE_URL_VARIABLE} to {base_url}{API_PATH}"
+    return UsageError(
+        f"{base_url} is not the address of the Scenario API: {error.message}", hint=hint
+    )
 
 
 class Connection:
@@ -110,7 +160,7 @@ class Connection:
         else:
             self.catalog = ModelCatalog(
                 read=None if offline else self._read_model,
-                cache=ModelCache(cache_folder(), service),
+                cache=find_cache(service),
                 now=clock.utc_now,
                 is_fresh=is_fresh,
             )
@@ -168,6 +218,24 @@ class Connection:
                 ),
             )
         return self._opened
+
+    async def check_address(self) -> None:
+        """Refuse an address that is not the API's, before any folder is bound to it.
+
+        A request is sent only if the address does not end with ``/v1``.
+
+        Raises:
+            UsageError: Something else answers at the address.
+        """
+        credentials = self._credentials
+        if credentials is None or credentials.base_url.endswith(API_PATH):
+            return
+        api, _ = await self.open()
+        try:
+            await api.list_jobs(JobFilter(updated_after=api.service_now()))
+        except PipelineError as error:
+            if (wrong := wrong_address(credentials.base_url, error)) is not None:
+                raise wrong from error
 
     async def open_session(self, emulator_state: Path | None = None) -> Session:
         """A session for runs on this connection.
@@ -246,8 +314,7 @@ def offline_catalog(clock: Clock, environment: Mapping[str, str]) -> ModelCatalo
         service, _ = service_of(environment, emulate=False)
     except UsageError:
         return ModelCatalog(read=None, cache=None, now=clock.utc_now)
-    cache = ModelCache(cache_folder(), service)
-    return ModelCatalog(read=None, cache=cache, now=clock.utc_now)
+    return ModelCatalog(read=None, cache=find_cache(service), now=clock.utc_now)
 
 
 # The errors that a state file may cause if the emulator did not write it.

@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from pipeline.api.interface import TeamLimits, UnexpectedJob
 from pipeline.clock import Clock, SystemClock
-from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable
+from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable, UsageError
 from pipeline.job import AssetId
 from pipeline.manifest import Manifest
 from pipeline.operations.connection import Connection, service_of
@@ -94,10 +94,14 @@ async def estimate(
     except MissingCredentials as error:
         service, credentials, offline = Service(base_url=""), None, True
         notes = (f"no prices: {error.message}; {error.hint}",)
+    except UsageError as error:
+        await target.report_faults_first(error)
     async with Connection(
         credentials, settings, target.clock, service=service, offline=offline
     ) as connection:
         loaded = await target.load(connection)
+        if not offline:
+            await connection.check_address()
         folder = target.folder_of(loaded)
         groups = CostGroups()
 

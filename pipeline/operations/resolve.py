@@ -68,6 +68,8 @@ async def resolve(
         UsageError: The item is not unsure, or the job does not exist or does not fit.
         LedgerBusy: A run is in progress in the folder.
     """
+    with open_for_reading(output) as ledger:
+        _find_unsure(ledger, item_id)  # before credentials are read
     service, credentials = service_of(os.environ, emulate=emulate)
     with holding_output(output, service) as (ledger, _):
         job = _find_unsure(ledger, item_id)
@@ -113,6 +115,8 @@ async def find_candidates(
         UsageError: The item is not unsure.
         Unavailable, AccessDenied: The service does not show its job list.
     """
+    with open_for_reading(output) as ledger:
+        _find_unsure(ledger, item_id)  # before credentials are read
     service, credentials = service_of(os.environ, emulate=emulate)
     with open_for_reading(output, service=service) as ledger:
         job = _find_unsure(ledger, item_id)

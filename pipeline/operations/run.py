@@ -104,9 +104,12 @@ async def run(
         on_event=on_event,
         on_start=on_start,
     )
-    service, credentials = service_of(
-        os.environ, emulate=emulate, credentials=credentials
-    )
+    try:
+        service, credentials = service_of(
+            os.environ, emulate=emulate, credentials=credentials
+        )
+    except UsageError as error:
+        await target.report_faults_first(error)
     async with Connection(
         credentials,
         settings,
@@ -120,6 +123,7 @@ async def run(
                 folder_of(name, output=output, emulate=emulate), service
             ),
         )
+        await connection.check_address()
         with holding_output(
             target.folder_of(loaded),
             service,

@@ -6,12 +6,13 @@ cannot be read to its end is left out of the sums.
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
+from pipeline.errors import OutputError
 from pipeline.job import UNSURE, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.output.folder import open_for_reading
@@ -152,14 +153,31 @@ def month_of(job: Job) -> str:
     return NO_DATE if moment is None else moment.astimezone(UTC).strftime("%Y-%m")
 
 
-def find_outputs(root: Path) -> list[Path]:
+def find_outputs(
+    root: Path, *, on_unreadable: Callable[[OutputError], None]
+) -> list[Path]:
     """Every output folder at or below ``root``, sorted; may be empty.
 
     An output folder has a ledger. If there is none, ``root`` counts as one if it has
     assets with sidecars.
+
+    Args:
+        root: Where to look.
+        on_unreadable: Called for each folder that cannot be listed.
     """
+
+    def tell(error: OSError) -> None:
+        on_unreadable(
+            OutputError(
+                f"cannot read {error.filename}: {error.strerror or error}",
+                hint="make the folder and its files readable for you, then try again",
+            )
+        )
+
     found = sorted(
-        Path(folder) for folder, _, names in os.walk(root) if LEDGER_NAME in names
+        Path(folder)
+        for folder, _, names in os.walk(root, onerror=tell)
+        if LEDGER_NAME in names
     )
     return found or ([root] if find_asset_names(root) else [])
 

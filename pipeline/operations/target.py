@@ -5,16 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import anyio.to_thread
 
 from pipeline.clock import Clock
 from pipeline.contract.contract_file import notes_on_contract
+from pipeline.errors import InputError, UsageError
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.operations.connection import Connection, notes_on
 from pipeline.output.folder import output_folder
-from pipeline.planning import Selection
+from pipeline.planning import Selection, make_plan
 from pipeline.settings import Service, Settings
 
 
@@ -66,6 +68,37 @@ class Target:
                 models=connection.catalog.find,
                 on_name=on_name,
             )
+        )
+
+    async def report_faults_first(self, error: UsageError) -> NoReturn:
+        """Raise the manifest's own faults, if it has any, or else ``error``.
+
+        Users work on the manifest first, and most of it can be checked without a
+        service. Only that part is checked.
+
+        Args:
+            error: The reason why there is no service, such as missing credentials.
+
+        Raises:
+            ManifestError: Every fault; ``error`` is its cause.
+            UsageError: ``--select`` matches no item; else ``error``.
+        """
+        try:
+            await anyio.to_thread.run_sync(self._check_offline)
+        except InputError as fault:
+            raise fault from error
+        raise error
+
+    def _check_offline(self) -> None:
+        loaded = self.manifest
+        if not isinstance(loaded, Manifest):
+            loaded = load_manifest(loaded, allow_outside=self.allow_outside)
+        make_plan(
+            loaded,
+            self.folder_of(loaded),
+            ledger=None,
+            selection=self.selection,
+            models=loaded.models,
         )
 
     def folder_of(self, loaded: Manifest) -> Path:

@@ -66,7 +66,7 @@ def check_owner(folder: Path, service: Service) -> None:
     path = folder / LEDGER_NAME
     # An unreadable ledger is reported later, when it is opened for use.
     with suppress(LedgerError, OutputError):
-        if path.is_file():
+        if _is_there(path):
             with (
                 Ledger(path, read_only=True) as opened,
                 opened if opened.is_current else opened.copy_in_memory() as ledger,
@@ -195,7 +195,7 @@ def open_for_reading(
     """
     path = folder / LEDGER_NAME
     check_own(path)  # else a pipe in its place would count as a missing ledger
-    if path.is_file():
+    if _is_there(path):
         with Ledger(path, read_only=True) as ledger:
             is_current = ledger.is_current and not knows_more(
                 lock_file, ledger, item_count
@@ -213,6 +213,24 @@ def open_for_reading(
             rebuild(ledger, folder)
         learn_lock(ledger, lock_file, service, item_count=item_count)
         yield ledger
+
+
+def _is_there(ledger: Path) -> bool:
+    """Whether an output folder has a ledger.
+
+    Raises:
+        OutputError: The folder cannot be read.
+    """
+    try:
+        ledger.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise OutputError(
+            f"cannot read {ledger.parent}: {error.strerror or error}",
+            hint="make the folder and its files readable for you, then try again",
+        ) from error
+    return ledger.is_file()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ Plain functions block and belong in a thread; ``PartialFile`` is for the event l
 """
 
 import contextlib
+import errno
 import hashlib
 import io
 import itertools
@@ -43,6 +44,8 @@ _SMALL_PIECE_BYTES = 1 << 16  # smaller ones are joined: each piece has overhead
 
 _PROCESS_TOKEN = secrets.token_hex(8)
 _numbers = itertools.count(1)
+
+_NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 WriteCall = Callable[[], None]  # writes one small file, in a thread
 Watcher = Callable[[bytes], None]  # gets all content in order; may raise
@@ -299,9 +302,12 @@ class storage_errors(contextlib.AbstractContextManager[None]):  # noqa: N801 - r
     ) -> None:
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
+            first = "free some space"
+            if error.errno in _NOT_ALLOWED:
+                first = "make the folder writable"
             raise OutputError(
                 f"cannot write {self._path}: {reason}",
-                hint="free some space or choose another --output, then run again",
+                hint=f"{first} or choose another --output, then run again",
             ) from error
 
 

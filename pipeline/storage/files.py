@@ -11,8 +11,14 @@ SHARED_NAME = ".shared"  # a file of this name: several manifests share the fold
 
 
 def is_shared(output: Path) -> bool:
-    """Whether the user has said that several manifests share an output folder."""
-    return (output / SHARED_NAME).exists()
+    """Whether the user has said that several manifests share an output folder.
+
+    A folder that cannot be read counts as not shared.
+    """
+    try:
+        return (output / SHARED_NAME).exists()
+    except OSError:
+        return False
 
 
 def sha256_of(file: BufferedReader) -> str:

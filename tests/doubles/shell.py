@@ -198,6 +198,26 @@ class Shell:
             await running.close()
 
 
+async def typed(shell: Shell, line: str, **environment: str) -> Done:
+    """A line of bash in the shell's folder, to its end; ``$pipeline`` is the command.
+
+    What a person may do to a process: redirections, ``ulimit``, another user.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", f'pipeline="$0 -m pipeline"; {line}', sys.executable),
+        cwd=shell.folder,
+        env={**shell.environment, **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    running = Running(process)
+    try:
+        return await running.end()
+    finally:
+        await running.close()
+
+
 def credentials_of(emulator: Emulator) -> dict[str, str]:
     """The environment that leads to this emulator."""
     return {

@@ -6,8 +6,9 @@ import sqlite3
 
 import pytest
 
-from pipeline.errors import LedgerError, OutputError, RunError
+from pipeline.errors import LedgerError, OutputError, PipelineError, RunError
 from pipeline.job import JobStatus
+from pipeline.ledger import connection
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.migrations import CURRENT_VERSION
@@ -202,6 +203,60 @@ def test_a_reader_makes_no_file(path):
         Ledger(path, read_only=True)
 
     assert not path.exists()
+
+
+@pytest.fixture
+def locked_folder(monkeypatch):
+    """SQLite may make nothing beside the ledger: it fails with this error."""
+
+    def lock(errorname):
+        opened = connection._open
+
+        def refuse(name, *, uri=False):
+            if name.endswith("?mode=ro"):
+                error = sqlite3.OperationalError("as in a read-only folder")
+                error.sqlite_errorname = errorname
+                raise error
+            return opened(name, uri=uri)
+
+        monkeypatch.setattr(connection, "_open", refuse)
+
+    return lock
+
+
+@pytest.mark.parametrize(
+    "errorname", ["SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_READONLY_CANTINIT"]
+)
+@pytest.mark.parametrize("has_wal", [True, False])
+def test_a_reader_needs_no_writable_folder(
+    path, new_job, locked_folder, errorname, has_wal
+):
+    with Ledger(path) as writer:
+        writer.record_planned(new_job())
+        names = (path.name, f"{path.name}-wal")
+        kept = {name: path.with_name(name).read_bytes() for name in names}
+    if has_wal:
+        for name, content in kept.items():
+            path.with_name(name).write_bytes(content)
+    before = sorted(path.parent.iterdir())
+    locked_folder(errorname)
+
+    with Ledger(path, read_only=True) as reader:
+        assert [job.item_id for job in reader.find_jobs_of("oak")] == ["oak"]
+        with pytest.raises(PipelineError):
+            reader.record_planned(new_job("elm"))
+
+    assert sorted(path.parent.iterdir()) == before
+
+
+def test_a_ledger_that_cannot_be_read_is_not_said_to_lack_space(path, locked_folder):
+    locked_folder("SQLITE_CANTOPEN")
+
+    with pytest.raises(OutputError, match="cannot read") as caught:
+        Ledger(path, read_only=True)
+
+    assert "readable" in caught.value.hint
+    assert "space" not in caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["a b", "ü✓", "a%20b", "a?mode=rwc", "a#b"])

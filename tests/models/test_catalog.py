@@ -354,7 +354,9 @@ def test_what_is_kept_names_its_service_and_date(catalog_of, tmp_path):
 
 def test_the_folder_is_the_user_s_choice_or_the_system_s(tmp_path):
     assert cache_folder({CACHE_VARIABLE: str(tmp_path)}) == tmp_path
-    assert cache_folder({}).name == "scenario-pipeline"
+    found = cache_folder({})
+    assert found is not None
+    assert found.name == "scenario-pipeline"
 
 
 # --- drift ----------------------------------------------------------------------------------

@@ -8,11 +8,29 @@ from doubles.clock import FakeClock, ScaledClock
 
 from pipeline.emulator import Emulator
 from pipeline.emulator.profile import EmulatorProfile
-from pipeline.errors import UsageError
+from pipeline.errors import (
+    AccessDenied,
+    Rejected,
+    Unavailable,
+    UnexpectedAnswer,
+    UsageError,
+)
 from pipeline.models.schema import load_shipped_model
-from pipeline.operations.connection import Connection, offline_catalog, service_of
-from pipeline.settings import EMULATOR_NAME, Credentials, Service, Settings
+from pipeline.operations.connection import (
+    Connection,
+    offline_catalog,
+    service_of,
+    wrong_address,
+)
+from pipeline.settings import (
+    DEFAULT_BASE_URL,
+    EMULATOR_NAME,
+    Credentials,
+    Service,
+    Settings,
+)
 
+HOST = "https://api.cloud.scenario.com"
 WAN = "model_wan-2-7-image"
 ELSEWHERE = Credentials(key="k", secret="s", base_url="http://127.0.0.1:9")
 
@@ -85,6 +103,50 @@ async def test_a_service_is_opened_once(emulator, connect):
     credentials = Credentials(key="k", secret="s", base_url=emulator.base_url)
     async with connect(credentials) as connection:
         assert await connection.open() is await connection.open()
+
+
+@pytest.mark.parametrize(
+    ("base_url", "error", "meant"),
+    [
+        (HOST, Rejected("no such path", status=404), DEFAULT_BASE_URL),
+        (HOST, AccessDenied("no such path", status=403), DEFAULT_BASE_URL),
+        (HOST, UnexpectedAnswer("a page"), DEFAULT_BASE_URL),
+        ("https://a.example", UnexpectedAnswer("a page"), "https://a.example/v1"),
+        ("https://a.example/v1", UnexpectedAnswer("a page"), DEFAULT_BASE_URL),
+    ],
+)
+def test_an_address_that_is_not_the_api_s_is_named_with_the_right_one(
+    base_url, error, meant
+):
+    wrong = wrong_address(base_url, error)
+
+    assert wrong is not None
+    assert base_url in wrong.message
+    assert wrong.hint.endswith(meant)
+
+
+@pytest.mark.parametrize(
+    ("base_url", "error"),
+    [
+        (DEFAULT_BASE_URL, AccessDenied("wrong key", status=401)),
+        ("https://a.example", AccessDenied("wrong key", status=401)),
+        (HOST, Unavailable("no answer")),
+        (HOST, Rejected("what is this", status=400)),
+    ],
+)
+def test_other_troubles_are_not_laid_to_the_address(base_url, error):
+    assert wrong_address(base_url, error) is None
+
+
+def test_a_dotenv_that_cannot_be_read_matters_without_keys_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes("A=1".encode("utf-16"))
+    keys = {"SCENARIO_SDK_API_KEY": "k", "SCENARIO_SDK_API_SECRET": "s"}
+
+    with pytest.raises(UsageError, match="cannot be read"):
+        service_of({}, emulate=False)
+
+    assert service_of(keys, emulate=False)[0].base_url == DEFAULT_BASE_URL
 
 
 def test_without_credentials_the_shipped_tables_are_what_is_known(

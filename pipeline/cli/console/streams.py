@@ -1,21 +1,89 @@
-"""Output streams: free of known secrets, and a closed pipe does not stop a run."""
+"""Output streams: free of known secrets, and a closed pipe does not stop a run.
 
+A result that cannot be written, such as on a full disk, is an error. Messages on
+stderr may be lost without one.
+"""
+
+import errno
 import io
 import os
 import sys
-from contextlib import AbstractContextManager
+from codecs import lookup
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import TextIO
 
+from pipeline.errors import OutputError
 from pipeline.redaction import SECRETS
+
+_STREAMS = ("stdin", "stdout", "stderr")  # in the order of their descriptors
+
+
+class ResultLost(OutputError):
+    """The output of a command cannot be written to stdout."""
 
 
 class _CleanStream(io.TextIOWrapper):
-    """A text stream that removes known secrets from what is written."""
+    """A text stream that removes known secrets from what is written.
+
+    Attributes:
+        holds_result: Whether this is stdout.
+        lost: The error that lost some of the text, or None. All later text is dropped.
+    """
+
+    holds_result = False
+    lost: OSError | None = None
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding, but UTF-8 for ASCII: click bypasses an ASCII stream."""
+        name = super().encoding
+        return "utf-8" if lookup(name).name == "ascii" else name
 
     def write(self, text: str) -> int:
-        super().write(SECRETS.clean(text))
+        try:
+            super().write(SECRETS.clean(text))
+        except OSError as error:
+            self.take(error)
         return len(text)
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except OSError as error:
+            self.take(error)
+
+    def take(self, error: OSError) -> None:
+        """Handle a failed write: ignore it on stderr, raise it on stdout.
+
+        Raises:
+            ResultLost: Stdout cannot be written.
+            OSError: The reader of stdout has closed it.
+        """
+        _drain(self)
+        if not self.holds_result:
+            return
+        if error.errno == errno.EPIPE:
+            raise error
+        if self.lost is None:
+            self.lost = error
+        raise _lost(error)
+
+
+def _lost(error: OSError) -> ResultLost:
+    return ResultLost(
+        f"cannot write to stdout: {error.strerror or error}",
+        hint="free some space or redirect stdout elsewhere, then run again",
+    )
+
+
+def _drain(stream: TextIO) -> None:
+    """Discard what is buffered, and all that follows."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+    with suppress(OSError, ResultLost):
+        stream.flush()
 
 
 def clean_output() -> None:
@@ -24,11 +92,10 @@ def clean_output() -> None:
     This includes tracebacks, logs and warnings of libraries: all of them look up the
     streams.
     """
+    _open_closed()
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by the parent process
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
-        elif isinstance(stream, io.TextIOWrapper):
+        if isinstance(stream, io.TextIOWrapper):
             encoding, is_line_buffered = stream.encoding, stream.line_buffering
             is_written_through = stream.write_through
             clean = _CleanStream(
@@ -40,13 +107,58 @@ def clean_output() -> None:
                 line_buffering=is_line_buffered,
                 write_through=is_written_through,
             )
+            clean.holds_result = name == "stdout"
             setattr(sys, name, clean)
             setattr(sys, f"__{name}__", clean)
+
+
+def _open_closed() -> None:
+    """Open a descriptor for each standard stream that the parent process has closed.
+
+    Otherwise the next file that is opened would get its number. Such a stream has
+    nothing to read, and what is written to stdout is lost.
+    """
+    for number, name in enumerate(_STREAMS):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY)
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+def write_unchanged(text: str) -> None:
+    """Write a line to stdout past the filter of secrets: the user asked for it.
+
+    Raises:
+        ResultLost: The line cannot be written.
+    """
+    sys.stdout.flush()
+    try:
+        sys.stdout.buffer.write(f"{text}\n".encode())
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        if isinstance(sys.stdout, _CleanStream):
+            sys.stdout.take(error)
+        raise
+
+
+def find_lost_result() -> ResultLost | None:
+    """The error if some of the output to stdout could not be written, or None."""
+    stream = sys.stdout
+    with suppress(OSError, ResultLost):
+        stream.flush()
+    lost = stream.lost if isinstance(stream, _CleanStream) else None
+    return None if lost is None else _lost(lost)
 
 
 class tolerate_closed_pipe(AbstractContextManager[None]):  # noqa: N801 - reads as a verb
     """Within the block, a closed pipe is ignored: paid jobs must still be collected.
 
+    So is a stream that cannot be written, such as on a full disk; what is lost on
+    stdout is remembered: see :func:`find_lost_result`.
     rich exits the process on a closed pipe, so that exit is suppressed too.
     """
 
@@ -59,8 +171,7 @@ class tolerate_closed_pipe(AbstractContextManager[None]):  # noqa: N801 - reads 
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        if not isinstance(error, OSError | SystemExit):
+        if not isinstance(error, OSError | SystemExit | ResultLost):
             return False
-        # Discard what is buffered, and all that follows.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+        _drain(self._stream)
         return True
