@@ -112,6 +112,6 @@ async def test_without_credentials_a_folder_that_cannot_be_read_does_not_matter(
 
     done = await typed(locked, f"{AS_ANYBODY} $pipeline run trees.yaml --yes")
 
-    assert done.code == 2
+    assert done.code == 6
     assert len(done.err.splitlines()) == 2
     assert done.err.startswith("error: no credentials")

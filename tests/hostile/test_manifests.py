@@ -13,6 +13,8 @@ from doubles.hostile_files import AN_OAK, CANARY, REFERENCE, link, open_socket, 
 from doubles.place import items
 from knobs.world import HEAD
 
+from pipeline.settings import KEY_VARIABLE, SECRET_VARIABLE
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes and links")
 
 ROWS = HEAD + "items:\n  - {id: '${slug}', prompt: '${what}', rows: data.csv}\n"
@@ -177,7 +179,11 @@ async def test_a_manifest_in_a_hidden_folder_may_name_what_is_beside_it(place):
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a device", "no text", "too large"])
-async def test_a_dotenv_that_cannot_be_read_is_one_message(kind, place, hostile):
+async def test_a_dotenv_that_cannot_be_read_is_one_message(
+    kind, place, hostile, monkeypatch
+):
+    for name in (KEY_VARIABLE, SECRET_VARIABLE):  # else the file would not matter
+        monkeypatch.delenv(name)
     path = place.folder / ".env"
     path.unlink()
     if kind == "a pipe":
