@@ -59,7 +59,11 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
         LedgerBusy: A run is in progress in the folder.
         LedgerError, OutputError: The folder cannot be used.
     """
-    if not (output / LEDGER_NAME).is_file() and not find_asset_names(output):
+    with storage_errors(output):
+        is_unused = not (output / LEDGER_NAME).is_file() and not find_asset_names(
+            output
+        )
+    if is_unused:
         return []
     with holding_ledger(output) as ledger:
         check_manifest(ledger, output, manifest)

@@ -98,7 +98,11 @@ async def test_a_folder_that_cannot_be_looked_into_is_said(locked):
 
     spend = await typed(locked, f"{AS_ANYBODY} $pipeline spend")
     status = await typed(locked, f"{AS_ANYBODY} $pipeline status trees.yaml")
+    prune = await typed(locked, f"{AS_ANYBODY} $pipeline prune trees.yaml --yes")
 
+    assert prune.code == 11
+    assert "Traceback" not in prune.err
+    assert len(prune.err.splitlines()) == 2
     assert (spend.code, spend.out) == (11, "")
     assert "cannot read output/trees" in spend.err
     assert status.code == 11

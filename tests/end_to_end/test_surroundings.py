@@ -164,6 +164,19 @@ async def test_other_streams_take_no_result_along(shell, redirection):
     assert done.out.endswith("4 items: 4 to submit; price not known\n")
 
 
+@no_full_disk
+async def test_a_log_on_a_full_disk_is_told_of_once(real):
+    done = await typed(
+        real, "$pipeline run trees.yaml --yes --quiet --log-file /dev/full"
+    )
+
+    assert done.code == 0
+    assert done.err == (
+        "warning: the log file cannot be written: No space left on device\n"
+    )
+    assert len(sidecars_in(real.output)) == 4
+
+
 async def test_a_run_without_stdin_asks_nobody(real, emulator):
     done = await typed(real, "$pipeline run trees.yaml <&-")
 

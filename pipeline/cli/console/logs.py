@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -17,6 +18,19 @@ class _PrintableFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
+
+
+class _LogFile(logging.FileHandler):
+    """A log file; on a full disk the run goes on, and says once that it lacks lines."""
+
+    _has_failed = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802
+        error = sys.exc_info()[1]
+        if not self._has_failed and isinstance(error, OSError):
+            text = f"warning: the log file cannot be written: {error.strerror or error}"
+            sys.stderr.write(printable(f"{text}\n"))
+        self._has_failed = True
 
 
 def configure_logging(*, debug: bool, log_file: Path | None) -> None:
@@ -38,7 +52,7 @@ def configure_logging(*, debug: bool, log_file: Path | None) -> None:
             # umask. A pipe without a reader is an error, instead of blocking until
             # there is one.
             os.close(os.open(log_file, _LOG_FLAGS, 0o644))
-            handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
+            handlers.append(_LogFile(log_file, encoding="utf-8"))
         except OSError as error:
             raise OutputError(f"cannot write {log_file}: {error.strerror}") from error
     formatter = _PrintableFormatter(_FORMAT, datefmt="%Y-%m-%dT%H:%M:%S")
