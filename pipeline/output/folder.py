@@ -4,6 +4,7 @@ One run at a time may write; readers work meanwhile.
 """
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +29,7 @@ from pipeline.storage.atomic_file import (
     storage_errors,
 )
 from pipeline.storage.regular_file import check_own
+from pipeline.storage.syncing import sync_file, sync_folder, take_unsynced
 from pipeline.version import __version__
 
 OUTPUT_ROOT = Path("output")
@@ -156,6 +158,21 @@ def open_for_reading(
             rebuild(ledger, folder)
         learn_lock(ledger, lock_file, service, item_count=item_count)
         yield ledger
+
+
+def try_writing(folder: Path) -> str:
+    """Write and sync a file in a folder, and remove it.
+
+    Returns:
+        What a file system that refuses to sync means for a run, or "".
+
+    Raises:
+        OSError: Nothing can be written there.
+    """
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        sync_file(file.fileno(), folder)
+        sync_folder(folder)
+    return str(take_unsynced() or "")
 
 
 @contextmanager
