@@ -53,6 +53,8 @@ class Item(Struct, frozen=True, kw_only=True):
         file: Where it is written, as the user gave the path.
         line: In ``file``, from 1.
         parents: Ids of items whose outputs it uses; they have to end first.
+        former_params: ``params`` with other line ends, as earlier versions sent them;
+            nothing is sent like this, but the ledger may know the request by it.
     """
 
     item_id: str
@@ -62,6 +64,7 @@ class Item(Struct, frozen=True, kw_only=True):
     file: str
     line: int
     parents: tuple[str, ...] = ()
+    former_params: tuple[Mapping[str, ParamValue], ...] = ()
 
 
 class JobStatus(StrEnum):

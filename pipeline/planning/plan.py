@@ -20,6 +20,7 @@ from pipeline.job import (
     AssetId,
     Item,
     Job,
+    JobKey,
     JobStatus,
     ParamValue,
 )
@@ -292,13 +293,17 @@ class Plan:
 
     def _ask(self, item: Item) -> _Asked:
         schema = self._models(item.model_id)
-        normal = dict(item.params) if schema is None else schema.normalised(item.params)
+        key, request_key = _keys_of(item.model_id, item.params, schema)
         return _Asked(
             item=item,
             schema=schema,
             request=Request(
-                job_key=job_key(item.model_id, normal),
-                request_key=job_key(item.model_id, item.params),
+                job_key=key,
+                request_key=request_key,
+                former=tuple(
+                    _keys_of(item.model_id, former, schema)
+                    for former in item.former_params
+                ),
             ),
             attempts=[]
             if self._ledger is None
@@ -311,6 +316,7 @@ class Plan:
             asked.attempts,
             job_key=keys.job_key,
             request_key=keys.request_key,
+            former=keys.former,
             has_files=self._has_files,
             force=self.selection.force,
             insist=self.selection.only_failed,
@@ -318,9 +324,7 @@ class Plan:
         if not old_id or decision.action in MOVABLE:
             return decision
         # It has ended since the plan was made; collecting it finds out how.
-        same = find_same(
-            asked.attempts, job_key=keys.job_key, request_key=keys.request_key
-        )
+        same = find_same(asked.attempts, keys.keys)
         return replace(decision, action=Action.COLLECT, job=same)
 
     def _plan_item(self, asked: _Asked, *, old_id: str = "") -> PlannedItem | None:
@@ -332,11 +336,13 @@ class Plan:
         params = dict(item.params)
         if seed is not None:
             params["seed"] = seed
+        known = find_same(attempts, asked.request.former)
+        keys = asked.request if known is None else known  # as the ledger knows it
         job = decision.job or Job(
             item_id=item.item_id,
             attempt=1 + max((job.attempt for job in attempts), default=0),
-            job_key=asked.request.job_key,
-            request_key=asked.request.request_key,
+            job_key=keys.job_key,
+            request_key=keys.request_key,
             model_id=item.model_id,
             seed=seed,
             derived_seed=is_derived,
@@ -443,6 +449,14 @@ def make_plan(
             hint="patterns are matched against whole item ids: 'tree-*'",
         )
     return plan
+
+
+def _keys_of(
+    model_id: str, params: Mapping[str, ParamValue], schema: ModelSchema | None
+) -> tuple[JobKey, JobKey]:
+    """A request's job key and request key."""
+    normal = dict(params) if schema is None else schema.normalised(params)
+    return job_key(model_id, normal), job_key(model_id, params)
 
 
 def _sign_of(decision: Decision, old_id: str) -> str:
