@@ -61,6 +61,11 @@ _SELECTION = (
         metavar="N",
         help="Only the first N items that are not done: try three first.",
     ),
+    click.option(
+        "--verify",
+        is_flag=True,
+        help="Compare finished files by SHA-256, not only by size.",
+    ),
 )
 
 
@@ -191,6 +196,7 @@ class RunOptions:
     emulate: bool
     select: tuple[str, ...]
     limit: int | None
+    verify: bool
     allow_outside: bool
     as_json: bool
     max_jobs: int | None

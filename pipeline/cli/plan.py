@@ -24,6 +24,7 @@ def plan_command(
     emulate: bool,
     select: tuple[str, ...],
     limit: int | None,
+    verify: bool,
     force: bool,
     allow_outside: bool,
     as_json: bool,
@@ -39,7 +40,7 @@ def plan_command(
     listing = PlanListing(as_json=as_json, long_form=long_form)
     recorder = PlanRecorder()
     settings = Settings(first_contact_s=_FIRST_CONTACT_S, max_cost=parse_cost(max_cost))
-    selection = Selection(globs=select, limit=limit, force=force)
+    selection = Selection(globs=select, limit=limit, force=force, verify=verify)
 
     def take(planned: PlannedItem) -> None:
         listing.add(planned)

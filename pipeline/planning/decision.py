@@ -35,6 +35,7 @@ _CHECKED_AGAIN = {
     FailureClass.LOST: "the service did not show the job; it may now",
     FailureClass.NO_OUTPUT: "ended without an output; one may exist now",
 }
+FILE_MISSING = "file missing"
 CHANGED_SIGN = "~"  # of a SUBMIT that asks for something else than before
 ORPHAN_SIGN = "-"  # in the ledger, but no longer in the manifest
 SIGNS = {
@@ -117,7 +118,7 @@ def decide(  # noqa: PLR0911 - one return per status
         case JobStatus.SAVED if has_files(same):
             return Decision(action=Action.DONE, reason="done", job=same)
         case JobStatus.SAVED:
-            return Decision(action=Action.FETCH, reason="file missing", job=same)
+            return Decision(action=Action.FETCH, reason=FILE_MISSING, job=same)
         case JobStatus.SUCCEEDED:
             return Decision(
                 action=Action.FETCH, reason="paid for, not downloaded yet", job=same

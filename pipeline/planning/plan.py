@@ -14,7 +14,6 @@ from pathlib import Path
 from pipeline.errors import OutputError, UsageError
 from pipeline.fingerprint import job_key
 from pipeline.job import (
-    KEPT_MARK,
     SIDECAR_SUFFIX,
     Asset,
     AssetId,
@@ -32,6 +31,7 @@ from pipeline.models.schema import ModelSchema
 from pipeline.planning.change import describe_changes, find_changes
 from pipeline.planning.decision import (
     CHANGED_SIGN,
+    FILE_MISSING,
     MAY_BE_PAID,
     SIGNS,
     Action,
@@ -40,6 +40,7 @@ from pipeline.planning.decision import (
     find_same,
 )
 from pipeline.planning.inputs import cost_key, output_count, seed_of
+from pipeline.planning.presence import Presence, find_presence
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.selection import Limit, Selection
 from pipeline.record import Struct, replace
@@ -143,6 +144,7 @@ class Plan:
         self._passed_over: set[str] = set()  # those of them that are beyond the limit
         self._kept_alikes: set[str] = set()
         self._uploads: dict[str, Mapping[str, AssetId]] = {}
+        self._presence = Presence()  # of the files that were looked at last
 
     def refunds(self, model_id: str) -> bool:
         """Whether the service refunds the failed jobs of a model."""
@@ -371,6 +373,10 @@ class Plan:
     def _reason(self, asked: _Asked, decision: Decision, old_id: str) -> str:
         if old_id:
             return f"renamed from {old_id}"
+        if decision.action is Action.DONE and self._presence.edited:
+            return f"{decision.reason}; edited: {', '.join(self._presence.edited)}"
+        if decision.action is Action.FETCH and decision.reason == FILE_MISSING:
+            return self._presence.missing
         if not decision.changed:
             return decision.reason
         item, before = asked.item, asked.attempts[0]
@@ -392,12 +398,9 @@ class Plan:
         return self._uploads.get(project_id, {})
 
     def _has_files(self, job: Job) -> bool:
-        return bool(job.assets) and all(
-            KEPT_MARK not in asset.path[len(job.item_id) :]
-            and _has_content(self.output / asset.path)
-            and _has_content(self.output / (asset.path + SIDECAR_SUFFIX))
-            for asset in job.assets
-        )
+        by_hash = self.selection.verify
+        self._presence = find_presence(self.output, job, by_hash=by_hash)
+        return not self._presence.missing
 
 
 def make_plan(
@@ -476,10 +479,3 @@ def _check_folder(output: Path, folder: str) -> None:
 
 def _exists(path: Path) -> bool:
     return os.path.lexists(path)
-
-
-def _has_content(path: Path) -> bool:
-    try:
-        return path.stat().st_size > 0
-    except OSError:
-        return False

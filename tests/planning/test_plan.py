@@ -2,6 +2,8 @@
 
 import hashlib
 import itertools
+import os
+from pathlib import Path
 
 import pytest
 
@@ -481,3 +483,39 @@ def test_another_text_with_line_ends_is_another_request(desk, cells):
     desk.record(former_of(desk.entry(CELLS), "an elm\r\nin spring"), JobStatus.SAVED)
 
     assert desk.entry(CELLS).action is Action.SUBMIT
+
+
+# --- what is in the place of a file -----------------------------------------------------
+
+
+def test_a_file_of_another_size_that_is_cut_off_is_fetched(desk):
+    desk.record(desk.entry(), JobStatus.SAVED)
+    (desk.output / "oak.png").write_bytes(b"pict")
+
+    planned = desk.entry()
+
+    assert planned.action is Action.FETCH
+    assert planned.reason == "oak.png is cut off or damaged"
+
+
+def test_every_file_of_a_done_item_costs_one_stat(desk, monkeypatch):
+    desk.record(desk.entry(), JobStatus.SAVED)
+    (desk.output / "oak.png.json").write_text("{}" * 500)
+    looked_at, opened = [], []
+    stat, open_ = Path.stat, os.open
+    monkeypatch.setattr(
+        Path,
+        "stat",
+        lambda path, **options: looked_at.append(path.name) or stat(path, **options),
+    )
+    monkeypatch.setattr(
+        os, "open", lambda path, *more: opened.append(str(path)) or open_(path, *more)
+    )
+
+    assert desk.entry().action is Action.DONE
+    count = looked_at.count
+    assert (count("oak.png"), count("oak.png.json")) == (
+        2,
+        2,
+    )  # counted and gone through
+    assert not [path for path in opened if "oak" in path]
