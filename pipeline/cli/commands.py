@@ -72,6 +72,7 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
 @CU_PRICE
 @click.option("--max-cost", metavar="CU", help="A budget to hold the price against.")
 @click.option("--long", "long_form", is_flag=True, help="Every item, however many.")
+@click.option("--prompts", is_flag=True, help="The prompt that is sent for each item.")
 @OFFLINE
 @click.option(
     "--out",
