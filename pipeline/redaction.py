@@ -55,7 +55,8 @@ class Redactor:
     def learn_login(self, name: str, password: str) -> None:
         """Take up a password, and what is sent of a Basic login; not the name alone."""
         pair = f"{name}:{password}"
-        self.learn(password, pair, base64.b64encode(pair.encode()).decode())
+        login = base64.b64encode(pair.encode(errors=_BYTES))
+        self.learn(password, pair, login.decode())
 
     def holds(self, text: str) -> bool:
         """Whether a known secret stands in the text."""
@@ -92,19 +93,23 @@ class Redactor:
 SECRETS = Redactor()
 
 
+_BYTES = "surrogateescape"  # what the environment holds need not be UTF-8
+
+
 def _forms_of(secret: str) -> Iterator[str]:
     """The secret as it is, in base64, and both as URLs and JSON quote them."""
-    data = secret.encode()
+    data = secret.encode(errors=_BYTES)
     encoded = (
         base64.b64encode(data).decode().rstrip("="),
         base64.urlsafe_b64encode(data).decode().rstrip("="),
         *_inside_base64(data),
     )
     for text in (secret, *encoded):
+        as_url = quote(text, safe="", errors=_BYTES)
         yield text
-        yield quote(text, safe="")
-        yield quote_plus(text)
-        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quote(text, ""))
+        yield as_url
+        yield quote_plus(text, errors=_BYTES)
+        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), as_url)
         yield json.dumps(text)[1:-1]
 
 

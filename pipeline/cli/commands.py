@@ -15,6 +15,7 @@ from pipeline.cli.options import (
     MANIFEST,
     OFFLINE,
     RunOptions,
+    Text,
     place_options,
     running_options,
     selection_options,
@@ -174,11 +175,15 @@ def prune(manifest: Path, **options: Any) -> ExitCode:
 
 @cli.command()
 @MANIFEST
-@click.argument("item", metavar="ITEM")
-@click.option("--adopt", metavar="JOB", help="This job of the service is the item's.")
+@click.argument("item", type=Text(), metavar="ITEM")
+@click.option(
+    "--adopt", type=Text(), metavar="JOB", help="This job of the service is the item's."
+)
 @click.option("--resubmit", is_flag=True, help="No job exists: pay for a new one.")
 @click.option("--give-up", is_flag=True, help="Book the item as failed, for good.")
-@click.option("--link", metavar="JOB", help="Print a link to a job's first picture.")
+@click.option(
+    "--link", type=Text(), metavar="JOB", help="Print a link to a job's first picture."
+)
 @place_options
 @ALLOW_OUTSIDE
 def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
@@ -258,7 +263,7 @@ def status(manifest: Path, **options: Any) -> ExitCode:
 
 @cli.command()
 @MANIFEST
-@click.argument("item", metavar="ITEM")
+@click.argument("item", type=Text(), metavar="ITEM")
 @place_options
 @ALLOW_OUTSIDE
 @JSON
@@ -286,7 +291,7 @@ def spend(outputs: tuple[Path, ...], **options: Any) -> ExitCode:
 
 
 @cli.command()
-@click.argument("model", metavar="[MODEL]", required=False)
+@click.argument("model", type=Text(), metavar="[MODEL]", required=False)
 @click.option(
     "--json-schema",
     "as_json_schema",

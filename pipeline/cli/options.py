@@ -26,6 +26,21 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class Text(click.types.StringParamType):
+    """A text that can be looked up and sent; a path may be any bytes."""
+
+    name = "text"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """The text, or a usage error."""
+        text = str(value)
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            self.fail(f"{text!r} is not UTF-8.", param, ctx)
+        return text
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 MANIFEST = click.argument(
