@@ -64,7 +64,7 @@ async def run_batch(folder: Path, *, seed: int, kills: int) -> Verdict:
     manifest.write_text(MANIFEST, encoding="utf-8")
     output = folder / "out"
     verdict = Verdict()
-    profile = EmulatorProfile(
+    profile = EmulatorProfile.of(
         seed=seed, ceiling=4, job_seconds=(0.05, 0.3), fixed_size_px=16
     )
     async with Emulator(profile=profile) as emulator:

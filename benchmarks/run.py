@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from suite import benchmarks
-from suite.bench import Bench
+from suite.bench import Bench, Size
 from suite.report import Report, find_moment, render_table
 from suite.results import write
 
@@ -29,7 +29,7 @@ def main() -> int:
         names = ", ".join(every)
         print(f"no such benchmark: {', '.join(unknown)}; there are {names}")
         return 2
-    size = "quick" if options.quick else "full"
+    size: Size = "quick" if options.quick else "full"
     broken = 0
     for name in options.names or every:
         with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:

@@ -3,11 +3,11 @@
 ::
 
     manifest ─→ plan ─→ upload → submit → poll → download → sidecar ─→ output/
-                  ↑        └──────── ledger remembers ────────┘
-                  └──────────────── what is done stays done
+                  ↑        └───── the ledger records each ────┘
+                  └──────── finished items are not made again
 
-From a notebook: ``result = await pipeline.run("manifests/icons.yaml")``; from a
-program: ``asyncio.run(pipeline.run(...))``. Names are imported when first used.
+In a notebook: ``result = await pipeline.run("manifests/icons.yaml")``. In a program:
+``asyncio.run(pipeline.run(...))``. Names are imported when first used.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
-"""Time as an argument: the one protocol through which the package reads clocks.
+"""Clock: the protocol through which the package reads and waits for time.
 
-Nothing else in the package calls ``time`` or ``anyio.sleep`` to pass time, so
-that a test can hold the hands of the clock.
+No other code in the package calls ``time`` or ``anyio.sleep`` to pass time, so that a
+test can control the clock.
 """
 
 import time
@@ -15,20 +15,20 @@ class Clock(Protocol):
     """What the package needs to know about time."""
 
     def utc_now(self) -> datetime:
-        """The wall clock, timezone-aware, in UTC; it may jump."""
+        """The wall-clock time, timezone-aware, in UTC; it may jump."""
 
     def monotonic_s(self) -> float:
         """Seconds from an arbitrary origin that never go backwards."""
 
     async def sleep(self, duration_s: float) -> None:
-        """Suspend for ``duration_s`` seconds; 0 is a bare checkpoint."""
+        """Suspend for ``duration_s`` seconds; 0 only yields to other tasks."""
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's clocks."""
 
     def utc_now(self) -> datetime:
-        """The wall clock, timezone-aware, in UTC."""
+        """The wall-clock time, timezone-aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic_s(self) -> float:
@@ -41,7 +41,7 @@ class SystemClock:
 
 
 def format_utc(moment: datetime) -> str:
-    """As the service writes: ``2026-10-02T21:20:16.925Z``."""
+    """A time in the service's format: ``2026-10-02T21:20:16.925Z``."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")
 
@@ -50,7 +50,7 @@ def parse_utc(text: str) -> datetime:
     """The inverse of :func:`format_utc`; a time without a zone is taken as UTC.
 
     Raises:
-        ValueError: ``text`` is no ISO 8601 date.
+        ValueError: ``text`` is not an ISO 8601 date.
     """
     moment = datetime.fromisoformat(text)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

@@ -1,33 +1,47 @@
-"""Every exception of the package. The branch says what stops.
+"""The package's tree of exceptions. The branch says what stops.
 
 ::
 
     PipelineError
-    ├── InputError                nothing has started; a person must edit something
-    │   ├── UsageError            options or environment that cannot be obeyed
+    ├── InputError                nothing has started; the user must change something
+    │   ├── UsageError            invalid options or environment
     │   │   └── LockError         the lock file cannot be read
-    │   ├── ManifestError         every fault of the manifest at once
-    │   └── PlanMoved             what was agreed to is no longer what would be done
+    │   ├── ManifestError         all faults of the manifest
+    │   └── PlanMoved             the plan differs from the approved one
     ├── JobError                  this job stops, the run goes on
     │   ├── Rejected              the service refused the request: 400, 404, 413, 422
     │   ├── GenerationFailed      the service tried and failed
-    │   ├── GenerationTimedOut    no end within the job's deadline
+    │   ├── GenerationTimedOut    the job did not end within its deadline
     │   ├── OutcomeUnknown        a submit that may have been paid for
-    │   ├── DownloadFailed        no whole, right file within the deadline
+    │   ├── DownloadFailed        no complete, correct file within the deadline
     │   ├── UnexpectedAnswer      an answer we cannot read
     │   └── Unavailable           connection, timeout, 5xx: worth another try
     │       └── RateLimited       429
     └── RunError                  the whole run stops, the ledger is intact
         ├── AccessDenied          401, 403: credentials, scope or plan
-        ├── BudgetReached         402, or a limit of the user's
+        ├── BudgetReached         402, or the user's own limit
         ├── ServiceUnreachable    no connection for minutes
-        ├── CoolingDown           it takes no submits for longer than is waited for
-        ├── LedgerError           damaged, newer, or bound to another service
+        ├── CoolingDown           the service's pause is longer than the user waits
+        ├── LedgerError           damaged, newer, or locked by another program
         │   ├── LedgerDamaged     its file cannot be read
         │   └── LedgerBusy        another run holds it
         └── OutputError           disk full, folder not writable
 
-An exception carries facts as attributes; ``str()`` builds the sentence.
+Further subclasses live beside the code that they concern:
+
+- ``settings.MissingCredentials`` (a UsageError)
+- ``stages.uploader.ReferenceChanged``, ``stages.poller.JobLost`` and
+  ``stages.poller.JobClaimed`` (JobErrors)
+- ``api.interface.UrlExpired`` (a JobError), ``api.interface.UnexpectedJob`` (a
+  BudgetReached)
+- ``api.cdn.ForeignHost``, ``assets.downloader.BrokenFile`` (Unavailable)
+- ``assets.downloader.OutOfTime``, ``assets.downloader.TooLarge`` (DownloadFailed)
+- ``running.failure.NoOutput`` (a GenerationFailed)
+
+Exceptions that are not PipelineErrors, such as ``running.stopping.NotSubmitted``, never
+leave the package, or are bugs.
+
+An exception's message and hint are sentences for the user; attributes carry the facts.
 """
 
 from collections.abc import Sequence
@@ -38,7 +52,7 @@ from pipeline.redaction import SECRETS
 
 
 class ExitCode(IntEnum):
-    """What the process says when it ends; see ``docs/reference/exit-codes.md``."""
+    """The exit codes of the process; see ``docs/reference/exit-codes.md``."""
 
     OK = 0
     BUG = 1
@@ -56,7 +70,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
-# Where several hold, the first of these is the exit code of the process.
+# If several exit codes apply, the process exits with the first of these.
 PRECEDENCE = (
     ExitCode.BUG,
     ExitCode.STORAGE,
@@ -70,23 +84,28 @@ PRECEDENCE = (
 
 
 class PipelineError(Exception):
-    """Base of every error that is not a bug. Its texts hold no known secret.
+    """The base of every error that is not a bug. Known secrets are redacted.
 
     Args:
-        message: What happened and where; the class's docstring when empty.
-        hint: The next step for a person, one sentence; may be empty.
+        message: What happened and where. If empty, the first line of the class's
+            docstring.
+        hint: The next step for the user, one sentence; may be empty.
+
+    Attributes:
+        exit_code: The exit code that the error leads to.
+        hint: As given, without secrets.
     """
 
     exit_code = ExitCode.BUG
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
-        said = message or (type(self).__doc__ or "").split("\n")[0]
-        super().__init__(SECRETS.clean(said))
+        text = message or (type(self).__doc__ or "").split("\n")[0]
+        super().__init__(SECRETS.clean(text))
         self.hint = SECRETS.clean(hint)
 
     @property
     def message(self) -> str:
-        """The sentence without the hint."""
+        """The message without the hint."""
         return str(self.args[0])
 
 
@@ -94,13 +113,13 @@ class PipelineError(Exception):
 
 
 class InputError(PipelineError):
-    """Something a person wrote has to change before anything starts."""
+    """The user has to change something before anything starts."""
 
     exit_code = ExitCode.USAGE
 
 
 class UsageError(InputError):
-    """Options or environment that cannot be obeyed."""
+    """The options or the environment are invalid."""
 
 
 class LockError(UsageError):
@@ -109,12 +128,12 @@ class LockError(UsageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Fault:
-    """One thing that is wrong in a file a person wrote.
+    """One fault in a file that the user wrote.
 
     Attributes:
         file: The path as the user gave it.
-        line: From 1.
-        column: From 1, in characters.
+        line: The line, from 1.
+        column: The column in characters, from 1.
         message: What is wrong, one sentence without a full stop.
         hint: What to do about it; may be empty.
     """
@@ -134,7 +153,7 @@ class ManifestError(InputError):
     """The manifest has faults.
 
     Attributes:
-        faults: At least one, in the order of file, line and column.
+        faults: At least one, sorted by file, line and column.
     """
 
     def __init__(self, faults: Sequence[Fault]) -> None:
@@ -143,7 +162,7 @@ class ManifestError(InputError):
 
 
 class PlanMoved(InputError):
-    """What was agreed to is no longer what would be done: a saved plan, or nothing."""
+    """The plan differs from what was approved: a saved plan, or no payment."""
 
     exit_code = ExitCode.PLAN_MOVED
 
@@ -155,7 +174,7 @@ class JobError(PipelineError):
     """One job stops; the others go on.
 
     Attributes:
-        trace_id: The service's own id of the exchange, for its support; or "".
+        trace_id: The service's id of the exchange, for its support team; or "".
     """
 
     exit_code = ExitCode.ITEMS_FAILED
@@ -189,8 +208,8 @@ class GenerationTimedOut(JobError):
     """The job did not end within its deadline; it may still end later.
 
     Attributes:
-        waited_s: Seconds since it was submitted.
-        last_status: The service's last word on it, or "".
+        waited_s: Seconds that the job was waited for.
+        last_status: The last status that the service reported, or "".
     """
 
     def __init__(self, message: str = "", *, waited_s: float, last_status: str) -> None:
@@ -206,20 +225,20 @@ class OutcomeUnknown(JobError):
 
 
 class DownloadFailed(JobError):
-    """The asset could not be fetched whole before the deadline."""
+    """The asset could not be downloaded completely before the deadline."""
 
 
 class UnexpectedAnswer(JobError):
-    """The service answered something that cannot be read."""
+    """The service's answer could not be read."""
 
 
 class Unavailable(JobError):
     """The service could not be reached or could not answer; worth another try.
 
     Attributes:
-        status: The HTTP status, or 0 when there was no answer.
-        retry_after_s: What the service asked to wait, or 0.
-        request_left: False when it is proved that no byte of the request left.
+        status: The HTTP status, or 0 if there was no answer.
+        retry_after_s: Seconds that the service asked to wait, or 0.
+        request_left: False if it is certain that no byte of the request was sent.
     """
 
     def __init__(
@@ -242,10 +261,11 @@ class RateLimited(Unavailable):
     """The service refused for now (429); nothing was accepted or billed.
 
     Attributes:
-        ceiling: How many jobs the service allows at once, where it said so.
-        in_flight: How many it counts, other people's included, where it said so.
-        scope: Whose these are, such as ``team``, or "".
-        is_about_requests: Whether it was asked too often, whatever was asked for.
+        ceiling: How many jobs the service allows at once, or None if it did not say.
+        in_flight: How many it counts, including those of other clients, or None.
+        scope: To whom the ceiling applies, such as ``team``, or "".
+        is_about_requests: Whether the limit concerns the rate of requests, not the
+            number of jobs.
     """
 
     def __init__(
@@ -284,8 +304,8 @@ class AccessDenied(RunError):
     """The credentials, their scope or the team's plan do not allow this.
 
     Attributes:
-        status: 401 or 403.
-        model_id: The only model it concerns, or "" when it concerns all.
+        status: 401 or 403; 0 if the error is not from an HTTP answer.
+        model_id: The only model that the error concerns, or "" for all.
     """
 
     exit_code = ExitCode.ACCESS
@@ -311,7 +331,7 @@ class ServiceUnreachable(RunError):
 
 
 class CoolingDown(RunError):
-    """The service takes no submits for longer than the user waits."""
+    """The service takes no submits for longer than the user wants to wait."""
 
     exit_code = ExitCode.UNREACHABLE
 
@@ -323,7 +343,7 @@ class LedgerError(RunError):
 
 
 class LedgerDamaged(LedgerError):
-    """The file of the ledger cannot be read, or not all of it."""
+    """The ledger's file cannot be read, or only in part."""
 
 
 class LedgerBusy(LedgerError):

@@ -1,7 +1,8 @@
-"""Named places at which a test can have the process die as if its power had gone.
+"""Fault injection: named points at which a test can kill the process.
 
-``PIPELINE_FAULT_POINT=intent-recorded`` kills at the first arrival there,
-``intent-recorded:3`` at the third. Without the variable a point costs one comparison.
+The kill is immediate, as in a power failure. ``PIPELINE_FAULT_POINT=intent-recorded``
+kills the process when it first reaches that point, ``intent-recorded:3`` the third
+time. Without the variable, a point costs one comparison.
 """
 
 import os
@@ -11,22 +12,22 @@ from typing import Final
 
 VARIABLE = "PIPELINE_FAULT_POINT"
 FAULT_POINTS: Final = (
-    "intent-recorded",  # SUBMITTING is durable, no byte of the POST has left
-    "answer-received",  # the service has the job, the ledger does not know it
+    "intent-recorded",  # SUBMITTING is durable, no byte of the POST is sent
+    "answer-received",  # the service has the job, but the ledger does not know it
     "job-recorded",  # SUBMITTED is durable
     "end-recorded",  # SUCCEEDED is durable
     "chunk-written",  # a part of the asset is on disk
-    "download-synced",  # the asset is whole, beside its place
-    "asset-placed",  # the asset is in its place, its sidecar is not
+    "download-synced",  # the asset is complete, under a temporary name
+    "asset-placed",  # the asset is in place, its sidecar is not
     "sidecar-placed",  # both are in place, SAVED is not recorded
     "saved-recorded",  # SAVED is durable
     "rename-file-placed",  # a renamed item's file has both names
-    "rename-recorded",  # its new name is durable, the file has both still
+    "rename-recorded",  # the new name is durable, the file still has both names
 )
 
 
 class _Armed:
-    """Which point kills, and how many arrivals are left."""
+    """The point that kills, and after how many more passes."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.name, _, count = environment.get(VARIABLE, "").partition(":")
@@ -37,7 +38,7 @@ _armed = _Armed(os.environ)
 
 
 def reach(name: str) -> None:
-    """The process is at the named point; it may not get any further."""
+    """Mark that the process has reached the named point; may kill the process."""
     if name != _armed.name:
         return
     _armed.left -= 1

@@ -1,7 +1,7 @@
 """Content → identity: canonical JSON, job keys and derived seeds. Pure.
 
 The standard library's ``json`` is used on purpose: faster encoders write NaN and
-infinity as ``null``, so that different requests would get one key.
+infinity as ``null``, so different requests would get the same key.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ SEED_MAX = 2_147_483_647  # the provider's range; scenario API sheet, section 9.
 
 
 def canonical_json(value: object) -> str:
-    """One text for equal values: sorted keys, no spaces, no NaN.
+    """JSON that is identical for equal values: sorted keys, no spaces, no NaN.
 
     Raises:
         ValueError: ``value`` holds NaN or infinity.
@@ -24,21 +24,21 @@ def canonical_json(value: object) -> str:
 
 
 def job_key(model_id: str, params: Mapping[str, ParamValue]) -> JobKey:
-    """SHA-256, in hex, of what is asked for.
+    """The identity of a request: a SHA-256 in hex.
 
-    Reference files count by their content, so that a moved or renamed file is the
-    same request. Item ids, positions and derived seeds do not count.
+    Reference files count by their content, so moving or renaming a file does not change
+    the request. Item ids, positions and derived seeds do not count.
 
     Args:
         model_id: The service's id of the model.
-        params: Normalised inputs, an explicit seed among them.
+        params: Normalised inputs, including an explicit seed.
     """
     asked = {"model": model_id, "params": _by_content(dict(params))}
     return JobKey(hashlib.sha256(canonical_json(asked).encode()).hexdigest())
 
 
 def derived_seed(item_id: str, *, low: int = 0, high: int = SEED_MAX) -> int:
-    """A seed in ``low..high`` (both included) that only depends on the item id."""
+    """A seed in ``low..high`` (both included) that depends only on the item id."""
     digest = hashlib.sha256(f"seed:{item_id}".encode()).digest()
     return low + int.from_bytes(digest[:8], "big") % (high - low + 1)
 

@@ -1,7 +1,7 @@
-"""The records that travel: Item, Job, Asset, and the life of a job.
+"""The records that all packages share: Item, Job, Asset, and the life of a job.
 
-Pure data. ``manifest`` makes Items, ``plan`` makes Jobs of them, the stages take
-a Job and give back a later one, ``ledger`` remembers it.
+Pure data. ``manifest`` makes Items, ``planning`` makes Jobs of them, ``running`` takes
+each Job through its life, and ``ledger`` records it.
 """
 
 from collections.abc import Mapping
@@ -21,14 +21,14 @@ JsonValue = None | bool | int | float | str | list["JsonValue"] | dict[str, "Jso
 
 
 class ReferenceAsset(Struct, frozen=True, kw_only=True):
-    """An input file that the service must hold before a job can name it.
+    """An input file that must be uploaded before a job can use it.
 
     Attributes:
-        name: How the manifest calls it: the key under ``references``, or the path.
-        path: Absolute path of the file.
-        sha256: Hex digest of its content.
+        name: Its name in the manifest: the key under ``references``, or the path.
+        path: The absolute path of the file.
+        sha256: The hex digest of its content.
         size_bytes: Its size, at least 1.
-        media_type: By content, such as ``image/png``.
+        media_type: Detected from the content, such as ``image/png``.
     """
 
     name: str
@@ -47,11 +47,12 @@ class Item(Struct, frozen=True, kw_only=True):
     Attributes:
         item_id: Unique in the manifest; also the file name, folders by ``/``.
         model_id: The service's id of the model.
-        params: The model's inputs by the service's names, as they will be sent,
-            but for ReferenceAssets, which become asset ids. Without a derived seed.
-        template_id: The ``id`` as written, ``tree-${biome}``; groups an expansion.
-        file: Where it is written, as the user gave the path.
-        line: In ``file``, from 1.
+        params: The model's inputs by the service's names, as they will be sent, except
+            that ReferenceAssets become asset ids. Without a derived seed.
+        template_id: The ``id`` as written, such as ``tree-${biome}``. Items expanded
+            from the same entry share it.
+        file: The file that the item is written in, as the user gave the path.
+        line: The line in ``file``, from 1.
         parents: Ids of items whose outputs it uses; they have to end first.
         former_params: ``params`` with other line ends, as earlier versions sent them;
             nothing is sent like this, but the ledger may know the request by it.
@@ -68,24 +69,24 @@ class Item(Struct, frozen=True, kw_only=True):
 
 
 class JobStatus(StrEnum):
-    """Where a job is in its life; see ``LEGAL_TRANSITIONS``."""
+    """The status of a job; see ``LEGAL_TRANSITIONS``."""
 
-    PLANNED = "planned"  # nothing has been sent, or what was sent was refused unpaid
-    SUBMITTING = "submitting"  # the intent is durable, the request may have left
+    PLANNED = "planned"  # nothing was sent, or it was refused without a charge
+    SUBMITTING = "submitting"  # the write-ahead intent is durable, the POST may be sent
     SUBMITTED = "submitted"  # the service has given an id: paid for
     SUCCEEDED = "succeeded"  # the service has made the assets
     SAVED = "saved"  # verified files and sidecars are in place
     FAILED = "failed"  # ended without an asset; the reason says why
-    UNKNOWN = "unknown"  # sent, and the answer is lost: it may have been paid for
+    UNKNOWN = "unknown"  # sent, but the answer was lost: it may have been paid for
 
 
-# Whether a job came of it is not known.
+# It is unknown whether the submit made a job.
 UNSURE = frozenset({JobStatus.SUBMITTING, JobStatus.UNKNOWN})
 # The service has, or may have, a job that has not ended.
 UNFINISHED = UNSURE | {JobStatus.SUBMITTED}
 
 LEGAL_TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
-    # UNKNOWN: it was proved absent, and yet its job has surfaced.
+    # UNKNOWN: it was proved absent, but its job has appeared.
     JobStatus.PLANNED: frozenset(
         {JobStatus.SUBMITTING, JobStatus.FAILED, JobStatus.UNKNOWN}
     ),
@@ -98,15 +99,15 @@ LEGAL_TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
         }
     ),
     JobStatus.SUBMITTED: frozenset(
-        # UNKNOWN: a late answer of another submit claims the job that was adopted.
+        # UNKNOWN: the late answer to another submit claims the adopted job.
         {JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.UNKNOWN}
     ),
     JobStatus.SUCCEEDED: frozenset({JobStatus.SAVED, JobStatus.FAILED}),
-    # SUCCEEDED: the file is gone or damaged and is fetched again, free of charge.
+    # SUCCEEDED: a missing or damaged file is fetched again, free of charge.
     JobStatus.SAVED: frozenset({JobStatus.SUCCEEDED}),
-    # SUBMITTED: a job that outlived its deadline is looked at again; SUCCEEDED: an
-    # asset that could not be fetched is tried again. Neither is paid for again.
-    # UNKNOWN: it was refused, and yet a job may have come of it.
+    # SUBMITTED: a job that outlived its deadline is checked again. SUCCEEDED: the
+    # download of an asset is tried again. Neither is paid for again.
+    # UNKNOWN: the submit was refused, but may have made a job.
     JobStatus.FAILED: frozenset(
         {JobStatus.SUBMITTED, JobStatus.SUCCEEDED, JobStatus.UNKNOWN}
     ),
@@ -117,25 +118,25 @@ LEGAL_TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
 
 
 class FailureClass(StrEnum):
-    """Why a job failed, as far as it decides what a later run does."""
+    """Why a job failed; the class determines what a later run does."""
 
     REFUSED = "refused"  # final: the same request would be refused again
     MODERATED = "moderated"  # final after the second time
     GENERATION = "generation"  # the service tried and failed
-    NO_OUTPUT = "no_output"  # success without assets: looked at again by a run
-    TIMED_OUT = "timed_out"  # runs past its deadline: looked at again, never resent
-    LOST = "lost"  # the service does not show the job: looked at again, never resent
+    NO_OUTPUT = "no_output"  # success without assets: the next run checks again
+    TIMED_OUT = "timed_out"  # still running at its deadline: checked, never resent
+    LOST = "lost"  # the service no longer shows the job: checked again, never resent
     DOWNLOAD = "download"  # made and paid for; only the file is missing
     LOCAL = "local"  # a reference file could not be read or uploaded
-    DUPLICATE = "duplicate"  # proved absent, yet it surfaced after a resubmit
+    DUPLICATE = "duplicate"  # proved absent, but the job appeared after a resubmit
     GIVEN_UP = "given_up"  # the user's decision
 
 
 _STUCK_CLASSES = frozenset({FailureClass.TIMED_OUT, FailureClass.LOST})
 FINAL_CLASSES = frozenset({FailureClass.REFUSED, FailureClass.GIVEN_UP})
-SIDECAR_SUFFIX = ".json"  # after the whole name of the asset: oak.png.json
-KEPT_MARK = ".old-"  # after an asset's name, before the attempt: oak.old-1.png
-MODERATION_TRIES = 2  # near the threshold, chance decides; a third try never helped
+SIDECAR_SUFFIX = ".json"  # follows the full name of the asset: oak.png.json
+KEPT_MARK = ".old-"  # between an asset's name and the attempt: oak.old-1.png
+MODERATION_TRIES = 2  # near the threshold, a second try may pass; a third never did
 
 
 class Asset(Struct, frozen=True, kw_only=True):
@@ -145,11 +146,11 @@ class Asset(Struct, frozen=True, kw_only=True):
         asset_id: The service's id.
         output_index: From 1, in the service's order.
         path: Relative to the output folder, parts separated by ``/``.
-        sha256: Hex digest of the file.
-        size_bytes: Its size.
-        media_type: By content.
-        width_px: Pixels, or None for what is no image.
-        height_px: Likewise.
+        sha256: The hex digest of the file.
+        size_bytes: The size of the file.
+        media_type: Detected from the content.
+        width_px: The width in pixels, or None if it is not an image.
+        height_px: The height in pixels, or None if it is not an image.
     """
 
     asset_id: AssetId
@@ -166,7 +167,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     """Why a job is FAILED, UNKNOWN or back to PLANNED.
 
     Attributes:
-        kind: What it means for later runs; None while nothing is decided.
+        kind: The failure class, which later runs act on; or None.
         reason: The service's text, or ours; one line or more.
         hint: The next step; may be empty.
         trace_id: The service's id of the exchange; may be empty.
@@ -179,17 +180,17 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 class Mark(Struct, frozen=True, kw_only=True):
-    """What the service listed last before a submit; a row of the ledger.
+    """A starting point in the service's job list; a row of the ledger.
 
-    What came of a submit that is not answered is looked for from here on, by the
-    service's own times alone: no clock of ours and no ``Date`` bounds the reading.
+    The job of a lost submit is searched for from its mark on. A mark holds only times
+    from the job list; no clock of ours and no ``Date`` header bounds the search.
 
     Attributes:
         mark_id: The ledger's number, or 0 before it is recorded.
-        created_at: From when on the list has to be read, in the service's time: when
-            one of the newest listed jobs was made. None: from the beginning.
-        listed: Ids of the jobs since then that were listed: none of them can come of a
-            submit after the mark.
+        created_at: The creation time, by the service, of one of the newest jobs listed
+            before the submit: the search starts there. None to start at the beginning.
+        listed: Ids of the jobs listed since then; a submit after the mark cannot have
+            made any of them.
     """
 
     mark_id: int = 0
@@ -202,31 +203,31 @@ class Job(Struct, frozen=True, kw_only=True):
 
     Attributes:
         row_id: The ledger's number, or 0 before it is recorded.
-        item_id: Whose asset it makes.
-        attempt: From 1, counted per item.
-        job_key: Identity of what is asked for, defaults left out.
-        request_key: The same with defaults as they were written.
+        item_id: The item whose asset it makes.
+        attempt: The number of the attempt for the item, from 1.
+        job_key: The identity of the request, without inputs that equal a default.
+        request_key: The identity of the request, with defaults as written.
         model_id: The service's id of the model.
-        status: Where it is in its life.
+        status: The current status.
         request: The inputs as sent, or None before the first submit.
-        seed: The seed sent, explicit or derived, or None where the model has none.
-        derived_seed: Whether it is derived, so that only this item has it.
+        seed: The seed sent, explicit or derived, or None if the model has none.
+        derived_seed: Whether the seed is derived from the item id.
         remote_id: The service's id, from SUBMITTED on.
-        base_url: The service it was sent to.
-        project_id: The project it was sent for, or "".
-        author_id: Who the service says made it, or "".
-        made_with: Which API key sent it: a digest, or "".
+        base_url: The service that the job was sent to.
+        project_id: The project that the job was sent for, or "".
+        author_id: The service's id of the job's author, or "".
+        made_with: The digest of the API key that sent it, or "".
         mark_id: The :class:`Mark` before its submit, or None.
-        charged: Compute units charged, add-ons included; None if unsaid.
+        charged: Compute units charged, add-ons included; None if unknown.
         quoted: Compute units reserved before the submit; None without a quote.
         addons: Of ``charged``, the units of each add-on, such as ``quality-gate``.
-        refunded: Compute units given back after a failure; None if none were.
+        refunded: Compute units refunded after a failure, or None.
         sent_at: When the submit began, in the service's time.
         submitted_at: When the answer came, or the service's creation time.
-        finished_at: When the service ended it.
+        finished_at: When the service ended the job.
         saved_at: When the last sidecar was in place.
         remote_assets: Asset ids in the service's order, from SUCCEEDED on.
-        echo: What the service's record of the inputs says differently.
+        echo: The inputs that the service's record shows differently.
         failure: Why it is FAILED, UNKNOWN or back to PLANNED.
         assets: The files, once SAVED.
     """
@@ -262,14 +263,14 @@ class Job(Struct, frozen=True, kw_only=True):
 
     @property
     def is_unsure(self) -> bool:
-        """Whether a person may have to decide what became of it."""
+        """Whether the user may have to decide what became of the job."""
         kind = self.failure.kind if self.failure else None
         is_stuck = self.status is JobStatus.FAILED and kind in _STUCK_CLASSES
         return is_stuck or self.status in UNSURE
 
     @property
     def committed(self) -> Decimal:
-        """Compute units that this attempt has taken, or may have, of a budget."""
+        """Compute units that this attempt takes, or may take, from a budget."""
         return committed_units(
             self.status,
             quoted=self.quoted,
@@ -289,17 +290,16 @@ def committed_units(
     is_submitted: bool,
     kind: FailureClass | None,
 ) -> Decimal:
-    """Compute units that an attempt has taken, or may have taken, of a budget.
+    """Compute units that an attempt takes, or may take, from a budget; at least 0.
 
-    A job counts by its quote, or a higher charge, until it has ended, and then by
-    what was charged. What was refused unpaid counts nothing. No attempt gives more
-    back than it has taken.
+    Until it ends, a job counts with the higher of quote and charge; after that, with
+    its charge less refunds. A submit that was refused without a charge counts 0.
     """
     unpaid = status is JobStatus.FAILED and not is_submitted
     if status is JobStatus.PLANNED or (unpaid and kind is not FailureClass.GIVEN_UP):
         return Decimal(0)
     taken = quoted if charged is None else charged
     if status in UNFINISHED and quoted is not None:
-        # What the answer to a submit says of the charge may not be its last word.
+        # The charge in the answer to a submit may not be final.
         taken = max(quoted, charged or Decimal(0))
     return max(Decimal(0), (taken or Decimal(0)) - (refunded or Decimal(0)))

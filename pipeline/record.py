@@ -1,9 +1,9 @@
-"""Struct: the base of every record that there are many of; made and copied in C.
+"""Struct: the base of records that exist in large numbers; created and copied in C.
 
-A frozen dataclass of a job's size takes three times as long to make and thirty times as
-long to copy with a change, and each class some tenths of a millisecond to define, at
-every start. What a caller makes or keeps (``Settings``, ``Selection``, ``Manifest``,
-``RunResult``) is a dataclass, as people expect.
+A frozen dataclass as large as a job takes three times as long to create and thirty
+times as long to copy with a change. Defining each class also costs some tenths of a
+millisecond at every start. Records of the public API (``Settings``, ``Selection``,
+``Manifest``, ``RunResult``) are dataclasses, as users expect.
 """
 
 from msgspec import Struct, field

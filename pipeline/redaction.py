@@ -1,8 +1,8 @@
-"""Redaction: text → the same text without the secrets that this process knows.
+"""Redaction: removes the secrets that this process knows from texts.
 
-There is one redactor, ``SECRETS``. What finds credentials teaches it, and it never
-forgets: what was a secret once is one until the process ends. SECURITY.md says at which
-doors text passes it.
+There is one redactor, ``SECRETS``. Code that finds credentials registers them there,
+and a secret stays registered until the process ends. SECURITY.md lists the places where
+texts are redacted.
 """
 
 import base64
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 SHORTEST_SECRET = 12  # characters; the service's keys have more than twenty
-SECRET_MARK = "[secret]"  # noqa: S105 - what stands in place of one
+SECRET_MARK = "[secret]"  # noqa: S105 - replaces a secret
 SIGNED_MARK = "[signed]"
 
 # The queries of CloudFront's and S3's signed URLs, plain or quoted in another URL.
@@ -23,22 +23,22 @@ _SIGNED = re.compile(
     rf"(?:Policy|Signature|Key-Pair-Id){_VALUE}{{8,}}|X-Amz-[A-Za-z-]+{_VALUE}+",
     re.IGNORECASE | re.ASCII,
 )
-# JSON may write any character as an escape. One token is taken at a time, so that an
-# escaped backslash is not mistaken for the beginning of another escape.
+# JSON may escape any character. Each match is one token, so that an escaped backslash
+# is not mistaken for the beginning of another escape.
 _ESCAPE = re.compile(r"\\(?:u00([2-7][0-9A-Fa-f])|.)", re.DOTALL)
 
 
 class Redactor:
-    """Knows secrets in every form in which an answer or a library may quote them."""
+    """Knows secrets in every form in which an answer or a library may show them."""
 
     def __init__(self) -> None:
         self._forms: tuple[str, ...] = ()
         self._learning = threading.Lock()
 
     def learn(self, *secrets: str) -> None:
-        """Take secrets up; those below ``SHORTEST_SECRET`` characters are passed over.
+        """Register secrets; those below ``SHORTEST_SECRET`` characters are ignored.
 
-        A short one may be a word, and words are not taken out of prompts.
+        A short secret may be a word, and words must not be removed from prompts.
         """
         forms = {
             form
@@ -48,22 +48,22 @@ class Redactor:
             if len(form) >= SHORTEST_SECRET
         }
         with self._learning:
-            # The longest first: another form may be a part of it. Replaced as a whole,
-            # since other threads read it.
+            # The longest first, because one form may be part of another. The tuple is
+            # replaced as a whole, because other threads read it.
             self._forms = tuple(sorted(forms.union(self._forms), key=len, reverse=True))
 
     def learn_login(self, name: str, password: str) -> None:
-        """Take up a password, and what is sent of a Basic login; not the name alone."""
+        """Register a password and its Basic authentication, but not the name alone."""
         pair = f"{name}:{password}"
         login = base64.b64encode(pair.encode(errors=_BYTES))
         self.learn(password, pair, login.decode())
 
     def holds(self, text: str) -> bool:
-        """Whether a known secret stands in the text."""
+        """Whether the text contains a known secret."""
         return any(form in text for form in self._forms)
 
     def clean(self, text: str) -> str:
-        """The text without known secrets and without queries of signed URLs."""
+        """The text without known secrets and without the queries of signed URLs."""
         text = self._without_secrets(text)
         lowered = text.lower() if "=" in text or "%" in text else ""
         if any(name.lower() in lowered for name in _SIGNED_NAMES):
@@ -71,11 +71,11 @@ class Redactor:
         return text
 
     def clean_answer(self, body: bytes, *, keeps_urls: bool = False) -> bytes:
-        """A body of the service, JSON or not, as :meth:`clean` leaves it.
+        """A body from the service, JSON or not, cleaned as by :meth:`clean`.
 
         Args:
-            body: In UTF-8; all that is looked for is ASCII.
-            keeps_urls: Leave signed URLs as they are, since they are needed.
+            body: In UTF-8; everything to remove is ASCII.
+            keeps_urls: Keep signed URLs, if they are needed.
         """
         text = body.decode("latin-1")
         if "\\u00" in text or "\\/" in text:
@@ -97,7 +97,7 @@ _BYTES = "surrogateescape"  # what the environment holds need not be UTF-8
 
 
 def _forms_of(secret: str) -> Iterator[str]:
-    """The secret as it is, in base64, and both as URLs and JSON quote them."""
+    """The secret in plain text and base64, each also quoted for URLs and JSON."""
     data = secret.encode(errors=_BYTES)
     encoded = (
         base64.b64encode(data).decode().rstrip("="),
@@ -114,7 +114,7 @@ def _forms_of(secret: str) -> Iterator[str]:
 
 
 def _inside_base64(data: bytes) -> Iterator[str]:
-    """What is the same wherever the bytes stand in something that is encoded whole."""
+    """The base64 characters that the bytes produce at any offset in a larger text."""
     for before, first in enumerate((0, 2, 3)):
         encoded = base64.b64encode(bytes(before) + data)
         yield encoded[first : (before + len(data)) * 8 // 6].decode()

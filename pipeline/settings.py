@@ -1,7 +1,7 @@
-"""Every limit, timeout and path of a run, and the credentials.
+"""The limits and timeouts of a run, and the credentials.
 
-Environment and ``.env`` → :class:`Credentials`; options → :class:`Settings`. Units
-are in the names. Nothing here touches the network.
+Environment, ``.env`` and keyring → :class:`Credentials`; options → :class:`Settings`.
+Units are part of the names. Nothing here uses the network.
 """
 
 import hashlib
@@ -25,18 +25,18 @@ PROJECT_VARIABLE = "SCENARIO_PROJECT_ID"
 KEYRING_SERVICE = "scenario-pipeline"
 _MAX_DOTENV_BYTES = 1 << 20
 DEFAULT_RPM = 95  # of the 100 a minute that are documented for a project
-EMULATOR_NAME = "emulator"  # stands for its base URL, whose port changes every time
+EMULATOR_NAME = "emulator"  # instead of its base URL, whose port is always different
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Who we are to which service. What one holds is known as a secret from then on.
+    """The credentials for one service. Key and secret are redacted from texts.
 
     Attributes:
         key: The API key.
         secret: Its secret; never shown.
         base_url: Without a trailing slash; plain http only to loopback.
-        project_id: Sent with every call when known, or "".
+        project_id: The project to send with every call, or "".
     """
 
     key: str = field(repr=False)
@@ -55,18 +55,18 @@ class Credentials:
 
     @property
     def key_digest(self) -> str:
-        """Tells one API key from another, and tells nothing else of it."""
+        """A digest that distinguishes API keys, and reveals nothing else about them."""
         text = f"scenario-pipeline {self.base_url} {self.key}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Which service a ledger is bound to.
+    """The service that a ledger is bound to.
 
     Attributes:
-        base_url: Of the API, or ``EMULATOR_NAME``.
-        project_id: Or "".
+        base_url: The base URL of the API, or ``EMULATOR_NAME``.
+        project_id: The project that the user named, or "".
     """
 
     base_url: str
@@ -74,7 +74,7 @@ class Service:
 
     @property
     def is_emulated(self) -> bool:
-        """Whether it is the emulator that a command starts itself."""
+        """Whether this is the emulator that a command starts itself."""
         return self.base_url == EMULATOR_NAME
 
 
@@ -83,48 +83,51 @@ class Settings:
     """Limits and timeouts of one run; the defaults suit the real service.
 
     Attributes:
-        max_jobs: The user's own ceiling on jobs in flight, or None.
-        first_jobs: Jobs in flight to begin with while the ceiling is unknown.
-        rpm: Requests to the API a minute, all kinds together and those of the other
-            processes of the project included; 0 for no limit; None for
-            ``DEFAULT_RPM``, or for no limit where the service is on this machine.
-        submit_timeout_s: From the first byte of a submit to its whole answer.
+        max_jobs: The user's limit on jobs in flight, or None.
+        first_jobs: The initial limit on jobs in flight while the ceiling is unknown.
+        rpm: API requests per minute, of all kinds, and including other processes that
+            use the project. 0 for no limit. None for ``DEFAULT_RPM``, or for no limit
+            if the service is on this machine.
+        submit_timeout_s: From the first byte of a submit to its complete answer.
         read_timeout_s: The same for free calls.
-        connect_timeout_s: To a TCP and TLS connection.
-        job_timeout_s: From our first look at a submitted job to giving up on it.
-        deadline_s: From the start of the run until nothing more is submitted, or
-            None; what is in flight is still collected.
-        fail_count: Failed items after which nothing more is submitted, or None.
-        fail_share: The same as a part of all items of the run, 0 to 1, or None.
+        connect_timeout_s: To open a TCP and TLS connection.
+        job_timeout_s: How long a submitted job is watched before it counts as failed.
+        deadline_s: From the start of the run until submitting stops, or None; jobs in
+            flight are still collected.
+        fail_count: Failed items after which submitting stops, or None.
+        fail_share: The same as a share of all items of the run, 0 to 1, or None.
         free_deadline_s: How long a free call is retried before its job fails.
-        first_contact_s: How long an API that never answered in this run is tried.
-        model_deadline_s: How long a model's record is asked for before what is known
-            of it is used.
-        settle_s: From the loss of a submit's answer until absence counts.
-        output_s: How long the assets of a job that has succeeded are waited for.
-        fresh_job_s: How long a 404 on a job we made is taken as a delay.
-        downloads: Assets downloaded at a time.
-        download_bytes: Bytes of the assets downloaded at a time: small ones go many
-            at once, large ones few, at least four.
-        hurried_download_s: What a download still gets once the run is to stop.
-        uploads: Reference assets uploaded at a time.
+        first_contact_s: How long to try an API that has not answered in this run yet.
+        model_deadline_s: How long to try to read a model before the cached or shipped
+            record is used.
+        settle_s: From the loss of a submit's answer until the absence of its job
+            counts.
+        output_s: How long to wait for the assets of a job that has succeeded.
+        fresh_job_s: How long a 404 for a job of ours counts as a delay.
+        downloads: Concurrent downloads of assets.
+        download_bytes: Total bytes of concurrent downloads: many small assets, or few
+            large ones, but at least four.
+        hurried_download_s: How long a download may still take once the run stops.
+        uploads: Concurrent uploads of reference assets.
         posts: Submits that may be unanswered at a time.
-        first_posts: The same to begin with: so many are refused at most when the
+        first_posts: The same at the start: at most so many are refused when the
             service begins to cool down.
-        max_pause_s: The longest pause of the service's that is waited for; a longer
-            one ends the submitting.
+        max_pause_s: The longest pause to wait for when the service asks for one; a
+            longer one stops submitting.
         ahead: Items prepared beyond those that hold a slot.
-        undelivered: Submitted jobs whose assets are not saved yet, in flight ones
-            included; bounds memory when downloads are slow.
-        poll_fraction: Length of a poll tick as a part of a typical job's duration.
-        poll_min_s: Shortest poll tick.
-        poll_max_s: Longest poll tick.
-        poll_max_limited_s: The same where requests are limited.
-        max_cost: Compute units that all jobs of the ledger may cost together, refunds
-            taken off, or None.
+        undelivered: Submitted jobs whose assets are not saved yet, including those in
+            flight; bounds memory when downloads are slow.
+        poll_fraction: The length of a poll tick as a share of a typical job's duration.
+        poll_min_s: The shortest poll tick.
+        poll_max_s: The longest poll tick.
+        poll_max_limited_s: The longest poll tick while the request rate is limited.
+        max_cost: Compute units that all jobs of the ledger may cost together, less
+            refunds, or None.
         strict: Stop when the service drops or changes an input.
         frozen: Pay for nothing.
-        keep_old: Keep a file that a new one takes the place of, under another name.
+        keep_old: Keep a replaced file under another name.
+        allow_unpriced: Submit even if the inputs of a model are unknown, or the service
+            quotes a price of 0.
     """
 
     max_jobs: int | None = None
@@ -160,9 +163,10 @@ class Settings:
     strict: bool = False
     frozen: bool = False
     keep_old: bool = False
+    allow_unpriced: bool = False
 
     def requests_per_minute(self, *, is_loopback: bool) -> int | None:
-        """The limit on requests to a service, or None for no limit."""
+        """The limit on requests to a service per minute, or None for no limit."""
         if self.rpm is None:
             return None if is_loopback else DEFAULT_RPM
         return self.rpm or None
@@ -173,18 +177,18 @@ def find_credentials(
     dotenv: Mapping[str, str],
     load_keyring: Callable[[], Mapping[str, str]] = dict,
 ) -> Credentials:
-    """Take the credentials, and what belongs to them, from one place.
+    """Find the credentials, with base URL and project from the same place.
 
-    The base URL and the project count only from the place that gave the key, so
-    that a stranger's ``.env`` cannot draw a real key to its server.
+    The base URL and the project are read only from the place that has the key, so that
+    a foreign ``.env`` cannot send a real key to its own server.
 
     Args:
         environment: The process environment.
         dotenv: The parsed ``.env`` of the current folder; may be empty.
-        load_keyring: Asked when neither of them names a credential.
+        load_keyring: Called if neither of them has a credential.
 
     Raises:
-        UsageError: No credentials, half of them, or a base URL that is not safe.
+        UsageError: Credentials are missing or invalid, or the base URL is not safe.
     """
     learn_secrets(environment, dotenv)
     place = next(
@@ -206,7 +210,7 @@ def find_credentials(
         )
     if not (key + secret).isascii() or ":" in key or not (key + secret).isprintable():
         raise UsageError(
-            f"{KEY_VARIABLE} or {SECRET_VARIABLE} holds characters no key has",
+            f"{KEY_VARIABLE} or {SECRET_VARIABLE} contains invalid characters",
             hint="copy them again from the Scenario web app",
         )
     for name in (PROJECT_VARIABLE, BASE_URL_VARIABLE):
@@ -226,7 +230,7 @@ def is_utf8(text: str) -> bool:
 
 
 def learn_secrets(*places: Mapping[str, str]) -> None:
-    """Have key and secret of each place kept out of texts, whichever is used."""
+    """Redact the key and secret of each place from texts, whichever is used."""
     for place in places:
         key, secret = place.get(KEY_VARIABLE, ""), place.get(SECRET_VARIABLE, "")
         SECRETS.learn(key)
@@ -243,25 +247,25 @@ def check_base_url(text: str) -> str:
     """The URL without a trailing slash.
 
     Raises:
-        UsageError: No http(s) URL, or plain http to another machine.
+        UsageError: The text is not an http(s) URL, or plain http to another machine.
     """
     url = text.strip().rstrip("/")
     if "@" in url:
-        raise UsageError(f"{BASE_URL_VARIABLE} must not hold credentials")
-    no_url = UsageError(f"{BASE_URL_VARIABLE} is no http(s) URL: {text!r}")
+        raise UsageError(f"{BASE_URL_VARIABLE} must not contain credentials")
+    not_a_url = UsageError(f"{BASE_URL_VARIABLE} is not an http(s) URL: {text!r}")
     try:
         parts = urlsplit(url)
-        _ = parts.port  # looks at it, and raises where it is none
+        _ = parts.port  # raises if the port is not a number
     except ValueError:
-        raise no_url from None
+        raise not_a_url from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise no_url
+        raise not_a_url
     if parts.query or parts.fragment:
-        raise no_url
+        raise not_a_url
     if parts.scheme == "http" and not is_loopback_url(url):
         raise UsageError(
             f"{BASE_URL_VARIABLE} would send the key unencrypted to {parts.hostname}",
-            hint="use https; plain http is for this machine only",
+            hint="use https; plain http is allowed only to this machine",
         )
     return url
 
@@ -278,10 +282,10 @@ def is_loopback_url(url: str) -> bool:
 
 
 def load_dotenv(folder: Path) -> dict[str, str]:
-    """The variables of ``folder/.env``; empty when there is no such file.
+    """The variables in ``folder/.env``; empty if there is no such file.
 
     Raises:
-        UsageError: It is no file of text.
+        UsageError: The file cannot be read, or is not UTF-8 text.
     """
     from dotenv import dotenv_values  # noqa: PLC0415 - keeps --help fast
 
@@ -294,17 +298,17 @@ def load_dotenv(folder: Path) -> dict[str, str]:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(
             f"{path} cannot be read: {reason}",
-            hint="make it a file of lines such as NAME=value, or move it away",
+            hint="make it a text file with lines such as NAME=value, or move it away",
         ) from error
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     return {name: value for name, value in values.items() if value is not None}
 
 
 def load_keyring() -> dict[str, str]:
-    """Key and secret from the system's keyring, where the extra is installed.
+    """Key and secret from the system's keyring, if the extra is installed.
 
-    They are stored by ``keyring set scenario-pipeline SCENARIO_SDK_API_KEY`` and the
-    same for the secret.
+    Store them with ``keyring set scenario-pipeline SCENARIO_SDK_API_KEY``, and the same
+    for the secret.
     """
     try:
         import keyring  # noqa: PLC0415 - an optional extra

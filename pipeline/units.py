@@ -1,13 +1,13 @@
-"""Compute units: what a person writes → a decimal → a number of JSON. Pure."""
+"""Compute units: the user's text → a decimal → a JSON number. Pure."""
 
 import re
 from decimal import Decimal
 
-MOST_UNITS = 10**12  # beyond nobody's budget, nor any price, goes
+MOST_UNITS = 10**12  # above any budget and any price
 
 
 def parse_units(text: str) -> Decimal | None:
-    """An amount of compute units, ``31`` or ``7.25``; None for anything else."""
+    """An amount of compute units, such as ``31`` or ``7.25``; None if invalid."""
     if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text.strip()) is None:
         return None
     units = Decimal(text.strip())
@@ -15,7 +15,7 @@ def parse_units(text: str) -> Decimal | None:
 
 
 def units_number(units: Decimal | None) -> int | float | None:
-    """Units as a number of JSON, whole where they are whole; None stays None."""
+    """Units as a JSON number, an integer if possible; None stays None."""
     if units is None:
         return None
     return int(units) if units == units.to_integral_value() else float(units)

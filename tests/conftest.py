@@ -1,11 +1,12 @@
 """Guards that hold for every test: no real credentials, no address but loopback."""
 
+import logging
 import socket
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pipeline.api.pace_state import STATE_VARIABLE
+from pipeline.api.rate_limiter_state import STATE_VARIABLE
 from pipeline.models.catalog import CACHE_VARIABLE
 from pipeline.redaction import SECRETS
 from pipeline.settings import (
@@ -38,6 +39,15 @@ def _no_credentials(monkeypatch):
 @pytest.fixture(autouse=True)
 def _no_secrets_known(monkeypatch):
     monkeypatch.setattr(SECRETS, "_forms", ())
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    """A command that is typed in this process configures it for good."""
+    logger = logging.getLogger("pipeline")
+    before = logger.propagate, logger.level, [*logger.handlers]
+    yield
+    logger.propagate, logger.level, logger.handlers = before
 
 
 @pytest.fixture(autouse=True)

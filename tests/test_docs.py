@@ -8,7 +8,6 @@ import sqlite3
 import tomllib
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -24,7 +23,7 @@ from pipeline.contract.assumptions import ASSUMPTIONS
 from pipeline.emulator import outcomes
 from pipeline.emulator.faults import FAULTS, READ_ENDPOINTS, READS
 from pipeline.emulator.profile import EmulatorProfile
-from pipeline.emulator.service import Service
+from pipeline.emulator.service import EmulatedService
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.fault_points import FAULT_POINTS
 from pipeline.job import Asset, AssetId, FailureClass, Job, JobKey, JobStatus
@@ -114,7 +113,7 @@ def printed_events() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):
                 found |= {
-                    keyword.value.value
+                    str(keyword.value.value)
                     for keyword in node.keywords
                     if keyword.arg == "event"
                     and isinstance(keyword.value, ast.Constant)
@@ -332,13 +331,11 @@ def test_every_knob_is_documented_with_its_default():
     written = {name: default for name, default, _ in rows}
 
     assert len(rows) == len(written)
-    assert written == {
-        knob.name: repr(getattr(profile, knob.name)) for knob in fields(profile)
-    }
+    assert written == {name: repr(value) for name, value in profile.flat().items()}
 
 
 def test_every_counter_of_the_emulator_is_documented():
-    counted = Service(EmulatorProfile(), SystemClock()).read_counters()
+    counted = EmulatedService(EmulatorProfile(), SystemClock()).read_counters()
 
     assert row_keys(section(EMULATOR, "## Counters")) == set(counted)
 

@@ -1,10 +1,14 @@
 """Errors: the tree is as drawn, and each says which exit code it leads to."""
 
+import importlib
 import inspect
+import pkgutil
 import re
+from typing import Any
 
 import pytest
 
+import pipeline
 from pipeline import errors
 from pipeline.errors import (
     ExitCode,
@@ -45,9 +49,27 @@ def test_every_class_is_in_the_tree_below_the_parent_it_is_drawn_under():
     }
 
 
+def find_elsewhere(kind=PipelineError):
+    """The subclasses in other modules, as the docstring names them."""
+    for one in kind.__subclasses__():
+        home = one.__module__
+        if home.startswith("pipeline.") and home != errors.__name__:
+            yield f"{home.removeprefix('pipeline.')}.{one.__name__}"
+        yield from find_elsewhere(one)
+
+
+def test_every_subclass_in_another_module_is_named():
+    for module in pkgutil.walk_packages(pipeline.__path__, "pipeline."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+    listed = re.findall(r"``([a-z_.]+\.[A-Z]\w+)``", errors.__doc__)
+    assert set(listed) - {"running.stopping.NotSubmitted"} == set(find_elsewhere())
+
+
 def test_an_error_without_a_text_says_what_its_class_is():
     for name, kind in CLASSES.items():
-        named = {}
+        named: dict[str, Any] = {}
         if issubclass(kind, Rejected):
             named = {"status": 400}
         elif issubclass(kind, GenerationTimedOut):
@@ -55,7 +77,7 @@ def test_an_error_without_a_text_says_what_its_class_is():
         elif issubclass(kind, ManifestError):
             continue
         error = kind(**named)
-        assert error.message == inspect.getdoc(kind).splitlines()[0], name
+        assert error.message == (inspect.getdoc(kind) or "").splitlines()[0], name
         assert error.hint == ""
 
 

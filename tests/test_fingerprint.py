@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.fingerprint import SEED_MAX, canonical_json, derived_seed, job_key
-from pipeline.job import ReferenceAsset
+from pipeline.job import ParamValue, ReferenceAsset
 from pipeline.record import replace
 
 ON_A_BUSY_MACHINE = settings(
@@ -48,12 +48,13 @@ def test_what_has_no_text_has_no_key(number):
 
 def test_what_is_no_json_has_no_key():
     with pytest.raises(TypeError):
-        job_key("m", {"a": object()})
+        job_key("m", {"a": object()})  # type: ignore[dict-item]
 
 
 def test_a_key_is_a_known_sha_256():
     """Pinned: a change would make every finished item be paid for again."""
-    key = job_key("model_x", {"prompt": "an oak", "seed": 7, "images": [REFERENCE]})
+    images: list[ParamValue] = [REFERENCE]
+    key = job_key("model_x", {"prompt": "an oak", "seed": 7, "images": images})
 
     assert key == "7c1d597551109e5e8a0be2881e5a8c1f6440162b5ea9f691bf7eb4d031085ab8"
 

@@ -1,6 +1,7 @@
 """Imports point one way: the ladder, one door for each library, nothing heavy early."""
 
 import ast
+import os
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -47,11 +48,11 @@ LADDER = {
 API_DOORS = {
     "assets": {"interface", "retry"},
     "contract": {"exchange", "wire"},
-    "stages": {"echo", "interface", "listing", "pacing", "retry", "wire"},
+    "stages": {"echo", "interface", "listing", "rate_limiter", "retry", "wire"},
     "pricing": {"interface", "retry"},
-    "running": {"echo", "interface", "listing", "pacing", "retry", "wire"},
-    "operations": {"echo", "interface", "pacing", "retry", "wire"},
-    "cli": {"client", "interface", "pacing", "probing"},
+    "running": {"echo", "interface", "listing", "rate_limiter", "retry", "wire"},
+    "operations": {"echo", "interface", "rate_limiter", "retry", "wire"},
+    "cli": {"client", "interface", "probing", "rate_limiter"},
 }
 
 # One library, one door. ``doctor`` says which SQLite there is.
@@ -61,8 +62,8 @@ DOORS = {
     "sqlite3": ("pipeline.ledger.", "pipeline.cli.doctor"),
     "yaml": ("pipeline.manifest.source",),
     "aiofiles": ("pipeline.storage.atomic_file",),
-    "filelock": ("pipeline.output.folder", "pipeline.api.pace_state"),
-    "platformdirs": ("pipeline.models.catalog", "pipeline.api.pace_state"),
+    "filelock": ("pipeline.output.folder", "pipeline.api.rate_limiter_state"),
+    "platformdirs": ("pipeline.models.catalog", "pipeline.api.rate_limiter_state"),
     "rich": ("pipeline.cli.",),
     "click": ("pipeline.cli.",),
     "dotenv": ("pipeline.settings",),
@@ -238,6 +239,7 @@ def loaded_by(code):
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=PACKAGE.parent,
+        env={**os.environ, "COVERAGE_PROCESS_CONFIG": ""},  # it loads modules too
         capture_output=True,
         text=True,
         check=True,

@@ -2,7 +2,14 @@
 
 import pytest
 
-from pipeline.job import FINAL_CLASSES, LEGAL_TRANSITIONS, FailureClass, Job, JobStatus
+from pipeline.job import (
+    FINAL_CLASSES,
+    LEGAL_TRANSITIONS,
+    FailureClass,
+    Job,
+    JobKey,
+    JobStatus,
+)
 
 S = JobStatus
 
@@ -54,9 +61,15 @@ def test_final_classes_are_those_that_a_later_run_leaves_alone():
 
 
 def test_a_job_cannot_be_changed():
-    job = Job(item_id="a", attempt=1, job_key="k", request_key="r", model_id="m")
+    job = Job(
+        item_id="a",
+        attempt=1,
+        job_key=JobKey("k"),
+        request_key=JobKey("r"),
+        model_id="m",
+    )
 
     with pytest.raises(AttributeError):
-        job.status = S.SAVED
+        job.status = S.SAVED  # type: ignore[misc]
     assert not hasattr(job, "__dict__")
     assert job.status is S.PLANNED

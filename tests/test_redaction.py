@@ -1,10 +1,8 @@
 """Redactor: every form in which a secret is quoted, and nothing else."""
 
 import base64
-import io
 import json
 import re
-import sys
 import threading
 from urllib.parse import quote, quote_plus
 
@@ -12,10 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli.console.streams import clean_output
 from pipeline.cli.console.text import one_line
-from pipeline.errors import ExitCode, ManifestError, PipelineError, Unavailable
-from pipeline.manifest import load_manifest, validate_manifest
+from pipeline.errors import PipelineError, Unavailable
 from pipeline.models.wording import shown
 from pipeline.redaction import SECRET_MARK, SECRETS, SHORTEST_SECRET, Redactor
 from pipeline.settings import Credentials, find_credentials
@@ -213,24 +209,6 @@ def test_half_a_secret_is_not_shown_either():
         assert SECRET[:5] not in cut
 
 
-@pytest.mark.parametrize("name", ["stdout", "stderr"])
-def test_what_is_written_is_clean_and_otherwise_the_same(monkeypatch, name):
-    SECRETS.learn(SECRET)
-    for stream in ("stdout", "stderr", "__stdout__", "__stderr__"):
-        fake = io.TextIOWrapper(io.BytesIO(), encoding="ascii", line_buffering=True)
-        monkeypatch.setattr(sys, stream, fake)
-    clean_output()
-
-    stream = getattr(sys, name)
-    print("an oak", SECRET, "→", file=stream)
-    print(json.dumps({"a": SECRET}), file=stream, end="")
-    stream.flush()
-
-    said = stream.buffer.getvalue().decode()
-    assert said == f'an oak {SECRET_MARK} \\u2192\n{{"a": "{SECRET_MARK}"}}'
-    assert getattr(sys, f"__{name}__") is stream
-
-
 def test_threads_may_learn_and_clean_at_once():
     redactor = Redactor()
     wrong = []
@@ -249,55 +227,3 @@ def test_threads_may_learn_and_clean_at_once():
 
     assert not wrong
     assert all(redactor.holds(f"secret-number-{n:04}-of-many") for n in range(8))
-
-
-ITEMS = "version: 1\nmodel: model_wan-2-7-image\nitems:\n"
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        f"  - {{id: a, prompt: 'a {KEY} tree'}}",
-        f"  - {{id: a, prompt: an oak}}  # {KEY}",
-    ],
-)
-def test_a_manifest_with_a_secret_is_refused_at_its_line(tmp_path, line):
-    SECRETS.learn(KEY)
-    path = tmp_path / "trees.yaml"
-    path.write_text(ITEMS + line + "\n", "utf-8")
-
-    with pytest.raises(ManifestError) as caught:
-        load_manifest(path)
-
-    assert caught.value.exit_code is ExitCode.USAGE
-    [fault] = caught.value.faults
-    assert fault.line == 4
-    assert "API key or secret" in fault.message
-    assert KEY not in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
-def test_rows_with_a_secret_are_refused_at_their_line(tmp_path, name):
-    SECRETS.learn(KEY)
-    rows = {
-        "rows.csv": f"name,what\noak,a tree\nkey,{KEY}\n",
-        "rows.jsonl": '{"name": "oak", "what": "a tree"}\n{"name": "key", "what": "'
-        + KEY
-        + '"}\n',
-    }
-    (tmp_path / name).write_text(rows[name], "utf-8")
-    path = tmp_path / "trees.yaml"
-    path.write_text(
-        f"{ITEMS}  - {{id: 'a-${{name}}', prompt: '${{what}}', rows: {name}}}\n",
-        "utf-8",
-    )
-
-    with pytest.raises(ManifestError) as caught:
-        validate_manifest(path)
-
-    assert caught.value.faults[0].file.endswith(name)
-    assert (
-        caught.value.faults[0].line
-        == rows[name][: rows[name].index(KEY)].count("\n") + 1
-    )
-    assert KEY not in str(caught.value)

@@ -2,5 +2,5 @@
 
 ``interface`` is what the rest of the package sees; ``client`` and ``cdn`` implement it.
 ``wire`` reads the service's JSON; ``answers`` turns error answers and aiohttp's errors
-into ours; ``retry`` repeats free calls; ``pacing`` limits the rate of requests.
+into ours; ``retry`` repeats free calls; ``rate_limiter`` limits the rate of requests.
 """

@@ -32,8 +32,13 @@ from pipeline.api.interface import (
     TeamLimits,
     UnexpectedJob,
 )
-from pipeline.api.pacing import LONGEST_HOLD_S, Pace, Priority, pace_of
 from pipeline.api.proxy import find_proxy
+from pipeline.api.rate_limiter import (
+    LONGEST_HOLD_S,
+    Priority,
+    RateLimiter,
+    rate_limiter_of,
+)
 from pipeline.clock import Clock, format_utc
 from pipeline.errors import (
     AccessDenied,
@@ -68,7 +73,7 @@ class HttpApi:
         credentials: The service, and our key for it.
         settings: Rate and timeouts.
         clock: The source of time.
-        pace: The rate limiter; None for one that suits settings and service.
+        rate_limiter: The rate limiter; None for one that suits settings and service.
     """
 
     def __init__(
@@ -77,12 +82,14 @@ class HttpApi:
         settings: Settings,
         clock: Clock,
         *,
-        pace: Pace | None = None,
+        rate_limiter: RateLimiter | None = None,
     ) -> None:
         self._credentials = credentials
         self._settings = settings
         self._clock = clock
-        self._pace = pace or pace_of(credentials, settings, clock)
+        self._rate_limiter = rate_limiter or rate_limiter_of(
+            credentials, settings, clock
+        )
         self._skew = timedelta()
         self._seen_jobs = wire.SeenJobs()
         self._session: aiohttp.ClientSession | None = None
@@ -118,9 +125,9 @@ class HttpApi:
             await self._session.close()
 
     @property
-    def pace(self) -> Pace:
+    def rate_limiter(self) -> RateLimiter:
         """The rate limiter that every request waits for."""
-        return self._pace
+        return self._rate_limiter
 
     @property
     def answered_at_s(self) -> float | None:
@@ -135,7 +142,7 @@ class HttpApi:
         self, model_id: str, inputs: Mapping[str, JsonValue]
     ) -> Submission:
         """Start a paid job; see ``GenerationApi``."""
-        await self._pace.begin_submit()
+        await self._rate_limiter.begin_submit()
         try:
             answer = await self._exchange(
                 "POST",
@@ -392,7 +399,7 @@ class HttpApi:
         """
         assert self._session is not None, "HttpApi is an async context manager"
         if priority is not Priority.SUBMIT:
-            await self._pace.wait_for_turn(priority)
+            await self._rate_limiter.wait_for_turn(priority)
         parameters = dict(query or {})
         if self._credentials.project_id:
             parameters["projectId"] = self._credentials.project_id
@@ -475,14 +482,16 @@ class HttpApi:
         is_about_jobs = priority in {Priority.SUBMIT, Priority.QUOTE}
         wait_s = error.retry_after_s
         if is_about_jobs and wait_s and not error.is_about_requests:
-            self._pace.pause(wait_s)
+            self._rate_limiter.pause(wait_s)
         elif is_about_jobs and wait_s > LONGEST_HOLD_S:
             error.is_about_requests = False
-            self._pace.pause(wait_s)
-        elif not is_about_jobs or error.is_about_requests or self._pace.is_scarce:
+            self._rate_limiter.pause(wait_s)
+        elif (
+            not is_about_jobs or error.is_about_requests or self._rate_limiter.is_scarce
+        ):
             # An unnamed ceiling refuses submits and quotes, and only those.
             error.is_about_requests = True
-            self._pace.note_refusal(error.retry_after_s)
+            self._rate_limiter.note_refusal(error.retry_after_s)
 
     def _learn_time(self, headers: Mapping[str, str]) -> None:
         text = headers.get("Date")

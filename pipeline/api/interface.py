@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pipeline.api.pacing import Pace
+from pipeline.api.rate_limiter import RateLimiter
 from pipeline.errors import BudgetReached, JobError
 from pipeline.job import AssetId, JsonValue, RemoteId
 from pipeline.record import Struct, field
@@ -239,7 +239,7 @@ class GenerationApi(Protocol):
     """
 
     @property
-    def pace(self) -> Pace:
+    def rate_limiter(self) -> RateLimiter:
         """The rate limiter that every request waits for."""
 
     @property

@@ -1,1 +1,1 @@
-"""The edge: alone reads argv and the environment, alone prints."""
+"""The command line: the only part that reads argv and the environment, and prints."""

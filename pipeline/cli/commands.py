@@ -1,4 +1,4 @@
-"""The commands: one short function each. What they do is elsewhere."""
+"""The commands: one short function each, which calls the module that does the work."""
 
 import os
 from contextlib import suppress
@@ -19,6 +19,7 @@ from pipeline.cli.options import (
     place_options,
     running_options,
     selection_options,
+    spending_options,
 )
 from pipeline.errors import ExitCode, UsageError
 from pipeline.version import __version__
@@ -29,7 +30,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
 def _check_force(options: dict[str, Any]) -> None:
     if options["force"] and not options["select"]:
         raise UsageError(
-            "--force needs --select: it pays again for what is finished",
+            "--force needs --select: it pays again for finished items",
             hint="name the items: --force --select 'tree-*'",
         )
 
@@ -39,15 +40,16 @@ def _check_force(options: dict[str, Any]) -> None:
 def cli() -> None:
     """Turn a manifest of prompts and reference art into finished asset files.
 
-    Nothing is paid twice, nothing paid is lost: after any interruption, type the
-    same command again.
+    Nothing is paid for twice, and nothing paid for is lost: after any interruption,
+    run the same command again.
     """
     from pipeline.settings import learn_secrets, load_dotenv
 
-    # Whatever the command does with them: any file that it reads may hold them too.
+    # For every command: any file that it reads may contain them too.
     learn_secrets(os.environ)
     if Path(".env").is_file():
-        with suppress(OSError, ValueError, UsageError):  # told where the file is needed
+        # Errors are reported where the file is needed.
+        with suppress(OSError, ValueError, UsageError):
             learn_secrets(load_dotenv(Path()))
 
 
@@ -57,7 +59,7 @@ def cli() -> None:
 @OFFLINE
 @JSON
 def validate(manifest: Path, **options: Any) -> ExitCode:
-    """Check a manifest: every fault at once, as file:line:column. Free."""
+    """Check a manifest and list every fault as file:line:column. Free."""
     from pipeline.cli.validate import validate_command
 
     return validate_command(manifest, **options)
@@ -71,20 +73,24 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
 @ALLOW_OUTSIDE
 @JSON
 @CU_PRICE
-@click.option("--max-cost", metavar="CU", help="A budget to hold the price against.")
-@click.option("--long", "long_form", is_flag=True, help="Every item, however many.")
-@click.option("--prompts", is_flag=True, help="The prompt that is sent for each item.")
+@click.option("--max-cost", metavar="CU", help="A budget to compare the price with.")
+@click.option(
+    "--long", "long_form", is_flag=True, help="List every item, however many."
+)
+@click.option(
+    "--prompts", is_flag=True, help="List every item with the prompt that is sent."
+)
 @OFFLINE
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Save the plan with its prices, for run --plan.",
+    help="Save the plan with its prices for run --plan.",
 )
 @click.option(
     "--detailed-exitcode",
     is_flag=True,
-    help="Exit code 10 when there is something to do.",
+    help="Exit with code 10 if there is something to do.",
 )
 def plan(manifest: Path, **options: Any) -> ExitCode:
     """Show what a run would do to each item, why, and what it costs. Free."""
@@ -101,17 +107,20 @@ def plan(manifest: Path, **options: Any) -> ExitCode:
 @FORCE
 @ALLOW_OUTSIDE
 @JSON
+@spending_options
 @running_options
 @click.option(
     "--plan",
     "saved_plan",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Carry out exactly this saved plan; exit code 8 when anything has moved.",
+    help="Carry out exactly this saved plan; exit with code 8 if anything has changed.",
 )
-@click.option("--frozen", is_flag=True, help="Exit code 8 if anything would be paid.")
+@click.option(
+    "--frozen", is_flag=True, help="Exit with code 8 if anything would be paid for."
+)
 def run(manifest: Path, **options: Any) -> ExitCode:
-    """Make what is missing; finished items are left alone. Spends."""
+    """Generate the missing assets; finished items are left alone. Costs units."""
     from pipeline.cli.run import run_command
 
     _check_force(options)
@@ -124,9 +133,10 @@ def run(manifest: Path, **options: Any) -> ExitCode:
 @selection_options
 @ALLOW_OUTSIDE
 @JSON
+@spending_options
 @running_options
 def rerun(manifest: Path, **options: Any) -> ExitCode:
-    """Try again only what failed, final failures too. Spends."""
+    """Retry only the failed items, including final failures. Costs units."""
     from pipeline.cli.run import run_command
 
     return run_command(manifest, RunOptions(**options), only_failed=True)
@@ -140,7 +150,7 @@ def rerun(manifest: Path, **options: Any) -> ExitCode:
 @JSON
 @running_options
 def fetch(manifest: Path, **options: Any) -> ExitCode:
-    """Download again what is paid for and missing. Free."""
+    """Download files that are paid for but missing. Free."""
     from pipeline.cli.run import run_command
 
     return run_command(manifest, RunOptions(**options), only_fetch=True)
@@ -167,7 +177,7 @@ def verify(output: Path, *, as_json: bool) -> ExitCode:
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before removing.")
 @JSON
 def prune(manifest: Path, **options: Any) -> ExitCode:
-    """Remove the files of items that are gone from the manifest. Free."""
+    """Remove the files of items that are no longer in the manifest. Free."""
     from pipeline.cli.prune import prune_command
 
     return prune_command(manifest, **options)
@@ -177,17 +187,23 @@ def prune(manifest: Path, **options: Any) -> ExitCode:
 @MANIFEST
 @click.argument("item", type=Text(), metavar="ITEM")
 @click.option(
-    "--adopt", type=Text(), metavar="JOB", help="This job of the service is the item's."
+    "--adopt",
+    type=Text(),
+    metavar="JOB",
+    help="Take over this job of the service for the item.",
 )
-@click.option("--resubmit", is_flag=True, help="No job exists: pay for a new one.")
-@click.option("--give-up", is_flag=True, help="Book the item as failed, for good.")
+@click.option("--resubmit", is_flag=True, help="There is no job: pay for a new one.")
+@click.option("--give-up", is_flag=True, help="Record the item as failed for good.")
 @click.option(
-    "--link", type=Text(), metavar="JOB", help="Print a link to a job's first picture."
+    "--link",
+    type=Text(),
+    metavar="JOB",
+    help="Print a link to the first picture of a job.",
 )
 @place_options
 @ALLOW_OUTSIDE
 def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
-    """Show which jobs may be an unsure item's, or decide about it. Free."""
+    """Show the jobs that may belong to an unsure item, or decide about it. Free."""
     from pipeline.cli.resolve import resolve_command
 
     return resolve_command(manifest, item, **options)
@@ -204,20 +220,20 @@ def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
 @click.option(
     "--contract",
     is_flag=True,
-    help="Ask the service what it does, too, and write down what differs.",
+    help="Also ask how the service behaves, and save the answers to a file.",
 )
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where the contract goes.  [default: contract.json beside the manifest]",
+    help="File for these answers.  [default: contract.json beside the manifest]",
 )
 @click.option(
     "--spend",
     metavar="CU",
-    help="Ask what costs something too, for at most so many compute units.",
+    help="Also ask questions that cost units, for at most this many in total.",
 )
-@click.option("--skip-rate", is_flag=True, help="Leave out the limit on requests.")
+@click.option("--skip-rate", is_flag=True, help="Do not test the limit on requests.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before spending.")
 def doctor(
     manifest: Path | None,
@@ -236,8 +252,8 @@ def doctor(
         raise UsageError("--out, --spend, --skip-rate and --yes belong to --contract")
     if contract and options["emulate"]:
         raise UsageError(
-            "--contract asks a service, and --emulate starts none",
-            hint="export the address that pipeline emulator prints",
+            "--contract needs a running service, and --emulate starts none",
+            hint="start pipeline emulator, and export the address that it prints",
         )
     code = doctor_command(manifest, **options)
     if not contract or code is not ExitCode.OK:
@@ -255,7 +271,7 @@ def doctor(
 @ALLOW_OUTSIDE
 @JSON
 def status(manifest: Path, **options: Any) -> ExitCode:
-    """Show how far a manifest is, from the ledger alone. Free."""
+    """Show the progress of a manifest, from the ledger only. Free."""
     from pipeline.cli.status import status_command
 
     return status_command(manifest, **options)
@@ -284,7 +300,7 @@ def why(manifest: Path, item: str, **options: Any) -> ExitCode:
 @CU_PRICE
 @JSON
 def spend(outputs: tuple[Path, ...], **options: Any) -> ExitCode:
-    """Sum what has been paid, by month, model and manifest. Free."""
+    """Sum up what was spent, by month, model and manifest. Free."""
     from pipeline.cli.spend import spend_command
 
     return spend_command(outputs, **options)
@@ -296,44 +312,52 @@ def spend(outputs: tuple[Path, ...], **options: Any) -> ExitCode:
     "--json-schema",
     "as_json_schema",
     is_flag=True,
-    help="A JSON Schema of manifests, for editors.",
+    help="Print a JSON Schema of manifests, for editors.",
 )
 @OFFLINE
 @JSON
 def schema(model: str | None, **options: Any) -> ExitCode:
-    """Show what a model takes, or which models are known here. Free."""
+    """Show the inputs of a model, or list the known models. Free."""
     from pipeline.cli.schema import schema_command
 
     return schema_command(model, **options)
 
 
 @cli.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="Port to listen on; 0 for any free one.",
+)
 @click.option(
     "--ceiling",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Jobs allowed in flight.  [default: no limit]",
+    help="The most jobs in flight.  [default: no limit]",
 )
 @click.option(
     "--rpm",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Requests allowed a minute.  [default: no limit]",
+    help="The most requests per minute.  [default: no limit]",
 )
 @click.option(
     "--cooldown",
     metavar="N/SECONDS",
-    help="After N submits refuse more for so long, such as 10/90.",
+    help="After N submits, refuse more for SECONDS; for example 10/90.",
 )
 @click.option(
     "--job-seconds",
     default="1-3",
     show_default=True,
     metavar="LOW-HIGH",
-    help="How long a job takes.",
+    help="How long a job takes, in seconds.",
 )
-@click.option("--seed", type=int, metavar="N", help="For ids, durations and faults.")
+@click.option(
+    "--seed", type=int, metavar="N", help="Seed for ids, durations and faults."
+)
 @click.option(
     "--fault",
     "faults",
@@ -345,10 +369,10 @@ def schema(model: str | None, **options: Any) -> ExitCode:
     "--contract",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Behave like the service that this contract was made with.",
+    help="Behave like the service in this contract file.",
 )
 def emulator(**options: Any) -> ExitCode:
-    """Serve a local stand-in for the service until stopped. Spends nothing."""
+    """Run a local stand-in for the service until stopped. Free."""
     from pipeline.cli.emulator import emulator_command
 
     return emulator_command(**options)
@@ -357,7 +381,7 @@ def emulator(**options: Any) -> ExitCode:
 @cli.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print a shell's completion script.
+    """Print the completion script of a shell.
 
     For bash: eval "$(pipeline completion bash)" in ~/.bashrc.
     """

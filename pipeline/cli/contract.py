@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.api.pacing import Priority, pace_of
 from pipeline.api.probing import ProbeClient
+from pipeline.api.rate_limiter import Priority, rate_limiter_of
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.text import one_line
 from pipeline.clock import Clock, SystemClock, format_utc
@@ -44,20 +44,20 @@ def contract_command(
     yes: bool,
     asks_rate: bool,
 ) -> ExitCode:
-    """Ask the service what it does, and write down what it answers.
+    """Ask the service how it behaves, and save the answers.
 
     Returns:
-        ``BUDGET`` where more was charged than quoted, ``UNKNOWN_OUTCOME`` where it is
-        not known whether a submit was paid for, ``ITEMS_FAILED`` where one was refused.
+        ``BUDGET`` if more was charged than quoted, ``UNKNOWN_OUTCOME`` if it is unknown
+        whether a submit was paid for, ``ITEMS_FAILED`` if one was refused.
     """
     budget = _budget_of(spend)
     if budget and not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
-            "--spend costs something, and nobody is here to be asked",
-            hint="add --yes to agree beforehand",
+            "--spend costs compute units, and there is no terminal to ask on",
+            hint="add --yes to agree in advance",
         )
     service, credentials = service_of(os.environ, emulate=False)
-    assert credentials is not None, "the emulator alone needs none"
+    assert credentials is not None, "only the emulator needs none"
     model_id = MODEL_ID
     if manifest is not None:
         model_id = load_manifest(manifest).model_id or MODEL_ID
@@ -100,10 +100,10 @@ async def _inquire(
 ) -> None:
     if questions.asks_rate:
         _say(
-            "note: at the end 120 reads are sent at once, which takes the minute's"
-            " requests of the whole project; --skip-rate leaves it out"
+            "note: at the end, 120 reads are sent at once, which uses up a minute's"
+            " requests of the whole project; --skip-rate skips this"
         )
-    async with ProbeClient(credentials, clock, _pace_of(credentials, clock)) as client:
+    async with ProbeClient(credentials, clock, _turns_of(credentials, clock)) as client:
         inquiry = Inquiry(
             questions,
             client,
@@ -113,19 +113,19 @@ async def _inquire(
         )
         try:
             await inquiry.ask()
-        finally:  # what is paid for is written down, however this ends
+        finally:  # save what is paid for, however this ends
             keep(inquiry.findings())
 
 
-def _pace_of(credentials: Credentials, clock: Clock) -> Callable[[], Awaitable[None]]:
+def _turns_of(credentials: Credentials, clock: Clock) -> Callable[[], Awaitable[None]]:
     return partial(
-        pace_of(credentials, Settings(), clock).wait_for_turn, Priority.OTHER
+        rate_limiter_of(credentials, Settings(), clock).wait_for_turn, Priority.OTHER
     )
 
 
 def _agree(steps: Sequence[Step], budget: Decimal, *, yes: bool) -> bool:
     if not steps:
-        _say(f"nothing can be asked for {budget:f} units")
+        _say(f"no question fits into {budget:f} units")
         return False
     for step in steps:
         _say(f"  {step.total:>8f} units  {step.name}, {step.model_id}")
@@ -163,7 +163,7 @@ def _tell(findings: Findings, service: Service, path: Path) -> None:
         click.echo(f"{findings.spent:f} units spent")
     if findings.trouble:
         click.echo(f"BAD     {one_line(findings.trouble, 300)}")
-    click.echo(f"written to {path} and {exchanges_path(path).name}")
+    click.echo(f"saved to {path} and {exchanges_path(path).name}")
 
 
 def _budget_of(spend: str | None) -> Decimal:
@@ -172,7 +172,7 @@ def _budget_of(spend: str | None) -> Decimal:
     units = parse_units(spend)
     if units is None:
         raise UsageError(
-            f"--spend {spend!r} is no amount of compute units",
+            f"--spend {spend!r} is not an amount of compute units",
             hint="write it like 10 or 7.25",
         )
     return units

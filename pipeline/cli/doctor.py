@@ -1,4 +1,4 @@
-"""``doctor``: everything a run needs, each line ok or what to do."""
+"""``doctor``: checks everything a run needs; each line says ok or what to do."""
 
 import asyncio
 import os
@@ -33,7 +33,7 @@ _MUCH_SKEW = timedelta(minutes=2)
 
 
 class _Report:
-    """Lines as they are found, and the exit code of the first that is not ok."""
+    """Prints the results, and keeps the exit code of the first that is not ok."""
 
     def __init__(self) -> None:
         self.code = ExitCode.OK
@@ -59,7 +59,7 @@ class _Report:
 def doctor_command(
     manifest: Path | None, *, output: Path | None, emulate: bool
 ) -> ExitCode:
-    """Check one thing after the other; each goes on without the others."""
+    """Check one thing after the other; a failure does not stop the others."""
     report = _Report()
     report.ok(
         "versions",
@@ -96,27 +96,27 @@ async def _check_service(report: _Report, credentials: Credentials) -> None:
     settings = Settings(read_timeout_s=10.0)
     try:
         service = HttpApi(credentials, settings, clock)
-    except UsageError as error:  # what the environment says of proxies
+    except UsageError as error:  # a proxy setting in the environment is wrong
         report.bad("proxy", error)
         return
     async with service as api:
         try:
             limits = await api.find_limits()
-            # A ceiling may be unreadable for many reasons; the project's jobs may not.
+            # The limits may be unreadable for many reasons, but not the project's jobs.
             await api.list_jobs(JobFilter(updated_after=api.service_now()))
         except PipelineError as error:
             report.bad("service", error)
             return
-        report.ok("service", "answers, and takes the key")
+        report.ok("service", "answers and accepts the key")
         _check_clock(report, api, clock)
-    project = credentials.project_id or "none named; the key's own is used"
+    project = credentials.project_id or "none set; the key's own project is used"
     report.ok("project", project)
     if limits.ceiling is None:
-        report.note("ceiling", "the key may not read it; it will be found out")
+        report.note("ceiling", "the key may not read it; a run will find it out")
     else:
         report.ok("ceiling", f"{limits.ceiling} jobs in flight")
     if limits.units_left is None:
-        report.note("units", "the key may not read what is left")
+        report.note("units", "the key may not read how many are left")
     else:
         report.ok("units", f"{limits.units_left:,} compute units left")
 
@@ -127,7 +127,9 @@ def _check_clock(report: _Report, api: GenerationApi, clock: Clock) -> None:
         report.ok("clock", f"within {max(2, abs(skew).seconds)} s of the service's")
     else:
         seconds = round(skew.total_seconds())
-        report.note("clock", f"{seconds:+} s against the service: set this machine's")
+        report.note(
+            "clock", f"{seconds:+} s off the service's clock: set this machine's clock"
+        )
 
 
 def _check_disk(report: _Report, folder: Path) -> None:
@@ -140,7 +142,7 @@ def _check_disk(report: _Report, folder: Path) -> None:
     free_bytes = shutil.disk_usage(there).free
     text = f"{there}: {free_bytes / 1e9:,.1f} GB free"
     if free_bytes < _LITTLE_SPACE_BYTES:
-        report.note("disk", f"{text}; that is little")
+        report.note("disk", f"{text}, which is not much")
     else:
         report.ok("disk", text)
     if unsynced:

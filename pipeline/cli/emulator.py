@@ -1,6 +1,5 @@
-"""``pipeline emulator``."""
+"""``emulator``: options → a local service, until it is stopped."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -29,16 +28,14 @@ def emulator_command(
     contract: Path | None,
 ) -> ExitCode:
     """Serve until SIGINT or SIGTERM."""
-    profile = _profile_of(contract)
-    profile = replace(
-        profile,
-        ceiling=ceiling or profile.ceiling,
-        requests_per_minute=rpm or profile.requests_per_minute,
-        job_seconds=_parse_span(job_seconds),
-    )
+    profile = _profile_from(contract).replace(job_seconds=_parse_span(job_seconds))
+    if ceiling:
+        profile = profile.replace(ceiling=ceiling)
+    if rpm:
+        profile = profile.replace(requests_per_minute=rpm)
     if cooldown is not None:
         after, pause_s = _parse_cooldown(cooldown)
-        profile = replace(profile, cooldown_after=after, cooldown_s=pause_s)
+        profile = profile.replace(cooldown_after=after, cooldown_s=pause_s)
     try:
         rates = dict(parse_fault_rate(text) for text in faults)
     except ValueError as error:
@@ -46,7 +43,11 @@ def emulator_command(
 
     async def serve_until_stopped() -> None:
         await serve(
-            port=port, profile=profile, fault_rates=rates, seed=seed, on_ready=_tell
+            port=port,
+            profile=profile,
+            fault_rates=rates,
+            seed=seed,
+            on_ready=_print_addresses,
         )
 
     try:
@@ -59,21 +60,23 @@ def emulator_command(
     return ExitCode.OK
 
 
-def _profile_of(path: Path | None) -> EmulatorProfile:
+def _profile_from(path: Path | None) -> EmulatorProfile:
     if path is None:
         return EmulatorProfile()
     contract = read_contract(path)
     knobs = knobs_of(contract)
-    click.echo(f"as {contract.base_url} answers: {len(contract.seen)} assumptions seen")
-    return EmulatorProfile(**knobs)  # type: ignore[arg-type]
+    click.echo(
+        f"behaving like {contract.base_url}: {len(contract.seen)} assumptions seen"
+    )
+    return EmulatorProfile.of(**knobs)
 
 
-def _tell(emulator: Emulator) -> None:
+def _print_addresses(emulator: Emulator) -> None:
     click.echo(f"emulating the service at {emulator.base_url}; nothing here is real")
     click.echo(f"  export {BASE_URL_VARIABLE}={emulator.base_url}")
     for name in (KEY_VARIABLE, SECRET_VARIABLE):
         click.echo(f"  export {name}=emulated")
-    click.echo("  any API key and secret will do; Ctrl-C stops it")
+    click.echo("  any API key and secret work; press Ctrl-C to stop")
 
 
 def _parse_cooldown(text: str) -> tuple[int, float]:
@@ -84,8 +87,8 @@ def _parse_cooldown(text: str) -> tuple[int, float]:
         after, pause_s = 0, 0.0
     if not slash or after < 1 or not 0 < pause_s < _LONGEST_COOLDOWN_S:
         raise UsageError(
-            f"--cooldown {text!r} is no cooldown",
-            hint="write it like 10/90: after 10 submits none for 90 seconds",
+            f"--cooldown {text!r} is not a cooldown",
+            hint="write it like 10/90: after 10 submits, none for 90 seconds",
         )
     return after, pause_s
 
@@ -99,6 +102,7 @@ def _parse_span(text: str) -> tuple[float, float]:
         low_s, high_s = 1.0, 0.0
     if not 0 <= low_s <= high_s:
         raise UsageError(
-            f"--job-seconds {text!r} is no span", hint="write it like 1-3 or 2.5"
+            f"--job-seconds {text!r} is not a range of seconds",
+            hint="write it like 1-3 or 2.5",
         )
     return low_s, high_s

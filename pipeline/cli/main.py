@@ -1,7 +1,7 @@
-"""The program: dispatch, and errors → one message and an exit code.
+"""The program: dispatch, and errors → a message and an exit code.
 
-Only click is imported at the top; every command imports what it needs when it runs,
-so that ``--help`` answers at once.
+Only click is imported at the top. Each command imports what it needs when it runs, so
+that ``--help`` is fast.
 """
 
 import gc
@@ -12,15 +12,15 @@ from collections.abc import Sequence
 import click
 
 from pipeline.cli.commands import cli
-from pipeline.cli.console.streams import clean_output, whoever_reads
+from pipeline.cli.console.streams import clean_output, tolerate_closed_pipe
 from pipeline.errors import ExitCode, ManifestError, PipelineError
 
 # Measured: a tenth of the CPU of many short jobs, and a thirtieth of a start.
 _OBJECTS_PER_COLLECTION = 50_000
 
 
-# Options of earlier versions, and what to write instead.
-_GONE = {"--rate": "--rpm N is how many requests may leave a minute"}
+# Removed options, and what to use instead.
+_REMOVED_OPTIONS = {"--rate": "use --rpm N, the most requests per minute"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     gc.set_threshold(_OBJECTS_PER_COLLECTION)
     clean_output()
     code = run_command(arguments)
-    gc.freeze()  # what is left ends with the process: it need not be taken apart
+    gc.freeze()  # the process ends: no need to collect what is left
     sys.exit(int(code))
 
 
@@ -36,8 +36,7 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
     """Run one command; the only place that turns errors into exit codes.
 
     Args:
-        arguments: Of the command line without the program's name; ``sys.argv`` when
-            None.
+        arguments: The command line without the program's name; None for ``sys.argv``.
     """
     try:
         result = cli.main(
@@ -49,14 +48,17 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
-        if isinstance(error, click.NoSuchOption) and error.option_name in _GONE:
-            _say(f"  next: {_GONE[error.option_name]}")
+        if (
+            isinstance(error, click.NoSuchOption)
+            and error.option_name in _REMOVED_OPTIONS
+        ):
+            _say(f"  next: {_REMOVED_OPTIONS[error.option_name]}")
         return ExitCode.USAGE
     except PipelineError as error:
         _show(error)
         return error.exit_code
     except SystemExit:
-        # So click ends, in silence, when the reader of our output has gone.
+        # click exits like this, silently, when the reader of our output has closed it.
         return ExitCode.OK
     except Exception:  # noqa: BLE001 - a bug: show all of it
         traceback.print_exc()
@@ -78,5 +80,5 @@ def _show(error: PipelineError) -> None:
 def _say(text: str) -> None:
     from pipeline.cli.console.text import printable
 
-    with whoever_reads(sys.stderr):
+    with tolerate_closed_pipe(sys.stderr):
         click.echo(printable(text), err=True)

@@ -1,4 +1,4 @@
-"""Options that several commands share, as decorators; and what they mean."""
+"""Options that several commands share, as decorators, and a record of their values."""
 
 import math
 from collections.abc import Callable
@@ -14,7 +14,7 @@ CU_PRICE_VARIABLE = "PIPELINE_CU_PRICE"
 
 
 class FiniteRange(click.FloatRange):
-    """A number in a range that is one: neither NaN nor infinity."""
+    """A number in a range; NaN and infinity are not accepted."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -54,12 +54,12 @@ _PLACE = (
         "-o",
         type=click.Path(file_okay=False, path_type=Path),
         metavar="DIR",
-        help="Where the files go.  [default: output/<manifest name>]",
+        help="Folder for the files.  [default: output/<manifest name>]",
     ),
     click.option(
         "--emulate",
         is_flag=True,
-        help="Use the built-in emulator: needs no credentials, spends nothing.",
+        help="Use the built-in emulator: needs no credentials and spends nothing.",
     ),
 )
 _SELECTION = (
@@ -74,7 +74,7 @@ _SELECTION = (
         "--limit",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Only the first N items that are not done: try three first.",
+        help="Only the first N items that are not done yet.",
     ),
     click.option(
         "--verify",
@@ -97,75 +97,86 @@ CU_PRICE = click.option(
     metavar="PRICE",
     envvar=CU_PRICE_VARIABLE,
     callback=_cu_price,
-    help="What a compute unit costs, such as 0.012EUR: shows money beside units.",
+    help="Price of a compute unit, such as 0.012EUR, to show money beside units.",
 )
 FORCE = click.option(
-    "--force", is_flag=True, help="Make the selected items again; needs --select."
+    "--force", is_flag=True, help="Generate the selected items again; needs --select."
 )
 ALLOW_OUTSIDE = click.option(
     "--allow-outside",
     is_flag=True,
-    help="Let references lie outside of the manifest's folder.",
+    help="Allow references outside the manifest's folder.",
 )
 OFFLINE = click.option(
-    "--offline", is_flag=True, help="Ask the service nothing: no live tables or prices."
+    "--offline", is_flag=True, help="Do not ask the service for model tables or prices."
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="JSON lines on stdout.")
-_RUNNING = (
+JSON = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON lines to stdout."
+)
+# Of what a run may submit; ``fetch`` submits nothing.
+_SPENDING = (
     click.option(
         "--max-jobs",
         type=click.IntRange(min=1),
         metavar="N",
-        help="At most N jobs in flight, whatever the service allows.",
+        help="At most N jobs in flight, even if the service allows more.",
     ),
     click.option(
         "--max-cost",
         metavar="CU",
-        help="Spend at most so many compute units on this manifest, in all.",
-    ),
-    click.option(
-        "--job-timeout",
-        type=FiniteRange(min=1),
-        metavar="SECONDS",
-        help="Give up waiting for a job after this long.  [default: 1800]",
+        help="Spend at most this many compute units on this manifest in total.",
     ),
     click.option(
         "--submit-timeout",
         type=FiniteRange(min=1),
         metavar="SECONDS",
-        help="How long a submit may take to be answered.  [default: 60]",
+        help="Wait this long for the answer to a submit.  [default: 60]",
+    ),
+    click.option(
+        "--fail-threshold",
+        metavar="N|P%",
+        help="Stop submitting once N items, or more than P percent, have failed.",
+    ),
+    click.option(
+        "--fail-fast",
+        is_flag=True,
+        help="Stop submitting once one item has failed.",
+    ),
+    click.option(
+        "--max-pause",
+        metavar="DURATION",
+        help="Longest pause of submits to wait out, such as 90s or 1h.  [default: 1h]",
+    ),
+    click.option(
+        "--allow-unpriced",
+        is_flag=True,
+        help="Submit even if a model's inputs are unknown or its quoted price is 0.",
+    ),
+    click.option("--yes", "-y", is_flag=True, help="Do not ask before spending."),
+)
+_RUNNING = (
+    click.option(
+        "--job-timeout",
+        type=FiniteRange(min=1),
+        metavar="SECONDS",
+        help="Stop waiting for a job after this time.  [default: 1800]",
     ),
     click.option(
         "--settle",
         type=FiniteRange(min=0),
         metavar="SECONDS",
-        help="How long after a lost submit its absence counts.  [default: 90]",
+        help="Look this long for the job of a lost submit.  [default: 90]",
     ),
     click.option(
         "--rpm",
         type=click.IntRange(min=0),
         metavar="N",
-        help="Requests to the API a minute, at most; 0: any number.  [default: 95]",
-    ),
-    click.option(
-        "--max-pause",
-        metavar="DURATION",
-        help="Wait so long when the service takes no submits.  [default: 1h]",
+        help="At most N API requests per minute; 0 for no limit.  [default: 95]",
     ),
     click.option(
         "--deadline",
         metavar="DURATION",
-        help="Submit nothing more after 90s, 45m or 2h; go on collecting.",
-    ),
-    click.option(
-        "--fail-threshold",
-        metavar="N|P%",
-        help="Submit nothing more once N items, or more than P percent, have failed.",
-    ),
-    click.option(
-        "--fail-fast",
-        is_flag=True,
-        help="Submit nothing more once one item has failed.",
+        help="Stop submitting after this time, such as 45m or 2h, but keep collecting.",
     ),
     click.option(
         "--strict",
@@ -175,10 +186,9 @@ _RUNNING = (
     click.option(
         "--keep-old",
         is_flag=True,
-        help="Keep a file that a new one replaces, as oak.old-1.png.",
+        help="Keep replaced files under another name, such as oak.old-1.png.",
     ),
-    click.option("--yes", "-y", is_flag=True, help="Do not ask before spending."),
-    click.option("--quiet", "-q", is_flag=True, help="Say nothing but errors."),
+    click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
     click.option(
         "--log-file",
@@ -200,12 +210,13 @@ def _all(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
 
 place_options = _all(_PLACE)
 selection_options = _all(_SELECTION)
-running_options = _all((*_RUNNING, CU_PRICE))
+spending_options = _all((*_SPENDING, CU_PRICE))
+running_options = _all(_RUNNING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What the command line says about a run; ``None`` where it says nothing."""
+    """The options of a run; ``None`` for what the command line does not set."""
 
     output: Path | None
     emulate: bool
@@ -214,23 +225,24 @@ class RunOptions:
     verify: bool
     allow_outside: bool
     as_json: bool
-    max_jobs: int | None
-    max_cost: str | None
-    cu_price: CuPrice | None
     strict: bool
     job_timeout: float | None
-    submit_timeout: float | None
     settle: float | None
     rpm: int | None
-    max_pause: str | None
     deadline: str | None
-    fail_threshold: str | None
-    fail_fast: bool
     keep_old: bool
-    yes: bool
     quiet: bool
     debug: bool
     log_file: Path | None
+    max_jobs: int | None = None
+    max_cost: str | None = None
+    cu_price: CuPrice | None = None
+    submit_timeout: float | None = None
+    max_pause: str | None = None
+    fail_threshold: str | None = None
+    fail_fast: bool = False
+    allow_unpriced: bool = False
+    yes: bool = False
     force: bool = False
     saved_plan: Path | None = None
     frozen: bool = False

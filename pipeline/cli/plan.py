@@ -14,7 +14,7 @@ from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.settings import Settings
 from pipeline.units import parse_units
 
-_FIRST_CONTACT_S = 10.0  # a person waits
+_FIRST_CONTACT_S = 10.0  # a person is waiting
 
 
 def plan_command(
@@ -81,10 +81,10 @@ def plan_command(
 
 
 def _check_may_be_written(out: Path | None) -> None:
-    """Refuse to write over what is no saved plan, such as the manifest.
+    """Refuse to overwrite anything but a saved plan, such as the manifest.
 
     Raises:
-        UsageError: Something else is there.
+        UsageError: Another file is there.
     """
     if out is None or not out.exists():
         return
@@ -92,7 +92,7 @@ def _check_may_be_written(out: Path | None) -> None:
         read_plan(out)
     except UsageError as error:
         raise UsageError(
-            f"--out: {out} is there, and is no saved plan of this version",
+            f"--out: {out} exists and is not a saved plan of this version",
             hint="choose another name, or remove it",
         ) from error
 
@@ -101,14 +101,14 @@ def parse_cost(text: str | None) -> Decimal | None:
     """The units of ``--max-cost``.
 
     Raises:
-        UsageError: No number, or below zero.
+        UsageError: It is not a number, or below zero.
     """
     if text is None:
         return None
     units = parse_units(text)
     if units is None:
         raise UsageError(
-            f"--max-cost {text!r} is no amount of compute units",
+            f"--max-cost {text!r} is not an amount of compute units",
             hint="write it like 31 or 7.25",
         )
     return units

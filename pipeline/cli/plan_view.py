@@ -1,7 +1,7 @@
 """A plan and its price → lines for a person, and JSON lines.
 
-Readable at ten items and at a hundred thousand: few are listed one by one with their
-prices, many are counted by the entry of the manifest that they come from.
+Readable for ten items and for a hundred thousand: a few are listed with their prices,
+many are counted by the manifest entry they come from.
 """
 
 from collections import Counter
@@ -21,15 +21,17 @@ from pipeline.pricing import Cost, Estimate
 from pipeline.units import units_number
 
 LISTED_ITEMS = 100  # more are grouped, unless --long
-_PRICED_ITEMS = 10_000  # lines that wait for their price; more are printed without
-_SHOWN = 20  # models, entries, orphans
+_PRICED_ITEMS = (
+    10_000  # lines kept until their price is known; more are printed without
+)
+_SHOWN = 20  # of models, entries, orphans
 _WIDTH = 79
 ORPHAN_SIGN = "-"
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """One item, as far as it is printed."""
+    """What is printed of one item."""
 
     item_id: str
     sign: str
@@ -41,13 +43,14 @@ class _Line:
 
 
 class PlanListing:
-    """Takes the items as they are planned, and prints them once their price is known.
+    """Collects the items as they are planned; prints them once their price is known.
 
     Args:
-        as_json: A JSON line for each item.
-        long_form: Every item, however many.
-        to_stderr: Where it is talk and no data.
-        prompts: Every item, with the prompt that is sent for it.
+        as_json: Whether to print a JSON line for each item.
+        long_form: Whether to list every item, however many.
+        to_stderr: Whether to print to stderr, when the plan is not the command's
+            result.
+        prompts: Whether to list every item, with the prompt that is sent for it.
     """
 
     def __init__(
@@ -68,7 +71,7 @@ class PlanListing:
         self._more_orphans = 0
 
     def add(self, planned: PlannedItem) -> None:
-        """Take up one item."""
+        """Add one item."""
         self._groups[planned.item.template_id, planned.sign] += 1
         line = _Line(
             planned.item.item_id,
@@ -90,14 +93,14 @@ class PlanListing:
                 self._print(lines, None)
 
     def add_orphan(self, orphan: Orphan) -> None:
-        """Take up one item that is gone from the manifest."""
+        """Add one item that is no longer in the manifest."""
         if self._all or len(self._orphans) < _SHOWN:
             self._orphans.append(orphan)
         else:
             self._more_orphans += 1
 
     def finish(self, cost: Cost | None) -> None:
-        """Print what has waited for its price."""
+        """Print the items that were waiting for their price."""
         if self._lines is not None:
             self._print(self._lines, cost)
         elif not self._all:
@@ -157,7 +160,7 @@ def _prompt_of(planned: PlannedItem) -> str | None:
 def print_estimate(
     estimate: Estimate, *, cu_price: CuPrice | None, to_stderr: bool = False
 ) -> None:
-    """Totals, budget and what is left, for a person."""
+    """Print totals, budget and what is left, for a person."""
     cost = estimate.cost
     lines: list[str] = []
     if cost is not None and (cost.items or estimate.unsure):
@@ -167,7 +170,7 @@ def print_estimate(
 
 
 def cost_lines(estimate: Estimate, cu_price: CuPrice | None) -> Iterator[str]:
-    """What is worth knowing of a price: add-ons, what has none, what is left."""
+    """Details of a price: add-ons, unpriced items, the budget and what is left."""
     cost = estimate.cost
     assert cost is not None
     for name, units in sorted(cost.addons.items()):
@@ -175,7 +178,7 @@ def cost_lines(estimate: Estimate, cu_price: CuPrice | None) -> Iterator[str]:
     for problem in cost.problems[:_SHOWN]:
         yield f"no price: {one_line(problem, 400)}"
     if estimate.unsure:
-        yield f"what is unsure may cost {units_text(estimate.unsure)} units more"
+        yield f"unsure items may cost {units_text(estimate.unsure)} units more"
     if estimate.limit is not None and estimate.left is not None:
         left = estimate.left
         text = f"budget: {units_text(estimate.taken)} of {units_text(estimate.limit)}"
@@ -191,17 +194,17 @@ def cost_lines(estimate: Estimate, cu_price: CuPrice | None) -> Iterator[str]:
 
 
 def price_text(cost: Cost, cu_price: CuPrice | None) -> str:
-    """``33 files for 99 units``, with the money in brackets."""
+    """``33 files for 99 units``, with the money in parentheses."""
     text = f"{plural(cost.files, 'file')} for {_money(cost.units, cu_price)}"
     without = f" and {plural(cost.unpriced, 'item')} without a price"
     return text + without * bool(cost.unpriced)
 
 
 def unsure_text(estimate: Estimate) -> str:
-    """`` and up to 60 units more for what is unsure``, or nothing."""
+    """`` and up to 60 units more for unsure items``, or ""."""
     if not estimate.unsure:
         return ""
-    return f" and up to {units_text(estimate.unsure)} units more for what is unsure"
+    return f" and up to {units_text(estimate.unsure)} units more for unsure items"
 
 
 def total_line(estimate: Estimate, cu_price: CuPrice | None) -> str:
@@ -227,12 +230,12 @@ def total_line(estimate: Estimate, cu_price: CuPrice | None) -> str:
 
 
 def _share_lines(cost: Cost) -> Iterator[str]:
-    """Tables by entry and by model where there are several, the dearest first."""
+    """Tables by entry and by model if there are several, most expensive first."""
     for title, shares in (
         ("by entry of the manifest", cost.by_template),
         ("by model", cost.by_model),
     ):
-        # Entries of one item each have been listed one by one.
+        # Entries with one item each have already been listed.
         is_listed = shares is cost.by_template and cost.items == len(shares)
         if len(shares) < 2 or (is_listed and cost.items <= LISTED_ITEMS):  # noqa: PLR2004
             continue

@@ -1,4 +1,4 @@
-"""``prune``: removes the files of items that are gone from the manifest."""
+"""``prune``: removes the files of items that are no longer in the manifest."""
 
 import os
 import shlex
@@ -29,7 +29,7 @@ def prune_command(
     yes: bool,
     as_json: bool,
 ) -> ExitCode:
-    """List what is gone from the manifest, ask once, and remove its files."""
+    """List the files of removed items, ask once, and remove them."""
     catalog = offline_catalog(SystemClock(), os.environ)
     models = load_shipped_model if emulate else catalog.find
     loaded = load_manifest(manifest, allow_outside=allow_outside, models=models)
@@ -49,8 +49,8 @@ def prune_command(
         question = f"remove {plural(going, 'file')} from {folder}"
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError(
-                f"this would {question}, and nobody is there to ask",
-                hint=f"look at the list, then: {command}",
+                f"this would {question}, and there is no terminal to ask on",
+                hint=f"check the list, then: {command}",
             )
         agree(f"{question.capitalize()}?")
 

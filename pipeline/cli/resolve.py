@@ -1,4 +1,4 @@
-"""``resolve``: the jobs that may be an unsure item's, and the user's decision."""
+"""``resolve``: the jobs that may belong to an unsure item, and the user's decision."""
 
 import asyncio
 import sys
@@ -22,7 +22,7 @@ from pipeline.operations.resolve import (
 )
 from pipeline.output.folder import output_folder
 
-_SHOWN = 6  # candidates side by side
+_SHOWN = 6  # candidates shown side by side
 _CELL = 60  # characters of a value
 
 
@@ -38,12 +38,12 @@ def resolve_command(
     emulate: bool,
     allow_outside: bool,
 ) -> ExitCode:
-    """Show what there is to decide, or write the decision; a later run acts on it."""
+    """Show the candidates, or record the decision; a later run acts on it."""
     chosen = [adopt is not None, resubmit, give_up, link is not None]
     if sum(chosen) > 1:
         raise UsageError(
             "resolve takes one of --adopt JOB, --resubmit, --give-up and --link JOB",
-            hint="without any of them it shows what there is to decide",
+            hint="without any of them, it shows what there is to decide",
         )
     loaded = load_manifest(manifest, allow_outside=allow_outside)
     folder = output_folder(loaded, output=output, emulate=emulate)
@@ -74,7 +74,7 @@ def _print_link(folder: Path, remote_id: str, *, emulate: bool) -> ExitCode:
             f"job {remote_id} has no picture yet",
             hint="ask again when it has ended",
         )
-    # Asked for by name, so it goes past the filter that every other text passes.
+    # The user asked for it, so it bypasses the filter for all other output.
     sys.stdout.flush()
     sys.stdout.buffer.write(f"{url}\n".encode())
     sys.stdout.buffer.flush()
@@ -85,11 +85,11 @@ def _show(job: Job, found: Sequence[Candidate], command: str, *, run: str) -> No
     why = f": {one_line(job.failure.reason)}" if job.failure else ""
     click.echo(f"{one_line(job.item_id)} is {job.status}{why}")
     if job.remote_id is not None:
-        click.echo(f"its job is {job.remote_id}; the next run looks at it again, free")
+        click.echo(f"its job is {job.remote_id}; the next run checks it again, free")
     elif not found:
-        click.echo("the service lists no job that may have come of its submit")
+        click.echo("the service lists no job that may have come from its submit")
     else:
-        click.echo(f"{plural(len(found), 'job')} may have come of its submit:\n")
+        click.echo(f"{plural(len(found), 'job')} may have come from its submit:\n")
         _print_table(job, found[:_SHOWN])
         if len(found) > _SHOWN:
             click.echo(f"and {plural(len(found) - _SHOWN, 'job')} more")
@@ -113,7 +113,7 @@ def _print_table(job: Job, found: Sequence[Candidate]) -> None:
     table.add_column("")
     table.add_column("asked for", overflow="fold")
     for number, one in enumerate(found, start=1):
-        # An id is too wide for a column: it stands above the table.
+        # An id is too wide for a column, so it is printed above the table.
         click.echo(f"  {number}  {one_line(one.remote.remote_id)}")
         table.add_column(str(number), overflow="fold")
     click.echo("")

@@ -1,4 +1,4 @@
-"""``run`` and ``rerun``: options → a run, its events → screen and JSON lines."""
+"""``run``, ``rerun``, ``fetch``: options → a run; events → screen and JSON lines."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ from pipeline.cli.console.logs import configure_logging
 from pipeline.cli.console.printing import failure_line, print_faults, print_json
 from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.screen import PlainScreen, QuietScreen, Screen
-from pipeline.cli.console.streams import whoever_reads
+from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration, one_line, plural
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
@@ -51,7 +51,7 @@ def run_command(
     only_failed: bool = False,
     only_fetch: bool = False,
 ) -> ExitCode:
-    """Carry out a manifest as the command line says."""
+    """Carry out a manifest with the options of the command line."""
     configure_logging(debug=options.debug, log_file=options.log_file)
     selection = Selection(
         globs=options.select,
@@ -65,7 +65,7 @@ def run_command(
     if options.saved_plan is not None:
         if selection != Selection(verify=options.verify):
             raise UsageError(
-                "--plan says which items: --select, --limit and --force do not apply",
+                "--plan fixes the items: --select, --limit and --force do not apply",
                 hint="make another plan with them: pipeline plan --out FILE",
             )
         saved = read_plan(options.saved_plan)
@@ -83,7 +83,7 @@ def run_command(
         raise
     finally:
         if options.as_json:
-            with whoever_reads(sys.stdout):
+            with tolerate_closed_pipe(sys.stdout):
                 _print_done(result, code, progress)
     return code
 
@@ -103,10 +103,10 @@ def _carry_out(
     def on_event(event: Event) -> None:
         progress.take(event)
         if not (isinstance(event, Warned) and event.message in stage.told):
-            with whoever_reads(sys.stderr):
+            with tolerate_closed_pipe(sys.stderr):
                 stage.screen.take(event)
         if options.as_json:
-            with whoever_reads(sys.stdout):
+            with tolerate_closed_pipe(sys.stdout):
                 _print_event(event)
 
     with ExitStack() as stack:
@@ -119,7 +119,7 @@ def _carry_out(
             _tell_price(estimate, options, stage, was_shown=was_shown)
 
         on_start = stack.enter_context(_signals(stage))
-        gc.freeze()  # what is imported never becomes garbage
+        gc.freeze()  # imported objects never become garbage
         result = asyncio.run(
             run(
                 manifest,
@@ -136,17 +136,17 @@ def _carry_out(
             )
         )
     if not options.quiet:
-        with whoever_reads(sys.stderr):
+        with tolerate_closed_pipe(sys.stderr):
             _tell_result(progress, result, stage, options)
     return result
 
 
 def _not_listed(planned: PlannedItem) -> None:
-    """Nobody is there to ask about it."""
+    """Nobody can be asked about it."""
 
 
 class _Stage:
-    """Where a run is shown, once it is known what it is about."""
+    """Where a run is shown, once its plan is known."""
 
     def __init__(self) -> None:
         self.screen: Screen = QuietScreen()
@@ -156,9 +156,9 @@ class _Stage:
 
 @contextmanager
 def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
-    """First SIGINT or SIGTERM: submit nothing more. Second: leave.
+    """First SIGINT or SIGTERM: stop submitting. Second: leave.
 
-    ``signal.signal`` and not the loop's own handlers, which Windows does not have.
+    Uses ``signal.signal``, because Windows lacks the event loop's own handlers.
     """
     counted = 0
     handled = [signal.SIGINT, signal.SIGTERM]
@@ -175,12 +175,12 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
 
         def stop() -> None:
             begun.stop()
-            with whoever_reads(sys.stderr):
+            with tolerate_closed_pipe(sys.stderr):
                 stage.screen.say(
                     "stopping: nothing more is submitted;"
-                    f" {plural(begun.in_flight, 'job')} in flight,"
-                    f" {begun.find_units_in_flight():,} units paid for them,"
-                    " will be collected; Ctrl-C again leaves at once"
+                    f" {plural(begun.in_flight, 'job')} in flight"
+                    f" ({begun.find_units_in_flight():,} units paid)"
+                    " will be collected; press Ctrl-C again to leave at once"
                 )
 
         if threading.current_thread() is threading.main_thread():
@@ -197,7 +197,7 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
 def _settings(options: RunOptions) -> Settings:
     default = Settings()
     fail_count, fail_share = parse_threshold(options.fail_threshold)
-    # The emulator lists at once what it has made: little to wait for.
+    # The emulator lists a new job at once: there is little to wait for.
     settle_s = 2.0 if options.emulate else default.settle_s
     return replace(
         default,
@@ -216,6 +216,7 @@ def _settings(options: RunOptions) -> Settings:
         strict=options.strict,
         frozen=options.frozen,
         keep_old=options.keep_old,
+        allow_unpriced=options.allow_unpriced,
     )
 
 
@@ -223,8 +224,8 @@ def parse_duration(text: str | None, *, option: str = "--deadline") -> float | N
     """``90``, ``90s``, ``45m`` or ``2h`` in seconds.
 
     Args:
-        text: As it was written, or None.
-        option: Whose value it is.
+        text: The option's value, or None.
+        option: The option's name.
 
     Raises:
         UsageError: Anything else.
@@ -234,13 +235,13 @@ def parse_duration(text: str | None, *, option: str = "--deadline") -> float | N
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
     if match is None or float(match[1]) <= 0:
         raise UsageError(
-            f"{option} {text!r} is no duration", hint="write it like 90s, 45m or 2h"
+            f"{option} {text!r} is not a duration", hint="write it like 90s, 45m or 2h"
         )
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 def parse_threshold(text: str | None) -> tuple[int | None, float | None]:
-    """``5`` as a count, ``3%`` as a part of all.
+    """``5`` as a count, or ``3%`` as a part of all items.
 
     Raises:
         UsageError: Anything else.
@@ -272,7 +273,7 @@ def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
 def _tell_price(
     estimate: Estimate, options: RunOptions, stage: _Stage, *, was_shown: bool
 ) -> None:
-    """What the run costs, where no question has said it, and what need not be told."""
+    """Show what the run costs if no question has; note which warnings were shown."""
     cost = estimate.cost
     if cost is None:
         return
@@ -298,7 +299,7 @@ def _tell_result(
         ("skipped", "failed for good before"),
         ("unknown", "unsure"),
         ("in_flight", "left in flight"),
-        ("not_fetched", "made and not fetched"),
+        ("not_fetched", "made but not fetched"),
         ("not_submitted", "not submitted"),
     )
     parts = [f"{counts[key]:,} {word}" for key, word in words if counts.get(key)]
@@ -317,10 +318,10 @@ def _tell_result(
     advice = {
         ExitCode.ITEMS_FAILED: "look at the reasons, then: pipeline rerun MANIFEST",
         ExitCode.PLAN_MOVED: "run without --frozen to pay for the rest",
-        ExitCode.BUDGET: "run again with more to spend, and the rest is made",
+        ExitCode.BUDGET: "run again with a larger budget to make the rest",
         ExitCode.LEFT_IN_FLIGHT: "run the same command again to collect the rest",
-        ExitCode.UNKNOWN_OUTCOME: "run again later to find out what is unsure",
-        ExitCode.INTERRUPTED: "run the same command again to go on",
+        ExitCode.UNKNOWN_OUTCOME: "run again later to settle what is unsure",
+        ExitCode.INTERRUPTED: "run the same command again to continue",
     }.get(result.exit_code)
     if advice:
         screen.say(f"  next: {advice}")

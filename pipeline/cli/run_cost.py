@@ -1,4 +1,4 @@
-"""The money of a run: agreed to before, accounted for after."""
+"""The cost of a run: confirmed before it, reported after it."""
 
 import sys
 from collections.abc import Iterator
@@ -26,24 +26,24 @@ _ITEMS_NAMED = 5
 
 
 def may_be_asked(options: RunOptions) -> bool:
-    """Whether somebody is there who has not agreed yet."""
+    """Whether there is somebody to ask who has not agreed yet."""
     is_free = options.emulate or options.yes
     return not is_free and sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def confirm(estimate: Estimate, options: RunOptions, listing: PlanListing) -> bool:
-    """Show the plan and ask once, where somebody is there and it costs anything.
+    """Show the plan and ask once, if it costs anything.
 
     Args:
         estimate: The plan with its price.
-        options: Of the command.
-        listing: Has the plan's items, where somebody may be asked.
+        options: The options of the command.
+        listing: The plan's items, if somebody may be asked.
 
     Returns:
         Whether it was shown.
 
     Raises:
-        UsageError: Nobody is there, and --yes does not say that it is all right.
+        UsageError: There is nobody to ask, and no --yes.
         click.Abort: The answer is no.
     """
     cost = estimate.cost
@@ -54,7 +54,7 @@ def confirm(estimate: Estimate, options: RunOptions, listing: PlanListing) -> bo
     if not may_be_asked(options):
         raise UsageError(
             f"this would make {price_text(cost, options.cu_price)}"
-            f"{unsure_text(estimate)}, and nobody is there to ask",
+            f"{unsure_text(estimate)}, and there is no terminal to ask on",
             hint="add --yes",
         )
     for note in estimate.notes:
@@ -66,7 +66,7 @@ def confirm(estimate: Estimate, options: RunOptions, listing: PlanListing) -> bo
 
 
 def _question(estimate: Estimate) -> str:
-    """``Spend 99 units, into output/icons?``, or at most what a budget leaves."""
+    """``Spend 99 units, into output/icons?``, or at most what the budget leaves."""
     cost = estimate.cost
     assert cost is not None
     units, most = cost.units, ""
@@ -79,7 +79,7 @@ def _question(estimate: Estimate) -> str:
 
 
 def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:
-    """What a run has cost, and what the service made of other inputs than asked."""
+    """What a run has cost, and which inputs the service changed."""
     cost = result.cost
     if cost.charged or cost.quoted or cost.reserved:
         parts = [f"{units_text(cost.charged)} charged"]
@@ -108,11 +108,11 @@ def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:
 
 
 def run_cost_fields(result: RunResult | None, *, charged: Decimal) -> dict[str, Any]:
-    """What a run has cost as JSON numbers.
+    """What a run has cost, as JSON numbers.
 
     Args:
-        result: None for a run that an error ended: then little is known.
-        charged: Units that have been seen to be charged.
+        result: None for a run that ended with an error: then little is known.
+        charged: Units that were reported as charged.
     """
     if result is None:
         return {"quoted": None, "charged": units_number(charged)}

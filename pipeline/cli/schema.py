@@ -1,4 +1,4 @@
-"""``schema``: what a model takes, as a table, as JSON lines, or for editors."""
+"""``schema``: a model's inputs as a table, as JSON lines, or as a JSON Schema."""
 
 import asyncio
 import json
@@ -40,10 +40,10 @@ _PRICE = {True: "yes", False: "no", None: "-"}
 def schema_command(
     model_id: str | None, *, as_json_schema: bool, offline: bool, as_json: bool
 ) -> ExitCode:
-    """The inputs of one model, or the models whose inputs are known."""
+    """Print the inputs of one model, or the models whose inputs are known."""
     if as_json_schema and as_json:
         raise UsageError(
-            "--json-schema and --json do not go together",
+            "--json-schema and --json cannot be combined",
             hint="choose one of the two",
         )
     models = [*_known_models()]
@@ -69,20 +69,20 @@ def _known_models() -> Iterator[ModelSchema]:
 
 
 def _origin_of(model: ModelSchema) -> str:
-    """Where a table of inputs is from and how old it is, in words."""
+    """Where a table of inputs comes from, and how old it is, in words."""
     if model.read_at is None:
         return f"shipped with version {__version__}"
     return describe_source(model)
 
 
 def _model(model_id: str, *, offline: bool) -> ModelSchema:
-    """The inputs of a model as the service, the cache or the package has them."""
+    """The inputs of a model, from the service, the cache or the package."""
     model, notes = asyncio.run(find_model(model_id, offline=offline))
     for note in notes:
         print_note(note)
     if model is None:
         raise UsageError(
-            f"the inputs of {one_line(model_id)} are not known here",
+            f"the inputs of {one_line(model_id)} are unknown",
             hint=suggestion(model_id, [known.model_id for known in _known_models()]),
         )
     return model
@@ -160,14 +160,14 @@ def _row(schema: InputSchema) -> tuple[str, ...]:
 
 
 def required_words(schema: InputSchema) -> str:
-    """``always``, ``no``, or when it is required: ``if 'images' is given``."""
+    """``always``, ``no``, or a condition: ``if 'images' is given``."""
     if schema.required:
         return "always"
     return "; ".join(_rules(schema.required_rules)) or "no"
 
 
 def _rules(rules: RequiredRules) -> list[str]:
-    """Each is enough by itself."""
+    """The conditions that make it required; each is sufficient."""
     found = [f"if '{name}' is given" for name in rules.if_defined]
     if rules.if_not_defined:
         names = " nor ".join(f"'{name}'" for name in rules.if_not_defined)
@@ -183,7 +183,7 @@ def _rules(rules: RequiredRules) -> list[str]:
 
 
 def allowed_words(schema: InputSchema) -> str:
-    """What values an input takes: all of them, or their limits."""
+    """The values an input accepts: all of them, or their limits."""
     words: list[str] = []
     if schema.kind:
         words.append(f"{schema.kind} files")
@@ -221,7 +221,7 @@ def _between(low: float | None, high: float | None) -> str:
 
 
 def _size(size_bytes: int) -> str:
-    """In the largest unit that divides it."""
+    """The size in the largest unit that divides it exactly."""
     units = {"MiB": 1 << 20, "MB": 10**6, "KiB": 1 << 10, "kB": 10**3}
     for unit, unit_bytes in units.items():
         if size_bytes and not size_bytes % unit_bytes:
@@ -234,15 +234,15 @@ def lay_out(rows: Sequence[Sequence[str]], width: int) -> list[str]:
 
     Args:
         rows: At least one, all of the same length.
-        width: Characters of a line, enough for every column's narrowest.
+        width: In characters; enough for every column at its narrowest.
 
     Returns:
-        At least one line a row; none ends with a blank.
+        At least one line per row; none ends with a space.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     room = width - len(_GAP) * (len(widths) - 1)
     while sum(widths) > room and max(widths) > _NARROWEST:
-        # The widest column gives way, a character at a time.
+        # Shrink the widest column, one character at a time.
         widths[widths.index(max(widths))] -= 1
     return [line for row in rows for line in _lines(row, widths)]
 

@@ -1,4 +1,4 @@
-"""``spend``: what the ledgers say has been paid, as a table or as JSON lines."""
+"""``spend``: what was paid according to the ledgers, as a table or JSON lines."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,10 +24,10 @@ from pipeline.units import units_number
 
 WIDTH = 80
 _GAP = "  "
-_DECIMALS = (4, 2)  # of a unit, at most; fewer where four do not fit
+_DECIMALS = (4, 2)  # of a unit, at most; two if four do not fit
 _HEADINGS = ("jobs", "quoted", "reserved", "charged", "refunded", "net")
 _CHARGED = _HEADINGS.index("charged")
-_NARROWEST = 12  # of the column of keys
+_NARROWEST = 12  # of the key column
 
 _Row = tuple[str, Sequence[str]]
 
@@ -35,7 +35,7 @@ _Row = tuple[str, Sequence[str]]
 def spend_command(
     outputs: tuple[Path, ...], *, cu_price: CuPrice | None, as_json: bool
 ) -> ExitCode:
-    """Sum what is in the ledgers; those that cannot be read are told of and skipped."""
+    """Sum up the ledgers; those that cannot be read are reported and skipped."""
     real: list[Spent] = []
     emulated: list[Spent] = []
     errors: list[PipelineError] = []
@@ -65,10 +65,10 @@ def spend_command(
 
 
 def _folders(outputs: Sequence[Path]) -> dict[Path, bool]:
-    """Every output folder once, and whether it was given by name.
+    """Every output folder once, and whether the user named it.
 
     Raises:
-        UsageError: There is nothing to sum in a folder that was given.
+        UsageError: A named folder contains nothing to sum up.
     """
     roots = outputs or ([OUTPUT_ROOT] if OUTPUT_ROOT.is_dir() else [])
     named = {root.resolve() for root in outputs}
@@ -77,7 +77,7 @@ def _folders(outputs: Sequence[Path]) -> dict[Path, bool]:
         below = find_outputs(root)
         if not below and outputs:
             raise UsageError(
-                f"{root} is no output folder, and has none below it",
+                f"{root} is not an output folder and contains none",
                 hint="name a folder with a ledger.sqlite3, such as output/icons",
             )
         for folder in below:
@@ -88,7 +88,7 @@ def _folders(outputs: Sequence[Path]) -> dict[Path, bool]:
 def _tell(errors: Sequence[PipelineError], left_out: int) -> None:
     for error in errors:
         hint = f"; {error.hint}" if error.hint else ""
-        click.echo(printable(f"not summed: {error.message}{hint}"), err=True)
+        click.echo(printable(f"not counted: {error.message}{hint}"), err=True)
     if left_out:
         click.echo(
             f"left out: {plural(left_out, 'emulated output folder')}, where nothing"
@@ -114,14 +114,14 @@ def _show(
         _print_line(total, price, emulated=emulated, ledgers=len(spent), unread=unread)
         return
     if emulated:
-        click.echo("EMULATED: nothing of this was really paid")
+        click.echo("EMULATED: none of this was really paid")
     if not whole.total.jobs:
         click.echo("nothing has been spent")
         return
     for text in table(whole, price):
         click.echo(text)
     if whole.total.reserved:
-        click.echo("\nreserved: may have been taken; what it cost is not known yet")
+        click.echo("\nreserved: may have been charged; the cost is not known yet")
 
 
 def _print_line(line: Line, price: CuPrice | None, **more: object) -> None:
@@ -149,9 +149,9 @@ def _print_line(line: Line, price: CuPrice | None, **more: object) -> None:
 
 
 def table(spending: Spending, price: CuPrice | None) -> list[str]:
-    """Months, models and manifests, then the total; no line is over 80 wide.
+    """Months, models and manifests, then the total; no line is wider than 80.
 
-    Money, where there is a price, is that of the net.
+    If there is a price, the money column is for the net units.
     """
     headings = list(_HEADINGS)
     if price is not None:
@@ -183,7 +183,7 @@ def table(spending: Spending, price: CuPrice | None) -> list[str]:
 def _sections(
     spending: Spending, price: CuPrice | None, decimals: int
 ) -> list[tuple[str, list[_Row]]]:
-    """The rows under each title; the total's is ""."""
+    """The rows under each title; the title of the total is ""."""
     sections = [
         (
             str(kind),
@@ -216,7 +216,7 @@ def _rows(line: Line, price: CuPrice | None, decimals: int) -> Iterator[_Row]:
 
 def _cells(row: _Row, key_width: int, widths: Sequence[int]) -> Iterator[str]:
     key, cells = row
-    if len(key) > key_width:  # a line of its own, rather than a part of it
+    if len(key) > key_width:  # print it on its own line, not shortened
         yield key
         key = ""
     numbers = (cell.rjust(width) for cell, width in zip(cells, widths, strict=False))
@@ -226,7 +226,7 @@ def _cells(row: _Row, key_width: int, widths: Sequence[int]) -> Iterator[str]:
 def _listed(
     sections: Sequence[tuple[str, Sequence[_Row]]], headings: Sequence[str]
 ) -> list[str]:
-    """Numbers too long for columns: each with its name, wrapped."""
+    """For numbers too long for columns: each with its name, wrapped."""
     lines: list[str] = []
     for title, group in sections:
         lines += ["", title] if lines and title else ([title] if title else [""])

@@ -1,4 +1,4 @@
-"""``status``: what the ledger says of a manifest, in numbers and reasons."""
+"""``status``: what the ledger says about a manifest, in numbers and reasons."""
 
 from collections import Counter
 from pathlib import Path
@@ -26,7 +26,7 @@ def status_command(
     allow_outside: bool,
     as_json: bool,
 ) -> ExitCode:
-    """Counts and reasons from the ledger."""
+    """Print counts and reasons from the ledger."""
     loaded = load_manifest(manifest, allow_outside=allow_outside)
     folder = output_folder(loaded, output=output, emulate=emulate)
     with open_for_reading(folder) as ledger:

@@ -14,7 +14,7 @@ from pipeline.operations.validate import validate
 def validate_command(
     manifest: Path, *, allow_outside: bool, offline: bool, as_json: bool
 ) -> ExitCode:
-    """Every fault of the manifest at once."""
+    """Print every fault of the manifest at once."""
     try:
         loaded, count, notes = asyncio.run(
             validate(manifest, allow_outside=allow_outside, offline=offline)

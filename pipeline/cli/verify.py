@@ -13,7 +13,7 @@ from pipeline.operations.verify import verify
 
 
 def verify_command(output: Path, *, as_json: bool) -> ExitCode:
-    """Every asset against its sidecar."""
+    """Check every asset against its sidecar."""
     found: Counter[Finding] = Counter()
     for verified in verify(output):
         found[verified.finding] += 1
@@ -37,6 +37,6 @@ def verify_command(output: Path, *, as_json: bool) -> ExitCode:
     click.echo(f"{output}: {', '.join(parts) or 'no assets'}")
     if found[Finding.MISSING]:
         click.echo(
-            "next: get what is missing, free of charge, with: pipeline fetch MANIFEST"
+            "next: download what is missing, free, with: pipeline fetch MANIFEST"
         )
     return code

@@ -1,4 +1,4 @@
-"""``why``: what is known of one item → text for a person, or JSON lines."""
+"""``why``: what is known about one item → text for a person, or JSON lines."""
 
 import os
 import shlex
@@ -35,11 +35,11 @@ from pipeline.planning import Action
 from pipeline.units import units_number
 
 WIDTH = 80
-_LABEL = 12  # characters, before two blanks
-_LONGEST = 10_000  # characters of one value
+_LABEL = 12  # in characters, before two spaces
+_LONGEST = 10_000  # in characters, of one value
 _DOES = {
-    Action.RENAME: "a run moves its files, free",
-    Action.SUBMIT: "a run submits it, and pays for it",
+    Action.RENAME: "a run renames its files, free",
+    Action.SUBMIT: "a run submits it and pays for it",
     Action.SETTLE: "a run finds out what became of its submit, free",
     Action.COLLECT: "a run waits for its job, free",
     Action.FETCH: "a run downloads it again, free",
@@ -47,12 +47,12 @@ _DOES = {
     Action.SKIP: "a run leaves it alone",
 }
 _NEXT = {
-    Action.RENAME: ("run", "moves what is made to the new name, free"),
-    Action.SUBMIT: ("run", "makes it, and pays"),
+    Action.RENAME: ("run", "renames its files, free"),
+    Action.SUBMIT: ("run", "makes it and pays for it"),
     Action.SETTLE: ("run", "looks for its job; pays again only if it never arrived"),
     Action.COLLECT: ("run", "waits for its job, free"),
     Action.FETCH: ("fetch", "downloads it, free"),
-    Action.SKIP: ("rerun", "tries the same again, and pays; or change the item first"),
+    Action.SKIP: ("rerun", "tries the same again and pays; or change the item first"),
 }
 _FOUND = {
     Finding.OK: "unchanged",
@@ -65,7 +65,7 @@ _IN_FLIGHT = UNFINISHED | {JobStatus.SUCCEEDED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    """A command to type next, and what it is good for."""
+    """A command to run next, and what it does."""
 
     command: str
     why: str
@@ -80,7 +80,7 @@ def why_command(
     allow_outside: bool,
     as_json: bool,
 ) -> ExitCode:
-    """Tell everything about one item, and what to type next."""
+    """Print everything about one item, and what to run next."""
     models: FindModel = load_shipped_model
     if not emulate:
         models = offline_catalog(SystemClock(), os.environ).find
@@ -118,23 +118,23 @@ def _steps(about: Explanation, manifest: str, options: list[str]) -> Iterator[_S
         name, why = _NEXT[planned.action]
         yield _Step(command=command(name, *this), why=why)
     if planned is None and about.attempts[-1].status in _IN_FLIGHT:
-        why = "settles and collects what is under way, whatever is asked for now"
+        why = "settles and collects what is in flight"
         yield _Step(command=command("run"), why=why)
     if about.renamed_to:
-        why = "moves what is made to the new name, free"
+        why = "renames its files, free"
         yield _Step(command=command("run", "--select", about.renamed_to), why=why)
     if about.is_unsure:
         yield _Step(
             command=f"{command('resolve', about.item_id)}"
             " --adopt JOB | --resubmit | --give-up",
-            why="if you know better, having looked for its job in the web app",
+            why="if you have found out about its job in the web app",
         )
     is_done = planned is not None and planned.action is Action.DONE
     if is_done and any(file.finding is not Finding.OK for file in about.files):
         yield _Step(
             command=command("fetch", *this),
-            why="gets back what was made, free, once you have deleted what is there"
-            " instead; or keep your edit",
+            why="restores what was made, free, once you have deleted the changed file;"
+            " or keep your edit",
         )
 
 
@@ -142,7 +142,7 @@ def _steps(about: Explanation, manifest: str, options: list[str]) -> Iterator[_S
 
 
 def render(about: Explanation) -> Iterator[str]:
-    """The lines for a person, without the next command; most fit 80 columns."""
+    """The text for a person, without the next command; most lines fit 80 columns."""
     planned = about.planned
     if about.emulated:
         yield "EMULATED: nothing is real, nothing was paid"
@@ -169,8 +169,8 @@ def render(about: Explanation) -> Iterator[str]:
 
 def _orphan_text(about: Explanation) -> str:
     if about.renamed_to:
-        return f"renamed to {about.renamed_to}; a run moves its files, free"
-    return "an orphan: the ledger has it, the manifest does not; a run does not make it"
+        return f"renamed to {about.renamed_to}; a run renames its files, free"
+    return "an orphan: in the ledger but not in the manifest; a run does not make it"
 
 
 def _asked(about: Explanation) -> Iterator[str]:
@@ -180,7 +180,7 @@ def _asked(about: Explanation) -> Iterator[str]:
     where = f"{item.file}:{item.line}"
     if item.template_id != item.item_id:
         where += f", as {item.template_id}"
-    yield from _field("written at", where)
+    yield from _field("defined at", where)
     named = about.model is not None and about.model.name != item.model_id
     name = f" ({about.model.name})" if named and about.model is not None else ""
     yield from _field("model", item.model_id + name)
@@ -212,7 +212,7 @@ def _input_text(about: Explanation, given: Input) -> str:
 def _value_text(about: Explanation, value: ParamValue) -> str:
     if isinstance(value, ReferenceAsset):
         known = about.uploads.get(value.sha256)
-        held = f"held by the service as {known}" if known else "not uploaded yet"
+        held = f"uploaded as {known}" if known else "not uploaded yet"
         name = "" if value.name == str(value.path) else f"{value.name}: "
         return (
             f"{name}{_near(value.path)}, {value.size_bytes:,} bytes\n"
@@ -235,13 +235,13 @@ def _attempt(about: Explanation, job: Job) -> Iterator[str]:
     if job.item_id != about.item_id:
         status += f", as {job.item_id}"
     yield from _field(f"attempt {job.attempt}", status)
-    for label, text in _said_of(about, job):
+    for label, text in _details_of(about, job):
         if text:
             yield from _field(f"  {label}", text)
 
 
-def _said_of(about: Explanation, job: Job) -> Iterator[tuple[str, str]]:
-    """Labels and texts; those of nothing are empty."""
+def _details_of(about: Explanation, job: Job) -> Iterator[tuple[str, str]]:
+    """Labels and texts; a text is empty if there is nothing to say."""
     if not about.asks_the_same(job):
         names = ", ".join(about.differences.get(job.row_id, ()))
         yield "asked for", f"something else than now{names and f': {names}'}"
@@ -290,7 +290,7 @@ def _cost(job: Job) -> str:
         if units is not None
     ]
     said += [
-        f"{name} {units_text(units)} of what is charged"
+        f"{name} {units_text(units)} of the charge"
         for name, units in sorted(job.addons.items())
         if units
     ]
@@ -300,7 +300,7 @@ def _cost(job: Job) -> str:
 def _echo_text(job: Job, name: str, value: JsonValue) -> str:
     sent = plain((job.request or {}).get(name))
     if value is None:
-        return f"{name}: sent {sent}; the service has dropped it"
+        return f"{name}: sent {sent}; the service dropped it"
     return f"{name}: sent {sent}; the service has {plain(value)}"
 
 
@@ -314,7 +314,7 @@ def _file(file: CheckedFile) -> Iterator[str]:
 
 
 def _field(label: str, text: str) -> Iterator[str]:
-    """``label  text``, the text wrapped beside it; a long label stands alone."""
+    """``label  text``, with the text wrapped; a long label has its own line."""
     head = f"  {one_line(label, WIDTH - 2) if label.strip() == label else label}"
     indent = " " * (_LABEL + 4)
     lines = list(_wrapped(text, WIDTH - len(indent)))
@@ -327,7 +327,7 @@ def _field(label: str, text: str) -> Iterator[str]:
 
 
 def _wrapped(text: str, width: int = WIDTH) -> Iterator[str]:
-    """Lines of foreign text, its own line ends kept; words are not broken."""
+    """Wrapped lines of foreign text; keeps its line ends, and does not break words."""
     for line in printable(text)[:_LONGEST].splitlines() or [""]:
         yield from wrap(
             line, width, break_long_words=False, break_on_hyphens=False

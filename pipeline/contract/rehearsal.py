@@ -1,6 +1,7 @@
-"""A contract → the knobs with which the emulator behaves like that service.
+"""Turns a contract into the fields of a profile, so that the emulator behaves like it.
 
-What was not seen stays as the emulator has it. Knows the knobs by their names alone.
+A question that the contract does not answer keeps the emulator's default. The fields
+are known here by their names only.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -10,16 +11,18 @@ from pipeline.job import JsonValue
 
 Knobs = Mapping[str, object]
 
-# Where a step of seconds was seen, the middle of the step is imitated.
+# A step of seconds, and the step before it: the middle of the two is imitated.
 _BEFORE = {2: 1.0, 5: 2.0, 10: 5.0, 30: 10.0, 60: 30.0, 120: 60.0, 600: 120.0}
 _REFUSALS = range(400, 500)
-_MOST = 1_000_000  # of anything that is counted or priced
+_MOST = 1_000_000  # of anything that has a count or a price
 _NO_LEAST: Mapping[str, object] = {"min": None}
 _NO_MOST: Mapping[str, object] = {"max": None}
 
 
-def _status(name: str, words: Mapping[str, object]) -> Callable[[JsonValue], Knobs]:
-    """A knob that takes the status that was seen, or what a word stands for."""
+def _status_knob(
+    name: str, words: Mapping[str, object]
+) -> Callable[[JsonValue], Knobs]:
+    """A knob that takes the observed status, or the value that a word stands for."""
 
     def knobs(seen: JsonValue) -> Knobs:
         if isinstance(seen, int) and seen in _REFUSALS:
@@ -29,7 +32,9 @@ def _status(name: str, words: Mapping[str, object]) -> Callable[[JsonValue], Kno
     return knobs
 
 
-def _word(name: str, words: Mapping[object, object]) -> Callable[[JsonValue], Knobs]:
+def _word_knob(
+    name: str, words: Mapping[object, object]
+) -> Callable[[JsonValue], Knobs]:
     def knobs(seen: JsonValue) -> Knobs:
         is_known = isinstance(seen, str | int | float) and seen in words
         return {name: words[seen]} if is_known else {}
@@ -37,7 +42,7 @@ def _word(name: str, words: Mapping[object, object]) -> Callable[[JsonValue], Kn
     return knobs
 
 
-def _number(
+def _number_knob(
     name: str, *, least: float = 0, is_whole: bool = False
 ) -> Callable[[JsonValue], Knobs]:
     def knobs(seen: JsonValue) -> Knobs:
@@ -48,7 +53,7 @@ def _number(
     return knobs
 
 
-def _seconds(name: str) -> Callable[[JsonValue], Knobs]:
+def _seconds_knob(name: str) -> Callable[[JsonValue], Knobs]:
     def knobs(seen: JsonValue) -> Knobs:
         if not isinstance(seen, int) or seen not in {0, *_BEFORE}:
             return {}
@@ -67,45 +72,53 @@ def _path_of(seen: JsonValue) -> Knobs:
 
 
 _KNOBS: Mapping[str, Callable[[JsonValue], Knobs]] = {
-    "teams.seen": _word("teams_status", {"one": 200, "refused": 403}),
-    "limits.readable": _status("limits_status", {"yes": 200}),
-    "limits.ceiling": _number("ceiling", least=1, is_whole=True),
-    "model.latency": _word("performance_stats", {"yes": True, "no": False}),
-    "quote.unknown-field": _status("unknown_field_status", {"accepted": 0}),
-    "quote.bare-value": _word("strict_arrays", {"accepted": False, 400: True}),
-    "quote.unknown-asset": _status("unknown_asset_status", {"accepted": 0}),
-    "quote.reference": _number("reference_surcharge_cu"),
-    "list.order": _word(
+    "teams.seen": _word_knob("teams_status", {"one": 200, "refused": 403}),
+    "limits.readable": _status_knob("limits_status", {"yes": 200}),
+    "limits.ceiling": _number_knob("ceiling", least=1, is_whole=True),
+    "model.latency": _word_knob("performance_stats", {"yes": True, "no": False}),
+    "quote.unknown-field": _status_knob("unknown_field_status", {"accepted": 0}),
+    "quote.bare-value": _word_knob("strict_arrays", {"accepted": False, 400: True}),
+    "quote.unknown-asset": _status_knob("unknown_asset_status", {"accepted": 0}),
+    "quote.reference": _number_knob("reference_surcharge_cu"),
+    "list.order": _word_knob(
         "list_newest_first", {"newest first": True, "oldest first": False}
     ),
-    "list.uploads": _word("small_upload_jobs", {"shown": True, "not shown": False}),
-    "list.lag": _seconds("list_lag_s"),
-    "list.upload-lag": _seconds("list_lag_s"),
-    "list.prompt": _word("prompt_archived_s", {"ids": 0.0}),
-    "list.seed": _word("echo_seed", {"text": "text", "float": "float"}),
-    "date.skew": _number("date_skew_s", least=-_MOST),
-    "upload.ready": _word("upload_pending_s", {"success": 0.0, "pending": 5.0}),
-    "upload.again": _word("upload_deduplicates", {"new": False, "same": True}),
-    "asset.url": _word("transformed_urls", {"transformed": True, "original": False}),
-    "asset.output-index": _word("output_index", {"null": "null", "number": "position"}),
-    "bulk.unknown": _word("bulk_unknown", {"left out": "omit", "fails": "404"}),
-    "cdn.range": _word("cdn_ranges", {"obeyed": True, "ignored": False}),
-    "cdn.length": _word("cdn_content_length", {"said": True, "not said": False}),
-    "cdn.altered": _word("altered_url_status", {302: 302, 403: 403}),
-    "submit.status": _word("submit_status", {200: 200, 201: 201, 202: 202}),
-    "submit.author": _word("submit_author_differs", {"same": False, "differs": True}),
-    "job.visible": _seconds("hidden_job_s"),
+    "list.uploads": _word_knob(
+        "small_upload_jobs", {"shown": True, "not shown": False}
+    ),
+    "list.lag": _seconds_knob("list_lag_s"),
+    "list.upload-lag": _seconds_knob("list_lag_s"),
+    "list.prompt": _word_knob("prompt_archived_s", {"ids": 0.0}),
+    "list.seed": _word_knob("echo_seed", {"text": "text", "float": "float"}),
+    "date.skew": _number_knob("date_skew_s", least=-_MOST),
+    "upload.ready": _word_knob("upload_pending_s", {"success": 0.0, "pending": 5.0}),
+    "upload.again": _word_knob("upload_deduplicates", {"new": False, "same": True}),
+    "asset.url": _word_knob(
+        "transformed_urls", {"transformed": True, "original": False}
+    ),
+    "asset.output-index": _word_knob(
+        "output_index", {"null": "null", "number": "position"}
+    ),
+    "bulk.unknown": _word_knob("bulk_unknown", {"left out": "omit", "fails": "404"}),
+    "cdn.range": _word_knob("cdn_ranges", {"obeyed": True, "ignored": False}),
+    "cdn.length": _word_knob("cdn_content_length", {"said": True, "not said": False}),
+    "cdn.altered": _word_knob("altered_url_status", {302: 302, 403: 403}),
+    "submit.status": _word_knob("submit_status", {200: 200, 201: 201, 202: 202}),
+    "submit.author": _word_knob(
+        "submit_author_differs", {"same": False, "differs": True}
+    ),
+    "job.visible": _seconds_knob("hidden_job_s"),
     "job.path": _path_of,
-    "job.assets": _seconds("asset_ids_delay_s"),
-    "job.listed-assets": _word(
+    "job.assets": _seconds_knob("asset_ids_delay_s"),
+    "job.listed-assets": _word_knob(
         "list_omits_asset_ids", {"shown": False, "not shown": True}
     ),
-    "asset.ready": _seconds("asset_pending_s"),
-    "echo.prompt": _word(
+    "asset.ready": _seconds_knob("asset_pending_s"),
+    "echo.prompt": _word_knob(
         "echo_prompt",
         {form: form for form in ("same", "trimmed", "nfc", "rewritten")},
     ),
-    "echo.seed": _word(
+    "echo.seed": _word_knob(
         "echo_seed",
         {
             "number": "number",
@@ -114,20 +127,20 @@ _KNOBS: Mapping[str, Callable[[JsonValue], Knobs]] = {
             "another": "replaced",
         },
     ),
-    "echo.size": _word("echo_size_sign", {"same": "*", "with x": "x"}),
-    "ceiling.refusal": _word(
+    "echo.size": _word_knob("echo_size_sign", {"same": "*", "with x": "x"}),
+    "ceiling.refusal": _word_knob(
         "announce_ceiling", {"429 with details": True, "429": False}
     ),
-    "wan.format": _word(
+    "wan.format": _word_knob(
         "image_format",
         {f"image/{name}": name for name in ("png", "jpeg", "webp")},
     ),
-    "wan.set": _number("image_set_outputs", is_whole=True),
+    "wan.set": _number_knob("image_set_outputs", is_whole=True),
 }
 
 
 def knobs_of(contract: Contract) -> dict[str, object]:
-    """The knobs that a contract sets, by name; may be empty."""
+    """The fields of a profile that a contract determines, by name; may be empty."""
     knobs: dict[str, object] = {}
     for key, make in _KNOBS.items():
         seen = contract.value(key)

@@ -1,15 +1,16 @@
-"""A local stand-in for the service, for tests, for demos and for anybody's CI.
+"""A local stand-in for the service, for tests, demonstrations and CI.
 
-Written from the service contract alone and never from our client, of which it
-imports nothing: two independent readings of one contract catch each other. Names are
-imported when first used, so that its model records cost no server.
+It is written from the service contract alone. It imports nothing of the client, so that
+a mistake in reading the contract shows as a difference between the two. The names are
+imported when they are first used: reading the model records needs no HTTP server.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.emulator.faults import FAULTS, Faults, parse_fault_rate
+    from pipeline.emulator.fault_injector import FaultInjector
+    from pipeline.emulator.faults import FAULTS, parse_fault_rate
     from pipeline.emulator.profile import EmulatorProfile
     from pipeline.emulator.web.server import Emulator, serve
 
@@ -17,7 +18,7 @@ __all__ = [
     "FAULTS",
     "Emulator",
     "EmulatorProfile",
-    "Faults",
+    "FaultInjector",
     "parse_fault_rate",
     "serve",
 ]
@@ -26,7 +27,7 @@ _HOMES = {
     "FAULTS": "pipeline.emulator.faults",
     "Emulator": "pipeline.emulator.web.server",
     "EmulatorProfile": "pipeline.emulator.profile",
-    "Faults": "pipeline.emulator.faults",
+    "FaultInjector": "pipeline.emulator.fault_injector",
     "parse_fault_rate": "pipeline.emulator.faults",
     "serve": "pipeline.emulator.web.server",
 }

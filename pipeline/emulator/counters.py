@@ -1,4 +1,4 @@
-"""What the emulator's owner may know and no client can: who did what, how often."""
+"""What the emulator's owner may know and no client can: counts of what happened."""
 
 from collections import Counter
 from dataclasses import dataclass, field, fields
@@ -6,19 +6,19 @@ from dataclasses import dataclass, field, fields
 
 @dataclass(slots=True, kw_only=True)
 class Counters:
-    """Counters since this emulator was started.
+    """Counts since this emulator was started.
 
     Attributes:
-        requests: Requests by endpoint class, such as ``poll``.
-        answers: Answers by endpoint class and status, ``poll 200``.
-        faults: Faults that struck, by name.
-        submits_received: Requests to create a job, whatever became of them.
+        requests: Requests by class of endpoints, such as ``poll``.
+        answers: Answers by class of endpoints and status, such as ``poll 200``.
+        faults: Injected faults, by name.
+        submits_received: Requests to create a job, whatever their outcome.
         quotes_received: Dry runs.
-        dry_runs_in_body: Submits with ``dryRun`` in the body: paid by mistake.
+        dry_runs_in_body: Submits with ``dryRun`` in the body, which are paid for.
         credentials_at_cdn: Requests to the CDN that carried an Authorization header.
-        credentials_at_parts: The same at the URLs of upload parts.
+        credentials_at_parts: The same for the URLs of upload parts.
         most_in_flight: The highest number of custom jobs at one time.
-        user_agents: What clients called themselves.
+        user_agents: Requests by ``User-Agent``.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
@@ -33,7 +33,7 @@ class Counters:
     user_agents: Counter[str] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, object]:
-        """Every counter by its name."""
+        """Every count by its name."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
         return {
             name: dict(value) if isinstance(value, Counter) else value

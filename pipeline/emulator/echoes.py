@@ -1,7 +1,7 @@
-"""A job's inputs in, what the service's record of them shows out.
+"""How the service shows the inputs of a job in ``metadata.input``.
 
-The record is not always what was sent: services archive prompts, tidy them up, and
-spell numbers in another way. Which of it happens here, the profile says.
+A service does not always show what was sent: it archives prompts, tidies them up, and
+writes numbers in another form. The profile says what happens here.
 """
 
 import unicodedata
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from pipeline.emulator.identity import make_id
 from pipeline.emulator.jobs import EmulatedJob
-from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.profiles.listing import ListingProfile
 from pipeline.emulator.timeline import span_ms
 
 LARGEST_CLAMPED_SEED = 65535
@@ -31,9 +31,11 @@ SEEDS: Mapping[str, Callable[[int], object]] = {
 }
 
 
-def is_archived(job: EmulatedJob, moment_ms: int, profile: EmulatorProfile) -> bool:
-    """Whether the prompt has become a text asset by then."""
-    archived_s = profile.prompt_archived_s
+def prompt_is_archived(
+    job: EmulatedJob, moment_ms: int, listing: ListingProfile
+) -> bool:
+    """Whether a text asset has replaced the prompt at this moment."""
+    archived_s = listing.prompt_archived_s
     return (
         archived_s is not None
         and isinstance(job.inputs.get("prompt"), str)
@@ -42,40 +44,40 @@ def is_archived(job: EmulatedJob, moment_ms: int, profile: EmulatorProfile) -> b
 
 
 def prompt_asset_id(job: EmulatedJob) -> str:
-    """The id of the text asset that takes the place of the prompt."""
+    """The id of the text asset that replaces the prompt."""
     return make_id("asset", job.job_id, "prompt")
 
 
 def echo_of(
     job: EmulatedJob,
     moment_ms: int,
-    profile: EmulatorProfile,
+    listing: ListingProfile,
     defaults: Mapping[str, object],
 ) -> dict[str, object]:
     """``metadata.input`` at a moment.
 
     Args:
         job: A custom job.
-        moment_ms: A time not before its creation.
-        profile: What the echo does to the inputs.
-        defaults: Defaults of the model's inputs, for echoes that show them.
+        moment_ms: A time not before the job's creation.
+        listing: How the echo differs from the inputs.
+        defaults: The defaults of the model's inputs, for echoes that show them.
     """
-    if moment_ms < job.created_ms + span_ms(profile.echo_delay_s):
+    if moment_ms < job.created_ms + span_ms(listing.echo_delay_s):
         return {}
-    echo = dict(defaults) if profile.echo_defaults else {}
+    echo = dict(defaults) if listing.echo_defaults else {}
     echo |= job.inputs
-    if profile.echo_dropped:
+    if listing.echo_dropped:
         echo |= job.dropped
     prompt, size = echo.get("prompt"), echo.get("size")
-    if is_archived(job, moment_ms, profile):
+    if prompt_is_archived(job, moment_ms, listing):
         echo["prompt"] = prompt_asset_id(job)
     elif isinstance(prompt, str):
-        echo["prompt"] = PROMPTS[profile.echo_prompt](prompt)
+        echo["prompt"] = PROMPTS[listing.echo_prompt](prompt)
     if isinstance(size, str):
-        echo["size"] = size.replace(SIZE_SIGN, profile.echo_size_sign)
+        echo["size"] = size.replace(SIZE_SIGN, listing.echo_size_sign)
     echo["modelId"] = job.model_id
-    echo["seed"] = SEEDS[profile.echo_seed](job.seed)
-    echo |= profile.echo_changes
-    for name in profile.echo_omits:
+    echo["seed"] = SEEDS[listing.echo_seed](job.seed)
+    echo |= listing.echo_changes
+    for name in listing.echo_omits:
         echo.pop(name, None)
     return echo

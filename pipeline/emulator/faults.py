@@ -1,22 +1,19 @@
-"""Names and probabilities in, the fault that strikes this request out.
+"""The faults that can be injected, by name.
 
-A fault belongs to a class of endpoints, the first word of its name. Those with
-``-after`` strike when the request has had its effect, the others instead of it.
-How a fault looks on the wire is left to ``fault_answers``.
+A name begins with the class of endpoints that the fault belongs to. A fault with
+``-after`` lets the request take effect and spoils its answer; the others stop the
+request before it takes effect. How a fault looks on the wire is left to
+``fault_answers``.
 """
 
 import difflib
-import random
-from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pipeline.emulator.identity import random_of
-
 
 class Effect(StrEnum):
-    """What a client gets to see."""
+    """What the client sees."""
 
     STATUS = "status"  # a JSON error
     HTML = "html"  # an HTML page of a gateway
@@ -28,25 +25,25 @@ class Effect(StrEnum):
     NO_ID = "no-id"  # 2xx without the job's id
     COOLDOWN = "cooldown"  # 429 with remainingSeconds
     EMPTY_PAGE = "empty-page"  # an empty page with a token for the same place
-    REPEATED_TOKEN = "repeated-token"  # noqa: S105 - the token of the request again
-    ENDLESS = "endless"  # a token on every page, the last one too
+    REPEATED_TOKEN = "repeated-token"  # noqa: S105 - the request's own token again
+    ENDLESS = "endless"  # a token on every page, even the last
     DENIED = "denied"  # the CDN's 403 in XML
     LONGER = "longer"  # more bytes than the file has
-    WRONG_BYTES = "wrong-bytes"  # as many bytes, others
+    WRONG_BYTES = "wrong-bytes"  # the right number of bytes, some of them wrong
     REDIRECT = "redirect"  # 302 to a foreign host
-    SLOW = "slow"  # the body at a crawl
+    SLOW = "slow"  # the body, very slowly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One thing that can go wrong.
+class InjectedFault:
+    """One thing that can go wrong with a request.
 
     Attributes:
         name: As in ``--fault NAME=P``.
-        endpoint: The class of endpoints it strikes.
+        endpoint: The class of endpoints it belongs to.
         effect: What the client sees.
-        after: The request has its effect first.
-        status: The HTTP status, where there is one.
+        after: The request takes effect first.
+        status: The HTTP status, if there is one.
     """
 
     name: str
@@ -82,7 +79,7 @@ READ_ENDPOINTS = (
     "account",
     "upload",
 )
-SHAPES_OF_ANSWERS = frozenset({Effect.TRUNCATED, Effect.GARBAGE})
+RESHAPING = frozenset({Effect.TRUNCATED, Effect.GARBAGE})
 SUBMITS: Mapping[str, tuple[Effect, int, bool]] = {
     "400-after": (Effect.STATUS, 400, True),
     "401": (Effect.STATUS, 401, False),
@@ -148,9 +145,9 @@ PARTS: Mapping[str, tuple[Effect, int]] = {
 }
 
 
-def _all_faults() -> Iterator[Fault]:
+def _all_faults() -> Iterator[InjectedFault]:
     for word, (effect, status, after) in SUBMITS.items():
-        yield Fault(
+        yield InjectedFault(
             name=f"submit-{word}",
             endpoint="submit",
             effect=effect,
@@ -159,18 +156,20 @@ def _all_faults() -> Iterator[Fault]:
         )
     for endpoint in READ_ENDPOINTS:
         for word, (effect, status) in READS.items():
-            yield Fault(
+            yield InjectedFault(
                 name=f"{endpoint}-{word}",
                 endpoint=endpoint,
                 effect=effect,
-                after=effect in SHAPES_OF_ANSWERS,
+                after=effect in RESHAPING,
                 status=status,
             )
     for word, effect in LISTS.items():
-        yield Fault(name=f"list-{word}", endpoint="list", effect=effect, after=True)
+        yield InjectedFault(
+            name=f"list-{word}", endpoint="list", effect=effect, after=True
+        )
     for word in ("drop", "hang", "500"):
         effect, status = READS[word]
-        yield Fault(
+        yield InjectedFault(
             name=f"upload-{word}-after",
             endpoint="upload",
             effect=effect,
@@ -179,7 +178,7 @@ def _all_faults() -> Iterator[Fault]:
         )
     for endpoint, table in (("cdn", FILES), ("part", PARTS)):
         for word, (effect, status) in table.items():
-            yield Fault(
+            yield InjectedFault(
                 name=f"{endpoint}-{word}",
                 endpoint=endpoint,
                 effect=effect,
@@ -187,14 +186,14 @@ def _all_faults() -> Iterator[Fault]:
             )
 
 
-FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in _all_faults()}
+FAULTS: Mapping[str, InjectedFault] = {fault.name: fault for fault in _all_faults()}
 
 
-def find_fault(name: str) -> Fault:
+def find_fault(name: str) -> InjectedFault:
     """The fault of this name.
 
     Raises:
-        ValueError: There is none; the text names the nearest one.
+        ValueError: There is none; the text names the closest one.
     """
     if name in FAULTS:
         return FAULTS[name]
@@ -222,67 +221,5 @@ def parse_fault_rate(text: str) -> tuple[str, float]:
     except ValueError as error:
         raise ValueError(f"'{number}' is no number; write '{name}=0.1'") from error
     if not 0 <= probability <= 1:
-        raise ValueError(f"'{number}' is no probability: it is from 0 to 1")
+        raise ValueError(f"'{number}' is no probability; write a number from 0 to 1")
     return name, probability
-
-
-class Faults:
-    """Decides which fault strikes which request.
-
-    Args:
-        rates: Probability by name; several faults of one endpoint are tried in
-            this order.
-        seed: Fixes the draws; each name draws from a series of its own.
-
-    Raises:
-        ValueError: There is no fault of that name, or the rate is no probability.
-    """
-
-    def __init__(
-        self, rates: Mapping[str, float] | None = None, seed: object = 0
-    ) -> None:
-        for name, rate in (rates or {}).items():
-            parse_fault_rate(f"{name}={rate}")
-        self.rates = dict(rates or {})
-        self._scripted: defaultdict[str, deque[Fault]] = defaultdict(deque)
-        self._chances: dict[str, random.Random] = {}
-        self.reseed(seed)
-
-    def reseed(self, seed: object) -> None:
-        """Begin the draws anew from this seed."""
-        self._seed = seed
-        self._chances.clear()
-
-    def next(self, name: str, times: int = 1) -> None:
-        """Force this fault on the next matching requests, first in, first out.
-
-        Raises:
-            ValueError: There is no fault of that name.
-        """
-        fault = find_fault(name)
-        self._scripted[fault.endpoint].extend([fault] * times)
-
-    def clear(self) -> None:
-        """Forget what is scripted and every rate."""
-        self._scripted.clear()
-        self.rates.clear()
-
-    def draw(self, endpoint: str) -> Fault | None:
-        """The fault that strikes this request, if any."""
-        if self._scripted[endpoint]:
-            return self._scripted[endpoint].popleft()
-        struck: Fault | None = None
-        for name, rate in self.rates.items():
-            fault = FAULTS[name]
-            if fault.endpoint != endpoint:
-                continue
-            # Drawn even after a hit, so that one name's series does not depend on
-            # which other names are in use.
-            hit = self._chance(name).random() < rate
-            struck = struck or (fault if hit else None)
-        return struck
-
-    def _chance(self, name: str) -> random.Random:
-        if name not in self._chances:
-            self._chances[name] = random_of(self._seed, name)
-        return self._chances[name]

@@ -1,30 +1,45 @@
-"""Content in, the bytes of its file out: rendered when asked for, off the loop.
+"""The files of assets: rendered when they are read, off the event loop.
 
-Keeps the files asked for last, and the size of every file it has ever made.
+Keeps the most recent files in memory, and the size of every file it has made.
 """
 
 import json
 from collections import OrderedDict
+from dataclasses import dataclass
 
 import anyio
 from anyio import to_thread
 
-from pipeline.emulator.assets import FileFacts
 from pipeline.emulator.journal import FileStore
 from pipeline.emulator.pictures.canvas import Picture, StoredFile
 from pipeline.emulator.pictures.rendering import render_picture
 
 CACHE_BYTES = 96 * 2**20
 THREADS = 2
-NO_IMAGES = frozenset({"json", "text"})
+NOT_IMAGES = frozenset({"json", "text"})
 INLINE_PIXELS = 64 * 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What is known of an asset's file.
+
+    Attributes:
+        size_bytes: Its size.
+        width_px: 0 if it is no image.
+        height_px: 0 if it is no image.
+    """
+
+    size_bytes: int
+    width_px: int
+    height_px: int
 
 
 class Gallery:
     """The files of all assets.
 
     Args:
-        files: Where uploaded bytes are.
+        files: Where uploaded bytes are kept.
     """
 
     def __init__(self, files: FileStore) -> None:
@@ -36,7 +51,7 @@ class Gallery:
         self._limiter: anyio.CapacityLimiter | None = None
 
     async def read(self, content: Picture | StoredFile) -> bytes:
-        """The bytes of a file; the same every time."""
+        """The bytes of a file, the same every time."""
         if isinstance(content, StoredFile):
             return self._files.get(content.name) or b""
         while content in self._being_made:
@@ -54,13 +69,13 @@ class Gallery:
         return data
 
     async def measure(self, content: Picture | StoredFile) -> FileFacts:
-        """The size of a file and of its picture."""
+        """The size of a file, and of the image in it."""
         if isinstance(content, Picture) and content in self._sizes:
             size_bytes = self._sizes[content]
         else:
             size_bytes = len(await self.read(content))
         is_image = (
-            isinstance(content, StoredFile) or content.image_format not in NO_IMAGES
+            isinstance(content, StoredFile) or content.image_format not in NOT_IMAGES
         )
         return FileFacts(
             size_bytes=size_bytes,

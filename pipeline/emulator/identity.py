@@ -1,13 +1,15 @@
-"""Seeds in, ids in the service's fashion and reproducible randomness out.
+"""Ids in the service's style, and reproducible randomness.
 
-Ids are opaque to a client; here they are a digest, so that one seed gives one
-series of ids.
+Ids mean nothing to a client. Here they are digests, so that one seed gives one series
+of ids.
 """
 
 import hashlib
 import json
 import random
 
+PROJECT_ID = "proj_Emu1atorProject00000001"
+TEAM_ID = "team_Emu1atorTeam0000000001"
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 BODY_LENGTH = 22
 
@@ -23,13 +25,13 @@ def make_id(prefix: str, *parts: object) -> str:
     return f"{prefix}_{''.join(letters)}"
 
 
-def digest_of(value: object) -> str:
-    """Hex SHA-256 of the canonical JSON of ``value``."""
+def canonical_digest(value: object) -> str:
+    """The hex SHA-256 of the canonical JSON of ``value``."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def random_of(*parts: object) -> random.Random:
-    """The random series that belongs to these parts; the same for the same parts."""
+    """A random generator that is seeded by these parts."""
     text = ":".join(str(part) for part in parts)
     return random.Random(text)  # noqa: S311 - reproducible, and nothing is secret

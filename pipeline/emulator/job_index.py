@@ -1,8 +1,8 @@
-"""Jobs in two orders, by creation and by update, each read from its end.
+"""The jobs in two orders, by creation and by update, each read from its end.
 
-The order by update is a log: whenever a job changes, it is written at the end
-again and its older entry goes stale. Changes wait in a heap until time reaches
-them, so a page costs what it shows, not how many jobs there are.
+The order by update is a log: each change of a job appends a new entry, and the job's
+older entry becomes stale. Future changes wait in a heap until their time has come. So
+the cost of a page depends on what it shows, not on the number of jobs.
 """
 
 from array import array
@@ -21,11 +21,11 @@ Accept = Callable[[EmulatedJob], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexPage:
-    """One page of an order.
+    """One page of one order.
 
     Attributes:
-        jobs: At most as many as asked for; may be empty.
-        position: Where the next page goes on; None at the end.
+        jobs: At most as many as were asked for; may be empty.
+        position: Where the next page continues; None at the end.
     """
 
     jobs: tuple[EmulatedJob, ...]
@@ -33,10 +33,10 @@ class IndexPage:
 
 
 class JobIndex:
-    """All jobs, as they stood at the moment the index was advanced to.
+    """All jobs, as they were at the moment to which the index was advanced.
 
     Args:
-        heartbeat_ms: How often ``updatedAt`` of a running job moves; 0 is never.
+        heartbeat_ms: How often ``updatedAt`` of a running job moves. 0 is never.
     """
 
     def __init__(self, heartbeat_ms: int = 0) -> None:
@@ -52,20 +52,20 @@ class JobIndex:
         self._horizon_ms = 0
 
     def add(self, job: EmulatedJob) -> None:
-        """Take up a job; its number is the number of jobs so far."""
+        """Add a job. Its number must be the number of jobs so far."""
         self.jobs.append(job)
         self._created.append(job.created_ms)
         self._latest.append(-1)
         heappush(self._waiting, (job.created_ms, job.number, 0))
 
     def reschedule(self, job: EmulatedJob) -> None:
-        """Take note that steps were added to the end of a job's schedule."""
+        """Expect the steps that were added to the end of a job's schedule."""
         step = job.step_at(self._horizon_ms) + 1
         if step < len(job.step_times):
             heappush(self._waiting, (job.step_times[step], job.number, step))
 
     def advance(self, moment_ms: int) -> None:
-        """Write every change up to this moment into the order by update."""
+        """Append every change up to this moment to the order by update."""
         self._horizon_ms = max(self._horizon_ms, moment_ms)
         while self._waiting and self._waiting[0][0] <= moment_ms:
             at_ms, number, step = heappop(self._waiting)
@@ -92,7 +92,7 @@ class JobIndex:
         newest_first: bool,
         accept: Accept,
     ) -> IndexPage:
-        """Jobs updated after a moment, by their last update."""
+        """Jobs updated after a moment, in the order of their last update."""
         low = bisect_right(self._times, after_ms)
         high = len(self._times)
         if position is not None and newest_first:
@@ -116,7 +116,7 @@ class JobIndex:
         newest_first: bool,
         accept: Accept,
     ) -> IndexPage:
-        """Jobs created after a moment, by their creation."""
+        """Jobs created after a moment, in the order of their creation."""
         low = bisect_right(self._created, after_ms)
         high = bisect_right(self._created, self._horizon_ms)
         if position is not None and newest_first:
@@ -131,7 +131,7 @@ class JobIndex:
     ) -> int | None:
         if not self._heartbeat_ms or job.step_statuses[step] != RUNNING:
             return None
-        # Beats that nobody saw need no entries: go on with the last one due.
+        # Heartbeats that nobody saw need no entries: continue with the last one due.
         missed = max((moment_ms - at_ms) // self._heartbeat_ms, 1)
         if step + 1 < len(job.step_times):
             left_ms = job.step_times[step + 1] - at_ms - 1

@@ -1,19 +1,18 @@
-"""Query parameters of ``GET /jobs`` in, one page of the index out.
+"""The query parameters of ``GET /jobs``, and the opaque tokens of its pages.
 
-Holds the rules about which filters go together, and the opaque tokens.
+Has the rules about which filters may be combined.
 """
 
 import base64
 import binascii
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.emulator.job_index import IndexPage, JobIndex
-from pipeline.emulator.jobs import EmulatedJob
-from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.identity import PROJECT_ID
+from pipeline.emulator.job_index import JobIndex
 from pipeline.emulator.refusal import bad_request
-from pipeline.emulator.timeline import MS_PER_S, from_iso, iso, span_ms
+from pipeline.emulator.timeline import MS_PER_S, from_iso, iso
 
 STATUSES = frozenset(
     [
@@ -36,23 +35,23 @@ WINDOW_MS = 30 * 24 * 3600 * MS_PER_S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobQuery:
-    """What a listing asks for.
+    """What a request for a list asks for.
 
     Attributes:
-        by_update: Sorted by update; else by creation.
-        after_ms: Only what is later.
+        by_update: The order is by update. Otherwise it is by creation.
+        after_ms: Only jobs updated, or created, after this moment.
         page_size: 1 to 100.
-        token: The order and position to go on from; None for the first page.
-        status: Only this one; or "".
-        types: Only these; empty is every type.
-        author_id: Only theirs; or "".
-        workflow_id: Only of this workflow; or "". No job here has one.
+        position: Where to continue; None for the first page.
+        status: Only jobs with this status, or "".
+        types: Only jobs of these types. Empty is every type.
+        author_id: Only jobs of this author, or "".
+        workflow_id: Only jobs of this workflow, or "". No job here belongs to one.
     """
 
     by_update: bool
     after_ms: int
     page_size: int
-    token: int | None
+    position: int | None
     status: str
     types: frozenset[str]
     author_id: str
@@ -62,21 +61,21 @@ class JobQuery:
 def parse_job_query(
     query: Mapping[str, str], now_ms: int, numbers: Mapping[str, int]
 ) -> JobQuery:
-    """Read the parameters of a listing.
+    """Read the parameters of a list.
 
     Args:
-        query: As they came.
-        now_ms: Now.
-        numbers: The number of each job by its id, to read tokens by.
+        query: The parameters, as received.
+        now_ms: The present moment.
+        numbers: The number of each job by its id, for reading tokens.
 
     Raises:
         Refused: 400 for values and combinations that are not allowed.
     """
     by_update = any(query.get(name) for name in BY_UPDATE)
     if by_update and query.get("createdAfter"):
-        raise bad_request(f'"createdAfter" is not allowed with {_joined()}')
+        raise bad_request(f'"createdAfter" is not allowed with {_names_of_filters()}')
     if not by_update and query.get("updatedAfter"):
-        raise bad_request(f'"updatedAfter" is only allowed with {_joined()}')
+        raise bad_request(f'"updatedAfter" is only allowed with {_names_of_filters()}')
     status = query.get("status", "")
     if status and status not in STATUSES:
         raise bad_request('"status" must be one of the job statuses')
@@ -90,7 +89,7 @@ def parse_job_query(
         by_update=by_update,
         after_ms=after_ms,
         page_size=parse_page_size(query),
-        token=_parse_token(
+        position=_parse_token(
             query.get("paginationToken", ""), numbers, by_update=by_update
         ),
         status=status,
@@ -113,73 +112,40 @@ def parse_page_size(query: Mapping[str, str]) -> int:
 
 
 def start_position(query: JobQuery, *, newest_first: bool) -> int:
-    """The position that this query already asks for."""
-    if query.token is not None:
-        return query.token
+    """The position at which the page of this query begins."""
+    if query.position is not None:
+        return query.position
     return FAR_END if newest_first else -1
 
 
 def end_position(*, newest_first: bool) -> int:
-    """A position behind which there is nothing."""
+    """A position after which there are no jobs."""
     return -1 if newest_first else FAR_END
 
 
-def read_page(
-    index: JobIndex,
-    query: JobQuery,
-    moment_ms: int,
-    profile: EmulatorProfile,
-    may_see: Callable[[EmulatedJob], bool],
-) -> IndexPage:
-    """One page."""
-    oldest_ms = -1
-    if profile.list_retention_s is not None:
-        oldest_ms = moment_ms - span_ms(profile.list_retention_s)
-
-    def accept(job: EmulatedJob) -> bool:
-        return (
-            (not query.types or job.job_type in query.types)
-            and (not query.author_id or job.author_id == query.author_id)
-            and not query.workflow_id
-            and job.created_ms > oldest_ms
-            and (not query.status or job.status_at(moment_ms) == query.status)
-            and may_see(job)
-        )
-
-    read = index.by_update if query.by_update else index.by_creation
-    return read(
-        after_ms=query.after_ms,
-        position=query.token,
-        limit=min(query.page_size, profile.page_cap),
-        newest_first=profile.list_newest_first,
-        accept=accept,
-    )
-
-
 class Tokens:
-    """Opaque tokens for positions in one of the orders.
+    """Makes opaque tokens for positions in one of the orders.
 
-    In the order of creation a token is base64 JSON of ``createdAt``, ``jobId`` and
-    ``ownerId``, as captured from the service; what the other has is not known.
+    In the order of creation, a token is base64 JSON of ``createdAt``, ``jobId`` and
+    ``ownerId``, as captured from the service. The form of the other tokens is not
+    known.
 
     Args:
         index: Knows which job is at a position.
-        owner_id: Of every job.
-        by_update: Which order.
+        by_update: The order is by update.
     """
 
-    def __init__(self, index: JobIndex, owner_id: str, *, by_update: bool) -> None:
+    def __init__(self, index: JobIndex, *, by_update: bool) -> None:
         self._index = index
-        self._owner_id = owner_id
         self._by_update = by_update
 
     def make(self, position: int, nonce: int = 0) -> str:
         """A token for a position.
 
-        Two for one position differ by their ``nonce``, so that a client which
-        watches for repeated tokens is not misled by an empty page.
+        The ``nonce`` makes two tokens for one position differ, so that an empty page
+        does not mislead a client that watches for repeated tokens.
         """
-        place: dict[str, object] = {"ownerId": self._owner_id}
+        place: dict[str, object] = {"ownerId": PROJECT_ID}
         if not self._by_update and 0 <= position < len(self._index.jobs):
             job = self._index.jobs[position]
             place |= {"createdAt": iso(job.created_ms), "jobId": job.job_id}
@@ -214,7 +180,7 @@ def _parse_token(
 
 
 def parse_date(text: str) -> int:
-    """An ISO date as milliseconds.
+    """An ISO 8601 date as milliseconds since 1970.
 
     Raises:
         Refused: 400 for anything else.
@@ -225,5 +191,5 @@ def parse_date(text: str) -> int:
         raise bad_request(f'"{text}" must be an ISO 8601 date') from error
 
 
-def _joined() -> str:
+def _names_of_filters() -> str:
     return ", ".join(f'"{name}"' for name in BY_UPDATE)

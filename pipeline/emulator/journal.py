@@ -1,8 +1,8 @@
-"""What the emulator must still know after a restart, as lines of JSON in one file.
+"""What the emulator must know after a restart, as lines of JSON in one file.
 
-Every line is handed to the operating system before the answer that depends on
-it, so a killed process loses nothing; a line torn by a crash is cut off. What
-the lines mean is left to ``service``.
+Each line is handed to the operating system before the answer that depends on it is
+sent, so a killed process loses nothing. A line that a crash has left incomplete is cut
+off. What the lines mean is left to ``service``.
 """
 
 import json
@@ -17,11 +17,11 @@ class Journal:
     """An append-only file of records.
 
     Args:
-        path: The file; its folder is made. None keeps nothing.
+        path: The file. Its folder is created. None keeps no records.
 
     Raises:
         OSError: The file cannot be read or written.
-        ValueError: A whole line in it is no JSON.
+        ValueError: A complete line is not valid JSON.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -29,7 +29,7 @@ class Journal:
         self._file: BinaryIO | None = None
 
     def load_records(self) -> Iterator[dict[str, object]]:
-        """Every record so far, in order; then the journal is open for more."""
+        """Every record so far, in order. Afterwards the journal accepts new ones."""
         if self.path is None:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +49,7 @@ class Journal:
         self._file.truncate()
 
     def append(self, kind: str, record: Record) -> None:
-        """Write one record of this kind."""
+        """Write one record."""
         if self._file is None:
             return
         entry = {"kind": kind, "record": record}
@@ -58,7 +58,7 @@ class Journal:
         self._file.flush()
 
     def close(self) -> None:
-        """Close the file; later records are dropped."""
+        """Close the file. Later records are not kept."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -72,14 +72,14 @@ def _parse_entry(line: bytes) -> dict[str, object]:
         and isinstance(entry.get("record"), dict)
     ):
         return entry
-    raise ValueError("a line is no record")
+    raise ValueError("a line is not a record")
 
 
 class FileStore:
     """Bytes by name, in memory or in a folder.
 
     Args:
-        folder: Where the files live; None keeps them in memory.
+        folder: The folder of the files. None keeps them in memory.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -87,28 +87,29 @@ class FileStore:
         self._memory: dict[str, bytes] = {}
 
     def put(self, name: str, data: bytes) -> None:
-        """Keep these bytes under this name."""
+        """Keep bytes under a name."""
         if self._folder is None:
             self._memory[name] = data
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         part = self._folder / f"{name}.part"
-        part.unlink(missing_ok=True)  # of a kill, or a link, which is not followed
+        # An earlier process may have been killed here; a link must not be followed.
+        part.unlink(missing_ok=True)
         with part.open("xb") as file:
             file.write(data)
         part.replace(self._folder / name)
 
     def get(self, name: str) -> bytes | None:
-        """The bytes of this name, or None."""
+        """The bytes under a name, or None."""
         if self._folder is None:
             return self._memory.get(name)
         path = self._folder / name
-        if path.is_symlink() or not path.is_file():  # what was put is a file
+        if path.is_symlink() or not path.is_file():  # put() makes regular files only
             return None
         return path.read_bytes()
 
     def drop(self, name: str) -> None:
-        """Forget this name."""
+        """Delete the bytes under a name."""
         self._memory.pop(name, None)
         if self._folder is not None:
             (self._folder / name).unlink(missing_ok=True)

@@ -1,7 +1,8 @@
-"""Model tables in, the records that ``GET /models/{id}`` answers with out.
+"""The model records that ``GET /models/{id}`` answers with.
 
-The tables are data shared with the client; the profile may change or add to
-them. What the descriptors demand of inputs is left to ``validation``.
+They are made from the package's model tables, which the client uses too, and the
+profile may change them or add to them. Checking inputs against their descriptors is
+left to ``validation``.
 """
 
 import json
@@ -9,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.profiles.jobs import JobsProfile
+from pipeline.emulator.profiles.money import MoneyProfile
 
 TABLES_PACKAGE = "pipeline"
 TABLES_FOLDER = "model_tables"
@@ -24,7 +26,7 @@ class InputRecord:
     Attributes:
         name: The key in the request.
         type: The service's word, such as ``file_array``.
-        rules: The whole descriptor as served.
+        rules: The whole descriptor, as served.
     """
 
     name: str
@@ -34,11 +36,11 @@ class InputRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRecord:
-    """One model, as served and as read.
+    """One model.
 
     Attributes:
         model_id: Its id.
-        inputs: Its descriptors, in the order of the record.
+        inputs: The descriptors of its inputs, in the order of the record.
         record: The inner object of ``GET /models/{id}``.
     """
 
@@ -47,15 +49,19 @@ class ModelRecord:
     record: Mapping[str, object]
 
     def default_of(self, name: str) -> object:
-        """The default of this input; None when it has none or is unknown."""
+        """The default of this input; None if it has none, or is unknown."""
         for item in self.inputs:
             if item.name == name:
                 return item.rules.get("default")
         return None
 
 
-def load_models(profile: EmulatorProfile) -> dict[str, ModelRecord]:
+def load_models(jobs: JobsProfile, money: MoneyProfile) -> dict[str, ModelRecord]:
     """Every model of the tables and of the profile, by id.
+
+    Args:
+        jobs: Further models, changes, and the statistics of durations.
+        money: Prices, refunds and ``costImpact`` flags.
 
     Raises:
         ValueError: A table is no JSON.
@@ -66,14 +72,18 @@ def load_models(profile: EmulatorProfile) -> dict[str, ModelRecord]:
         if entry.name.endswith(".json"):
             record = json.loads(entry.read_text(encoding="utf-8"))
             found[record["id"]] = record
-    found.update(profile.extra_models)
+    found.update(jobs.extra_models)
     return {
-        model_id: _read(model_id, record, profile) for model_id, record in found.items()
+        model_id: _make_model(model_id, table, jobs, money)
+        for model_id, table in found.items()
     }
 
 
-def _read(
-    model_id: str, table: Mapping[str, object], profile: EmulatorProfile
+def _make_model(
+    model_id: str,
+    table: Mapping[str, object],
+    jobs: JobsProfile,
+    money: MoneyProfile,
 ) -> ModelRecord:
     record: dict[str, object] = {
         "id": model_id,
@@ -85,30 +95,29 @@ def _read(
         "trainingImagesNumber": 0,
         "accessRestrictions": 0,
         **table,
-        **profile.model_changes.get(model_id, {}),
+        **jobs.model_changes.get(model_id, {}),
     }
-    if profile.disable_refund:
+    if money.disable_refund:
         record["disableRefund"] = True
-    if profile.performance_stats:
-        record.setdefault("performanceStats", _statistics(model_id, profile))
+    if jobs.performance_stats:
+        price_cu = money.unit_prices_cu.get(model_id, money.default_price_cu)
+        statistics = _statistics(jobs.job_seconds, price_cu)
+        record.setdefault("performanceStats", statistics)
     descriptors = record.get("inputs")
     inputs = []
     for descriptor in descriptors if isinstance(descriptors, list) else []:
         name = descriptor["name"]
-        rules = {**descriptor, **profile.input_changes.get(name, {})}
-        if name in profile.cost_impact:
-            rules["costImpact"] = profile.cost_impact[name]
+        rules = {**descriptor, **jobs.input_changes.get(name, {})}
+        if name in money.cost_impact:
+            rules["costImpact"] = money.cost_impact[name]
         inputs.append(InputRecord(name=name, type=rules["type"], rules=rules))
     record["inputs"] = [dict(item.rules) for item in inputs]
     return ModelRecord(model_id=model_id, inputs=tuple(inputs), record=record)
 
 
-def _statistics(model_id: str, profile: EmulatorProfile) -> dict[str, object]:
-    low_s, high_s = (
-        round(span * profile.latency_factor, 3) for span in profile.job_seconds
-    )
+def _statistics(job_seconds: tuple[float, float], price_cu: float) -> dict[str, object]:
+    low_s, high_s = (round(float(span), 3) for span in job_seconds)
     middle_s = round((low_s + high_s) / 2, 3)
-    price = profile.unit_prices_cu.get(model_id, profile.default_price_cu)
     return {
         "variants": [
             {
@@ -120,9 +129,9 @@ def _statistics(model_id: str, profile: EmulatorProfile) -> dict[str, object]:
                 "inferenceLatencyP75Sec": high_s,
                 "totalLatencyP50Sec": middle_s,
                 "totalLatencyP75Sec": high_s,
-                "costPerAssetMinCU": price,
-                "costPerAssetP50CU": price,
-                "costPerAssetMaxCU": price,
+                "costPerAssetMinCU": price_cu,
+                "costPerAssetP50CU": price_cu,
+                "costPerAssetMaxCU": price_cu,
             }
             for resolution in ("1K", "2K")
         ]

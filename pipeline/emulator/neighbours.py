@@ -1,8 +1,8 @@
-"""A job in, the jobs that appear beside it in the list though nobody here sent them.
+"""Jobs that appear in the list although no client of the emulator submitted them.
 
-Children of workflows are jobs of the same author; other people of the project use
-the same models. They cost this client nothing and take no slot: what they are for is
-to be taken for ours by mistake.
+Workflows start child jobs under the same author, and other people of the project use
+the same models. Such jobs cost this client nothing and take no slot. They are here so
+that a client which mistakes them for its own is found out.
 """
 
 from collections.abc import Iterator
@@ -10,36 +10,37 @@ from dataclasses import replace
 
 from pipeline.emulator.identity import make_id, random_of
 from pipeline.emulator.jobs import EmulatedJob
-from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.profiles.jobs import JobsProfile
 
 STRANGER = "stranger"
 
 
 def neighbours_of(
-    job: EmulatedJob, first_number: int, profile: EmulatorProfile
+    job: EmulatedJob, first_number: int, jobs: JobsProfile, seed: int
 ) -> Iterator[EmulatedJob]:
-    """The jobs that appear beside a new one.
+    """The jobs that appear next to a new one, with its model and inputs.
 
     Args:
-        job: It; what appears has its model and inputs.
-        first_number: Number of the first of them.
-        profile: How many appear, and its seed.
+        job: The new job.
+        first_number: The number of the first of them.
+        jobs: How often they appear.
+        seed: The emulator's seed.
     """
-    chance = random_of(profile.seed, "neighbours", job.number)
-    is_child = chance.random() < profile.workflow_child_rate
-    is_stranger = chance.random() < profile.stranger_rate
-    if is_child:
-        workflow = make_id("job", profile.seed, "workflow", job.number)
-        child = _beside(job, first_number, profile)
+    chance = random_of(seed, "neighbours", job.number)
+    has_child = chance.random() < jobs.workflow_child_rate
+    has_stranger = chance.random() < jobs.stranger_rate
+    if has_child:
+        workflow = make_id("job", seed, "workflow", job.number)
+        child = _copy_of(job, first_number, seed)
         yield replace(child, workflow_job_id=workflow)
         first_number += 1
-    if is_stranger:
-        stranger = _beside(job, first_number, profile)
+    if has_stranger:
+        stranger = _copy_of(job, first_number, seed)
         yield replace(stranger, author_id=make_id("apiu", STRANGER))
 
 
-def _beside(job: EmulatedJob, number: int, profile: EmulatorProfile) -> EmulatedJob:
-    job_id = make_id("job", profile.seed, number)
+def _copy_of(job: EmulatedJob, number: int, seed: int) -> EmulatedJob:
+    job_id = make_id("job", seed, number)
     assets = range(len(job.asset_ids))
     return replace(
         job,

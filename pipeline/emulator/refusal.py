@@ -1,7 +1,7 @@
-"""The answers by which the service says no, as exceptions.
+"""The error answers of the service, as exceptions.
 
-Raised by the pure parts with the status and the body of the service contract;
-the routes add the trace id and send them.
+They carry the status and the body of the service contract. The routes add the trace id
+and send them.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ class Refused(Exception):
 
     Args:
         status: The HTTP status.
-        reason: The text for a person.
+        reason: The text for people.
         headers: Further headers of the answer.
-        **body: Further keys of the JSON object beside ``reason``.
+        **body: Further keys of the JSON object, besides ``reason``.
     """
 
     def __init__(
@@ -32,10 +32,10 @@ class Refused(Exception):
 
 
 def not_found(kind: str, wanted: str) -> Refused:
-    """404, ``Job job_x not found``."""
+    """A 404 such as ``Job job_x not found``."""
     return Refused(404, f"{kind} {wanted} not found")
 
 
 def bad_request(reason: str) -> Refused:
-    """400 with this text."""
+    """A 400 with this text."""
     return Refused(400, reason)

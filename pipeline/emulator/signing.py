@@ -1,7 +1,7 @@
-"""Paths in, signed queries out; in the fashion of CloudFront, checked on return.
+"""Signs URLs in CloudFront's style, and checks the signatures of requests.
 
-Covers the CDN's files and the targets of upload parts. The policy covers the path and
-the query it is made with, so further parameters may be appended.
+The CDN's files and the targets of upload parts have signed URLs. A policy covers the
+path and the query with which it was made; further parameters may be appended.
 """
 
 import base64
@@ -17,35 +17,36 @@ from pipeline.emulator.timeline import MS_PER_S
 
 KEY_PAIR_ID = "K3EMULATORKEYPAIR"
 DAY_S = 24 * 3600
-# Last day of the month in which the URL is made, and the day on which it ends.
+# The last day of the month on which a URL gets this window, and the day of the month on
+# which the URL expires; 0 is the end of the month.
 WINDOWS = ((7, 14), (14, 21), (21, 0))
 NEXT_MONTH_DAY = 7
 
 
 class Verdict(StrEnum):
-    """What a signed URL is good for."""
+    """What the check of a signed URL has found."""
 
     OPEN = "open"
     EXPIRED = "expired"
-    ALTERED = "altered"  # it was never made like this
+    ALTERED = "altered"  # not a URL that was signed here
 
 
 class Signer:
-    """Signs paths and knows its own signatures again.
+    """Signs paths, and recognizes its own signatures.
 
     Args:
-        secret: What the signatures depend on.
+        secret: The signing key.
     """
 
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
 
     def query(self, path: str, expires_ms: int) -> str:
-        """The query string which makes this path readable until then.
+        """The query string that makes this path readable for a time.
 
         Args:
-            path: The path, or with a query what the URL has to begin with.
-            expires_ms: Until when.
+            path: The path, or a path and query with which the URL must begin.
+            expires_ms: When the URL expires.
         """
         condition = {"DateLessThan": {"AWS:EpochTime": expires_ms // MS_PER_S}}
         statement = {"Resource": f"{path}*", "Condition": condition}
@@ -55,12 +56,12 @@ class Signer:
         return f"Policy={policy}&Signature={signature}&Key-Pair-Id={KEY_PAIR_ID}"
 
     def judge(self, url: str, query: Mapping[str, str], now_ms: int) -> Verdict:
-        """What this URL is good for now.
+        """Check the signature of a requested URL.
 
         Args:
-            url: Path and query, as they came.
+            url: The path and query, as received.
             query: The parameters of the query.
-            now_ms: Now.
+            now_ms: The present moment.
         """
         policy = query.get("Policy", "")
         if query.get("Key-Pair-Id") != KEY_PAIR_ID:
@@ -84,7 +85,7 @@ class Signer:
 
 
 def window_end_ms(now_ms: int) -> int:
-    """When a URL made now expires: the rolling window by day of the month."""
+    """When a URL made now expires, by the service's windows of the month."""
     now = datetime.fromtimestamp(now_ms / MS_PER_S, UTC)
     month = datetime(now.year, now.month, 1, tzinfo=UTC)
     following = datetime(now.year + now.month // 12, now.month % 12 + 1, 1, tzinfo=UTC)

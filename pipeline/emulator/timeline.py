@@ -1,7 +1,8 @@
-"""A clock in, the service's own time out: whole milliseconds that never go back.
+"""The service's own time: whole milliseconds that never go back.
 
-The wall clock is the measure, because jobs go on while the emulator is not
-running; where it jumps back, time stands still until it has caught up.
+It follows the wall clock, because jobs continue while the emulator is not running. If
+the wall clock is set back, the service's time stands still until the clock has caught
+up.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ class Timeline:
     """The service's time.
 
     Args:
-        clock: Where time comes from.
+        clock: The source of the time.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -25,22 +26,22 @@ class Timeline:
         self._latest_ms = 0
 
     def now_ms(self) -> int:
-        """Milliseconds since 1970, at least as many as at the call before."""
+        """Milliseconds since 1970, never less than at the previous call."""
         self._latest_ms = max(self._latest_ms, to_ms(self.clock.utc_now()))
         return self._latest_ms
 
     def not_before(self, moment_ms: int) -> None:
-        """Never tell a time before this one; for records of an earlier start."""
+        """Never tell a time before this one: a record of an earlier start has it."""
         self._latest_ms = max(self._latest_ms, moment_ms)
 
 
 def to_ms(moment: datetime) -> int:
-    """Milliseconds since 1970, cut off."""
+    """Whole milliseconds since 1970, rounded down."""
     return (moment - EPOCH) // MILLISECOND
 
 
 def iso(moment_ms: int) -> str:
-    """As the service writes: ``2026-10-02T21:20:16.925Z``."""
+    """A time in the form of the service, such as ``2026-10-02T21:20:16.925Z``."""
     moment = EPOCH + moment_ms * MILLISECOND
     return f"{moment.isoformat(timespec='milliseconds')[:-6]}Z"
 

@@ -1,7 +1,6 @@
-"""A request body in, the inputs that will run out, or the refusal.
+"""Checks a request body against the descriptors of its model.
 
-Obeys the descriptors of the model's record and nothing else; whether an asset
-exists is asked of the caller. Texts follow the few that are known:
+Whether an asset exists is left to the caller. The texts follow the few that are known:
 ``Input prompt is required``, ``Input width must be at least 672``.
 """
 
@@ -9,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pipeline.emulator.model_records import FILE_TYPES, InputRecord, ModelRecord
-from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.profiles.jobs import JobsProfile
 from pipeline.emulator.refusal import Refused, bad_request
 
 ITEM_TYPES: Mapping[str, type | tuple[type, ...]] = {
@@ -32,13 +31,13 @@ LARGE_SIDE_PX = 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedInputs:
-    """What is left of a body after the rules.
+    """The inputs of a request that has passed the checks.
 
     Attributes:
-        accepted: What the job runs with, as sent, without defaults.
-        dropped: Bare values where an array is wanted, and inputs that the model does
-            not have; the job runs without them.
-        asset_ids: Every asset that file inputs name, in order.
+        accepted: The inputs that the job runs with, as sent, without defaults.
+        dropped: Bare values where an array is expected, and inputs that the model
+            does not have. The job runs without them.
+        asset_ids: Every asset that the file inputs name, in order.
     """
 
     accepted: Mapping[str, object]
@@ -46,59 +45,65 @@ class CheckedInputs:
     asset_ids: tuple[str, ...]
 
 
-def check_inputs(
+def validate_inputs(
     model: ModelRecord,
     body: Mapping[str, object],
-    profile: EmulatorProfile,
+    jobs: JobsProfile,
     asset_exists: Callable[[str], bool],
 ) -> CheckedInputs:
-    """Hold a body against the descriptors of its model.
+    """Check a body against the descriptors of its model.
+
+    Args:
+        model: The model.
+        body: The request body.
+        jobs: How unknown inputs, bare values and unknown assets are answered.
+        asset_exists: Whether a file input may name this asset.
 
     Raises:
-        Refused: 400 naming the first input that breaks a rule, or the status the
-            profile gives for an asset that does not exist.
+        Refused: 400 with the first input that breaks a rule, or the profile's status
+            for an asset that does not exist.
     """
-    accepted, dropped = _sorted_out(model, body, profile)
+    accepted, dropped = _sort_inputs(model, body, jobs)
     for item in model.inputs:
-        _check_required(item, body)
+        _demand_required(item, body)
     asset_ids = tuple(_named_assets(model, accepted))
     for asset_id in asset_ids:
-        if profile.unknown_asset_status and not asset_exists(asset_id):
-            raise Refused(profile.unknown_asset_status, f"Asset {asset_id} not found")
-    if profile.large_with_images_refused and is_large_with_images(model, accepted):
+        if jobs.unknown_asset_status and not asset_exists(asset_id):
+            raise Refused(jobs.unknown_asset_status, f"Asset {asset_id} not found")
+    if jobs.large_with_images_refused and is_large_with_images(model, accepted):
         raise bad_request(
             f"Input size {accepted['size']} is not available together with images"
         )
     return CheckedInputs(accepted=accepted, dropped=dropped, asset_ids=asset_ids)
 
 
-def _sorted_out(
-    model: ModelRecord, body: Mapping[str, object], profile: EmulatorProfile
+def _sort_inputs(
+    model: ModelRecord, body: Mapping[str, object], jobs: JobsProfile
 ) -> tuple[dict[str, object], dict[str, object]]:
     known = {item.name: item for item in model.inputs}
     accepted: dict[str, object] = {}
     dropped: dict[str, object] = {}
     for name, value in body.items():
         if name == "dryRun" or value is None:
-            continue  # dryRun counts in the query only; in the body it is ignored
+            continue  # dryRun has an effect in the query only
         if name not in known:
-            if profile.unknown_field_status:
-                status = profile.unknown_field_status
+            if jobs.unknown_field_status:
+                status = jobs.unknown_field_status
                 raise Refused(status, f"Input {name} is not allowed")
             dropped[name] = value
             continue
         if known[name].type in ITEM_TYPES and not isinstance(value, list):
-            if profile.strict_arrays:
+            if jobs.strict_arrays:
                 raise bad_request(f"Input {name} must be an array")
             dropped[name] = value
             continue
-        _check_value(known[name], value)
+        _demand_value(known[name], value)
         accepted[name] = value
     return accepted, dropped
 
 
 def is_large_with_images(model: ModelRecord, inputs: Mapping[str, object]) -> bool:
-    """Whether a 4K size is asked for together with reference images."""
+    """Whether the inputs ask for a 4K size together with reference images."""
     if not any(inputs.get(item.name) for item in model.inputs if is_file(item)):
         return False
     size = str(inputs.get("size", ""))
@@ -120,19 +125,19 @@ def _named_assets(model: ModelRecord, inputs: Mapping[str, object]) -> list[str]
     return [name for name in named if not name.startswith("data:")]
 
 
-def _check_value(item: InputRecord, value: object) -> None:
+def _demand_value(item: InputRecord, value: object) -> None:
     if isinstance(value, list):
-        _check_array(item, value)
+        _demand_array(item, value)
     elif item.type == "boolean":
         if not isinstance(value, bool):
             raise bad_request(f"Input {item.name} must be a boolean")
     elif item.type == "number":
-        _check_number(item, value)
+        _demand_number(item, value)
     else:
-        _check_text(item, value)
+        _demand_text(item, value)
 
 
-def _check_array(item: InputRecord, values: list[object]) -> None:
+def _demand_array(item: InputRecord, values: list[object]) -> None:
     wanted = ITEM_TYPES.get(item.type)
     if wanted is None:
         raise bad_request(
@@ -147,10 +152,10 @@ def _check_array(item: InputRecord, values: list[object]) -> None:
         raise bad_request(f"Input {item.name} must contain at least {least} items")
     if isinstance(most, int) and len(values) > most:
         raise bad_request(f"Input {item.name} must contain at most {most} items")
-    _check_allowed(item, values)
+    _demand_allowed(item, values)
 
 
-def _check_number(item: InputRecord, value: object) -> None:
+def _demand_number(item: InputRecord, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise bad_request(f"Input {item.name} must be a number")
     least, most, step = (item.rules.get(key) for key in ("min", "max", "step"))
@@ -163,10 +168,10 @@ def _check_number(item: InputRecord, value: object) -> None:
         steps = (value - start) / step
         if abs(steps - round(steps)) > STEP_TOLERANCE:
             raise bad_request(f"Input {item.name} must be a multiple of {step}")
-    _check_allowed(item, [value])
+    _demand_allowed(item, [value])
 
 
-def _check_text(item: InputRecord, value: object) -> None:
+def _demand_text(item: InputRecord, value: object) -> None:
     if not isinstance(value, str):
         raise bad_request(f"Input {item.name} must be a string")
     least, most = item.rules.get("minLength"), item.rules.get("maxLength")
@@ -174,10 +179,10 @@ def _check_text(item: InputRecord, value: object) -> None:
         raise bad_request(f"Input {item.name} must be at least {least} characters")
     if isinstance(most, int) and len(value) > most:
         raise bad_request(f"Input {item.name} must be at most {most} characters")
-    _check_allowed(item, [value])
+    _demand_allowed(item, [value])
 
 
-def _check_allowed(item: InputRecord, values: list[object]) -> None:
+def _demand_allowed(item: InputRecord, values: list[object]) -> None:
     allowed = item.rules.get("allowedValues")
     if not isinstance(allowed, list) or not allowed:
         return
@@ -187,7 +192,7 @@ def _check_allowed(item: InputRecord, values: list[object]) -> None:
             raise bad_request(f"Input {item.name} must be one of: {choices}")
 
 
-def _check_required(item: InputRecord, body: Mapping[str, object]) -> None:
+def _demand_required(item: InputRecord, body: Mapping[str, object]) -> None:
     rule = item.rules.get("required")
     if not _is_absent(body.get(item.name)):
         return
@@ -201,7 +206,7 @@ def _check_required(item: InputRecord, body: Mapping[str, object]) -> None:
         others = rule.get(key)
         for other, message in others.items() if isinstance(others, Mapping) else ():
             if _is_absent(body.get(other)) is wanted:
-                raise bad_request(_text_of(message, item.name))
+                raise bad_request(_message_text(message, item.name))
     conditional = rule.get("conditional")
     if isinstance(conditional, Mapping) and _holds(conditional, body):
         raise bad_request(f"Input {item.name} is required")
@@ -211,7 +216,7 @@ def _is_absent(value: object) -> bool:
     return value is None or value in ("", [])
 
 
-def _text_of(message: object, name: str) -> str:
+def _message_text(message: object, name: str) -> str:
     if isinstance(message, Mapping):
         message = message.get("message")
     return str(message) if message else f"Input {name} is required"

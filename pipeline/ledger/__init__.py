@@ -1,5 +1,6 @@
-"""What we remember: the SQLite record of every job, upload and run.
+"""The ledger: the SQLite record of every job, upload and run.
 
-``ledger`` reads and writes rows, ``migrations`` brings an older file up to date,
-``writer`` groups what is ready together into one commit. Alone imports ``sqlite3``.
+``ledger`` reads and writes rows, ``rows`` and ``facts`` convert them, ``connection``
+opens the file, ``migrations`` upgrades an older file, and ``writer`` writes with group
+commit. No other package imports ``sqlite3``.
 """

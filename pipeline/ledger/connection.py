@@ -1,4 +1,4 @@
-"""An SQLite file → an open connection, and SQLite's errors → ours."""
+"""Opens SQLite files, and translates SQLite's errors into ours."""
 
 import sqlite3
 from pathlib import Path
@@ -17,18 +17,18 @@ _STORAGE_ERRORS = (
 
 
 def check_files(path: Path) -> None:
-    """Refuse what SQLite would follow or wait for: it makes what a link leads to.
+    """Refuse links and special files, which SQLite would follow or wait for.
 
     Raises:
-        OutputError: The file, or one that SQLite keeps beside it, is a link that
-            leads outside of its folder, or no file.
+        OutputError: The file, or one that SQLite keeps beside it, is a link out of its
+            folder, or not a regular file.
     """
     for suffix in ("", "-wal", "-shm", "-journal"):
         check_own(path.with_name(path.name + suffix))
 
 
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """Open the file; it is shared by the threads of one ledger."""
+    """Open the file; the threads of one ledger share the connection."""
     if read_only:
         return sqlite3.connect(
             f"{path.absolute().as_uri()}?mode=ro",
@@ -46,7 +46,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 
 class SqliteErrors:
-    """Within the block, an error of SQLite becomes one of ours."""
+    """A context manager that translates SQLite's errors into ours."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -71,13 +71,13 @@ class SqliteErrors:
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise LedgerError(
                 f"{self._path} is locked by another program",
-                hint="close what has it open, then run again",
+                hint="close the program that has it open, then run again",
             ) from error
-        # Text that is no text has no code of SQLite's: Python could not decode it.
+        # Text that Python cannot decode has no SQLite error code.
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or (
             not name and "decode" in str(error)
         ):
             raise LedgerDamaged(
                 f"{self._path} is damaged: {error}",
-                hint="run again: it is put aside and rebuilt from the sidecars",
+                hint="run again: the ledger is set aside and rebuilt from the sidecars",
             ) from error

@@ -9,20 +9,20 @@ from pipeline.record import Struct
 
 
 class Facts(Struct, frozen=True, kw_only=True):
-    """What a ledger remembers beside its jobs.
+    """Facts about a whole ledger, besides its jobs.
 
     Attributes:
-        base_url: Of the service that it is bound to; "" before the first run, and
-            that of its first job where only jobs are known.
+        base_url: The service that the ledger is bound to. If no run has bound it yet,
+            the service of its first job, or "".
         project_id: The project that the user named, or "".
         key_project: The project of the API key, as the service names it, or "".
-        author_id: The author of the job of ours that was seen last, or "".
-        manifest: The name of the manifest that used it last, or "".
-        manifests: The names of all that have used it.
-        rebuilt_since: Set on a rebuilt ledger: jobs that were made since this time
-            of the service's may be ours and are still to be looked for.
-        lock_sha256: Of the lock file as it was last read or written, or None.
-        tool: The version that made it, or "".
+        author_id: The author of our most recently seen job, or "".
+        manifest: The name of the manifest that last used the ledger, or "".
+        manifests: The names of all manifests that have used it.
+        rebuilt_since: Set if the ledger was rebuilt: jobs made since then, in the
+            service's time, may be ours and have not been searched for yet.
+        lock_sha256: Digest of the lock file when it was last read or written, or None.
+        tool: The version that created the ledger, or "".
     """
 
     base_url: str = ""
@@ -36,12 +36,12 @@ class Facts(Struct, frozen=True, kw_only=True):
     tool: str = ""
 
     def is_shared_by(self, manifest: str) -> bool:
-        """Whether manifests of other names than this have used the ledger."""
+        """Whether manifests with other names have used the ledger too."""
         return any(name != manifest for name in self.manifests)
 
 
 def facts_from(meta: Mapping[str, str]) -> Facts:
-    """The record; keys of a later version are left alone.
+    """The facts in the table ``meta``; keys of a later version are ignored.
 
     Raises:
         ValueError, TypeError: A value cannot be read.
@@ -61,7 +61,7 @@ def facts_from(meta: Mapping[str, str]) -> Facts:
 
 
 def meta_value(value: object) -> str | None:
-    """A fact as the table holds it; None for one that is not to be kept."""
+    """A fact as the table stores it; None to delete it."""
     match value:
         case datetime():
             return format_utc(value)

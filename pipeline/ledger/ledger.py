@@ -1,7 +1,7 @@
-"""Ledger: ``record_*`` writes, ``find_*`` reads. Synchronous; knows no event loop.
+"""Ledger: ``record_*`` methods write, ``find_*`` methods read. Synchronous.
 
-Every change of a job's status goes through one statement that names the legal
-statuses before it, so an illegal transition cannot be written.
+Every change of a job's status goes through one statement that requires a legal status
+before it, so an illegal transition cannot be written.
 """
 
 import json
@@ -81,11 +81,11 @@ _LOCKABLE = (
     FailureClass.TIMED_OUT,
 )
 _IS_LOCKABLE = (
-    # The plus keeps SQLite from an index that would make it sort all rows.
+    # The plus signs keep SQLite from an index that would make it sort all rows.
     "+remote_id IS NOT NULL"
     " AND (+status IN (?, ?, ?) OR +status = 'failed' AND failure_class IN (?, ?))"
 )
-# Known from a lock file alone: its files have never been here.
+# Known only from a lock file: its files have never been here.
 _IS_HEARSAY = "(+status = 'succeeded' AND sent_at IS NULL)"
 _NEWEST_LOCKABLE = (
     f"SELECT row_id FROM jobs AS other WHERE other.item_id = jobs.item_id"  # noqa: S608 - constants alone
@@ -105,25 +105,27 @@ def _sync_of(path: Path) -> str:
 
 
 class IllegalTransition(Exception):
-    """A bug: a job was to take a step that its life does not have."""
+    """A bug: a job was to change to a status that may not follow its current one."""
 
 
 class Ledger:
     """One open ledger file.
 
     Args:
-        path: The file; made when missing, unless ``read_only``. ``IN_MEMORY`` is
-            none at all.
+        path: The file; created if missing, unless ``read_only``. ``IN_MEMORY`` for a
+            ledger without a file.
         read_only: For ``status`` and ``plan``: works while a run writes.
 
     Attributes:
-        is_current: Whether its tables are of this version; a reader copies it where
-            they are older.
+        path: As given.
+        is_current: Whether the tables have the current version. A reader of older
+            tables has to copy the ledger.
 
     Raises:
-        LedgerError: Damaged, of a newer version, or locked by another program.
-        OutputError: The file cannot be made, is a link that leads outside of its
-            folder, or no file.
+        LedgerError: The file is damaged, of a newer version, or locked by another
+            program.
+        OutputError: The file cannot be created, is a link out of its folder, or is not
+            a regular file.
     """
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -157,11 +159,11 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Close the file; the last writer to leave folds the WAL into it."""
+        """Close the file; the last connection to close merges the WAL into it."""
         self._connection.close()
 
     def check(self) -> None:
-        """Read the whole file, if the last run did not end cleanly.
+        """Check the whole file if the last run did not end cleanly.
 
         Raises:
             LedgerDamaged: Parts of it cannot be read.
@@ -178,12 +180,12 @@ class Ledger:
             raise LedgerDamaged(f"{self.path} is damaged: {verdict}")
         if last[0] is not None:
             for _ in self._jobs(""):
-                pass  # pages may be sound and what is in them not
+                pass  # the pages may be sound, but not the rows in them
 
     # --- transactions, for the writer ---------------------------------------
 
     def begin(self) -> None:
-        """Open the transaction that following writes share."""
+        """Begin a transaction for the writes that follow."""
         with self._translated():
             self._connection.execute("BEGIN IMMEDIATE")
 
@@ -191,22 +193,22 @@ class Ledger:
         """Make the writes since :meth:`begin` durable (fsync).
 
         Raises:
-            OutputError: The disk is full or fails; nothing of it is durable.
+            OutputError: The disk is full or fails; none of the writes is durable.
         """
         with self._translated():
             self._connection.execute("COMMIT")
 
     def roll_back(self) -> None:
-        """Forget the writes since :meth:`begin`; does nothing outside of one."""
+        """Discard the writes since :meth:`begin`; no effect outside a transaction."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
     # --- writing ------------------------------------------------------------
 
     def record_submitting(self, job: Job) -> Job:
-        """Write the intent to submit ``job``, before the first byte of it leaves.
+        """Record the write-ahead intent to submit ``job``, before anything is sent.
 
-        A job that is not in the ledger yet becomes a new row.
+        A job without a row gets a new one.
 
         Returns:
             The job as SUBMITTING, with its row id.
@@ -214,13 +216,13 @@ class Ledger:
         return self._insert_or_advance(job, JobStatus.SUBMITTING)
 
     def record_submitted(self, job: Job) -> Job:
-        """Write that the service has taken the job; ``remote_id`` is set.
+        """Record that the service has accepted the job; ``remote_id`` must be set.
 
-        Another row in flight that holds the same remote id loses it and becomes
-        UNKNOWN: it had adopted a job whose own answer is here now.
+        If another row in flight has the same remote id, it loses it and becomes
+        UNKNOWN: it had adopted the job before this submit's answer arrived.
 
         Raises:
-            UnexpectedAnswer: The job has ended, and is another row's for good.
+            UnexpectedAnswer: Another row owns the job, and it has already ended.
         """
         before = _BEFORE[JobStatus.SUBMITTED]
         with self._translated():
@@ -231,8 +233,8 @@ class Ledger:
             ).fetchone()
             if owner is not None:
                 raise UnexpectedAnswer(
-                    f"the service answered with job {job.remote_id}, which is"
-                    f" item {owner[0]}'s and {owner[1]}"
+                    f"the service answered with job {job.remote_id}, which belongs to"
+                    f" item {owner[0]} and is {owner[1]}"
                 )
             self._connection.execute(
                 "UPDATE jobs SET remote_id = NULL, status = ?"  # noqa: S608 - constants alone
@@ -244,18 +246,18 @@ class Ledger:
         return self._advance(job, JobStatus.SUBMITTED)
 
     def record_planned(self, job: Job) -> Job:
-        """Write that the submit was refused unpaid, or is proved not to exist.
+        """Record that the submit was refused without a charge, or made no job.
 
-        A job that is not in the ledger yet becomes a new row.
+        A job without a row gets a new one.
         """
         return self._insert_or_advance(job, JobStatus.PLANNED)
 
     def record_unknown(self, job: Job) -> Job:
-        """Write that the submit's answer is lost."""
+        """Record that the submit's answer was lost."""
         return self._advance(job, JobStatus.UNKNOWN)
 
     def record_unsettled(self, job: Job) -> Job:
-        """Write why an UNKNOWN job stays so, unless it has changed meanwhile."""
+        """Record why a job stays UNKNOWN, unless its status has changed meanwhile."""
         with self._translated():
             self._connection.execute(
                 f"{_UPDATE} AND status = ?",
@@ -268,15 +270,15 @@ class Ledger:
         return job
 
     def record_failed(self, job: Job) -> Job:
-        """Write that the job ended without an asset; ``failure`` says why."""
+        """Record that the job ended without an asset; ``failure`` says why."""
         return self._insert_or_advance(job, JobStatus.FAILED)
 
     def record_succeeded(self, job: Job) -> Job:
-        """Write which assets the service has made."""
+        """Record the assets that the service has made."""
         return self._advance(job, JobStatus.SUCCEEDED)
 
     def record_saved(self, job: Job) -> Job:
-        """Write that the files of ``job.assets`` and their sidecars are in place."""
+        """Record that the files of ``job.assets`` and their sidecars are in place."""
         saved = self._advance(job, JobStatus.SAVED)
         with self._translated():
             self._connection.execute(
@@ -286,11 +288,11 @@ class Ledger:
         return saved
 
     def record_found(self, job: Job) -> None:
-        """Write a SAVED job that a sidecar remembers and no row does."""
+        """Record a SAVED job that is known only from a sidecar."""
         self.record_saved(self._insert_or_advance(job, JobStatus.SUCCEEDED))
 
     def record_salvaged(self, job: Job) -> None:
-        """Write a row of a damaged ledger, whatever its status, as a new row."""
+        """Record a row of a damaged ledger as a new row, with any status."""
         with self._translated():
             cursor = self._connection.execute(
                 _INSERT, (*fixed_values(job), *changing_values(job, job.status))
@@ -298,10 +300,10 @@ class Ledger:
             self._write_assets(cursor.lastrowid or 0, job)
 
     def record_locked(self, job: Job) -> None:
-        """Write a job from a lock file as a new attempt, unless a row owns it.
+        """Record a job from a lock file as a new attempt, unless a row owns it.
 
         Its ``assets`` are left out: until they are fetched, a file at such a path may
-        be anybody's.
+        have any origin.
         """
         if job.remote_id is None or self.find_owned([job.remote_id]):
             return
@@ -312,16 +314,16 @@ class Ledger:
             )
 
     def record_renamed(self, old: str, new: str, paths: Mapping[str, str]) -> int:
-        """Give every attempt of an item that is gone to another, as its newest.
+        """Move every attempt of an item to its new id, after attempts already there.
 
         Args:
-            old: The id of the item so far.
-            new: Its new id.
-            paths: Old path to new path of its assets; files at the old ones are
-                remembered as leftovers.
+            old: The old id of the item.
+            new: The new id.
+            paths: Old path to new path of its assets; the old paths are recorded as
+                leftovers.
 
         Returns:
-            By how much they are counted higher: they count on from the other's own.
+            The offset added to the attempt numbers: the attempts that the new id had.
         """
         with self._translated():
             own = self.find_last_attempt(new)
@@ -335,17 +337,21 @@ class Ledger:
         return own if moved else 0
 
     def record_leftovers(self, paths: Mapping[str, str]) -> None:
-        """What is at these paths can go, as it is at others too: path to the other."""
+        """Record files that can be removed, because they are at another path too.
+
+        Args:
+            paths: The path to remove, to the path to keep.
+        """
         with self._translated():
             self._connection.executemany(
                 "INSERT OR REPLACE INTO leftovers VALUES (?, ?)", paths.items()
             )
 
     def record_moved(self, paths: Mapping[str, str]) -> None:
-        """Write that assets are at other paths: old path to new path."""
+        """Record that assets have moved: old path to new path."""
         with self._translated():
             for prefix_before, prefix in (("", "\n"), ("\n", "")):
-                # In two steps: one's new path may be another's old one.
+                # In two steps: a new path may be the old path of another asset.
                 self._connection.executemany(
                     "UPDATE assets SET path = ? WHERE path = ?",
                     [
@@ -355,14 +361,14 @@ class Ledger:
                 )
 
     def forget_assets(self, paths: Iterable[str]) -> None:
-        """The files at these paths are gone for good: the paths are free again."""
+        """Delete the asset records of these paths; their files are gone for good."""
         with self._translated():
             self._connection.executemany(
                 "DELETE FROM assets WHERE path = ?", [(path,) for path in paths]
             )
 
     def forget_leftovers(self, paths: Iterable[str]) -> None:
-        """What was at these paths is cleared away, or belongs there."""
+        """Delete the leftover records of these paths."""
         with self._translated():
             self._connection.executemany(
                 "DELETE FROM leftovers WHERE path = ?", [(path,) for path in paths]
@@ -371,7 +377,7 @@ class Ledger:
     def record_upload(
         self, sha256: str, project_id: str, asset_id: AssetId, now: datetime
     ) -> None:
-        """Remember under which id the service holds this content."""
+        """Record the asset id under which the service holds this content."""
         with self._translated():
             self._connection.execute(
                 "INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?)",
@@ -379,7 +385,7 @@ class Ledger:
             )
 
     def forget_upload(self, sha256: str, project_id: str) -> None:
-        """The service no longer holds this content."""
+        """Forget the asset id of this content: the service may no longer hold it."""
         with self._translated():
             self._connection.execute(
                 "DELETE FROM uploads WHERE sha256 = ? AND project_id = ?",
@@ -387,7 +393,7 @@ class Ledger:
             )
 
     def record_mark(self, mark: Mark) -> Mark:
-        """Remember what the service listed last before the submits that follow."""
+        """Record a mark for the submits that follow."""
         created_at = mark.created_at
         with self._translated():
             cursor = self._connection.execute(
@@ -400,7 +406,7 @@ class Ledger:
         return replace(mark, mark_id=cursor.lastrowid or 0)
 
     def record_reconciled(self, mark_ids: Iterable[int]) -> None:
-        """Every job that the service has made since is held against the rows."""
+        """Record that every job made since these marks was compared with the rows."""
         with self._translated():
             self._connection.executemany(
                 "UPDATE marks SET reconciled = 1 WHERE mark_id = ?",
@@ -408,7 +414,7 @@ class Ledger:
             )
 
     def record_facts(self, **facts: str | tuple[str, ...] | datetime | None) -> None:
-        """Remember facts about the whole ledger; None forgets one.
+        """Record facts about the whole ledger; None deletes one.
 
         Args:
             facts: Attributes of :class:`Facts`.
@@ -426,10 +432,10 @@ class Ledger:
                     )
 
     def bind_project(self, project_id: str) -> str:
-        """Remember which project the key is for, unless one is known already.
+        """Record the project of the key, unless one is already recorded.
 
         Returns:
-            The project that the ledger is bound to from now on, or "".
+            The project that the ledger is now bound to, or "".
         """
         bound = self.find_facts().key_project
         if not bound and project_id:
@@ -437,14 +443,14 @@ class Ledger:
         return bound or project_id
 
     def record_manifest(self, name: str) -> None:
-        """Remember that a manifest of this name uses the ledger."""
+        """Record that a manifest with this name uses the ledger."""
         names = self.find_facts().manifests
         if name not in names:
             names = (*names, name)
         self.record_facts(manifest=name, manifests=names)
 
     def record_run_started(self, now: datetime) -> int:
-        """Remember that a run began; returns its run id."""
+        """Record the start of a run; returns its run id."""
         with self._translated():
             cursor = self._connection.execute(
                 "INSERT INTO runs (started_at) VALUES (?)", (format_utc(now),)
@@ -452,7 +458,7 @@ class Ledger:
         return int(cursor.lastrowid or 0)
 
     def record_run_ended(self, run_id: int, now: datetime, exit_code: int) -> None:
-        """Remember how a run ended."""
+        """Record the end of a run, with its exit code."""
         with self._translated():
             self._connection.execute(
                 "UPDATE runs SET ended_at = ?, exit_code = ? WHERE run_id = ?",
@@ -472,7 +478,7 @@ class Ledger:
         )
 
     def find_unsure(self) -> Iterator[Job]:
-        """Attempts of which it is not known whether they made a job."""
+        """Attempts for which it is unknown whether they made a job."""
         return self.find_jobs_in(*UNSURE)
 
     def find_latest_jobs_in(self, *statuses: JobStatus) -> Iterator[Job]:
@@ -483,10 +489,10 @@ class Ledger:
         )
 
     def find_lockable(self) -> Iterator[Job]:
-        """What a lock file has to name, one job an item, sorted by item id.
+        """The jobs for the lock file, one per item, sorted by item id.
 
-        The newest of an item's attempts that is SAVED (with its assets), SUCCEEDED,
-        SUBMITTED, or FAILED in a way that leaves the job or its files to be had.
+        For each item, its newest attempt that is SAVED (with its assets), SUCCEEDED,
+        SUBMITTED, or FAILED although the job or its files may still be available.
         """
         return self._jobs(
             f"WHERE {_IS_LOCKABLE} AND row_id = ifnull("
@@ -496,7 +502,7 @@ class Ledger:
         )
 
     def find_owned(self, remote_ids: Iterable[RemoteId]) -> set[RemoteId]:
-        """Those of ``remote_ids`` that belong to a row, any attempt of any item."""
+        """The subset of ``remote_ids`` that any row owns."""
         owned = set()
         with self._translated():
             for remote_id in remote_ids:
@@ -511,7 +517,7 @@ class Ledger:
         return next(self._jobs("WHERE remote_id = ?", (remote_id,)), None)
 
     def find_remote_ids(self, mark_id: int) -> set[RemoteId]:
-        """Ids of all jobs that were sent since a mark and whose job is known."""
+        """Remote ids of all known jobs that were sent since a mark."""
         with self._translated():
             rows = self._connection.execute(
                 "SELECT remote_id FROM jobs"
@@ -551,7 +557,7 @@ class Ledger:
                     ) from error
 
     def find_paths(self) -> set[str]:
-        """Every path that an asset record names, or a leftover is at."""
+        """Every path of an asset record or a leftover."""
         with self._translated():
             return {
                 path
@@ -561,12 +567,12 @@ class Ledger:
             }
 
     def find_leftovers(self) -> dict[str, str]:
-        """Path to other path of renamed items' files that are not cleared away yet."""
+        """Leftovers of renames that are not removed yet: path to the path to keep."""
         with self._translated():
             return dict(self._connection.execute("SELECT * FROM leftovers"))
 
     def copy_in_memory(self) -> "Ledger":
-        """A ledger with the same rows that can be written to and is forgotten."""
+        """A writable copy of this ledger that exists only in memory."""
         copy = Ledger(IN_MEMORY)
         with self._translated():
             self._connection.backup(copy._connection)
@@ -584,7 +590,7 @@ class Ledger:
         return None if row is None else str(row[0])
 
     def find_last_row_id(self) -> int:
-        """The highest number of a row; 0 when there is none."""
+        """The highest row number; 0 if there are no rows."""
         with self._translated():
             (last,) = self._connection.execute(
                 "SELECT ifnull(max(row_id), 0) FROM jobs"
@@ -600,7 +606,7 @@ class Ledger:
         return [row_id for (row_id,) in rows]
 
     def find_last_attempt(self, item_id: str) -> int:
-        """The number of an item's newest attempt; 0 without one."""
+        """The number of an item's newest attempt; 0 if there is none."""
         with self._translated():
             (attempt,) = self._connection.execute(
                 "SELECT ifnull(max(attempt), 0) FROM jobs WHERE item_id = ?", (item_id,)
@@ -617,7 +623,7 @@ class Ledger:
     def has_request(
         self, *, job_key: JobKey, request_key: JobKey, not_of: str = ""
     ) -> bool:
-        """Whether a row agrees in either key, and is not this item's."""
+        """Whether a row of another item has one of these keys."""
         with self._translated():
             row = self._connection.execute(
                 "SELECT 1 FROM jobs WHERE job_key = ? AND item_id <> ? UNION ALL"
@@ -629,7 +635,7 @@ class Ledger:
     def find_items_asking(
         self, *, job_key: JobKey, request_key: JobKey
     ) -> list[tuple[str, int]]:
-        """Items with a row that agrees in either key, and its number, oldest first."""
+        """Items with a row that has one of these keys, and its number, oldest first."""
         with self._translated():
             return self._connection.execute(
                 "SELECT item_id, min(row_id) AS oldest FROM"
@@ -648,7 +654,7 @@ class Ledger:
         ]
 
     def find_uploads(self, project_id: str) -> dict[str, AssetId]:
-        """SHA-256 → asset id of every remembered reference asset of a project."""
+        """SHA-256 → asset id of every uploaded reference of a project."""
         with self._translated():
             rows = self._connection.execute(
                 "SELECT sha256, asset_id FROM uploads WHERE project_id = ?",
@@ -657,9 +663,10 @@ class Ledger:
         return {sha256: AssetId(asset_id) for sha256, asset_id in rows}
 
     def find_facts(self) -> Facts:
-        """What is known of the whole ledger.
+        """The facts about the whole ledger.
 
-        Service and project are those of its first job where no run has bound it yet.
+        If no run has bound the ledger yet, service and project are those of its first
+        job.
 
         Raises:
             LedgerDamaged: A fact cannot be read.
@@ -678,7 +685,7 @@ class Ledger:
             raise LedgerDamaged(f"{self.path} is damaged: {error}") from error
 
     def count_by_status(self) -> dict[JobStatus, int]:
-        """How many items there are in each status, by their newest attempt."""
+        """The number of items in each status, by their newest attempt."""
         with self._translated():
             rows = self._connection.execute(
                 f"SELECT status, count(*) FROM jobs WHERE {_IS_LATEST} GROUP BY status"  # noqa: S608 - constants alone
@@ -689,7 +696,7 @@ class Ledger:
             raise LedgerDamaged(f"{self.path} is damaged: {error}") from error
 
     def find_commitments(self) -> Iterator[tuple[int, JobStatus, Decimal]]:
-        """Row id, status and compute units taken of a budget, of every attempt."""
+        """Row id, status and committed compute units of every attempt."""
         with self._translated():
             rows = self._connection.execute(
                 "SELECT row_id, status, quoted, charged, refunded, remote_id,"
@@ -714,7 +721,7 @@ class Ledger:
                 yield row_id, JobStatus(status), units
 
     def find_overcharges(self) -> Iterator[tuple[Decimal, Decimal]]:
-        """Units quoted and charged of every attempt that was charged more."""
+        """Quoted and charged units of every attempt charged above its quote."""
         with self._translated():
             rows = self._connection.execute(
                 "SELECT quoted, charged FROM jobs"
@@ -724,12 +731,12 @@ class Ledger:
                 try:
                     yield Decimal(quoted), Decimal(charged)
                 except ArithmeticError:
-                    continue  # who reads the whole row says so
+                    continue  # reported when the whole row is read
 
     def find_costs(self) -> Iterator[Job]:
-        """Every attempt, oldest first, without what is not needed to sum its cost.
+        """Every attempt, oldest first, with only the columns that its cost needs.
 
-        Left out: the request, the echo, assets and the later times.
+        Left out are the request, the echo, the assets, and the times after the submit.
         """
         with self._translated():
             for row in self._connection.execute(_SELECT_COSTS):
@@ -740,7 +747,7 @@ class Ledger:
                 except (*_UNREADABLE, AttributeError) as error:
                     raise LedgerDamaged(
                         f"{self.path} is damaged: job {row[0]} cannot be read",
-                        hint="run again: it is put aside and rebuilt",
+                        hint="run again: the ledger is set aside and rebuilt",
                     ) from error
                 yield job
 
@@ -755,7 +762,7 @@ class Ledger:
     # --- inside -------------------------------------------------------------
 
     def _write_assets(self, row_id: int, job: Job) -> None:
-        # A path has one owner: what another attempt had there is no longer there.
+        # A path has one owner: the file of an earlier attempt is no longer there.
         self._connection.executemany(
             "DELETE FROM assets WHERE path = ?",
             [(asset.path,) for asset in job.assets],
@@ -783,7 +790,7 @@ class Ledger:
             )
         if cursor.rowcount != 1:
             raise IllegalTransition(
-                f"{job.item_id}: no legal way from {job.status} to {status}"
+                f"{job.item_id}: no legal transition from {job.status} to {status}"
             )
         return replace(job, status=status)
 
@@ -797,7 +804,7 @@ class Ledger:
                 except (ValueError, TypeError, ArithmeticError) as error:
                     raise LedgerDamaged(
                         f"{self.path} is damaged: job {row[0]} cannot be read",
-                        hint="run again: it is put aside and rebuilt",
+                        hint="run again: the ledger is set aside and rebuilt",
                     ) from error
                 if job.status is JobStatus.SAVED:
                     job = replace(job, assets=self._assets_of(job.row_id))
@@ -812,11 +819,12 @@ class Ledger:
         return tuple(map(asset_from, rows))
 
     def _edited(self, row_id: int, error: ImpossibleUnits) -> LedgerError:
-        # Not as damaged: what is rebuilt would not know what this row has cost.
+        # Not LedgerDamaged: a rebuilt ledger would not know what this row has cost.
         return LedgerError(
-            f"{self.path} says of job {row_id} what cannot be: {str(error)[:40]} units",
-            hint="put back a copy of the file, or mend the number; nothing is paid"
-            " until then",
+            f"{self.path} has an impossible amount for job {row_id}:"
+            f" {str(error)[:40]} units",
+            hint="restore a copy of the file, or correct the number; nothing is paid"
+            " for until then",
         )
 
     def _translated(self) -> SqliteErrors:

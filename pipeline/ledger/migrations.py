@@ -1,4 +1,7 @@
-"""A ledger file of any age → the current tables; steps counted by ``user_version``."""
+"""Migrations: upgrade a ledger of any version to the current tables.
+
+The version is the number of steps taken, in SQLite's ``user_version``.
+"""
 
 import sqlite3
 from importlib.resources import files
@@ -6,7 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import LedgerError
 
-# Step N brings user_version N to N + 1; steps are never edited once released.
+# Step N upgrades user_version N to N + 1; released steps are never edited.
 STEPS: tuple[str, ...] = tuple(
     (files(__package__) / name).read_text("utf-8")
     for name in (
@@ -39,17 +42,18 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
     if version > CURRENT_VERSION:
         raise LedgerError(
             f"{path} was written by a newer version of pipeline "
-            f"(format {version}, this one reads up to {CURRENT_VERSION})",
+            f"(format {version}; this version reads up to {CURRENT_VERSION})",
             hint="upgrade scenario-pipeline",
         )
     return version
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Carry out the missing steps, each with its new version in one transaction.
+    """Execute the missing steps, each with its version number in one transaction.
 
     Raises:
-        LedgerError: As :func:`check_version`.
+        LedgerError: As for :func:`check_version`, or the file belongs to another
+            program.
     """
     for version in range(check_version(connection, path), CURRENT_VERSION):
         try:
@@ -61,6 +65,6 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
             if error.sqlite_errorname != "SQLITE_ERROR":
                 raise
             raise LedgerError(
-                f"{path} is a database of another program: {error}",
+                f"{path} is the database of another program: {error}",
                 hint="move it away, or choose another --output",
             ) from error

@@ -1,4 +1,4 @@
-"""Job ↔ a row of the table ``jobs``: the columns, in one place."""
+"""Job ↔ a row of the table ``jobs``: all columns in one place."""
 
 import json
 from datetime import datetime
@@ -54,7 +54,7 @@ def fixed_values(job: Job) -> tuple[object, ...]:
 
 
 def changing_values(job: Job, status: JobStatus) -> tuple[object, ...]:
-    """The values of ``CHANGING_COLUMNS`` as the job takes on ``status``."""
+    """The values of ``CHANGING_COLUMNS`` for a job that changes to ``status``."""
     failure = job.failure
     return (
         status,
@@ -87,10 +87,10 @@ def changing_values(job: Job, status: JobStatus) -> tuple[object, ...]:
 
 
 def job_from(row: tuple[Any, ...], assets: tuple[Asset, ...]) -> Job:
-    """The job of a row whose values are those of ``COLUMNS``.
+    """The job of a row with the columns ``COLUMNS``.
 
     Raises:
-        ImpossibleUnits: It has units that are negative.
+        ImpossibleUnits: The row has negative compute units.
         ValueError, TypeError: The row cannot be read.
     """
     value = dict(zip(COLUMNS, row, strict=True))
@@ -140,7 +140,7 @@ def job_from(row: tuple[Any, ...], assets: tuple[Asset, ...]) -> Job:
 
 
 def mark_from(row: tuple[Any, ...]) -> Mark:
-    """The mark of a row: its number, time and listed ids."""
+    """The mark of a row with its number, time and listed ids."""
     mark_id, created_at, listed = row
     return Mark(
         mark_id=mark_id,
@@ -150,7 +150,7 @@ def mark_from(row: tuple[Any, ...]) -> Mark:
 
 
 def asset_values(row_id: int, asset: Asset) -> tuple[object, ...]:
-    """The values of a row of the table ``assets``, in its order."""
+    """The values of a row of the table ``assets``, in column order."""
     return (
         row_id,
         asset.output_index,
@@ -192,9 +192,9 @@ def _units_text(units: Decimal | None) -> str | None:
 
 
 class ImpossibleUnits(ValueError):
-    """Compute units that no run has written: somebody has edited the ledger.
+    """Compute units that no run has written: somebody edited the ledger.
 
-    What was really paid is then known to nobody here, so it is not guessed.
+    The real charge is then unknown, and is not guessed.
     """
 
 
@@ -203,7 +203,7 @@ def units_from(text: str | None) -> Decimal | None:
 
     Raises:
         ImpossibleUnits: They are negative.
-        ValueError, TypeError, ArithmeticError: They are no number.
+        ValueError, TypeError, ArithmeticError: They are not a number.
     """
     return None if text is None else _units_of(text)
 
@@ -211,7 +211,7 @@ def units_from(text: str | None) -> Decimal | None:
 def _units_of(text: str) -> Decimal:
     units = Decimal(text)
     if not units.is_finite():
-        raise ValueError("units that are no number")
+        raise ValueError("units are not a number")
     if units < 0:
         raise ImpossibleUnits(str(text))
     return units

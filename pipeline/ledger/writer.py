@@ -1,9 +1,10 @@
-"""LedgerWriter: many tasks' writes → one thread, and one commit for what is ready.
+"""LedgerWriter: *group commit* for the writes of many tasks, on one thread.
 
-With ``synchronous=FULL`` a commit costs an fsync, whatever it holds; grouping made
-twenty times as many rows a second as committing one by one. A write that has begun
-is finished even when its task is cancelled: what was paid for is remembered. What
-gates no money may wait a moment for the commit of what does.
+With ``synchronous=FULL``, a commit costs one fsync, whatever its size. All writes that
+are ready share one commit, which made twenty times as many rows per second as one
+commit per write. A write that has begun is completed even if its task is cancelled, so
+that no payment goes unrecorded. A write on which no payment depends may wait a moment
+for the next commit.
 """
 
 import asyncio
@@ -24,20 +25,20 @@ from pipeline.storage.batching import outcome_of, settle
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LINGER_S = 0.03  # how long a patient write waits for one that is not
-_GROUP_SIZE = 1000  # writes in one commit; bounds the time a first one waits
+LINGER_S = 0.03  # how long a patient write waits for an urgent one
+_GROUP_SIZE = 1000  # writes in one commit; bounds how long the first one waits
 
 
 class LedgerWriter:
-    """The only way to write while a run is going on: ``await writer.write(...)``.
+    """Group commit: the only way to write during a run is ``await writer.write(...)``.
 
     Args:
-        ledger: What is written to.
-        linger_s: How long :meth:`write_patiently` waits for company, in seconds.
+        ledger: The ledger, open for writing.
+        linger_s: How long :meth:`write_patiently` waits for other writes, in seconds.
 
     Attributes:
-        ledger: Whose ``record_*`` methods to pass to :meth:`write`; never called
-            directly meanwhile.
+        ledger: As given. Pass its ``record_*`` methods to :meth:`write`; do not call
+            them directly while the writer is open.
     """
 
     def __init__(self, ledger: Ledger, *, linger_s: float = LINGER_S) -> None:
@@ -72,21 +73,21 @@ class LedgerWriter:
         """Run ``record(*arguments)``, a method of the ledger, and wait for its commit.
 
         Returns:
-            What ``record`` returned, once it is durable.
+            The result of ``record``, once it is durable.
 
         Raises:
             OutputError: The disk is full or fails; every later write raises too.
             LedgerError: The ledger is damaged or locked.
         """
         write = _Write(partial(record, *arguments, **named))
-        self._end_patience()  # in the order of their calls
+        self._end_patience()  # keeps writes in the order of their calls
         self._queue.put(write)
         return await write.wait()
 
     async def write_patiently(
         self, record: Callable[P, T], *arguments: P.args, **named: P.kwargs
     ) -> T:
-        """As :meth:`write`, with the next one's commit if it comes soon."""
+        """As :meth:`write`, but wait ``linger_s`` for a commit to share."""
         write = _Write(partial(record, *arguments, **named))
         self._patient.append(write)
         if self._patience is None:
@@ -125,25 +126,28 @@ class LedgerWriter:
                 for write in group:
                     write.carry_out()
                 self.ledger.commit()
-            except Exception as error:  # noqa: BLE001 - or the tasks would wait for ever
+            except Exception as error:  # noqa: BLE001 - else the tasks wait forever
                 self._broken = _run_error(error)
                 with contextlib.suppress(Exception):
                     self.ledger.roll_back()
         if self._broken is not None:
             for write in group:
                 write.outcome = self._broken
-        _tell(group)
+        _deliver(group)
 
 
-def _tell(group: list["_Write[Any]"]) -> None:
-    """One wake-up of the event loop for all: it costs as much as a write."""
+def _deliver(group: list["_Write[Any]"]) -> None:
+    """Wake the event loop once for the whole group: a wake-up costs as much as a write.
 
-    def tell() -> None:
+    If the loop is closed, nobody waits for the outcome any more.
+    """
+
+    def deliver() -> None:
         for write in group:
             settle(write.done, write.outcome)
 
-    with contextlib.suppress(RuntimeError):  # the loop is gone, and who asked with it
-        group[0].loop.call_soon_threadsafe(tell)
+    with contextlib.suppress(RuntimeError):
+        group[0].loop.call_soon_threadsafe(deliver)
 
 
 def _run_error(error: Exception) -> RunError:
@@ -164,16 +168,16 @@ class _Write(Generic[T]):
         self.done: asyncio.Future[T] = self.loop.create_future()
 
     async def wait(self) -> T:
-        """What came of it, once it is durable; whatever is cancelled meanwhile."""
+        """Wait for the durable outcome, even if the task is cancelled meanwhile."""
         with anyio.CancelScope(shield=True):
             result: T = await self.done
         return result
 
     def carry_out(self) -> None:
-        """Write; what is wrong with this one alone goes to the task that asked.
+        """Execute the write; an error of this write alone goes to its own task.
 
         Raises:
-            RunError: The storage fails: nothing of the group will be durable.
+            RunError: The storage failed; nothing in the group becomes durable.
         """
         self.outcome = outcome_of(self._record)
         if isinstance(self.outcome, RunError):

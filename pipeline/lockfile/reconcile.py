@@ -1,4 +1,4 @@
-"""The lock file ↔ the ledger: each learns from the other what it does not know."""
+"""Synchronises the lock file and the ledger: each gets the other's missing jobs."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def find_lock_file(manifest: Manifest, *, emulate: bool) -> Path | None:
-    """The lock file of a manifest; None where the emulator's work is none of it."""
+    """The lock file of a manifest; None for the emulator, whose jobs are not locked."""
     return None if emulate else lock_path(manifest.path)
 
 
@@ -29,17 +29,18 @@ def learn_lock(
     *,
     item_count: int | None = None,
 ) -> None:
-    """Record what a lock file knows of jobs that no row does.
+    """Record the jobs of a lock file that the ledger does not have.
 
     Args:
         ledger: Open for writing.
-        lock_file: It need not be there.
-        service: Whose jobs are learned; by default the ledger's own, or any.
+        lock_file: The lock file, which need not exist; or None.
+        service: The service that the lock file must belong to; None for the ledger's
+            own service, or any.
         item_count: How many items the manifest has, or None: see ``read_lock``.
 
     Raises:
-        LockError: It cannot be read; nothing of it is recorded.
-        UsageError: It is another service's or project's.
+        LockError: The lock file cannot be read; nothing is recorded.
+        UsageError: The lock file belongs to another service or project.
     """
     if lock_file is None or not knows_more(lock_file, ledger, item_count):
         return
@@ -49,13 +50,21 @@ def learn_lock(
         service = Service(base_url=facts.base_url, project_id=facts.project_id)
     theirs = Service(base_url=header.service, project_id=header.project)
     if service is not None and service != theirs:
-        if is_loopback_url(theirs.base_url):  # a rehearsal's, or a test's
-            logger.warning("%s belongs to %s", lock_file, theirs.base_url)
-            return
+        if is_loopback_url(theirs.base_url):
+            if is_loopback_url(service.base_url):  # another rehearsal
+                logger.warning("%s belongs to %s", lock_file, theirs.base_url)
+                return
+            # Ignored, it would let every fresh checkout pay again, and lock nothing.
+            raise UsageError(
+                f"{lock_file} is from a rehearsal at {theirs.base_url}: it locks"
+                f" nothing that {service.base_url} has made",
+                hint="delete it, run again, and commit the new one",
+            )
         raise UsageError(
-            f"{lock_file} is of {theirs.base_url} {theirs.project_id}".rstrip()
-            + f", not of {service.base_url} {service.project_id}".rstrip(),
-            hint="set the environment back, or delete it: then all is paid for anew",
+            f"{lock_file} belongs to {theirs.base_url} {theirs.project_id}".rstrip()
+            + f", not to {service.base_url} {service.project_id}".rstrip(),
+            hint="restore the environment, or delete the lock file; without it,"
+            " everything is paid for again",
         )
     ledger.begin()
     try:
@@ -71,28 +80,29 @@ def learn_lock(
 def write_lock_file(
     lock_file: Path | None, ledger: Ledger, service: Service, *, orphans: Iterable[str]
 ) -> bool:
-    """Bring a manifest's lock file up to date with the ledger.
+    """Update a manifest's lock file from the ledger.
 
     Args:
-        lock_file: None for none.
+        lock_file: The lock file, or None to write none.
         ledger: Open for writing.
-        service: Whose jobs they are; another's lock file is left alone.
+        service: The service of the jobs. The lock file of another service is left
+            alone.
         orphans: Item ids that the manifest no longer has.
 
     Returns:
-        False where the lock file is another service's.
+        False if the lock file belongs to another service.
 
     Raises:
-        OutputError: It cannot be written.
-        LockError: It was changed meanwhile and cannot be read.
+        OutputError: The lock file cannot be written.
+        LockError: The lock file was changed meanwhile and cannot be read.
     """
     if lock_file is None:
         return True
-    # It may have been merged or pulled meanwhile: what it knows is not to be lost.
+    # The lock file may have been merged or pulled meanwhile: keep what it has.
     learn_lock(ledger, lock_file, service)
     left_out = frozenset(orphans)
     jobs: Iterator[Job] = (
-        # What a job is charged may not be said yet: its quote counts meanwhile.
+        # If the charge is not known yet, the quote stands in for it.
         job if job.charged is not None else replace(job, charged=job.quoted)
         for job in ledger.find_lockable()
         if job.item_id not in left_out
@@ -111,7 +121,7 @@ def write_lock_file(
 
 
 def _compared(jobs: Iterator[Job], locked: Iterator[Job]) -> Iterator[Job]:
-    """The jobs; a file that is not the one that was locked is told of."""
+    """Pass the jobs through; warn about files that differ from the locked ones."""
     known = next(locked, None)
     for job in jobs:
         while known is not None and known.item_id < job.item_id:
@@ -121,16 +131,16 @@ def _compared(jobs: Iterator[Job], locked: Iterator[Job]) -> Iterator[Job]:
         hashes = {asset.asset_id: asset.sha256 for asset in locked_assets}
         for asset in job.assets:
             if hashes.get(asset.asset_id, asset.sha256) != asset.sha256:
-                text = "%s is not the file that was locked: the service has another"
+                text = "%s differs from the locked file: the service sent another one"
                 logger.warning(text, asset.path)
         yield job
 
 
 def knows_more(lock_file: Path | None, ledger: Ledger, item_count: int | None) -> bool:
-    """Whether a lock file is there that the ledger has not seen as it is.
+    """Whether the lock file has content that the ledger has not taken in yet.
 
     Raises:
-        LockError: It cannot be read, or is too large for so many items.
+        LockError: The lock file cannot be read, or is too large for so many items.
     """
     if lock_file is None or not lock_file.exists():
         return False
@@ -139,7 +149,11 @@ def knows_more(lock_file: Path | None, ledger: Ledger, item_count: int | None) -
 
 
 def _digest(path: Path) -> str:
-    """Of what is in a file; "" for what is none, and whose reader says so."""
+    """The SHA-256 of a file; "" if it is missing or not a file, for readers to report.
+
+    Raises:
+        LockError: The file cannot be read.
+    """
     try:
         with open_regular(path) as file:
             return sha256_of(file)

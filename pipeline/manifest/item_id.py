@@ -94,7 +94,7 @@ class TakenNames:
             is_output: Whether it is an output's name.
 
         Returns:
-            The line and kind (``is_output``) of whoever has it already, or None.
+            The line and kind (``is_output``) of the name that has it already, or None.
         """
         value = line << 1 | is_output
         if (self._count + 1) * 4 > len(self._digests) * 3:

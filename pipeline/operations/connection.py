@@ -1,6 +1,6 @@
 """Connection: credentials → the service and its CDN, opened when first needed.
 
-What needs nothing from the service opens nothing: no session, no emulator.
+A command that does not need the service opens no connection and starts no emulator.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any, Self
 import anyio.from_thread
 
 from pipeline.api.interface import FileTransfer, GenerationApi
-from pipeline.api.pacing import pace_of
+from pipeline.api.rate_limiter import rate_limiter_of
 from pipeline.api.retry import retry_free
 from pipeline.clock import Clock
 from pipeline.errors import OutputError, Unavailable, UsageError
@@ -43,12 +43,12 @@ def service_of(
     """Which service to use, and the credentials for it; None for the emulator.
 
     Args:
-        environment: Of the process, read when no credentials are given.
+        environment: The process environment, read when no credentials are given.
         emulate: Whether to use the emulator.
-        credentials: Given by the caller, or None.
+        credentials: The caller's credentials, or None.
 
     Raises:
-        UsageError: No credentials, or a base URL that is not safe.
+        UsageError: There are no credentials, or the base URL is not safe.
     """
     if emulate:
         return Service(base_url=EMULATOR_NAME, project_id=""), None
@@ -60,33 +60,33 @@ def service_of(
 
 
 def notes_on(service: Service, environment: Mapping[str, str]) -> list[str]:
-    """What a person should know of how the service was chosen; may be empty.
+    """What the user should know about the choice of the service; may be empty.
 
     Args:
-        service: Which one it is.
-        environment: Of the process.
+        service: The service that was chosen.
+        environment: The process environment.
     """
     named = environment.get(BASE_URL_VARIABLE, "").strip().rstrip("/")
     if not named or service.is_emulated or service.base_url in {"", named}:
         return []
-    text = f"{BASE_URL_VARIABLE} of the environment ({named}) is not used: the key is"
-    return [f"{text} not from there, and belongs to {service.base_url}"]
+    text = f"{BASE_URL_VARIABLE} of the environment ({named}) is ignored: the API key"
+    return [f"{text} comes from elsewhere, and belongs to {service.base_url}"]
 
 
 class Connection:
-    """The service and its CDN; an async context manager that opens nothing itself.
+    """The service and its CDN; an async context manager, opened by :meth:`open`.
 
     Args:
-        credentials: Who we are; None for the emulator, which is then started here.
-        settings: Rate and timeouts.
-        clock: Whose time is spent.
-        service: Which service the credentials are for.
-        offline: Never to be opened: models are known from the cache or the package.
-        is_fresh: Have models read anew, though they are in the cache.
+        credentials: Our credentials; None to start the emulator.
+        settings: The request rate and timeouts.
+        clock: The clock to use.
+        service: The service that the credentials are for.
+        offline: Never open the connection: models come from the cache or the package.
+        is_fresh: Read models from the service even if they are cached.
 
     Attributes:
         service: As given.
-        catalog: What is known of models.
+        catalog: The inputs of the service's models.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Connection:
 
     @property
     def key_digest(self) -> str:
-        """Of the API key in use; "" with the emulator, which takes any."""
+        """The digest of the API key in use; "" with the emulator, which accepts any."""
         return self._credentials.key_digest if self._credentials else ""
 
     async def __aenter__(self) -> Self:
@@ -134,29 +134,34 @@ class Connection:
     async def open(
         self, emulator_state: Path | None = None
     ) -> tuple[GenerationApi, FileTransfer]:
-        """The service and its CDN, the same ones each time.
+        """The service and its CDN; opened by the first call.
 
         Args:
-            emulator_state: Where the emulator keeps its state, if it is started.
+            emulator_state: The emulator's state file, if the emulator is started.
 
         Raises:
-            OutputError: Its state is a link that leads outside, or damaged.
+            OutputError: The emulator's state is damaged, or a link out of the folder.
         """
         if self._opened is None:
             from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - aiohttp, 250 ms
             from pipeline.api.client import HttpApi  # noqa: PLC0415
 
             credentials = self._credentials
-            # The emulator of this process has no past, and nobody else asks it.
+            # No other process uses the emulator of this one.
             is_shared = credentials is not None
             if credentials is None:
                 credentials = await self._start_emulator(emulator_state)
-            pace = pace_of(
+            rate_limiter = rate_limiter_of(
                 credentials, self._settings, self._clock, is_shared=is_shared
             )
             self._opened = (
                 await self._stack.enter_async_context(
-                    HttpApi(credentials, self._settings, self._clock, pace=pace)
+                    HttpApi(
+                        credentials,
+                        self._settings,
+                        self._clock,
+                        rate_limiter=rate_limiter,
+                    )
                 ),
                 await self._stack.enter_async_context(
                     HttpTransfer(self._settings, loopback=credentials.is_loopback)
@@ -171,20 +176,20 @@ class Connection:
             emulator_state: As for :meth:`open`.
 
         Raises:
-            OutputError: As :meth:`open`.
+            OutputError: As for :meth:`open`.
         """
         api, transfer = await self.open(emulator_state)
         identity = Identity(self.service, key_digest=self.key_digest)
         return Session(api, transfer, self._clock, self._settings, identity)
 
     def _read_model(self, model_id: str) -> Mapping[str, Any] | None:
-        """Ask the service, from a thread that this event loop has started.
+        """Read a model from the service; call it from a thread of this event loop.
 
         Raises:
-            Unavailable: It does not answer, or the loop itself asks in mid-run.
+            Unavailable: The service does not answer, or the event loop itself calls.
         """
         if _is_on_event_loop():
-            raise Unavailable("a run under way does not ask for tables")
+            raise Unavailable("a run in progress does not read models")
         return anyio.from_thread.run(self._read_model_here, model_id)
 
     async def _read_model_here(self, model_id: str) -> Mapping[str, Any] | None:
@@ -211,11 +216,11 @@ class Connection:
             raise OutputError(
                 f"{state}, the emulator's state, cannot be used:"
                 f" {type(error).__name__} {error}",
-                hint="move it away, with the folder beside it, and run again",
+                hint="move it and the folder beside it away, then run again",
             ) from error
         return Credentials(
             key="emulated",
-            secret="emulated",  # noqa: S106 - the emulator takes any
+            secret="emulated",  # noqa: S106 - the emulator accepts any
             base_url=emulator.base_url,
         )
 
@@ -224,18 +229,18 @@ class Connection:
 async def connected(
     credentials: Credentials | None, settings: Settings, clock: Clock, output: Path
 ) -> AsyncIterator[tuple[GenerationApi, FileTransfer]]:
-    """The service and its CDN; the emulator's, started here, without credentials."""
+    """The service and its CDN; without credentials, starts the emulator."""
     service = Service(base_url=credentials.base_url if credentials else EMULATOR_NAME)
     async with Connection(credentials, settings, clock, service=service) as connection:
         yield await connection.open(output / EMULATOR_STATE_NAME)
 
 
 def offline_catalog(clock: Clock, environment: Mapping[str, str]) -> ModelCatalog:
-    """What is known of models without asking: cached for these credentials, or shipped.
+    """The models known without a request: cached for these credentials, or shipped.
 
     Args:
-        clock: To tell how old a cached table is.
-        environment: Of the process: it names the service.
+        clock: For the age of cached models.
+        environment: The process environment, which names the service.
     """
     try:
         service, _ = service_of(environment, emulate=False)
@@ -245,7 +250,7 @@ def offline_catalog(clock: Clock, environment: Mapping[str, str]) -> ModelCatalo
     return ModelCatalog(read=None, cache=cache, now=clock.utc_now)
 
 
-# What lines that the emulator did not write may lead to.
+# The errors that a state file may cause if the emulator did not write it.
 _UNUSABLE_STATE = (
     OSError,
     ValueError,
@@ -266,11 +271,12 @@ def _is_on_event_loop() -> bool:
 
 
 def _catalog_of_emulator(clock: Clock) -> ModelCatalog:
-    """What the emulator would answer, without starting it."""
+    """The emulator's models, without starting it."""
     from pipeline.emulator.model_records import load_models  # noqa: PLC0415
     from pipeline.emulator.profile import EmulatorProfile  # noqa: PLC0415
 
-    models = load_models(EmulatorProfile())
+    profile = EmulatorProfile()
+    models = load_models(profile.jobs, profile.money)
 
     def read(model_id: str) -> Mapping[str, Any] | None:
         return models[model_id].record if model_id in models else None

@@ -1,7 +1,7 @@
-"""A manifest → what a run would do and what it would cost; nothing is spent.
+"""Plan: what a run would do and what it would cost; spends nothing.
 
-The service is asked for tables and quotes alone, and brought the references that a
-price depends on.
+The service is asked only for models, limits and quotes. References that a price depends
+on are uploaded.
 """
 
 import logging
@@ -56,25 +56,26 @@ async def estimate(
 ) -> Estimate:
     """What :func:`run` would do and what it would cost; spends nothing.
 
-    References that a price depends on are uploaded, which is free; the ledger
-    remembers them unless a run is at work.
+    References that a price depends on are uploaded, which is free. The ledger records
+    the uploads, unless a run is in progress.
 
     Args:
-        manifest: As for :func:`run`, and so are the others.
-        output: Likewise.
-        emulate: Likewise.
-        allow_outside: Likewise.
-        selection: Likewise.
-        settings: Likewise.
-        credentials: Likewise.
-        clock: Likewise.
-        offline: Ask the service nothing; then there is no price.
-        on_item: Called in a thread with each item in the order of the manifest.
-        on_orphan: Called in a thread with each item that is gone from it.
+        manifest: As for :func:`run`.
+        output: As for :func:`run`.
+        emulate: As for :func:`run`.
+        allow_outside: As for :func:`run`.
+        selection: As for :func:`run`.
+        settings: As for :func:`run`.
+        credentials: As for :func:`run`.
+        clock: As for :func:`run`.
+        offline: Send the service no requests; then there is no price.
+        on_item: Called in a thread with each item, in the order of the manifest.
+        on_orphan: Called in a thread with each item that has files and is no longer in
+            the manifest.
 
     Raises:
-        InputError: Something a person wrote has to change.
-        RunError, JobError: The service could not be asked.
+        InputError: The user has to change a file, an option or the environment.
+        RunError, JobError: The service did not answer, or refused.
     """
     target = Target(
         manifest=manifest,
@@ -150,12 +151,12 @@ async def estimate(
 
 
 class _Pricing:
-    """Asks what the items of a plan cost, and remembers what was uploaded for it.
+    """Asks what the items of a plan cost, and records the uploads that this needed.
 
     Args:
-        target: What the plan is about.
-        connection: To the service.
-        folder: The output folder, held only where there is something to remember.
+        target: The arguments of the plan.
+        connection: The connection to the service.
+        folder: The output folder, locked only while something is recorded.
         groups: The items by price.
     """
 
@@ -171,15 +172,16 @@ class _Pricing:
     async def ask(
         self, known: Mapping[str, AssetId], bound: str
     ) -> tuple[Cost, TeamLimits]:
-        """What it costs, and what the team has left.
+        """What the plan costs, and what the team has left.
 
         Args:
-            known: What earlier runs have uploaded.
+            known: The uploads of earlier runs: SHA-256 → asset id.
             bound: The project that the folder belongs to, or "".
 
         Raises:
-            UnexpectedJob: A dry run may have started a job, which is recorded.
-            AccessDenied, ServiceUnreachable: No answer.
+            UnexpectedJob: A dry run may have started a job; the job is recorded.
+            AccessDenied: The credentials are wrong, or belong to another project.
+            ServiceUnreachable: The service did not answer.
         """
         settings, clock = self._target.settings, self._target.clock
         api, transfer = await self._connection.open()
@@ -197,15 +199,15 @@ class _Pricing:
         return cost, limits
 
     async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
-        """The service holds this content under this id."""
+        """Note the asset id under which the service holds this content."""
         self._uploaded[sha256] = asset_id
 
     async def forget_upload(self, sha256: str) -> None:
-        """The service may no longer hold this content."""
+        """Forget the asset id of this content: the service may no longer hold it."""
         self._uploaded.pop(sha256, None)
 
     def _record_unexpected(self, unexpected: UnexpectedJob) -> None:
-        """Record what a dry run may have started, for the next run to take up."""
+        """Record a job that a dry run may have started, for the next run to collect."""
         planned = self._groups.find_sample(unexpected.item_id)
         if planned is None or self._target.emulate:
             return
@@ -235,4 +237,4 @@ class _Pricing:
                 for sha256, asset_id in self._uploaded.items():
                     ledger.record_upload(sha256, service.project_id, asset_id, now)
         except (LedgerBusy, OutputError) as error:
-            logger.info("uploads are not remembered: %s", error.message)
+            logger.info("uploads are not recorded: %s", error.message)

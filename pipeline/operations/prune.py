@@ -1,7 +1,8 @@
-"""Files of items that are gone from the manifest → listed, and removed if agreed to.
+"""Prune: lists the files of items that are no longer in the manifest, and removes them.
 
-The rows stay in the ledger, as they are the accounts: an item that comes back is
-fetched again, free. What the ledger does not know, or was edited since, is not touched.
+The files are removed only with the user's approval. The ledger keeps its rows, because
+they record what was paid: if an item comes back, its files are fetched again free of
+charge. Files that the ledger does not know, or that were edited, are kept.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,13 +23,13 @@ from pipeline.storage.regular_file import is_inside
 
 
 class OrphanFile(Struct, frozen=True, kw_only=True):
-    """An asset of an item that is gone.
+    """An asset of an item that is no longer in the manifest.
 
     Attributes:
-        item_id: Whose it was.
+        item_id: The item that it belonged to.
         path: Relative to the output folder, parts separated by ``/``.
-        size_bytes: With its sidecar.
-        kept: Why it stays, or "".
+        size_bytes: The size of the asset and its sidecar.
+        kept: Why the file is kept, or "".
     """
 
     item_id: str
@@ -37,24 +38,25 @@ class OrphanFile(Struct, frozen=True, kw_only=True):
     kept: str = ""
 
 
-Approve = Callable[[Sequence[OrphanFile]], None]  # an exception ends it all
+Approve = Callable[[Sequence[OrphanFile]], None]  # raises to stop the command
 
 
 def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile]:
-    """Remove what the manifest no longer has, once it is agreed to.
+    """Remove the files of items that the manifest no longer has.
 
     Args:
-        manifest: What is wanted.
+        manifest: The manifest.
         output: Its output folder.
-        approve: Called with every file, those that stay too, unless all stay.
+        approve: Called with every file, including those to keep, before anything is
+            removed; not called if all are kept.
 
     Returns:
-        Every file, as it was dealt with.
+        Every file, removed or kept.
 
     Raises:
         ManifestError: Every fault that the expansion found.
         UsageError: Other manifests use the folder too.
-        LedgerBusy: A run is at work in the folder.
+        LedgerBusy: A run is in progress in the folder.
         LedgerError, OutputError: The folder cannot be used.
     """
     if not (output / LEDGER_NAME).is_file() and not find_asset_names(output):
@@ -62,9 +64,9 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
     with holding_ledger(output) as ledger:
         if ledger.find_facts().is_shared_by(manifest.name):
             raise UsageError(
-                f"{output} holds the files of several manifests: nothing says whose"
-                " they are",
-                hint="give each manifest an --output of its own",
+                f"{output} holds the files of several manifests, and nothing tells"
+                " which file belongs to which",
+                hint="give each manifest its own --output",
             )
         plan = make_plan(
             manifest,
@@ -112,12 +114,12 @@ def _look_at(output: Path, item_id: str, asset: Asset) -> OrphanFile:
 
 
 def _remove(output: Path, file: OrphanFile, asset: Asset) -> OrphanFile:
-    """As it is now: it may have been edited while a person was asked."""
+    """Check a file again, as it may have been edited since, then remove it."""
     file = _look_at(output, file.item_id, asset)
     path = output / file.path
     if not file.kept:
         with storage_errors(path):
-            # The sidecar last: while it is there, the asset is known to be paid for.
+            # The sidecar last: as long as it exists, it proves that the asset is paid.
             path.unlink(missing_ok=True)
             (output / (file.path + SIDECAR_SUFFIX)).unlink(missing_ok=True)
         remove_empty_folders(output, path.parent)

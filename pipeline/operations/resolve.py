@@ -1,6 +1,6 @@
-"""What a person knows about an unsure submit → the ledger, so that a run can go on.
+"""Resolve: records the user's decision about an unsure submit in the ledger.
 
-And what a person has to see for that: the jobs that may have come of it.
+To help with the decision, it lists the jobs that the submit may have made.
 """
 
 import os
@@ -30,10 +30,10 @@ from pipeline.stages.reading import JobReader, sent_of
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """A job that no row owns and that may have come of an unsure submit.
+    """An unowned job that an unsure submit may have made.
 
     Attributes:
-        remote: As the service lists it.
+        remote: The job as the service lists it.
         differs_in: Inputs that it shows with another value than was sent.
     """
 
@@ -42,31 +42,31 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
 
 class Resolution(StrEnum):
-    """What a person says of an unsure submit."""
+    """The user's decision about an unsure submit."""
 
-    ADOPT = "adopt"  # this job is the item's
+    ADOPT = "adopt"  # this job belongs to the item
     RESUBMIT = "resubmit"  # there is no job, or none worth waiting for
-    GIVE_UP = "give-up"  # it does not matter any more
+    GIVE_UP = "give-up"  # the item is no longer needed
 
 
 async def resolve(
     output: Path, item_id: str, resolution: Resolution, *, remote_id: str, emulate: bool
 ) -> Job:
-    """Write a decision about the newest attempt of an item.
+    """Record a decision about the newest attempt of an item.
 
     Args:
-        output: The output folder; no run may be at work in it.
+        output: The output folder; no run may be in progress in it.
         item_id: The item.
         resolution: The decision.
-        remote_id: With ADOPT: the job, which is read from the service to be sure.
-        emulate: Whether the emulator made it.
+        remote_id: With ADOPT: the job, which is checked with the service.
+        emulate: Whether the output folder belongs to the emulator.
 
     Returns:
-        The job as it is in the ledger now.
+        The job as recorded in the ledger.
 
     Raises:
-        UsageError: The item is not unsure, or the job is not there or another's.
-        LedgerBusy: A run is at work in the folder.
+        UsageError: The item is not unsure, or the job does not exist or does not fit.
+        LedgerBusy: A run is in progress in the folder.
     """
     service, credentials = service_of(os.environ, emulate=emulate)
     with holding_output(output, service) as (ledger, _):
@@ -81,7 +81,7 @@ async def resolve(
                 reason = "resubmitted by the user"
                 if job.status is JobStatus.FAILED:
                     job = next_attempt(job, ledger)
-                # Without its mark, no job of the submit before is taken over.
+                # Without the mark, no job of the earlier submit is adopted.
                 failure = Failure(kind=None, reason=reason)
                 return ledger.record_planned(
                     replace(job, mark_id=None, failure=failure)
@@ -98,20 +98,20 @@ async def resolve(
 async def find_candidates(
     output: Path, item_id: str, *, emulate: bool
 ) -> tuple[Job, list[Candidate]]:
-    """The unsure attempt of an item, and the jobs that may have come of it.
+    """The unsure attempt of an item, and the jobs that it may have made.
 
     Args:
-        output: The output folder; a run may be at work in it.
+        output: The output folder; a run may be in progress in it.
         item_id: The item.
-        emulate: Whether the emulator made it.
+        emulate: Whether the output folder belongs to the emulator.
 
     Returns:
-        The attempt, and candidates, the best first. Of an attempt whose job is known
-        there are none.
+        The attempt, and the candidates with the best first. If the attempt's job is
+        known, there are no candidates.
 
     Raises:
         UsageError: The item is not unsure.
-        Unavailable, AccessDenied: The service does not show its list.
+        Unavailable, AccessDenied: The service does not show its job list.
     """
     service, credentials = service_of(os.environ, emulate=emulate)
     with open_for_reading(output, service=service) as ledger:
@@ -141,9 +141,9 @@ async def find_candidates(
 
 
 async def find_link(output: Path, remote_id: str, *, emulate: bool) -> str | None:
-    """A signed link to the first output of a job, or None while it has none.
+    """A signed link to the first output of a job, or None while there is none.
 
-    The link lets anybody see the picture until it expires.
+    Anyone with the link can see the picture until the link expires.
 
     Raises:
         UsageError: The service does not know the job.
@@ -175,7 +175,7 @@ async def _adopt(
     remote = await _find_remote(api, remote_id)
     if remote.model_id and remote.model_id != job.model_id:
         raise UsageError(
-            f"job {remote_id} is of model {remote.model_id}, not of {job.model_id}"
+            f"job {remote_id} was made with model {remote.model_id}, not {job.model_id}"
         )
     if job.status is JobStatus.SUBMITTING:
         job = ledger.record_unknown(job)
@@ -197,12 +197,12 @@ def _find_unsure(ledger: Ledger, item_id: str) -> Job:
     if not attempts:
         raise UsageError(
             f"nothing has ever been submitted for item {item_id!r}",
-            hint="pipeline status shows the items that are unsure",
+            hint="pipeline status lists the unsure items",
         )
     job = attempts[0]
     if job.is_unsure:
         return job
     raise UsageError(
         f"item {item_id} is {job.status}: there is nothing to decide",
-        hint="resolve is for items that are unknown, timed out or lost",
+        hint="pipeline resolve is for items that are unknown, timed out or lost",
     )

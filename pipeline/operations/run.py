@@ -1,8 +1,8 @@
-"""The public entry points: a manifest's path → a Plan, its price, a finished run.
+"""Run: the public entry point that plans a manifest and carries the plan out.
 
-Real objects are built once, here, and passed down: credentials, lock, ledger, API,
-emulator. Usable from a notebook (``await run(...)``), a program and the command line
-alike; prints nothing.
+It builds the real objects once and passes them down: credentials, lock, ledger, API,
+emulator. It can be called from a notebook (``await run(...)``), a program or the
+command line, and prints nothing.
 """
 
 import os
@@ -20,6 +20,7 @@ from pipeline.errors import (
     OutputError,
     PipelineError,
     PlanMoved,
+    UsageError,
 )
 from pipeline.job import UNFINISHED
 from pipeline.ledger.ledger import Ledger
@@ -63,30 +64,30 @@ async def run(
     on_event: ProgressCallback = lambda _event: None,
     on_start: Callable[[Run], None] = lambda _run: None,
 ) -> RunResult:
-    """Plan, then carry it out; finished items are left alone.
+    """Plan a manifest and carry the plan out; finished items are left alone.
 
     Args:
-        manifest: The YAML file, or what :func:`load_manifest` made of it.
+        manifest: The YAML file, or the result of :func:`load_manifest`.
         output: The output folder, or None for ``output/<name>``.
-        emulate: Start the emulator inside this process and use it: spends nothing.
-        allow_outside: Let references lie outside of the manifest's folder.
-        selection: Which items the command is about.
+        emulate: Start the emulator in this process and use it; spends nothing.
+        allow_outside: Allow references outside the manifest's folder.
+        selection: The items to run.
         settings: Limits and timeouts.
-        credentials: Taken from the environment or ``.env`` when None.
-        clock: Whose time is spent; the machine's when None.
-        saved_plan: Carry out exactly this, made by an earlier :func:`estimate`.
+        credentials: None to read them from the environment, ``.env`` or the keyring.
+        clock: The clock to use; None for the machine's.
+        saved_plan: Carry out exactly this plan, made by an earlier :func:`estimate`.
         on_item: Called in a thread with each item as it is planned.
         approve: Called once with the plan and its price before anything is spent;
-            an exception stops the run.
+            raises to stop the run.
         on_event: Called on the event loop with every change once it is durable.
-        on_start: Called with the run before it begins, to stop it later.
+        on_start: Called with the run before it begins, so that it can be stopped.
 
     Returns:
-        How it ended; failures of items are no exceptions.
+        The result of the run. An item that fails raises no exception.
 
     Raises:
-        InputError: Something a person wrote has to change; nothing has started.
-        RunError: The run had to stop; the ledger is intact, run again.
+        InputError: The user has to change something; nothing has started.
+        RunError: The run had to stop; the ledger is intact, so run again.
     """
     target = Target(
         manifest=manifest,
@@ -138,7 +139,7 @@ async def run(
 
 
 class _Hooks(Struct, frozen=True, kw_only=True):
-    """What the caller of a run takes part in; see :func:`run`."""
+    """The caller's saved plan and callbacks; see :func:`run`."""
 
     saved_plan: SavedPlan | None
     on_item: Callable[[PlannedItem], None]
@@ -148,7 +149,7 @@ class _Hooks(Struct, frozen=True, kw_only=True):
 
 
 class _Execution(Struct, frozen=True, kw_only=True):
-    """A run with everything open: its manifest, its folder, the connection."""
+    """A run with its manifest loaded, and its folder and connection open."""
 
     target: Target
     hooks: _Hooks
@@ -158,10 +159,10 @@ class _Execution(Struct, frozen=True, kw_only=True):
     reader: Ledger
 
     async def finish(self) -> RunResult:
-        """Plan and carry out; the ledger remembers when, and how it ended."""
+        """Plan and carry out; the ledger records start, end and exit code."""
         ledger, clock = self.ledger, self.target.clock
         ledger.record_manifest(self.loaded.name)
-        # Before the plan: damage that is found in planning has to leave a trace.
+        # Before planning, so that damage found while planning is on record.
         run_id = ledger.record_run_started(clock.utc_now())
         code = ExitCode.BUG
         try:
@@ -201,7 +202,7 @@ class _Execution(Struct, frozen=True, kw_only=True):
                 saved_plan.check(priced, groups, recorder)
             self.hooks.approve(priced)
 
-        # --strict looks at what is done, too.
+        # --strict also checks items that are done.
         if _has_nothing_to_do(plan, self.reader) and not settings.strict:
             agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
             result = _nothing_done(plan, run_id, self.hooks.on_event)
@@ -218,7 +219,10 @@ class _Execution(Struct, frozen=True, kw_only=True):
                     settings=settings,
                     on_event=self.hooks.on_event,
                 )
-                agree(await run.price(groups, notes=notes))
+                priced = await run.price(groups, notes=notes)
+                if not settings.allow_unpriced:
+                    _check_known(groups, self.loaded, priced.cost or Cost())
+                agree(priced)
                 self.hooks.on_start(run)
                 async with session.watching():
                     result = await run.carry_out(run_id, notes=notes)
@@ -227,7 +231,7 @@ class _Execution(Struct, frozen=True, kw_only=True):
 
     @property
     def _settings(self) -> Settings:
-        """Those of the target, under the budget that the manifest sets itself."""
+        """The target's settings, with the manifest's own budget if it is smaller."""
         settings = self.target.settings
         limit = smaller(settings.max_cost, self.loaded.max_cost)
         return replace(settings, max_cost=limit)
@@ -262,11 +266,38 @@ class _Execution(Struct, frozen=True, kw_only=True):
                 orphans=plan.orphan_ids(),
             )
         except (LockError, OutputError) as error:
-            tell(Warned(message=f"the lock file is not written: {error.message}"))
+            tell(Warned(message=f"the lock file was not written: {error.message}"))
             return
         if not is_ours:
-            text = f"{lock_file} is another service's, so nothing of this run is locked"
-            tell(Warned(message=f"{text}: delete it if it is of a rehearsal"))
+            text = f"{lock_file} belongs to another service, so it was not updated"
+            tell(Warned(message=f"{text}; if it is from a rehearsal, delete it"))
+
+
+def _check_known(groups: CostGroups, loaded: Manifest, cost: Cost) -> None:
+    """Submit nothing blindly: each model's inputs are known, and each price is one.
+
+    Raises:
+        UsageError: They are not.
+    """
+    hint = "check the model's id, or submit all the same: --allow-unpriced"
+    unknown = sorted(one for one in groups.models if loaded.models(one) is None)
+    if unknown:
+        raise UsageError(
+            f"the inputs of {', '.join(unknown)} are unknown: nothing is submitted",
+            hint=hint,
+        )
+    free = [
+        group.samples[0].item
+        for key, group in groups.by_key.items()
+        if key in cost.by_key and not cost.by_key[key].units
+    ]
+    if free:
+        item = free[0]
+        raise UsageError(
+            f"{item.file}:{item.line}: the service quotes 0 units for"
+            f" '{item.item_id}', so nothing is submitted",
+            hint=hint,
+        )
 
 
 def _check_frozen(groups: CostGroups) -> None:
@@ -274,7 +305,8 @@ def _check_frozen(groups: CostGroups) -> None:
     if count:
         sample = next(iter(groups.by_key.values())).samples[0].item.item_id
         raise PlanMoved(
-            f"--frozen, but {count:,} of the items would be paid for, such as {sample}",
+            f"--frozen pays for nothing, but {count:,} of the items would be paid for,"
+            f" such as {sample}",
             hint="run without --frozen and commit the lock file",
         )
 
@@ -283,7 +315,7 @@ def _has_nothing_to_do(plan: Plan, ledger: Ledger) -> bool:
     counts = ledger.count_by_status()
     if plan.to_do or any(counts.get(status) for status in UNFINISHED):
         return False
-    # A run that was killed has not held its submits against the service's list.
+    # A run that crashed has not compared its submits with the service's job list.
     return plan.selection.only_fetch or not ledger.find_open_marks()
 
 
@@ -308,10 +340,10 @@ def _nothing_done(plan: Plan, run_id: int, on_event: ProgressCallback) -> RunRes
 
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The one error that matters of what the task groups gathered.
+    """The error to raise for an exception group of the task groups.
 
-    A RunError explains the rest; a single error is raised as itself; several bugs
-    stay together.
+    If there are only pipeline errors, the first one; else the bug, or the whole group
+    if there are several bugs.
     """
     errors: list[BaseException] = []
 

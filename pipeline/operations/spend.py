@@ -1,7 +1,7 @@
-"""Output folders → what their jobs have cost: by month, by model, by manifest.
+"""Spend: what the jobs of output folders have cost, by month, model and manifest.
 
-Sums are taken attempt by attempt, so that no row is held; a ledger that cannot be
-read to its end counts for nothing.
+Attempts are added up one by one, so memory does not grow with the ledger. A ledger that
+cannot be read to its end is left out of the sums.
 """
 
 import os
@@ -23,16 +23,16 @@ NO_DATE = "no date"
 
 
 class Sum(Struct):
-    """Compute units of some jobs.
+    """The compute units of a group of jobs.
 
     Attributes:
         jobs: Attempts that were, or may have been, paid for.
-        quoted: Their price before the submit, where there was a quote.
-        reserved: What was, or may have been, taken without the service having said
-            how much: refunds of it are off.
-        charged: What the service said it took, add-ons included.
-        addons: Of ``charged``, by the name of the add-on.
-        refunded: Of ``charged``, what was given back.
+        quoted: The sum of their quotes.
+        reserved: What was or may have been charged, for jobs whose charge the service
+            has not reported, less refunds.
+        charged: What the service reported as charged, add-ons included.
+        addons: Of ``charged``, the units of each add-on.
+        refunded: Of ``charged``, what was refunded.
     """
 
     jobs: int = 0
@@ -44,11 +44,11 @@ class Sum(Struct):
 
     @property
     def net(self) -> Decimal:
-        """Charged, refunds taken off; what is reserved is not in it."""
+        """Charged units less refunds, without reserved ones."""
         return self.charged - self.refunded
 
     def add(self, job: Job) -> None:
-        """Count a job that :func:`may_cost`."""
+        """Add a job for which :func:`may_cost` is true."""
         self.jobs += 1
         self.quoted += job.quoted or 0
         if job.charged is None or job.status in UNSURE:
@@ -59,7 +59,7 @@ class Sum(Struct):
         self._add_addons(job.addons)
 
     def merge(self, other: "Sum") -> None:
-        """Count what another sum has counted."""
+        """Add another sum."""
         self.jobs += other.jobs
         self.quoted += other.quoted
         self.reserved += other.reserved
@@ -73,7 +73,7 @@ class Sum(Struct):
 
 
 class Kind(StrEnum):
-    """By what is summed."""
+    """What a sum is grouped by."""
 
     MONTH = "month"  # of the submit, in UTC
     MODEL = "model"
@@ -82,11 +82,11 @@ class Kind(StrEnum):
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """One sum, ready to be shown.
+    """One sum, ready for display.
 
     Attributes:
-        kind: By what it was summed.
-        key: Which month, model or manifest; "" for the total.
+        kind: What the sum is grouped by.
+        key: The month, model or manifest; "" for the total.
         units: The sum.
     """
 
@@ -96,13 +96,13 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Spending:
-    """What several ledgers have cost together."""
+    """The cost of one or more ledgers."""
 
     def __init__(self) -> None:
         self._sums: defaultdict[tuple[Kind, str], Sum] = defaultdict(Sum)
 
     def add(self, job: Job, manifest: str) -> None:
-        """Count an attempt, if it may have cost anything."""
+        """Add an attempt, if it may have cost anything."""
         if not may_cost(job):
             return
         for key in (
@@ -114,18 +114,18 @@ class Spending:
             self._sums[key].add(job)
 
     def merge(self, other: "Spending") -> None:
-        """Count what another one has counted."""
+        """Add another ``Spending``."""
         for kind in Kind:
             for line in other.lines(kind):
                 self._sums[kind, line.key].merge(line.units)
 
     @property
     def total(self) -> Sum:
-        """Everything together."""
+        """The sum over everything."""
         return self._sums[Kind.TOTAL, ""]
 
     def lines(self, kind: Kind) -> list[Line]:
-        """The sums of a kind: months in order, others the largest first."""
+        """The sums of a kind: months in order, others with the largest first."""
         found = [
             Line(kind=kind, key=key, units=units)
             for (of_kind, key), units in self._sums.items()
@@ -139,7 +139,7 @@ class Spending:
 
 
 def may_cost(job: Job) -> bool:
-    """Whether the service has taken the job, or may have."""
+    """Whether the service has accepted the job, or may have."""
     if job.status is JobStatus.PLANNED:
         return False
     given_up = job.failure and job.failure.kind is FailureClass.GIVEN_UP
@@ -147,7 +147,7 @@ def may_cost(job: Job) -> bool:
 
 
 def month_of(job: Job) -> str:
-    """``2026-11``, when it was submitted, in UTC; else when it was sent."""
+    """The UTC month, such as ``2026-11``, in which a job was submitted or sent."""
     moment = job.submitted_at or job.sent_at
     return NO_DATE if moment is None else moment.astimezone(UTC).strftime("%Y-%m")
 
@@ -155,8 +155,8 @@ def month_of(job: Job) -> str:
 def find_outputs(root: Path) -> list[Path]:
     """Every output folder at or below ``root``, sorted; may be empty.
 
-    An output folder has a ledger; ``root`` itself may also have nothing but assets
-    with their sidecars.
+    An output folder has a ledger. If there is none, ``root`` counts as one if it has
+    assets with sidecars.
     """
     found = sorted(
         Path(folder) for folder, _, names in os.walk(root) if LEDGER_NAME in names
@@ -169,7 +169,7 @@ class Spent(Struct, frozen=True, kw_only=True):
 
     Attributes:
         output: The folder.
-        emulated: Whether the emulator made it: nothing was paid.
+        emulated: Whether it belongs to the emulator, so that nothing was paid.
         spending: The sums.
     """
 
@@ -179,10 +179,10 @@ class Spent(Struct, frozen=True, kw_only=True):
 
 
 def read_spent(output: Path) -> Spent:
-    """Sum one output folder; a run may be at work in it.
+    """Add up one output folder; a run may be in progress in it.
 
     Raises:
-        LedgerError: Its ledger is damaged, or newer.
+        LedgerError: Its ledger is damaged, or written by a newer version.
         OutputError: The disk fails.
     """
     with open_for_reading(output) as ledger:
@@ -203,7 +203,7 @@ def _summed(ledger: Ledger, manifest: str) -> Spending:
 
 
 def merged(parts: Iterable[Spending]) -> Spending:
-    """Several sums as one."""
+    """The sum of several ``Spending``."""
     whole = Spending()
     for part in parts:
         whole.merge(part)

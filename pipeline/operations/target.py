@@ -1,4 +1,4 @@
-"""Target: which manifest, where its files go, and how the service is reached."""
+"""Target: the manifest, its output folder and the limits of a plan or run."""
 
 import os
 from collections.abc import Callable
@@ -20,16 +20,16 @@ from pipeline.settings import Service, Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a plan and a run have in common.
+    """The arguments that a plan and a run have in common.
 
     Attributes:
-        manifest: The YAML file, or what ``load_manifest`` made of it.
+        manifest: The YAML file, or the result of ``load_manifest``.
         output: The output folder, or None for ``output/<name>``.
-        emulate: Start the emulator inside this process and use it: spends nothing.
-        allow_outside: Let references lie outside of the manifest's folder.
-        selection: Which items the command is about.
+        emulate: Start the emulator in this process and use it; spends nothing.
+        allow_outside: Allow references outside the manifest's folder.
+        selection: The items to plan or run.
         settings: Limits and timeouts.
-        clock: Whose time is spent.
+        clock: The clock to use.
     """
 
     manifest: str | os.PathLike[str] | Manifest
@@ -46,11 +46,12 @@ class Target:
         *,
         on_name: Callable[[str], None] = lambda _name: None,
     ) -> Manifest:
-        """The manifest, checked against what the service says of its models.
+        """The manifest, checked against the service's models.
 
         Args:
-            connection: To the service; asked only where no table of today is kept.
-            on_name: Called with its name before anything is asked.
+            connection: The service; asked only for models that are not in the cache,
+                or were cached more than a day ago.
+            on_name: Called with the manifest's name before any request.
 
         Raises:
             ManifestError: Every fault.
@@ -79,7 +80,7 @@ class Target:
     def notes(
         loaded: Manifest, connection: Connection, service: Service
     ) -> tuple[str, ...]:
-        """What a person should know of the manifest, its models and the service."""
+        """What the user should know about the manifest, its models and the service."""
         return (
             *loaded.warnings,
             *connection.catalog.notes,

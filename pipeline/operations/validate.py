@@ -1,4 +1,7 @@
-"""A manifest → its faults, held against what its models take now; nothing is spent."""
+"""Validate: checks a manifest against the current inputs of its models.
+
+Spends nothing.
+"""
 
 import os
 from functools import partial
@@ -12,7 +15,7 @@ from pipeline.models.schema import ModelSchema
 from pipeline.operations.connection import Connection, service_of
 from pipeline.settings import Service, Settings
 
-_READ_TIMEOUT_S = 10.0  # a person waits
+_READ_TIMEOUT_S = 10.0  # short, because a user is waiting
 
 
 async def validate(
@@ -21,16 +24,16 @@ async def validate(
     allow_outside: bool = False,
     offline: bool = False,
 ) -> tuple[Manifest, int, tuple[str, ...]]:
-    """Check a manifest against what its models take now, as far as that is known.
+    """Check a manifest against the current inputs of its models, if they are known.
 
     Args:
         manifest: The YAML file.
-        allow_outside: Let references lie outside of the manifest's folder.
-        offline: Ask the service nothing.
+        allow_outside: Allow references outside the manifest's folder.
+        offline: Send the service no requests.
 
     Returns:
-        The manifest, how many items it makes, and what a person should know of the
-        tables it was checked against.
+        The manifest, the number of its items, and notes for the user on the model
+        tables that were used.
 
     Raises:
         ManifestError: Every fault.
@@ -50,14 +53,14 @@ async def validate(
 async def find_model(
     model_id: str, *, offline: bool = False
 ) -> tuple[ModelSchema | None, tuple[str, ...]]:
-    """What a model takes, and what a person should know of the table."""
+    """The inputs of a model, and notes for the user on the table that was used."""
     async with _readable_connection(offline=offline) as connection:
         schema = await anyio.to_thread.run_sync(connection.catalog.find, model_id)
         return schema, tuple(connection.catalog.notes)
 
 
 def _readable_connection(*, offline: bool) -> Connection:
-    """To the service that is set, or to none."""
+    """A connection to the configured service; offline if none is configured."""
     settings = Settings(read_timeout_s=_READ_TIMEOUT_S)
     clock = SystemClock()
     try:

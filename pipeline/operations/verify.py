@@ -1,4 +1,7 @@
-"""An output folder → what is missing, changed or stray in it. Changes nothing."""
+"""Verify: finds missing, changed, broken and stray files in an output folder.
+
+Changes nothing.
+"""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +19,12 @@ _THREADS = 4
 
 
 class Verified(Struct, frozen=True, kw_only=True):
-    """One file and what was found.
+    """One file and the finding about it.
 
     Attributes:
         path: Relative to the output folder, parts separated by ``/``.
-        finding: What was found.
-        detail: More about it, or "".
+        finding: The finding.
+        detail: Details of the finding, or "".
     """
 
     path: str
@@ -30,13 +33,14 @@ class Verified(Struct, frozen=True, kw_only=True):
 
 
 def verify(output: Path) -> Iterator[Verified]:
-    """Hash and decode every asset against its sidecar; then the strays.
+    """Compare every asset with its sidecar and decode it; then list stray files.
 
     Args:
         output: An output folder.
 
     Yields:
-        One record a file, sorted by path within assets and within strays.
+        One record per file: assets, then damaged sidecars, then strays, each sorted by
+        path.
     """
     files = sorted(
         path.relative_to(output).as_posix()

@@ -1,4 +1,4 @@
-"""One item → everything that is known about it, for a person who asks why."""
+"""Why: everything that manifest, ledger and output folder know about one item."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -25,7 +25,7 @@ from pipeline.planning.change import find_changes
 from pipeline.record import Struct
 from pipeline.settings import EMULATOR_NAME
 
-_IDS_SEARCHED = 50_000  # for near misses
+_IDS_SEARCHED = 50_000  # for the closest matches
 _NEAREST = 3
 _CLOSE = 0.6
 
@@ -34,10 +34,10 @@ class Input(Struct, frozen=True, kw_only=True):
     """One input of the item's request.
 
     Attributes:
-        name: The service's name.
-        value: As it is sent, references not yet replaced; or the model's default.
+        name: The service's name of the input.
+        value: The value to send, references not yet replaced; or the model's default.
         is_default: Whether the value is the model's default.
-        is_sent: False where it is left to the model.
+        is_sent: Whether the value is sent; if not, the model uses its default.
     """
 
     name: str
@@ -50,10 +50,10 @@ class CheckedFile(Struct, frozen=True, kw_only=True):
     """One file of the item.
 
     Attributes:
-        asset: As the ledger knows it.
-        attempt: Whose it is.
+        asset: The asset's record in the ledger.
+        attempt: The attempt that made it.
         finding: OK, MISSING, CHANGED or BROKEN.
-        detail: More about it, or "".
+        detail: Details of the finding, or "".
     """
 
     asset: Asset
@@ -66,18 +66,18 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """Everything about one item.
 
     Attributes:
-        item_id: Which.
+        item_id: The item.
         output: The output folder.
-        planned: What a run would do; None where the manifest does not have the item.
-        model: What its model takes; None where that is not known.
-        inputs: What is asked for, in the order of the manifest; defaults last.
-        uploads: SHA-256 of a reference → the service's id of it.
-        attempts: Oldest first; may be empty. Those under a former id come before.
-        differences: By the row of an attempt: the inputs in which it asked for
-            something else than what is asked for now.
-        renamed_to: Of an item that is gone: the id it goes on under, or "".
+        planned: What a run would do; None if the manifest does not have the item.
+        model: The inputs of its model; None if they are not known.
+        inputs: The requested inputs in the order of the manifest, then the defaults.
+        uploads: SHA-256 of a reference → the service's asset id.
+        attempts: Oldest first, those under a former id before the others; may be empty.
+        differences: By row id of an attempt: the inputs that differ from the current
+            request.
+        renamed_to: The new id of an item that was renamed in the manifest, or "".
         files: In the order of the attempts.
-        emulated: Whether the folder is the emulator's.
+        emulated: Whether the output folder belongs to the emulator.
     """
 
     item_id: str
@@ -94,11 +94,11 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
     @property
     def is_unsure(self) -> bool:
-        """Whether ``resolve`` takes a decision about it."""
+        """Whether ``resolve`` accepts a decision about the item."""
         return bool(self.attempts) and self.attempts[-1].is_unsure
 
     def asks_the_same(self, job: Job) -> bool:
-        """Whether an attempt asked for what the manifest asks for now."""
+        """Whether an attempt had the request that the manifest makes now."""
         if self.planned is None:
             return True
         now = self.planned.job
@@ -108,21 +108,22 @@ class Explanation(Struct, frozen=True, kw_only=True):
 def explain(
     manifest: Manifest, output: Path, item_id: str, *, emulate: bool
 ) -> Explanation:
-    """Gather what manifest, ledger and output folder know of an item.
+    """Gather what manifest, ledger and output folder know about an item.
 
-    Its files are read whole; nothing is changed, and a run may be at work.
+    Reads the item's files in full. Changes nothing, so a run may be in progress.
 
     Args:
-        manifest: Where the item should be.
+        manifest: The manifest that should have the item.
         output: The output folder.
-        item_id: As it was typed.
-        emulate: Whether the emulator's work is meant: the lock file is then left out.
+        item_id: As the user typed it.
+        emulate: Whether the folder belongs to the emulator; then the lock file is
+            ignored.
 
     Raises:
         UsageError: Neither manifest nor ledger has the item.
         ManifestError: The manifest has faults.
         LedgerError: The ledger cannot be read.
-        LockError: Nor can the lock file.
+        LockError: The lock file cannot be read.
     """
     lock_file = find_lock_file(manifest, emulate=emulate)
     with open_for_reading(output, lock_file, item_count=manifest.item_count) as ledger:
@@ -212,12 +213,14 @@ def _unknown_item(manifest: Manifest, item_id: str, ledger: Ledger) -> UsageErro
     quoted = ", ".join(f"'{one}'" for one in near)
     return UsageError(
         f"neither {manifest.file} nor its ledger has an item '{item_id}'",
-        hint=f"did you mean {quoted}?" if near else "pipeline plan --long lists all",
+        hint=f"did you mean {quoted}?"
+        if near
+        else "pipeline plan --long lists all items",
     )
 
 
 def nearest(word: str, known: list[str]) -> list[str]:
-    """The ids most like ``word``, at most three, the nearest first."""
+    """The closest matches to ``word``, at most three, the best first."""
     lowered = word.lower()
     by_lower = {one.lower(): one for one in reversed(known)}
     close = get_close_matches(lowered, list(by_lower), n=_NEAREST, cutoff=_CLOSE)
@@ -255,15 +258,15 @@ def _files(output: Path, attempts: tuple[Job, ...]) -> Iterator[CheckedFile]:
 
 
 def _check_sidecar(output: Path, job: Job, asset: Asset) -> tuple[Finding, str]:
-    """A file without its sidecar is fetched again, so it counts as missing."""
+    """Check a file's sidecar; without one, the file would be fetched again."""
     try:
         said = load_sidecar(output, asset.path)
     except FileNotFoundError:
-        return Finding.MISSING, "its sidecar is not there"
+        return Finding.MISSING, "its sidecar is missing"
     except DamagedSidecar as error:
         return Finding.BROKEN, f"its sidecar says {error}"
     except (NoSidecar, OSError):
         return Finding.BROKEN, "its sidecar cannot be read"
     if said.remote_id != job.remote_id:
-        return Finding.CHANGED, f"its sidecar is of job {said.remote_id}"
+        return Finding.CHANGED, f"its sidecar belongs to job {said.remote_id}"
     return Finding.OK, ""

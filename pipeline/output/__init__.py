@@ -1,1 +1,1 @@
-"""The output folder of a manifest: whose it is, its lock, its ledger, its own files."""
+"""The output folder of a manifest: its owner, lock, ledger and own files."""

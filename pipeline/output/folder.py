@@ -1,6 +1,6 @@
-"""The output folder of a manifest: whose it is, its lock, its ledger.
+"""The output folder of a manifest: its owner, its lock and its ledger.
 
-One run at a time may write; readers work meanwhile.
+Only one run at a time may write; readers can work meanwhile.
 """
 
 import os
@@ -38,27 +38,34 @@ OUTPUT_ROOT = Path("output")
 def output_folder(
     manifest: Manifest, *, output: str | os.PathLike[str] | None, emulate: bool
 ) -> Path:
-    """Where a manifest's assets go: ``output/<name>``, emulated ones apart."""
+    """The folder for a manifest's assets: ``output/<name>``, or another one to emulate.
+
+    Args:
+        manifest: The manifest.
+        output: The folder that the user chose, or None.
+        emulate: Whether the emulator is used: the default is then
+            ``output/<name>.emulated``.
+    """
     return folder_of(manifest.name, output=output, emulate=emulate)
 
 
 def folder_of(
     name: str, *, output: str | os.PathLike[str] | None, emulate: bool
 ) -> Path:
-    """The same by the manifest's name."""
+    """As :func:`output_folder`, from the manifest's name alone."""
     if output is not None:
         return Path(output)
     return OUTPUT_ROOT / (f"{name}.emulated" if emulate else name)
 
 
 def check_owner(folder: Path, service: Service) -> None:
-    """Refuse a folder of another service before that service is asked anything.
+    """Refuse a folder of another service, before any request is sent.
 
     Raises:
-        UsageError: It belongs to another service or project.
+        UsageError: The folder belongs to another service or project.
     """
     path = folder / LEDGER_NAME
-    # A ledger that cannot be read is told of where it is opened to be used.
+    # An unreadable ledger is reported later, when it is opened for use.
     with suppress(LedgerError, OutputError):
         if path.is_file():
             with (
@@ -80,19 +87,20 @@ def holding_output(
     *,
     item_count: int | None = None,
 ) -> Iterator[tuple[Ledger, Ledger]]:
-    """The output folder for oneself: its ledger for writing, and for reading.
+    """Hold an output folder exclusively, with its ledger open for writing and reading.
 
     Args:
-        folder: The output folder; made when missing.
-        service: Which service it belongs to from now on.
-        lock_file: Of the manifest: what it knows and the ledger does not is learned.
+        folder: The output folder; created if missing.
+        service: The service to bind the folder to.
+        lock_file: The manifest's lock file, or None. Its jobs that the ledger does not
+            have are recorded.
         item_count: How many items the manifest has, or None: see ``read_lock``.
 
     Raises:
-        LedgerBusy: A run is at work in it.
-        UsageError: It belongs to another service or project.
+        LedgerBusy: A run is in progress in the folder.
+        UsageError: The folder belongs to another service or project.
         LockError: The lock file cannot be read.
-        LedgerError, OutputError: It cannot be used.
+        LedgerError, OutputError: The folder cannot be used.
     """
     with _locked(folder), open_for_writing(folder) as ledger:
         _bind(ledger, service, folder)
@@ -103,11 +111,11 @@ def holding_output(
 
 @contextmanager
 def holding_ledger(folder: Path) -> Iterator[Ledger]:
-    """The output folder for oneself, whichever service it belongs to.
+    """Hold an output folder of any service exclusively, with its ledger for writing.
 
     Raises:
-        LedgerBusy: A run is at work in it.
-        LedgerError, OutputError: It cannot be used.
+        LedgerBusy: A run is in progress in the folder.
+        LedgerError, OutputError: The folder cannot be used.
     """
     with _locked(folder), open_for_writing(folder) as ledger:
         yield ledger
@@ -121,25 +129,27 @@ def open_for_reading(
     service: Service | None = None,
     item_count: int | None = None,
 ) -> Iterator[Ledger]:
-    """What is remembered of an output folder, while a run may be at work in it.
+    """Open the ledger of an output folder for reading; a run may be in progress.
 
-    Where sidecars or the lock file know more than the ledger, it is shown as a run
-    would find it.
+    If sidecars or the lock file know more than the ledger, a copy in memory shows the
+    state that a run would find.
 
     Args:
-        folder: The output folder; it need not be there.
-        lock_file: Of the manifest, or None.
-        service: Whose jobs are learned of it; None for the ledger's own, or any.
+        folder: The output folder; it need not exist.
+        lock_file: The manifest's lock file, or None.
+        service: The service whose jobs to take from the lock file; None for the
+            ledger's own service, or any.
         item_count: How many items the manifest has, or None: see ``read_lock``.
 
     Raises:
         LedgerError: The ledger cannot be read.
-        LockError: Nor can the lock file.
-        UsageError: A sidecar says what cannot be.
-        OutputError: The ledger is a link that leads outside, or no file.
+        LockError: The lock file cannot be read.
+        UsageError: A sidecar has impossible values, or the lock file belongs to another
+            service.
+        OutputError: The ledger is a link out of the folder, or not a regular file.
     """
     path = folder / LEDGER_NAME
-    check_own(path)  # else a pipe in its place would count as no ledger
+    check_own(path)  # else a pipe in its place would count as a missing ledger
     if path.is_file():
         with Ledger(path, read_only=True) as ledger:
             is_current = ledger.is_current and not knows_more(
@@ -177,22 +187,22 @@ def try_writing(folder: Path) -> str:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the output folder: one run at a time. The lock dies with the process.
+    """Lock the output folder for one run; the lock ends with the process.
 
     Raises:
-        LedgerBusy: Another run holds it.
-        OutputError: The folder cannot be made, or its lock file is a link that leads
-            outside of it.
+        LedgerBusy: Another run holds the lock.
+        OutputError: The folder cannot be created, or its ``ledger.lock`` is a link out
+            of the folder.
     """
     with storage_errors(folder):
         folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
-        check_own(folder / LOCK_NAME)  # it would be made, or emptied, through a link
+        check_own(folder / LOCK_NAME)  # a link's target would be created or emptied
         lock = FileLock(folder / LOCK_NAME, mode=0o644)
         try:
             lock.acquire(blocking=False)
         except Timeout:
             raise LedgerBusy(
-                f"another run is at work in {folder}",
+                f"another run is in progress in {folder}",
                 hint="wait for it to end, or choose another --output",
             ) from None
     try:
@@ -204,10 +214,10 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _bind(ledger: Ledger, service: Service, folder: Path) -> None:
-    """Make the ledger this service's, unless it is another's.
+    """Bind a new ledger to this service.
 
     Raises:
-        UsageError: It is.
+        UsageError: The ledger is bound to another service or project.
     """
     _check_bound(ledger, service, folder)
     if not ledger.find_facts().tool:
@@ -230,5 +240,5 @@ def _check_bound(ledger: Ledger, service: Service, folder: Path) -> None:
             raise UsageError(
                 f"{folder} belongs to the {word} {bound or '(none named)'}, "
                 f"not to {value or '(none named)'}",
-                hint="choose another --output, or set the environment back",
+                hint="choose another --output, or restore the environment",
             )

@@ -1,4 +1,4 @@
-"""The names of our own files in an output folder; every other file is an asset's."""
+"""The names of the tool's own files in an output folder; all others are assets."""
 
 from pipeline.ledger.ledger import LEDGER_NAME
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
@@ -7,16 +7,16 @@ LOCK_NAME = "ledger.lock"
 EMULATOR_STATE_NAME = "emulator.jsonl"
 EMULATOR_FILES_NAME = "emulator.jsonl.files"
 REPORT_FOLDER = "report"
-# A folder with one of these is an output folder; it may lie inside of another.
+# A folder with one of these is an output folder, even inside another one.
 MARKS_OF_OUTPUT = frozenset({LEDGER_NAME, LOCK_NAME})
 _OWN_FILES = (LEDGER_NAME, LOCK_NAME, EMULATOR_STATE_NAME)
 _OWN_FOLDERS = frozenset({PARTIAL_FOLDER, REPORT_FOLDER, EMULATOR_FILES_NAME})
 
 
 def is_own(name: str) -> bool:
-    """Whether a file is ours and no asset.
+    """Whether a file is one of the tool's own files, not an asset.
 
-    SQLite's files beside the ledger and ledgers that were put aside count as ours.
+    This includes SQLite's files beside the ledger, and damaged ledgers set aside.
 
     Args:
         name: Relative to the output folder, parts separated by ``/``.

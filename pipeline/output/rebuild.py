@@ -1,6 +1,6 @@
-"""A missing or damaged ledger → a new one that pays for nothing again.
+"""Rebuilds a missing or damaged ledger, so that nothing is paid for again.
 
-Rows come from what can still be read, and from the sidecars beside the assets.
+Its rows come from the readable part of the old ledger and from the sidecars.
 """
 
 import contextlib
@@ -25,22 +25,21 @@ from pipeline.storage.regular_file import leads_outside
 logger = logging.getLogger(__name__)
 
 SEARCH_MARGIN = timedelta(hours=1)  # jobs of the same batch that left no sidecar
-_MOST_AHEAD = timedelta(days=366)  # a clock may be wrong, this machine's too
+_MOST_AHEAD = timedelta(days=366)  # clocks may be wrong, including this machine's
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
 
 
 def open_for_writing(output: Path) -> Ledger:
-    """The ledger of an output folder, whatever became of it; the lock is held.
+    """Open the ledger of a locked output folder for writing; rebuild it if necessary.
 
-    A missing one is rebuilt from the sidecars, and one that is older than they are,
-    such as a copy that was put back, learns what it does not know. A damaged one is
-    put aside, never thrown away, and rebuilt from what of it can still be read, and
-    the sidecars.
+    A missing ledger is rebuilt from the sidecars. A ledger older than the sidecars,
+    such as a restored copy, gets the missing jobs from them. A damaged ledger is set
+    aside, never deleted, and rebuilt from its readable part and the sidecars.
 
     Raises:
-        LedgerError: It was written by a newer version.
+        LedgerError: The ledger was written by a newer version.
         OutputError: The folder is not writable, or links lead out of it.
-        UsageError: A sidecar says what cannot be.
+        UsageError: A sidecar has impossible values.
     """
     path = output / LEDGER_NAME
     try:
@@ -53,8 +52,8 @@ def open_for_writing(output: Path) -> Ledger:
             ledger.close()
             raise
     except LedgerDamaged as error:
-        aside = _put_aside(path)
-        logger.warning("%s; put aside as %s", error.message, aside.name)
+        aside = _set_aside(path)
+        logger.warning("%s; set aside as %s", error.message, aside.name)
         ledger = Ledger(path)
         try:
             _salvage(aside, ledger)
@@ -66,7 +65,7 @@ def open_for_writing(output: Path) -> Ledger:
 
 
 def clear_leftovers(ledger: Ledger, output: Path) -> None:
-    """Finish renames that a kill has cut short: old files that are in place anew.
+    """Finish renames that a crash interrupted: remove files left at old paths.
 
     Raises:
         OutputError: The folder is not writable.
@@ -78,7 +77,7 @@ def clear_leftovers(ledger: Ledger, output: Path) -> None:
         ledger.forget_leftovers(cleared)
 
 
-def _put_aside(path: Path) -> Path:
+def _set_aside(path: Path) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
     with storage_errors(path):
@@ -90,7 +89,7 @@ def _put_aside(path: Path) -> Path:
 
 
 def _salvage(damaged: Path, ledger: Ledger) -> None:
-    """Copy every row that can still be read, until the first that cannot."""
+    """Copy the rows before the first one that cannot be read."""
     facts = Facts()
     jobs: list[Job] = []
     with (
@@ -103,7 +102,7 @@ def _salvage(damaged: Path, ledger: Ledger) -> None:
     ledger.begin()
     ledger.record_facts(**asdict(facts))
     for job in jobs:
-        # Marks are not salvaged, and their numbers are given out anew.
+        # Marks are not salvaged, and their numbers are used again.
         ledger.record_salvaged(replace(job, mark_id=None))
     times = [at for job in jobs if (at := job.submitted_at or job.sent_at)]
     if times:
@@ -112,10 +111,10 @@ def _salvage(damaged: Path, ledger: Ledger) -> None:
 
 
 def rebuild(ledger: Ledger, output: Path) -> int:
-    """Record every job that the sidecars below ``output`` remember and no row does.
+    """Record every job that is known only from the sidecars below ``output``.
 
-    Also remembers since when jobs have to be looked for at the service, which may
-    know more of ours: see ``running.adoption``.
+    Also records from when on the service has to be searched for further jobs of ours:
+    see ``running.adoption``.
 
     Args:
         ledger: Open for writing.
@@ -125,7 +124,7 @@ def rebuild(ledger: Ledger, output: Path) -> int:
         How many jobs were recorded.
 
     Raises:
-        UsageError, OutputError: As :func:`find_saved_jobs`; nothing is recorded.
+        UsageError, OutputError: As for :func:`find_saved_jobs`; nothing is recorded.
     """
     jobs = list(find_saved_jobs(output, passed_over=ledger.find_paths()))
     owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
@@ -150,7 +149,7 @@ def _search_from(times: Sequence[datetime]) -> datetime:
 
 
 def find_asset_names(output: Path) -> list[str]:
-    """Names with a sidecar beside them, sorted; other output folders are left out."""
+    """Names of files with a sidecar, sorted; other output folders are left out."""
     names: list[str] = []
     for folder, below, files in os.walk(output):
         here = Path(folder)
@@ -171,17 +170,17 @@ def find_asset_names(output: Path) -> list[str]:
 def find_saved_jobs(
     output: Path, *, passed_over: AbstractSet[str] = frozenset()
 ) -> Iterator[Job]:
-    """The jobs whose sidecars are there, each with those of its assets that are.
+    """The jobs that the sidecars name, each with the assets that have a sidecar.
 
-    Attempts of one item keep their order and are counted anew from 1.
+    Attempts of one item keep their order and are renumbered from 1.
 
     Args:
         output: The output folder.
         passed_over: Names of assets whose sidecars are not read.
 
     Raises:
-        UsageError: A sidecar says what cannot be.
-        OutputError: What may be one is behind a link that leads outside.
+        UsageError: A sidecar has impossible values.
+        OutputError: A possible sidecar is behind a link out of the folder.
     """
     jobs: dict[RemoteId | None, Job] = {}
     assets: dict[RemoteId | None, dict[int, tuple[bool, Asset]]] = {}
@@ -191,7 +190,7 @@ def find_saved_jobs(
             continue
         other = jobs.get(job.remote_id)
         if other is None or (other.charged or 0) <= (job.charged or 0):
-            jobs[job.remote_id] = job  # where two differ, the dearer one counts
+            jobs[job.remote_id] = job  # if two differ, the higher charge counts
         asset, is_home = _at_home(job)
         known = assets.setdefault(job.remote_id, {})
         if is_home or asset.output_index not in known:
@@ -208,10 +207,10 @@ def find_saved_jobs(
 
 
 def _read_sidecar(output: Path, name: str) -> Job | None:
-    """What a sidecar says; None for another JSON file.
+    """The job of a sidecar; None for another JSON file.
 
-    Whoever passed over one that is damaged would pay for its asset again, and nobody
-    knows what to count for it: so it stops everything instead.
+    A damaged sidecar stops the command: without it, its asset would be paid for again,
+    and its cost is unknown.
     """
     path = output / (name + SIDECAR_SUFFIX)
     try:
@@ -221,35 +220,35 @@ def _read_sidecar(output: Path, name: str) -> Job | None:
     except NoSidecar:
         return None
     except OSError:
-        # Links to stores of content keep the ending; others lead to no sidecar.
+        # Links into a content store keep the suffix; others do not lead to a sidecar.
         target = os.path.realpath(path)
         if leads_outside(output, path) and target.endswith(SIDECAR_SUFFIX):
             raise OutputError(
-                f"{path} is a link that leads outside of the output folder",
-                hint="put the sidecar itself in its place, and run again; without it"
-                " the asset beside it may be paid for again",
+                f"{path} is a link that leads outside the output folder",
+                hint="replace the link with the sidecar itself, then run again; without"
+                " it, the asset beside it may be paid for again",
             ) from None
         return None
     latest = datetime.now(UTC) + _MOST_AHEAD
     moments = (job.submitted_at, job.finished_at, job.saved_at)
     if any(moment is not None and moment > latest for moment in moments):
-        raise _damaged(path, "a time that is far in the future")
+        raise _damaged(path, "a time far in the future")
     return job
 
 
 def _damaged(path: Path, wrong: str) -> UsageError:
     return UsageError(
-        f"{path} says what cannot be: {wrong}",
-        hint="take the file from version control again, or mend the number; without"
-        " it the asset beside it would be paid for again",
+        f"{path} has an impossible value: {wrong}",
+        hint="restore the file from version control, or correct the value; without"
+        " the file, the asset beside it would be paid for again",
     )
 
 
 def _at_home(job: Job) -> tuple[Asset, bool]:
-    """The one asset of a parsed sidecar at the path it belongs to.
+    """The asset of a sidecar with the path where it belongs, and whether it is there.
 
-    A copy or a file that was moved still proves what is paid for; where its place is
-    empty, it is fetched again, free of charge.
+    A copied or moved file still proves that the asset is paid for. If its own place is
+    empty, the asset is fetched again, free of charge.
     """
     (asset,) = job.assets
     stem, dot, extension = asset.path.rpartition(".")

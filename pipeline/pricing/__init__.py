@@ -1,7 +1,8 @@
-"""WHAT IT COSTS, before it is spent: a plan's items → quotes → Cost; and the budget.
+"""What a plan costs before it is paid for: items → quotes → Cost; and the budget.
 
-``groups`` brings items of one price together, ``quotes`` asks the service for each
-price once, ``cost`` adds up, ``budget`` holds spending to a limit.
+``groups`` groups the items with the same price, ``quotes`` asks the service for each
+price once, ``cost`` adds them up, ``budget`` limits spending, ``limits`` makes the
+first contact with the service, and ``saved_plan`` saves a plan for a later run.
 """
 
 from pipeline.pricing.budget import Budget

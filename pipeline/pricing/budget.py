@@ -1,7 +1,7 @@
-"""Budget: what a ledger has ever taken, held to a limit, whatever happens between.
+"""Budget: limits what all jobs of a ledger cost, even across crashes and restarts.
 
-A price is held before its POST, corrected to what was charged, and given back when
-the service refunds it. What may have been paid counts in full.
+A price is reserved before its POST, corrected to the charge, and released when the
+service refunds it. A job that may have been paid for counts in full.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,19 +17,19 @@ _MAY_BE_GIVEN_BACK = frozenset({JobStatus.SUBMITTING, JobStatus.SUBMITTED})
 
 
 def left_of(limit: Decimal | None, taken: Decimal) -> Decimal | None:
-    """What may still be taken of a limit, at least 0; None without a limit."""
+    """What is left of a limit, at least 0; None without a limit."""
     return None if limit is None else max(Decimal(0), limit - taken)
 
 
 class OverBudget(Exception):
-    """This price does not fit; a smaller one may."""
+    """This price does not fit the budget; a smaller one may."""
 
 
 class Overcharge:
-    """By how much the service has charged more than it had quoted, in earlier runs.
+    """By how much the service has exceeded its quotes in earlier runs.
 
     Args:
-        seen: Units quoted and charged of jobs that were charged more.
+        seen: Quoted and charged units of jobs that were charged above their quotes.
     """
 
     def __init__(self, seen: Iterable[tuple[Decimal, Decimal]] = ()) -> None:
@@ -41,20 +41,23 @@ class Overcharge:
                 self._ratio = max(self._ratio, charged / quoted)
 
     def expect(self, quoted: Decimal) -> Decimal:
-        """What a job of this quote may come to, by the worst that was seen."""
+        """The charge to expect for this quote, by the worst overcharge so far."""
         return max(quoted * self._ratio, quoted + self._excess)
 
 
 class Budget:
-    """What may still be spent.
+    """A limit on spending that holds across crashes and restarts.
 
     Args:
-        limit: Compute units that all jobs of the ledger may cost together, refunds
-            taken off; None for no limit.
+        limit: Compute units that all jobs of the ledger may cost together, less
+            refunds; None for no limit.
         commitments: Row id, status and compute units of every attempt in the ledger;
             read once.
-        overcharge: What earlier jobs were charged above their quotes: what is not
-            charged yet is expected to come to as much more.
+        overcharge: How far earlier charges exceeded their quotes. The same is expected
+            of jobs whose charge is not final.
+
+    Attributes:
+        limit: As given.
     """
 
     def __init__(
@@ -66,11 +69,11 @@ class Budget:
         self.limit = limit
         self._overcharge = overcharge or Overcharge()
         self._taken = Decimal(0)
-        self._changed: anyio.Event | None = None  # as long as somebody waits
+        self._changed: anyio.Event | None = None  # set while tasks wait
         self._in_flight: set[int] = set()
         self._promised = Decimal(0)
         self._newest_before = 0
-        # What rows count with that may still change; a saved job's does not.
+        # The units of rows that may still change; those of a saved job do not.
         self._counted: dict[int, Decimal] = {}
         for row_id, status, committed in commitments:
             units = self._expected(status, committed)
@@ -83,12 +86,12 @@ class Budget:
 
     @property
     def taken(self) -> Decimal:
-        """Compute units charged or reserved so far, refunds taken off."""
+        """Compute units charged or reserved so far, less refunds."""
         return self._taken + self._promised
 
     @property
     def left(self) -> Decimal | None:
-        """Compute units that may still be taken; None without a limit."""
+        """Compute units left of the budget; None without a limit."""
         return left_of(self.limit, self.taken)
 
     def allows(self, units: Decimal) -> bool:
@@ -98,9 +101,9 @@ class Budget:
         return self.taken + self._overcharge.expect(units) <= self.limit
 
     async def wait_for_room(self, units: Decimal) -> bool:
-        """Suspend until a request of this price fits; False when it never will.
+        """Suspend until a request of this price fits; False if it never will.
 
-        What is in flight may fail and be given back; beyond that there is no hope.
+        Only jobs in flight can make room: they may fail and be refunded.
         """
         while not self.allows(units):
             if not self._in_flight and not self._promised:
@@ -112,10 +115,10 @@ class Budget:
 
     @contextmanager
     def holding(self, units: Decimal) -> Iterator[None]:
-        """Keep so much free within the block, in which its intent is recorded.
+        """Reserve this price within the block, which records the write-ahead intent.
 
         Raises:
-            OverBudget: It does not fit.
+            OverBudget: The price does not fit.
         """
         if not self.allows(units):
             raise OverBudget
@@ -128,7 +131,7 @@ class Budget:
             self._tell()
 
     def note(self, job: Job) -> None:
-        """A row has changed: count it as it is now."""
+        """Update the budget after a row has changed."""
         now = self._expected(job.status, job.committed)
         is_old = job.row_id <= self._newest_before
         before = self._counted.pop(job.row_id, now if is_old else Decimal(0))
@@ -142,7 +145,7 @@ class Budget:
         self._tell()
 
     def _expected(self, status: JobStatus, committed: Decimal) -> Decimal:
-        """What an attempt counts with: in full, and by the worst that was seen."""
+        """The units of an attempt; unfinished ones include the expected overcharge."""
         if status not in UNFINISHED:
             return committed
         return self._overcharge.expect(committed)
@@ -153,15 +156,15 @@ class Budget:
             self._changed = None
 
     def reached(self, price: Decimal) -> BudgetReached:
-        """Why an item of this price is not submitted."""
+        """The error for an item of this price that does not fit."""
         return BudgetReached(
             f"the budget of {self.limit:,f} units does not allow another"
             f" {price:,f}: {self.taken:,f} are charged or reserved",
-            hint="raise --max-cost or max_cost, or leave it at that",
+            hint="to continue, raise --max-cost or max_cost",
         )
 
 
 def smaller(one: Decimal | None, other: Decimal | None) -> Decimal | None:
-    """The smaller of two limits, where there are any."""
+    """The smaller of two limits; None stands for no limit."""
     limits = [limit for limit in (one, other) if limit is not None]
     return min(limits, default=None)

@@ -1,4 +1,4 @@
-"""Cost: groups of items and their quotes → what a plan costs, exactly."""
+"""Cost: groups of items and their quotes → the exact cost of a plan."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -28,11 +28,11 @@ _WRONG_KEY = 401
 
 
 class Share(Struct, frozen=True, kw_only=True):
-    """What belongs together and what it costs.
+    """The items of one model or template, and what they cost.
 
     Attributes:
         items: How many will be paid for.
-        units: Compute units, of those that have a price.
+        units: Compute units of the items that have a price.
     """
 
     items: int = 0
@@ -46,15 +46,15 @@ class Cost(Struct, frozen=True, kw_only=True):
     """What a plan costs, by the service's quotes.
 
     Attributes:
-        units: Compute units in all, add-ons included.
-        addons: Of these, the units of each add-on, such as ``quality-gate``.
-        items: How many will be paid for.
-        files: How many files they are asked to make.
-        by_model: By model id.
-        by_template: By the ``id`` in the manifest as it is written.
-        by_key: The price of one item, by its cost key.
-        unpriced: Items that the service gave no price for.
-        problems: Why not; one sentence each.
+        units: Compute units in total, add-ons included.
+        addons: Of ``units``, the units of each add-on, such as ``quality-gate``.
+        items: How many items will be paid for.
+        files: How many files they request.
+        by_model: Shares by model id.
+        by_template: Shares by the ``id`` as written in the manifest.
+        by_key: The price of one item, by cost key.
+        unpriced: Items without a price.
+        problems: Why they have none; one sentence each.
     """
 
     units: Decimal = Decimal(0)
@@ -69,18 +69,18 @@ class Cost(Struct, frozen=True, kw_only=True):
 
 
 class Estimate(Struct, frozen=True, kw_only=True):
-    """A plan with its price: what is agreed to before anything is spent.
+    """A plan with its price, for approval before anything is spent.
 
     Attributes:
         plan: What would be done.
-        cost: What it costs; None where the service was not asked.
-        team_left: Compute units the team has left, or None if unsaid.
-        unsure: Compute units quoted for submits whose outcome is unknown: what turns
-            out never to have arrived is paid for after all. 0 where nothing is paid.
-        taken: Compute units that the ledger's jobs have taken of a budget so far.
+        cost: What it costs; None if the service was not asked.
+        team_left: Compute units that the team has left, or None if unknown.
+        unsure: Compute units quoted for submits whose outcome is unknown. A submit that
+            never arrived is sent again, and then paid for. 0 if nothing is paid.
+        taken: Compute units that the ledger's jobs have taken of the budget so far.
         limit: The budget, or None.
-        notes: What a person should know of how this was found; may be empty.
-        service: Whose prices they are, where they may be saved.
+        notes: What the user should know about this estimate; may be empty.
+        service: The service that the prices are from; None if they cannot be saved.
     """
 
     plan: Plan
@@ -94,18 +94,18 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
     @property
     def left(self) -> Decimal | None:
-        """Compute units of the budget that may still be taken; None without one."""
+        """Compute units left of the budget; None without a budget."""
         return left_of(self.limit, self.taken)
 
 
 async def find_cost(groups: CostGroups, quotes: Quotes) -> Cost:
-    """Ask for each price once and add up.
+    """Ask for each price once and add the prices up.
 
-    A group that the service refuses to price is left without one; whoever submits
-    one of its items asks again for that item alone.
+    A group that the service refuses to price stays without a price; before one of its
+    items is submitted, its own price is asked for.
 
     Raises:
-        UnexpectedJob: An answer was no quote.
+        UnexpectedJob: An answer was not a quote.
         AccessDenied: The key is wrong.
         ServiceUnreachable: No answer until the deadline.
     """
@@ -158,8 +158,8 @@ async def _ask_for(group: CostGroup, quotes: Quotes) -> str:
 def _left_out(groups: CostGroups) -> Iterator[str]:
     if groups.beyond:
         yield (
-            f"{groups.beyond:,} items have still other inputs: the service does not say"
-            " what a price depends on, so theirs is asked for when they are submitted"
+            f"{groups.beyond:,} items have too many different inputs to price them"
+            " all in advance: their prices are asked for when they are submitted"
         )
 
 

@@ -1,22 +1,22 @@
-"""CostGroups: items that have one price → one group, so that each is priced once."""
+"""CostGroups: groups items with the same price, so that each price is asked once."""
 
 from collections import Counter
 
 from pipeline.planning import Action, PlannedItem
 from pipeline.record import Struct, field
 
-SAMPLES = 3  # of a group: where the service refuses one, another may be priced
-MOST_GROUPS = 20_000  # different prices that are asked for in advance: minutes
+SAMPLES = 3  # per group: if the service refuses to price one, it may price another
+MOST_GROUPS = 20_000  # different prices to ask for in advance; this takes minutes
 
 
 class CostGroup(Struct, kw_only=True):
-    """Items whose price is sure to be the same.
+    """Items that certainly have the same price.
 
     Attributes:
-        model_id: Of all of them.
-        samples: The first few, to ask the price of.
-        templates: How many of its items come from each entry of the manifest.
-        files: How many files they are asked to make.
+        model_id: The model of all items.
+        samples: The first few items, to ask the price of.
+        templates: The number of items from each entry of the manifest.
+        files: How many files the items request.
     """
 
     model_id: str
@@ -26,28 +26,33 @@ class CostGroup(Struct, kw_only=True):
 
     @property
     def count(self) -> int:
-        """Items in it."""
+        """The number of items."""
         return self.templates.total()
 
 
 class CostGroups:
     """The items of a plan that will be paid for, by price.
 
-    Memory grows with the different prices, up to a limit, and not with the items.
+    Memory grows with the number of different prices, up to ``MOST_GROUPS``, not with
+    the number of items.
 
     Attributes:
         by_key: The groups, by the cost key of their items.
-        beyond: Items of still more prices: each is asked for as it is submitted.
+        beyond: Items beyond ``MOST_GROUPS``; their prices are asked for when they are
+            submitted.
+        models: The models of all items that will be paid for.
     """
 
     def __init__(self) -> None:
         self.by_key: dict[str, CostGroup] = {}
+        self.models: set[str] = set()
         self.beyond = 0
 
     def add(self, planned: PlannedItem) -> None:
-        """Take up one item; one that is not paid for is passed over."""
+        """Add an item, if it will be paid for."""
         if planned.action is not Action.SUBMIT:
             return
+        self.models.add(planned.item.model_id)
         group = self.by_key.get(planned.cost_key)
         if group is None and len(self.by_key) >= MOST_GROUPS:
             self.beyond += 1

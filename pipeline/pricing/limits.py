@@ -1,4 +1,4 @@
-"""The first contact with the service: it answers, and says what the team may do."""
+"""The first contact with the service: checks that it answers, and asks for limits."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from pipeline.settings import Settings
 async def find_limits(
     api: GenerationApi, clock: Clock, settings: Settings
 ) -> TeamLimits:
-    """What the team may do; wrong credentials show here.
+    """The limits of the team; this call also checks the credentials.
 
     Raises:
-        AccessDenied: The service does not take the key.
-        ServiceUnreachable: It does not answer.
+        AccessDenied: The service does not accept the key.
+        ServiceUnreachable: The service does not answer.
     """
     try:
         return await retry_free(
@@ -38,10 +38,10 @@ async def find_limits(
 async def find_project(
     api: GenerationApi, clock: Clock, settings: Settings, limits: TeamLimits
 ) -> str:
-    """The project of the key, where it may not read its team: by the jobs it sees.
+    """The project of the key; if the key may not read its team, from the jobs it sees.
 
     Returns:
-        "" where they do not tell.
+        The project id, or "" if the jobs do not determine it.
     """
     if limits.project_id:
         return limits.project_id
@@ -58,24 +58,24 @@ async def find_project(
 
 
 def check_project(found: str, bound: str, output: Path) -> None:
-    """Refuse a key of another project: its service knows no job of this folder.
+    """Refuse a key of another project, which cannot see the jobs of this folder.
 
     Args:
         found: The project of the key, or "".
         bound: The project of the output folder, or "".
-        output: The folder.
+        output: The output folder.
 
     Raises:
-        AccessDenied: They differ.
+        AccessDenied: The projects differ.
     """
     if found and bound and found != bound:
         raise AccessDenied(
-            f"{output} belongs to the project {bound}, and the key to {found}",
-            hint="use the key that the folder was made with, or another --output",
+            f"{output} belongs to the project {bound}, but the API key to {found}",
+            hint="use a key of that project, or another --output",
         )
 
 
 def unreachable(error: PipelineError) -> ServiceUnreachable:
-    """A first contact that failed, with what to look at."""
+    """The error for a failed first contact, with what to check."""
     hint = error.hint or "check the network and SCENARIO_BASE_URL"
     return ServiceUnreachable(error.message, hint=hint)

@@ -1,7 +1,7 @@
-"""Quotes: an item's exact payload → its price, each distinct price asked for once.
+"""Quotes: an item's exact payload → its price; each distinct price is asked for once.
 
-A dry run is free, so it is tried again until a deadline; whatever is no quote stops
-the run, because money may have been spent.
+A dry run is free, so it is retried until a deadline. An answer that is not a quote
+stops the run, because money may have been spent.
 """
 
 from collections.abc import Mapping
@@ -19,13 +19,16 @@ from pipeline.stages.uploader import Uploader
 
 
 class Quotes:
-    """Knows the prices that were asked for in this run.
+    """Asks for prices and keeps them for this run.
 
     Args:
         api: The service.
-        clock: Whose time is spent.
+        clock: The clock to use.
         settings: How long a free call is retried.
-        uploader: A payload names its references by the service's ids.
+        uploader: Uploads the references that a payload names.
+
+    Attributes:
+        asked: How many prices the service was asked for.
     """
 
     def __init__(
@@ -48,16 +51,16 @@ class Quotes:
         self.asked = 0
 
     def find(self, cost_key: str) -> Quote | None:
-        """The price of all items with this key, if it is known."""
+        """The price of all items with this cost key; None if it is not known."""
         return self._known.get(cost_key)
 
     async def price(self, planned: PlannedItem) -> Quote:
-        """The price of an item; asked for if no item with its key has one yet.
+        """The price of an item; the service is asked once per cost key.
 
         Raises:
             Rejected: The service refuses the request.
-            AccessDenied, BudgetReached: It may not be made now.
-            UnexpectedJob: The answer is no quote.
+            AccessDenied, BudgetReached: The service does not allow the request now.
+            UnexpectedJob: The answer is not a quote.
             JobError: A reference cannot be uploaded, or no answer until the deadline.
         """
         key = planned.cost_key
@@ -105,9 +108,9 @@ class Quotes:
             raise
 
     async def _quote(self, model_id: str, inputs: Mapping[str, JsonValue]) -> Quote:
-        """One exchange; until one was answered as a dry run, one at a time.
+        """Ask for a quote; one at a time until the first one is answered as a dry run.
 
-        Should the service take dry runs for submits, one job is started, not many.
+        If the service treats dry runs as submits, this starts only one job.
         """
         if not self._has_quoted:
             async with self._first:
@@ -121,7 +124,7 @@ class Quotes:
         self, model_id: str, inputs: Mapping[str, JsonValue]
     ) -> Quote:
         if self._found_unexpected:
-            raise BudgetReached("no more prices are asked for: a dry run was none")
+            raise BudgetReached("no more quotes: a dry run may have started a job")
         try:
             return await self._api.quote(model_id, inputs)
         except UnexpectedJob:

@@ -1,8 +1,8 @@
-"""SavedPlan: what was agreed to, as a file, so that exactly that is carried out.
+"""SavedPlan: an approved plan as a file, so that exactly that plan is carried out.
 
-Between the plan and its run nothing may move that costs money: the manifest, the
-files it names, the tables of its models, the prices. What has been done meanwhile is
-no difference: a run that was cut short goes on with the same plan.
+Between the plan and its run, nothing that affects the cost may change: the manifest,
+the files it names, the inputs of its models, the prices. Items finished meanwhile do
+not matter: an interrupted run can continue with the same plan.
 """
 
 import hashlib
@@ -27,21 +27,21 @@ from pipeline.units import MOST_UNITS
 from pipeline.version import __version__
 
 SCHEMA = "scenario-pipeline/plan/1"
-_SHOWN = 10  # differences that are named
-_MAX_BYTES = 1 << 30  # five million items have less
+_SHOWN = 10  # differences to show
+_MAX_BYTES = 1 << 30  # a plan of five million items is smaller
 
 
 class PlanRecorder:
-    """Takes up the items of a plan as they are planned.
+    """Records the items of a plan as they are planned.
 
     Args:
-        expected: Item ids that a saved plan has; may be empty.
+        expected: Item ids in a saved plan; may be empty.
 
     Attributes:
-        items: Job key and attempt of what may be paid for, by item id: a submit whose
-            outcome is unknown may have to be repeated.
+        items: Job key and attempt of each item that may be paid for, by item id. This
+            includes submits whose outcome is unknown: they may have to be repeated.
         models: The ids of their models.
-        missing: What of ``expected`` has not come, paid for or not.
+        missing: The ids in ``expected`` that have not been planned yet.
     """
 
     def __init__(self, expected: Iterable[str] = ()) -> None:
@@ -50,7 +50,7 @@ class PlanRecorder:
         self.missing = set(expected)
 
     def add(self, planned: PlannedItem) -> None:
-        """Take up one item."""
+        """Record one item."""
         self.missing.discard(planned.item.item_id)
         if planned.action in MAY_BE_PAID:
             key = (str(planned.job.job_key), planned.job.attempt)
@@ -59,15 +59,15 @@ class PlanRecorder:
 
 
 class SavedPlan(Struct, frozen=True, kw_only=True):
-    """A plan as it was agreed to.
+    """A plan as it was approved.
 
     Attributes:
-        manifest_sha256: Of the manifest's bytes.
-        selection: Which items it is about.
-        service: Base URL and project.
-        output: The output folder as it was given.
-        items: Job key and attempt of what may be paid for, by item id.
-        models: A digest of each model's table, by its id.
+        manifest_sha256: SHA-256 of the manifest's bytes.
+        service: The base URL and the project.
+        output: The output folder as the user gave it.
+        selection: The selected items.
+        items: Job key and attempt of each item that may be paid for, by item id.
+        models: A digest of each model's inputs, by model id.
         prices: Compute units of one item, by cost key.
     """
 
@@ -82,15 +82,15 @@ class SavedPlan(Struct, frozen=True, kw_only=True):
     def check(
         self, estimate: Estimate, groups: CostGroups, recorder: PlanRecorder
     ) -> None:
-        """Make sure that nothing has moved that costs money.
+        """Check that nothing has changed that affects the cost.
 
         Args:
-            estimate: The plan as it is now, with its price.
+            estimate: The current plan, with its price.
             groups: Its items by price.
-            recorder: Its items; made with those of this plan.
+            recorder: Its items; created with the ids in ``items`` of this plan.
 
         Raises:
-            PlanMoved: Something has; the first differences are named.
+            PlanMoved: Something has changed; the message names the first differences.
         """
         moved = [
             *self._moved_places(estimate),
@@ -115,19 +115,19 @@ class SavedPlan(Struct, frozen=True, kw_only=True):
 
     def _moved_items(self, recorder: PlanRecorder) -> Iterator[str]:
         for item_id in sorted(recorder.missing):
-            yield f"{item_id} is in the plan and no longer in the manifest"
+            yield f"{item_id} is in the plan but no longer in the manifest"
         for item_id, (key, attempt) in recorder.items.items():
             if item_id not in self.items:
-                yield f"{item_id} would be paid for and is not in the plan"
+                yield f"{item_id} would be paid for but is not in the plan"
             elif self.items[item_id][0] != key:
-                yield f"{item_id} asks for something else"
+                yield f"the request of {item_id} has changed"
             elif self.items[item_id][1] != attempt:
-                yield f"{item_id} has been tried since the plan was made"
+                yield f"{item_id} has been submitted since the plan was made"
 
     def _moved_tables(self, plan: Plan) -> Iterator[str]:
         for model_id, digest in self.models.items():
             if _digest_of_model(plan.manifest.models(model_id)) != digest:
-                yield f"the table of {model_id} has changed"
+                yield f"the inputs of {model_id} have changed"
 
     def _moved_prices(self, estimate: Estimate, groups: CostGroups) -> Iterator[str]:
         now = {} if estimate.cost is None else estimate.cost.by_key
@@ -136,21 +136,21 @@ class SavedPlan(Struct, frozen=True, kw_only=True):
             if before != (quote.units if quote else None):
                 sample = group.samples[0].item.item_id
                 after = f"{quote.units:,f}" if quote else "unknown"
-                yield f"the price of {sample} was {before}, and is {after}"
+                yield f"the price of {sample} was {before} and is now {after}"
 
 
 def save_plan(path: Path, estimate: Estimate, recorder: PlanRecorder) -> None:
-    """Write a plan with its prices, whole or not at all.
+    """Write a plan with its prices atomically.
 
     Raises:
-        UsageError: It has no prices.
-        OutputError: It cannot be written.
+        UsageError: The plan has no prices.
+        OutputError: The file cannot be written.
     """
     plan, cost, service = estimate.plan, estimate.cost, estimate.service
     if cost is None or service is None:
         raise UsageError(
             "a plan without prices cannot be saved",
-            hint="plan again where the service can be asked",
+            hint="plan again with access to the service",
         )
     record = {
         "schema": SCHEMA,
@@ -180,15 +180,17 @@ def save_plan(path: Path, estimate: Estimate, recorder: PlanRecorder) -> None:
 
 
 def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
-    """Read what :func:`save_plan` wrote.
+    """Read a plan that :func:`save_plan` wrote.
 
     Raises:
-        UsageError: It is no such file, or one of another version.
+        UsageError: The file is not a saved plan, or has another version.
     """
     try:
         record = json.loads(read_regular(Path(path), limit_bytes=_MAX_BYTES))
         if record["schema"] != SCHEMA:
-            raise UsageError(f"{os.fspath(path)} is of another version", hint=_HINT)
+            raise UsageError(
+                f"{os.fspath(path)} was saved by another version", hint=_HINT
+            )
         items = {
             name: (str(key), int(attempt))
             for name, (key, attempt) in record["items"].items()
@@ -196,7 +198,7 @@ def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
         selection = Selection(
             globs=_globs(record["selection"]["globs"]),
             force=bool(record["selection"]["force"]),
-            # The same items, though the first of them may be done by now.
+            # The same items, even if the first of them are done by now.
             ids=None if record["selection"]["limit"] is None else frozenset(items),
         )
         return SavedPlan(
@@ -214,7 +216,9 @@ def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
             f"{os.fspath(path)} cannot be read: {reason}", hint=_HINT
         ) from error
     except _DAMAGED as error:
-        raise UsageError(f"{os.fspath(path)} is no saved plan", hint=_HINT) from error
+        raise UsageError(
+            f"{os.fspath(path)} is not a saved plan", hint=_HINT
+        ) from error
 
 
 _DAMAGED = (
@@ -230,18 +234,18 @@ _HINT = "make one with: pipeline plan --out FILE"
 
 def _globs(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(g, str) for g in value):
-        raise TypeError("globs are a list of texts")
+        raise TypeError("globs are not a list of strings")
     return tuple(value)
 
 
 def _units(text: str) -> Decimal:
     units = Decimal(text)
-    if not 0 <= units < MOST_UNITS:  # raises for what is no number
-        raise ValueError("no price")
+    if not 0 <= units < MOST_UNITS:  # raises if it is not a number
+        raise ValueError("not a price")
     return units
 
 
 def _digest_of_model(schema: ModelSchema | None) -> str:
-    """Of what a table says, not of where it is from."""
+    """The digest of a model's inputs, wherever they were read from."""
     said: Any = None if schema is None else [*map(repr, schema.inputs.values())]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()

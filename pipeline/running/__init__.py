@@ -1,7 +1,9 @@
-"""ONE EXECUTION of a plan: every task group, and what is remembered between stages.
+"""One execution of a plan: its tasks, and the job state between the stages.
 
-``run`` is one job's life as one coroutine; ``submission`` is the money rule;
-``watching`` is from the service's job id to its end; ``recovery`` takes up what an
-earlier run left; ``records`` writes the ledger and tells of it; ``stopping`` says
-when nothing more may be submitted.
+``session`` holds what the runs on one connection share. ``run`` drives each job through
+its life in one coroutine; ``submission`` enforces the money rule; ``watching`` follows
+a job from the service's id to its end; ``recovery`` resumes what an earlier run left
+unfinished; ``reconciling`` compares the service's job list with the ledger; ``records``
+writes the ledger and notifies the listener; ``stopping`` decides when to stop
+submitting.
 """

@@ -1,7 +1,7 @@
-"""Adoption: after a lost ledger, what the service's list still knows is ours.
+"""Adoption: after a lost ledger, finds our jobs in the service's job list.
 
-A ledger that was deleted or damaged is rebuilt from sidecars; jobs that had no
-sidecar yet are looked for once in the job list before anything is paid again.
+A deleted or damaged ledger is rebuilt from sidecars. Jobs without a sidecar are
+searched for once in the job list, before anything is paid for again.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ from pipeline.stages.reading import OWN_TYPES
 class Adoption:
     """The jobs of our project that no row of a rebuilt ledger owns.
 
-    Who made them does not count: with a new API key we are another author.
+    Their author does not matter: a new API key makes us another author.
 
     Args:
-        session: Lists jobs, and knows those that a row owns.
+        session: Lists jobs, and knows which ones a row owns.
     """
 
     def __init__(self, session: Session) -> None:
@@ -30,7 +30,7 @@ class Adoption:
         self._jobs: dict[str, list[RemoteJob]] = {}
 
     async def find(self, since: datetime) -> int:
-        """List once; returns how many jobs no row owns.
+        """List the jobs made since then; returns how many no row owns.
 
         Raises:
             Unavailable, UnexpectedAnswer: No complete listing until the deadline.
@@ -57,16 +57,17 @@ class Adoption:
         *,
         derived_seed: bool,
     ) -> RemoteJob | None:
-        """The job that came of these inputs, once; or None.
+        """Take the job that was made from these inputs; None if there is none.
 
-        File inputs are passed over: a file that is uploaded anew has another id. A
-        prompt that is shown as an asset is known by a derived seed alone.
+        Each job is returned once. File inputs are ignored: a file that is uploaded
+        again has another id. If the service shows the prompt as an asset, only a
+        derived seed identifies the job.
 
         Args:
             model_id: The model.
             inputs: As they would be sent.
-            derived_seed: Whether their seed follows from the item's id: an item that
-                was renamed has been sent with another.
+            derived_seed: Whether the seed is derived from the item id. A renamed item
+                was then sent with another seed.
         """
         candidates = self._jobs.get(model_id, [])
         found = next((job for job in candidates if _shows(inputs, job.inputs)), None)
@@ -85,7 +86,7 @@ class Adoption:
         return found
 
     def may_hold(self, model_id: str, inputs: Mapping[str, JsonValue]) -> list[str]:
-        """Ids of jobs that may have come of these inputs, as far as they are shown."""
+        """Ids of jobs that may have been made from these inputs."""
         return [
             job.remote_id
             for job in self._jobs.get(model_id, [])
@@ -94,7 +95,7 @@ class Adoption:
 
 
 def _shows(inputs: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]) -> bool:
-    """Whether an echo shows these inputs, each as it was sent."""
+    """Whether an echo shows each of these inputs as it was sent, except lists."""
     return bool(inputs) and all(
         same_value(value, echo.get(name))
         for name, value in inputs.items()
@@ -103,7 +104,7 @@ def _shows(inputs: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]) -> bo
 
 
 def _may_show(inputs: Mapping[str, JsonValue], echo: Mapping[str, JsonValue]) -> bool:
-    """The same, where texts may be shown as assets, and some are."""
+    """As :func:`_shows`, but with at least one text shown as an asset."""
     shown = {name for name in inputs if is_archived(inputs[name], echo.get(name))}
     rest = {name: value for name, value in inputs.items() if name not in shown}
     return bool(shown) and _shows(rest, echo)

@@ -1,6 +1,6 @@
-"""What a run tells while it goes on: frozen records for a progress callback.
+"""Progress events of a run: frozen records for a progress callback.
 
-An event is sent after the change it tells of is durable. Callbacks run on the event
+An event is sent only after the change it reports is durable. Callbacks run on the event
 loop and must be quick.
 """
 
@@ -14,16 +14,16 @@ from pipeline.stages.slots import SlotStatistics
 
 
 class Launched(Struct, frozen=True, kw_only=True):
-    """The run has begun: its lock is held and its start is in the ledger.
+    """The run has begun: it holds its lock, and its start is in the ledger.
 
     Attributes:
-        run_id: Counted per ledger, from 1.
-        total: Items the run is about.
-        done: Of these, items whose files are there.
+        run_id: The run's number in the ledger, from 1.
+        total: Selected items.
+        done: Of these, items whose files are in place.
         skipped: Of these, items that failed for good.
         to_submit: Of these, items that will be paid for.
-        ceiling: Jobs the service allows at once, or None if it does not say.
-        quoted: Compute units that ``to_submit`` costs by the service's quotes.
+        ceiling: Jobs that the service allows at once, or None if it does not say.
+        quoted: The service's quotes for ``to_submit``, in compute units.
     """
 
     run_id: int
@@ -39,16 +39,16 @@ class JobChanged(Struct, frozen=True, kw_only=True):
     """A job has reached a status.
 
     Attributes:
-        item_id: Whose job it is.
-        status: As it is in the ledger now.
-        attempt: From 1.
+        item_id: The item of the job.
+        status: The status in the ledger now.
+        attempt: The number of the attempt, from 1.
         remote_id: The service's id, or "".
-        reason: Why, for FAILED, UNKNOWN and PLANNED; else "".
+        reason: The reason for FAILED, UNKNOWN and PLANNED; else "".
         hint: The next step, or "".
-        failure_class: For FAILED.
+        failure_class: Set for FAILED only.
         files: For SAVED: paths relative to the output folder.
-        charged: From SUBMITTED on: compute units, or None if unsaid.
-        refunded: For FAILED: compute units given back, or None.
+        charged: From SUBMITTED on: compute units, or None if the service did not say.
+        refunded: For FAILED: compute units refunded, or None.
     """
 
     item_id: str
@@ -64,19 +64,24 @@ class JobChanged(Struct, frozen=True, kw_only=True):
 
 
 class Warned(Struct, frozen=True, kw_only=True):
-    """Something a person should know; nothing stops."""
+    """Something the user should know; the run goes on.
+
+    Attributes:
+        message: The warning.
+        item_id: The item that it concerns, or "".
+    """
 
     message: str
     item_id: str = ""
 
 
 class Halted(Struct, frozen=True, kw_only=True):
-    """No more jobs are submitted; what is in flight is still collected.
+    """No more jobs are submitted; jobs in flight are still collected.
 
     Attributes:
-        reason: Why.
+        reason: Why the run stops submitting.
         hint: The next step, or "".
-        in_flight: Jobs that are still collected.
+        in_flight: How many jobs are in flight.
     """
 
     reason: str
@@ -90,7 +95,7 @@ class Paused(Struct, frozen=True, kw_only=True):
     Sent when a pause begins or grows, and every minute while it lasts.
 
     Attributes:
-        until: When submits go on, in UTC.
+        until: When submits continue, in UTC.
         left_s: Seconds until then.
     """
 
@@ -99,7 +104,7 @@ class Paused(Struct, frozen=True, kw_only=True):
 
 
 class SlotsChanged(Struct, frozen=True, kw_only=True):
-    """How the limit on jobs in flight stands; sent when it may have moved."""
+    """The state of the limit on jobs in flight; sent when it may have changed."""
 
     slots: SlotStatistics
 

@@ -1,4 +1,4 @@
-"""Errors and failed jobs → the Failure that the ledger keeps. Pure."""
+"""Errors and failed jobs → the Failure that the ledger records. Pure."""
 
 import re
 
@@ -22,11 +22,11 @@ class NoOutput(GenerationFailed):
 
 
 def failure_of(error: PipelineError, kind: FailureClass | None) -> Failure:
-    """What an error means for later runs.
+    """The Failure to record for an error.
 
     Args:
         error: As it was caught.
-        kind: Its class where the error itself does not tell.
+        kind: The failure class if the error itself does not determine it.
     """
     match error:
         case NoOutput():
@@ -43,7 +43,7 @@ def failure_of(error: PipelineError, kind: FailureClass | None) -> Failure:
 
 
 def failure_of_remote(remote: RemoteJob) -> Failure:
-    """Why the service says a job failed, its text whole."""
+    """The service's own reason for a failed job, in full."""
     if remote.status is RemoteStatus.CANCELED:
         return Failure(kind=FailureClass.GENERATION, reason="canceled at the service")
     text = remote.error or "the service gives no reason"
@@ -61,9 +61,9 @@ def is_about_credit(text: str) -> bool:
 
 
 def keeps_moderated(model_id: str, failure: Failure) -> bool:
-    """Whether the model's provider keeps the charge of what it moderated.
+    """Whether the model's provider charges for moderated jobs.
 
-    The one exception that the service names: xAI.
+    The service names one such provider: xAI.
     """
     is_moderated = failure.kind is FailureClass.MODERATED
     return is_moderated and bool(_KEEPS_MODERATED.search(model_id))

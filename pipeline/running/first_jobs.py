@@ -1,10 +1,10 @@
-"""First jobs: of each kind one goes first, and the others wait for what it shows."""
+"""First jobs: one canary job per kind goes first; the others wait for its result."""
 
 import anyio
 
 
 class FirstJobs:
-    """Of each kind one job goes first, until it has shown what the others rely on."""
+    """Lets one job of each kind go first, and the others once its result is known."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
@@ -12,28 +12,28 @@ class FirstJobs:
         self._leaders: dict[str, str] = {}
 
     async def wait_for_turn(self, kind: str, item_id: str) -> None:
-        """Suspend while another item's job of this kind goes first."""
+        """Suspend while another item's job is the first of this kind."""
         while kind not in self._known:
             if self._leaders.setdefault(kind, item_id) == item_id:
                 return
             await self._turns.setdefault(kind, anyio.Event()).wait()
 
     def knows(self, kind: str) -> bool:
-        """Whether a job of this kind has shown it."""
+        """Whether the result of a job of this kind is known."""
         return kind in self._known
 
     def know(self, kind: str) -> None:
-        """A job of this kind has shown it: all may follow."""
+        """Note that the result of a job of this kind is known: all may follow."""
         self._known.add(kind)
         self._release(kind)
 
     def pass_on(self, kind: str, item_id: str) -> None:
-        """If this item goes first with this kind, the next one does."""
+        """If this item goes first for this kind, let the next one go first."""
         if self._leaders.get(kind) == item_id:
             self._release(kind)
 
     def leave(self, item_id: str) -> None:
-        """An item is done with its submits: where it goes first, the next one does."""
+        """Pass on every kind for which this item goes first: it submits no more."""
         for kind in list(self._leaders):
             self.pass_on(kind, item_id)
 

@@ -1,4 +1,8 @@
-"""Write-ahead intents: what is about to be sent → the row that is written before it."""
+"""Write-ahead intents: the row that is durable before its request is sent.
+
+After a crash, a row that is still SUBMITTING marks a request that may have reached the
+service; the next run settles it instead of sending it again.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -22,14 +26,14 @@ def intent_of(
     units: Decimal | None,
     sent_at: datetime,
 ) -> Job:
-    """The attempt with all that is known of it before it is sent.
+    """The write-ahead intent of an attempt: everything known before it is sent.
 
     Args:
         planned: The item.
         job: Its attempt, PLANNED.
         inputs: The exact payload.
-        units: What the service quoted, in compute units, if it did.
-        sent_at: The service's time.
+        units: Compute units that the service quoted, or None without a quote.
+        sent_at: The current time of the service.
     """
     return replace(
         job,
@@ -52,24 +56,25 @@ def record_unexpected_job(
     marks: Marks | None,
     now: datetime,
 ) -> Job | None:
-    """Record what a dry run may have started as the item's own job.
+    """Record a job that a dry run may have started as the item's own job.
 
-    It was made of the item's exact payload, so the next run collects it, or settles it.
+    The dry run carried the item's exact payload, so the next run can collect the job,
+    or settle whether it exists.
 
     Args:
         ledger: Open for writing.
         planned: The item whose price was asked for.
         job: Its attempt, PLANNED.
-        unexpected: With what was sent, and the job that was named, if any was.
-        service: Which one it was asked of.
-        made_with: The digest of the API key that asked.
-        marks: What was listed before, or None: then a job can be found, and its
-            absence cannot be proved.
-        now: The service's time.
+        unexpected: What was sent, and the job that the answer named, if any.
+        service: The service that was asked.
+        made_with: The digest of the API key that was used.
+        marks: The starting point in the job list; with None, a job can be found, but
+            its absence cannot be proved.
+        now: The current time of the service.
 
     Returns:
-        The job: SUBMITTED, or UNKNOWN where none was named. None when the one that
-        was named is another row's.
+        The job: SUBMITTED, or UNKNOWN when the answer named no job. None when the job
+        that it named belongs to another row.
     """
     remote_id = unexpected.remote_id
     if remote_id is not None and ledger.find_owned([remote_id]):

@@ -1,7 +1,7 @@
-"""The key check: whether the API key in use sees the jobs of earlier runs.
+"""Key check: whether the API key in use can see the jobs of earlier runs.
 
-With a key of another project, or one that may not see the jobs of other keys, every job
-would seem lost. So this is looked at before anything is sent or judged.
+With a key for another project, or one that cannot see the jobs of other keys, every
+earlier job would seem lost. So the check comes before anything is sent or settled.
 """
 
 from functools import partial
@@ -17,16 +17,16 @@ from pipeline.running.records import Records
 from pipeline.running.session import Session
 from pipeline.running.watching import other_key
 
-_JOBS_LOOKED_AT = 3  # of another key, before it is said that this one sees none
+_JOBS_CHECKED = 3  # jobs of other keys to look up before concluding that none is seen
 
 
 class KeyCheck:
-    """Holds the key in use against the ledger.
+    """Compares the project and the jobs of the key in use with the ledger.
 
     Args:
-        session: Who we are, and the service that is asked.
+        session: The service, and our identity there.
         ledger: For reading.
-        records: Remembers the project of the key.
+        records: Records the project of the key.
         output: The output folder, for messages.
     """
 
@@ -42,20 +42,20 @@ class KeyCheck:
         self._output = output
 
     def has_jobs_to_see(self) -> bool:
-        """Whether jobs will be looked for that a key of another project cannot see."""
+        """Whether unfinished jobs exist, which a key of another project cannot see."""
         return next(self._ledger.find_jobs_in(*UNFINISHED), None) is not None
 
     async def check_project(self, limits: TeamLimits) -> None:
-        """Before anything is sent, or judged as lost because it cannot be seen.
+        """Check that the key belongs to the output folder's project; bind it if new.
 
         Args:
-            limits: What the service has said of the team.
+            limits: The service's answer about the team.
 
         Raises:
-            AccessDenied: The key is for another project than the folder.
+            AccessDenied: The key belongs to another project than the folder.
         """
         if self._identity.service.project_id:
-            return  # the service itself holds every call to it
+            return  # every call names the project, and the service checks it
         bound = self._ledger.find_facts().key_project
         found = limits.project_id
         if bound:
@@ -65,10 +65,10 @@ class KeyCheck:
             await self._records.bind_project(found)
 
     async def check_jobs(self) -> None:
-        """Jobs in flight that another API key made: this one has to see them.
+        """Check that this key can see a job in flight that another API key made.
 
         Raises:
-            AccessDenied: It sees none: it is of another project, or may not.
+            AccessDenied: It sees none of them.
             ServiceUnreachable: The service does not answer.
         """
         others = [
@@ -76,7 +76,7 @@ class KeyCheck:
             for job in self._ledger.find_jobs_in(JobStatus.SUBMITTED)
             if self._identity.is_of_another_key(job)
         ]
-        for job in others[:_JOBS_LOOKED_AT]:
+        for job in others[:_JOBS_CHECKED]:
             assert job.remote_id is not None
             try:
                 found = await retry_free(

@@ -1,8 +1,8 @@
-"""Marks: what the service listed last → from where a lost submit is looked for.
+"""Marks: starting points in the service's job list for finding lost submits.
 
-The first is read before anything is submitted, and recorded with the first intent, so
-that a later run reads from the mark of the run that died. In a long run it moves on, so
-that a reading does not grow with all that was made before.
+The first mark is read before anything is submitted, and recorded in the same commit as
+the first write-ahead intent. After a crash, the next run reads the list from there. In
+a long run the mark moves on, so that a reading does not grow with the run.
 """
 
 import contextlib
@@ -29,22 +29,22 @@ from pipeline.stages.reading import LONG_AGO, SKEW, Owners
 
 SUBMITS_PER_MARK = 500
 _MOST_PAGES = 50
-_KEPT = 100  # of the newest jobs; one page
+_KEPT = 100  # how many of the newest jobs a mark keeps; one page
 
 
 class Marks:
-    """The mark of the submits that follow.
+    """The current mark: the starting point for the submits that follow.
 
     Args:
         api: The service.
-        clock: Whose time is spent.
-        settings: How long a first contact is tried.
-        owners: Which jobs belong to a row of ours.
+        clock: The clock to use.
+        settings: How long to try to reach the service at first.
+        owners: Finds the row that owns a job.
 
     Attributes:
         recorded: Numbers of the marks of this run.
-        models: Models of which a job of an earlier run is read with the mark, so that
-            a reading from it on has one to show.
+        models: Models for which the mark includes a job of an earlier run. A reading
+            from the mark on has to show that job.
     """
 
     def __init__(
@@ -67,15 +67,15 @@ class Marks:
 
     @property
     def is_set(self) -> bool:
-        """Whether the list has been read, and submits may follow."""
+        """Whether a mark has been read, so that submits may follow."""
         return self._mark is not None
 
     async def set(self) -> None:
-        """Read the list, unless that has been done.
+        """Read the first mark, unless that has been done.
 
         Raises:
-            Unavailable: It cannot be read now.
-            AccessDenied: The service refuses to show it.
+            Unavailable: The job list cannot be read now.
+            AccessDenied: The service refuses to show the job list.
         """
         async with self._first:
             if self._mark is not None:
@@ -91,12 +91,12 @@ class Marks:
                     if not await backoff.sleep():
                         raise AccessDenied(
                             f"the list of jobs cannot be read: {error.message}",
-                            hint="check the key's scope and its project: without the"
-                            " list a lost answer cannot be told from a refusal",
+                            hint="check the key's scope and its project; without the"
+                            " list, a lost answer cannot be told from a refusal",
                         ) from error
 
     async def move_on(self) -> None:
-        """Count a submit; after many of them, take a new mark."""
+        """Count a submit; read a new mark after every ``SUBMITS_PER_MARK``."""
         self._submits += 1
         if self._submits < SUBMITS_PER_MARK or self._is_reading:
             return
@@ -105,15 +105,15 @@ class Marks:
             self._mark = await self._read()
             self._submits = 0
         except JobError:
-            pass  # the old one is as safe, and only longer to read from
+            pass  # the old mark is as safe; reading from it only takes longer
         finally:
             self._is_reading = False
 
     def record(self, ledger: Ledger) -> int:
-        """Write the mark in force, once; on the thread that writes the ledger.
+        """Record the current mark, once. Runs on the ledger writer's thread.
 
         Returns:
-            Its number.
+            The mark's number.
         """
         mark = self._mark
         assert mark is not None, "nothing is submitted before the list is read"
@@ -121,18 +121,18 @@ class Marks:
             return mark.mark_id
         recorded = ledger.record_mark(mark)
         self.recorded.add(recorded.mark_id)
-        if self._mark is mark:  # the event loop may have taken a new one
+        if self._mark is mark:  # the event loop may have read a new one meanwhile
             self._mark = recorded
         return recorded.mark_id
 
     async def _read(self) -> Mark:
-        """The newest jobs that the service lists, whichever way it sorts them.
+        """A mark made of the newest jobs that the service lists, in any sort order.
 
-        The mark goes back to a job of ours where they show one, so that a reading from
-        it on has a job to show; else by a page, or to the beginning. So a few jobs that
-        the service dates ahead do not hide what is made after them.
-        Of a listing that is too long, what has been read: a mark that is too old is
-        safe, and only longer to read from.
+        The mark reaches back to jobs of ours if the newest jobs include any, so that a
+        reading from it on has jobs to show; otherwise by one page, or to the beginning.
+        So a few jobs with dates in the future do not hide the jobs made after them.
+        If the listing is too long, the part that was read counts: a mark that is too
+        old is safe, and reading from it only takes longer.
         """
         newest: list[RemoteJob] = []
         pages = 0
@@ -160,7 +160,7 @@ class Marks:
         )
 
     def _find_own(self, listed: Sequence[RemoteJob]) -> datetime | None:
-        """When the oldest of the newest jobs of ours was made, one a model."""
+        """The oldest creation time among our newest listed job of each model."""
         found: dict[str, datetime] = {}
         for job in sorted(listed, key=_made_at, reverse=True):
             row = (
@@ -182,8 +182,8 @@ def _time_of_newest(jobs: Sequence[RemoteJob]) -> datetime | None:
 
 
 def _newest_of(jobs: Sequence[RemoteJob]) -> list[RemoteJob]:
-    """A page's worth, and all that a reading from the newest on would show again."""
-    by_id = {job.remote_id: job for job in jobs}  # a page may show one again
+    """A page of the newest jobs, and all that a reading from the newest would show."""
+    by_id = {job.remote_id: job for job in jobs}  # pages may overlap
     ordered = sorted(by_id.values(), key=_made_at, reverse=True)
     newest = _time_of_newest(ordered)
     since = LONG_AGO if newest is None else newest - SKEW
@@ -195,6 +195,6 @@ def _newest_of(jobs: Sequence[RemoteJob]) -> list[RemoteJob]:
 
 
 def _is_newest_first(before: Sequence[RemoteJob], page: Sequence[RemoteJob]) -> bool:
-    """Whether the list goes back in time, and has come past what a mark keeps."""
+    """Whether the list is sorted newest first, and has passed the jobs to keep."""
     times = [job.created_at for job in (*before, *page) if job.created_at is not None]
     return len(times) > 1 and times[-1] < max(times) - SKEW and times[0] > times[-1]

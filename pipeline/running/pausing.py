@@ -1,13 +1,14 @@
-"""Pausing: a pause that the service asks for → what a person is told, or a stop.
+"""Pausing: reports a pause that the service asks for, or stops the run.
 
-The pause itself is kept where submits leave, in the pace. Here it is said until when,
-again every minute; and where it is longer than the user waits for, submitting ends.
+The rate limiter enforces the pause itself. This task reports until when it
+lasts, and again every minute. If the pause is longer than the user wants to wait,
+submitting stops.
 """
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from pipeline.api.pacing import Pace
+from pipeline.api.rate_limiter import RateLimiter
 from pipeline.clock import Clock
 from pipeline.errors import CoolingDown
 from pipeline.running.events import Paused, ProgressCallback, Warned
@@ -16,24 +17,25 @@ from pipeline.settings import Settings
 
 TOLD_EVERY_S = 60.0
 WORTH_TELLING_S = 3.0
-_SAME = timedelta(seconds=2)  # ends that differ by less are one
+_SAME = timedelta(seconds=2)  # end times that differ by less count as the same
 
 
 class Pausing:
-    """Tells of pauses; :meth:`run` is its task.
+    """Reports pauses; :meth:`run` is its task.
 
     Args:
-        pace: Knows of them.
-        clock: Whose time is spent.
-        settings: How long a pause may be.
-        tell: Takes the events.
-        stopping: Told of a pause that is too long.
-        stop: Called with the reason when the run's deadline comes before its end.
+        rate_limiter: Knows the current pause.
+        clock: The clock to use.
+        settings: The longest pause to wait for, and the run's deadline.
+        tell: Receives the events.
+        stopping: Notified of a pause that is too long.
+        stop: Called with the reason if the run's deadline comes before the end of the
+            pause.
     """
 
     def __init__(
         self,
-        pace: Pace,
+        rate_limiter: RateLimiter,
         clock: Clock,
         settings: Settings,
         *,
@@ -41,7 +43,7 @@ class Pausing:
         stopping: Stopping,
         stop: Callable[[str], None],
     ) -> None:
-        self._pace = pace
+        self._rate_limiter = rate_limiter
         self._clock = clock
         self._settings = settings
         self._tell = tell
@@ -51,18 +53,20 @@ class Pausing:
         self._told_s = float("-inf")
 
     async def run(self) -> None:
-        """Tell until cancelled, or until nothing more is submitted."""
+        """Report until cancelled, or until a pause has stopped submitting."""
         deadline_s = self._settings.deadline_s
         if deadline_s is not None:
             deadline_s += self._clock.monotonic_s()
-        self._pace.look()
+        self._rate_limiter.look()
         has_warned = False
         while True:
-            if self._pace.trouble and not has_warned:
-                self._tell(Warned(message=self._pace.trouble))
+            if self._rate_limiter.trouble and not has_warned:
+                self._tell(Warned(message=self._rate_limiter.trouble))
                 has_warned = True
-            # A pause that nobody waits for is not worth a word.
-            left_s = self._pace.paused_s if self._pace.is_holding else 0.0
+            # A pause matters only while a submit waits for its end.
+            left_s = (
+                self._rate_limiter.paused_s if self._rate_limiter.is_holding else 0.0
+            )
             if left_s >= WORTH_TELLING_S:
                 self._tell_once(left_s)
             if left_s > self._settings.max_pause_s:
@@ -71,13 +75,13 @@ class Pausing:
             if deadline_s is not None and (
                 self._clock.monotonic_s() + left_s > deadline_s
             ):
-                self._stop("the deadline comes before the end of the service's pause")
+                self._stop("the deadline is before the end of the service's pause")
                 return
             wait_s = self._until_told_again(left_s) if left_s else None
-            await self._pace.wait_for_change(wait_s)
+            await self._rate_limiter.wait_for_change(wait_s)
 
     def _tell_once(self, left_s: float) -> None:
-        """Tell of a pause that is new or longer, or was last told of a minute ago."""
+        """Report a pause that is new or longer, or was last reported a minute ago."""
         until = self._end(left_s)
         is_longer = self._told_until is None or until > self._told_until + _SAME
         if is_longer or self._clock.monotonic_s() >= self._told_s + TOLD_EVERY_S:
@@ -93,9 +97,10 @@ class Pausing:
 
 
 def too_long(left_s: float, until: datetime) -> CoolingDown:
-    """A pause that is not waited for, with the time to come back."""
+    """The error for a pause that is too long, with the time to run again."""
     return CoolingDown(
         f"the service takes no submits for {left_s / 60:,.0f} min,"
         f" until {until:%Y-%m-%d %H:%M} UTC",
-        hint=f"run again after {until:%Y-%m-%d %H:%M} UTC, or wait: --max-pause",
+        hint=f"run again after {until:%Y-%m-%d %H:%M} UTC, or wait longer with"
+        " --max-pause",
     )

@@ -1,8 +1,8 @@
-"""Reconciling: jobs that the service has made since our marks ↔ the rows of the ledger.
+"""Reconciling: the service's job list since our marks ↔ the rows of the ledger.
 
-Every run ends with it; one that follows a run that could not begins with it. A job
-that no row owns is adopted by the submit that it fits, also by one that was answered
-with a refusal, and is named in any case: it may have been paid for.
+Every run ends with it. A run begins with it if the run before could not complete it.
+An unowned job is adopted by the submit that it fits, even if that submit was refused.
+An unowned job that fits no submit is reported, because it may have been paid for.
 """
 
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ _IDS_NAMED = 10
 
 
 class Adopted(Struct, frozen=True, kw_only=True):
-    """An attempt that has got its job after all.
+    """An attempt whose job was found after all.
 
     Attributes:
-        job: SUBMITTED now, or FAILED where it could not be.
-        before: Its status before.
+        job: SUBMITTED now, or FAILED if the job belongs to another row.
+        before: The status of the attempt before.
     """
 
     job: Job
@@ -38,13 +38,13 @@ class Adopted(Struct, frozen=True, kw_only=True):
 
 
 class Reconciler:
-    """Holds the list of jobs against the ledger.
+    """Compares the service's job list with the ledger.
 
     Args:
-        session: Reads the list.
+        session: Reads the job list.
         ledger: For reading.
-        records: Writes each step.
-        watch: Takes over what is found.
+        records: Records each step.
+        watch: Takes over the jobs that are found.
     """
 
     def __init__(
@@ -64,15 +64,16 @@ class Reconciler:
         self._watch = watch
 
     async def reconcile(self, *, must_read: bool = False) -> list[Adopted]:
-        """Read the list from the oldest open mark on, and adopt what fits.
+        """Read the list from the oldest open mark on, and adopt the jobs that fit.
 
-        Where the list cannot be read, the marks stay open: the next run does it.
+        If the list cannot be read, the marks stay open for the next run.
 
         Args:
-            must_read: What was refused is going to be sent again: not without a look.
+            must_read: Raise if the list cannot be read while refused submits are open:
+                they are about to be sent again.
 
         Raises:
-            ServiceUnreachable, AccessDenied, BudgetReached: With ``must_read``.
+            ServiceUnreachable, AccessDenied, BudgetReached: Only with ``must_read``.
         """
         marks = self._ledger.find_open_marks()
         if not marks:
@@ -92,7 +93,7 @@ class Reconciler:
                     unreachable(error) if isinstance(error, JobError) else error
                 ) from error
             text = f"the service's list of jobs could not be read: {error.message}"
-            self._records.warn("", f"{text}; the next run holds it against the ledger")
+            self._records.warn("", f"{text}; the next run compares it with the ledger")
             return []
         unowned = [
             remote
@@ -115,8 +116,8 @@ class Reconciler:
             for one in sent
             if one.job.row_id not in paired and await self._is_unsure(one, rest)
         ]
-        # What may be an unsure submit's is named with it.
-        self._name(
+        # A job that may belong to an unsure submit is reported with that submit.
+        self._report(
             [
                 remote
                 for remote in rest
@@ -136,9 +137,9 @@ class Reconciler:
         return None if score is None or score < DISTINGUISHING else score
 
     async def _is_unsure(self, sent: Sent, rest: Sequence[RemoteJob]) -> bool:
-        """Whether it is open what became of a submit.
+        """Whether the outcome of a submit is still unknown.
 
-        A refused one beside jobs that fit it is recorded as such.
+        A refused submit is recorded as UNKNOWN if unowned jobs fit it.
         """
         job = sent.job
         if job.status is not JobStatus.PLANNED and not _is_refused(job):
@@ -148,7 +149,7 @@ class Reconciler:
         if not fitting or newest.row_id != job.row_id:
             return False
         ids = ", ".join(one.remote_id for one in fitting[:_IDS_NAMED])
-        reason = f"it was refused ({_said_of(job)}), and yet it may be {ids}"
+        reason = f"the submit failed ({_reason_of(job)}), but its job may be {ids}"
         hint = "decide with: pipeline resolve"
         failure = Failure(kind=None, reason=reason, hint=hint)
         await self._records.unknown(job, failure)
@@ -157,9 +158,9 @@ class Reconciler:
     def _is_complete(
         self, reading: Reading, sent: Sequence[Sent], marks: Sequence[Mark]
     ) -> bool:
-        """Whether the list has shown all that it has to, and has had the time for it.
+        """Whether the list has shown every known job, and had time to show the rest.
 
-        Where nothing was refused or lost there is nothing that it could hide.
+        If no submit was refused or lost, the list cannot hide anything.
         """
         if not sent:
             return True
@@ -183,32 +184,32 @@ class Reconciler:
             await self._note_second(job, newest, remote)
             return None
         before = job.status
-        said = _said_of(job)
         if before is not JobStatus.UNKNOWN:
-            text = f"job {remote.remote_id} was made although it was refused ({said})"
-            self._records.warn(job.item_id, f"{text}: it is taken over, not paid again")
+            text = f"job {remote.remote_id} {_how_it_was_made(job)}"
+            self._records.warn(job.item_id, f"{text}; it is adopted, not paid again")
         if before is JobStatus.PLANNED:
-            job = await self._records.unknown(job, Failure(kind=None, reason=said))
+            failure = Failure(kind=None, reason=_reason_of(job))
+            job = await self._records.unknown(job, failure)
         self._identity.adopt(remote.remote_id)
         job = await self._watch.accepted(job, Submission(job=remote, charged=None))
         return Adopted(job=job, before=before)
 
     async def _note_second(self, job: Job, newest: Job, remote: RemoteJob) -> None:
-        """An attempt that was followed by another has a job too."""
+        """Handle a job of an attempt that was followed by a newer one."""
         if newest.status is JobStatus.UNKNOWN:
-            return  # it may be the job of that attempt
+            return  # it may be the job of the newer attempt
         if newest.status is JobStatus.PLANNED:
-            # Nothing has been paid in its place: the next run adopts it.
-            reason = f"job {remote.remote_id} surfaced late"
+            # The newer attempt has not been paid for: the next run adopts the job.
+            reason = f"job {remote.remote_id} appeared late"
             await self._records.unknown(newest, Failure(kind=None, reason=reason))
             return
         if job.status is JobStatus.PLANNED:
             await self._records.duplicate(job, remote)
-        late = f"job {remote.remote_id} surfaced late: it is paid for twice"
+        late = f"job {remote.remote_id} appeared late: this item was paid for twice"
         self._records.warn(job.item_id, late)
 
-    def _name(self, rest: Sequence[RemoteJob], since: Mark) -> None:
-        """Tell of jobs that fit nothing of this folder."""
+    def _report(self, rest: Sequence[RemoteJob], since: Mark) -> None:
+        """Warn about jobs that fit no submit of this folder."""
         if not rest:
             return
         ids = ", ".join(job.remote_id for job in rest[:_IDS_NAMED])
@@ -224,8 +225,17 @@ class Reconciler:
         )
 
 
-def _said_of(job: Job) -> str:
-    return job.failure.reason if job.failure else "it was not answered"
+def _how_it_was_made(job: Job) -> str:
+    """How an attempt that is not UNKNOWN came to have a job, for a warning."""
+    if job.failure is None:
+        return "was made by a submit whose answer was lost"
+    if _is_refused(job):
+        return f"was made although it was refused ({job.failure.reason})"
+    return f"was made although its submit seemed to fail ({job.failure.reason})"
+
+
+def _reason_of(job: Job) -> str:
+    return job.failure.reason if job.failure else "the answer was lost"
 
 
 def _is_refused(job: Job) -> bool:

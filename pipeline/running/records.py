@@ -1,6 +1,6 @@
-"""Records: each step of a job → the ledger first, then the listener.
+"""Records: writes each step of a job to the ledger, then notifies the listener.
 
-The whole durability story passes through here: what a method returns is durable.
+When a method returns, its change is durable.
 """
 
 from collections import Counter
@@ -21,12 +21,12 @@ from pipeline.running.session import Session
 
 
 class RunCharges(Struct):
-    """Compute units of this run, as the service says.
+    """Compute units of this run, as the service reports them.
 
     Attributes:
         charged: For its jobs, add-ons included.
-        addons: Of these, the units of each add-on.
-        refunded: Given back for failed ones.
+        addons: Of ``charged``, the units of each add-on.
+        refunded: Refunded for failed jobs.
     """
 
     charged: Decimal = Decimal(0)
@@ -35,18 +35,20 @@ class RunCharges(Struct):
 
 
 class Records:
-    """Writes jobs and tells of them.
+    """Records every change of a job and notifies the listener of it.
 
     Args:
-        writer: The only one who writes.
-        session: Who we are, and what time it is here and at the service.
-        marks: What was listed last, recorded with the first intent.
-        budget: Counts each change.
-        author_id: Who the service says we are, as far as the ledger knows.
+        writer: The only writer to the ledger.
+        session: Our identity, and the time here and at the service.
+        marks: The starting points in the job list, recorded with the first intent.
+        budget: Updated with each change.
+        author_id: The author id that the ledger has for us, or "".
         tell: Called with each change once it is durable.
 
     Attributes:
-        charges: Of this run.
+        charges: What this run has been charged.
+        service_now: The current time of the service.
+        tell: As given.
     """
 
     def __init__(
@@ -78,7 +80,7 @@ class Records:
         return await self._told(await self._write(self._record_intent, job))
 
     def _record_intent(self, job: Job) -> Job:
-        """The intent and, before the first one, its mark: in one commit."""
+        """Record the intent and, if it is new, its mark in one commit."""
         return self._ledger.record_submitting(
             replace(
                 job,
@@ -94,7 +96,7 @@ class Records:
         self, planned: PlannedItem, job: Job, unexpected: UnexpectedJob
     ) -> None:
         """PLANNED → SUBMITTED or UNKNOWN: a dry run may have started a job."""
-        booked = await self._write(
+        recorded = await self._write(
             record_unexpected_job,
             self._ledger,
             planned,
@@ -105,12 +107,12 @@ class Records:
             marks=self._marks if self._marks.is_set else None,
             now=self.service_now(),
         )
-        if booked is not None:
-            self._note_charge(job, booked)
-            await self._told(booked)
+        if recorded is not None:
+            self._note_charge(job, recorded)
+            await self._told(recorded)
 
     async def submitted(self, job: Job, submission: Submission) -> Job:
-        """SUBMITTING or UNKNOWN → SUBMITTED, with what the service says of it."""
+        """SUBMITTING or UNKNOWN → SUBMITTED, with the details that the service gave."""
         remote = submission.job
         charged = submission.charged
         submitted = replace(
@@ -125,13 +127,13 @@ class Records:
         submitted = await self._write(self._ledger.record_submitted, submitted)
         self._note_charge(job, submitted)
         if not self._is_bound and remote.owner_id and not self._service.project_id:
-            # The key may not read its team: the first answer says whose it is.
+            # The key may not read its team: the first answer names the project.
             self._is_bound = True
             await self.bind_project(remote.owner_id)
         return await self._told(submitted)
 
     async def watched_again(self, job: Job) -> Job:
-        """FAILED by its deadline → SUBMITTED: it may have ended since."""
+        """FAILED by its deadline → SUBMITTED: the job may have ended since."""
         return await self._told(
             await self._write(self._ledger.record_submitted, replace(job, failure=None))
         )
@@ -145,8 +147,8 @@ class Records:
         )
 
     async def duplicate(self, job: Job, remote: RemoteJob) -> Job:
-        """An attempt that was proved absent and put back, yet its job is there."""
-        booked = await self._write(
+        """PLANNED → FAILED: the attempt was proved absent, but its job has appeared."""
+        recorded = await self._write(
             self._ledger.record_failed,
             replace(
                 job,
@@ -155,16 +157,16 @@ class Records:
                 charged=remote.charged,
                 failure=Failure(
                     kind=FailureClass.DUPLICATE,
-                    reason=f"job {remote.remote_id} surfaced after it was resubmitted",
+                    reason=f"job {remote.remote_id} appeared after it was resubmitted",
                 ),
             ),
         )
-        self._note_charge(job, booked)
-        self._budget.note(booked)
-        return booked
+        self._note_charge(job, recorded)
+        self._budget.note(recorded)
+        return recorded
 
     async def unknown(self, job: Job, failure: Failure) -> Job:
-        """SUBMITTING → UNKNOWN."""
+        """SUBMITTING, PLANNED or FAILED → UNKNOWN: a job may exist."""
         return await self._told(
             await self._write(
                 self._ledger.record_unknown, replace(job, failure=failure)
@@ -172,7 +174,7 @@ class Records:
         )
 
     async def unsettled(self, job: Job, failure: Failure) -> Job:
-        """UNKNOWN, with why it stays so."""
+        """Record why an UNKNOWN job stays UNKNOWN."""
         return await self._told(
             await self._write(
                 self._ledger.record_unsettled, replace(job, failure=failure)
@@ -182,19 +184,19 @@ class Records:
     async def ended(
         self, job: Job, remote: RemoteJob, failure: Failure | None, *, refunds: bool
     ) -> Job:
-        """SUBMITTED → SUCCEEDED or FAILED, with what the service says at the end.
+        """SUBMITTED → SUCCEEDED or FAILED, with the service's final record.
 
         Args:
             job: As it was submitted.
             remote: The service's last record of it.
             failure: Why it has no assets, or None.
-            refunds: Whether the service gives the charge of this failure back.
+            refunds: Whether the service refunds this failure.
         """
         before = job
         charged = _last_charge(job, remote)
         job = replace(
             job,
-            # What the answer to the submit said: the list may name another.
+            # The author from the submit's answer: the list may name another one.
             author_id=job.author_id or remote.author_id,
             charged=charged,
             addons=remote.addons or job.addons,
@@ -212,7 +214,7 @@ class Records:
         return await self.succeeded(job)
 
     async def was_claimed(self, job: Job) -> bool:
-        """Whether another submit's own answer has taken the job from its row."""
+        """Whether another submit's own answer has claimed this row's job."""
         rows = await self._write(self._ledger.find_jobs_of, job.item_id)
         return any(
             row.row_id == job.row_id
@@ -228,7 +230,7 @@ class Records:
         )
 
     async def succeeded(self, job: Job) -> Job:
-        """SUBMITTED, or what is to be fetched again → SUCCEEDED."""
+        """SUBMITTED → SUCCEEDED; also SAVED or FAILED, to fetch the files again."""
         job = await self._told(
             await self._write_patiently(
                 self._ledger.record_succeeded, replace(job, failure=None)
@@ -239,13 +241,13 @@ class Records:
         return job
 
     async def saved(self, job: Job) -> Job:
-        """SUCCEEDED → SAVED, with its assets."""
+        """SUCCEEDED → SAVED, with the job's assets."""
         return await self._told(
             await self._write_patiently(self._ledger.record_saved, job)
         )
 
     async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
-        """Remember under which id the service holds this content."""
+        """Record the asset id under which the service holds this content."""
         await self._write(
             self._ledger.record_upload,
             sha256,
@@ -255,57 +257,57 @@ class Records:
         )
 
     async def forget_upload(self, sha256: str) -> None:
-        """The service may no longer hold this content."""
+        """Forget the asset id of this content: the service may no longer hold it."""
         await self._write(self._ledger.forget_upload, sha256, self._service.project_id)
 
     async def author(self, author_id: str) -> None:
-        """Remember who the service says we are."""
+        """Record the author id that the service has for us."""
         if author_id != self._author_id:
             self._author_id = author_id
             await self._write(self._ledger.record_facts, author_id=author_id)
 
     async def reconciled(self, mark_ids: Iterable[int]) -> None:
-        """Every job that the service has made since these marks is accounted for."""
+        """Record that every job made since these marks is accounted for."""
         await self._write(self._ledger.record_reconciled, mark_ids)
 
     async def bind_project(self, project_id: str) -> str:
-        """Bind the ledger to the project of the key, unless it is bound already.
+        """Bind the ledger to the project of the key, unless it is already bound.
 
         Returns:
-            The project it is bound to, or "".
+            The project that it is bound to, or "".
         """
         return await self._write(self._ledger.bind_project, project_id)
 
     async def search_done(self) -> None:
-        """What a lost ledger knew has been looked for, for every item."""
+        """Record that the search for jobs of a lost ledger is done for every item."""
         await self._write(self._ledger.record_facts, rebuilt_since=None)
 
     async def renaming(self, paths: Mapping[str, str]) -> None:
-        """Files will be at new paths too: old path to new path.
+        """Record files about to be placed at new paths: old path to new path.
 
-        They are left over, should :meth:`renamed` not follow.
+        Until :meth:`renamed` follows, the files at the new paths count as leftovers.
         """
         placed = {new: old for old, new in paths.items()}
         await self._write(self._ledger.record_leftovers, placed)
 
     async def renamed(self, old: str, new: str, paths: Mapping[str, str]) -> int:
-        """An item that is gone → one of another name, with its assets' paths.
+        """Move an item's attempts and asset paths to its new name.
 
         Returns:
-            By how much its attempts are counted higher.
+            The offset added to the attempt numbers.
         """
         return await self._write(self._ledger.record_renamed, old, new, paths)
 
     async def moved(self, paths: Mapping[str, str]) -> None:
-        """Assets are at other paths: old path to new path."""
+        """Record that assets have moved: old path to new path."""
         await self._write(self._ledger.record_moved, paths)
 
     async def cleared(self, paths: Iterable[str]) -> None:
-        """What a renamed item has left at these old paths is gone."""
+        """Record that a renamed item's leftovers at these paths are removed."""
         await self._write(self._ledger.forget_leftovers, paths)
 
     def announce(self, job: Job) -> None:
-        """Tell the listener how a job stands."""
+        """Send the listener the current state of a job."""
         failure = job.failure
         self.tell(
             JobChanged(
@@ -323,7 +325,7 @@ class Records:
         )
 
     def warn(self, item_id: str, message: str) -> None:
-        """Tell the listener something a person should know."""
+        """Send the listener a warning for the user; ``item_id`` may be ""."""
         self.tell(Warned(item_id=item_id, message=message))
 
     def _note_charge(self, before: Job, after: Job) -> None:
@@ -339,11 +341,11 @@ class Records:
 
 
 def _last_charge(job: Job, remote: RemoteJob) -> Decimal | None:
-    """What an ended job has cost, by all that the service has said of it.
+    """The final charge of an ended job, from the submit's answer and the last record.
 
-    Add-ons read 0 once refunded, and some are charged after the submit, so the
-    highest counts; but a record that shows the price before the discount says no more
-    than the submit's answer did.
+    The higher value counts: add-ons read 0 once refunded, and some are charged after
+    the submit. Exception: if the record shows the price before the discount, the
+    submit's answer counts.
     """
     if remote.charged is None or job.charged is None:
         return job.charged if remote.charged is None else remote.charged

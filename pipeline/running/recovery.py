@@ -1,7 +1,8 @@
-"""Recovery: jobs that an earlier run left in flight or unsure → their end.
+"""Recovery: follows jobs that an earlier run left in flight or unsure to their end.
 
-They are taken up before anything is submitted, since they hold slots. Jobs of items
-that have changed or gone since are looked after too, as far as knowing their assets.
+Recovery starts before anything is submitted, because these jobs hold slots. It includes
+jobs of items that were changed or removed since; their assets are recorded, but not
+downloaded.
 """
 
 import anyio
@@ -24,13 +25,13 @@ class _Recovered:
 
 
 class Recovery:
-    """Takes up unfinished jobs, each once.
+    """Resumes unfinished jobs, each once.
 
     Args:
-        ledger: Where they are found.
-        slots: Which they hold.
-        records: Writes each step.
-        watch: Waits for them.
+        ledger: For reading.
+        slots: The limit on jobs in flight; each resumed job holds a slot.
+        records: Records each step.
+        watch: Waits for the jobs.
     """
 
     def __init__(
@@ -46,10 +47,10 @@ class Recovery:
         self._slots = slots
         self._watch = watch
         self._jobs: dict[int, _Recovered] = {}
-        self._ended: dict[str, Job] = {}  # by item, those that failed in this run
+        self._failed: dict[str, Job] = {}  # by item id
 
     def start(self, tasks: anyio.abc.TaskGroup) -> None:
-        """Begin to look after every unfinished job, as a task of ``tasks``."""
+        """Start a task in ``tasks`` for every unfinished job."""
         for job in list(self._ledger.find_jobs_in(*UNFINISHED)):
             recovered = _Recovered(in_flight=job.status is JobStatus.SUBMITTED)
             if recovered.in_flight:
@@ -58,13 +59,13 @@ class Recovery:
             tasks.start_soon(self._recover, job, recovered)
 
     async def wait_until_ended(self, job: Job) -> Job:
-        """The job as it ended: SUCCEEDED, FAILED, PLANNED, or still UNKNOWN."""
+        """Suspend until the job has ended: SUCCEEDED, FAILED, PLANNED or UNKNOWN."""
         recovered = self._jobs.get(job.row_id)
         if recovered is not None:
             await recovered.done.wait()
             assert recovered.job is not None
             return recovered.job
-        # It outlived its deadline in an earlier run: look at it again.
+        # The job outlived its deadline in an earlier run: check it again.
         self._slots.occupy()
         return await self._watch.wait_until_ended(
             await self._records.watched_again(job)
@@ -73,45 +74,46 @@ class Recovery:
     async def wait_until_all_ended(self) -> None:
         """Suspend until every job that was in flight has ended.
 
-        Not until what is unsure is settled: it may need another job for that.
+        This does not wait for unsure jobs: settling them may need another job.
         """
         for recovered in list(self._jobs.values()):
             if recovered.in_flight:
                 await recovered.done.wait()
 
-    def without_surprise(self, planned: PlannedItem) -> PlannedItem:
-        """The item as it was counted: to collect, although its job has ended since.
+    def as_priced(self, planned: PlannedItem) -> PlannedItem:
+        """The item with the action that it had when the plan was priced.
 
-        What fails in a run is not paid for again in the same run.
+        A recovered job may have failed since, which would turn COLLECT into SUBMIT. An
+        item that fails in a run is not paid for again in the same run.
         """
-        ended = self._ended.get(planned.item.item_id)
+        failed = self._failed.get(planned.item.item_id)
         if (
-            ended is None
+            failed is None
             or planned.action not in {Action.SUBMIT, Action.SKIP}
-            or planned.job.request_key != ended.request_key
+            or planned.job.request_key != failed.request_key
         ):
             return planned
-        return replace(planned, action=Action.COLLECT, job=ended)
+        return replace(planned, action=Action.COLLECT, job=failed)
 
     async def _recover(self, job: Job, recovered: _Recovered) -> None:
         if job.status is JobStatus.SUBMITTING:
-            # The process ended between the intent and the record of its answer.
-            reason = "the run ended while the submit was under way"
+            # The process ended between the write-ahead intent and the answer's record.
+            reason = "the run ended while the submit was in progress"
             job = await self._records.unknown(job, Failure(kind=None, reason=reason))
         if job.status is JobStatus.UNKNOWN:
-            # Others need the slot: one of them is to show that the list can be read.
+            # Without its slot: another job may have to show that the list is readable.
             job = await self._watch.settle(job, holds_slot=False)
         recovered.job = await self._watch.wait_until_ended(job)
         if recovered.job.status is JobStatus.FAILED:
-            self._ended[job.item_id] = recovered.job
+            self._failed[job.item_id] = recovered.job
         recovered.done.set()
 
 
 def next_attempt(job: Job, ledger: Ledger) -> Job:
-    """A new attempt at the same request, PLANNED, counted from the item's newest.
+    """A new attempt at the same request, PLANNED.
 
-    That need not be this one: it may have asked for something else. Until it is sent
-    it keeps the mark of this one, whose job may surface yet.
+    Its number follows the item's newest attempt, which may be for another request.
+    Until it is sent, it keeps the mark of ``job``, because that job may still appear.
     """
     return replace(
         Job(

@@ -1,8 +1,8 @@
-"""Renaming: items under a new name → their files there, and the ledger's rows.
+"""Renaming: moves the files and ledger rows of renamed items to their new names.
 
-The file is at its new name before the ledger says so, and leaves the old one after.
-So a kill at any line pays for nothing and loses nothing: a leftover at either name is
-remembered before it is one, and cleared away by the next run.
+A file is placed at its new name before the ledger records the rename, and removed from
+the old name after. Possible leftovers are recorded first, and the next run removes
+them. So a crash at any point loses no file and causes no second payment.
 """
 
 import re
@@ -39,7 +39,7 @@ class Renaming:
         ledger: For reading.
         records: Writes each step.
         output: The output folder.
-        emulated: Whether the emulator made the assets; said in sidecars.
+        emulated: Whether the emulator made the assets; recorded in sidecars.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class Renaming:
         self._records = records
         self._output = output
         self._emulated = emulated
-        # By new id, what is not saved yet: the old id, and what is left under it.
+        # By new id, for items that are not saved yet: the old id and its leftovers.
         self._left: dict[str, tuple[str, Mapping[str, str]]] = {}
 
     async def rename_unfinished(self, old_ids: Mapping[str, str]) -> None:
-        """Give jobs in flight to their items' new names, before they are taken up.
+        """Move unfinished jobs to their items' new names, before recovery starts.
 
         Args:
             old_ids: New id to old id of every renamed item.
@@ -69,14 +69,14 @@ class Renaming:
         """Move an item's files and rows to its new name.
 
         Args:
-            planned: With the action RENAME.
-            source: Where it is written now, for the sidecars.
+            planned: The item, with the action RENAME.
+            source: Its place in the manifest, for the sidecars.
 
         Returns:
-            The same with the action that follows and the paths as they are now.
+            The item with the action that follows and the new paths.
 
         Raises:
-            DownloadFailed: A file of others has a new name; nothing has changed.
+            DownloadFailed: Another item owns a new path; nothing has changed.
             OutputError: The disk is full or not writable.
         """
         old, new = planned.old_id, planned.item.item_id
@@ -108,7 +108,7 @@ class Renaming:
         paths: Mapping[str, str],
         source: Source,
     ) -> None:
-        """Put files at their new names; a kill leaves nothing there that stays."""
+        """Place files at their new names; leftovers of a crash are recorded first."""
         movable = await anyio.to_thread.run_sync(
             find_movable, self._output, files, paths
         )
@@ -122,9 +122,9 @@ class Renaming:
         await anyio.to_thread.run_sync(place, self._output, movable, paths, source)
 
     async def finish(self, job: Job) -> None:
-        """A renamed item is saved: what is left of it at its old name can go.
+        """Once a renamed item is saved, remove its leftovers at the old name.
 
-        A kill between an asset and its sidecar has left a file that no record names.
+        A crash between an asset and its sidecar may leave a file that no record names.
         """
         if job.item_id not in self._left:
             return
@@ -134,7 +134,7 @@ class Renaming:
         await self._clear({**unnamed, **paths})
 
     async def _clear(self, paths: Mapping[str, str]) -> None:
-        """Remove what is at old paths, as far as it is at the new ones."""
+        """Remove files at the old paths that are also at the new ones."""
         if not paths:
             return
         own = {
@@ -146,7 +146,7 @@ class Renaming:
         await self._records.cleared([*cleared, *(paths.keys() - own.keys())])
 
     def _find_files(self, old: str, new: str) -> list[tuple[Job, Asset]]:
-        """Every asset of the item's attempts, whichever name its rows have by now."""
+        """Every asset of the item's attempts, under the old or the new name."""
         jobs = {
             job.row_id: replace(job, item_id=new)
             for item_id in (old, new)
@@ -157,7 +157,7 @@ class Renaming:
             for item_id in (old, new)
             for row_id, asset in self._ledger.find_assets_of(item_id)
         ]
-        # A kill may have come between the last sidecar and its record.
+        # A crash may have happened between the last sidecar and its record.
         unknown = [
             (row_id, asset)
             for row_id in jobs.keys() - {row_id for row_id, _ in known}
@@ -172,5 +172,6 @@ class Renaming:
             if owner not in ids:
                 raise DownloadFailed(
                     f"{path} already belongs to item {owner}",
-                    hint="rename one of the two items; if it is gone: pipeline prune",
+                    hint="rename one of the two items; if the other is no longer in the"
+                    " manifest, run: pipeline prune",
                 )

@@ -1,4 +1,4 @@
-"""How a run ended: counts, cost, and the exit code that they make. Pure."""
+"""The result of a run: counts, cost and the exit code that follows. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ from pipeline.errors import ExitCode, RunError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCost:
-    """What a run was to cost and has cost, in compute units.
+    """The expected and the actual cost of a run, in compute units.
 
     Attributes:
-        quoted: For everything it was to submit.
-        charged: By the service, add-ons included.
-        addons: Of these, the units of each add-on.
-        refunded: Given back for failed jobs.
-        reserved: For submits of this ledger whose outcome is not known yet.
-        taken: By all jobs of this ledger: charged or reserved, refunds taken off.
-        left: Of the budget, or None without one.
-        team_left: What the team had left before the run, or None if unsaid.
+        quoted: Quoted for everything to submit.
+        charged: Charged by the service, add-ons included.
+        addons: Of ``charged``, the units of each add-on.
+        refunded: Refunded for failed jobs.
+        reserved: Reserved for submits of this ledger whose outcome is unknown.
+        taken: Charged or reserved for all jobs of this ledger, less refunds.
+        left: Left of the budget, or None without a budget.
+        team_left: Left for the team before the run, or None if the service did not say.
     """
 
     quoted: Decimal = Decimal(0)
@@ -38,12 +38,12 @@ class RunResult:
 
     Attributes:
         exit_code: See ``docs/reference/exit-codes.md``.
-        counts: Items by outcome: saved, done, failed, skipped, unknown, in_flight,
-            not_fetched, not_submitted. An item is counted once.
-        submitted: Jobs the service accepted in this run.
-        stopped_by: What stopped the submitting, or None.
-        cost: Of this run.
-        changed_inputs: What the service dropped or changed, by item id.
+        counts: Items by outcome: saved, done, renamed, failed, skipped, unknown,
+            in_flight, not_fetched, not_submitted. Each item counts once.
+        submitted: Jobs that the service accepted in this run.
+        stopped_by: The error that stopped submitting, or None.
+        cost: The cost of this run.
+        changed_inputs: Inputs that the service dropped or changed, by item id.
     """
 
     exit_code: ExitCode
@@ -63,15 +63,15 @@ def find_exit_code(
     is_broken: bool,
     frozen: bool,
 ) -> ExitCode:
-    """What the process says.
+    """The exit code of a run.
 
     Args:
-        counts: As of :class:`RunResult`.
-        halted: What stopped the submitting, or None.
-        is_interrupted: The user, or the deadline, did.
+        counts: As in :class:`RunResult`.
+        halted: The error that stopped submitting, or None.
+        is_interrupted: Whether the user or the deadline stopped the run.
         may_pay: False for ``fetch`` and ``--frozen``.
-        is_broken: ``--strict`` found a changed input.
-        frozen: What is not paid for counts as a plan that has moved.
+        is_broken: Whether ``--strict`` found a changed input.
+        frozen: Whether ``--frozen`` is set: then items not submitted mean PLAN_MOVED.
     """
     if halted is not None:
         return halted.exit_code

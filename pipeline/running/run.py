@@ -1,10 +1,12 @@
-"""Run: a plan → its jobs, each one coroutine from submit to sidecar.
+"""Run: carries out a plan, with one coroutine per job from submit to sidecar.
 
-Every task group is here. A job's life fits one function; whatever ends one job alone
-is caught there, everything else ends the run. A kill at any line leaves a ledger from
-which the next run goes on without paying again.
+The task groups of one run are here; those that all runs on a connection share are in
+``running.session``. An error that concerns one job ends only that job's coroutine; any
+other error ends the run. After a crash at any point, the next run continues from the
+ledger without paying again.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -69,14 +71,14 @@ _OUTCOMES = {
 
 
 class Run:
-    """One execution of a plan: what lives as long as one manifest.
+    """One execution of one manifest's plan.
 
     Args:
         plan: What to do.
         session: The connection, which other runs may share.
-        ledger: For reading, beside the writer's.
-        writer: The only one who writes.
-        settings: Limits of this run.
+        ledger: A read-only connection; the writer has its own.
+        writer: The only writer to the ledger.
+        settings: The limits of this run.
         on_event: Called on the event loop with every change, once it is durable.
     """
 
@@ -98,7 +100,7 @@ class Run:
         self.tell = on_event
         self._counts: Counter[str] = Counter()
         self._abandoned = False
-        self._living = 0
+        self._in_progress = 0
         self._searched = False
         self._scope = anyio.CancelScope()
         self._ahead = anyio.Semaphore(settings.ahead)
@@ -181,7 +183,7 @@ class Run:
             keeps_old=settings.keep_old,
         )
         self._pausing = Pausing(
-            session.api.pace,
+            session.api.rate_limiter,
             session.clock,
             settings,
             tell=on_event,
@@ -192,24 +194,24 @@ class Run:
     async def price(
         self, groups: CostGroups, *, notes: tuple[str, ...] = ()
     ) -> Estimate:
-        """Ask what the plan costs, and what the team has left; spends nothing.
+        """Ask what the plan costs and what the team has left; spends nothing.
 
         Args:
             groups: The items of the plan by price.
-            notes: What a person should know of how it was planned.
+            notes: What the user should know about the plan.
 
         Raises:
-            ServiceUnreachable: It did not answer.
-            AccessDenied: Wrong credentials, or those of another project.
-            UnexpectedJob: A dry run was not answered as one; a job that it started is
-                booked as the item's own.
+            ServiceUnreachable: The service did not answer.
+            AccessDenied: The credentials are wrong, or belong to another project.
+            UnexpectedJob: A dry run may have started a job; the job is recorded as the
+                item's own.
         """
         if groups.by_key or self._key_check.has_jobs_to_see():
             try:
                 self._limits = await self._session.find_limits()
                 await self._key_check.check_project(self._limits)
                 if groups.by_key:
-                    # Before the quotes: a dry run may turn out to be a submit.
+                    # Before the quotes, because a dry run may start a job.
                     await self._set_mark()
                 self._cost = await find_cost(groups, self._session.quotes)
             except UnexpectedJob as unexpected:
@@ -229,17 +231,15 @@ class Run:
         )
 
     async def carry_out(self, run_id: int, *, notes: Sequence[str] = ()) -> RunResult:
-        """Do everything the plan says.
+        """Carry out the plan; the caller holds :meth:`Session.watching` open.
 
         Args:
             run_id: This run's number in the ledger.
-            notes: What a person should know of how it was planned.
-
-        The session watches the service meanwhile: see :meth:`Session.watching`.
+            notes: What the user should know about the plan.
 
         Raises:
-            RunError: The run could not go on; the ledger knows everything. It may
-                come inside an exception group.
+            RunError: The run could not continue; the ledger is complete. May be
+                wrapped in an exception group.
         """
         plan = self._plan
         ceiling = self._limits.ceiling
@@ -262,16 +262,16 @@ class Run:
             self._scope = watchers.cancel_scope
             watchers.start_soon(self._stop_at_deadline)
             watchers.start_soon(self._pausing.run)
-            # After a Ctrl-C nothing is submitted, and what is in flight is collected.
+            # After Ctrl-C nothing is submitted, but jobs in flight are collected.
             with suppress(NotSubmitted), self._stopping.ending_waits():
                 await self._adopt_forgotten()
                 await self._key_check.check_jobs()
                 if not self._pays_nothing:
                     await self._reconciler.reconcile(must_read=True)
             await self._renaming.rename_unfinished(plan.old_ids)
-            async with anyio.create_task_group() as lives:
-                self._recovery.start(lives)
-                await self._start_lives(lives)
+            async with anyio.create_task_group() as items:
+                self._recovery.start(items)
+                await self._start_items(items)
             if self._marks.recorded:
                 await self._collect_adopted(await self._reconciler.reconcile())
             if self._searched and self._is_complete():
@@ -280,37 +280,37 @@ class Run:
         return self._result()
 
     def stop(self) -> None:
-        """Submit nothing more; collect what is paid for, without waiting for long."""
+        """Stop submitting; collect paid jobs, with a short time limit on downloads."""
         self._stopping.interrupt()
         self._session.downloader.hurry()
 
     def abandon(self) -> None:
-        """Leave at once; the ledger knows what is in flight."""
+        """Stop at once; the ledger knows which jobs are in flight."""
         self._stopping.interrupt()
         self._abandoned = True
         self._scope.cancel()
 
     def may_learn(self) -> bool:
-        """Whether an item is under way that waits for neither settler nor its turn."""
+        """Whether any item is in progress without waiting for the settler or a turn."""
         is_stopping = self._stopping.interrupted or self._stopping.failing
         lost = self._session.settler.count_waiting(self._ledger)
-        return not is_stopping and self._living > lost + self._submitter.waiting
+        return not is_stopping and self._in_progress > lost + self._submitter.waiting
 
     async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
-        """Remember under which id the service holds this content."""
+        """Record the asset id under which the service holds this content."""
         await self._records.remember_upload(sha256, asset_id)
 
     async def forget_upload(self, sha256: str) -> None:
-        """The service may no longer hold this content."""
+        """Forget the asset id of this content: the service may no longer hold it."""
         await self._records.forget_upload(sha256)
 
     @property
     def in_flight(self) -> int:
-        """Jobs that are submitted and not ended."""
+        """How many jobs the service is working on."""
         return self._session.slots.in_flight
 
     def find_units_in_flight(self) -> Decimal:
-        """Compute units charged for jobs that are submitted and not ended."""
+        """Compute units charged for jobs in flight."""
         jobs = self._ledger.find_jobs_in(JobStatus.SUBMITTED)
         return sum((job.charged or Decimal(0) for job in jobs), Decimal(0))
 
@@ -320,14 +320,14 @@ class Run:
 
     @property
     def _pays_nothing(self) -> bool:
-        """What ``fetch`` and ``--frozen`` promise."""
+        """Whether this run must not submit, as with ``fetch`` and ``--frozen``."""
         return self._plan.selection.only_fetch or self._settings.frozen
 
-    async def _start_lives(self, lives: anyio.abc.TaskGroup) -> None:
+    async def _start_items(self, items: anyio.abc.TaskGroup) -> None:
         for number, entry in enumerate(self._plan.entries(), start=1):
             if number % _ITEMS_PER_CHECKPOINT == 0:
                 await anyio.lowlevel.checkpoint()
-            planned = self._recovery.without_surprise(entry)
+            planned = self._recovery.as_priced(entry)
             if planned.action is Action.DONE:
                 self._counts["done"] += 1
                 if self._settings.strict:
@@ -339,16 +339,17 @@ class Run:
             ):
                 self._counts["not_submitted"] += 1
             else:
-                # Before the task is born, so that the tasks are bounded too.
+                # Before the task starts, so that the number of tasks is bounded too.
                 await self._ahead.acquire()
                 renames = planned.action is Action.RENAME
-                lives.start_soon(self._rename if renames else self._live, planned)
+                handle = self._rename if renames else self._process
+                items.start_soon(handle, planned)
 
-    async def _live(self, planned: PlannedItem) -> None:
-        """One item: submit → wait → download → sidecar."""
+    async def _process(self, planned: PlannedItem) -> None:
+        """Take one item through submit → wait → download → sidecar."""
         place = _Place(self._ahead)
         job = planned.job
-        self._living += 1
+        self._in_progress += 1
         try:
             async with self._undelivered:
                 if planned.action in {Action.SETTLE, Action.COLLECT}:
@@ -374,29 +375,29 @@ class Run:
         except NotSubmitted:
             self._counts["not_submitted"] += 1
         finally:
-            self._living -= 1
+            self._in_progress -= 1
             self._submitter.leave(planned)
             place.leave()
 
     async def _collect_adopted(self, adopted: Sequence[Adopted]) -> None:
-        """Jobs that belong to items of this run after all, as far as their files."""
+        """Wait for jobs adopted at the end of this run, and save their files."""
         found = {one.job.item_id: one for one in adopted}
         if not found:
             return
-        async with anyio.create_task_group() as lives:
+        async with anyio.create_task_group() as items:
             for planned in self._plan.entries():
                 one = found.pop(planned.item.item_id, None)
                 if one is None or one.job.request_key != planned.job.request_key:
-                    continue  # of a request before an edit: the next run ends it
+                    continue  # the item was edited since: the next run finishes it
                 counted = _OUTCOMES[one.before]
                 if one.job.mark_id not in self._marks.recorded:
-                    # Not sent in this run: a final failure was passed over.
+                    # Sent in an earlier run: a final failure was counted as skipped.
                     is_failure = one.before is JobStatus.FAILED
                     counted = "skipped" if is_failure else counted
                 self._session.slots.occupy()
                 if self._counts[counted]:
                     self._counts[counted] -= 1
-                lives.start_soon(self._collect, planned, one.job)
+                items.start_soon(self._collect, planned, one.job)
 
     async def _collect(self, planned: PlannedItem, job: Job) -> None:
         job = await self._watch.wait_until_ended(job)
@@ -407,12 +408,12 @@ class Run:
         self._check_inputs(job)
 
     async def _rename(self, planned: PlannedItem) -> None:
-        """An item with a new name: its files get it, then it lives on."""
+        """Rename an item's files, then process it further if there is more to do."""
         source = self._saver.source_of(planned)
         try:
             renamed = await self._renaming.carry_out(planned, source)
         except DownloadFailed as error:
-            # Others have a file there. Nothing has changed, so nothing is recorded.
+            # Another item owns a file there. Nothing changed, so nothing is recorded.
             failure = failure_of(error, FailureClass.DOWNLOAD)
             job = replace(planned.job, status=JobStatus.FAILED, failure=failure)
             self._records.announce(job)
@@ -421,7 +422,7 @@ class Run:
             self._ahead.release()
             return
         if renamed.action is not Action.DONE:
-            await self._live(renamed)
+            await self._process(renamed)
             return
         self._ahead.release()
         self._records.announce(renamed.job)
@@ -437,22 +438,24 @@ class Run:
             raise unreachable(error) from error
 
     async def _adopt_forgotten(self) -> None:
-        """After a lost ledger: look once for jobs of ours that left no sidecar."""
+        """After a lost ledger, search once for our jobs that left no sidecar."""
         since = self._rebuilt_since
         if since is None or not self._plan.to_submit:
             return
         self._searched = True
         count = await self._adoption.find(since)
-        self._records.warn("", f"the ledger was rebuilt; {count} jobs found again")
+        self._records.warn(
+            "", f"the ledger was rebuilt; {count} earlier jobs found at the service"
+        )
 
     def _is_complete(self) -> bool:
-        """Whether every item of the manifest has had its turn."""
+        """Whether this run considered every item of the manifest."""
         selection = self._plan.selection
         whole = not (selection.globs or selection.limit or selection.only_failed)
         return whole and not self._counts["not_submitted"] and not self._abandoned
 
     async def _stop_at_deadline(self) -> None:
-        """The first Ctrl-C by itself, so that a CI job always collects."""
+        """Stop as the first Ctrl-C does, so that a CI job collects what it paid for."""
         if self._settings.deadline_s is None:
             return
         await self._clock.sleep(self._settings.deadline_s)
@@ -461,10 +464,10 @@ class Run:
     def _stop_for_time(self, reason: str) -> None:
         if not self._stopping.interrupted:
             self.stop()
-            self._tell_halt(reason, "run the same command again to go on")
+            self._tell_halt(reason, "run the same command again to continue")
 
     def _count_failure(self, job: Job) -> None:
-        """Stop submitting when more has failed than the user allows."""
+        """Stop submitting once more items have failed than the user allows."""
         if job.status is not JobStatus.FAILED or self._stopping.failing:
             return
         failed, settings = self._counts["failed"], self._settings
@@ -473,11 +476,12 @@ class Run:
             failed > settings.fail_share * self._plan.total
         )
         if of_count or of_share:
-            hint = "look at the reasons, then: pipeline rerun MANIFEST"
+            file = shlex.quote(self._plan.manifest.file)
+            hint = f"look at the reasons, then: pipeline rerun {file}"
             self._stopping.give_up(f"{failed} items have failed", hint)
 
     def _check_inputs(self, job: Job) -> None:
-        """Remember what the service dropped or changed; with --strict, stop."""
+        """Note inputs that the service dropped or changed; with --strict, stop."""
         if not job.echo or job.status not in {JobStatus.SAVED, JobStatus.SUCCEEDED}:
             return
         difference = describe_difference(job.echo)
@@ -528,7 +532,7 @@ class Run:
 
 
 class _Place:
-    """One of the places for items prepared ahead of the slots; left once."""
+    """One of the places for items prepared ahead of the slots; released only once."""
 
     def __init__(self, ahead: anyio.Semaphore) -> None:
         self._ahead: anyio.Semaphore | None = ahead

@@ -1,4 +1,4 @@
-"""A finished job → its files in place, and that remembered."""
+"""A finished job → its files in place, and the ledger's record of them."""
 
 from collections.abc import Sequence
 
@@ -16,16 +16,16 @@ from pipeline.running.renaming import Renaming
 
 
 class Saver:
-    """Fetches what was made, puts it in place and records it, in this order.
+    """Downloads a job's assets, puts them in place and records them, in this order.
 
     Args:
-        plan: Its manifest is named in sidecars.
-        ledger: What is remembered; only read.
-        records: Writes what is remembered.
-        downloader: Fetches one asset.
+        plan: Sidecars name its manifest.
+        ledger: For reading.
+        records: Records each step.
+        downloader: Downloads one asset.
         delivery: Puts files in place.
-        renaming: Ends a rename whose files were replaced.
-        keeps_old: Keep all files that are replaced, not only edited ones.
+        renaming: Completes a rename whose files were replaced.
+        keeps_old: Keep all replaced files, not only edited ones.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class Saver:
         self._keeps_old = keeps_old
 
     async def save(self, planned: PlannedItem, job: Job) -> Job:
-        """SUCCEEDED → SAVED, or FAILED with the asset ids remembered.
+        """SUCCEEDED → SAVED, or FAILED with the asset ids recorded.
 
-        It is still SUCCEEDED where a stop did not leave enough time to fetch it.
+        The job stays SUCCEEDED if the run stops before its files are downloaded.
         """
         reach("end-recorded")
         try:
             receipts = await self._delivery.fetch_all(job, self._downloader)
-            # As planned, it still knows the files that are fetched again.
+            # The planned job still names the files that are being fetched again.
             earlier = [planned.job]
-            if job.attempt > 1 or planned.job.row_id:  # else it is the first
+            if job.attempt > 1 or planned.job.row_id:  # else there is no earlier one
                 earlier += self._ledger.find_jobs_of(job.item_id)
             await self._keep_old(job, earlier, receipts)
             job, superseded = await self._delivery.put_in_place(
@@ -71,7 +71,7 @@ class Saver:
             for note in self._delivery.take_notes(job):
                 self._records.warn(job.item_id, note)
         except OutOfTime as error:
-            self._records.warn(job.item_id, f"made, and not fetched: {error.message}")
+            self._records.warn(job.item_id, f"made but not fetched: {error.message}")
             return job
         except JobError as error:
             failure = failure_of(error, FailureClass.DOWNLOAD)
@@ -79,8 +79,8 @@ class Saver:
         reach("sidecar-placed")
         job = await self._records.saved(job)
         reach("saved-recorded")
-        # What is left at an old name is known by the file at the new one, which may
-        # be superseded: so that goes last.
+        # Leftovers at an old name are recognised by the file at the new name, which may
+        # be superseded; so superseded files are removed last.
         await self._renaming.finish(job)
         await self._delivery.remove(superseded)
         companions = len(job.remote_assets) - len(job.assets)
@@ -93,7 +93,7 @@ class Saver:
         return job
 
     def source_of(self, planned: PlannedItem) -> Source:
-        """Where an item stands, for its sidecars."""
+        """The place of an item in the manifest, for its sidecars."""
         return Source(
             name=self._manifest.name,
             file=planned.item.file,
@@ -104,7 +104,7 @@ class Saver:
     async def _keep_old(
         self, job: Job, earlier: Sequence[Job], receipts: Sequence[Receipt]
     ) -> None:
-        """With --keep-old all files that are replaced stay, else what was edited."""
+        """Keep edited files under another name; with --keep-old, all replaced ones."""
         only_edited = not self._keeps_old
         kept = await self._delivery.keep_old(
             job, earlier, receipts, only_edited=only_edited
@@ -112,4 +112,4 @@ class Saver:
         if kept:
             await self._records.moved(kept)
         for old, new in kept.items() if only_edited else ():
-            self._records.warn(job.item_id, f"{old} was edited: it is kept as {new}")
+            self._records.warn(job.item_id, f"{old} was edited; it is kept as {new}")

@@ -1,7 +1,7 @@
-"""Session: one connection to a project, and what every run on it shares.
+"""Session: one connection to a project, and everything that its runs share.
 
-Slots, request rate, poller, settler, resolver, uploads, prices and downloads live as
-long as the connection. What lives as long as a manifest is in ``running.run``.
+Slots, request rate, poller, settler, resolver, uploads, prices and downloads belong to
+the connection. What belongs to a single manifest is in ``running.run``.
 """
 
 from collections.abc import AsyncIterator
@@ -28,13 +28,13 @@ from pipeline.stages.uploader import Uploader, UploadMemory
 
 
 class Member(UploadMemory, Protocol):
-    """What a session asks of each run on it."""
+    """The interface of a run towards its session."""
 
     def tell(self, event: Event) -> None:
-        """Tell the run's listener of an event that concerns all runs."""
+        """Send the run's listener an event that concerns all runs."""
 
     def may_learn(self) -> bool:
-        """Whether an answer is on its way that may show that the list can be read."""
+        """Whether an answer is pending that may show that the job list is readable."""
 
 
 class Session:
@@ -43,26 +43,26 @@ class Session:
     Args:
         api: The service.
         transfer: Its CDN.
-        clock: Whose time is spent.
+        clock: The clock to use.
         settings: Limits and timeouts of the connection.
-        identity: Who we are.
+        identity: Who we are to the service.
 
     Attributes:
-        api: As given, and so are the next four.
-        transfer: Likewise.
-        clock: Likewise.
-        settings: Likewise.
-        identity: Likewise.
-        rows: Which of the service's jobs belong to a run of this session.
+        api: The service.
+        transfer: Its CDN.
+        clock: The clock to use.
+        settings: Limits and timeouts of the connection.
+        identity: Who we are to the service.
+        rows: The ledger rows of all runs on this session.
         slots: The limit on jobs in flight.
         reader: Reads the service's job list.
         unanswered: The submits that wait for their answer.
         settler: Finds out what became of lost submits.
         poller: Watches all submitted jobs.
-        resolver: Reads the records of assets in bulk.
-        uploader: Brings references.
-        quotes: The prices that were asked for.
-        downloader: Fetches what was made.
+        resolver: Reads asset records in bulk.
+        uploader: Uploads reference files.
+        quotes: The prices obtained so far.
+        downloader: Downloads assets.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Session:
             clock,
             first=settings.first_jobs,
             posts=settings.posts,
-            pace=api.pace,
+            rate_limiter=api.rate_limiter,
             max_jobs=settings.max_jobs,
             on_change=self._tell_slots,
         )
@@ -112,22 +112,22 @@ class Session:
         )
 
     def join(self, member: Member, rows: Owners) -> None:
-        """Share this session with one more run.
+        """Add a run to this session.
 
         Args:
             member: The run.
-            rows: What its ledger knows.
+            rows: The rows of its ledger.
         """
         self._members.append(member)
         self.rows.add(rows)
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Watch the service while runs are carried out in the block.
+        """Run poller, settler and resolver while the block carries out runs.
 
         Raises:
-            ServiceUnreachable: The service has not answered for too long. It comes
-                inside an exception group.
+            ServiceUnreachable: The service has not answered for too long. Wrapped in
+                an exception group.
         """
         async with anyio.create_task_group() as watchers:
             watchers.start_soon(self.poller.run)
@@ -137,23 +137,23 @@ class Session:
             watchers.cancel_scope.cancel()
 
     async def find_limits(self) -> TeamLimits:
-        """What the team may do; asked once.
+        """The limits of the team; the service is asked only once.
 
         Raises:
             ServiceUnreachable: The service did not answer.
-            AccessDenied: Wrong credentials.
+            AccessDenied: The credentials are wrong.
         """
         if self._limits is None:
             self._limits = await find_limits(self.api, self.clock, self.settings)
         return self._limits
 
     async def forget_upload(self, sha256: str) -> None:
-        """Each run forgets that the service holds this content."""
+        """Have each run forget that the service holds this content."""
         for member in self._members:
             await member.forget_upload(sha256)
 
     async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
-        """Each run remembers under which id the service holds this content."""
+        """Have each run record the asset id of this content."""
         for member in self._members:
             await member.remember_upload(sha256, asset_id)
 

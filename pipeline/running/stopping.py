@@ -1,4 +1,4 @@
-"""Stopping: when nothing more may be submitted, and who has to be told."""
+"""Stopping: decides when nothing more may be submitted, and reports why."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,17 +15,17 @@ class NotSubmitted(Exception):
 
 
 class Stopping:
-    """The reasons to submit nothing more, for all items or for one model.
+    """The reasons to stop submitting, for all items or for one model.
 
     Args:
         tell: Called once with each reason and its hint.
 
     Attributes:
-        interrupted: Whether the user, or the run's deadline, asked for it.
+        interrupted: Whether the user or the run's deadline stopped the run.
         failing: Whether more items failed than the user allows.
-        halts: By model id, or "" for all: what the service said.
-        over_budget: Why an item was passed over whose price does not fit, or None;
-            a cheaper one may still be submitted.
+        halts: The service's errors, by model id; "" stands for all models.
+        over_budget: The error for the first item that did not fit the budget, or None;
+            cheaper items may still be submitted.
     """
 
     def __init__(self, tell: Callable[[str, str], None]) -> None:
@@ -37,22 +37,22 @@ class Stopping:
         self._waiting: set[anyio.CancelScope] = set()
 
     def interrupt(self) -> None:
-        """The user asks for it."""
+        """Stop because the user or the run's deadline asks for it."""
         self.interrupted = True
         self._end_waiting()
 
     def give_up(self, reason: str, hint: str) -> None:
-        """More has gone wrong than the user allows."""
+        """Stop because more items failed than the user allows."""
         self.failing = True
         self._end_waiting()
         self._tell(reason, hint)
 
     def halt(self, error: RunError, model_id: str = "") -> None:
-        """The service gives a reason; a 403 on a submit concerns that model alone.
+        """Stop because of an error; a 403 on a submit concerns only that model.
 
         Args:
-            error: Why.
-            model_id: Of the submit that was refused, or "".
+            error: The reason.
+            model_id: The model of the refused submit, or "".
         """
         of_model = isinstance(error, AccessDenied) and error.status == FORBIDDEN
         scope = model_id if of_model else ""
@@ -64,14 +64,14 @@ class Stopping:
         self._tell(error.message, error.hint)
 
     def pass_over(self, reason: BudgetReached) -> None:
-        """An item costs more than is left; others may not."""
+        """Note that an item costs more than is left; cheaper ones may still fit."""
         if self.over_budget is None:
             self.over_budget = reason
             self._tell(reason.message, reason.hint)
 
     @property
     def reason(self) -> RunError | None:
-        """What the exit code tells of: the gravest, or None."""
+        """The gravest error, which determines the exit code; or None."""
         found: list[RunError] = [*self.halts.values()]
         if self.over_budget is not None:
             found.append(self.over_budget)
@@ -80,7 +80,7 @@ class Stopping:
         )
 
     def concerns(self, model_id: str) -> bool:
-        """Whether an item of this model may no longer be submitted."""
+        """Whether items of this model may no longer be submitted."""
         return (
             self.interrupted
             or self.failing
@@ -90,10 +90,10 @@ class Stopping:
 
     @contextmanager
     def ending_waits(self) -> Iterator[None]:
-        """Waiting inside the block ends when everything stops.
+        """Cancel the block when the whole run stops submitting.
 
         Raises:
-            NotSubmitted: It did.
+            NotSubmitted: The block was cancelled.
         """
         with anyio.CancelScope() as scope:
             self._waiting.add(scope)

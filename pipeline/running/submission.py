@@ -1,9 +1,11 @@
-"""Submitter: PLANNED → SUBMITTED. The money rule, in one place.
+"""Submitter: PLANNED → SUBMITTED, with at most one paid job per item.
 
-A job is SUBMITTING in the ledger before the first byte of its POST leaves. A POST is
-never repeated on a guess: only what the service refused unpaid, or what provably
-never left, is sent again; everything else is UNKNOWN until it is settled. What was
-refused is sent again only after the list shows no job that may have come of it.
+Each submit follows the pattern of a *write-ahead intent*: the ledger durably records
+SUBMITTING before the first byte of the POST leaves. A POST is never repeated on a
+guess. Only a request that the service refused without charging, or that provably never
+left, is sent again; in every other case the job is UNKNOWN until the settler resolves
+it. After a refusal, a request is sent again only once the job list shows no job that
+could have come from it.
 """
 
 from collections.abc import Callable
@@ -24,6 +26,7 @@ from pipeline.errors import (
     Rejected,
     ServiceUnreachable,
     Unavailable,
+    UnexpectedAnswer,
 )
 from pipeline.fault_points import reach
 from pipeline.job import (
@@ -51,15 +54,16 @@ from pipeline.running.watching import Watch
 from pipeline.stages.uploader import Renewal
 
 MAX_LOST_SUBMITS = 10  # of one item in one run, each proved absent, before it fails
-LOST_IN_A_ROW = 3  # lost submits without an accepted one between, before a pause
+LOST_IN_A_ROW = 3  # consecutive lost submits before a pause
 LONGEST_PAUSE_S = 30.0
 OUTAGE_PAUSE_S = 1.0
 _IDS_NAMED = 5
+_UNPRICED = "submit all the same with: --allow-unpriced"
 _DECIDE = "decide with: pipeline resolve"
 
 
 class _Attempts(Struct):
-    """What one item has been through in this run."""
+    """The history of one item's submits in this run."""
 
     renewal: Renewal
     lost: int = 0
@@ -69,18 +73,22 @@ class _Attempts(Struct):
 
 
 class Submitter:
-    """Posts jobs, each at most once, as slots allow.
+    """Posts jobs as slots allow, each after a durable write-ahead intent.
 
     Args:
-        session: Where they are submitted, and what is known of the service.
+        session: The connection to the service.
         ledger: For reading.
-        records: Writes each step before the next.
-        budget: What may be spent.
-        marks: What the service listed before.
-        watch: Takes what was accepted, and settles what was lost.
-        recovery: What an earlier run left in flight.
-        adoption: Jobs of ours that a lost ledger knew.
-        stopping: When nothing more may be submitted.
+        records: Records each step before the next begins.
+        budget: The limit on spending.
+        marks: The starting points in the service's job list.
+        watch: Follows accepted jobs and settles lost submits.
+        recovery: The jobs that an earlier run left in flight.
+        adoption: Jobs of ours that only a lost ledger knew.
+        stopping: Decides when nothing more may be submitted.
+
+    Attributes:
+        waiting: Items that wait for the first job of their kind.
+        accepted: Jobs that the service accepted in this run.
     """
 
     def __init__(
@@ -121,21 +129,21 @@ class Submitter:
     async def submit(
         self, planned: PlannedItem, job: Job, on_slot: Callable[[], None]
     ) -> Job:
-        """Submit until the service has the job, or it is known why not.
+        """Submit until the service accepts the job, or the job fails or stays unknown.
 
         Args:
             planned: The item, with its inputs.
             job: PLANNED.
-            on_slot: Called when a slot is held.
+            on_slot: Called once a slot is held.
 
         Returns:
-            The job, or a later attempt: SUBMITTED, with its slot held, FAILED, or
+            The job or a later attempt: SUBMITTED with its slot held, FAILED, or
             UNKNOWN.
 
         Raises:
             NotSubmitted: The run stopped before this item's turn.
         """
-        # Refused in an earlier run, and perhaps not held against the list since.
+        # Refused in an earlier run, and perhaps not compared with the list since.
         attempts = _Attempts(
             renewal=self._uploader.renewal_of(planned.params),
             refused=job.sent_at is not None and job.mark_id is not None,
@@ -180,11 +188,11 @@ class Submitter:
         price: Quote,
         attempts: _Attempts,
     ) -> tuple[Job, PipelineError | None] | None:
-        """Reserve, record, post.
+        """Reserve the price, record the write-ahead intent, then post.
 
         Returns:
-            The job and None, or SUBMITTING and what became of the POST instead. None
-            when others have taken what was left of the budget.
+            The job and None; or the SUBMITTING job and the error of the POST. None
+            when other jobs have used up the budget meanwhile.
         """
         if self._stopping.concerns(job.model_id):
             self._slots.unused()
@@ -193,7 +201,7 @@ class Submitter:
             job.model_id, inputs, derived_seed=planned.derived_seed
         )
         if known is not None and "seed" in inputs:
-            # Of an item that was renamed since, it was made with another.
+            # If the item was renamed since, the job was made with another seed.
             inputs = {**inputs, "seed": _seed_of(known, inputs["seed"])}
         intent = await self._record_intent(planned, job, inputs, price)
         if intent is None:
@@ -202,9 +210,9 @@ class Submitter:
         if known is None and (ids := self._adoption.may_hold(job.model_id, inputs)):
             self._slots.unused()
             named = ", ".join(ids[:_IDS_NAMED])
-            reason = f"the ledger was lost, and it may be {named}"
+            reason = f"the ledger was lost, and its job may be {named}"
             failure = Failure(kind=None, reason=reason, hint=_DECIDE)
-            # Without a mark, the job list is read from before this submit.
+            # Without a mark, the job list is read from a time before this submit.
             return await self._records.unknown(
                 replace(intent, mark_id=None), failure
             ), None
@@ -230,13 +238,13 @@ class Submitter:
         return job, None
 
     async def _wait_for_first_jobs(self, planned: PlannedItem, price: Quote) -> None:
-        """Let one job go first where others rely on what it shows.
+        """Let one job go first where others depend on what it shows.
 
-        Of each model one has to be answered, so that the list can be held against it
-        before anything is proved absent. Under a budget, or where nothing is to be
-        paid, one of each price has to end, and what an earlier run has left in flight:
-        a last charge may be above its quote, and a whole ceiling of such charges would
-        be too late.
+        One job of each model must be answered first: the list has to show it before
+        any job is considered absent. Under a budget, or at a price of 0, one job of
+        each price and all jobs in flight from an earlier run must end first: the final
+        charge may exceed the quote, and the overcharge must be noticed before many
+        such jobs are in flight.
 
         Raises:
             NotSubmitted: Nothing more may be submitted.
@@ -257,31 +265,31 @@ class Submitter:
             raise NotSubmitted
 
     def _is_known(self, model_id: str) -> bool:
-        """Whether a job of a model is known to be ours, which the list has to show."""
+        """Whether a job of this model is known that the job list has to show."""
         knows = self._first_jobs.knows(_first_of_model(model_id))
         return knows or model_id in self._marks.models
 
     def note_ended(self, planned: PlannedItem, job: Job) -> None:
-        """A job has ended: what it was charged is known."""
+        """Note that a job has ended, so that its final charge is known."""
         if job.remote_id is not None:
             self._first_jobs.know(planned.cost_key)
 
     def leave(self, planned: PlannedItem) -> None:
-        """An item has been through: it holds nobody up any longer."""
+        """Note that an item is done with its submits: no other item waits for it."""
         self._first_jobs.leave(planned.item.item_id)
 
     def _is_recent(self, job: Job) -> bool:
-        """Whether the list may not show yet what came of a submit of another run."""
+        """Whether the list may not yet show the job of a submit of an earlier run."""
         assert job.sent_at is not None
         age_s = (self._api.service_now() - job.sent_at).total_seconds()
         return age_s < self._settings.settle_s
 
     async def _make_sure(self, job: Job, attempts: _Attempts, *, waits: bool) -> Job:
-        """Whether a job has come of a submit that was refused, or proved absent.
+        """Check whether a submit that was refused, or proved absent, has made a job.
 
         Returns:
-            The job: PLANNED where there is none, SUBMITTED where it is taken over, or
-            UNKNOWN. Where it is SUBMITTED, a slot is held.
+            The job: PLANNED when there is none, SUBMITTED with a slot held when one
+            was adopted, or UNKNOWN.
         """
         try:
             with self._stopping.ending_waits():
@@ -301,17 +309,17 @@ class Submitter:
         return await self._watch.accepted(job, Submission(job=found, charged=None))
 
     async def _recorded(self, job: Job) -> Job:
-        """An attempt that follows one that was proved absent, as a row."""
+        """The job with a row of its own; the next attempt may not have one yet."""
         if job.row_id:
             return job
         reason = "a job has surfaced late"
         return await self._records.put_back(job, Failure(kind=None, reason=reason))
 
     async def _find_price(self, planned: PlannedItem, job: Job) -> Quote | JobError:
-        """The price of the item, once it is sure that it fits the budget.
+        """The price of the item, once it fits the budget.
 
         Raises:
-            NotSubmitted: It does not fit, or nothing more may be submitted.
+            NotSubmitted: It never fits, or nothing more may be submitted.
         """
         try:
             price = await self._ask_price(planned)
@@ -330,6 +338,8 @@ class Submitter:
             raise NotSubmitted from error
         except JobError as error:
             return error
+        if not price.units and not self._settings.allow_unpriced:
+            return UnexpectedAnswer("the service quotes 0 units", hint=_UNPRICED)
         if not fits:
             self._stopping.pass_over(self._budget.reached(price.units))
             raise NotSubmitted
@@ -344,15 +354,15 @@ class Submitter:
                     await self._marks.set()
                     return await self._quotes.price(planned)
             except RateLimited:
-                pass  # dry runs may need a slot, which others hold
+                pass  # dry runs may need a slot, and others may hold all of them
 
     async def _record_intent(
         self, planned: PlannedItem, job: Job, inputs: dict[str, JsonValue], price: Quote
     ) -> Job | None:
-        """Reserve the price and write the intent, before the POST.
+        """Reserve the price and record the write-ahead intent, before the POST.
 
         Returns:
-            The job, or None when others have taken what was left of the budget.
+            The job, or None when other jobs have used up the budget meanwhile.
         """
         intent = intent_of(
             planned,
@@ -371,7 +381,7 @@ class Submitter:
     async def _prepare(
         self, planned: PlannedItem, attempts: _Attempts
     ) -> dict[str, JsonValue] | JobError:
-        """Upload what the item refers to, then wait for a slot."""
+        """Upload the item's reference files, then wait for a slot."""
         if self._stopping.concerns(planned.item.model_id):
             raise NotSubmitted
         try:
@@ -386,11 +396,11 @@ class Submitter:
         return inputs
 
     async def _judge(self, job: Job, error: PipelineError, attempts: _Attempts) -> Job:
-        """What an answer that is no job means: PLANNED again, FAILED, or to settle."""
+        """Handle a POST that gave no job: PLANNED again, FAILED, or to settle."""
         match error:
             case RateLimited() if error.is_about_requests:
                 attempts.refused = True
-                self._slots.unused()  # it says nothing about slots
+                self._slots.unused()  # the refusal says nothing about slots
             case RateLimited():
                 attempts.refused = error.request_left
                 self._slots.refused(
@@ -401,7 +411,7 @@ class Submitter:
                 )
             case OutcomeUnknown():
                 return await self._settle(job, error, attempts)
-            case Unavailable():  # it is proved that nothing left
+            case Unavailable():  # provably, nothing was sent
                 self._slots.unused()
                 self._pause_for_outage(error)
             case AccessDenied() | BudgetReached():
@@ -417,15 +427,16 @@ class Submitter:
                 job = await self._records.failed(
                     job, failure_of(error, FailureClass.REFUSED)
                 )
-                self._slots.unused()  # after the record: it may be one failure too many
+                # After the record: this failure may be the one that stops the run.
+                self._slots.unused()
                 return job
         return await self._records.put_back(job, failure_of(error, None))
 
     async def _settle(
         self, job: Job, error: OutcomeUnknown, attempts: _Attempts
     ) -> Job:
-        # It may be in flight: the slot stays taken. But as long as no job of ours is
-        # known that the list has to show, the next one has to be able to go.
+        # The job may be in flight, so its slot stays taken. But while no job is known
+        # that the list has to show, the next item must be able to submit one.
         is_known = self._is_known(job.model_id)
         if is_known:
             self._slots.accepted()
@@ -453,7 +464,7 @@ class Submitter:
             self._slots.pause(min(2.0**excess, LONGEST_PAUSE_S))
 
     def _pause_for_outage(self, error: Unavailable) -> None:
-        """The service cannot be reached: wait, and after the deadline stop."""
+        """Pause while the service is unreachable; stop after the deadline."""
         answered_s = self._api.answered_at_s
         if answered_s is None:
             since_s, limit_s = self._started_s, self._settings.first_contact_s
@@ -470,7 +481,7 @@ def _first_of_model(model_id: str) -> str:
 
 
 def _seed_of(known: RemoteJob, sent: JsonValue) -> JsonValue:
-    """The seed that a job was made with, as far as its echo tells."""
+    """The seed that a job was made with, according to its echo."""
     try:
         return int(float(str(known.inputs.get("seed", sent))))
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Watching: SUBMITTED → SUCCEEDED or FAILED, and UNKNOWN → what came of it."""
+"""Watching: SUBMITTED → SUCCEEDED or FAILED; UNKNOWN → SUBMITTED or PLANNED."""
 
 from collections.abc import Callable
 
@@ -32,15 +32,16 @@ OTHER_KEY_S = 10.0  # how long a job that another key made may answer 404
 
 
 class Watch:
-    """From the service's job id, or its absence, to the end of the job.
+    """Follows jobs from their submit's answer, or its loss, to their end.
+
+    A slot is released as soon as the service ends its job.
 
     Args:
-        session: Waits for the end, and finds out about lost submits. A slot is given
-            back the moment the service ends the job.
-        plan: Whether failed jobs of a model are refunded.
-        rows: What the ledger of the run knows.
-        records: Writes each step.
-        stopping: Told of what concerns every submit.
+        session: Its poller waits for jobs, its settler resolves lost submits.
+        plan: Knows which models refund failed jobs.
+        rows: The rows of the run's ledger.
+        records: Records each step.
+        stopping: Notified of errors that concern every submit.
     """
 
     def __init__(
@@ -76,11 +77,11 @@ class Watch:
         return job
 
     async def wait_until_ended(self, job: Job) -> Job:
-        """SUBMITTED → SUCCEEDED or FAILED; any other status is given back as it is.
+        """SUBMITTED → SUCCEEDED or FAILED; any other status is returned unchanged.
 
-        Another submit's own answer may claim the job; then what became of this one
-        is found out anew, and it may be PLANNED or UNKNOWN. The slot is free when
-        this returns.
+        Another submit's own answer may claim the job. Then this submit is settled
+        again, and its job may become PLANNED or UNKNOWN. The slot is free when this
+        returns.
         """
         if job.status is not JobStatus.SUBMITTED:
             return job
@@ -88,7 +89,7 @@ class Watch:
         return ended if isinstance(ended, Job) else await self._take_end(job, ended)
 
     async def _watch(self, job: Job) -> RemoteJob | Job:
-        """The service's last record, or the job as it is without one."""
+        """The service's final record; or the job, if there is none to wait for."""
         assert job.remote_id is not None
         is_of_another_key = self._identity.is_of_another_key(job)
         try:
@@ -121,24 +122,24 @@ class Watch:
         except IllegalTransition:
             if not await self._records.was_claimed(job):
                 raise
-            # The claim came between the end of the job and its record.
+            # Another submit claimed the job between its end and this record.
             if failure is None:
                 self._slots.occupy()
             return await self._settle_claimed(job, JobClaimed())
         self._check_charge(job)
         if failure is not None:
-            # Only now: a failure may be one too many, and then nobody gets the slot.
+            # Only now: if this failure stops the run, nobody may get the slot.
             self._slots.retired()
         elif remote.status is not RemoteStatus.SUCCESS:
             text = failure_of_remote(remote).reason
-            made = f"the job failed ({text}) and has {len(remote.asset_ids)} assets"
+            made = f"the job failed ({text}) but has {len(remote.asset_ids)} assets"
             self._records.warn(
-                job.item_id, f"{made}: they are saved, and it is charged"
+                job.item_id, f"{made}: they are saved, and the job is charged"
             )
         return job
 
     async def _settle_claimed(self, job: Job, error: JobClaimed) -> Job:
-        """Find out anew; the ledger has put it to UNKNOWN with the other's record."""
+        """Settle the submit again; the other submit's record made it UNKNOWN."""
         job = replace(
             job,
             status=JobStatus.UNKNOWN,
@@ -158,20 +159,20 @@ class Watch:
     ) -> Job:
         """UNKNOWN → SUBMITTED (found), PLANNED (proved absent) or still UNKNOWN.
 
-        Its slot is free when this returns, unless it is SUBMITTED.
+        The slot is free when this returns, unless the job is SUBMITTED.
 
         Args:
             job: UNKNOWN.
-            holds_slot: False where others need the slot, so that there is a job to
-                hold the list against.
-            on_waiting: Called once its claim counts beside those of others.
+            holds_slot: False if the slot was released, so that another job can go
+                first and show that the list is readable.
+            on_waiting: Called once the settler knows of this submit's claim.
         """
         try:
             found = await self._settler.wait_until_settled(
                 job, self._rows, on_waiting=on_waiting
             )
         except OutcomeUnknown as error:
-            # Others need the slot; should its job be in flight, a 429 is all it costs.
+            # Others need the slot. If the job is in flight, the worst case is a 429.
             if holds_slot:
                 self._slots.retired()
             return await self._records.unsettled(job, failure_of(error, None))
@@ -181,11 +182,11 @@ class Watch:
             return await self.accepted(job, Submission(job=found, charged=None))
         if holds_slot:
             self._slots.retired()
-        reason = "the submit was lost, and it is proved that no job came of it"
+        reason = "the submit was lost, and it provably made no job"
         return await self._records.put_back(job, Failure(kind=None, reason=reason))
 
     async def note_own(self, remote: RemoteJob) -> None:
-        """A job that is ours beyond doubt tells who we are."""
+        """Learn our author id from a job that is certainly ours."""
         if self._identity.is_adopted(remote.remote_id):
             return
         if remote.author_id:
@@ -193,11 +194,11 @@ class Watch:
         self._identity.note_own(remote)
 
     def _check_charge(self, job: Job) -> None:
-        """Prices that are not kept are a reason to stop."""
+        """Stop submitting if a job was charged more than its quote."""
         if job.quoted is None or job.charged is None or job.charged <= job.quoted:
             return
         text = f"{job.item_id}: charged {job.charged:,f} units, quoted {job.quoted:,f}"
-        hint = "look at the prices in the Scenario web app, then: pipeline plan"
+        hint = "check the prices in the Scenario web app, then run: pipeline plan"
         self._stopping.halt(BudgetReached(text, hint=hint))
 
     def _is_refunded(
@@ -215,7 +216,7 @@ class Watch:
         if remote.status is RemoteStatus.SUCCESS:
             return None if remote.asset_ids else failure_of(NoOutput(), None)
         if remote.asset_ids:
-            return None  # a part was made: it is saved as far as it goes
+            return None  # part of the outputs was made: it is saved
         failure = failure_of_remote(remote)
         if is_about_credit(failure.reason):
             self._stopping.halt(BudgetReached(failure.reason, hint=failure.hint))
@@ -223,9 +224,9 @@ class Watch:
 
 
 def other_key(job: Job) -> AccessDenied:
-    """A job that the API key in use cannot see, because another one made it."""
+    """The error for a job made with another API key, which this key cannot see."""
     return AccessDenied(
         f"job {job.remote_id} of item {job.item_id} was made with another API key, and"
-        " this key cannot see it",
-        hint="set the key back, or give this one access to the project",
+        " the current key cannot see it",
+        hint="use the earlier key, or give the current one access to the project",
     )

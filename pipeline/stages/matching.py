@@ -1,7 +1,7 @@
-"""Lost submits and jobs that nobody owns → which job came of which submit. Pure.
+"""Lost submits and unowned jobs → which job belongs to which submit. Pure.
 
-Submits that ask for the same are interchangeable, and so are jobs that the service
-shows with the same inputs. Beyond that nothing is guessed: where two submits have an
+Submits with the same request are interchangeable, and so are jobs that the service
+shows with the same inputs. Apart from that nothing is guessed: if two submits have an
 equal claim to a job, neither gets it.
 """
 
@@ -23,18 +23,18 @@ def match(
     asks_for: Callable[[Lost], Hashable],
     shows: Callable[[Found], Hashable],
 ) -> list[tuple[Lost, Found]]:
-    """The best assignment, as far as there is one that is better than all others.
+    """The best assignment, as far as it is unambiguous.
 
     Args:
-        lost: Submits of which no job is known.
+        lost: Submits without a known job.
         found: Jobs that no submit owns.
-        score: How well the two agree, from 0 (nothing is known) up; None where the
-            job may not be taken for the submit's.
-        asks_for: The same for submits that are interchangeable.
-        shows: The same for jobs that are.
+        score: How well the two agree, from 0 (nothing is known) up; None if the job
+            cannot belong to the submit.
+        asks_for: A key that is equal for interchangeable submits.
+        shows: A key that is equal for interchangeable jobs.
 
     Returns:
-        Pairs; each submit and each job is in one at most.
+        Pairs; each submit and each job is in at most one.
     """
     groups: defaultdict[Hashable, list[Lost]] = defaultdict(list)
     for one in lost:
@@ -70,7 +70,7 @@ def _claims(
     free: Sequence[Found],
     score: Score[Lost, Found],
 ) -> dict[Hashable, list[tuple[int, Found]]]:
-    """For each group the jobs that agree with it better than with any other group."""
+    """For each group, the jobs that fit it better than any other group."""
     claims: defaultdict[Hashable, list[tuple[int, Found]]] = defaultdict(list)
     for job in free:
         best, second, owner = -1, -1, None
@@ -90,7 +90,7 @@ def _choose(
     count: int,
     shows: Callable[[Found], Hashable],
 ) -> list[Found]:
-    """The best ``count`` of a group's jobs; none that stand equal at the cut."""
+    """The best ``count`` of a group's jobs, without those that tie at the cut-off."""
     ordered = sorted(claimed, key=lambda pair: pair[0], reverse=True)
     if len(ordered) <= count:
         return [job for _, job in ordered]

@@ -1,7 +1,8 @@
-"""Poller: one task that watches every submitted job and wakes each waiter as it ends.
+"""Poller: one task that watches all submitted jobs and wakes each waiter as one ends.
 
-Each tick reads what has *changed* since the last one, so the cost does not grow with
-the number of jobs in flight. A job that the listing does not show is read by its id.
+Polling is incremental: each tick lists the jobs that *changed* since a high-water mark,
+so the cost does not grow with the number of jobs in flight. A job that the listing does
+not show is read by its id.
 """
 
 import statistics
@@ -28,31 +29,31 @@ from pipeline.settings import Service, Settings
 from pipeline.stages.identity import Identity
 from pipeline.stages.reading import ListedJobs
 
-FEW_JOBS = 2  # up to here, reading by id costs no more than the listing
-# Where requests are limited: of all that may leave, one in so many is a tick's at most,
+FEW_JOBS = 2  # up to this number, reading by id costs no more than the listing
+# While the request rate is limited: at most one request in so many is for a tick.
 REQUESTS_PER_TICK = 6
-REQUESTS_PER_FIRST_TICK = 8  # as long as no job has ended
-SUBMITTING_SHARE = 0.85  # and so much is for submits, if there are slots for them
-LOOK_S = 1.0  # how often it is looked whether a tick is worth its request
-SILENT_LIMITED_S = 30.0  # as SILENT_S, where requests are limited
+REQUESTS_PER_FIRST_TICK = 8  # the same while no job has ended
+SUBMITTING_SHARE = 0.85  # the share of requests for submits, if slots are free
+LOOK_S = 1.0  # how often to check whether a tick is worth its request
+SILENT_LIMITED_S = 30.0  # as SILENT_S, while the request rate is limited
 OVERLAP = timedelta(seconds=1)  # re-read each tick
 LONG_OVERLAP_S = 2.0  # how often more is re-read; each tick, once that was needed
-LONG_OVERLAP = timedelta(seconds=5 + LONG_OVERLAP_S)  # 5 s late are early enough
+LONG_OVERLAP = timedelta(seconds=5 + LONG_OVERLAP_S)  # finds ends listed 5 s late
 SILENT_S = 10.0  # a job that no listing showed for so long is read by its id
 READS_PER_TICK = 5  # safety reads by id
 HEARTBEATS = 100  # unchanged jobs in one reading that show updatedAt moves by itself
-LIST_FAILURES = 3  # failed listings in a row before jobs are read by id instead
-LIST_RETRY_TICKS = 10  # how often it is tried again then
-MISSED_ENDS = 2  # ends that a listing of our own jobs missed, before it is doubted
+LIST_FAILURES = 3  # consecutive failed listings before jobs are read by id instead
+LIST_RETRY_TICKS = 10  # the listing is then tried again every so many ticks
+MISSED_ENDS = 2  # ends missed by a listing filtered by author, before it is distrusted
 _REMEMBERED_DURATIONS = 50
 
 
 class JobLost(JobError):
-    """The service does not show a job that it had accepted."""
+    """The service no longer shows a job that it had accepted."""
 
 
 class JobClaimed(JobError):
-    """The answer to another submit names this job: it is that one's."""
+    """The answer to another submit names this job, so it belongs to that submit."""
 
 
 class _WatchedJob(Struct, eq=False):
@@ -77,12 +78,11 @@ class Poller:
 
     Args:
         api: The service.
-        clock: Whose time is spent.
-        settings: Tick and deadlines.
-        identity: Who we are; learns from the jobs that are watched. Once it knows an
-            author, other people's jobs are left out of the listing. Without one,
-            everybody's are listed.
-        seen: Takes every job record that a listing shows, ours or not.
+        clock: The clock to use.
+        settings: The length of a tick, and deadlines.
+        identity: Our identity; learns from the jobs that are watched. Once it knows
+            our author id, the listing is filtered by it.
+        seen: Receives every job record that a listing shows, ours or not.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Poller:
         self._something_to_watch = anyio.Event()
         self._watermark: datetime | None = None
         self._overlapped_s = float("-inf")  # when the long overlap was last read
-        self._lags = False  # whether an end came later than the overlap allows for
+        self._lags = False  # whether an end was listed later than the overlap allows
         self._expected_since: datetime | None = None
         self._durations_s: deque[float] = deque(maxlen=_REMEMBERED_DURATIONS)
         self._heartbeat = False
@@ -122,27 +122,28 @@ class Poller:
     ) -> RemoteJob:
         """Suspend until the service ends this job.
 
-        Seen at most one tick after the service. Source: ``Settings.poll_fraction``.
+        The end is noticed at most one tick later; see ``Settings.poll_fraction``.
 
         Args:
             remote_id: A submitted job.
-            known_since: A time of the service's before which nothing happened to it.
-            missing_s: How long the service may not show it; ``fresh_job_s`` for None.
+            known_since: A time of the service before which the job did not change.
+            missing_s: How long the service may not show the job; None for
+                ``fresh_job_s``.
 
         Returns:
-            The record as it ended: success, failure or canceled. A success has its
-            assets, unless they did not come within ``output_s``.
+            The final record: success, failure or canceled. A success has its assets,
+            unless they did not appear within ``output_s``.
 
         Raises:
-            GenerationTimedOut: Still running ``job_timeout_s`` from now.
+            GenerationTimedOut: The job is still running after ``job_timeout_s``.
             JobLost: The service answers 404, and no listing has shown the job for
                 ``missing_s``.
-            JobClaimed: Another submit turned out to be this job's; who waited
-                before hears it.
+            JobClaimed: A later call waits for the same job: it belongs to another
+                submit.
         """
         earlier = self._watches.get(remote_id)
         if earlier is not None:
-            claimed = JobClaimed(f"job {remote_id} is another submit's")
+            claimed = JobClaimed(f"job {remote_id} belongs to another submit")
             self._end(earlier, error=claimed)
         now_s = self._clock.monotonic_s()
         watch = _WatchedJob(
@@ -158,7 +159,7 @@ class Poller:
             if self._watermark is None:
                 self._watermark = known_since
             elif known_since < self._watermark - OVERLAP:
-                # A submit was answered late: the job may have ended before.
+                # The submit was answered late: the job may have ended already.
                 self._overlapped_s = float("-inf")
         self._something_to_watch.set()
         try:
@@ -175,7 +176,7 @@ class Poller:
         """Poll until cancelled.
 
         Raises:
-            AccessDenied, BudgetReached: The service does not let us read.
+            AccessDenied, BudgetReached: The service refuses to show jobs.
             ServiceUnreachable: No answer for ``free_deadline_s``.
         """
         while True:
@@ -190,7 +191,7 @@ class Poller:
     # --- a tick -----------------------------------------------------------------
 
     def _tick_s(self) -> float:
-        """So long that finding out costs ``poll_fraction`` of a typical job."""
+        """The length of a tick: ``poll_fraction`` of a typical job, within limits."""
         settings = self._settings
         rate_per_s = self._scarce_per_s()
         if self._failing_since_s is not None:
@@ -215,18 +216,19 @@ class Poller:
         return max(first_s, tick_s, longer_s, min(typical_s, 1.5 * first_s))
 
     def _scarce_per_s(self) -> float | None:
-        """The requests that may leave a second, where they have to be saved."""
-        rate_per_s = self._api.pace.rate_per_s
-        # With so many a tick of the shortest kind takes a part of them.
+        """The limit in requests per second, or None if it need not be economised."""
+        rate_per_s = self._api.rate_limiter.rate_per_s
+        # From this rate on, even the shortest ticks take only a part of the requests.
         plenty_per_s = REQUESTS_PER_TICK / (2 * self._settings.poll_min_s)
         return None if rate_per_s is None or rate_per_s > plenty_per_s else rate_per_s
 
     async def _wait_until_worth_it(self, begun_s: float) -> None:
-        """Where requests are limited: suspend for as long as one is worth more.
+        """While the request rate is limited, delay a tick that gains too little.
 
-        A slot that is free again is of use when a submit may leave. Slots beyond those
-        that the submits of a typical job's duration keep full are spare: as many jobs
-        may have ended before it is looked. Else it is looked when one may have ended.
+        A free slot is useful only if a submit may leave to fill it. Slots beyond those
+        that submits can fill within a typical job's duration are spare. A tick waits
+        until about twice as many jobs as there are spare slots are expected to have
+        ended; without spare slots, until one may have ended.
         """
         while (rate_per_s := self._scarce_per_s()) and self._durations_s:
             if self._failing_since_s is not None:
@@ -241,11 +243,11 @@ class Poller:
             left_s = end_s - self._clock.monotonic_s()
             if left_s <= 0:
                 return
-            # Meanwhile others are submitted, in the place of those that were seen last.
+            # Look again soon: meanwhile other jobs are submitted.
             await self._clock.sleep(min(left_s, LOOK_S))
 
     def _expected_s(self, wanted: float) -> float:
-        """When so many of the jobs will have ended, by the durations seen."""
+        """When ``wanted`` of the jobs should have ended, by the durations seen."""
         seen = sorted(self._durations_s)
         tenths = [seen[len(seen) * tenth // 10] for tenth in range(10)]
         ends = sorted(
@@ -253,7 +255,7 @@ class Poller:
             for watch in self._watches.values()
             for duration_s in tenths
         )
-        if not ends:  # everything has been seen meanwhile
+        if not ends:  # every job has ended meanwhile
             return float("-inf")
         return ends[min(round(wanted * 10), len(ends)) - 1]
 
@@ -280,11 +282,11 @@ class Poller:
             self._judge_outage(error)
 
     async def _ask_who_we_are(self) -> None:
-        """One read of a job of ours saves listing everybody's."""
+        """Read one of our jobs for our author id, so that listings can be filtered."""
         if self._identity.last_author_id or self._asked_who_we_are:
             return
         if self._scarce_per_s() is not None:
-            return  # an answer of a later submit may tell, free
+            return  # the answer to a later submit may tell, without a request
         self._asked_who_we_are = True
         job = await self._api.find_job(next(iter(self._watches)))
         if job is not None:
@@ -297,8 +299,7 @@ class Poller:
         elif now_s - self._failing_since_s > self._settings.free_deadline_s:
             raise ServiceUnreachable(
                 f"no answer for {now_s - self._failing_since_s:.0f} s: {error.message}",
-                hint=error.hint
-                or "run again later: what is in flight is collected then",
+                hint=error.hint or "run again later: jobs in flight are collected then",
             ) from error
 
     async def _read_changes(self) -> None:
@@ -311,7 +312,7 @@ class Poller:
         try:
             await self._read_since(self._watermark - overlap)
         except BaseException:
-            self._overlapped_s = float("-inf")  # what it was to show is still to come
+            self._overlapped_s = float("-inf")  # the long overlap was not read
             raise
 
     async def _read_since(self, since: datetime) -> None:
@@ -325,16 +326,16 @@ class Poller:
             self._heartbeat = True
 
     async def _read_listing(self, which: JobFilter) -> int:
-        """Read every page; returns how many running jobs had changed in name only."""
+        """Read every page; returns how many running jobs changed only ``updatedAt``."""
         heartbeats = 0
         async for page in pages_of(self._api, which):
             heartbeats += sum(self._take(job, listed=True) for job in page)
             if not self._watches:
-                break  # everything we wait for has ended
+                break  # every watched job has ended
         return heartbeats
 
     async def _read_by_id(self, *, all_of_them: bool) -> None:
-        """Read what the listing does not show; or, without a listing, in turn."""
+        """Read jobs that the listing does not show; without a listing, all in turn."""
         now_s = self._clock.monotonic_s()
         waiting = sorted(self._watches.values(), key=_looked_at_s)
         silent_s, reads = self._safety_reads()
@@ -344,7 +345,7 @@ class Poller:
             if all_of_them
             or now_s - _looked_at_s(watch) > silent_s
             or now_s >= watch.deadline_s
-            # The listing may never show the assets of an ended job.
+            # The listing may never show the assets of a job that has ended.
             or watch.bare_since_s is not None
         ]
         for watch in due[:reads]:
@@ -360,10 +361,10 @@ class Poller:
                 self._judge_deadline(watch, job)
 
     def _safety_reads(self) -> tuple[float, int]:
-        """From which silence on a job is read by its id, and how many a tick.
+        """After how many silent seconds a job is read by its id, and how many per tick.
 
-        A running job need not change for as long as it takes, and then no listing
-        shows it: where requests are limited, that is waited for.
+        No listing shows a running job that does not change. While the request rate is
+        limited, a job may stay silent for as long as a long job takes.
         """
         if self._scarce_per_s() is None:
             return SILENT_S, READS_PER_TICK
@@ -375,12 +376,12 @@ class Poller:
     # --- what a record means ----------------------------------------------------
 
     def _take(self, job: RemoteJob, *, listed: bool) -> bool:
-        """Take note of a record; True when a running job changed in name only."""
+        """Process a record; True if a running job changed only ``updatedAt``."""
         self._seen.note(job)
         watch = self._watches.get(job.remote_id)
         if job.updated_at is not None:
-            # A job that is older than the watermark and was never listed shows that
-            # the watermark is ahead of the service's time.
+            # A job older than the watermark that was never listed shows that the
+            # watermark is ahead of the service's time.
             missed = not listed and watch is not None and not watch.listed
             if (
                 self._watermark is None
@@ -412,11 +413,11 @@ class Poller:
         return beats
 
     def _misses_some(self) -> bool:
-        """Whether a read by id found nothing: then the listing has the last word."""
+        """Whether a read by id found nothing: then the listing decides."""
         return any(watch.missed_s is not None for watch in self._watches.values())
 
     def _waits_for_assets(self, watch: _WatchedJob, job: RemoteJob) -> bool:
-        """Whether a success has no assets yet, and may get them: it is paid for."""
+        """Whether to wait for the assets of a success that has none yet: it is paid."""
         if job.status is not RemoteStatus.SUCCESS or job.asset_ids:
             return False
         if watch.bare_since_s is None:
@@ -431,8 +432,8 @@ class Poller:
         )
 
     def _judge_deadline(self, watch: _WatchedJob, job: RemoteJob) -> None:
-        # Only a fresh read counts: after a lost network or a laptop's sleep the
-        # deadline is long over, and the job may be too.
+        # Only a fresh read counts: after a network outage or a laptop's sleep, the
+        # deadline is long past, and the job may have ended too.
         now_s = self._clock.monotonic_s()
         if job.status is RemoteStatus.RUNNING and now_s >= watch.deadline_s:
             waited_s = now_s - watch.started_s
@@ -444,7 +445,7 @@ class Poller:
             self._end(watch, error=error)
 
     async def _miss(self, watch: _WatchedJob) -> None:
-        """A 404: a delay, unless the listing does not show the job either."""
+        """Handle a 404: first a delay, later JobLost if no listing shows the job."""
         now_s = self._clock.monotonic_s()
         watch.missed_s = now_s
         shown_s = watch.seen_s if watch.listed else watch.started_s
@@ -470,12 +471,12 @@ class Poller:
 
 
 def _looked_at_s(watch: _WatchedJob) -> float:
-    """When it was last seen, or looked for in vain."""
+    """When the job was last seen, or last looked up without success."""
     return max(watch.seen_s, watch.missed_s or watch.seen_s)
 
 
 def _duration_s(job: RemoteJob, watched_s: float) -> float:
-    """How long the service took, by its own times where it gives them."""
+    """How long the job took, by the service's own times if it gives them."""
     if job.created_at is not None and job.updated_at is not None:
         own_s = (job.updated_at - job.created_at).total_seconds()
         if own_s > 0:

@@ -1,8 +1,8 @@
-"""The service's job list from a mark on → jobs that no row owns, and whose they may be.
+"""Reading: the service's job list from a mark on → unowned jobs that may be ours.
 
-Only marks bound a reading: times that the service itself has given. Nothing that a
-job's echo shows excludes it; what does is the kind of job, the model, and an author who
-is provably somebody else.
+Readings start at marks, which hold only times that the service itself has given. A job
+is excluded by its kind, its model, or an author who is provably somebody else, and
+never by the inputs that it shows.
 """
 
 from collections import Counter, OrderedDict
@@ -19,19 +19,20 @@ from pipeline.record import Struct, field
 from pipeline.stages.identity import Identity
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
-SKEW = timedelta(seconds=5)  # clocks of one service's machines; dates cut to seconds
+SKEW = timedelta(seconds=5)  # between the service's machines; dates cut to seconds
 OWN_TYPES = frozenset({"", "custom"})  # of jobs of ``/generate/custom``; API section 3
 _JOBS_SEEN = 1000
-_LEARNED_FROM = 100  # own jobs of a model in one reading: they show what is done
+_LEARNED_FROM = 100  # own jobs per model and reading that habits are learned from
 
 
 class Reading(Struct, frozen=True, kw_only=True):
-    """What one complete reading of the list has shown.
+    """The result of one complete reading of the job list.
 
     Attributes:
-        unowned: Jobs that may have come of a submit and that no row owned.
+        unowned: Jobs that no row owned and that a submit may have made.
         owned: Ids of jobs that a row owned.
-        controls: By model id: own jobs that the rule for candidates finds.
+        controls: Own jobs that the rule for candidates finds, by model id. They show
+            that the reading would have found a lost job.
     """
 
     unowned: list[RemoteJob] = field(default_factory=list)
@@ -40,10 +41,10 @@ class Reading(Struct, frozen=True, kw_only=True):
 
 
 class Owners(Protocol):
-    """Which of the service's jobs belong to a row of ours."""
+    """Finds the ledger rows that own the service's jobs."""
 
     def find_owned(self, remote_ids: Iterable[RemoteId]) -> AbstractSet[RemoteId]:
-        """Those of some remote ids that a row owns."""
+        """The subset of these remote ids that a row owns."""
         ...
 
     def find_job(self, remote_id: RemoteId) -> Job | None:
@@ -52,29 +53,29 @@ class Owners(Protocol):
 
 
 class Rows(Owners, Protocol):
-    """What the ledger of one run knows of its jobs and marks."""
+    """The jobs and marks in the ledger of one run."""
 
     def find_mark(self, mark_id: int) -> Mark | None:
         """A mark by its number, or None."""
         ...
 
     def find_remote_ids(self, mark_id: int) -> AbstractSet[RemoteId]:
-        """Ids of all jobs that were sent since a mark and are known."""
+        """Ids of all known jobs that were sent since a mark."""
         ...
 
 
 class AllRows:
-    """The rows of several runs as those of one: a job has one owner among them."""
+    """The rows of several runs, combined; each job has one owner among them."""
 
     def __init__(self) -> None:
         self._rows: list[Owners] = []
 
     def add(self, rows: Owners) -> None:
-        """Count the rows of one more run."""
+        """Add the rows of one more run."""
         self._rows.append(rows)
 
     def find_owned(self, remote_ids: Iterable[RemoteId]) -> AbstractSet[RemoteId]:
-        """Those of some remote ids that a row owns."""
+        """The subset of these remote ids that a row owns."""
         ids = list(remote_ids)
         owned: set[RemoteId] = set()
         return owned.union(*(rows.find_owned(ids) for rows in self._rows))
@@ -86,13 +87,14 @@ class AllRows:
 
 
 class Sent(Struct, frozen=True, eq=False):
-    """A submit whose outcome is in question, and from where its job is looked for.
+    """An in-doubt submit, and where in the job list the search for its job starts.
 
     Attributes:
         job: The attempt, with its request.
-        rows: What its run knows.
-        mark: What was listed before it; None for rows of an older version, and for a
-            dry run that started a job: it can be found, but never proved absent.
+        rows: The rows of its run.
+        mark: The mark before the submit. None for rows of an older version, and for a
+            dry run that may have started a job: such a job can be found, but never
+            proved absent.
         listed: The ids of the mark.
     """
 
@@ -103,36 +105,36 @@ class Sent(Struct, frozen=True, eq=False):
 
     @property
     def since(self) -> datetime:
-        """From when the list has to be read for it, the service's time."""
+        """When the reading of the list has to start, in the service's time."""
         if self.mark is not None:
             return since_mark(self.mark)
         sent_at = self.job.sent_at
         return LONG_AGO if sent_at is None else sent_at - timedelta(days=1)
 
     def precedes(self, remote: RemoteJob) -> bool:
-        """Whether its mark lets a job be one that was made after it."""
+        """Whether a job may have been made after this submit, judging by the mark."""
         return self.mark is None or is_after(self.mark, remote, listed=self.listed)
 
     def reaches(self, control: RemoteJob) -> bool:
-        """Whether the bound of its mark lets a job of ours be seen."""
+        """Whether a reading from the mark on has to show this job of ours."""
         return self.mark is None or is_after(self.mark, control, listed=frozenset())
 
 
 def sent_of(job: Job, rows: Rows) -> Sent:
-    """A submit with its mark, as its run's ledger has it."""
+    """An in-doubt submit with its mark from the run's ledger."""
     mark = None if job.mark_id is None else rows.find_mark(job.mark_id)
     listed = frozenset[RemoteId]() if mark is None else frozenset(mark.listed)
     return Sent(job=job, rows=rows, mark=mark, listed=listed)
 
 
 class ListedJobs:
-    """The newest records that any listing has shown, ours or not."""
+    """The most recent job records that any listing has shown, ours or not."""
 
     def __init__(self) -> None:
         self._jobs: OrderedDict[RemoteId, RemoteJob] = OrderedDict()
 
     def note(self, remote: RemoteJob) -> None:
-        """A listing shows a job."""
+        """Keep a record that a listing shows."""
         self._jobs[remote.remote_id] = remote
         if len(self._jobs) > _JOBS_SEEN:
             self._jobs.popitem(last=False)
@@ -142,15 +144,15 @@ class ListedJobs:
 
 
 class JobReader:
-    """Reads the list, and knows which of its jobs may be whose.
+    """Reads the job list, and judges which jobs may belong to which submit.
 
     Args:
         api: The service.
-        owners: Which jobs belong to a row.
-        identity: Who we are; learns from what is read.
+        owners: Finds the rows that own jobs.
+        identity: Our identity; learns from each reading.
 
     Attributes:
-        habits: What the service does to inputs.
+        habits: How the service changes inputs when it shows them.
     """
 
     def __init__(self, api: GenerationApi, owners: Owners, identity: Identity) -> None:
@@ -160,15 +162,16 @@ class JobReader:
         self.habits = Habits()
 
     async def read(self, since: datetime) -> Reading:
-        """Every job made since, page by page to the last token.
+        """Read every job made since then, page by page to the end.
 
         Raises:
-            Unavailable, UnexpectedAnswer, Rejected: It could not be read whole.
+            Unavailable, UnexpectedAnswer, Rejected: The list could not be read to the
+                end.
         """
         reading = Reading()
         own: list[tuple[Job, RemoteJob]] = []
         count: Counter[str] = Counter()
-        unowned: dict[RemoteId, RemoteJob] = {}  # a page may show one again
+        unowned: dict[RemoteId, RemoteJob] = {}  # pages may overlap
         async for page in pages_of(self._api, JobFilter(created_after=since)):
             owned = self._owners.find_owned([job.remote_id for job in page])
             reading.owned.update(owned)
@@ -193,13 +196,13 @@ class JobReader:
         return reading
 
     def still_unowned(self, jobs: Iterable[RemoteJob]) -> list[RemoteJob]:
-        """Those of these jobs that no row owns now."""
+        """The subset of these jobs that no row owns now."""
         listed = list(jobs)
         owned = self._owners.find_owned([job.remote_id for job in listed])
         return [job for job in listed if job.remote_id not in owned]
 
     def may_come_of(self, sent: Sent, remote: RemoteJob) -> bool:
-        """Whether a job of the service may have come of a submit of ours."""
+        """Whether a submit of ours may have made this job."""
         return (
             _may_be_generated(remote)
             and self._identity.may_be_of(sent.job, remote)
@@ -207,16 +210,16 @@ class JobReader:
         )
 
     def compare(self, job: Job, remote: RemoteJob) -> Agreement:
-        """How far a job agrees with what a submit of ours has asked for."""
+        """How well a job's inputs agree with the request of our submit."""
         return self.habits.compare(job.request or {}, remote.inputs)
 
     def score(self, sent: Sent, remote: RemoteJob) -> int | None:
-        """How well a job fits a submit; None where it may not be taken for its own."""
+        """How well a job fits a submit; None if the job cannot belong to it."""
         if not self.may_come_of(sent, remote):
             return None
         job = sent.job
         if self.habits.rules_out(job.request or {}, remote.inputs):
-            return None  # most pairs, and the comparison is dear
+            return None  # cheap, and true for most pairs; the comparison is expensive
         agreement = self.compare(job, remote)
         return (
             agreement.score if agreement.fits(derived_seed=job.derived_seed) else None
@@ -224,19 +227,19 @@ class JobReader:
 
 
 def since_mark(mark: Mark) -> datetime:
-    """From when the list has to be read for everything that was made after a mark."""
+    """When a reading has to start, to show everything made after a mark."""
     return LONG_AGO if mark.created_at is None else mark.created_at - SKEW
 
 
 def is_after(
     mark: Mark, remote: RemoteJob, *, listed: AbstractSet[RemoteId] | None = None
 ) -> bool:
-    """Whether a job may have been made after a mark, by the service's own word.
+    """Whether a job may have been made after a mark, by the service's own times.
 
     Args:
         mark: The mark.
         remote: A job that a listing shows.
-        listed: ``mark.listed`` as a set, where it is at hand.
+        listed: ``mark.listed`` as a set, if the caller has it.
     """
     if remote.remote_id in (mark.listed if listed is None else listed):
         return False
@@ -246,5 +249,5 @@ def is_after(
 
 
 def _may_be_generated(remote: RemoteJob) -> bool:
-    """Whether a submit makes jobs of this kind: no upload, no step of a workflow."""
+    """Whether a submit makes jobs of this kind: not an upload or a workflow step."""
     return remote.job_type in OWN_TYPES and not remote.is_child

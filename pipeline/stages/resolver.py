@@ -1,7 +1,8 @@
-"""Resolver: asset ids → records with fresh URLs, many jobs' in one bulk read.
+"""Resolver: asset ids → records with fresh URLs, with request batching.
 
-Requests that come together share one call. What the bulk read does not show, or
-shows as unfinished, is asked for again until the deadline: the image is paid for.
+Lookups that arrive within a short time share one bulk read. An asset that the bulk read
+does not show, or shows as unfinished, is looked up again until the deadline, because it
+is paid for.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,11 +23,11 @@ from pipeline.errors import (
 from pipeline.job import AssetId
 from pipeline.settings import Settings
 
-BULK_SIZE = 100  # of the 200 that the service allows
-LINGER_S = 0.6  # how long a first request waits for company while jobs are in flight
-SHORT_LINGER_S = 0.05  # the same when no more company is to be expected
-PATIENT_FROM = 0.3  # of the requests of a minute are used: from here on it waits longer
-REQUESTS_PER_READ = 24  # so long that one of so many is a bulk read
+BULK_SIZE = 100  # assets per bulk read; the service allows 200
+LINGER_S = 0.6  # how long the first lookup of a batch waits while jobs are in flight
+SHORT_LINGER_S = 0.05  # the same when no more lookups are expected
+PATIENT_FROM = 0.3  # share of the request limit in use from which batches wait longer
+REQUESTS_PER_READ = 24  # they then wait until one request in so many is a bulk read
 
 
 class _Lookup:
@@ -40,13 +41,13 @@ class _Lookup:
 
 
 class Resolver:
-    """Reads assets in bulk; :meth:`run` is its task.
+    """Batches lookups of assets into bulk reads; :meth:`run` is its task.
 
     Args:
         api: The service.
-        clock: Whose time is spent.
+        clock: The clock to use.
         settings: The deadline.
-        expects_more: Whether jobs are in flight, whose assets may come along.
+        expects_more: Whether jobs are in flight, whose lookups may join a batch.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class Resolver:
         """The record of an asset that is ready, with a fresh URL.
 
         Raises:
-            DownloadFailed: Not ready at the deadline, or it never will be.
+            DownloadFailed: The asset failed, or is not ready at the deadline.
             Unavailable, UnexpectedAnswer: No answer until the deadline.
         """
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
@@ -89,10 +90,10 @@ class Resolver:
                 raise DownloadFailed(f"the service {state} asset {asset_id}")
 
     async def run(self) -> None:
-        """Answer requests in bulk until cancelled."""
+        """Answer lookups in batches until cancelled."""
         while True:
             await self._something_to_read.wait()
-            await self._wait_for_company()
+            await self._wait_for_batch()
             batch, self._lookups = (
                 self._lookups[: self._batch_size],
                 self._lookups[self._batch_size :],
@@ -101,15 +102,15 @@ class Resolver:
                 self._something_to_read = anyio.Event()
             await self._answer(batch)
 
-    async def _wait_for_company(self) -> None:
+    async def _wait_for_batch(self) -> None:
         if not self._expects_more():
             await self._clock.sleep(SHORT_LINGER_S)
             return
         await self._clock.sleep(LINGER_S)
-        pace = self._api.pace
-        if pace.rate_per_s is None or pace.used < PATIENT_FROM:
+        rate_limiter = self._api.rate_limiter
+        if rate_limiter.rate_per_s is None or rate_limiter.used < PATIENT_FROM:
             return
-        end_s = self._clock.monotonic_s() + REQUESTS_PER_READ / pace.rate_per_s
+        end_s = self._clock.monotonic_s() + REQUESTS_PER_READ / rate_limiter.rate_per_s
         while (
             self._clock.monotonic_s() < end_s
             and len(self._lookups) < self._batch_size
@@ -133,11 +134,11 @@ class Resolver:
         try:
             found = await self._api.find_assets(asset_ids)
         except Rejected:
-            pass  # one unknown id may fail the whole call: ask one by one
+            pass  # one unknown id may fail the whole read: look them up one by one
         except PipelineError as error:
             failure = error
             if not isinstance(error, RateLimited):
-                # Perhaps the answer is too large for the gateway: ask for less.
+                # The answer may be too large for the gateway: use smaller batches.
                 self._batch_size = max(1, len(asset_ids) // 2)
         else:
             self._batch_size = min(BULK_SIZE, self._batch_size * 2)

@@ -1,9 +1,9 @@
-"""Settler: submits whose answer is lost → the job that came of each, or proof of none.
+"""Settler: in-doubt submits, whose answer is lost → the job of each, or proof of none.
 
-Absence is proved by counting, not by resemblance: where the list shows a job that no
-row owns and that may be ours, nothing is sent again. Of a submit that was refused, a
-job that shows another seed and another text is not ours. One reading serves all that
-is lost. Only reading is done here; what stays unsure is the user's to decide.
+Absence is proved by counting, not by resemblance: while the list shows an unowned job
+that may be ours, nothing is sent again. Exception: for a submit that was refused, a job
+that shows both another seed and another text does not count. One reading of the list
+serves all lost submits. The settler only reads; the user decides what stays unsure.
 """
 
 from collections import OrderedDict
@@ -30,8 +30,8 @@ from pipeline.stages.reading import JobReader, ListedJobs, Reading, Rows, Sent, 
 from pipeline.stages.unanswered import Unanswered
 
 READINGS_FOR_PROOF = 2
-DISTINGUISHING = 15  # a score from which seed or text agree, see ``echo``
-READINGS_TO_DECIDE = 3  # after the settling time, that all leave it open
+DISTINGUISHING = 15  # the score from which seed or text agree; see ``api.echo``
+READINGS_TO_DECIDE = 3  # inconclusive readings after the settling time, then UNKNOWN
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 5.0
 _ANSWERS_KEPT = 1000
@@ -52,7 +52,7 @@ class _Lost(Struct, eq=False):
 
 
 class _Answered(Struct, frozen=True, kw_only=True):
-    """When a submit of ours was answered: in which order, after which run's mark."""
+    """An answered submit: its position among the answers, its run and its mark."""
 
     number: int
     rows: Rows
@@ -64,14 +64,14 @@ class Settler:
     """Finds out what became of lost submits; :meth:`run` is its task.
 
     Args:
-        reader: Reads the list.
-        identity: Who we are.
-        clock: Whose time is spent.
+        reader: Reads the job list.
+        identity: Our identity.
+        clock: The clock to use.
         settings: The settling time.
-        seen: What listings have shown: it may be of a submit given up.
-        unanswered: The submits that wait for their answer.
-        may_learn: Whether something else is under way, whose answer may show that the
-            list can be read.
+        seen: The jobs that listings have shown.
+        unanswered: The submits in progress.
+        may_learn: Whether another item is in progress whose answer may show that the
+            list is readable.
     """
 
     def __init__(
@@ -93,13 +93,13 @@ class Settler:
         self._unanswered = unanswered
         self._may_learn = may_learn
         self._lost: list[_Lost] = []
-        self._open: list[_Lost] = []  # given up, with their claims
+        self._open: list[_Lost] = []  # given up, but their claims still count
         self._something_lost = anyio.Event()
         self._answered: OrderedDict[RemoteId, _Answered] = OrderedDict()
         self._answers = 0
 
     def note_answered(self, job: Job, rows: Rows) -> None:
-        """A submit of ours was answered: its job is one that the list has to show."""
+        """Note an answered submit: the list has to show its job from now on."""
         assert job.remote_id is not None
         self._answers += 1
         self._answered[job.remote_id] = _Answered(
@@ -116,7 +116,7 @@ class Settler:
         return sum(lost.sent.rows is rows for lost in self._lost)
 
     async def sees_unowned(self, job: Job, rows: Rows) -> bool:
-        """Whether a listing has shown a job that may have come of an earlier submit."""
+        """Whether a listing has shown an unowned job that this submit may have made."""
         await self._unanswered.wait_for_answers(job.model_id)
         sent = sent_of(job, rows)
         seen = [one for one in self._seen if self._reader.may_come_of(sent, one)]
@@ -131,22 +131,22 @@ class Settler:
         waits: bool = True,
         on_waiting: Callable[[], None] = lambda: None,
     ) -> RemoteJob | None:
-        """Suspend until it is known what came of a submit.
+        """Suspend until the outcome of a submit is known.
 
         Args:
-            job: With ``request`` and its mark.
-            rows: What its run knows.
-            is_refused: The service says that it did not take it: then one reading
-                that shows no candidate is enough.
-            waits: Whether the settling time has to pass; of a refusal, where nothing
-                shows that the list is up to date.
-            on_waiting: Called once its claim counts beside those of others.
+            job: The attempt, with its ``request`` and mark.
+            rows: The rows of its run.
+            is_refused: Whether the service refused the submit. Then one reading
+                without a candidate is enough.
+            waits: Whether the settling time has to pass. For a refusal, this applies
+                only if nothing shows that the list is up to date.
+            on_waiting: Called once the claim of this submit counts.
 
         Returns:
-            The job to adopt, or None when it is proved that there is none.
+            The job to adopt, or None if it is proved that there is none.
 
         Raises:
-            OutcomeUnknown: Neither was possible.
+            OutcomeUnknown: The outcome could not be found out.
         """
         now_s = self._clock.monotonic_s()
         proof_from_s = now_s + (self._settings.settle_s if waits else 0.0)
@@ -172,7 +172,7 @@ class Settler:
         return lost.found
 
     async def run(self) -> None:
-        """Settle until cancelled."""
+        """Settle lost submits until cancelled."""
         while True:
             if not self._lost:
                 self._something_lost = anyio.Event()
@@ -196,7 +196,7 @@ class Settler:
                 self._give_up_overdue(error)
                 continue
             if reading.unowned:
-                # Those of submits under way get their owners with the answers.
+                # Jobs of submits in progress get their owners with the answers.
                 for model_id in {lost.sent.job.model_id for lost in waiting}:
                     await self._unanswered.wait_for_answers(model_id)
             self._adopt(reading)
@@ -209,8 +209,8 @@ class Settler:
     # --- found ------------------------------------------------------------------
 
     def _adopt(self, reading: Reading) -> None:
-        # What was lost since the reading began has its claims too, and so has what was
-        # given up: a job that may be its is not another's.
+        # Submits that were lost since the reading began, or were given up, have claims
+        # too: a job that may be theirs is not assigned to another submit.
         lost = [one for one in self._lost if not one.settled.is_set()] + self._open
         free = [
             job
@@ -225,7 +225,7 @@ class Settler:
             shows=shown_by,
         ):
             if one.settled.is_set():
-                continue  # given up: the end of the run looks at it again
+                continue  # given up: the reconciler checks it at the end of the run
             self._identity.adopt(job.remote_id)
             one.found = job
             one.settled.set()
@@ -234,8 +234,8 @@ class Settler:
         score = self._reader.score(lost.sent, job)
         if score is None or score >= DISTINGUISHING:
             return score
-        # Neither seed nor text shows whose it is: only what is surely made by us, and
-        # when later ones have had their time to show.
+        # Neither seed nor text identifies the job. It is adopted only if we certainly
+        # made it, and after later jobs have had time to appear.
         author_id = self._identity.author_id
         is_ours = author_id and author_id == job.author_id
         is_early = self._clock.monotonic_s() < lost.proof_from_s
@@ -246,7 +246,7 @@ class Settler:
     def _weigh(
         self, lost: _Lost, reading: Reading, free: Sequence[RemoteJob], begun_s: float
     ) -> None:
-        """Whether this reading counts for the absence of a job, or leaves it open."""
+        """Count a reading: as evidence that no job exists, or as inconclusive."""
         candidates = self._find_candidates(lost, reading, free)
         if candidates:
             self._leave_open(lost, begun_s, _named(candidates))
@@ -255,7 +255,7 @@ class Settler:
         elif begun_s < lost.proof_from_s:
             pass
         elif lost.sent.job.mark_id is None:
-            self._leave_open(lost, begun_s, "its place in the job list is not known")
+            self._leave_open(lost, begun_s, "its place in the job list is unknown")
         elif self._identity.is_of_another_key(lost.sent.job):
             self._leave_open(lost, begun_s, "it was sent with another API key")
         elif self._is_behind(lost, reading, begun_s):
@@ -264,7 +264,7 @@ class Settler:
             if self._may_learn():
                 return
             model_id = lost.sent.job.model_id
-            text = f"no other job of {model_id} shows that the list can be read"
+            text = f"no other job of {model_id} shows that the job list is complete"
             self._leave_open(lost, begun_s, text)
         else:
             lost.clean += 1
@@ -272,9 +272,9 @@ class Settler:
                 lost.settled.set()
 
     def _believe(self, lost: _Lost, reading: Reading, begun_s: float) -> None:
-        """A refusal, once the list shows all that was answered before it.
+        """Accept a refusal once the list shows all jobs that were answered before it.
 
-        Where nothing was, time and a second reading have to do.
+        If there were none, the settling time and a second reading must suffice.
         """
         later = {
             remote_id
@@ -292,7 +292,7 @@ class Settler:
             lost.settled.set()
 
     def _has_control(self, lost: _Lost, reading: Reading) -> bool:
-        """Whether it shows a job of ours that the rule for candidates would find."""
+        """Whether the reading shows a job of ours that the candidate rule finds."""
         return any(
             lost.sent.reaches(control)
             for control in reading.controls.get(lost.sent.job.model_id, ())
@@ -301,11 +301,11 @@ class Settler:
     def _find_candidates(
         self, lost: _Lost, reading: Reading, free: Sequence[RemoteJob]
     ) -> list[RemoteJob]:
-        """The jobs that may have come of a submit, and keep it from being sent again.
+        """The unowned jobs that a submit may have made; they prevent a resubmit.
 
-        Of one that the service says it has not taken, and once it is known how it shows
-        jobs of ours: those that do not show both another seed and another text. Such
-        jobs are another run's.
+        For a refused submit, once it is known how the service shows our jobs, a job
+        that shows both another seed and another text is left out: it belongs to
+        another run.
         """
         candidates = [
             job
@@ -322,16 +322,17 @@ class Settler:
         return candidates
 
     def _is_behind(self, lost: _Lost, reading: Reading, begun_s: float) -> bool:
-        """Whether the list does not show yet what it has to.
+        """Whether the list does not yet show what it has to.
 
-        That is one of the jobs of ours that came later, where there are any, and every
-        one that was answered ``settle_s`` ago.
+        It has to show every job of ours that was answered ``settle_s`` ago or earlier,
+        and at least one of our jobs that were answered later than the lost submit; if
+        there are none, at least one answered since its mark.
         """
         sent = lost.sent
         since_mark = {
             remote_id: answered
             for remote_id, answered in self._answered.items()
-            # Marks of another run cannot be compared, but what came later can.
+            # Marks of another run cannot be compared, but the order of answers can.
             if answered.number > lost.answered_before
             or (
                 answered.rows is sent.rows
@@ -371,7 +372,7 @@ class Settler:
 def _give_up(lost: _Lost, why: str) -> None:
     because = f": {why}" if why else ""
     lost.error = OutcomeUnknown(
-        f"it could not be found out whether the job exists{because}",
+        f"whether the job exists could not be determined{because}",
         hint="run again later, or decide with: pipeline resolve",
     )
     lost.settled.set()
@@ -381,11 +382,11 @@ def _named(candidates: Sequence[RemoteJob]) -> str:
     ids = [str(job.remote_id) for job in candidates[:_IDS_NAMED]]
     more = len(candidates) - len(ids)
     names = ", ".join(ids) + (f" and {more} more" if more else "")
-    return f"it may be {names}"
+    return f"the job may be {names}"
 
 
 def request_of(job: Job) -> str:
-    """The same for submits that are interchangeable: a derived seed is left out."""
+    """A key that is equal for interchangeable submits; derived seeds are left out."""
     asked = dict(job.request or {})
     if job.derived_seed:
         asked.pop("seed", None)
@@ -393,7 +394,7 @@ def request_of(job: Job) -> str:
 
 
 def shown_by(job: RemoteJob) -> str:
-    """The same for jobs that are shown with the same inputs, but for the seed."""
+    """A key that is equal for jobs shown with the same inputs, apart from the seed."""
     return canonical_json(
         {name: value for name, value in job.inputs.items() if name != "seed"}
     )

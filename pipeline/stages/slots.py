@@ -1,10 +1,13 @@
-"""Slots: how many jobs may be in flight, when nobody tells us and others share it.
+"""Slots: an adaptive concurrency limit with slow start, on the jobs in flight.
 
-A slot is held from just before the submit until the service ends the job. The limit
-is found by growing fast until the service refuses, and is then what is really in
-flight, or the ceiling that the refusal names. Once a generation of jobs has retired
-in peace one more is tried; when that is taken, the limit grows fast again: others have
-left, or the ceiling has risen. A semaphore cannot shrink, so this is our own.
+The service's ceiling may be unknown, may change, and is shared with other clients. A
+slot is held from just before the submit until the service ends the job. In *slow start*
+the limit grows with every accepted job until the service refuses one. It then drops to
+the number of jobs in flight, or to the ceiling that the refusal names. After as many
+jobs have ended without a refusal as the limit allows at a time, the limit is *probed*
+with one job more. If the service accepts it, slow start begins again: other clients
+have left, or the ceiling has risen. A semaphore cannot shrink, so this is a class of
+its own.
 """
 
 from collections import deque
@@ -12,28 +15,28 @@ from collections.abc import Callable
 
 import anyio
 
-from pipeline.api.pacing import Pace
+from pipeline.api.rate_limiter import RateLimiter
 from pipeline.clock import Clock
 from pipeline.record import Struct
 
-_FIRST_WAIT_S = 1.0  # with nothing in flight: others hold the ceiling
+_FIRST_WAIT_S = 1.0  # after a refusal with nothing in flight: others hold all slots
 _LONGEST_WAIT_S = 5.0
-_REGROWTH_POSTS = 2  # unanswered at a time when growing again: refusals are few
-_GENERATIONS_AT_CEILING = 2  # in peace at a named ceiling, before one more is tried
+_REGROWTH_POSTS = 2  # unanswered submits at a time in a later slow start
+_GENERATIONS_AT_CEILING = 2  # without a refusal, before a named ceiling is probed
 
 
 class SlotStatistics(Struct, frozen=True, kw_only=True):
-    """A moment of :class:`Slots`.
+    """A snapshot of :class:`Slots`.
 
     Attributes:
-        in_flight: Jobs the service has accepted and not ended.
-        held: In flight, and submits that are not answered yet.
-        limit: How many may be held now.
-        refusals: How often the service refused so far.
+        in_flight: Jobs that the service has accepted and not ended.
+        held: Jobs in flight, plus submits that are not answered yet.
+        limit: How many slots may be held now.
+        refusals: How often the service has refused a submit so far.
         waiting: Items that wait for a slot.
         paused_s: Seconds until the next submit may leave; 0 when not paused.
-        others: Slots that somebody else's jobs held at the last refusal.
-        scope: Whose the ceiling is then, such as ``team``, or "".
+        others: Slots that other clients' jobs held at the last refusal.
+        scope: To whom the ceiling of that refusal applies, such as ``team``, or "".
     """
 
     in_flight: int
@@ -47,16 +50,16 @@ class SlotStatistics(Struct, frozen=True, kw_only=True):
 
 
 class Slots:
-    """A resizable limit with first-come order.
+    """An adaptive concurrency limit with slow start, served in first-come order.
 
     Args:
-        clock: Whose time is spent.
-        first: The limit to begin with while the ceiling is unknown.
-        posts: While growing, submits that may be unanswered at a time: so many are
-            refused at most when the ceiling is met.
-        pace: When the next submit may leave; one without a limit when None.
-        max_jobs: The user's limit, never exceeded.
-        on_change: Called with the new figures when jobs in flight or the limit
+        clock: The clock to use.
+        first: The initial limit while the ceiling is unknown.
+        posts: Submits that may be unanswered at a time during slow start: at most so
+            many are refused when the ceiling is reached.
+        rate_limiter: Decides when the next submit may leave; None for no limit.
+        max_jobs: The user's limit, never exceeded; None for none.
+        on_change: Called with the new figures when the jobs in flight or the limit
             have changed.
     """
 
@@ -66,12 +69,12 @@ class Slots:
         *,
         first: int,
         posts: int,
-        pace: Pace | None = None,
+        rate_limiter: RateLimiter | None = None,
         max_jobs: int | None = None,
         on_change: Callable[[SlotStatistics], None] = lambda _slots: None,
     ) -> None:
         self._clock = clock
-        self._pace = pace or Pace(clock)
+        self._rate_limiter = rate_limiter or RateLimiter(clock)
         self._max = max_jobs
         self._ceiling: int | None = None
         self._is_announced = False
@@ -92,11 +95,11 @@ class Slots:
 
     @property
     def in_flight(self) -> int:
-        """Jobs that hold a slot and have left, or may have."""
+        """Jobs that hold a slot and that the service has accepted, or may have."""
         return self._in_flight
 
     def statistics(self) -> SlotStatistics:
-        """How it stands now."""
+        """A snapshot of the current state."""
         return SlotStatistics(
             in_flight=self._in_flight,
             held=self._held,
@@ -106,7 +109,7 @@ class Slots:
             paused_s=max(
                 0.0,
                 self._paused_until_s - self._clock.monotonic_s(),
-                self._pace.paused_s,
+                self._rate_limiter.paused_s,
             ),
             others=self._others,
             scope=self._scope,
@@ -116,7 +119,7 @@ class Slots:
         """Suspend until a slot is free and its submit may leave, and hold it.
 
         Args:
-            first_in_line: Before all that wait: for a job that was refused.
+            first_in_line: Go before all others that wait, after a refusal.
         """
         while True:
             if not self._has_room() or (self._waiters and not first_in_line):
@@ -125,19 +128,19 @@ class Slots:
                 self._held += 1
             try:
                 await self._wait_out_pause()
-                await self._pace.wait_to_submit()
+                await self._rate_limiter.wait_to_submit()
             except BaseException:
                 self._give_back()
                 raise
             if self._held <= self._limit and self._pause_s() <= 0:
                 return
-            # The limit fell meanwhile, or a pause began: once more, at the line's head.
-            self._pace.end_submit(is_accepted=False)
+            # The limit fell meanwhile, or a pause began: retry at the head of the line.
+            self._rate_limiter.end_submit(is_accepted=False)
             self._give_back()
             first_in_line = True
 
     def announce(self, ceiling: int) -> None:
-        """The service has told its ceiling: begin there instead of finding it."""
+        """Start at the ceiling that the service has named, without slow start."""
         self._ceiling = ceiling
         self._is_announced = True
         self._growing = False
@@ -145,23 +148,23 @@ class Slots:
         self._wake()
 
     def occupy(self) -> None:
-        """Hold a slot, above the limit if need be, for a job already in flight."""
+        """Hold a slot for a job already in flight, even above the limit."""
         self._held += 1
         self._in_flight += 1
 
     def accepted(self) -> None:
-        """The service has taken the job of a held slot."""
-        self._pace.end_submit(is_accepted=True)
+        """Note that the service has accepted the job of a held slot."""
+        self._rate_limiter.end_submit(is_accepted=True)
         self._in_flight += 1
         self._empty_wait_s = _FIRST_WAIT_S
         if self._probing and self._in_flight >= self._limit:
-            # One more was taken than was allowed before: there is room again.
+            # The probe succeeded: there is room again.
             self._probing = False
             self._growing = True
             self._posts = min(self._posts, _REGROWTH_POSTS)
         if self._growing:
             if self._ceiling == self._in_flight and not self._is_announced:
-                self._ceiling = None  # named before the world changed
+                self._ceiling = None  # out of date: the service accepted this many
             self._limit = self._capped(self._limit + 1)
         else:
             self._limit = self._capped(max(self._limit, self._in_flight))
@@ -169,7 +172,7 @@ class Slots:
         self._on_change(self.statistics())
 
     def retired(self) -> None:
-        """The service has ended the job of a held slot; the slot is free."""
+        """Release the slot of a job that the service has ended."""
         self._in_flight -= 1
         self._retired_in_peace += 1
         self._probe()
@@ -177,8 +180,8 @@ class Slots:
         self._on_change(self.statistics())
 
     def unused(self) -> None:
-        """A held slot whose submit ended without a job is free."""
-        self._pace.end_submit(is_accepted=False)
+        """Release a held slot whose submit made no job."""
+        self._rate_limiter.end_submit(is_accepted=False)
         self._give_back()
 
     def refused(
@@ -189,17 +192,17 @@ class Slots:
         counted: int | None = None,
         scope: str = "",
     ) -> None:
-        """The service refused the submit of a held slot, which is free again.
+        """Release a held slot whose submit the service refused, and lower the limit.
 
         Args:
-            ceiling: The limit it named, or None.
+            ceiling: The limit that the service named, or None.
             wait_s: How long it asked to wait, or 0.
-            counted: Jobs in flight by its own count, or None if unsaid.
-            scope: Whose jobs these are, such as ``team``, or "".
+            counted: Jobs in flight by its own count, or None if it did not say.
+            scope: To whom the limit applies, such as ``team``, or "".
         """
-        self._pace.end_submit(is_accepted=False)
+        self._rate_limiter.end_submit(is_accepted=False)
         self._refusals += 1
-        if wait_s > 0 and not self._pace.paused_s:
+        if wait_s > 0 and not self._rate_limiter.paused_s:
             self.pause(wait_s)
         if ceiling is not None or wait_s <= 0:
             self._growing = False
@@ -210,13 +213,13 @@ class Slots:
             self._others = 0
             room = self._in_flight
             if ceiling is not None and counted is not None and counted >= ceiling:
-                # What is not answered yet may be among those that it counts.
+                # The service may already count submits that are not answered yet.
                 self._others = max(0, counted - (self._held - 1))
                 room = max(room, ceiling - self._others)
             self._scope = scope
             self._limit = self._capped(max(1, room))
             if self._in_flight == 0:
-                # Others hold the whole ceiling: ask again later, never give up.
+                # Others hold all slots: try again later, and never give up.
                 self._probing = True
                 self.pause(max(wait_s, self._empty_wait_s))
                 self._empty_wait_s = min(self._empty_wait_s * 2, _LONGEST_WAIT_S)
@@ -224,7 +227,7 @@ class Slots:
         self._on_change(self.statistics())
 
     def pause(self, duration_s: float) -> None:
-        """Let no submit leave for ``duration_s`` seconds from now."""
+        """Hold back all submits for ``duration_s`` seconds from now."""
         self._paused_until_s = max(
             self._paused_until_s, self._clock.monotonic_s() + duration_s
         )
@@ -232,9 +235,9 @@ class Slots:
     # --- inside ---------------------------------------------------------------
 
     def _probe(self) -> None:
-        """Allow one more than the limit, once enough jobs have retired in peace."""
-        if self._growing or self._pace.is_scarce:
-            return  # one more slot is of no use where requests are scarce
+        """Raise the limit by one once enough jobs have ended without a refusal."""
+        if self._growing or self._rate_limiter.is_scarce:
+            return  # one more slot is useless while the request rate is the bottleneck
         at_ceiling = self._ceiling is not None and self._limit >= self._ceiling
         if at_ceiling and self._is_announced:
             return
@@ -242,7 +245,7 @@ class Slots:
         if self._retired_in_peace < generations * self._limit:
             return
         if at_ceiling:
-            self._ceiling = None  # it may have risen; a refusal names it again
+            self._ceiling = None  # it may have risen; the next refusal names it again
         self._retired_in_peace = 0
         self._probing = True
         self._limit = self._capped(self._limit + 1)

@@ -1,4 +1,4 @@
-"""Unanswered: the submits that wait for their answer, and who waits for them."""
+"""Unanswered: keeps track of submits in progress, so that others can wait for them."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -7,17 +7,17 @@ import anyio
 
 
 class Unanswered:
-    """The submits that wait for their answer, by model."""
+    """The submits that are not answered yet, by model."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[str, set[anyio.Event]] = defaultdict(set)
 
     def begin(self, model_id: str) -> Callable[[], None]:
-        """A submit leaves.
+        """Note that a submit is about to be sent.
 
         Returns:
-            To be called, once or more, when what came of it counts: its job is
-            recorded, its refusal is, or its loss has its claim at the settler.
+            A function to call, at least once, when the outcome counts: the job or the
+            refusal is recorded, or the settler knows of the lost submit.
         """
         answered = anyio.Event()
         self._waiting[model_id].add(answered)
@@ -29,6 +29,6 @@ class Unanswered:
         return end
 
     async def wait_for_answers(self, model_id: str) -> None:
-        """Suspend until the submits of a model that wait now are answered."""
+        """Suspend until the submits of a model now in progress are answered."""
         for answered in list(self._waiting[model_id]):
             await answered.wait()

@@ -1,7 +1,7 @@
 """Uploader: ReferenceAsset → asset id, once per content.
 
-Small images go in one base64 request, everything else in parts. Uploading is free,
-so it is retried until its deadline; several items that wait for one file share one
+Small images are uploaded in one base64 request, everything else in parts. Uploading is
+free, so it is retried until its deadline. Items that wait for the same file share one
 upload.
 """
 
@@ -34,35 +34,35 @@ from pipeline.job import AssetId, JsonValue, ParamValue, ReferenceAsset
 from pipeline.settings import Settings
 from pipeline.storage.regular_file import read_regular
 
-SMALL_IMAGE_BYTES = 3_500_000  # official clients switch to parts here; API section 8.1
+SMALL_IMAGE_BYTES = 3_500_000  # as official clients do; API section 8.1
 PART_SIZE_BYTES = 8 << 20  # API section 16, row 20
 _READY_POLL_S = 0.5
-YOUNG_UPLOAD_PAUSE_S = 2.0  # between requests that name an upload not seen yet
+YOUNG_UPLOAD_PAUSE_S = 2.0  # between submits that name an upload not visible yet
 
 
 class ReferenceChanged(JobError):
-    """A reference file is no longer what it was when the plan was made."""
+    """A reference file has changed or disappeared since the plan was made."""
 
 
 class UploadMemory(Protocol):
-    """Remembers from run to run which content the service holds."""
+    """Remembers across runs which content the service holds."""
 
     async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
-        """The service holds this content under this id."""
+        """Record the asset id under which the service holds this content."""
 
     async def forget_upload(self, sha256: str) -> None:
-        """The service may no longer hold this content."""
+        """Forget the asset id of this content: the service may no longer hold it."""
 
 
 class Uploader:
-    """Knows which content the service holds, and brings what it lacks.
+    """Knows which content the service holds, and uploads the rest.
 
     Args:
         api: The service.
         transfer: For the parts of a multipart upload.
-        clock: Whose time is spent.
-        settings: Deadlines and how many uploads there are at a time.
-        memory: Told of every upload.
+        clock: The clock to use.
+        settings: Deadlines, and the number of concurrent uploads.
+        memory: Records every upload.
     """
 
     def __init__(
@@ -84,12 +84,13 @@ class Uploader:
         self._limit = anyio.CapacityLimiter(settings.uploads)
 
     async def upload(self, reference: ReferenceAsset) -> AssetId:
-        """The asset id of this content, uploading it at most once a run.
+        """The asset id of this content, which is uploaded at most once per run.
 
         Raises:
-            Rejected: The service does not take the file.
-            Unavailable, UnexpectedAnswer: Still so at the deadline.
-            ReferenceChanged: The file is gone or is another by now.
+            Rejected: The service does not accept the file.
+            GenerationFailed: The service could not read or import the file.
+            Unavailable, UnexpectedAnswer: No success before the deadline.
+            ReferenceChanged: The file is gone or has changed.
         """
         lock = self._locks.setdefault(reference.sha256, anyio.Lock())
         async with lock:
@@ -97,16 +98,16 @@ class Uploader:
             if known is not None:
                 return known
             async with self._limit:
-                asset_id = await self._bring(reference)
+                asset_id = await self._send(reference)
             self._known[reference.sha256] = asset_id
             await self._memory.remember_upload(reference.sha256, asset_id)
         return asset_id
 
     async def inputs_of(self, params: Mapping[str, ParamValue]) -> dict[str, JsonValue]:
-        """The params as they are sent: references uploaded and named by asset id.
+        """The params as they are sent: references uploaded and replaced by asset ids.
 
         Raises:
-            JobError: As :meth:`upload`.
+            JobError: As for :meth:`upload`.
         """
         return {name: await self._input_of(value) for name, value in params.items()}
 
@@ -119,20 +120,20 @@ class Uploader:
         return result
 
     def learn(self, known: Mapping[str, AssetId]) -> None:
-        """What earlier runs have uploaded: SHA-256 → asset id."""
+        """Add the uploads of earlier runs: SHA-256 → asset id."""
         self._known.update(known)
 
     async def forget(self, params: Mapping[str, ParamValue]) -> None:
-        """The service may no longer hold what these refer to: upload it once more."""
+        """Have the references of these params uploaded again when next needed."""
         for reference in references_in(params):
             self._known.pop(reference.sha256, None)
             await self._memory.forget_upload(reference.sha256)
 
     def renewal_of(self, params: Mapping[str, ParamValue]) -> "Renewal":
-        """A second try for one item, should the service miss an upload of ours."""
+        """The retry for one item, in case the service does not find its uploads."""
         return Renewal(self, params, self._clock, self._settings)
 
-    async def _bring(self, reference: ReferenceAsset) -> AssetId:
+    async def _send(self, reference: ReferenceAsset) -> AssetId:
         content = await _read_unchanged(reference)
         is_image = reference.media_type.startswith("image/")
         if is_image and reference.size_bytes < SMALL_IMAGE_BYTES:
@@ -160,7 +161,7 @@ class Uploader:
         return asset.asset_id
 
     async def _send_parts(self, reference: ReferenceAsset, content: bytes) -> AssetId:
-        """A whole upload is begun anew when it fails: there is no way to abort one."""
+        """Upload in parts; after a failure, start over: an upload cannot be resumed."""
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
         while True:
             try:
@@ -189,7 +190,7 @@ class Uploader:
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
         while upload.asset_id is None:
             if not await backoff.sleep(_READY_POLL_S):
-                raise Unavailable(f"{reference.name} is not imported in time")
+                raise Unavailable(f"{reference.name} was not imported in time")
             upload = await retry_free(
                 partial(self._api.find_upload, upload.upload_id),
                 clock=self._clock,
@@ -205,11 +206,11 @@ class Uploader:
         return upload.asset_id
 
     async def _complete(self, upload: RemoteUpload) -> bool:
-        """Whether the service has taken it; False where its answer is lost."""
+        """Complete the upload; False if the answer was lost."""
         try:
             await self._api.complete_upload(upload.upload_id)
         except (Unavailable, UnexpectedAnswer):
-            # The action may have been taken: the upload's own status decides.
+            # The upload may be complete all the same: its status will show.
             return False
         except Rejected as error:
             found = await self._api.find_upload(upload.upload_id)
@@ -219,16 +220,16 @@ class Uploader:
 
 
 class Renewal:
-    """One item whose uploads the service may miss, and may yet find.
+    """The retries of one item whose uploads the service does not find.
 
-    They are uploaded once more; after that the service gets time to see them. Source:
-    scenario API sheet, section 17.1.
+    The files are uploaded once more; after that, the service gets time to find them.
+    Source: scenario API sheet, section 17.1.
 
     Args:
-        uploader: Brings them.
-        params: Of the item.
-        clock: Whose time is spent.
-        settings: How long the service may not see a new upload.
+        uploader: Uploads the files.
+        params: The item's params.
+        clock: The clock to use.
+        settings: How long the service may not find a new upload.
     """
 
     def __init__(
@@ -245,11 +246,11 @@ class Renewal:
         self._since_s: float | None = None
 
     def may_help(self, error: Rejected, inputs: Mapping[str, JsonValue]) -> bool:
-        """Whether a refusal is about an upload, and there is time left.
+        """Whether a refusal concerns an upload, and there is time left.
 
         Args:
             error: The refusal.
-            inputs: As they were sent.
+            inputs: The inputs as they were sent.
         """
         if self._since_s is not None and (
             self._clock.monotonic_s() - self._since_s >= self._settings.fresh_job_s
@@ -261,11 +262,11 @@ class Renewal:
             if any(references_in({name: value}))
             for asset_id in _flat(inputs.get(name))
         ]
-        # A 404 that names none of them is about something else in the body, for good.
+        # A 404 that names none of them is final: it concerns another part of the body.
         return any(asset_id in error.message for asset_id in uploaded)
 
     async def renew(self) -> None:
-        """Have them uploaded when they are asked for next; later, only wait."""
+        """The first time, have the files uploaded again; after that, only wait."""
         if self._since_s is not None:
             await self._clock.sleep(YOUNG_UPLOAD_PAUSE_S)
             return
@@ -297,7 +298,7 @@ async def _read_unchanged(reference: ReferenceAsset) -> bytes:
 
 
 def references_in(params: Mapping[str, ParamValue]) -> Iterator[ReferenceAsset]:
-    """Every file that the params name and the service has to hold."""
+    """Every reference file that the params name."""
     for value in params.values():
         for inner in value if isinstance(value, list) else (value,):
             if isinstance(inner, ReferenceAsset):

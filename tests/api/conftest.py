@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 from unittest.mock import Mock
 
 import aiohttp
@@ -40,10 +41,12 @@ class CannedAnswers(aioresponses):
         super().__init__()
         self.calls = []
 
-    def add(self, url, method="GET", **named):
+    def add(self, url, method="GET", **named):  # type: ignore[override]
         super().add(url, method, response_class=_Response, **named)
 
-    async def _request_mock(self, session, method, url, *args, **named):
+    async def _request_mock(  # type: ignore[override]
+        self, session, method, url, *args, **named
+    ):
         self.calls.append((method, str(url), named))
         return await super()._request_mock(session, method, url, *args, **named)
 
@@ -124,7 +127,7 @@ def answer():
 async def serve():
     """Start a server whose every connection runs ``talk(server, reader, writer)``."""
     running = []
-    talks = set()
+    talks: set[Any] = set()
 
     async def start(talk: Talk | bytes) -> RawServer:
         server = RawServer()

@@ -6,7 +6,8 @@ import logging
 import aiohttp
 import pytest
 
-from pipeline.api.cdn import CDN_HOSTS, ForeignHost, HttpTransfer, UrlExpired
+from pipeline.api.cdn import CDN_HOSTS, ForeignHost, HttpTransfer
+from pipeline.api.interface import UrlExpired
 from pipeline.errors import DownloadFailed, JobError, PipelineError, Unavailable
 from pipeline.settings import Settings
 

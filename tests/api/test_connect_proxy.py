@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import itertools
+from typing import Any
 
 import pytest
 from doubles.network import ConnectProxy
@@ -47,7 +48,7 @@ def leaks(proxy):
     return [secret for secret in SECRETS if secret.encode() in proxy.received]
 
 
-REFUSALS = {
+REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     "407": ({"login": "ann:something-else"}, "HTTP 407", "USER:PASSWORD"),
     "403": ({"refusal": "403 Forbidden"}, "HTTP 403 Forbidden", "NO_PROXY"),
     "502": ({"refusal": "502 Bad Gateway"}, "HTTP 502 Bad Gateway", "NO_PROXY"),

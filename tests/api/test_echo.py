@@ -3,8 +3,9 @@
 import pytest
 
 from pipeline.api.echo import Habits, echo_difference, same_value
+from pipeline.job import JsonValue
 
-SENT = {"prompt": "an oak", "size": "1024*1024", "seed": 7}
+SENT: dict[str, JsonValue] = {"prompt": "an oak", "size": "1024*1024", "seed": 7}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from pipeline.api.interface import JobFilter
-from pipeline.clock import parse_utc
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -32,9 +31,9 @@ class Case:
     submit: type
     payload: object = None
     body: str = ""
-    headers: dict = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     says: str = ""
-    facts: dict = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
 
     @property
     def canned(self):
@@ -521,101 +520,3 @@ async def test_a_429_with_a_ceiling_leaves_the_rate_alone(api, answers, clock):
         await api.find_job("job_1")
 
     assert sum(clock.slept_s) <= 20 / 100
-
-
-# --- the service's time -------------------------------------------------------------
-
-
-async def test_the_service_s_time_is_learned_from_its_date_header(api, answers, clock):
-    answers.get(
-        JOB_URL,
-        payload={"job": {"jobId": "job_1"}},
-        headers={"Date": "Sun, 01 Mar 2026 13:00:00 GMT"},
-    )
-
-    await api.find_job("job_1")
-
-    assert api.service_now() == parse_utc("2026-03-01T13:00:00.500Z")
-
-
-@pytest.mark.parametrize("date", ["Sun, 01 Mar 2026 12:00:01 GMT", "yesterday", ""])
-async def test_a_date_that_is_coarse_or_odd_changes_nothing(api, answers, clock, date):
-    answers.get(JOB_URL, payload={"job": {"jobId": "job_1"}}, headers={"Date": date})
-
-    await api.find_job("job_1")
-
-    assert api.service_now() == clock.utc_now()
-
-
-async def test_an_answer_is_noted_and_a_broken_exchange_is_not(api, answers, clock):
-    clock.jump(5)
-    answers.get(JOB_URL, exception=ConnectionResetError())
-    answers.get(JOB_URL, status=500)
-
-    with pytest.raises(Unavailable):
-        await api.find_job("job_1")
-    assert api.answered_at_s is None
-    with pytest.raises(Unavailable):
-        await api.find_job("job_1")
-    assert api.answered_at_s >= 5
-
-
-# --- the ceiling ----------------------------------------------------------------------
-
-TEAMS_URL = f"{BASE_URL}/teams"
-LIMITS_URL = f"{BASE_URL}/teams/team_1/limits"
-
-
-async def test_the_ceiling_is_read_from_the_only_team(api, answers):
-    answers.get(TEAMS_URL, payload={"teams": [{"id": "team_1"}]})
-    answers.get(LIMITS_URL, payload={"limits": {"parallelCustomJobs": 4}})
-
-    assert (await api.find_limits()).ceiling == 4
-
-
-@pytest.mark.parametrize(
-    "teams",
-    [[], [{"id": "team_1"}, {"id": "team_2"}], [{"id": "../x"}], "none", [7]],
-    ids=["no team", "several", "hostile id", "wrong type", "wrong record"],
-)
-async def test_without_exactly_one_team_there_is_no_ceiling(api, answers, teams):
-    answers.get(TEAMS_URL, payload={"teams": teams})
-
-    assert (await api.find_limits()).ceiling is None
-    assert len(answers.calls) == 1
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [{"status": 403}, {"status": 404}, {"status": 429}, {"body": "<html>"}],
-    ids=["403", "404", "429", "HTML"],
-)
-async def test_a_key_that_may_not_read_limits_has_no_ceiling(api, answers, answer):
-    answers.get(TEAMS_URL, payload={"teams": [{"id": "team_1"}]})
-    answers.get(LIMITS_URL, **answer)
-
-    assert (await api.find_limits()).ceiling is None
-
-
-@pytest.mark.parametrize("value", [0, -1, True, "4", 4.0, None, {}])
-async def test_a_ceiling_that_is_no_positive_whole_number_is_none(api, answers, value):
-    answers.get(TEAMS_URL, payload={"teams": [{"id": "team_1"}]})
-    answers.get(LIMITS_URL, payload={"limits": {"parallelCustomJobs": value}})
-
-    assert (await api.find_limits()).ceiling is None
-
-
-async def test_a_wrong_key_is_found_out_by_asking_for_the_ceiling(api, answers):
-    answers.get(TEAMS_URL, status=401)
-
-    with pytest.raises(AccessDenied) as caught:
-        await api.find_limits()
-
-    assert caught.value.exit_code == 6
-
-
-async def test_a_service_that_is_away_is_no_missing_ceiling(api, answers):
-    answers.get(TEAMS_URL, status=503)
-
-    with pytest.raises(Unavailable):
-        await api.find_limits()

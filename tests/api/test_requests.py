@@ -6,7 +6,7 @@ import json
 import pytest
 
 from pipeline.api.interface import JobFilter
-from pipeline.api.pacing import Priority
+from pipeline.api.rate_limiter import Priority
 from pipeline.clock import parse_utc
 from pipeline.errors import OutcomeUnknown, RateLimited, Unavailable
 from pipeline.version import __version__
@@ -108,8 +108,8 @@ async def test_a_429_slows_down_what_it_is_about(serve, connect, answer, case):
     with pytest.raises(RateLimited) as caught:
         await getattr(api, call)(*arguments)
 
-    assert api.pace.paused_s == paused_s
-    assert (api.pace.used == 1.0) is full
+    assert api.rate_limiter.paused_s == paused_s
+    assert (api.rate_limiter.used == 1.0) is full
     assert caught.value.is_about_requests is full
 
 
@@ -119,18 +119,18 @@ async def test_what_refuses_submits_when_the_window_is_well_used_is_the_window(
     server = await serve(answer(b"{}", status="429 Slow"))
     api = await connect(server, rpm=50)
     for _ in range(30):
-        await api.pace.wait_for_turn(Priority.LIST)
+        await api.rate_limiter.wait_for_turn(Priority.LIST)
 
     with pytest.raises(RateLimited) as caught:
         await api.submit("m", {})
 
     assert caught.value.is_about_requests
-    assert api.pace.used == 1.0
+    assert api.rate_limiter.used == 1.0
 
 
 async def test_no_submit_leaves_in_a_pause(server, connect):
     api = await connect(server)
-    api.pace.pause(600)
+    api.rate_limiter.pause(600)
 
     with pytest.raises(RateLimited):
         await api.submit("model_x", {})

@@ -10,6 +10,7 @@ from pipeline.api import wire
 from pipeline.api.interface import RemoteStatus, UploadPart
 from pipeline.clock import parse_utc
 from pipeline.errors import UnexpectedAnswer
+from pipeline.job import AssetId
 
 ON_A_BUSY_MACHINE = settings(
     deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -94,11 +95,11 @@ def test_a_job_with_nothing_but_an_id_is_running():
 
 
 def test_reading_a_job_leaves_the_answer_alone():
-    record = {"jobId": "j", "metadata": {"input": {"modelId": "m", "a": 1}}}
+    asked = {"modelId": "m", "a": 1}
 
-    wire.parse_job(record)
+    wire.parse_job({"jobId": "j", "metadata": {"input": asked}})
 
-    assert record["metadata"]["input"] == {"modelId": "m", "a": 1}
+    assert asked == {"modelId": "m", "a": 1}
 
 
 @pytest.mark.parametrize(
@@ -359,7 +360,7 @@ def test_assets_are_found_by_id_and_others_passed_over():
     )
 
     assert list(assets) == ["b", "a"]
-    assert assets["a"].kind == "image"
+    assert assets[AssetId("a")].kind == "image"
 
 
 @pytest.mark.parametrize("answer", [{}, {"assets": {}}, {"assets": None}])

@@ -1,3 +1,4 @@
+from doubles.downloads import asset_id, download, downloader  # noqa: F401 - fixtures
 from doubles.service_fixtures import (  # noqa: F401 - fixtures
     api,
     clock,

@@ -9,10 +9,10 @@ import pytest
 from pipeline.assets.mover import check_free, clear_renamed, place_copy
 from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.errors import DownloadFailed, OutputError
-from pipeline.job import Asset, Job
+from pipeline.job import Asset, AssetId, Job, JobKey, RemoteId
 
 ASSET = Asset(
-    asset_id="asset_1",
+    asset_id=AssetId("asset_1"),
     output_index=1,
     path="oak.png",
     sha256="0" * 64,
@@ -25,11 +25,11 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 JOB = Job(
     item_id="oak",
     attempt=1,
-    job_key="k",
-    request_key="r",
+    job_key=JobKey("k"),
+    request_key=JobKey("r"),
     model_id="m",
     request={},
-    remote_id="job_1",
+    remote_id=RemoteId("job_1"),
     submitted_at=NOW,
     finished_at=NOW,
     saved_at=NOW,

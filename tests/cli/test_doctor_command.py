@@ -34,7 +34,7 @@ def doctor(tmp_path, command, use):
 
     async def examine(*arguments, ahead_s=0.0, project_id="", **knobs):
         there = output.exists()
-        profile = EmulatorProfile(seed=7, **knobs)
+        profile = EmulatorProfile.of(seed=7, **knobs)
         async with Emulator(profile=profile, clock=WrongClock(ahead_s)) as emulator:
             use(emulator.base_url, project_id=project_id)
             said = await command("doctor", manifest, "-o", output, *arguments)

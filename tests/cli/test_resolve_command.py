@@ -106,7 +106,7 @@ async def test_a_job_of_another_model_is_not_adopted(place):
     said = await place.type("resolve", "a", "--adopt", other.job.remote_id)
 
     assert said.code == 2
-    assert "of model model_wan-2-7-image-pro, not of" in said.err
+    assert "with model model_wan-2-7-image-pro, not" in said.err
     assert place.job("a").status is JobStatus.UNKNOWN
 
 
@@ -199,7 +199,7 @@ async def test_without_a_decision_the_jobs_that_may_be_the_items_are_shown(place
     shown = said.out
     ours = only_job_of(place, "an oak")
     assert said.code == 0
-    assert "2 jobs may have come of its submit" in shown
+    assert "2 jobs may have come from its submit" in shown
     assert shown.index(ours) < shown.index(other.job.remote_id)
     assert all(text in shown for text in ("an oak", "a birch", "prompt, seed"))
     assert f"--adopt {ours}" in shown
@@ -213,7 +213,7 @@ async def test_without_a_candidate_it_says_so(place):
     said = await place.type("resolve", "a")
 
     assert said.code == 0
-    assert "no job that may have come of its submit" in said.out
+    assert "no job that may have come from its submit" in said.out
     assert "--resubmit" in said.out
 
 
@@ -303,7 +303,7 @@ async def test_while_a_run_holds_the_lock_nothing_is_decided(place):
         said = await place.type("resolve", "a", "--resubmit")
 
     assert said.code == 7
-    assert "another run is at work" in said.err
+    assert "another run is in progress" in said.err
     assert place.job("a").status is JobStatus.UNKNOWN
 
 

@@ -46,7 +46,7 @@ def test_anything_else_is_no_duration(text):
     ],
 )
 def test_a_threshold_is_a_count_or_a_percentage(text, count, share):
-    assert parse_threshold(text) == (count, pytest.approx(share))
+    assert parse_threshold(text) == (count, pytest.approx(share))  # type: ignore[comparison-overlap]
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "%", "5 %", "five", "5%%"])
@@ -68,7 +68,7 @@ async def test_an_option_that_cannot_be_read_sends_nothing(option, place):
 
 
 async def test_the_deadline_of_the_command_line_ends_a_real_run(place, use):
-    profile = EmulatorProfile(
+    profile = EmulatorProfile.of(
         seed=7, fixed_size_px=16, ceiling=1, job_seconds=(0.6, 0.6)
     )
     (place.folder / "knobs.yaml").write_text(items("an oak", "an elm", "an ash"))
@@ -116,3 +116,39 @@ async def test_what_is_no_number_is_refused(place, option, value):
 
     assert said.code == 2
     assert place.submits == 0
+
+
+# --- nothing is submitted blindly
+
+
+UNKNOWN = "version: 1\nname: knobs\nmodel: model_nobody_knows\nitems:\n"
+
+
+async def test_nothing_is_submitted_for_a_model_whose_inputs_are_unknown(place):
+    (place.folder / "knobs.yaml").write_text(
+        f"{UNKNOWN}  - {{id: a, prompt: an oak}}\n"
+    )
+
+    refused = await place.type("run", "--yes")
+    asked_for = await place.type("run", "--yes", "--allow-unpriced")
+
+    assert refused.code == 2
+    assert "inputs of model_nobody_knows are unknown: nothing" in refused.err
+    assert "--allow-unpriced" in refused.err
+    assert asked_for.code == 3  # the service does not know the model either
+    assert place.submits == 0
+
+
+async def test_nothing_is_submitted_for_a_price_of_nothing(place_of):
+    async with place_of({"unit_prices_cu": {"model_wan-2-7-image": 0}}) as place:
+        (place.folder / "knobs.yaml").write_text(items("an oak"))
+
+        refused = await place.type("run", "--yes")
+        before = place.submits
+        said = await place.type("run", "--yes", "--allow-unpriced")
+
+        assert refused.code == 2
+        assert "knobs.yaml:" in refused.err
+        assert "quotes 0 units for 'a'" in refused.err
+        assert (before, place.submits) == (0, 1)
+        assert said.code == 0

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from doubles.tables import shipped_model
 
 from pipeline.cli.main import run_command
 from pipeline.cli.schema import WIDTH, allowed_words, lay_out, required_words
 from pipeline.errors import ExitCode
-from pipeline.models.schema import load_shipped_model, parse_model, shipped_model_ids
+from pipeline.models.schema import parse_model, shipped_model_ids
 from pipeline.version import __version__
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "manifest.schema.json"
@@ -62,10 +63,10 @@ def test_the_table_has_a_row_for_each_input_and_fits_a_terminal(model_id, capsys
         "allowed",
         "price",
     ]
-    assert heads == list(load_shipped_model(model_id).inputs)
+    assert heads == list(shipped_model(model_id).inputs)
     assert max(map(len, lines)) <= WIDTH
     words = {word.strip(",") for word in out.split()}
-    assert words >= set(load_shipped_model(model_id).inputs["size"].allowed_values)
+    assert words >= set(shipped_model(model_id).inputs["size"].allowed_values)
 
 
 def test_a_row_says_type_need_default_values_and_price(capsys):
@@ -158,7 +159,7 @@ def test_an_unknown_model_is_refused_with_the_one_that_was_meant(capsys):
     said = capsys.readouterr()
     assert (code, said.out) == (ExitCode.USAGE, "")
     assert said.err == (
-        "error: the inputs of model_wan-2-7-imge are not known here\n"
+        "error: the inputs of model_wan-2-7-imge are unknown\n"
         f"  next: did you mean '{WAN}'?\n"
     )
 
@@ -167,7 +168,7 @@ def test_json_and_json_schema_do_not_go_together(capsys):
     code = run_command(["schema", "--json", "--json-schema"])
 
     assert code is ExitCode.USAGE
-    assert "do not go together" in capsys.readouterr().err
+    assert "cannot be combined" in capsys.readouterr().err
 
 
 # --- for programs -------------------------------------------------------------
@@ -177,7 +178,7 @@ def test_json_gives_an_object_for_each_input_and_then_the_model(capsys):
     run_command(["schema", WAN, "--json"])
 
     *inputs, last = map(json.loads, capsys.readouterr().out.splitlines())
-    model = load_shipped_model(WAN)
+    model = shipped_model(WAN)
     assert {line["event"] for line in inputs} == {"input"}
     assert [line["name"] for line in inputs] == list(model.inputs)
     size = next(line for line in inputs if line["name"] == "size")

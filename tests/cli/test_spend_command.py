@@ -260,7 +260,7 @@ def test_emulated_output_is_left_out_unless_it_is_named(tmp_path, spend):
 
     assert "EMULATED" not in below
     assert "1 emulated output folder" in said
-    assert named.splitlines()[0] == "EMULATED: nothing of this was really paid"
+    assert named.splitlines()[0] == "EMULATED: none of this was really paid"
     assert silence == ""
 
 
@@ -389,7 +389,7 @@ def test_a_ledger_that_cannot_be_read_is_one_line_and_the_rest_is_summed(
     assert code == ExitCode.STORAGE
     assert (total["jobs"], total["ledgers"], total["unread"]) == (1, 1, 1)
     assert len(err.splitlines()) == 1
-    assert err.startswith("not summed: ")
+    assert err.startswith("not counted: ")
     assert word in err
     assert "output/bad" in err.replace("\\", "/")
 
@@ -436,7 +436,7 @@ def test_reserved_units_are_explained(tmp_path, spend):
     _, out, _ = spend()
 
     assert out.endswith(
-        "\nreserved: may have been taken; what it cost is not known yet\n"
+        "\nreserved: may have been charged; the cost is not known yet\n"
     )
 
 
@@ -506,7 +506,7 @@ def test_a_price_that_is_none_is_a_usage_error(spend, monkeypatch):
     monkeypatch.setenv(CU_PRICE_VARIABLE, "-1")
 
     assert (code, out) == (ExitCode.USAGE, "")
-    assert "'free' is no price" in err
+    assert "'free' is not a price" in err
     assert spend()[0] == ExitCode.USAGE
 
 

@@ -7,8 +7,7 @@ from doubles.pictures import png_of
 from doubles.place import everything_in, items
 
 from pipeline.ledger.ledger import LEDGER_NAME
-from pipeline.operations.connection import EMULATOR_STATE_NAME
-from pipeline.output.names import LOCK_NAME
+from pipeline.output.names import EMULATOR_STATE_NAME, LOCK_NAME
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
 
 

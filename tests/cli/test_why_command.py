@@ -11,7 +11,7 @@ import pytest
 from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.cli.main import run_command
 from pipeline.errors import ExitCode
-from pipeline.job import Asset, Failure, FailureClass, Job, JobStatus
+from pipeline.job import Asset, AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.lockfile import lock_path, write_lock
 from pipeline.manifest import load_manifest
@@ -79,14 +79,15 @@ class Desk:
             "submitted_at": NOON + timedelta(seconds=1),
             "finished_at": NOON + timedelta(seconds=70),
         }
-        return replace(planned.job, **values | named)
+        job: Job = replace(planned.job, **values | named)
+        return job
 
     def make_files(self, job, *names) -> Job:
         """Files with sidecars for a job; gives the job with its assets."""
         self.output.mkdir(parents=True, exist_ok=True)
         assets = tuple(
             Asset(
-                asset_id=f"asset_{index}",
+                asset_id=AssetId(f"asset_{index}"),
                 output_index=index,
                 path=name,
                 sha256=hashlib.sha256(name.encode()).hexdigest(),
@@ -98,7 +99,7 @@ class Desk:
             for index, name in enumerate(names, start=1)
         )
         ids = tuple(asset.asset_id for asset in assets)
-        made = replace(job, assets=assets, remote_assets=ids)
+        made: Job = replace(job, assets=assets, remote_assets=ids)
         source = Source(name="m", file=self.name, sha256="0", line=5)
         for asset in assets:
             (self.output / asset.path).write_bytes(asset.path.encode())
@@ -151,8 +152,8 @@ def test_a_new_item_is_explained_without_any_output_folder(desk):
     code, out, err = desk.why("oak")
 
     assert (code, err) == (ExitCode.OK, "")
-    assert out.splitlines()[0] == "oak: new; a run submits it, and pays for it"
-    assert "  written at    m.yaml:5\n" in out
+    assert out.splitlines()[0] == "oak: new; a run submits it and pays for it"
+    assert "  defined at    m.yaml:5\n" in out
     assert "history: never submitted\n" in out
     assert "next: pipeline run m.yaml --select oak\n" in out
     assert not (desk.folder / "output").exists()
@@ -166,7 +167,7 @@ def test_inputs_are_shown_after_substitution_with_defaults_marked(desk):
 
     _, out, _ = desk.why("tree-elm")
 
-    assert "  written at    m.yaml:5, as tree-${b}\n" in out
+    assert "  defined at    m.yaml:5, as tree-${b}\n" in out
     assert "  prompt        a elm tree\n" in out
     assert "  numOutputs    1 (the model's default)\n" in out
     sent, left = out.split("left to the model's defaults\n")
@@ -201,14 +202,14 @@ def test_a_reference_is_shown_by_path_digest_and_asset_id(desk, uploaded):
     desk.record(desk.attempt("oak"))
     if uploaded:
         with Ledger(desk.output / LEDGER_NAME) as ledger:
-            ledger.record_upload(digest, "", "asset_ref", NOON)
+            ledger.record_upload(digest, "", AssetId("asset_ref"), NOON)
 
     _, out, _ = desk.why("oak")
 
     path = "refs/s.png" if "refs/s.png" in out else "refs\\s.png"
     assert f"  images        style: {path}, {len(picture)} bytes\n" in out
     assert digest in out
-    assert ("held by the service as asset_ref" in out) is uploaded
+    assert ("uploaded as asset_ref" in out) is uploaded
     assert ("not uploaded yet" in out) is not uploaded
 
 
@@ -248,8 +249,8 @@ def test_attempts_are_told_oldest_first_with_what_the_service_said(desk):
         "  attempt 1     failed (moderated)",
         "    job         job_1",
         "    times       sent 2026-05-06 12:00:00, submitted 12:00:01, finished 12:01:10",
-        "    units       quoted 3, charged 3, refunded 2.5, quality-gate 0.5 of what is",
-        "                charged",
+        "    units       quoted 3, charged 3, refunded 2.5, quality-gate 0.5 of the",
+        "                charge",
         "    reason      why it failed",
         "    hint        do that",
         "    trace id    t-7",
@@ -280,7 +281,7 @@ def test_what_the_service_records_differently_is_shown(desk):
     _, out, _ = desk.why("oak")
 
     assert "    echo        size: sent 1K; the service has 2K\n" in out
-    assert "    echo        prompt: sent an oak; the service has dropped it\n" in out
+    assert "    echo        prompt: sent an oak; the service dropped it\n" in out
 
 
 def test_output_of_the_emulator_says_so_first(desk):
@@ -336,9 +337,9 @@ def take_others_sidecar(path):
         (append, "CHANGED: 13 bytes instead of 9"),
         (scribble, "CHANGED: the same size, other bytes"),
         (make_folder, "BROKEN: not a file"),
-        (remove_sidecar, "MISSING: its sidecar is not there"),
+        (remove_sidecar, "MISSING: its sidecar is missing"),
         (scribble_sidecar, "BROKEN: its sidecar cannot be read"),
-        (take_others_sidecar, "CHANGED: its sidecar is of job job_2"),
+        (take_others_sidecar, "CHANGED: its sidecar belongs to job job_2"),
     ],
 )
 def test_each_file_is_held_against_the_ledger(desk, spoil, said):
@@ -504,9 +505,9 @@ def test_a_renamed_item_is_explained_under_either_name(desk):
     _, new, _ = desk.why("old-oak")
     _, old, _ = desk.why("oak")
 
-    assert new.startswith("old-oak: renamed from oak; a run moves its files, free\n")
+    assert new.startswith("old-oak: renamed from oak; a run renames its files, free\n")
     assert "  attempt 1     saved, as oak\n" in new
-    assert old.startswith("oak: renamed to old-oak; a run moves its files, free\n")
+    assert old.startswith("oak: renamed to old-oak; a run renames its files, free\n")
     assert desk.next("old-oak") == desk.next("oak")
     assert desk.next("oak") == ["pipeline run m.yaml --select old-oak"]
 

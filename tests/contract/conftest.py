@@ -1,4 +1,4 @@
-"""A service with these answers on a fast clock, and an inquiry into it."""
+"""A service with these answers, on a clock that moves when all wait, and an inquiry."""
 
 from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager
@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from doubles.clock import ScaledClock
+from doubles.quick_clock import QuickClock
+from doubles.tables import shipped_model
+from doubles.watched_loop import pytest_asyncio_loop_factories  # noqa: F401 - hook
 
 from pipeline.api.exchange import Exchanges
 from pipeline.api.probing import ProbeClient
@@ -15,11 +17,11 @@ from pipeline.clock import format_utc
 from pipeline.contract.inquiry import Findings, Inquiry, Questions
 from pipeline.contract.paid_probes import Step
 from pipeline.emulator import Emulator, EmulatorProfile
-from pipeline.models.schema import load_shipped_model
 from pipeline.settings import Credentials, Service
 
 MODEL = "model_wan-2-7-image"
-SMALL = {"seed": 7, "fixed_size_px": 16}
+# A little time for each request, so that what comes later is later.
+SMALL = {"seed": 7, "fixed_size_px": 16, "answer_delay_s": 0.01}
 CANARY_KEY, CANARY_SECRET = "canaryKeyOfOurs", "canarySecretOfOurs"
 
 
@@ -28,7 +30,7 @@ def credentials_for(base_url: str) -> Credentials:
 
 
 def questions_for(base_url: str, **changes: Any) -> Questions:
-    shipped = load_shipped_model(MODEL)
+    shipped = shipped_model(MODEL)
     values = {
         "service": Service(base_url=base_url),
         "model_id": MODEL,
@@ -46,7 +48,7 @@ class Place:
     """A running service to ask."""
 
     emulator: Emulator
-    clock: ScaledClock
+    clock: QuickClock
     asked: list[Sequence[Step]] = field(default_factory=list)
 
     async def ask(
@@ -75,7 +77,8 @@ class Place:
                 tell=lambda _what: None,
                 agree=agree,
             )
-            await inquiry.ask()
+            async with self.clock.running():
+                await inquiry.ask()
             return inquiry.findings()
 
 
@@ -83,8 +86,8 @@ class Place:
 def place_of():
     @asynccontextmanager
     async def start(**knobs: Any):
-        clock = ScaledClock()
-        profile = EmulatorProfile(**{**SMALL, **knobs})
+        clock = QuickClock()
+        profile = EmulatorProfile.of(**{**SMALL, **knobs})
         async with Emulator(profile=profile, clock=clock) as emulator:
             yield Place(emulator=emulator, clock=clock)
 

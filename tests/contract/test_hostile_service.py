@@ -164,7 +164,7 @@ async def test_whatever_is_answered_is_survived(seed, tmp_path):
     write_contract(tmp_path / "contract.json", found.contract, clean)
     contract = read_contract(tmp_path / "contract.json")
     assert contract.model_id == MODEL
-    EmulatorProfile(**knobs_of(contract))
+    EmulatorProfile.of(**knobs_of(contract))
 
 
 async def test_nonsense_is_sometimes_paid_for_and_never_beyond_the_budget():
@@ -221,7 +221,7 @@ async def test_answers_that_are_wrong_in_places_are_survived(seed, place_of):
 
         assert found.contract.seen
         assert place.emulator.counters()["charged_cu"] <= 30
-        EmulatorProfile(**knobs_of(found.contract))
+        EmulatorProfile.of(**knobs_of(found.contract))
 
 
 class Replacing(Mutating):

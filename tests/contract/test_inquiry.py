@@ -1,5 +1,7 @@
 """What an inquiry sees of a service, and that a rehearsal shows the same."""
 
+from typing import Any
+
 import pytest
 from contract.conftest import MODEL
 
@@ -46,7 +48,7 @@ PAID = {
     "image_set_outputs": 3,
 }
 RESTRICTED = {"restricted_models": (MODEL,), "required_plan": "cu-galactic"}
-TWISTS = {
+TWISTS: dict[str, tuple[dict[str, Any], int]] = {
     "free": (FREE, 0),
     "paid": (PAID, 100),
     "uploads are no jobs": ({"small_upload_jobs": False}, 0),

@@ -1,1 +1,1 @@
-"""Doubles for our own seams: clocks, the service and its CDN."""
+"""Doubles for our own seams, and what tests of several rooms set up and look at."""

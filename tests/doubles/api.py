@@ -1,7 +1,7 @@
 """The service, in process and on a clock that the test holds.
 
 ``FakeApi`` implements ``GenerationApi``; what it shows is held to the emulator's by
-``stages/test_fake_contract.py``. It keeps counters that the code under test cannot
+``doubles/test_fake_contract.py``. It keeps counters that the code under test cannot
 touch. Its jobs are those of ``FakeJobs``, its calls fail as ``FakeCalls`` says, and
 its CDN is ``FakeTransfer``.
 """
@@ -21,7 +21,7 @@ from pipeline.api.interface import (
     TeamLimits,
     UploadPart,
 )
-from pipeline.api.pacing import Pace
+from pipeline.api.rate_limiter import RateLimiter
 from pipeline.errors import RateLimited, Rejected
 from pipeline.job import AssetId, JsonValue
 
@@ -52,7 +52,7 @@ class FakeApi(FakeJobs):
         sparse: The answer to a submit holds nothing but the id.
         asset_pending_s: An asset is pending so long after its job's success.
         upload_pending_s: An uploaded asset is pending for so long.
-        pace: How often it may be asked: as often as one likes.
+        rate_limiter: How often it may be asked: as often as one likes.
         bulk_rejects_unknown: One unknown id fails the whole bulk read.
         submits: Model and inputs of every submit that came, refused or not.
         bulk_reads: The ids of every bulk read.
@@ -69,7 +69,7 @@ class FakeApi(FakeJobs):
     sparse: bool = False
     asset_pending_s: float = 0.0
     upload_pending_s: float = 0.0
-    pace: Pace = field(init=False)
+    rate_limiter: RateLimiter = field(init=False)
     bulk_rejects_unknown: bool = False
     submits: list[tuple[str, dict[str, JsonValue]]] = field(default_factory=list)
     bulk_reads: list[tuple[AssetId, ...]] = field(default_factory=list)
@@ -80,7 +80,7 @@ class FakeApi(FakeJobs):
     _signatures: int = 0
 
     def __post_init__(self) -> None:
-        self.pace = Pace(self.clock)
+        self.rate_limiter = RateLimiter(self.clock)
 
     def fail_import(self, upload_number: int, reason: str) -> None:
         """Let the import of this upload, counted from 1, fail."""

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -21,7 +22,7 @@ Point = Callable[[str], None]
 class _Trouble:
     error: PipelineError | None
     after: bool
-    where: Callable[[tuple], bool]
+    where: Callable[[tuple[Any, ...]], bool]
     held: anyio.Event | None = None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.abc
@@ -67,7 +67,7 @@ def in_background():
     """Run an endless task beside the block; what it raises is collected."""
 
     @asynccontextmanager
-    async def run(task: Callable[[], Awaitable[None]]) -> AsyncIterator[list]:
+    async def run(task: Callable[[], Awaitable[None]]) -> AsyncIterator[list[Any]]:
         raised: list[Exception] = []
 
         async def guarded() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pipeline
-from pipeline.api.pace_state import STATE_VARIABLE
+from pipeline.api.rate_limiter_state import STATE_VARIABLE
 from pipeline.emulator import Emulator
 from pipeline.models.catalog import CACHE_VARIABLE
 from pipeline.settings import BASE_URL_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
@@ -130,11 +130,19 @@ class Shell:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        kept = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "HOME", "USERPROFILE")
+        kept: tuple[str, ...] = (
+            "PATH",
+            "SYSTEMROOT",
+            "TEMP",
+            "TMP",
+            "HOME",
+            "USERPROFILE",
+        )
         kept += (
             CACHE_VARIABLE,
             STATE_VARIABLE,
         )  # of this test: two emulators may have one port
+        kept += ("COVERAGE_PROCESS_CONFIG",)  # the command is measured too
         self.environment = {
             name: os.environ[name] for name in kept if name in os.environ
         }
@@ -161,7 +169,7 @@ class Shell:
 
     async def run(self, *arguments: str, **environment: str) -> Done:
         """One command, to its end."""
-        async with self.start(*arguments, **environment) as running:
+        async with self.start(*arguments, **environment) as running:  # type: ignore[arg-type]
             return await running.end()
 
     @asynccontextmanager

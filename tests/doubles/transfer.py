@@ -10,7 +10,7 @@ import anyio.lowlevel
 
 from doubles.api import CDN, FakeApi
 from doubles.calls import Point
-from pipeline.api.cdn import UrlExpired
+from pipeline.api.interface import UrlExpired
 from pipeline.job import AssetId
 
 

@@ -50,9 +50,9 @@ class _CountingExecutor(ThreadPoolExecutor):
         self.busy = 0
         self._loop = loop
 
-    def submit(self, call, /, *arguments, **named):  # type: ignore[override]
+    def submit(self, call, /, *arguments, **named):
         self.busy += 1
-        future: Future = super().submit(call, *arguments, **named)
+        future: Future[Any] = super().submit(call, *arguments, **named)
         future.add_done_callback(self._note_done)
         return future
 

@@ -20,5 +20,5 @@ def style() -> bytes:
 
 
 @pytest.fixture
-def lock_file(workshop) -> Path:
+def lock_file(workshop: Workshop) -> Path:
     return workshop.folder / "icons.yaml.lock"

@@ -12,7 +12,7 @@ from doubles.emulator_clock import ManualClock
 from PIL import Image
 
 from pipeline.emulator import Emulator, EmulatorProfile
-from pipeline.emulator.service import Service
+from pipeline.emulator.service import EmulatedService
 
 MODEL = "model_wan-2-7-image"
 
@@ -23,10 +23,10 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def make_service(clock) -> Callable[..., Service]:
-    def make(**knobs: Any) -> Service:
+def make_service(clock) -> Callable[..., EmulatedService]:
+    def make(**knobs: Any) -> EmulatedService:
         values = {"seed": 7, "job_seconds": (10.0, 10.0), **knobs}
-        return Service(EmulatorProfile(**values), clock)
+        return EmulatedService(EmulatorProfile.of(**values), clock)
 
     return make
 
@@ -35,9 +35,10 @@ def make_service(clock) -> Callable[..., Service]:
 def submit() -> Callable[..., str]:
     """Submit to a service and give the job's id."""
 
-    def send(service: Service, prompt: str = "an oak", **inputs: Any) -> str:
+    def send(service: EmulatedService, prompt: str = "an oak", **inputs: Any) -> str:
         answer = service.submit(MODEL, {"prompt": prompt, **inputs}, "apiu_me")
-        return answer.body["job"]["jobId"]
+        body: Any = answer.body
+        return str(body["job"]["jobId"])
 
     return send
 
@@ -69,7 +70,8 @@ class Client:
         _, read = await self.call("GET", f"/jobs/{made['job']['jobId']}")
         asset_id = read["job"]["metadata"]["assetIds"][0]
         _, answer = await self.call("GET", f"/assets/{asset_id}?originalAssets=true")
-        return answer["asset"]
+        asset: dict[str, Any] = answer["asset"]
+        return asset
 
     async def download(self, url: str, **options: Any) -> tuple[int, bytes, Any]:
         async with self.session.get(url, **options) as response:
@@ -86,7 +88,7 @@ def start(clock) -> Callable[..., Any]:
         faults = knobs.pop("faults", None)
         values = {"seed": 7, "job_seconds": (10.0, 10.0), "pixels_divisor": 8, **knobs}
         emulator = Emulator(
-            profile=EmulatorProfile(**values),
+            profile=EmulatorProfile.of(**values),
             clock=clock,
             state_file=state_file,
             faults=faults,

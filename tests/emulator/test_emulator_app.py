@@ -5,6 +5,8 @@ from email.utils import format_datetime
 
 import pytest
 
+from pipeline.emulator.identity import PROJECT_ID, TEAM_ID
+
 MODEL = "model_wan-2-7-image"
 
 
@@ -47,8 +49,7 @@ async def test_each_key_is_an_author_unless_told(start):
 async def test_foreign_project_is_refused(start):
     async with start(foreign_project_status=404) as client:
         assert (await client.call("GET", "/jobs?projectId=proj_other"))[0] == 404
-        own = client.emulator.service.profile.project_id
-        assert (await client.call("GET", f"/jobs?projectId={own}"))[0] == 200
+        assert (await client.call("GET", f"/jobs?projectId={PROJECT_ID}"))[0] == 200
 
 
 async def test_date_is_the_time_of_the_clock(start, clock):
@@ -106,10 +107,9 @@ async def test_unknown_model_is_404(start):
 
 
 async def test_closed_account_endpoints_are_refused(start):
-    knobs = {"limits_status": 403, "teams_status": 403, "usages_status": 403}
-    async with start(**knobs) as client:
-        team = client.emulator.service.profile.team_id
-        for path in ("/teams", f"/teams/{team}", f"/teams/{team}/limits", "/usages"):
+    async with start(limits_status=403, teams_status=403) as client:
+        team = f"/teams/{TEAM_ID}"
+        for path in ("/teams", team, f"{team}/limits", "/usages"):
             status, body = await client.call("GET", path)
             assert status == 403
             assert body["message"] == "API Keys cannot access protected resources"

@@ -56,9 +56,9 @@ async def test_asset_of_a_running_job_is_unknown(start, clock):
 
 
 async def test_metadata_has_the_forms_of_its_profile(start, clock):
-    async with start(seed_as_number=True, output_index="zero") as client:
+    async with start(output_index="zero") as client:
         asset = await client.make_asset(clock, seed=5)
-        assert asset["metadata"]["seed"] == 5
+        assert asset["metadata"]["seed"] == "5"
         assert asset["outputIndex"] == 0
     async with start() as client:
         asset = await client.make_asset(clock, seed=5)
@@ -189,7 +189,7 @@ async def send_parts(client, upload, data):
     for number, part in enumerate(upload["parts"]):
         chunk = data[number * step : (number + 1) * step]
         async with client.session.put(part["url"], data=chunk) as sent:
-            assert sent.status == client.emulator.service.profile.part_status
+            assert sent.status == client.emulator.service.profile.uploads.part_status
 
 
 async def finish(client, clock, upload):

@@ -127,12 +127,11 @@ async def test_types_may_be_claimed_wrongly(start, clock):
     async with start(
         image_format="jpeg",
         claimed_mime_type="image/png",
-        cdn_content_type="application/octet-stream",
     ) as client:
         asset = await client.make_asset(clock)
         _, data, headers = await client.download(asset["url"])
         assert asset["mimeType"] == "image/png"
-        assert headers["Content-Type"] == "application/octet-stream"
+        assert headers["Content-Type"] == "image/jpeg"
         assert data.startswith(b"\xff\xd8")
 
 

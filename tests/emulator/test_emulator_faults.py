@@ -6,7 +6,8 @@ import json
 import aiohttp
 import pytest
 
-from pipeline.emulator.faults import FAULTS, Effect, Faults, parse_fault_rate
+from pipeline.emulator.fault_injector import FaultInjector
+from pipeline.emulator.faults import FAULTS, Effect, parse_fault_rate
 
 
 async def test_rate_is_read_from_its_text():
@@ -31,13 +32,13 @@ def test_wrong_rate_is_explained(text, message):
 
 def test_wrong_rates_are_refused_at_once():
     with pytest.raises(ValueError, match="did you mean"):
-        Faults({"pol-500": 0.1})
+        FaultInjector({"pol-500": 0.1})
     with pytest.raises(ValueError, match="did you mean"):
-        Faults().next("cdn-trunkated")
+        FaultInjector().next("cdn-trunkated")
 
 
 def test_scripted_faults_come_first_in_first_out():
-    faults = Faults()
+    faults = FaultInjector()
     faults.next("poll-500")
     faults.next("list-503")
     faults.next("poll-hang", times=2)
@@ -48,11 +49,13 @@ def test_scripted_faults_come_first_in_first_out():
         "poll-hang",
         None,
     ]
-    assert faults.draw("list").name == "list-503"
+    last = faults.draw("list")
+    assert last is not None
+    assert last.name == "list-503"
 
 
 def test_cleared_faults_strike_no_more():
-    faults = Faults({"poll-500": 1})
+    faults = FaultInjector({"poll-500": 1})
     faults.next("list-500")
     faults.clear()
     assert faults.draw("poll") is faults.draw("list") is None
@@ -60,7 +63,7 @@ def test_cleared_faults_strike_no_more():
 
 def test_same_seed_strikes_the_same_requests():
     def series(rates, seed):
-        faults = Faults(rates, seed)
+        faults = FaultInjector(rates, seed)
         return [(faults.draw("poll") or "") and "hit" for _ in range(200)]
 
     alone = series({"poll-500": 0.3}, 1)
@@ -70,8 +73,8 @@ def test_same_seed_strikes_the_same_requests():
 
 
 def test_one_name_is_drawn_the_same_whatever_others_are_in_use():
-    alone = Faults({"poll-503": 0.3}, 1)
-    beside = Faults({"poll-500": 0.3, "poll-503": 0.3}, 1)
+    alone = FaultInjector({"poll-503": 0.3}, 1)
+    beside = FaultInjector({"poll-500": 0.3, "poll-503": 0.3}, 1)
     hits = [bool(alone.draw("poll")) for _ in range(100)]
     for hit in hits:
         fault = beside.draw("poll")

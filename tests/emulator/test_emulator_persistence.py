@@ -6,7 +6,7 @@ import json
 import pytest
 
 from pipeline.emulator import EmulatorProfile
-from pipeline.emulator.service import Service
+from pipeline.emulator.service import EmulatedService
 
 MODEL = "model_wan-2-7-image"
 
@@ -23,7 +23,8 @@ def reopen(clock, state_file):
 
     def make(**knobs):
         values = {"job_seconds": (10.0, 10.0), **knobs}
-        services.append(Service(EmulatorProfile(**values), clock, state_file))
+        profile = EmulatorProfile.of(**values)
+        services.append(EmulatedService(profile, clock, state_file))
         return services[-1]
 
     yield make

@@ -8,7 +8,7 @@ from PIL import Image
 from pipeline.emulator.pictures.canvas import Picture, StoredFile, size_px
 from pipeline.emulator.pictures.palettes import palette_of
 from pipeline.emulator.pictures.rendering import render_picture
-from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.profiles.assets import AssetsProfile
 
 
 def picture(**changes):
@@ -112,16 +112,16 @@ def test_references_are_seen(png):
     ],
 )
 def test_size_words_become_pixels(size, pixels):
-    assert size_px(size, (), EmulatorProfile()) == pixels
+    assert size_px(size, (), AssetsProfile()) == pixels
 
 
 def test_knobs_make_images_small():
-    assert size_px("2048*1152", (), EmulatorProfile(pixels_divisor=64)) == (32, 18)
-    assert size_px("2048*1152", (), EmulatorProfile(fixed_size_px=4)) == (4, 4)
+    assert size_px("2048*1152", (), AssetsProfile(pixels_divisor=64)) == (32, 18)
+    assert size_px("2048*1152", (), AssetsProfile(fixed_size_px=4)) == (4, 4)
 
 
 def test_size_words_may_follow_the_reference():
-    profile = EmulatorProfile(sizes_follow_reference=True)
+    profile = AssetsProfile(sizes_follow_reference=True)
     wide = StoredFile(name="a", width_px=400, height_px=100)
     assert size_px("1K", (wide,), profile) == (2048, 512)
     assert size_px("1024*1024", (wide,), profile) == (1024, 1024)

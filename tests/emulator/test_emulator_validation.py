@@ -3,11 +3,12 @@
 import pytest
 
 from pipeline.emulator.model_records import InputRecord, ModelRecord, load_models
-from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.profiles.jobs import JobsProfile
+from pipeline.emulator.profiles.money import MoneyProfile
 from pipeline.emulator.refusal import Refused
-from pipeline.emulator.validation import check_inputs
+from pipeline.emulator.validation import validate_inputs
 
-PLAIN = EmulatorProfile()
+PLAIN = JobsProfile()
 
 
 def model_with(*descriptors):
@@ -22,11 +23,11 @@ def model_with(*descriptors):
 
 
 def check(model, body, profile=PLAIN, known=("asset_a",)):
-    return check_inputs(model, body, profile, lambda asset: asset in known)
+    return validate_inputs(model, body, profile, lambda asset: asset in known)
 
 
-WAN = load_models(PLAIN)["model_wan-2-7-image"]
-PRO = load_models(PLAIN)["model_wan-2-7-image-pro"]
+WAN = load_models(PLAIN, MoneyProfile())["model_wan-2-7-image"]
+PRO = load_models(PLAIN, MoneyProfile())["model_wan-2-7-image-pro"]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_strict_arrays_refuse_a_bare_value():
         check(
             WAN,
             {"prompt": "x", "images": "asset_a"},
-            EmulatorProfile(strict_arrays=True),
+            JobsProfile(strict_arrays=True),
         )
 
 
@@ -97,7 +98,7 @@ def test_unknown_asset_answers_with_the_status_of_the_profile(status):
         check(
             WAN,
             {"prompt": "x", "images": ["asset_b"]},
-            EmulatorProfile(unknown_asset_status=status),
+            JobsProfile(unknown_asset_status=status),
         )
     assert refused.value.status == status
 
@@ -107,15 +108,13 @@ def test_unknown_field_is_dropped_or_refused():
     assert checked.accepted == {"prompt": "x"}
     assert checked.dropped == {"sead": 1}
     with pytest.raises(Refused) as refused:
-        check(
-            WAN, {"prompt": "x", "sead": 1}, EmulatorProfile(unknown_field_status=400)
-        )
+        check(WAN, {"prompt": "x", "sead": 1}, JobsProfile(unknown_field_status=400))
     assert refused.value.body["reason"] == "Input sead is not allowed"
 
 
 def test_unknown_asset_may_be_passed_over():
     body = {"prompt": "x", "images": ["asset_b"]}
-    assert check(WAN, body, EmulatorProfile(unknown_asset_status=0)).accepted == body
+    assert check(WAN, body, JobsProfile(unknown_asset_status=0)).accepted == body
 
 
 @pytest.mark.parametrize("size", ["4K", "4096*2304", "2304*4096"])

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import Any
 
 import pytest
 from scenario_sdk import (
@@ -211,7 +212,7 @@ async def test_every_answer_has_the_fields_and_types_of_the_sdk(start, clock, pn
 
 
 async def test_format_endpoint_gives_a_converted_file(start, connect, clock):
-    async with start(cdn_redirects=True) as client, connect(client) as sdk:
+    async with start() as client, connect(client) as sdk:
         asset = await client.make_asset(clock)
 
         answer = await sdk.assets.download.request(asset["id"], target_format="jpeg")
@@ -221,6 +222,10 @@ async def test_format_endpoint_gives_a_converted_file(start, connect, clock):
         assert data.startswith(b"\xff\xd8")
 
 
+def body_of(refused: pytest.ExceptionInfo[APIStatusError]) -> Any:
+    return refused.value.body
+
+
 async def test_cancel_of_a_custom_job_is_refused(start, connect):
     async with start() as client, connect(client) as sdk:
         made = await sdk.generate.run_model(MODEL, body={"prompt": "x"})
@@ -228,7 +233,7 @@ async def test_cancel_of_a_custom_job_is_refused(start, connect):
         with pytest.raises(BadRequestError) as refused:
             await sdk.jobs.trigger_action(made.job.job_id, action="cancel")
 
-        assert refused.value.body["reason"] == (
+        assert body_of(refused)["reason"] == (
             "Cannot cancel this type of job. Action not permitted."
         )
 
@@ -238,8 +243,8 @@ async def test_missing_prompt_is_400_with_reason_and_trace(start, connect):
         with pytest.raises(BadRequestError) as refused:
             await sdk.generate.run_model(MODEL, body={"size": "1K"})
 
-        assert refused.value.body["reason"] == "Input prompt is required"
-        assert refused.value.body["trace_id"]
+        assert body_of(refused)["reason"] == "Input prompt is required"
+        assert body_of(refused)["trace_id"]
 
 
 async def test_wrong_key_is_401(start, connect):
@@ -259,7 +264,7 @@ async def test_empty_balance_is_402(start, connect):
             await sdk.generate.run_model(MODEL, body={"prompt": "y"})
 
         assert refused.value.status_code == 402
-        assert "insufficient" in refused.value.body["reason"]
+        assert "insufficient" in body_of(refused)["reason"]
 
 
 async def test_model_above_the_plan_is_403_for_quotes_too(start, connect):
@@ -268,8 +273,8 @@ async def test_model_above_the_plan_is_403_for_quotes_too(start, connect):
             with pytest.raises(PermissionDeniedError) as refused:
                 await sdk.generate.run_model(MODEL, body={"prompt": "x"}, **options)
 
-            assert refused.value.body["name"] == "ModelAccessRestrictedError"
-            assert refused.value.body["details"] == {
+            assert body_of(refused)["name"] == "ModelAccessRestrictedError"
+            assert body_of(refused)["details"] == {
                 "currentPlan": "cu-pro",
                 "requiredPlan": "cu-max",
             }
@@ -280,7 +285,7 @@ async def test_unknown_job_is_404(start, connect):
         with pytest.raises(NotFoundError) as refused:
             await sdk.jobs.retrieve("job_none")
 
-        assert refused.value.body["reason"] == "Job job_none not found"
+        assert body_of(refused)["reason"] == "Job job_none not found"
 
 
 async def test_ceiling_is_429_and_makes_nothing(start, connect):
@@ -290,6 +295,6 @@ async def test_ceiling_is_429_and_makes_nothing(start, connect):
         with pytest.raises(RateLimitError) as refused:
             await sdk.generate.run_model(MODEL, body={"prompt": "y"})
 
-        assert refused.value.body["details"]["actionLimit"] == 1
+        assert body_of(refused)["details"]["actionLimit"] == 1
         assert refused.value.response.headers["Retry-After"] == "3"
         assert client.emulator.counters()["jobs_made"] == 1

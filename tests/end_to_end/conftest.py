@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
-from doubles import shell_fixtures
+from doubles import priced_batch, shell_fixtures
 from doubles.shell import TREES
 
 from pipeline.emulator import Emulator, EmulatorProfile
 
 shell = shell_fixtures.shell
+batch = priced_batch.batch
+cheap = priced_batch.cheap
 
 
 @pytest.fixture
@@ -18,7 +20,7 @@ async def start_emulator():
 
     async def start(**knobs: Any) -> Emulator:
         values = {"seed": 7, "fixed_size_px": 16, "job_seconds": (0.05, 0.1), **knobs}
-        emulator = Emulator(profile=EmulatorProfile(**values))
+        emulator = Emulator(profile=EmulatorProfile.of(**values))
         running.append(await emulator.__aenter__())
         return emulator
 

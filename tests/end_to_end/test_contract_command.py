@@ -1,6 +1,7 @@
 """``doctor --contract`` as a process, the rehearsal it allows, and what a run says."""
 
 import json
+from typing import Any
 
 import pytest
 from doubles.shell import BASIC, KEY, SECRET, TREES
@@ -8,7 +9,7 @@ from end_to_end.test_emulator_command import base_url_in
 
 from pipeline.emulator import Emulator, EmulatorProfile
 
-TWISTED = {
+TWISTED: dict[str, Any] = {
     "seed": 7,
     "fixed_size_px": 16,
     "job_seconds": (0.2, 0.2),
@@ -32,7 +33,7 @@ def seen_in(path):
 
 @pytest.fixture
 async def twisted(shell):
-    async with Emulator(profile=EmulatorProfile(**TWISTED)) as emulator:
+    async with Emulator(profile=EmulatorProfile.of(**TWISTED)) as emulator:
         shell.use(emulator)
         yield emulator
 
@@ -104,7 +105,7 @@ async def test_lost_answer_is_an_unknown_outcome(shell, twisted):
     [
         (("--spend", "10"), "belong to --contract"),
         (("--contract", "--emulate"), "--emulate starts none"),
-        (("--contract", "--spend", "much"), "no amount of compute units"),
+        (("--contract", "--spend", "much"), "not an amount of compute units"),
         (("--contract", "--out", "nowhere/x.json"), "there is no folder"),
     ],
 )

@@ -26,7 +26,7 @@ items:
 
 @pytest.fixture
 async def emulator():
-    profile = EmulatorProfile(seed=5, job_seconds=(0.05, 0.2))
+    profile = EmulatorProfile.of(seed=5, job_seconds=(0.05, 0.2))
     async with Emulator(profile=profile) as running:
         yield running
 
@@ -39,6 +39,7 @@ def command(tmp_path, emulator):
         "SCENARIO_SDK_API_KEY": "key",
         "SCENARIO_SDK_API_SECRET": "secret",
         "SCENARIO_BASE_URL": emulator.base_url,
+        "COVERAGE_PROCESS_CONFIG": "",  # its files would be cut short as well
     }
 
     async def run(*arguments: str, blocks: int | None = None):

@@ -7,14 +7,15 @@ import signal
 import sys
 import urllib.error
 import urllib.request
+from typing import Any
 
 import pytest
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals")
 
 
-async def get(url: str, **headers: str) -> tuple[int, dict[str, object]]:
-    def read() -> tuple[int, dict[str, object]]:
+async def get(url: str, **headers: str) -> tuple[int, Any]:
+    def read() -> tuple[int, Any]:
         request = urllib.request.Request(url, headers=headers)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, json.load(answer)

@@ -60,7 +60,7 @@ async def test_submit_whose_outcome_stays_unknown_is_5(tmp_path):
     (tmp_path / "trees.yaml").write_text(manifest_of("an oak"))
     clock = ScaledClock()
     async with Emulator(
-        profile=EmulatorProfile(seed=7, fixed_size_px=16),
+        profile=EmulatorProfile.of(seed=7, fixed_size_px=16),
         clock=clock,
     ) as emulator:
         emulator.faults.next("submit-504-after")
@@ -114,7 +114,7 @@ async def test_second_run_at_once_is_7_while_readers_work(real, start_emulator):
         plan = await real.run("plan", "trees.yaml", "--json")
 
     assert second.code == 7
-    assert "another run is at work" in second.err
+    assert "another run is in progress" in second.err
     assert (status.code, lines.code, plan.code) == (0, 0, 0)
     assert "submitted" in status.out
     counts = lines.events[-1]["counts"]

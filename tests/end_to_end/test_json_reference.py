@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from end_to_end.conftest import TREES
+from doubles.shell import TREES
 
 import pipeline
 

@@ -55,7 +55,7 @@ async def test_what_is_killed_in_a_pause_goes_on_waiting(shell, cooling):
         running.signal(signal.SIGINT)
         done = await running.end()
 
-    assert "the rest goes on" in line
+    assert "the rest continues" in line
     assert done.code == 130
     counts = done.of("done")[0]["counts"]
     assert counts.get("saved", 0) + counts.get("done", 0) == 2

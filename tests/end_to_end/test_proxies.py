@@ -2,6 +2,7 @@
 
 import base64
 import textwrap
+from typing import Any
 
 import pytest
 from doubles.network import API_HOST, CDN_HOST, ConnectProxy, Mirror
@@ -64,7 +65,7 @@ async def test_a_proxy_sees_where_to_and_its_own_login_alone(login, shell, mirro
     assert PASSWORD not in done.out + done.err
 
 
-REFUSALS = {
+REFUSALS: dict[str, tuple[dict[str, Any], str, str]] = {
     "407": ({"login": "x:y"}, "HTTP 407", "HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"),
     "403": ({"refusal": "403 Forbidden"}, "answered HTTP 403 Forbidden", "NO_"),
 }

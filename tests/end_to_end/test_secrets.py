@@ -79,7 +79,7 @@ async def faulty(shell):
 
     Image.new("RGB", (48, 24), "teal").save(shell.folder / "style.png")
     shell.write(BATCH)
-    profile = EmulatorProfile(seed=11, fixed_size_px=16, job_seconds=(0.05, 0.3))
+    profile = EmulatorProfile.of(seed=11, fixed_size_px=16, job_seconds=(0.05, 0.3))
     async with Emulator(profile=profile, faults=FAULTS) as emulator:
         for fault in SCRIPTED:
             emulator.faults.next(fault)
@@ -217,7 +217,7 @@ async def test_credentials_that_are_shown_or_sent_wrong_keep_the_secret(shell):
 @pytest.fixture
 async def emulated(shell):
     shell.write(manifest_of("an oak"))
-    profile = EmulatorProfile(seed=7, fixed_size_px=16, job_seconds=(0.05, 0.1))
+    profile = EmulatorProfile.of(seed=7, fixed_size_px=16, job_seconds=(0.05, 0.1))
     async with Emulator(profile=profile) as emulator:
         shell.use(emulator)
         yield emulator

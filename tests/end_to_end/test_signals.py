@@ -13,7 +13,7 @@ POSIX = pytest.mark.skipif(sys.platform == "win32", reason="sends POSIX signals"
 
 @POSIX
 async def test_a_first_sigterm_collects_what_is_paid_for_like_a_ctrl_c(shell):
-    profile = EmulatorProfile(
+    profile = EmulatorProfile.of(
         seed=7, fixed_size_px=16, job_seconds=(0.8, 0.8), ceiling=1
     )
     async with Emulator(profile=profile) as emulator:
@@ -25,7 +25,7 @@ async def test_a_first_sigterm_collects_what_is_paid_for_like_a_ctrl_c(shell):
             line = await running.until("nothing more is submitted", err=True)
             done = await running.end()
 
-        assert "1 job in flight, 6 units" in line
+        assert "1 job in flight (6 units" in line
         assert done.code == done.events[-1]["exit_code"] == 130
         assert done.events[-1]["counts"] == {"saved": 1, "not_submitted": 3}
         assert emulator.counters()["jobs_made"] == 1

@@ -5,17 +5,17 @@ import struct
 import zlib
 
 import pytest
+from doubles.lost import LOST
 from doubles.outcome import Outcome
 from doubles.pictures import png_bytes, png_of
 from doubles.place import items
 from doubles.transfer import Body
 from PIL import Image
 
-from pipeline.errors import ExitCode, OutcomeUnknown
+from pipeline.errors import ExitCode
 from pipeline.job import FailureClass, JobStatus
 from pipeline.record import replace
 
-LOST = OutcomeUnknown("no answer in time")
 TREES = ("oak", "elm", "fir", "yew")
 
 
@@ -159,7 +159,12 @@ async def test_of_a_file_that_does_not_end_only_a_little_is_read(workshop):
     endless = Body(content=png_of("asset_1_0") + bytes(16 << 20), announced=None)
     workshop.transfer.answer_next(endless)
     chunks = []
-    workshop.on_point = lambda point: point == "read!" and chunks.append(point)
+
+    def note(point):
+        if point == "read!":
+            chunks.append(point)
+
+    workshop.on_point = note
 
     result = await workshop.run()
 

@@ -255,7 +255,7 @@ async def test_a_hostile_sidecar_harms_neither_rebuilding_nor_verifying(kind, pl
 
     if kind in BAD_NUMBERS:  # nobody knows what to count for it
         assert said.code == played.code == ExitCode.USAGE
-        assert "x.png.json says what cannot be" in played.error.message
+        assert "x.png.json has an impossible value" in played.error.message
     else:
         assert said.code == 0, said.err
         assert played.code is ExitCode.OK

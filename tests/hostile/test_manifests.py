@@ -210,7 +210,7 @@ async def test_a_saved_plan_that_is_none_is_one_message(kind, place, hostile):
         path.write_text(json.dumps(record).replace("1]", "1e999]"))
 
     if kind not in {"a folder", "a device"}:
-        await hostile(2, ("plan", "--out", str(path)), says="no saved plan")
+        await hostile(2, ("plan", "--out", str(path)), says="not a saved plan")
     if kind != "a device":  # it has no end, so only its start is looked at
         await hostile(2, ("run", "--yes", "--plan", str(path)), says="plan")
 

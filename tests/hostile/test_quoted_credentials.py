@@ -181,7 +181,7 @@ async def hostile(shell, tmp_path, request):
     if place in {"environment", "dotenv"}:
         lines = [f"{n}='{v}'" for n, v in LOGINS["dotenv"].variables.items()]
         (tmp_path / ".env").write_text("\n".join(lines) + "\n")
-    profile = EmulatorProfile(seed=7, fixed_size_px=16, job_seconds=(0.05, 0.2))
+    profile = EmulatorProfile.of(seed=7, fixed_size_px=16, job_seconds=(0.05, 0.2))
     parrot = Parrot()
     async with (
         Emulator(profile=profile) as emulator,
@@ -278,7 +278,8 @@ async def test_a_ledger_from_before_is_shown_clean(shell, hostile):
         ledger.execute("UPDATE jobs SET failure_reason = ?", (kept,))
 
     for arguments in (("status", "--json"), ("status",), ("why",), ("why", "--json")):
-        item = ("a",) if arguments[0] == "why" else ()
+        command: str = arguments[0]
+        item = ("a",) if command == "why" else ()
         done = await shell.run(arguments[0], "trees.yaml", *item, *arguments[1:])
         assert hits({"out": done.out.encode(), "err": done.err.encode()}) == []
         assert "quoted: " in done.out + done.err or "--json" in arguments

@@ -89,7 +89,7 @@ async def test_a_sidecar_that_says_what_cannot_be_stops_before_anything_is_paid(
     mended = await place.play(AN_OAK)
 
     assert {one.code for one in said} == {2}
-    assert all("a.png.json says what cannot be" in one.err for one in said)
+    assert all("a.png.json has an impossible value" in one.err for one in said)
     assert not any("Traceback" in one.err for one in said)
     if kind != "the year 2090":  # it will come
         assert verified.code == 3
@@ -156,5 +156,5 @@ async def test_a_ledger_with_negative_units_stops_before_anything_is_paid(
     ]
 
     assert [one.code for one in said] == [11, 11]
-    assert all("ledger.sqlite3 says of job 1 what cannot be" in one.err for one in said)
+    assert all("has an impossible amount for job 1" in one.err for one in said)
     assert place.paid == 1

@@ -46,7 +46,7 @@ async def hostile(shell, monkeypatch):
 
     monkeypatch.setattr(fault_answers, "html_answer", hostile_page)
     shell.write(manifest_of("an oak", "an elm [fail]", "an ash [moderate]"))
-    profile = EmulatorProfile(
+    profile = EmulatorProfile.of(
         seed=7,
         fixed_size_px=16,
         job_seconds=(0.05, 0.1),

@@ -1,4 +1,4 @@
-"""Fixtures of the tables: reference images, and worlds to play in."""
+"""Fixtures of the cases: reference images, and worlds to run our client in."""
 
 import shutil
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from doubles.clock import ScaledClock
 from knobs.world import QUICK, World, draw_references, profile_of
 
 from pipeline import Settings
-from pipeline.emulator import Emulator, Faults
+from pipeline.emulator import Emulator, FaultInjector
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def references(tmp_path_factory):
 
 @pytest.fixture
 def world_of(references, tmp_path):
-    """Starts an emulator with these answers, and gives the world around it."""
+    """Starts an emulator with this profile, and gives the world around it."""
 
     @asynccontextmanager
     async def start(
@@ -30,12 +30,12 @@ def world_of(references, tmp_path):
         *,
         settings: Settings = QUICK,
         project_id: str = "",
-        faults: Faults | tuple[str, ...] = (),
+        faults: FaultInjector | tuple[str, ...] = (),
     ):
         for file in references.iterdir():
             shutil.copyfile(file, tmp_path / file.name)
         clock = ScaledClock()
-        scripted = faults if isinstance(faults, Faults) else Faults()
+        scripted = faults if isinstance(faults, FaultInjector) else FaultInjector()
         if isinstance(faults, tuple):
             for fault in faults:
                 scripted.next(fault)

@@ -12,7 +12,8 @@ import pytest
 from knobs.world import BIG_REFERENCE, PLAIN, QUICK, REFERENCE, items
 
 from pipeline import ExitCode, Selection
-from pipeline.emulator.faults import FAULTS, Effect, Fault, Faults
+from pipeline.emulator import FaultInjector
+from pipeline.emulator.faults import FAULTS, Effect, InjectedFault
 
 # A hang of 0.4 real seconds is 40 of the fast clock.
 HASTY = replace(QUICK, submit_timeout_s=0.4, read_timeout_s=0.4, first_contact_s=200.0)
@@ -64,7 +65,7 @@ CODES: Mapping[str, ExitCode] = {
 MET = tuple(FAULTS.values())
 
 
-def times_of(fault: Fault) -> int:
+def times_of(fault: InjectedFault) -> int:
     return 2 if fault.effect in RESENT and fault.endpoint in GETS else 1
 
 
@@ -137,7 +138,24 @@ async def test_every_submit_loses_its_answer_and_each_is_paid_once(name, world_o
         await world.check_files()
 
 
-class LaterFaults(Faults):
+@pytest.mark.parametrize("name", ["", "submit-drop-after"])
+async def test_empty_pages_hide_no_job(name, world_of):
+    """Half of the pages are empty but carry a token."""
+    faults = FaultInjector({"list-empty-page": 0.5})
+    if name:
+        faults.next(name)
+    async with world_of(STAGES["list"].knobs, faults=faults) as world:
+        played = await world.play(PLAIN)
+
+        assert played.code is ExitCode.OK, played.failures
+        assert played.counters["faults"]["list-empty-page"] > 0
+        assert played.counters["jobs_made"] == played.saved == 4
+        assert played.counters["submits_received"] == 4
+        world.check_secrets()
+        await world.check_files()
+
+
+class LaterFaults(FaultInjector):
     """Forces a fault on the n-th request of its class, whatever comes before."""
 
     def __init__(self, name: str, request: int) -> None:
@@ -145,7 +163,7 @@ class LaterFaults(Faults):
         self._name = name
         self._left = request
 
-    def draw(self, endpoint: str) -> Fault | None:
+    def draw(self, endpoint: str) -> InjectedFault | None:
         if endpoint == FAULTS[self._name].endpoint:
             self._left -= 1
             if self._left == 0:

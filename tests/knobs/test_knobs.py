@@ -1,15 +1,16 @@
-"""Every open question of the service contract: our client meets both answers.
+"""Each open question to the service has two answers, and our client copes with both.
 
-A run must end as the table says with the emulator's default and with the other
-value: everything saved byte for byte, each job paid for once, or a clear end.
+With the emulator's default and with the other value, a run must end as the case says:
+every file saved byte for byte and each job paid for once, or a clear failure.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import pytest
-from knobs.cases import CASES, NOT_A_GUESS, Case, Ends
+from knobs.cases import assets, cdn, jobs, limits, listing, money, uploads, whole
+from knobs.cases.case import Case, Ends
 from knobs.world import KEY, MODEL, QUICK, REFERENCE, SECRET, items
 
 from pipeline import Credentials, ExitCode
@@ -19,10 +20,21 @@ from pipeline.api.interface import UrlExpired
 from pipeline.emulator import EmulatorProfile
 from pipeline.errors import Unavailable
 
+GROUPS = {
+    "limits": limits,
+    "money": money,
+    "jobs": jobs,
+    "listing": listing,
+    "assets": assets,
+    "cdn": cdn,
+    "uploads": uploads,
+}
+CASES = tuple(case for group in (*GROUPS.values(), whole) for case in group.CASES)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """One run of the table: a case with one of its answers."""
+    """One run: a case with one of its answers."""
 
     name: str
     case: Case
@@ -113,6 +125,7 @@ async def test_equal_job_of_a_stranger_is_not_ours(same_author, world_of):
         await world.play(items("a fir", params="{seed: 5}"))  # who we are
         stranger = Credentials(key="k2", secret="s2", base_url=world.emulator.base_url)
         async with HttpApi(stranger, QUICK, world.clock) as api:
+            inputs: dict[str, Any]
             inputs = {"prompt": "an oak", "size": "1K", "thinkingMode": False}
             await api.submit(MODEL, {**inputs, "seed": 5})
         world.emulator.faults.next("submit-drop-before")
@@ -147,25 +160,37 @@ async def test_altered_url_asks_for_a_fresh_one_and_leads_nowhere(status, world_
             HttpTransfer(QUICK, loopback=True) as transfer,
         ):
             asset = await api.find_asset(sidecar["asset_id"])
+            assert asset is not None
             altered = asset.url.replace("Signature=", "Signature=x")
             with pytest.raises((UrlExpired, Unavailable)):
                 async with transfer.read(altered):
                     pass
 
 
-def test_every_knob_is_in_the_table_or_is_no_guess():
-    known = {field.name for field in fields(EmulatorProfile)}
-    tested = {case.knob for case in CASES}
+def _check_all_have_cases(known, group):
+    tested = {case.knob for case in group.CASES}
+    assert tested | set(group.NO_CASE) == known
+    assert not tested & set(group.NO_CASE)
 
-    assert tested | set(NOT_A_GUESS) == known
-    assert not tested & set(NOT_A_GUESS)
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_every_field_of_a_record_has_a_case(name):
+    record = getattr(EmulatorProfile(), name)
+    _check_all_have_cases({field.name for field in fields(record)}, GROUPS[name])
+
+
+def test_every_field_outside_of_the_records_has_a_case():
+    profile = EmulatorProfile()
+    records = {
+        field.name
+        for field in fields(profile)
+        if is_dataclass(getattr(profile, field.name))
+    }
+    assert records == set(GROUPS)
+    _check_all_have_cases({field.name for field in fields(profile)} - records, whole)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_changed_value_differs_from_the_default(case):
-    default = {
-        field.name: getattr(EmulatorProfile(), field.name)
-        for field in fields(EmulatorProfile)
-    }
-    assert case.value != default[case.knob]
+    assert case.value != EmulatorProfile().flat()[case.knob]
     assert case.knob not in case.beside

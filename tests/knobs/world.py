@@ -1,4 +1,4 @@
-"""A manifest, an emulator with one answer changed, and our client between them.
+"""A manifest, an emulator with a changed profile, and our client between them.
 
 Everything is real but the hours: real HTTP on loopback, a real ledger and real
 files, on a clock that runs a hundred times as fast.
@@ -176,9 +176,14 @@ class World:
             )
         except PipelineError as raised:
             error = raised
-        code = result.exit_code if result else error.exit_code
+        ended = result or error
+        assert ended is not None
         return Played(
-            code=code, result=result, error=error, events=events, counters=self.counters
+            code=ended.exit_code,
+            result=result,
+            error=error,
+            events=events,
+            counters=self.counters,
         )
 
     def sidecars(self) -> dict[str, dict[str, Any]]:
@@ -205,8 +210,9 @@ class World:
         for path, sidecar in sidecars.items():
             data = (self.output / path).read_bytes()
             job = service.store.find(sidecar["job_id"])
+            assert job is not None
             assert job.asset_ids[sidecar["output_index"] - 1] == sidecar["asset_id"]
-            content = service.assets.content_of(sidecar["asset_id"])
+            content = service.contents.content_of(sidecar["asset_id"])
             assert data == await gallery.read(content), path
             assert sidecar["sha256"] == hashlib.sha256(data).hexdigest()
             assert sidecar["size_bytes"] == len(data)
@@ -223,5 +229,5 @@ class World:
 
 
 def profile_of(**knobs: Any) -> EmulatorProfile:
-    """A profile of small pictures with these answers."""
-    return EmulatorProfile(**{**SMALL, **knobs})
+    """A profile of small pictures, with these fields changed."""
+    return EmulatorProfile.of(**{**SMALL, **knobs})

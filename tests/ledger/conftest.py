@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from pipeline.job import Asset, Failure, FailureClass, Job, JobStatus
+from pipeline.job import Asset, AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -24,7 +24,7 @@ def make_job(item_id="oak", attempt=1, **named):
 
 def make_asset(index=1, path=None, **named):
     return Asset(
-        asset_id=f"asset_{index}",
+        asset_id=AssetId(f"asset_{index}"),
         output_index=index,
         path=path or f"oak-{index}.png",
         sha256=f"{index:064x}",

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+from typing import Any
 
 import anyio
 import pytest
@@ -25,7 +26,7 @@ class CountingLedger(Ledger):
         self.begins = 0
         self.commits = 0
         self.fails_after = None
-        self.error = None
+        self.error: Any = None
         self.threads = set()
 
     def begin(self):

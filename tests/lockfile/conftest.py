@@ -6,5 +6,5 @@ from doubles.workshop_fixtures import lock_file, workshop  # noqa: F401 - fixtur
 
 
 @pytest.fixture
-def path(tmp_path) -> Path:
+def path(tmp_path: Path) -> Path:
     return tmp_path / "icons.yaml.lock"

@@ -9,9 +9,10 @@ import os
 import pytest
 from doubles.checkout import OTHER, SERVICE, check_out, items_in, learn, planned, write
 from doubles.outcome import Outcome
+from doubles.pictures import png_bytes
 from doubles.workshop import BASE_URL
 
-from pipeline.errors import ExitCode, LockError, OutputError, UsageError
+from pipeline.errors import LockError, OutputError, UsageError
 from pipeline.job import RemoteId
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.lockfile import read_lock, render_lock
@@ -39,9 +40,9 @@ async def test_a_lock_of_another_service_or_project_stops_before_anything_is_pai
     before = lock_file.read_bytes()
     check_out(workshop)
 
-    with pytest.raises(UsageError, match="not of"):
+    with pytest.raises(UsageError, match="not to"):
         learn(workshop, lock_file, service)
-    with pytest.raises(UsageError, match="not of"):
+    with pytest.raises(UsageError, match="not to"):
         planned(workshop, lock_file, service)
 
     assert lock_file.read_bytes() == before
@@ -57,14 +58,34 @@ async def test_a_rehearsal_s_lock_is_neither_learned_nor_written(
     lock_file.write_text(text)
     check_out(workshop)
 
+    other = Service(base_url="http://127.0.0.1:9999/v1", project_id="")
     with caplog.at_level(logging.WARNING):
-        learn(workshop, lock_file)
-    write(workshop, lock_file)
+        learn(workshop, lock_file, other)
+    write(workshop, lock_file, service=other)
 
     assert workshop.attempts("oak") == []
     assert lock_file.read_text() == text
     assert "belongs to http://127.0.0.1:8765/v1" in caplog.text
-    assert planned(workshop, lock_file) == {"oak": "submit"}
+    assert planned(workshop, lock_file, other) == {"oak": "submit"}
+
+
+async def test_a_rehearsal_s_lock_stops_a_real_run_before_anything_is_paid(
+    workshop, lock_file
+):
+    workshop.write_items("oak")
+    await workshop.run()
+    write(workshop, lock_file)
+    text = lock_file.read_text().replace(BASE_URL, "http://127.0.0.1:8765/v1")
+    lock_file.write_text(text)
+    check_out(workshop)
+
+    with pytest.raises(UsageError, match="from a rehearsal") as caught:
+        learn(workshop, lock_file)
+    with pytest.raises(UsageError, match="from a rehearsal"):
+        planned(workshop, lock_file)
+
+    assert "delete it" in caught.value.hint
+    assert lock_file.read_text() == text
 
 
 def test_the_emulator_s_work_is_in_no_lock(workshop, lock_file):
@@ -94,7 +115,7 @@ async def test_conflict_markers_stop_everything_and_nothing_is_recorded(
     with pytest.raises(LockError, match="merge conflict"):
         planned(workshop, lock_file)
 
-    assert caught.value.exit_code is ExitCode.USAGE == 2
+    assert int(caught.value.exit_code) == 2
     assert isinstance(caught.value, UsageError)
     assert f"{lock_file}:" in caught.value.message
     assert workshop.statuses() == {}
@@ -248,7 +269,7 @@ def test_learning_needs_no_service_where_the_ledger_has_one(workshop, lock_file)
     )
     lock_file.write_text(text)
     with holding_output(workshop.output, SERVICE) as (ledger, _):
-        with pytest.raises(UsageError, match="not of"):
+        with pytest.raises(UsageError, match="not to"):
             learn_lock(ledger, lock_file)
 
         assert ledger.find_jobs_of("oak") == []
@@ -272,7 +293,9 @@ async def merged(workshop, lock_file):
 async def test_a_file_that_is_here_is_not_replaced_by_another_job_of_its_request(
     workshop, lock_file, merged
 ):
-    (workshop.output / "oak.png").write_bytes(b"edited by hand")
+    edited = png_bytes("crimson", 64, 48)
+    assert len(edited) != merged.assets[0].size_bytes  # so the plan reads the file
+    (workshop.output / "oak.png").write_bytes(edited)
 
     assert planned(workshop, lock_file) == {"oak": "done"}
 
@@ -299,4 +322,4 @@ async def test_a_file_that_is_not_the_one_that_was_locked_is_told_of(
     with caplog.at_level(logging.WARNING):
         write(workshop, lock_file)
 
-    assert "oak.png is not the file that was locked" in caplog.text
+    assert "oak.png differs from the locked file" in caplog.text

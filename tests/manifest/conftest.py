@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ WriteManifest = Callable[..., Manifest]
 def write_manifest(tmp_path: Path) -> WriteManifest:
     """Load a manifest made of a text under the usual head, and files beside it."""
 
-    def write(text: str, files: dict[str, bytes] | None = None, **options: object):
+    def write(text: str, files: dict[str, bytes] | None = None, **options: Any):
         for name, content in (files or {}).items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +37,7 @@ def expand_text(write_manifest: WriteManifest) -> Callable[..., list[Item]]:
     """The items of such a manifest; their number is checked against the count."""
 
     def items(
-        text: str, files: dict[str, bytes] | None = None, **options: object
+        text: str, files: dict[str, bytes] | None = None, **options: Any
     ) -> list[Item]:
         manifest = write_manifest(text, files, **options)
         found = list(expand(manifest))

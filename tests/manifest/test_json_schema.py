@@ -3,8 +3,10 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from doubles.tables import shipped_model
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -23,7 +25,6 @@ from pipeline.models.checks import check_inputs
 from pipeline.models.schema import (
     InputSchema,
     ModelSchema,
-    load_shipped_model,
     parse_model,
     shipped_model_ids,
 )
@@ -42,8 +43,8 @@ EXAMPLES = [
         )
     )
 ]
-SHIPPED = [load_shipped_model(model_id) for model_id in shipped_model_ids()]
-SCHEMA = manifest_schema(SHIPPED)
+SHIPPED = [shipped_model(model_id) for model_id in shipped_model_ids()]
+SCHEMA: Any = manifest_schema(SHIPPED)
 VALIDATOR = Draft202012Validator(SCHEMA)
 
 # A model with an input of every type, and names that a pointer has to escape.
@@ -70,7 +71,7 @@ MANY = parse_model(
 )
 
 
-def plain(node: Node) -> JsonValue:
+def plain(node: Node) -> Any:
     """A node as an editor sees it."""
     if isinstance(node.value, list):
         return [plain(element) for element in node.value]
@@ -79,7 +80,7 @@ def plain(node: Node) -> JsonValue:
     return node.value
 
 
-def read(text: str) -> JsonValue:
+def read(text: str) -> Any:
     """YAML by our own reading of it, which is that of YAML 1.2."""
     faults = Faults("m.yaml")
     root, _ = parse_source(text.encode(), faults)
@@ -106,7 +107,7 @@ def test_it_is_a_schema_and_all_its_references_lead_somewhere(models):
 
     Draft202012Validator.check_schema(schema)
     for pointer in re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(schema)):
-        place = schema
+        place: Any = schema
         for step in pointer.split("/"):
             name = re.sub("%[0-9A-F]{2}", lambda m: chr(int(m[0][1:], 16)), step)
             place = place[name.replace("~1", "/").replace("~0", "~")]
@@ -275,7 +276,7 @@ RIGHT = {
     "whole numbers with a point": HEAD + "items: [{id: a, prompt: x, params: {seed: 7.0, numOutputs: 2e0}}]\n",
 }
 # fmt: on
-FILES = {
+FILES: dict[str, str | bytes] = {
     "a.csv": "slug,empty\noak,\n",
     "a.jsonl": '{"slug": "oak", "list": ["asset_1", "asset_2"]}\n',
     "b.csv": "a./b,a b?\noak,x\n",
@@ -332,8 +333,8 @@ MATRIX_ITEMS = st.fixed_dictionaries(
 )
 MADE = st.fixed_dictionaries(
     {
-        "model": MODELS,
-        "items": st.lists(
+        "model": MODELS,  # type: ignore[dict-item]
+        "items": st.lists(  # type: ignore[dict-item]
             PLAIN_ITEMS | MATRIX_ITEMS,
             min_size=1,
             max_size=3,
@@ -468,7 +469,8 @@ def test_a_model_is_known_by_its_whole_id(other):
 
 
 def test_an_input_tells_what_it_is():
-    inputs = manifest_schema([MANY])["$defs"][f"{MANY.model_id}.params"]["properties"]
+    schema: Any = manifest_schema([MANY])
+    inputs = schema["$defs"][f"{MANY.model_id}.params"]["properties"]
 
     assert inputs["mask"]["description"] == (
         "file of model_many~types, image files, changes the price"

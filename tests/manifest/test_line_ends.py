@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from pipeline.job import JsonValue
 from pipeline.manifest.text import with_line_feeds
 
 ROWS = "items:\n  - {id: '${id}', prompt: 'a ${what}', rows: %s}\n"
@@ -66,7 +67,7 @@ def test_texts_from_elsewhere_have_them(expand_text, place):
 
 
 def test_texts_inside_of_lists_and_mappings_have_them():
-    value = ["a\r\nb", {"c": "d\re", "n": 1}, None, True, 1.5, "f"]
+    value: JsonValue = ["a\r\nb", {"c": "d\re", "n": 1}, None, True, 1.5, "f"]
 
     assert with_line_feeds(value) == [
         "a\nb",

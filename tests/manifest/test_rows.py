@@ -2,12 +2,12 @@
 
 import pytest
 
-from pipeline.manifest.rows import MAX_RECORD_BYTES, BadRows, RowsFile
+from pipeline.manifest.rows import MAX_RECORD_BYTES, BadRows, Row, RowsFile
 
 
 @pytest.fixture
 def rows_of(tmp_path):
-    def read(content: bytes, name: str = "a.csv") -> list:
+    def read(content: bytes, name: str = "a.csv") -> list[Row]:
         path = tmp_path / name
         path.write_bytes(content)
         return list(RowsFile(path, name, name.endswith("l")).read())

@@ -1,6 +1,7 @@
 """Source: what a scalar means, where it stands, what is refused."""
 
 import gc
+from typing import Any
 
 import pytest
 import yaml
@@ -12,7 +13,7 @@ from pipeline.manifest.node_reader import NodeReader
 from pipeline.manifest.source import MAX_FILE_BYTES, parse_source
 
 
-def parse(text: str | bytes) -> Node:
+def parse(text: str | bytes) -> Any:
     faults = Faults("m.yaml")
     data = text if isinstance(text, bytes) else text.encode()
     root, _ = parse_source(data, faults)
@@ -21,7 +22,7 @@ def parse(text: str | bytes) -> Node:
     return root
 
 
-def plain(node: Node) -> object:
+def plain(node: Node) -> Any:
     if isinstance(node.value, list):
         return [plain(element) for element in node.value]
     if isinstance(node.value, dict):
@@ -158,6 +159,8 @@ def test_the_garbage_collector_runs_again_afterwards():
 def test_the_loader_without_c_reads_the_same(monkeypatch):
     text = "a: &x [1, no, 012]\nb: *x\n? c\n: {d: 'x', e: 1e3}\n"
     with_c, without_c = Faults("m.yaml"), Faults("m.yaml")
+    first: Any
+    second: Any
     first, _ = parse_source(text.encode(), with_c)
 
     monkeypatch.setattr(source, "_LOADER", yaml.SafeLoader)

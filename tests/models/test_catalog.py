@@ -2,9 +2,11 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from doubles.clock import FakeClock
+from doubles.tables import shipped_model
 
 from pipeline.errors import AccessDenied, BudgetReached, Unavailable
 from pipeline.models.catalog import (
@@ -21,7 +23,7 @@ from pipeline.settings import Service
 WAN = "model_wan-2-7-image"
 OWN = "model_our-own"
 SERVICE = Service(base_url="https://api.example/v1", project_id="proj_1")
-RECORD = {
+RECORD: dict[str, Any] = {
     "id": OWN,
     "name": "Our own",
     "inputs": [
@@ -363,7 +365,7 @@ def parsed(*inputs):
 
 
 def test_a_table_that_differs_from_the_shipped_one_is_used_and_said_so(catalog_of):
-    shipped = load_shipped_model(WAN)
+    shipped = shipped_model(WAN)
     inputs = [
         {"name": name, "type": entry.type}
         for name, entry in shipped.inputs.items()
@@ -394,7 +396,7 @@ def test_a_drift_is_told_of_a_kept_table_too(catalog_of):
 
 
 def test_the_same_table_is_no_drift(catalog_of):
-    shipped = load_shipped_model(WAN)
+    shipped = shipped_model(WAN)
 
     assert find_drift(shipped, shipped) == []
 

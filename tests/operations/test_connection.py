@@ -19,7 +19,7 @@ ELSEWHERE = Credentials(key="k", secret="s", base_url="http://127.0.0.1:9")
 
 @pytest.fixture
 async def emulator():
-    async with Emulator(profile=EmulatorProfile(seed=1)) as running:
+    async with Emulator(profile=EmulatorProfile.of(seed=1)) as running:
         yield running
 
 
@@ -54,7 +54,7 @@ async def test_a_run_under_way_asks_for_no_table_and_uses_what_is_known(connect)
 
     assert schema == load_shipped_model(WAN)
     assert unknown is None
-    assert "a run under way does not ask" in connection.catalog.notes[0]
+    assert "a run in progress does not read" in connection.catalog.notes[0]
 
 
 async def test_a_service_that_is_away_costs_a_moment_and_no_error(connect):
@@ -95,5 +95,7 @@ def test_without_credentials_the_shipped_tables_are_what_is_known(
     with pytest.raises(UsageError):
         service_of({}, emulate=False)
 
-    assert offline_catalog(FakeClock(), {}).find(WAN).source == "shipped"
+    schema = offline_catalog(FakeClock(), {}).find(WAN)
+    assert schema is not None
+    assert schema.source == "shipped"
     assert not list(Path(tmp_path).iterdir())

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from pipeline.assets.sidecar import Source, render_sidecar
-from pipeline.job import Asset, Job, JobStatus
+from pipeline.job import Asset, AssetId, Job, JobKey, JobStatus, RemoteId
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.output.rebuild import find_saved_jobs, open_for_writing, rebuild
@@ -19,7 +19,7 @@ SOURCE = Source(name="icons", file="manifests/icons.yaml", sha256="0" * 64, line
 
 def make_asset(path, index=1):
     return Asset(
-        asset_id=f"asset_{path}",
+        asset_id=AssetId(f"asset_{path}"),
         output_index=index,
         path=path,
         sha256="ab" * 32,
@@ -34,14 +34,14 @@ def make_job(item_id, *paths, attempt=1, remote_id=None):
     return Job(
         item_id=item_id,
         attempt=attempt,
-        job_key=f"key-{item_id}",
-        request_key=f"request-{item_id}",
+        job_key=JobKey(f"key-{item_id}"),
+        request_key=JobKey(f"request-{item_id}"),
         model_id="model_x",
         status=JobStatus.SAVED,
         request={"prompt": "ünï", "seed": 7},
         seed=7,
         derived_seed=True,
-        remote_id=remote_id or f"job_{item_id}",
+        remote_id=RemoteId(remote_id or f"job_{item_id}"),
         base_url="https://api.example/v1",
         project_id="proj_1",
         author_id="apiu_1",
@@ -49,7 +49,7 @@ def make_job(item_id, *paths, attempt=1, remote_id=None):
         submitted_at=NOON,
         finished_at=NOON + timedelta(seconds=1),
         saved_at=NOON + timedelta(seconds=2),
-        remote_assets=tuple(f"asset_{path}" for path in paths),
+        remote_assets=tuple(AssetId(f"asset_{path}") for path in paths),
         echo={"size": None},
         assets=tuple(make_asset(path, index) for index, path in enumerate(paths, 1)),
     )

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from doubles.tables import shipped_model
 
 from pipeline.errors import UsageError
 from pipeline.fingerprint import job_key
@@ -254,7 +255,7 @@ def test_what_is_no_default_is_another_request(desk, written):
 
 def test_a_default_that_the_service_changes_is_not_paid_again(desk, tmp_path):
     desk.record(desk.entry(item("{size: 2K}")), JobStatus.SAVED)
-    shipped = load_shipped_model("model_wan-2-7-image")
+    shipped = shipped_model("model_wan-2-7-image")
     size = replace(shipped.inputs["size"], default="1K")
     changed = replace(shipped, inputs={**shipped.inputs, "size": size})
 
@@ -291,7 +292,7 @@ def test_an_explicit_seed_is_sent_as_it_is_and_is_part_of_the_request(desk):
 
 def test_a_model_without_a_seed_gets_none(desk, tmp_path):
     desk.plan()
-    shipped = load_shipped_model("model_wan-2-7-image")
+    shipped = shipped_model("model_wan-2-7-image")
     inputs = {name: value for name, value in shipped.inputs.items() if name != "seed"}
     plan = make_plan(
         load_manifest(tmp_path / "icons.yaml"),
@@ -390,7 +391,7 @@ AS_SENT = "an oak\nin spring"
 def former_of(planned, prompt=AS_WRITTEN):
     """The planned item as earlier versions would have recorded it."""
     params = {**planned.params, "prompt": prompt}
-    normal = load_shipped_model(planned.item.model_id).normalised(params)
+    normal = shipped_model(planned.item.model_id).normalised(params)
     asked = {name: value for name, value in params.items() if name != "seed"}
     normal.pop("seed", None)
     job = replace(
@@ -501,21 +502,23 @@ def test_a_file_of_another_size_that_is_cut_off_is_fetched(desk):
 def test_every_file_of_a_done_item_costs_one_stat(desk, monkeypatch):
     desk.record(desk.entry(), JobStatus.SAVED)
     (desk.output / "oak.png.json").write_text("{}" * 500)
-    looked_at, opened = [], []
+    looked_at: list[str] = []
+    opened: list[str] = []
     stat, open_ = Path.stat, os.open
-    monkeypatch.setattr(
-        Path,
-        "stat",
-        lambda path, **options: looked_at.append(path.name) or stat(path, **options),
-    )
-    monkeypatch.setattr(
-        os, "open", lambda path, *more: opened.append(str(path)) or open_(path, *more)
-    )
+
+    def noting_stat(path, **options):
+        looked_at.append(path.name)
+        return stat(path, **options)
+
+    def noting_open(path, *more):
+        opened.append(str(path))
+        return open_(path, *more)
+
+    monkeypatch.setattr(Path, "stat", noting_stat)
+    monkeypatch.setattr(os, "open", noting_open)
 
     assert desk.entry().action is Action.DONE
-    count = looked_at.count
-    assert (count("oak.png"), count("oak.png.json")) == (
-        2,
-        2,
-    )  # counted and gone through
+    # Once to count the items, once to go through them.
+    assert looked_at.count("oak.png") == 2
+    assert looked_at.count("oak.png.json") == 2
     assert not [path for path in opened if "oak" in path]

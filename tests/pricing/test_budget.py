@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.job import Failure, FailureClass, Job, JobStatus
+from pipeline.job import Failure, FailureClass, Job, JobKey, JobStatus
 from pipeline.pricing import Budget
 from pipeline.pricing.budget import OverBudget, Overcharge
 from pipeline.record import replace
@@ -20,8 +20,8 @@ def job(row_id=1, status=S.SUBMITTED, quoted="6", charged=None, **named):
         row_id=row_id,
         item_id=f"item-{row_id}",
         attempt=1,
-        job_key="key",
-        request_key="request",
+        job_key=JobKey("key"),
+        request_key=JobKey("request"),
         model_id="model_x",
         status=status,
         remote_id=named.pop("remote_id", f"job_{row_id}"),

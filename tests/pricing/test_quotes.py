@@ -15,6 +15,7 @@ from pipeline.errors import (
     ServiceUnreachable,
     Unavailable,
 )
+from pipeline.job import RemoteId
 from pipeline.pricing import find_cost
 
 STYLED = """\
@@ -313,7 +314,7 @@ async def test_what_is_no_quote_is_an_unexpected_job_that_names_the_item(
     workshop.write_items("oak", "elm")
     groups = groups_of()
     unexpected = UnexpectedJob(
-        "answered with HTTP 200", remote_id="job_9", units=Decimal(6)
+        "answered with HTTP 200", remote_id=RemoteId("job_9"), units=Decimal(6)
     )
     workshop.api.fail_next("quote", unexpected)
 

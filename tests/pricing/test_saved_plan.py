@@ -97,7 +97,7 @@ def planner(workshop, style, finish):
 async def assert_moved(planner, saved, match, **named):
     with pytest.raises(PlanMoved, match=match) as caught:
         await planner.check(saved, **named)
-    assert caught.value.exit_code is ExitCode.PLAN_MOVED == 8
+    assert caught.value.exit_code is ExitCode.PLAN_MOVED == 8  # type: ignore[comparison-overlap]
 
 
 # --- nothing has moved ----------------------------------------------------------------------
@@ -183,14 +183,14 @@ async def test_an_item_more_is_named(planner):
     saved = await planner.save()
     planner.workshop.write(MANIFEST + "  - {id: yew, prompt: yew}\n")
 
-    await assert_moved(planner, saved, "yew would be paid for and is not in the plan")
+    await assert_moved(planner, saved, "yew would be paid for but is not in the plan")
 
 
 async def test_a_changed_reference_file_has_moved(planner):
     saved = await planner.save()
     (planner.workshop.folder / "style.png").write_bytes(png_bytes("red", 16, 16))
 
-    await assert_moved(planner, saved, "oak asks for something else")
+    await assert_moved(planner, saved, "the request of oak has changed")
 
 
 async def test_a_changed_row_has_moved(planner):
@@ -198,7 +198,7 @@ async def test_a_changed_row_has_moved(planner):
     changed = TREES.replace(b"fir", b"yew")
     (planner.workshop.folder / "trees.csv").write_bytes(changed)
 
-    await assert_moved(planner, saved, "tree-2 asks for something else")
+    await assert_moved(planner, saved, "the request of tree-2 has changed")
 
 
 async def test_a_row_more_has_moved(planner):
@@ -212,7 +212,7 @@ async def test_a_row_less_has_moved(planner):
     saved = await planner.save()
     (planner.workshop.folder / "trees.csv").write_bytes(b"n,kind\n1,elm\n")
 
-    await assert_moved(planner, saved, "tree-2 is in the plan and no longer")
+    await assert_moved(planner, saved, "tree-2 is in the plan but no longer")
 
 
 async def test_what_failed_and_was_paid_is_not_paid_again_by_the_same_plan(planner):
@@ -220,7 +220,7 @@ async def test_what_failed_and_was_paid_is_not_paid_again_by_the_same_plan(plann
     planner.workshop.api.script("oak", Outcome(ends="failure", refunds=False))
     await planner.workshop.run()
 
-    await assert_moved(planner, saved, "oak has been tried since")
+    await assert_moved(planner, saved, "oak has been submitted since")
 
 
 async def test_a_changed_table_has_moved(planner):
@@ -234,7 +234,7 @@ async def test_a_changed_table_has_moved(planner):
 
     planner.workshop.models = changed
 
-    await assert_moved(planner, saved, "the table of model_wan-2-7-image has changed")
+    await assert_moved(planner, saved, "the inputs of model_wan-2-7-image have changed")
 
 
 async def test_the_same_table_from_another_source_has_not_moved(planner):
@@ -252,7 +252,7 @@ async def test_a_changed_price_has_moved(planner, price):
     saved = await planner.save()
     planner.workshop.api.price = Decimal(price)
 
-    await assert_moved(planner, saved, f"the price of .* was 6, and is {price}")
+    await assert_moved(planner, saved, f"the price of .* was 6 and is now {price}")
 
 
 async def test_a_price_that_is_not_given_any_more_has_moved(planner):
@@ -261,7 +261,7 @@ async def test_a_price_that_is_not_given_any_more_has_moved(planner):
         "quote", error=Rejected("it is too odd", status=400)
     )
 
-    await assert_moved(planner, saved, "was 6, and is unknown")
+    await assert_moved(planner, saved, "was 6 and is now unknown")
 
 
 async def test_another_service_or_project_is_another_plan(planner):
@@ -286,7 +286,7 @@ async def test_what_was_made_again_by_a_plan_is_not_made_again_twice(planner):
     await planner.check(saved)
     await planner.workshop.run(force=True, globs=("oak",))
 
-    await assert_moved(planner, saved, "oak has been tried since the plan was made")
+    await assert_moved(planner, saved, "oak has been submitted since the plan was made")
 
 
 async def test_many_differences_are_not_all_named(planner):
@@ -321,7 +321,7 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path, content):
     path = tmp_path / "plan.json"
     path.write_bytes(content)
 
-    with pytest.raises(UsageError, match="no saved plan") as caught:
+    with pytest.raises(UsageError, match="not a saved plan") as caught:
         read_plan(path)
 
     assert "pipeline plan --out" in caught.value.hint
@@ -335,7 +335,7 @@ async def test_every_part_of_a_plan_is_needed(planner):
     for key in ("schema", "manifest", "selection", "models", "prices", "items"):
         record = {name: value for name, value in whole.items() if name != key}
         planner.path.write_text(json.dumps(record))
-        with pytest.raises(UsageError, match="no saved plan"):
+        with pytest.raises(UsageError, match="not a saved plan"):
             read_plan(planner.path)
 
 
@@ -362,7 +362,7 @@ async def test_a_part_of_another_kind_is_refused(planner, key, value):
     record = json.loads(planner.path.read_bytes()) | {key: value}
     planner.path.write_text(json.dumps(record))
 
-    with pytest.raises(UsageError, match="no saved plan"):
+    with pytest.raises(UsageError, match="not a saved plan"):
         read_plan(planner.path)
 
 

@@ -9,9 +9,10 @@ from collections import Counter
 
 import anyio
 import pytest
+from doubles.lost import LOST
 from doubles.pictures import png_of
 
-from pipeline.errors import ExitCode, OutcomeUnknown
+from pipeline.errors import ExitCode
 
 MANIFEST = """\
 references: {style: style.png}
@@ -24,7 +25,6 @@ items:
 PROMPTS = ("oak", "elm", "fir", "yew")
 FILES = {"oak.png", "elm-1.png", "elm-2.png", "fir.png", "yew.png"}
 POINTS = 150  # more than an uncut run has; checked below
-LOST = OutcomeUnknown("no answer in time")
 
 
 class Cut:

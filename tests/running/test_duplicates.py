@@ -1,19 +1,15 @@
 """A proof of absence that was wrong is said aloud; a later attempt's job is its own."""
 
 import pytest
+from doubles.lost import LOST, of
 from doubles.outcome import Outcome
 
-from pipeline.errors import ExitCode, OutcomeUnknown
+from pipeline.errors import ExitCode
 from pipeline.job import FailureClass, JobStatus
 from pipeline.record import replace
 
-LOST = OutcomeUnknown("no answer in time")
 NAMES = ("oak", "elm", "fir", "yew")
 SLOW = Outcome(duration_s=60.0)
-
-
-def of(prompt):
-    return lambda _model, inputs: inputs.get("prompt") == prompt
 
 
 def hide(workshop, remote_id, until_s):
@@ -61,7 +57,8 @@ async def test_a_job_that_surfaces_after_its_resubmit_is_booked_and_said_aloud(g
     assert (oldest.attempt, oldest.status) == (1, JobStatus.FAILED)
     assert oldest.failure.kind is FailureClass.DUPLICATE
     assert (oldest.remote_id, oldest.charged) == ("job_1", 6)
-    assert grove.warnings() == ["job job_1 surfaced late: it is paid for twice"]
+    late = "job job_1 appeared late: this item was paid for twice"
+    assert grove.warnings() == [late]
     assert result.exit_code is ExitCode.OK
     assert result.counts == {"saved": 4}
     assert grove.api.paid_by_prompt()["oak"] == 2

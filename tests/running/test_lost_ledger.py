@@ -172,7 +172,9 @@ async def test_jobs_that_left_no_sidecar_are_found_in_the_list_and_not_paid_agai
     assert paid == 6
     assert played.code is ExitCode.OK
     assert place.paid == 6
-    assert any("5 jobs found again" in text for text in played.warnings)
+    assert any(
+        "5 earlier jobs found at the service" in text for text in played.warnings
+    )
     await place.check_files()
 
 

@@ -35,6 +35,7 @@ from hypothesis.stateful import (
 from pipeline.errors import (
     ExitCode,
     OutcomeUnknown,
+    PipelineError,
     RateLimited,
     Unavailable,
     UnexpectedAnswer,
@@ -110,11 +111,11 @@ class MoneyMachine(RuleBasedStateMachine):
         self.workshop.api.fail_next("submit", error, after=after)
 
     @rule(error=REFUSALS)
-    def a_submit_will_be_refused(self, error: Exception) -> None:
+    def a_submit_will_be_refused(self, error: PipelineError) -> None:
         self.workshop.api.fail_next("submit", error)
 
     @rule(method=st.sampled_from(FREE_CALLS), error=TROUBLES)
-    def a_free_call_will_fail(self, method: str, error: Exception) -> None:
+    def a_free_call_will_fail(self, method: str, error: PipelineError) -> None:
         self.workshop.api.fail_next(method, error)
 
     @rule(name=st.sampled_from(NAMES))

@@ -5,14 +5,15 @@ from doubles.place import items
 from knobs.world import PLAIN
 
 from pipeline import ExitCode
+from pipeline.emulator.identity import PROJECT_ID
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 
-OURS, THEIRS = "proj_ours", "proj_theirs"
+OURS, THEIRS = PROJECT_ID, "proj_theirs"
 
 
 @pytest.fixture
 async def ours(place_of):
-    async with place_of({"project_id": OURS}) as place:
+    async with place_of() as place:
         yield place
 
 
@@ -78,7 +79,7 @@ async def test_a_folder_that_knows_no_project_yet_learns_it_without_complaint(ou
 
 
 async def test_a_key_that_may_not_read_its_team_learns_from_the_first_answer(place_of):
-    async with place_of({"project_id": OURS, "teams_status": 403}) as place:
+    async with place_of({"teams_status": 403}) as place:
         await place.play(PLAIN)
         assert bound_to(place) == OURS
         belong_to(place, THEIRS)

@@ -4,8 +4,8 @@ import anyio
 import pytest
 from doubles.clock import FakeClock
 
-from pipeline.api.pace_state import PaceState
-from pipeline.api.pacing import Pace
+from pipeline.api.rate_limiter import RateLimiter
+from pipeline.api.rate_limiter_state import RateLimiterState
 from pipeline.errors import ExitCode
 from pipeline.running.events import Paused, Warned
 from pipeline.running.pausing import Pausing
@@ -14,14 +14,14 @@ from pipeline.settings import Settings
 
 
 class Told:
-    """A pace, somebody who waits to submit, and what was said of it."""
+    """A rate limiter, somebody who waits to submit, and what was said of it."""
 
-    def __init__(self, pace, clock, **settings):
-        self.pace, self.clock = pace, clock
+    def __init__(self, rate_limiter, clock, **settings):
+        self.rate_limiter, self.clock = rate_limiter, clock
         self.told, self.stops = [], []
         self.stopping = Stopping(lambda _reason, _hint: None)
         self.pausing = Pausing(
-            pace,
+            rate_limiter,
             clock,
             Settings(**settings),
             tell=self.told.append,
@@ -45,7 +45,7 @@ class Told:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.pausing.run)
             if submits:
-                tasks.start_soon(self.pace.wait_to_submit)
+                tasks.start_soon(self.rate_limiter.wait_to_submit)
             await self.clock.advance(duration_s)
             tasks.cancel_scope.cancel()
 
@@ -56,8 +56,8 @@ def clock():
 
 
 async def test_it_is_said_at_once_and_every_minute_until_it_ends(clock):
-    told = Told(Pace(clock), clock)
-    told.pace.pause(150)
+    told = Told(RateLimiter(clock), clock)
+    told.rate_limiter.pause(150)
 
     await told.through(400)
 
@@ -67,8 +67,8 @@ async def test_it_is_said_at_once_and_every_minute_until_it_ends(clock):
 
 
 async def test_several_that_wait_are_told_of_once(clock):
-    told = Told(Pace(clock), clock)
-    told.pace.pause(150)
+    told = Told(RateLimiter(clock), clock)
+    told.rate_limiter.pause(150)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(told.pausing.run)
@@ -77,7 +77,7 @@ async def test_several_that_wait_are_told_of_once(clock):
 
             async def wait(scope=scope):
                 with scope:
-                    await told.pace.wait_to_submit()
+                    await told.rate_limiter.wait_to_submit()
 
             tasks.start_soon(wait)
             await clock.advance(5)
@@ -89,8 +89,8 @@ async def test_several_that_wait_are_told_of_once(clock):
 
 
 async def test_a_pause_that_nobody_waits_for_is_not_worth_a_word(clock):
-    told = Told(Pace(clock), clock, max_pause_s=60, deadline_s=100)
-    told.pace.pause(150)
+    told = Told(RateLimiter(clock), clock, max_pause_s=60, deadline_s=100)
+    told.rate_limiter.pause(150)
 
     await told.through(99, submits=False)
 
@@ -98,15 +98,15 @@ async def test_a_pause_that_nobody_waits_for_is_not_worth_a_word(clock):
 
 
 async def test_a_pause_that_grows_beyond_what_is_waited_for_ends_submitting(clock):
-    told = Told(Pace(clock), clock, max_pause_s=600)
-    told.pace.pause(300)
+    told = Told(RateLimiter(clock), clock, max_pause_s=600)
+    told.rate_limiter.pause(300)
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(told.pausing.run)
-        tasks.start_soon(told.pace.wait_to_submit)
+        tasks.start_soon(told.rate_limiter.wait_to_submit)
         await clock.advance(30)
         assert not told.halts
-        told.pace.pause(1200)
+        told.rate_limiter.pause(1200)
         await clock.advance(1)
         tasks.cancel_scope.cancel()
 
@@ -117,8 +117,8 @@ async def test_a_pause_that_grows_beyond_what_is_waited_for_ends_submitting(cloc
 
 
 async def test_a_deadline_that_comes_first_ends_submitting(clock):
-    told = Told(Pace(clock), clock, deadline_s=100)
-    told.pace.pause(150)
+    told = Told(RateLimiter(clock), clock, deadline_s=100)
+    told.rate_limiter.pause(150)
 
     await told.through(1)
 
@@ -128,8 +128,8 @@ async def test_a_deadline_that_comes_first_ends_submitting(clock):
 
 async def test_what_cannot_be_shared_is_said_once(clock, tmp_path):
     (tmp_path / "state").write_text("a file")
-    state = PaceState(tmp_path / "state" / "a.pace")
-    told = Told(Pace(clock, limit=5, state=state), clock)
+    state = RateLimiterState(tmp_path / "state" / "a.pace")
+    told = Told(RateLimiter(clock, limit=5, state=state), clock)
 
     await told.through(10)
 

@@ -9,13 +9,13 @@ from collections import Counter
 
 import anyio
 import pytest
+from doubles.lost import LOST
 from doubles.pictures import png_of
 from doubles.transfer import Body
 
-from pipeline.api.cdn import UrlExpired
+from pipeline.api.interface import UrlExpired
 from pipeline.errors import (
     ExitCode,
-    OutcomeUnknown,
     RateLimited,
     Unavailable,
     UnexpectedAnswer,
@@ -33,7 +33,6 @@ items:
 """
 ITEMS = ("oak", "elm", "fir", "yew", "yew-twin", "ash")
 YEWS = Counter({"yew": 1})  # of two that ask for the same, one may be paid before
-LOST = OutcomeUnknown("no answer in time")
 REFUSALS = (
     LOST,
     LOST,

@@ -3,13 +3,13 @@
 import anyio
 import pytest
 from doubles.jobs import MODEL_PRO
+from doubles.lost import LOST, of
 from doubles.outcome import Outcome
 
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
     ExitCode,
-    OutcomeUnknown,
     RateLimited,
     Rejected,
     ServiceUnreachable,
@@ -19,7 +19,6 @@ from pipeline.job import FailureClass, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.record import replace
 
-LOST = OutcomeUnknown("no answer in time")
 REFUSED = {
     status: Rejected("not like this", status=status) for status in (400, 404, 413, 422)
 }
@@ -28,10 +27,6 @@ HALTING = {
     402: BudgetReached("no credit"),
     403: AccessDenied("not for you", status=403),
 }
-
-
-def of(prompt):
-    return lambda _model, inputs: inputs["prompt"] == prompt
 
 
 def open_marks(workshop):
@@ -250,7 +245,7 @@ async def test_a_failure_that_carries_assets_is_saved_and_counts_as_charged(work
     assert len(workshop.files()) == 2
     assert result.cost.refunded == 0
     assert result.cost.taken == result.cost.charged > 0
-    assert any("are saved, and it is charged" in text for text in workshop.warnings())
+    assert any("and the job is charged" in text for text in workshop.warnings())
 
 
 # --- another API key ----------------------------------------------------------------------
@@ -397,3 +392,17 @@ async def test_refused_submits_that_jobs_fit_alike_are_unknown_and_not_sent_agai
     assert first.exit_code is ExitCode.BUDGET
     assert last.exit_code is ExitCode.UNKNOWN_OUTCOME
     assert set(workshop.api.paid_by_prompt().values()) == {1}
+
+
+async def test_the_job_of_a_submit_that_a_crash_cut_short_is_not_called_refused(trees):
+    await leave_in_flight(trees)
+    trees.made_with = "first key"
+    trees.rewrite("elm", status="submitting", remote_id=None)
+
+    result = await trees.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert trees.api.paid_by_prompt() == {"oak": 1, "elm": 1, "ash": 1}
+    [warning] = trees.warnings()
+    assert "made by a submit whose answer was lost" in warning
+    assert "refused" not in warning

@@ -160,3 +160,51 @@ async def test_what_was_in_flight_at_the_threshold_is_still_collected(workshop):
 
     assert result.counts == {"failed": 1, "saved": 3, "not_submitted": 4}
     assert len(workshop.api.jobs) == 4
+
+
+async def test_a_stopped_run_submits_nothing_more_and_collects_what_is_paid(workshop):
+    names = [f"tree-{number}" for number in range(8)]
+    workshop.write_items(*names)
+    workshop.api.readable_ceiling = 2
+
+    async def stop(run):
+        await workshop.clock.sleep(5)
+        run.stop()
+
+    result = await workshop.run(meanwhile=stop)
+
+    assert result.exit_code is ExitCode.INTERRUPTED
+    assert result.counts == {"saved": 2, "not_submitted": 6}
+    assert len(workshop.api.jobs) == 2
+
+
+async def test_an_abandoned_run_leaves_its_jobs_to_the_next(workshop):
+    workshop.write_items("oak", "elm")
+
+    async def leave(run):
+        await workshop.clock.sleep(5)
+        run.stop()
+        run.abandon()
+
+    first = await workshop.run(meanwhile=leave)
+    left_at_s = workshop.clock.monotonic_s()
+    second = await workshop.run()
+
+    assert first.exit_code is ExitCode.LEFT_IN_FLIGHT
+    assert first.counts["in_flight"] == 2
+    assert left_at_s == 5
+    assert second.exit_code is ExitCode.OK
+    assert workshop.api.paid_by_prompt() == {"oak": 1, "elm": 1}
+
+
+async def test_a_stop_after_the_last_submit_is_still_an_interruption(workshop):
+    workshop.write_items("oak")
+
+    async def stop(run):
+        await workshop.clock.sleep(5)
+        run.stop()
+
+    result = await workshop.run(meanwhile=stop)
+
+    assert result.counts == {"saved": 1}
+    assert result.exit_code is ExitCode.INTERRUPTED

@@ -1,11 +1,13 @@
 """Resolver: many requests in one bulk read, and patience with what is not there yet."""
 
+from functools import partial
+
 import anyio
 import pytest
 from doubles.jobs import US
 
 from pipeline.api.interface import RemoteAsset
-from pipeline.api.pacing import Pace, Priority
+from pipeline.api.rate_limiter import Priority, RateLimiter
 from pipeline.errors import (
     AccessDenied,
     DownloadFailed,
@@ -93,7 +95,7 @@ async def test_a_request_waits_for_company_only_while_jobs_are_in_flight(
     (asset_id,) = made(1)
     waits = []
     for in_flight in (True, False):
-        resolver = Resolver(api, clock, SETTINGS, expects_more=lambda x=in_flight: x)
+        resolver = Resolver(api, clock, SETTINGS, expects_more=partial(bool, in_flight))
         before_s = clock.monotonic_s()
         async with in_background(resolver.run):
             await finish(lambda r=resolver: r.resolve(asset_id))
@@ -178,7 +180,7 @@ async def test_an_asset_that_the_service_failed_to_store_fails_at_once(
         async def find_assets(self, asset_ids):
             return dict.fromkeys(asset_ids, broken)
 
-    resolver = Resolver(Store(), clock, SETTINGS)
+    resolver = Resolver(Store(), clock, SETTINGS)  # type: ignore[arg-type]
     async with in_background(resolver.run):
         with pytest.raises(DownloadFailed):
             await finish(lambda: resolver.resolve(broken.asset_id))
@@ -252,9 +254,9 @@ async def test_a_refused_key_is_for_the_whole_run(api, made, resolve_all):
 async def test_a_read_waits_longer_for_company_where_requests_are_scarce(
     api, clock, made, finish, in_background
 ):
-    api.pace = Pace(clock, limit=60)
+    api.rate_limiter = RateLimiter(clock, limit=60)
     for _ in range(20):
-        await api.pace.wait_for_turn(Priority.LIST)
+        await api.rate_limiter.wait_for_turn(Priority.LIST)
     (asset_id,) = made(1)
     in_flight = True
     resolver = Resolver(api, clock, SETTINGS, expects_more=lambda: in_flight)
@@ -269,7 +271,7 @@ async def test_a_read_waits_longer_for_company_where_requests_are_scarce(
         in_flight = False
         last_s = await wait()
 
-    wanted_s = REQUESTS_PER_READ / api.pace.rate_per_s
+    wanted_s = REQUESTS_PER_READ / api.rate_limiter.rate_per_s
     assert wanted_s <= alone_s <= wanted_s + 2 * LINGER_S
     assert last_s == pytest.approx(SHORT_LINGER_S)
 
@@ -277,9 +279,9 @@ async def test_a_read_waits_longer_for_company_where_requests_are_scarce(
 async def test_a_read_does_not_wait_for_company_that_cannot_come_any_more(
     api, clock, made, finish, in_background
 ):
-    api.pace = Pace(clock, limit=60)
+    api.rate_limiter = RateLimiter(clock, limit=60)
     for _ in range(20):
-        await api.pace.wait_for_turn(Priority.LIST)
+        await api.rate_limiter.wait_for_turn(Priority.LIST)
     (asset_id,) = made(1)
     end_s = clock.monotonic_s() + 3
     resolver = Resolver(

@@ -8,7 +8,7 @@ from doubles.api import FakeApi
 from doubles.pictures import png_bytes
 from doubles.rows import FakeMemory
 
-from pipeline.api.cdn import UrlExpired
+from pipeline.api.interface import UrlExpired
 from pipeline.errors import GenerationFailed, Rejected, Unavailable, UnexpectedAnswer
 from pipeline.job import ReferenceAsset
 from pipeline.settings import Settings

@@ -112,8 +112,8 @@ async def test_an_end_of_the_batch_that_fails_fails_all_that_had_not_failed():
 
 async def test_nobody_hears_before_the_end_of_the_batch():
     heard_in_time = []
-    bench = Bench(after_batch=lambda _results: heard_in_time.append(list(heard)))
     heard = []
+    bench = Bench(after_batch=lambda _results: heard_in_time.append(list(heard)))
 
     async def do(item):
         heard.append(await bench.batcher.run(item))

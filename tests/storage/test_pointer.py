@@ -50,6 +50,8 @@ def test_it_is_of_a_file_by_what_it_says():
     lfs = read_pointer(LFS.encode())
     annex = read_pointer(b"/annex/objects/MD5E-s5--0123.png")
 
+    assert lfs is not None
+    assert annex is not None
     assert lfs.is_of(DIGEST, 1)
     assert not lfs.is_of("b" * 64, 12345)
     assert annex.is_of("b" * 64, 5)

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import os
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 
 import aiohttp
@@ -64,7 +65,7 @@ class Bare:
             missing = set(self.watched)
             token = ""
             while missing:
-                query = {"types": "custom", "pageSize": PAGE}
+                query: dict[str, str | int] = {"types": "custom", "pageSize": PAGE}
                 if token:
                     query["paginationToken"] = token
                 url = f"{self.base_url}/jobs"
@@ -103,7 +104,7 @@ class Bare:
             content = await response.read()
         (self.folder / f"item-{number}.png").write_bytes(content)
 
-    def start(self, work: "asyncio.Coroutine[None]") -> None:
+    def start(self, work: Coroutine[object, object, None]) -> None:
         """Keep a task, so that its error is seen."""
         task = asyncio.create_task(work)
         self.tasks.add(task)

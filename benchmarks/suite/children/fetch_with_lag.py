@@ -33,7 +33,7 @@ async def main(manifest: str, folder: str) -> None:
     result = await pipeline.operations.run.run(
         manifest,
         output=folder,
-        selection=pipeline.operations.run.Selection(only_fetch=True),
+        selection=pipeline.Selection(only_fetch=True),
     )
     span_s = time.perf_counter() - began
     watcher.cancel()

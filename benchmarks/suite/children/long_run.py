@@ -106,6 +106,5 @@ async def main(manifest: str, folder: str, items: int, deadline_s: float) -> Non
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:3]
-    numbers = int(sys.argv[3]), float(sys.argv[4])
-    asyncio.run(main(*arguments, *numbers))
+    manifest, folder, items, deadline_s = sys.argv[1:]
+    asyncio.run(main(manifest, folder, int(items), float(deadline_s)))

@@ -33,8 +33,8 @@ async def main(count: int, ceiling: int, folder: Path, size: str) -> None:
                     job = (await client.jobs.retrieve(made.job.job_id)).job
                     if job.status in ENDS:
                         break
-            for asset_id in job.metadata.asset_ids:
-                answer = await client.assets.retrieve(asset_id, original_assets="true")
+            for asset_id in job.metadata.asset_ids or ():
+                answer = await client.assets.retrieve(asset_id, original_assets=True)
                 async with session.get(answer.asset.url) as response:
                     response.raise_for_status()
                     content = await response.read()

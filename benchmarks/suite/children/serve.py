@@ -20,8 +20,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.emulator import Emulator, EmulatorProfile, gallery
-from pipeline.emulator.gate import Gate
-from pipeline.emulator.pictures.canvas import Picture, StoredFile
+from pipeline.emulator.pictures.canvas import Picture
 from pipeline.emulator.pictures.rendering import render_picture
 
 Knobs = dict[str, Any]
@@ -69,10 +68,10 @@ def use_maker(name: str) -> None:
     """Let the emulator's gallery take its pictures from one of the makers."""
     make = MAKERS[name]
 
-    def render(picture: Picture, _uploads: Mapping[str, StoredFile]) -> bytes:
+    def render(picture: Picture, _uploads: Mapping[str, bytes]) -> bytes:
         return make(picture.width_px, picture.height_px)
 
-    gallery.render_picture = render
+    gallery.render_picture = render  # type: ignore[assignment, attr-defined]
 
 
 def number_of(prompt: object) -> int:
@@ -101,15 +100,14 @@ def read_counters(emulator: Emulator) -> dict[str, object]:
 
 
 async def change(emulator: Emulator, changes: list[tuple[float, Knobs]]) -> None:
-    """Put new gates in the place of the first one, each at its time."""
+    """Change the limits of the gate, each time at its moment."""
     service = emulator.service
     while not service.store.jobs:  # noqa: ASYNC110 - nothing tells of the first
         await asyncio.sleep(LOOK_S)
     began_s = time.monotonic()
     for at_s, knobs in changes:
         await asyncio.sleep(began_s + at_s - time.monotonic())
-        profile = replace(service.profile, **knobs)
-        service.gate = Gate(profile, service.store, service.account)
+        service.gate.limits = replace(service.gate.limits, **knobs)
 
 
 async def main(maker: str) -> None:
@@ -127,11 +125,11 @@ async def main(maker: str) -> None:
                     changing.cancel()
                 if emulator is not None:
                     await emulator.__aexit__(None, None, None)
-                knobs = {
+                knobs: Knobs = {
                     name: tuple(value) if isinstance(value, list) else value
                     for name, value in command["renew"].items()
                 }
-                emulator = Emulator(profile=EmulatorProfile(**knobs))
+                emulator = Emulator(profile=EmulatorProfile.of(**knobs))
                 await emulator.__aenter__()
                 changing = asyncio.create_task(change(emulator, command["changes"]))
                 answer = {"base_url": emulator.base_url}

@@ -1,1 +1,1 @@
-"""The terminal: progress, text, money, questions, streams. No command lives here."""
+"""The terminal: progress, text, money, questions, streams; contains no command."""

@@ -1,4 +1,4 @@
-"""A question on the terminal: asked once, and Ctrl-C is a no at any instant."""
+"""A question on the terminal: asked once; Ctrl-C means no at any moment."""
 
 import os
 import select
@@ -12,7 +12,7 @@ import click
 
 
 def agree(question: str) -> None:
-    """Ask on stderr; anything but a yes is a no.
+    """Ask on stderr; anything but yes means no.
 
     Raises:
         click.Abort: The answer is no, or Ctrl-C.
@@ -23,7 +23,7 @@ def agree(question: str) -> None:
     try:
         with _interruptions() as interrupted:
             click.echo(f"{question} [y/N]: ", nl=False, err=True)
-            # A signal just before a blocking read would be slept through.
+            # A blocking read would miss a signal that arrives just before it.
             select.select([sys.stdin, interrupted], [], [])
             answer = sys.stdin.readline()
     except KeyboardInterrupt:
@@ -35,7 +35,7 @@ def agree(question: str) -> None:
 
 @contextmanager
 def _interruptions() -> Iterator[int]:
-    """A descriptor that is readable once a signal has come; an event loop has its own.
+    """A descriptor that becomes readable on a signal; an event loop has its own.
 
     Within the block, SIGINT raises KeyboardInterrupt.
     """
@@ -46,7 +46,7 @@ def _interruptions() -> Iterator[int]:
     try:
         yield receiver
     finally:
-        with suppress(KeyboardInterrupt):  # it is the answer already
+        with suppress(KeyboardInterrupt):  # the answer is already no
             signal.signal(signal.SIGINT, previous)
         signal.set_wakeup_fd(previous_descriptor)
         os.close(receiver)

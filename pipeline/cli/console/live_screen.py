@@ -1,4 +1,4 @@
-"""Progress → a live picture on a terminal, to stderr. Imports rich, which is slow."""
+"""Progress → a live display on a terminal, to stderr. Imports rich, which is slow."""
 
 import sys
 from typing import Self
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from pipeline.cli.console.progress import Progress, Trouble
 from pipeline.cli.console.screen import BUSY, of_item, pace, pause_text
-from pipeline.cli.console.streams import whoever_reads
+from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration, one_line, printable
 from pipeline.running.events import Event, Halted, Warned
 
@@ -42,7 +42,7 @@ class LiveScreen:
         self._live.__exit__(None, None, None)
 
     def take(self, event: Event) -> None:
-        """What the picture does not show."""
+        """Print what the live display does not show."""
         match event:
             case Halted():
                 self.say(f"stopped submitting: {one_line(event.reason)}")
@@ -52,8 +52,8 @@ class LiveScreen:
                 self.say(f"warning: {of_item(event)}")
 
     def say(self, text: str) -> None:
-        """A line of its own."""
-        with whoever_reads(sys.stderr):
+        """Print a line."""
+        with tolerate_closed_pipe(sys.stderr):
             self._console.print(Text(printable(text)))
 
     def _render(self) -> RenderableType:
@@ -108,7 +108,7 @@ class LiveScreen:
             text.append(f", paused for {duration(slots.paused_s)}", style="yellow")
         if slots.others:
             whose = one_line(slots.scope or "team", 40)
-            text.append(f", {slots.others} held by others of the {whose}", style="dim")
+            text.append(f", {slots.others} used by others in the {whose}", style="dim")
         if self._progress.charged:
             text.append(f"  ·  {self._progress.charged:,} units charged", style="dim")
         return text

@@ -1,4 +1,4 @@
-"""Logging, configured here alone: to stderr with --debug, to a file with --log-file."""
+"""Logging, configured only here: to stderr with --debug, to a file with --log-file."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
 
 
 class _PrintableFormatter(logging.Formatter):
-    """A line loses what steers a terminal, and the secrets that are known."""
+    """Removes terminal control characters and known secrets from each line."""
 
     def format(self, record: logging.LogRecord) -> str:
         return printable(super().format(record))
@@ -34,8 +34,9 @@ def configure_logging(*, debug: bool, log_file: Path | None) -> None:
         handlers.append(logging.StreamHandler())
     if log_file is not None:
         try:
-            # Made here, so that neither group nor world may write whatever the umask.
-            # A pipe that nobody reads is an error, instead of a wait for somebody.
+            # Created here, so that neither group nor others may write, whatever the
+            # umask. A pipe without a reader is an error, instead of blocking until
+            # there is one.
             os.close(os.open(log_file, _LOG_FLAGS, 0o644))
             handlers.append(logging.FileHandler(log_file, encoding="utf-8"))
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Compute units → text and numbers; a price for one unit → money beside them. Pure."""
+"""Compute units → text; with the price of a unit, also money. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _PRICE = re.compile(
 _HIGHEST = Decimal(1_000_000)
 _LOWEST = Decimal("1e-12")
 _CENT = Decimal("0.01")
-_DIGITS = 80  # enough for every product of units and a price
+_DIGITS = 80  # enough for any product of units and a price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,22 +23,22 @@ class CuPrice:
     """What one compute unit costs.
 
     Attributes:
-        amount: Above 0.
-        currency: As it was written: ``EUR``, ``$``, or "".
+        amount: More than 0.
+        currency: As written: ``EUR``, ``$``, or "".
     """
 
     amount: Decimal
     currency: str
 
     def amount_of(self, units: Decimal) -> Decimal:
-        """The money for so many units, exactly."""
+        """The exact money for a number of units."""
         with localcontext(prec=_DIGITS):
             return units * self.amount
 
     def digits_of(self, units: Decimal) -> str:
-        """The money for so many units without its currency, such as ``1,234.50``.
+        """The money for a number of units without the currency, such as ``1,234.50``.
 
-        Two decimals, half to even; below a cent the first two digits that count.
+        Rounded half to even to two decimals, or below a cent to two significant digits.
         """
         money = self.amount_of(units)
         if not money or abs(money) >= _CENT:
@@ -46,7 +46,7 @@ class CuPrice:
         return units_text(money, decimals=1 - money.adjusted())
 
     def shown(self, units: Decimal) -> str:
-        """The money for so many units: ``1.19 EUR``, ``$1.19``, ``0.0036 EUR``."""
+        """The money for a number of units: ``1.19 EUR``, ``$1.19``, ``0.0036 EUR``."""
         digits = self.digits_of(units)
         if not self.currency:
             return digits
@@ -60,12 +60,12 @@ def parse_cu_price(text: str) -> CuPrice:
     """``0.012``, ``0.012EUR``, ``EUR 0.012`` or ``$0.012``.
 
     Raises:
-        UsageError: Anything else; also zero, and what no unit can cost.
+        UsageError: Anything else, including zero and prices that no unit can have.
     """
     match = _PRICE.fullmatch(text.strip())
     if match is None or (match["before"] and match["after"]):
         raise UsageError(
-            f"{text!r} is no price of a compute unit",
+            f"{text!r} is not a price of a compute unit",
             hint="write it like 0.012, 0.012EUR or '$0.012'",
         )
     amount = Decimal(match["amount"])
@@ -78,11 +78,11 @@ def parse_cu_price(text: str) -> CuPrice:
 
 
 def units_text(units: Decimal, *, decimals: int | None = None) -> str:
-    """``99``, ``1,234.5``, never ``1E+3``; zeros at the end are cut.
+    """``99``, ``1,234.5``, never ``1E+3``; without trailing zeros.
 
     Args:
         units: Any finite number.
-        decimals: At most so many, half to even; None for all there are.
+        decimals: At most this many, rounded half to even; None for all.
     """
     text = f"{units:,f}" if decimals is None else f"{units:,.{decimals}f}"
     if "." in text:

@@ -18,7 +18,7 @@ def failure_line(item_id: str, reason: str) -> str:
 
 
 def print_faults(error: ManifestError) -> None:
-    """A line of JSON for each fault."""
+    """Print a line of JSON for each fault."""
     for fault in error.faults:
         print_json(
             event="fault",
@@ -31,11 +31,11 @@ def print_faults(error: ManifestError) -> None:
 
 
 def print_json(**fields: Any) -> None:
-    """One line of JSON on stdout, at once; ASCII, whatever the stream's encoding."""
+    """Print a line of JSON to stdout and flush it; ASCII in any encoding."""
     sys.stdout.write(json.dumps(fields) + "\n")
     sys.stdout.flush()
 
 
 def print_note(note: str) -> None:
-    """Something a person should know, in one line on stderr."""
+    """Print something a person should know, in one line on stderr."""
     click.echo(f"note: {one_line(note, _LONGEST_NOTE)}", err=True)

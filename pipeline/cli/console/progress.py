@@ -1,4 +1,4 @@
-"""Events of a run → where it stands: counts by state, rate and time left. Pure."""
+"""Events of a run → its progress: counts by state, rate and time left. Pure."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -18,13 +18,13 @@ from pipeline.running.events import (
 )
 from pipeline.stages.slots import SlotStatistics
 
-_RATE_WINDOW = 60  # saved items that the rate is taken of
+_RATE_WINDOW = 60  # saved items that the rate is computed from
 _FAILURES_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """One line for a person: an item that failed, or is unsure."""
+    """An item that failed or is unsure, for a line of text."""
 
     item_id: str
     reason: str
@@ -33,20 +33,19 @@ class Trouble:
 
 @dataclass(slots=True)
 class Progress:
-    """Where a run stands; :meth:`take` every event.
+    """The progress of a run; :meth:`take` must get every event.
 
     Attributes:
-        total: Items the run is about.
-        done: Items whose files were there before.
-        skipped: Items that failed for good before.
+        total: Items in the run.
+        done: Items whose files were already in place.
+        skipped: Items that failed for good earlier.
         saved: Items saved in this run.
-        states: Items by the status they have now, those at work alone.
-        troubles: Items that have failed or are unsure, by id, the latest last;
-            bounded.
-        failed: How many failed in this run.
+        states: Items in progress, by their current status.
+        troubles: Items that failed or are unsure, by id, the latest last; bounded.
+        failed: Items that failed in this run.
         charged: Compute units charged for jobs submitted in this run.
         halted: Why nothing more is submitted, or None.
-        paused_until: When the service takes submits again, in UTC, or None.
+        paused_until: When the service accepts submits again, in UTC, or None.
     """
 
     clock: Clock
@@ -71,7 +70,7 @@ class Progress:
     )
 
     def take(self, event: Event) -> None:
-        """Bring the counts up to date."""
+        """Update the counts."""
         match event:
             case Launched():
                 self.started_s = self.clock.monotonic_s()
@@ -90,12 +89,12 @@ class Progress:
 
     @property
     def finished(self) -> int:
-        """Items that need nothing more."""
+        """Items that need no more work."""
         return self.done + self.skipped + self.saved + self.failed
 
     @property
     def paused_s(self) -> float:
-        """Seconds until the service takes submits again; 0 when it does."""
+        """Seconds until the service accepts submits again; 0 if it does now."""
         if self.paused_until is None:
             return 0.0
         left = self.paused_until - self.clock.utc_now()
@@ -108,7 +107,7 @@ class Progress:
 
     @property
     def rate_per_min(self) -> float:
-        """Items saved a minute, of late; 0 before the second one."""
+        """Recently saved items per minute; 0 before the second one."""
         if len(self._saved_at_s) < 2:  # noqa: PLR2004 - a span has two ends
             return 0.0
         span_s = (
@@ -118,7 +117,7 @@ class Progress:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until the end at the present rate, or None while unknown."""
+        """Seconds until the end at the current rate, or None while unknown."""
         rate = self.rate_per_min
         return 60 * (self.total - self.finished) / rate if rate else None
 

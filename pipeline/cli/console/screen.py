@@ -1,4 +1,4 @@
-"""Progress → plain lines at a calm rate, to stderr; the live picture is elsewhere."""
+"""Progress → plain lines every few seconds, to stderr; see also live_screen."""
 
 import sys
 from datetime import datetime
@@ -7,13 +7,13 @@ from typing import Protocol, Self
 import click
 
 from pipeline.cli.console.progress import Progress
-from pipeline.cli.console.streams import whoever_reads
+from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration, one_line, plural, printable
 from pipeline.job import JobStatus
 from pipeline.running.events import Event, Halted, JobChanged, Launched, Paused, Warned
 
 _LINE_INTERVAL_S = 5.0
-_SAME_DAY_S = 12 * 3600.0  # a time of the clock alone is clear for so long
+_SAME_DAY_S = 12 * 3600.0  # within this, a time is clear without its date
 BUSY = (
     (JobStatus.SUBMITTING, "submitting", "yellow"),
     (JobStatus.SUBMITTED, "in flight", "cyan"),
@@ -23,19 +23,19 @@ BUSY = (
 
 
 class Screen(Protocol):
-    """What shows a run to a person."""
+    """Shows a run to a person."""
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Start to show the run."""
 
     def __exit__(self, *error: object) -> None:
-        """End, leaving what should stay."""
+        """Stop, leaving on the screen what should stay."""
 
     def take(self, event: Event) -> None:
-        """An event, after ``progress`` has taken it."""
+        """Show an event that ``progress`` has already taken."""
 
     def say(self, text: str) -> None:
-        """A line of its own."""
+        """Print a line."""
 
 
 class PlainScreen:
@@ -57,7 +57,7 @@ class PlainScreen:
         return None
 
     def take(self, event: Event) -> None:
-        """Failures at once, progress every few seconds."""
+        """Print failures at once, and progress every few seconds."""
         match event:
             case Launched():
                 self._said_at_s = self._progress.clock.monotonic_s()
@@ -72,7 +72,7 @@ class PlainScreen:
             case Warned():
                 self.say(f"warning: {of_item(event)}")
             case Paused():
-                self.say(f"{pause_text(event.until, event.left_s)}; the rest goes on")
+                self.say(f"{pause_text(event.until, event.left_s)}; the rest continues")
             case JobChanged(status=JobStatus.FAILED):
                 self.say(
                     f"failed: {one_line(event.item_id)}: {one_line(event.reason, 400)}"
@@ -84,8 +84,8 @@ class PlainScreen:
         self._tell_progress()
 
     def say(self, text: str) -> None:
-        """A line of its own."""
-        with whoever_reads(sys.stderr):
+        """Print a line."""
+        with tolerate_closed_pipe(sys.stderr):
             click.echo(printable(text), err=True)
 
     def _tell_progress(self) -> None:
@@ -106,7 +106,7 @@ class PlainScreen:
 
 
 class QuietScreen:
-    """Says only what stops the run."""
+    """Prints only what stops the run."""
 
     def __enter__(self) -> Self:
         return self
@@ -115,13 +115,13 @@ class QuietScreen:
         return None
 
     def take(self, event: Event) -> None:
-        """Only what stops the run."""
+        """Print only what stops the run."""
         if isinstance(event, Halted):
             self.say(f"stopped submitting: {one_line(event.reason, 400)}")
 
     def say(self, text: str) -> None:
-        """A line of its own."""
-        with whoever_reads(sys.stderr):
+        """Print a line."""
+        with tolerate_closed_pipe(sys.stderr):
             click.echo(printable(text), err=True)
 
 
@@ -136,7 +136,7 @@ def pause_text(until: datetime, left_s: float) -> str:
 
 
 def pace(progress: Progress) -> str:
-    """``42 s, 30 a minute, 1:05 min left``, as far as it is known."""
+    """``42 s, 30 a minute, 1:05 min left``, as far as known."""
     words = [duration(progress.elapsed_s)]
     if progress.rate_per_min:
         words.append(f"{progress.rate_per_min:,.0f} a minute")

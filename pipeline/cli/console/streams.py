@@ -1,4 +1,4 @@
-"""Output: it holds no known secret, and its reader may go away, which stops nothing."""
+"""Output streams: free of known secrets, and a closed pipe does not stop a run."""
 
 import io
 import os
@@ -11,7 +11,7 @@ from pipeline.redaction import SECRETS
 
 
 class _CleanStream(io.TextIOWrapper):
-    """Text as it is written, without known secrets."""
+    """A text stream that removes known secrets from what is written."""
 
     def write(self, text: str) -> int:
         super().write(SECRETS.clean(text))
@@ -19,13 +19,14 @@ class _CleanStream(io.TextIOWrapper):
 
 
 def clean_output() -> None:
-    """Let all that this process writes to stdout and stderr pass the redactor.
+    """Redact everything that this process writes to stdout and stderr.
 
-    Tracebacks, logs and warnings of libraries too: they all look the streams up.
+    This includes tracebacks, logs and warnings of libraries: all of them look up the
+    streams.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed by who started us
+        if stream is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
         elif isinstance(stream, io.TextIOWrapper):
             encoding, is_line_buffered = stream.encoding, stream.line_buffering
@@ -33,7 +34,8 @@ def clean_output() -> None:
             clean = _CleanStream(
                 stream.detach(),
                 encoding=encoding,
-                # An old Windows code page has no arrow: a substitute, not a crash.
+                # An old Windows code page has no arrow: write a substitute, do not
+                # crash.
                 errors="backslashreplace",
                 line_buffering=is_line_buffered,
                 write_through=is_written_through,
@@ -42,10 +44,10 @@ def clean_output() -> None:
             setattr(sys, f"__{name}__", clean)
 
 
-class whoever_reads(AbstractContextManager[None]):  # noqa: N801 - reads as a clause
-    """A reader who has gone is no reason to leave what is paid for.
+class tolerate_closed_pipe(AbstractContextManager[None]):  # noqa: N801 - reads as a verb
+    """Within the block, a closed pipe is ignored: paid jobs must still be collected.
 
-    rich ends the process when its reader has gone, so that is held back too.
+    rich exits the process on a closed pipe, so that exit is suppressed too.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -59,6 +61,6 @@ class whoever_reads(AbstractContextManager[None]):  # noqa: N801 - reads as a cl
     ) -> bool:
         if not isinstance(error, OSError | SystemExit):
             return False
-        # What is buffered, and all that follows, goes nowhere.
+        # Discard what is buffered, and all that follows.
         os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
         return True

@@ -1,13 +1,13 @@
-"""Foreign text → what may be shown on a terminal."""
+"""Untrusted text → text that is safe to show on a terminal."""
 
 from pipeline.redaction import SECRETS
 
 
 def printable(text: str) -> str:
-    """``text`` with control characters shown, so that it cannot steer a terminal.
+    """``text`` with control characters escaped, so that it cannot control a terminal.
 
-    Line ends and tabs stay; known secrets do not. They go here, before a text is cut
-    or broken into lines, and once more where it leaves: ``console.streams``.
+    Line ends and tabs stay; known secrets are removed. This happens here, before a text
+    is cut or wrapped, and again on output, in ``console.streams``.
     """
     return "".join(
         char

@@ -1,1 +1,1 @@
-"""What a prompt is drawn as: a small picture, the same for the same seed."""
+"""The pictures of the emulator: small scenes, the same for the same prompt and seed."""

@@ -1,9 +1,9 @@
-"""A job in, what its files show out; the pixels are left to ``rendering``."""
+"""What a file shows, and how large it is. Painting it is left to ``rendering``."""
 
 import math
 from dataclasses import dataclass
 
-from pipeline.emulator.profile import EmulatorProfile
+from pipeline.emulator.profiles.assets import AssetsProfile
 
 KEYWORD_SIDES_PX = {"1K": 1024, "2K": 2048, "4K": 4096}
 DEFAULT_SIDE_PX = 1024
@@ -22,12 +22,12 @@ MEDIA_TYPES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """Bytes that somebody uploaded.
+    """A file that was uploaded.
 
     Attributes:
-        name: Under which the file store keeps them.
-        width_px: 0 when they are no image.
-        height_px: Likewise.
+        name: Its name in the file store.
+        width_px: 0 if it is no image.
+        height_px: 0 if it is no image.
     """
 
     name: str
@@ -37,17 +37,17 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """Everything that decides the bytes of a generated file.
+    """Everything that determines the bytes of a generated file.
 
     Attributes:
-        prompt: What is painted and written.
-        seed: The seed in effect.
-        index: Which output of its job, from 0.
-        width_px: Exact width.
-        height_px: Exact height.
-        image_format: ``png``, ``jpeg``, ``webp``; ``json`` for a companion file, and
+        prompt: What the picture shows; it is written on it too.
+        seed: The seed of the job.
+        index: Which output of the job it is, from 0.
+        width_px: The exact width.
+        height_px: The exact height.
+        image_format: ``png``, ``jpeg`` or ``webp``; ``json`` for a companion file;
             ``text`` for the prompt itself.
-        references: The images it was made from, in order.
+        references: The images that it was made from, in order.
     """
 
     prompt: str
@@ -60,9 +60,9 @@ class Picture:
 
 
 def size_px(
-    size: str, references: tuple[Picture | StoredFile, ...], profile: EmulatorProfile
+    size: str, references: tuple[Picture | StoredFile, ...], profile: AssetsProfile
 ) -> tuple[int, int]:
-    """Width and height of an image, by the input ``size`` and the profile."""
+    """The width and height of an image, by the input ``size`` and the profile."""
     width, height = _asked_size(size)
     if profile.sizes_follow_reference and size in KEYWORD_SIDES_PX and references:
         width, height = _shaped_like(references[0], width)

@@ -1,4 +1,4 @@
-"""Bytes in, what kind of image they are out; and images in another format."""
+"""Reads the headers of image files, and converts images to other formats."""
 
 import io
 from dataclasses import dataclass
@@ -36,9 +36,9 @@ class ImageFacts:
     """What the header of an image says.
 
     Attributes:
-        media_type: Such as ``image/png``.
-        width_px: At least 1.
-        height_px: At least 1.
+        media_type: The media type, such as ``image/png``.
+        width_px: The width, at least 1.
+        height_px: The height, at least 1.
     """
 
     media_type: str
@@ -47,7 +47,7 @@ class ImageFacts:
 
 
 def read_image_facts(data: bytes) -> ImageFacts | None:
-    """What kind of image these bytes are; None for what cannot be read."""
+    """What the header of an image file says; None if it cannot be read."""
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - 60 ms to import
 
     try:
@@ -64,10 +64,10 @@ def read_image_facts(data: bytes) -> ImageFacts | None:
 def convert_image(
     data: bytes, target: str, *, width_px: int = 0, quality: int = 80
 ) -> bytes:
-    """The same picture in another format, of another width if one is given.
+    """The same image in another format, and in another width if one is given.
 
     Raises:
-        KeyError: ``target`` is no format of :data:`OUTPUT_FORMATS`.
+        KeyError: ``target`` is not in :data:`OUTPUT_FORMATS`.
     """
     from PIL import Image  # noqa: PLC0415 - 60 ms to import
 

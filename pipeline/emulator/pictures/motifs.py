@@ -1,6 +1,7 @@
-"""Flat, bold subjects, drawn in a unit square that a brush maps to pixels.
+"""The subjects of pictures, drawn in a unit square that a brush maps to pixels.
 
-In the unit square x and y go from -1 to 1, y downwards; a subject stands at y = 1.
+In the unit square, x and y go from -1 to 1, and y points downwards. A subject stands at
+y = 1.
 """
 
 import math
@@ -25,9 +26,9 @@ class Brush:
     """Draws in the unit square.
 
     Args:
-        draw: Where to.
-        centre: Of the square, in pixels.
-        radius_px: Half its side.
+        draw: What it draws on.
+        centre: The centre of the square, in pixels.
+        radius_px: Half the side of the square.
         accent: The subject's colour.
     """
 
@@ -199,7 +200,7 @@ def draw_coin(brush: Brush) -> None:
 
 
 def draw_gem(brush: Brush) -> None:
-    """A brilliant, seen from the side."""
+    """A cut gem, seen from the side."""
     top = [(-0.5, -0.62), (0.5, -0.62)]
     girdle = [(-0.92, -0.14), (-0.4, -0.14), (0.4, -0.14), (0.92, -0.14)]
     tip = (0.0, 0.92)
@@ -355,7 +356,7 @@ def draw_mushroom(brush: Brush) -> None:
 
 
 def draw_chest(brush: Brush) -> None:
-    """An open-handed treasure chest."""
+    """A treasure chest."""
     brush.box(-0.86, -0.04, 0.86, 0.9, brush.accent)
     brush.box(-0.86, 0.5, 0.86, 0.9, brush.dark)
     brush.ellipse(0, -0.08, 0.88, 0.56, brush.dark)

@@ -1,4 +1,4 @@
-"""The words of a prompt in, the colours and the subject of its picture out."""
+"""The colours and the subject of a picture, chosen by the words of its prompt."""
 
 import colorsys
 import hashlib
@@ -17,10 +17,10 @@ class Sky:
     """The light of a picture.
 
     Attributes:
-        stops: Colours from the zenith to the horizon.
-        body: Colour of sun or moon.
-        is_dark: Stars are out, the body is a moon.
-        body_height: Of its centre, 0 at the top, 1 at the horizon.
+        stops: The colours from the zenith to the horizon.
+        body: The colour of the sun or moon.
+        is_dark: It is night: there are stars and a moon.
+        body_height: The height of its centre: 0 is the top, 1 the horizon.
     """
 
     stops: tuple[Colour, ...]
@@ -34,10 +34,10 @@ class Ground:
     """The land of a picture.
 
     Attributes:
-        far: Colour of the hills at the horizon, before haze.
-        near: Colour of the ground in front.
-        detail: Colour of what grows or lies there.
-        kind: What that is: pines, dunes, waves, embers, crystals, grass.
+        far: The colour of the hills at the horizon, without haze.
+        near: The colour of the ground in front.
+        detail: The colour of the details.
+        kind: The details: pines, dunes, waves, embers, crystals or grass.
         is_jagged: Mountains rather than hills.
     """
 
@@ -50,13 +50,13 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """Everything the words decide.
+    """Everything that the words of the prompt determine.
 
     Attributes:
         sky: The light.
         ground: The land.
-        accent: The subject's own colour.
-        motif: The subject's name, or "" for a landscape alone.
+        accent: The colour of the subject.
+        motif: The name of the subject, or "" for a landscape alone.
         is_landscape: The words name a place or a time of day.
     """
 
@@ -259,17 +259,18 @@ FALLBACK_MOTIFS = ("gem", "star", "shield", "potion")
 
 
 def palette_of(prompt: str) -> Palette:
-    """The palette of a prompt; the same for the same words.
+    """The palette of a prompt, the same for the same words.
 
-    The last word that names a thing wins, for what a prompt is about tends to
-    stand behind what it is like.
+    The last words that name a sky and a ground choose the scene. The first word that
+    names a thing chooses the subject; words that often describe another thing count
+    only if there is no other word.
     """
     words = WORD.findall(prompt.lower())
     digest = hashlib.sha256(" ".join(words).encode()).digest()
-    sky = _last(words, SKY_WORDS)
-    ground = _last(words, GROUND_WORDS)
+    sky = _last_known(words, SKY_WORDS)
+    ground = _last_known(words, GROUND_WORDS)
     things = [word for word in words if word not in QUALITIES]
-    motif = _first(things, MOTIF_WORDS) or _first(words, MOTIF_WORDS)
+    motif = _first_known(things, MOTIF_WORDS) or _first_known(words, MOTIF_WORDS)
     is_landscape = bool(sky or ground or motif in {"tree", "castle", "house", "ship"})
     if not motif and not is_landscape:
         motif = FALLBACK_MOTIFS[digest[0] % len(FALLBACK_MOTIFS)]
@@ -298,9 +299,9 @@ def _vivid(hue: float) -> Colour:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _first(words: list[str], table: Mapping[str, str]) -> str:
+def _first_known(words: list[str], table: Mapping[str, str]) -> str:
     return next((table[word] for word in words if word in table), "")
 
 
-def _last(words: list[str], table: Mapping[str, str]) -> str:
-    return _first(words[::-1], table)
+def _last_known(words: list[str], table: Mapping[str, str]) -> str:
+    return _first_known(words[::-1], table)

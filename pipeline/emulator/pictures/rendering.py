@@ -1,8 +1,9 @@
-"""A Picture in, the bytes of its file out: a painted scene that can be read.
+"""Renders a picture to the bytes of its file: a painted scene with a caption.
 
-Deterministic in everything the Picture holds. The scene comes from the words of
-the prompt, the view from seed and index; the prompt is written below, the images
-it was made from lie on top as prints, and a corner says which output it is.
+The result depends on nothing but the picture. The words of the prompt determine the
+scene, and the seed and the index determine the view. The prompt is written below the
+scene, thumbnails of the reference images lie on top of it, and a corner says which
+output it is.
 """
 
 import io
@@ -10,8 +11,11 @@ import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pipeline.emulator.identity import digest_of, random_of
+from pipeline.emulator.identity import canonical_digest, random_of
 from pipeline.emulator.pictures.canvas import Picture, StoredFile
+from pipeline.emulator.pictures.emblems import paint_emblem
+from pipeline.emulator.pictures.landscapes import paint_landscape
+from pipeline.emulator.pictures.light import glow
 from pipeline.emulator.pictures.motifs import GROUNDED, MOTIFS, Brush
 from pipeline.emulator.pictures.palettes import (
     BLACK_INK,
@@ -20,7 +24,6 @@ from pipeline.emulator.pictures.palettes import (
     palette_of,
 )
 from pipeline.emulator.pictures.png_files import encode_flat_png, encode_png
-from pipeline.emulator.pictures.scenery import glow, paint_emblem, paint_landscape
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,12 +48,12 @@ def render_picture(picture: Picture, uploads: Mapping[str, bytes]) -> bytes:
     """The file of a picture.
 
     Args:
-        picture: What it shows; ``json`` is no format of it.
-        uploads: Bytes of the stored files among its references, by name; what is
-            missing or unreadable is shown as an empty print.
+        picture: What it shows, in an image format.
+        uploads: The bytes of the stored files among its references, by name. A file
+            that is missing or unreadable becomes a grey thumbnail.
 
     Returns:
-        A whole file of exactly the picture's width, height and format.
+        The file, of exactly the picture's width, height and format.
     """
     if min(picture.width_px, picture.height_px) < SMALLEST_SCENE_PX:
         return _render_small(picture)
@@ -65,8 +68,8 @@ def paint_scene(
 ) -> "Image":
     """The scene alone, without words, of this size.
 
-    Painted on a canvas whose longer side is ``canvas_px`` and then scaled, which
-    makes edges smooth and a large picture no dearer than a small one.
+    It is painted on a canvas whose longer side is ``canvas_px``, and then scaled. That
+    makes edges smooth, and a large picture costs no more than a small one.
     """
     from PIL import Image  # noqa: PLC0415 - 60 ms to import
 
@@ -74,7 +77,7 @@ def paint_scene(
     chance = random_of(picture.prompt, picture.seed, picture.index)
     longest = max(width_px, height_px)
     if longest > canvas_px:
-        # Large pictures hide their steps: painted as they are, or doubled exactly.
+        # Steps do not show in a large picture: paint it as it is, or double it exactly.
         scale = 1 / -(-longest // LARGEST_CANVAS_PX)
     else:
         scale = canvas_px / longest
@@ -183,7 +186,7 @@ def _write_caption(image: "Image", picture: Picture) -> None:
     block_px = line_px * len(lines)
     foot_px = round(side * 0.05)
     scrim_px = min(block_px + foot_px + margin * 3, height)
-    # Darkness that grows downwards keeps any scene below the words readable.
+    # Darken the bottom gradually, so that the words are readable on any scene.
     mask = (
         Image.linear_gradient("L")
         .resize((1, scrim_px))
@@ -250,7 +253,9 @@ def _font(size_px: float) -> "FreeTypeFont | ImageFont":
 
 
 def _render_small(picture: Picture) -> bytes:
-    digest = bytes.fromhex(digest_of([picture.prompt, picture.seed, picture.index]))
+    digest = bytes.fromhex(
+        canonical_digest([picture.prompt, picture.seed, picture.index])
+    )
     colour = (digest[0], digest[1], digest[2])
     size = (picture.width_px, picture.height_px)
     if picture.image_format == "png":

@@ -1,1 +1,1 @@
-"""The emulator over HTTP: routes, answers, the CDN, and the server that holds them."""
+"""The emulator over HTTP: the server, its routes, the CDN, and how faults look."""

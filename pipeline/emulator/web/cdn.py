@@ -1,28 +1,31 @@
-"""The CDN, a listener of its own: signed paths in, files out.
+"""The CDN: serves files by their signed URLs, on a listener of its own.
 
-Refuses what carries a credential, and is as unreliable as its faults say.
+Refuses requests that carry a credential.
 """
 
 from aiohttp import web
 from anyio import to_thread
 
-from pipeline.emulator.faults import Effect, Fault
+from pipeline.emulator.faults import Effect, InjectedFault
+from pipeline.emulator.gallery import Gallery
 from pipeline.emulator.pictures.image_files import (
     MEDIA_TYPES_BY_FORMAT,
     OUTPUT_FORMATS,
     convert_image,
 )
+from pipeline.emulator.profiles.cdn import CdnProfile
 from pipeline.emulator.refusal import Refused
+from pipeline.emulator.service import EmulatedService
 from pipeline.emulator.signing import Verdict
 from pipeline.emulator.web.app import Api
 from pipeline.emulator.web.fault_answers import (
     EXTRA_BYTES,
     FOREIGN_URL,
     altered_bytes,
-    answer_with_fault,
     denied_answer,
     send_truncated,
 )
+from pipeline.emulator.web.urls import SignedUrls
 
 REDIRECT = 302
 CHUNK_BYTES = 2**16
@@ -33,32 +36,34 @@ BODY_FAULTS = frozenset(
 
 
 class Cdn:
-    """Files of assets by signed URL.
+    """Serves the files of assets.
 
     Args:
         api: What all routes share.
+        service: The service.
+        profile: How files are sent.
+        gallery: The files.
+        urls: Checks the URLs.
     """
 
-    def __init__(self, api: Api) -> None:
+    def __init__(
+        self,
+        api: Api,
+        service: EmulatedService,
+        profile: CdnProfile,
+        gallery: Gallery,
+        urls: SignedUrls,
+    ) -> None:
         self._api = api
-        self._service = api.service
+        self._service = service
+        self._profile = profile
+        self._gallery = gallery
+        self._urls = urls
 
     def add_to(self, router: web.UrlDispatcher) -> None:
-        """Take up the routes."""
+        """Add the routes to a router."""
         router.add_get("/assets/{asset_id}", self.send)
         router.add_get("/assets-transform/{asset_id}", self.send)
-        router.add_get("/moved/{asset_id}", self.redirect)
-
-    async def redirect(self, request: web.Request) -> web.StreamResponse:
-        """Lead on to the converted file."""
-        denied = self._deny(request)
-        if denied is not None:
-            return denied
-        path = f"/assets-transform/{request.match_info['asset_id']}"
-        extra = f"format={request.query.get('format', 'origin')}&"
-        return web.Response(
-            status=302, headers={"Location": self._api.cdn_url(path, extra)}
-        )
 
     async def send(self, request: web.Request) -> web.StreamResponse:
         """Send a file."""
@@ -73,18 +78,11 @@ class Cdn:
         denied = self._deny(request)
         if denied is not None:
             return denied
-        fault = self._api.faults.draw("cdn")
+        fault = self._api.draw_fault("cdn")
+        if fault is not None and fault.effect not in BODY_FAULTS:
+            return await self._api.inject(request, fault)
         if fault is not None:
             service.counters.faults[fault.name] += 1
-            if fault.effect not in BODY_FAULTS:
-                return await answer_with_fault(
-                    request,
-                    fault,
-                    None,
-                    clock=service.timeline.clock,
-                    hang_s=service.profile.hang_s,
-                    trace_id="",
-                )
         asset_id = request.match_info["asset_id"]
         if service.assets.status_of(asset_id, service.store.advance()) != "success":
             return denied_answer(404)
@@ -94,26 +92,25 @@ class Cdn:
             return denied_answer(404)
         except OSError:
             return denied_answer(400)
-        answer = self._whole(data, service.profile.cdn_content_type or media_type)
+        answer = self._whole(data, media_type)
         return await self._deliver(request, answer, data, fault)
 
     def _deny(self, request: web.Request) -> web.Response | None:
         if "Authorization" in request.headers:
             self._service.counters.credentials_at_cdn += 1
             return denied_answer()
-        now_ms = self._service.timeline.now_ms()
-        verdict = self._api.signer.judge(request.path_qs, request.query, now_ms)
+        verdict = self._urls.check(request)
         if verdict is Verdict.OPEN:
             return None
-        status = self._service.profile.altered_url_status
+        status = self._profile.altered_url_status
         if verdict is Verdict.ALTERED and status == REDIRECT:
             return web.Response(status=status, headers={"Location": FOREIGN_URL})
         return denied_answer()
 
     async def _file(self, request: web.Request, asset_id: str) -> tuple[bytes, str]:
-        assets = self._service.assets
-        data = await self._api.gallery.read(assets.content_of(asset_id))
-        media_type = assets.media_type_of(asset_id)
+        contents = self._service.contents
+        data = await self._gallery.read(contents.content_of(asset_id))
+        media_type = contents.media_type_of(asset_id)
         if not request.path.startswith("/assets-transform/"):
             return data, media_type
         target = request.query.get("format", "origin")
@@ -135,7 +132,7 @@ class Cdn:
 
     def _whole(self, data: bytes, media_type: str) -> web.Response:
         headers = {"Content-Type": media_type}
-        if self._service.profile.cdn_ranges:
+        if self._profile.cdn_ranges:
             headers["Accept-Ranges"] = "bytes"
         return web.Response(body=data, headers=headers)
 
@@ -144,9 +141,9 @@ class Cdn:
         request: web.Request,
         answer: web.Response,
         data: bytes,
-        fault: Fault | None,
+        fault: InjectedFault | None,
     ) -> web.StreamResponse:
-        profile = self._service.profile
+        profile = self._profile
         match fault.effect if fault else None:
             case Effect.TRUNCATED:
                 return await send_truncated(request, answer)
@@ -157,19 +154,19 @@ class Cdn:
                 answer.body = altered_bytes(data)
                 return answer
             case Effect.SLOW:
-                return await self._trickle(
+                return await self._stream(
                     request, answer, data, profile.slow_bytes_per_second
                 )
         if profile.cdn_ranges and "Range" in request.headers:
             return _part_of(request, answer, data)
         if profile.cdn_bytes_per_second is not None:
             speed = profile.cdn_bytes_per_second
-            return await self._trickle(request, answer, data, speed)
+            return await self._stream(request, answer, data, speed)
         if not profile.cdn_content_length:
-            return await self._trickle(request, answer, data, None)
+            return await self._stream(request, answer, data, None)
         return answer
 
-    async def _trickle(
+    async def _stream(
         self,
         request: web.Request,
         answer: web.Response,
@@ -177,7 +174,7 @@ class Cdn:
         bytes_per_s: float | None,
     ) -> web.StreamResponse:
         stream = web.StreamResponse(headers=answer.headers)
-        if self._service.profile.cdn_content_length:
+        if self._profile.cdn_content_length:
             stream.content_length = len(data)
         else:
             stream.enable_chunked_encoding()

@@ -1,4 +1,4 @@
-"""A fault in, what it looks like on the wire out."""
+"""How the injected faults look on the wire."""
 
 import asyncio
 import socket
@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from pipeline.clock import Clock
-from pipeline.emulator.faults import Effect, Fault
+from pipeline.emulator.faults import Effect, InjectedFault
 
 FOREIGN_URL = "http://foreign.invalid/file"
 COOLDOWN_S = 2
@@ -35,22 +35,22 @@ MALFORMED = b'{"jobs": [{"jobId": "job_'
 
 async def answer_with_fault(  # noqa: PLR0911 - one line for each effect
     request: web.Request,
-    fault: Fault,
+    fault: InjectedFault,
     answer: web.Response | None,
     *,
     clock: Clock,
     hang_s: float,
     trace_id: str,
 ) -> web.StreamResponse:
-    """Answer a request as the fault demands.
+    """Answer a request with a fault.
 
     Args:
-        request: The request; its connection may be closed.
-        fault: What goes wrong.
-        answer: What would have been sent, for faults that come after the effect.
-        clock: On which hanging is measured.
-        hang_s: How long a hanging answer hangs.
-        trace_id: For JSON errors.
+        request: The request. Its connection may be closed.
+        fault: The fault.
+        answer: The answer to spoil, for faults that come after the effect.
+        clock: Measures how long a fault hangs.
+        hang_s: How long a fault that hangs holds the connection.
+        trace_id: The trace id of JSON errors.
     """
     match fault.effect:
         case Effect.HTML:
@@ -82,7 +82,7 @@ async def send_truncated(request: web.Request, answer: web.Response) -> web.Resp
     stream.content_length = len(body)
     await stream.prepare(request)
     await stream.write(body[: len(body) // 2])
-    # The half must leave before the connection does.
+    # Let the half be sent before the connection is closed.
     await asyncio.sleep(0)
     if request.transport is not None:
         request.transport.close()
@@ -100,13 +100,13 @@ def drop_connection(request: web.Request, *, reset: bool = False) -> web.Respons
 
 
 def html_answer(status: int) -> web.Response:
-    """A page as a gateway sends it."""
+    """An error page of a gateway."""
     text = f"<html><head><title>{status}</title></head><body>{status}</body></html>"
     return web.Response(status=status, text=text, content_type="text/html")
 
 
 def denied_answer(status: int = 403) -> web.Response:
-    """An error as the CDN sends it."""
+    """An error of the CDN."""
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
@@ -115,14 +115,14 @@ def denied_answer(status: int = 403) -> web.Response:
 
 
 def altered_bytes(data: bytes) -> bytes:
-    """As many bytes, some of which are others."""
+    """The same number of bytes, some of them changed."""
     middle = len(data) // 2
     changed = bytes(byte ^ 0x55 for byte in data[middle : middle + 64])
     return data[:middle] + changed + data[middle + 64 :]
 
 
 async def _reshaped(
-    request: web.Request, fault: Fault, answer: web.Response
+    request: web.Request, fault: InjectedFault, answer: web.Response
 ) -> web.StreamResponse:
     match fault.effect:
         case Effect.TRUNCATED:
@@ -154,6 +154,6 @@ def _error(
 def _linger_zero(connection: socket.socket | None) -> None:
     if connection is None:
         return
-    # Windows holds both fields in 16 bits.
+    # On Windows, both fields have 16 bits.
     form = "hh" if sys.platform == "win32" else "ii"
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(form, 1, 0))

@@ -1,8 +1,8 @@
-"""The emulator as one thing that can be started: two listeners and a service.
+"""Starts and stops the emulator: one service behind two listeners.
 
 ::
 
-    async with Emulator(profile=EmulatorProfile(ceiling=4)) as emulator:
+    async with Emulator(profile=EmulatorProfile.of(ceiling=4)) as emulator:
         ...  # emulator.base_url, emulator.service, emulator.faults
 """
 
@@ -10,7 +10,6 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
@@ -18,37 +17,38 @@ from typing import Self
 from aiohttp import web
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.emulator.faults import Faults
+from pipeline.emulator.fault_injector import FaultInjector
 from pipeline.emulator.gallery import Gallery
 from pipeline.emulator.profile import EmulatorProfile
-from pipeline.emulator.service import Service
+from pipeline.emulator.service import EmulatedService
 from pipeline.emulator.signing import Signer
 from pipeline.emulator.web.account_routes import AccountRoutes
-from pipeline.emulator.web.app import Addresses, Api
+from pipeline.emulator.web.app import Api
 from pipeline.emulator.web.asset_routes import AssetRoutes
 from pipeline.emulator.web.cdn import Cdn
 from pipeline.emulator.web.job_routes import JobRoutes
 from pipeline.emulator.web.upload_routes import UploadRoutes
+from pipeline.emulator.web.urls import Addresses, SignedUrls
 
 SHUTDOWN_S = 0.05
 SIGNAL_CHECK_S = 0.25
 
 
 class Emulator:
-    """A running stand-in for the service, as an async context manager.
+    """A stand-in for the service that runs as an async context manager.
 
     Args:
-        profile: Answers to the open questions; the defaults make any key good and
-            let a job take 1 to 3 s.
-        clock: Where its time comes from.
-        port: Of the API; 0 takes a free one.
-        host: Where both listeners listen.
-        cdn_port: Of the CDN; 0 takes a free one.
-        state_file: Makes jobs, assets and credits survive a restart.
-        faults: What goes wrong: probabilities by name, or the object itself.
+        profile: How it behaves. By default, it accepts any key, and a job takes 1 to
+            3 seconds.
+        clock: The source of its time.
+        port: The port of the API. 0 takes a free one.
+        host: The address of both listeners.
+        cdn_port: The port of the CDN. 0 takes a free one.
+        state_file: Lets jobs, assets and credits survive a restart.
+        faults: The faults: their probabilities by name, or an injector.
 
     Raises:
-        ValueError: An unknown fault, or a damaged state file.
+        ValueError: A fault is unknown, or the state file is damaged.
         OSError: The state file or a port cannot be used.
     """
 
@@ -61,30 +61,33 @@ class Emulator:
         host: str = "127.0.0.1",
         cdn_port: int = 0,
         state_file: Path | None = None,
-        faults: Faults | Mapping[str, float] | None = None,
+        faults: FaultInjector | Mapping[str, float] | None = None,
     ) -> None:
         self._host = host
         self._ports = (port, cdn_port)
         self._runners: list[web.AppRunner] = []
         self._addresses = Addresses()
-        self.faults = faults if isinstance(faults, Faults) else Faults(faults)
-        self.service = Service(
-            profile or EmulatorProfile(), clock or SystemClock(), state_file
+        self._profile = profile or EmulatorProfile()
+        self.faults = (
+            faults if isinstance(faults, FaultInjector) else FaultInjector(faults)
         )
-        self.faults.reseed(self.service.profile.seed)
+        self.service = EmulatedService(
+            self._profile, clock or SystemClock(), state_file
+        )
+        self.faults.reseed(self.service.seed)
 
     @property
     def base_url(self) -> str:
-        """Of the API, with ``/v1``; "" before it is started."""
+        """The URL of the API with ``/v1``; "" before it is started."""
         return f"{self._addresses.api}/v1" if self._addresses.api else ""
 
     @property
     def cdn_url(self) -> str:
-        """Of the CDN; "" before it is started."""
+        """The URL of the CDN; "" before it is started."""
         return self._addresses.cdn
 
     def counters(self) -> dict[str, object]:
-        """What really happened; the same as ``GET /emulator/counters``."""
+        """What has happened; the same as ``GET /emulator/counters``."""
         return self.service.read_counters()
 
     async def __aenter__(self) -> Self:
@@ -104,22 +107,36 @@ class Emulator:
         await self._stop()
 
     async def _start(self) -> None:
-        gallery = Gallery(self.service.files)
-        signer = Signer(f"emulator:{self.service.profile.seed}")
-        api = Api(self.service, gallery, self.faults, signer, self._addresses)
-        cap = self.service.profile.body_cap_bytes
-        api_app = web.Application(client_max_size=cap)
+        profile, service = self._profile, self.service
+        gallery = Gallery(service.files)
+        urls = SignedUrls(
+            Signer(f"emulator:{service.seed}"),
+            self._addresses,
+            service.timeline,
+            cdn_lifetime_s=profile.cdn.cdn_lifetime_s,
+            part_lifetime_s=profile.uploads.part_lifetime_s,
+        )
+        api = Api(
+            profile.limits,
+            service,
+            self.faults,
+            hang_s=profile.hang_s,
+            answer_delay_s=profile.answer_delay_s,
+            date_skew_s=profile.date_skew_s,
+        )
+        part_status = profile.uploads.part_status
+        api_app = web.Application(client_max_size=profile.limits.body_cap_bytes)
         for routes in (
-            JobRoutes(api),
-            AssetRoutes(api),
-            UploadRoutes(api),
-            AccountRoutes(api),
+            JobRoutes(api, service),
+            AssetRoutes(api, service, profile.assets, gallery, urls),
+            UploadRoutes(api, service, urls, part_status=part_status),
+            AccountRoutes(api, service),
         ):
             routes.add_to(api_app.router)
         api_app.router.add_get("/emulator/counters", self._send_counters)
         api_app.on_response_prepare.append(api.stamp_date)
         cdn_app = web.Application()
-        Cdn(api).add_to(cdn_app.router)
+        Cdn(api, service, profile.cdn, gallery, urls).add_to(cdn_app.router)
         cdn_app.on_response_prepare.append(api.stamp_date)
         port, cdn_port = self._ports
         self._addresses.api = await self._listen(api_app, port)
@@ -159,24 +176,24 @@ async def serve(
     host: str = "127.0.0.1",
     state_file: Path | None = None,
 ) -> None:
-    """Serve until the process is told to stop by SIGINT or SIGTERM.
+    """Serve until the process receives SIGINT or SIGTERM.
 
     Args:
-        port: Of the API; 0 takes a free one.
-        profile: Answers to the open questions.
-        fault_rates: Probability by name of the fault.
-        seed: Takes the place of the profile's.
-        on_ready: Called once, when requests are answered.
-        host: Where to listen.
-        state_file: Makes jobs, assets and credits survive a restart.
+        port: The port of the API. 0 takes a free one.
+        profile: How the emulator behaves.
+        fault_rates: The probability of each fault, by name.
+        seed: Replaces the profile's seed.
+        on_ready: Called once, when the emulator answers requests.
+        host: The address to listen on.
+        state_file: Lets jobs, assets and credits survive a restart.
 
     Raises:
-        ValueError: An unknown fault, or a damaged state file.
+        ValueError: A fault is unknown, or the state file is damaged.
         OSError: The state file or the port cannot be used.
     """
     chosen = profile or EmulatorProfile()
     if seed is not None:
-        chosen = replace(chosen, seed=seed)
+        chosen = chosen.replace(seed=seed)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -205,6 +222,6 @@ async def _until_set(stopped: asyncio.Event) -> None:
     if sys.platform != "win32":
         await stopped.wait()
         return
-    # On Windows a signal is only seen when the loop wakes by itself.
+    # On Windows, a signal is only noticed when the event loop wakes up.
     while not stopped.is_set():  # noqa: ASYNC110 - the sleep is the point
         await asyncio.sleep(SIGNAL_CHECK_S)

@@ -243,4 +243,4 @@ def test_the_live_picture_says_what_others_hold(progress, tell):
 
     Console(file=text, width=120, no_color=True).print(screen._render())
 
-    assert "5 held by others of the team" in text.getvalue()
+    assert "5 used by others in the team" in text.getvalue()

@@ -1,4 +1,4 @@
-"""PaceState: one window for all processes, and pauses that outlive them."""
+"""RateLimiterState: one window for all processes, and pauses that outlive them."""
 
 import json
 import math
@@ -11,12 +11,12 @@ from array import array
 import pytest
 from filelock import FileLock
 
-from pipeline.api.pace_state import (
+from pipeline.api.rate_limiter_state import (
     CAUTIOUS_S,
     LONGEST_PAUSE_S,
     STATE_VARIABLE,
     WINDOW_S,
-    PaceState,
+    RateLimiterState,
     StateBusy,
     state_path,
 )
@@ -32,7 +32,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def state(path):
-    return PaceState(path)
+    return RateLimiterState(path)
 
 
 def waits(state, now, limit, count):
@@ -41,7 +41,7 @@ def waits(state, now, limit, count):
 
 
 def test_so_many_as_the_limit_leave_and_no_more(path, state):
-    other = PaceState(path)
+    other = RateLimiterState(path)
 
     assert waits(state, NOW, 5, 3) == [0, 0, 0]
     assert waits(other, NOW + 1, 5, 3) == [0, 0, WINDOW_S - 1]
@@ -52,14 +52,14 @@ def test_so_many_as_the_limit_leave_and_no_more(path, state):
 def test_each_process_keeps_its_own_limit(path, state):
     waits(state, NOW, 10, 8)
 
-    assert PaceState(path).take(NOW + 5, 4).wait_s == WINDOW_S - 5
+    assert RateLimiterState(path).take(NOW + 5, 4).wait_s == WINDOW_S - 5
     assert state.take(NOW + 5, 10).wait_s == 0
 
 
 def test_a_refusal_fills_the_window(path, state):
     waits(state, NOW, 5, 2)
 
-    PaceState(path).fill(NOW + 10, 5)
+    RateLimiterState(path).fill(NOW + 10, 5)
 
     assert state.take(NOW + 10, 5).wait_s == WINDOW_S - 10
     assert state.look(NOW + WINDOW_S).used == 3
@@ -68,7 +68,7 @@ def test_a_refusal_fills_the_window(path, state):
 def test_a_pause_is_remembered_until_its_end(path, state):
     state.pause(NOW, 900)
 
-    later = PaceState(path)
+    later = RateLimiterState(path)
 
     assert later.look(NOW + 300).paused_s == 600
     assert later.take(NOW + 300, 5).paused_s == 600
@@ -244,9 +244,9 @@ def test_the_name_tells_projects_apart_and_no_secret(tmp_path):
 CHILD = """
 import json, sys
 from pathlib import Path
-from pipeline.api.pace_state import PaceState, StateBusy
+from pipeline.api.rate_limiter_state import RateLimiterState, StateBusy
 
-state, taken = PaceState(Path(sys.argv[1])), 0
+state, taken = RateLimiterState(Path(sys.argv[1])), 0
 while True:
     try:
         if state.take(float(sys.argv[2]), 100).wait_s:
@@ -269,4 +269,4 @@ def test_processes_that_take_at_once_take_no_more_than_the_limit(path):
     taken = [json.loads(child.communicate(timeout=60)[0]) for child in children]
 
     assert sum(taken) == 100
-    assert PaceState(path).look(NOW).used == 100
+    assert RateLimiterState(path).look(NOW).used == 100

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import LedgerDamaged, LedgerError
-from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
+from pipeline.job import AssetId, Failure, FailureClass, Job, JobKey, JobStatus
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.ledger.migrations import CURRENT_VERSION, STEPS
 from pipeline.record import replace
@@ -190,8 +190,8 @@ def rows(draw, number):
     return Job(
         item_id=f"item-{number}",
         attempt=1,
-        job_key="key",
-        request_key="request",
+        job_key=JobKey("key"),
+        request_key=JobKey("request"),
         model_id="model_x",
         status=status,
         remote_id=draw(st.none() | st.just(f"job_{number}")),

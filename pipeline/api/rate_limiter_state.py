@@ -1,4 +1,4 @@
-"""PaceState: the rate limit's state, shared by a project's processes on this machine.
+"""RateLimiterState: what a project's processes on this machine share of the limit.
 
 One small file in the user's state folder holds when requests were sent within the last
 minute, and until when the service accepts no submits. It is written in place under a
@@ -83,7 +83,7 @@ class _Content(Struct):
         )
 
 
-class PaceState:
+class RateLimiterState:
     """The file of one project. Each method makes about ten system calls.
 
     Every method raises ``OSError`` if the file cannot be used.

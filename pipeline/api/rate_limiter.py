@@ -1,9 +1,9 @@
-"""Pace: a sliding-window rate limiter with priorities for all requests to the API.
+"""RateLimiter: a sliding window with priorities, for all requests to the API.
 
 It limits the number of requests within a minute and hands them out by priority: a
 submit fills a slot, one list covers all jobs, a read covers some, a quote can wait.
 Priority rises with waiting time, so that nothing starves. The window is shared with the
-project's other processes (``pace_state``).
+project's other processes (``rate_limiter_state``).
 
 Submits have two more rules. During a cooldown of the service, none is sent. As long as
 a cooldown may start unexpectedly, only a few may be unanswered at a time, since all of
@@ -19,9 +19,9 @@ from enum import IntEnum
 
 import anyio
 
-from pipeline.api.pace_state import (
+from pipeline.api.rate_limiter_state import (
     WINDOW_S,
-    PaceState,
+    RateLimiterState,
     Shared,
     StateBusy,
     state_path,
@@ -68,7 +68,7 @@ class _Waiter:
         return self.key < other.key
 
 
-class Pace:
+class RateLimiter:
     """Gives each request its turn.
 
     Args:
@@ -88,7 +88,7 @@ class Pace:
         clock: Clock,
         *,
         limit: int | None = None,
-        state: PaceState | None = None,
+        state: RateLimiterState | None = None,
         first_posts: int | None = None,
         posts: int = 8,
     ) -> None:
@@ -378,7 +378,9 @@ class Pace:
         if shared.paused_s > self.paused_s + 1.0:
             self._begin_pause(shared.paused_s)
 
-    def _share(self, write: Callable[[PaceState], None], *, if_busy: str) -> None:
+    def _share(
+        self, write: Callable[[RateLimiterState], None], *, if_busy: str
+    ) -> None:
         """Tell the other processes, if the state folder is usable."""
         if self._state is None or self.trouble:
             return
@@ -417,18 +419,18 @@ class Pace:
             tasks.cancel_scope.cancel()
 
 
-def pace_of(
+def rate_limiter_of(
     credentials: Credentials,
     settings: Settings,
     clock: Clock,
     *,
     is_shared: bool = True,
-) -> Pace:
+) -> RateLimiter:
     """The rate limiter of a service, shared with the project's other processes."""
-    return Pace(
+    return RateLimiter(
         clock,
         limit=settings.requests_per_minute(is_loopback=credentials.is_loopback),
-        state=PaceState(state_path(credentials)) if is_shared else None,
+        state=RateLimiterState(state_path(credentials)) if is_shared else None,
         first_posts=settings.first_posts,
         posts=settings.posts,
     )

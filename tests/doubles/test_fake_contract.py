@@ -11,21 +11,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from doubles.api import FakeApi
 from doubles.jobs import MODEL
 from doubles.pictures import png_bytes
 from doubles.quick_clock import QuickClock
 from doubles.transfer import FakeTransfer
-
 from pipeline.api.cdn import HttpTransfer
 from pipeline.api.client import HttpApi
 from pipeline.api.interface import FileTransfer, GenerationApi, JobFilter, RemoteStatus
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.errors import OutcomeUnknown, RateLimited, Rejected, Unavailable
-from pipeline.job import AssetId, RemoteId
+from pipeline.job import AssetId, JsonValue, RemoteId
 from pipeline.settings import Credentials, Settings
 
-OAK = {"prompt": "an oak", "seed": 7, "size": "1K"}
+OAK: dict[str, JsonValue] = {"prompt": "an oak", "seed": 7, "size": "1K"}
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Side:
     transfer: FileTransfer
     clock: QuickClock
     fail_submit: Callable[..., None]
-    jobs_made: Callable[[], int]
+    jobs_made: Callable[[], object]
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -82,7 +82,7 @@ async def http_side(**knobs: Any) -> AsyncIterator[Side]:
     emulator_clock.utc_now = lambda: (  # type: ignore[method-assign]
         clock.utc_now() + timedelta(seconds=knobs.get("skew_s", 0))
     )
-    profile = EmulatorProfile(
+    profile = EmulatorProfile.of(
         seed=7,
         job_seconds=(life_s, life_s),
         pixels_divisor=32,
@@ -114,7 +114,8 @@ async def http_side(**knobs: Any) -> AsyncIterator[Side]:
 
 @pytest.fixture(params=[fake_side, http_side], ids=["fake", "http"])
 def side(request) -> Callable[..., Any]:
-    return request.param
+    made: Callable[..., Any] = request.param
+    return made
 
 
 async def test_a_submit_gives_a_running_job_that_echoes_what_was_sent(side):
@@ -496,6 +497,7 @@ async def test_the_service_keeps_its_own_time(side):
 async def test_nothing_of_a_broken_fake_is_more_than_unavailable():
     """The fake's own switch, which the emulator has no counterpart for."""
     async with fake_side() as it:
+        assert isinstance(it.api, FakeApi)
         it.api.break_down("list_jobs", "find_job")
         with pytest.raises(Unavailable):
             await it.api.find_job(RemoteId("job_1"))

@@ -1,0 +1,19 @@
+"""Tables of models: those that are shipped, and some that are made up."""
+
+from pipeline.models.schema import ModelSchema, load_shipped_model, parse_model
+
+
+def shipped_model(model_id: str) -> ModelSchema:
+    """A shipped table, for tests that know that it is there."""
+    schema = load_shipped_model(model_id)
+    assert schema is not None, model_id
+    return schema
+
+
+WAN = shipped_model("model_wan-2-7-image")
+PRO = shipped_model("model_wan-2-7-image-pro")
+
+
+def make_model(*inputs):
+    """A table with these inputs."""
+    return parse_model({"id": "model_x", "inputs": list(inputs)}, source="live")
