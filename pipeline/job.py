@@ -54,6 +54,8 @@ class Item(Struct, frozen=True, kw_only=True):
         file: The file that the item is written in, as the user gave the path.
         line: The line in ``file``, from 1.
         parents: Ids of items whose outputs it uses; they have to end first.
+        former_params: ``params`` with other line ends, as earlier versions sent them;
+            nothing is sent like this, but the ledger may know the request by it.
     """
 
     item_id: str
@@ -63,6 +65,7 @@ class Item(Struct, frozen=True, kw_only=True):
     file: str
     line: int
     parents: tuple[str, ...] = ()
+    former_params: tuple[Mapping[str, ParamValue], ...] = ()
 
 
 class JobStatus(StrEnum):

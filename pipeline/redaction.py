@@ -55,7 +55,8 @@ class Redactor:
     def learn_login(self, name: str, password: str) -> None:
         """Register a password and its Basic authentication, but not the name alone."""
         pair = f"{name}:{password}"
-        self.learn(password, pair, base64.b64encode(pair.encode()).decode())
+        login = base64.b64encode(pair.encode(errors=_BYTES))
+        self.learn(password, pair, login.decode())
 
     def holds(self, text: str) -> bool:
         """Whether the text contains a known secret."""
@@ -92,19 +93,23 @@ class Redactor:
 SECRETS = Redactor()
 
 
+_BYTES = "surrogateescape"  # what the environment holds need not be UTF-8
+
+
 def _forms_of(secret: str) -> Iterator[str]:
     """The secret in plain text and base64, each also quoted for URLs and JSON."""
-    data = secret.encode()
+    data = secret.encode(errors=_BYTES)
     encoded = (
         base64.b64encode(data).decode().rstrip("="),
         base64.urlsafe_b64encode(data).decode().rstrip("="),
         *_inside_base64(data),
     )
     for text in (secret, *encoded):
+        as_url = quote(text, safe="", errors=_BYTES)
         yield text
-        yield quote(text, safe="")
-        yield quote_plus(text)
-        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), quote(text, ""))
+        yield as_url
+        yield quote_plus(text, errors=_BYTES)
+        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), as_url)
         yield json.dumps(text)[1:-1]
 
 

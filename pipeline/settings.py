@@ -215,12 +215,20 @@ def find_credentials(
             f"{KEY_VARIABLE} or {SECRET_VARIABLE} contains invalid characters",
             hint="copy them again from the Scenario web app",
         )
+    for name in (PROJECT_VARIABLE, BASE_URL_VARIABLE):
+        if not is_utf8(place.get(name, "")):
+            raise UsageError(f"{name} holds bytes that are not UTF-8")
     return Credentials(
         key=key,
         secret=secret,
         base_url=check_base_url(place.get(BASE_URL_VARIABLE) or DEFAULT_BASE_URL),
         project_id=place.get(PROJECT_VARIABLE, ""),
     )
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text of the environment or the command line was UTF-8 to begin with."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def learn_secrets(*places: Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from pipeline.assets.checks.standing import Standing, find_standing
 from pipeline.assets.downloader import Downloader, Receipt
 from pipeline.assets.mover import is_foreign, place_copy
 from pipeline.assets.sidecar import Source, render_sidecar
@@ -21,10 +22,15 @@ from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
 from pipeline.record import Struct, replace
-from pipeline.storage.atomic_file import put_in_place, sync_folders, write_in_place
+from pipeline.storage.atomic_file import (
+    CHUNK_SIZE_BYTES,
+    put_in_place,
+    sync_folders,
+    write_in_place,
+)
 from pipeline.storage.batching import Batcher
 from pipeline.storage.files import digest_of, have_same_content, is_present
-from pipeline.storage.media_type import extension_of
+from pipeline.storage.media_type import HEAD_SIZE_BYTES, extension_of, media_type_of
 from pipeline.storage.regular_file import is_inside
 
 
@@ -54,6 +60,7 @@ class Delivery:
         self._find_owner = find_owner
         self._emulated = emulated
         self._may_be_named = may_be_named
+        self._notes: dict[int, list[str]] = {}  # by row
         self._puts: Batcher[_Put, list[Path]] = Batcher(
             self._put,
             after_batch=lambda placed: sync_folders(
@@ -174,7 +181,10 @@ class Delivery:
             if other.row_id == job.row_id
             for asset in other.assets
         }
-        await self._puts.run(_Put(job, kept_receipts, source, known, own))
+        notes: list[str] = []
+        await self._puts.run(_Put(job, kept_receipts, source, known, own, notes))
+        if notes:
+            self._notes[job.row_id] = notes
         kept = {asset.path.casefold() for asset in assets}
         superseded = tuple(
             asset
@@ -195,8 +205,7 @@ class Delivery:
         self._check_strangers(put.job, put.known)
         placed = []
         for asset, receipt in zip(put.job.assets, put.receipts, strict=True):
-            if asset.sha256 in put.own and self._is_edited(asset, put.known):
-                # Fetched again only because of another file of the job: keep the edit.
+            if asset.sha256 in put.own and self._stays(put, asset, receipt):
                 receipt.partial.unlink(missing_ok=True)
                 continue
             placed.append(put_in_place(receipt.partial, self._output, asset.path))
@@ -206,6 +215,33 @@ class Delivery:
             )
             write_in_place(sidecar, self._output, asset.path + SIDECAR_SUFFIX)
         return placed
+
+    def _stays(self, put: "_Put", asset: Asset, receipt: Receipt) -> bool:
+        """Whether a file stays although it was fetched again: it is somebody's work.
+
+        What is cut off is replaced, and so is a pointer to it. What is damaged is
+        replaced, and kept under another name: it may have been an edit.
+        """
+        if not self._is_edited(asset, put.known):
+            return False
+        standing, _ = find_standing(self._output, asset, by_hash=True)
+        path = self._output / asset.path
+        if standing is Standing.EDITED:
+            return True
+        if standing is Standing.MISSING or _is_cut_off(path, receipt.partial):
+            return False
+        if standing is Standing.BROKEN and _is_text(path):
+            text = f"{asset.path} is not what was saved, and stays: remove it to"
+            put.notes.append(f"{text} have the saved file again")
+            return True
+        kept = self._free_name(asset.path, put.job.attempt)
+        place_copy(self._output, asset.path, kept)
+        put.notes.append(f"{asset.path} was {standing}: it is kept as {kept}")
+        return False
+
+    def take_notes(self, job: Job) -> list[str]:
+        """What a person should know of the files that a job has replaced."""
+        return self._notes.pop(job.row_id, [])
 
     def _keep(
         self,
@@ -263,7 +299,13 @@ class Delivery:
         if not is_present(self._output, asset.path):
             return False  # an empty file counts as missing
         digest = digest_of(self._output, asset.path)
-        return digest not in {"", asset.sha256} and digest not in known
+        if digest in {"", asset.sha256} or digest in known:
+            return False
+        # Nor does a pointer to what was saved hold anybody's work.
+        _, pointer = find_standing(self._output, asset)
+        return pointer is None or not (
+            pointer.is_of(asset.sha256, asset.size_bytes) or pointer.sha256 in known
+        )
 
     def _check_strangers(self, job: Job, known: AbstractSet[str]) -> None:
         """Refuse to replace a file that no run of ours wrote."""
@@ -304,6 +346,7 @@ class _Put(Struct, frozen=True):
         source: Where the item is defined.
         known: The SHA-256 of everything that attempts of the item have produced.
         own: The same for this attempt alone, if its files are fetched again.
+        notes: What a person should know of it; filled.
     """
 
     job: Job
@@ -311,6 +354,7 @@ class _Put(Struct, frozen=True):
     source: Source
     known: AbstractSet[str]
     own: AbstractSet[str]
+    notes: list[str]
 
 
 def _of_kind(
@@ -329,6 +373,20 @@ def _name(item_id: str, index: int, media_type: str) -> str:
 
 def _is_kept(asset: Asset, item_id: str) -> bool:
     return KEPT_MARK in asset.path[len(item_id) :]
+
+
+def _is_cut_off(path: Path, whole: Path) -> bool:
+    """Whether a file is the beginning of another."""
+    with path.open("rb") as left, whole.open("rb") as right:
+        while block := left.read(CHUNK_SIZE_BYTES):
+            if block != right.read(len(block)):
+                return False
+    return True
+
+
+def _is_text(path: Path) -> bool:
+    with path.open("rb") as file:
+        return media_type_of(file.read(HEAD_SIZE_BYTES)) == "text/plain"
 
 
 def _suffixes() -> Iterator[str]:

@@ -36,6 +36,7 @@ from pipeline.storage.files import (
 )
 from pipeline.storage.media_type import KNOWN_EXTENSIONS
 from pipeline.storage.regular_file import is_inside, open_regular
+from pipeline.storage.syncing import sync_file
 
 
 def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:
@@ -213,7 +214,7 @@ def place_copy(output: Path, old: str, new: str) -> Path:
             ):
                 shutil.copyfileobj(file, copy)
                 copy.flush()
-                os.fsync(copy.fileno())
+                sync_file(copy.fileno(), partial)
     try:
         return put_in_place(partial, output, new)
     finally:

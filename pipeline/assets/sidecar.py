@@ -6,6 +6,7 @@ for ``load_sidecar``.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -62,7 +63,7 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "schema": SCHEMA,
         "manifest": {
             "name": source.name,
-            "file": source.file,
+            "file": _printable(source.file),
             "sha256": source.sha256,
             "line": source.line,
         },
@@ -99,6 +100,11 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "emulated": emulated,
     }
     return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def _printable(path: str) -> str:
+    """A path as text: bytes that are not UTF-8, which JSON cannot hold, in hex."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 class NoSidecar(ValueError):

@@ -16,6 +16,7 @@ from pipeline.cli.options import (
     OFFLINE,
     HomePath,
     RunOptions,
+    Text,
     place_options,
     running_options,
     selection_options,
@@ -83,6 +84,9 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
 @click.option("--max-cost", metavar="CU", help="A budget to compare the price with.")
 @click.option(
     "--long", "long_form", is_flag=True, help="List every item, however many."
+)
+@click.option(
+    "--prompts", is_flag=True, help="List every item with the prompt that is sent."
 )
 @OFFLINE
 @click.option(
@@ -189,14 +193,20 @@ def prune(manifest: Path, **options: Any) -> ExitCode:
 
 @cli.command()
 @MANIFEST
-@click.argument("item", metavar="ITEM")
+@click.argument("item", type=Text(), metavar="ITEM")
 @click.option(
-    "--adopt", metavar="JOB", help="Take over this job of the service for the item."
+    "--adopt",
+    type=Text(),
+    metavar="JOB",
+    help="Take over this job of the service for the item.",
 )
 @click.option("--resubmit", is_flag=True, help="There is no job: pay for a new one.")
 @click.option("--give-up", is_flag=True, help="Record the item as failed for good.")
 @click.option(
-    "--link", metavar="JOB", help="Print a link to the first picture of a job."
+    "--link",
+    type=Text(),
+    metavar="JOB",
+    help="Print a link to the first picture of a job.",
 )
 @place_options
 @ALLOW_OUTSIDE
@@ -280,7 +290,7 @@ def status(manifest: Path, **options: Any) -> ExitCode:
 
 @cli.command()
 @MANIFEST
-@click.argument("item", metavar="ITEM")
+@click.argument("item", type=Text(), metavar="ITEM")
 @place_options
 @ALLOW_OUTSIDE
 @JSON
@@ -308,7 +318,7 @@ def spend(outputs: tuple[Path, ...], **options: Any) -> ExitCode:
 
 
 @cli.command()
-@click.argument("model", metavar="[MODEL]", required=False)
+@click.argument("model", type=Text(), metavar="[MODEL]", required=False)
 @click.option(
     "--json-schema",
     "as_json_schema",

@@ -5,7 +5,6 @@ import os
 import platform
 import shutil
 import sqlite3
-import tempfile
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +30,7 @@ from pipeline.operations.connection import (
     service_of,
     wrong_address,
 )
-from pipeline.output.folder import open_for_reading, output_folder
+from pipeline.output.folder import open_for_reading, output_folder, try_writing
 from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__
 
@@ -146,8 +145,7 @@ def _check_clock(report: _Report, api: GenerationApi, clock: Clock) -> None:
 def _check_disk(report: _Report, folder: Path) -> None:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     try:
-        with tempfile.NamedTemporaryFile(dir=there):
-            pass
+        unsynced = try_writing(there)
     except OSError as error:
         report.bad("disk", _not_writable(there, error))
         return
@@ -157,6 +155,8 @@ def _check_disk(report: _Report, folder: Path) -> None:
         report.note("disk", f"{text}, which is not much")
     else:
         report.ok("disk", text)
+    if unsynced:
+        report.note("sync", unsynced)
 
 
 def _not_writable(folder: Path, error: OSError) -> PipelineError:

@@ -50,6 +50,21 @@ class HomePath(click.Path):
         return super().convert(path, param, ctx)
 
 
+class Text(click.types.StringParamType):
+    """A text that can be looked up and sent; a path may be any bytes."""
+
+    name = "text"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """The text, or a usage error."""
+        text = str(value)
+        if any("\ud800" <= char <= "\udfff" for char in text):
+            self.fail(f"{text!r} is not UTF-8.", param, ctx)
+        return text
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 MANIFEST = click.argument(
@@ -84,6 +99,11 @@ _SELECTION = (
         type=click.IntRange(min=1),
         metavar="N",
         help="Only the first N items that are not done yet.",
+    ),
+    click.option(
+        "--verify",
+        is_flag=True,
+        help="Compare finished files by SHA-256, not only by size.",
     ),
 )
 
@@ -226,6 +246,7 @@ class RunOptions:
     emulate: bool
     select: tuple[str, ...]
     limit: int | None
+    verify: bool
     allow_outside: bool
     as_json: bool
     strict: bool

@@ -24,10 +24,12 @@ def plan_command(
     emulate: bool,
     select: tuple[str, ...],
     limit: int | None,
+    verify: bool,
     force: bool,
     allow_outside: bool,
     as_json: bool,
     long_form: bool,
+    prompts: bool,
     offline: bool,
     max_cost: str | None,
     cu_price: CuPrice | None,
@@ -36,10 +38,10 @@ def plan_command(
 ) -> ExitCode:
     """What a run would do to each item, why, and what it costs."""
     _check_may_be_written(out)
-    listing = PlanListing(as_json=as_json, long_form=long_form)
+    listing = PlanListing(as_json=as_json, long_form=long_form, prompts=prompts)
     recorder = PlanRecorder()
     settings = Settings(first_contact_s=_FIRST_CONTACT_S, max_cost=parse_cost(max_cost))
-    selection = Selection(globs=select, limit=limit, force=force)
+    selection = Selection(globs=select, limit=limit, force=force, verify=verify)
 
     def take(planned: PlannedItem) -> None:
         listing.add(planned)

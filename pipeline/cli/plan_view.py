@@ -15,7 +15,7 @@ import click
 
 from pipeline.cli.console.money import CuPrice, units_text
 from pipeline.cli.console.printing import print_json
-from pipeline.cli.console.text import one_line, plural
+from pipeline.cli.console.text import one_line, plural, printable
 from pipeline.planning import Action, Orphan, PlannedItem
 from pipeline.pricing import Cost, Estimate
 from pipeline.units import units_number
@@ -39,6 +39,7 @@ class _Line:
     reason: str
     line: int
     cost_key: str
+    prompt: str | None
 
 
 class PlanListing:
@@ -49,14 +50,21 @@ class PlanListing:
         long_form: Whether to list every item, however many.
         to_stderr: Whether to print to stderr, when the plan is not the command's
             result.
+        prompts: Whether to list every item, with the prompt that is sent for it.
     """
 
     def __init__(
-        self, *, as_json: bool = False, long_form: bool = False, to_stderr: bool = False
+        self,
+        *,
+        as_json: bool = False,
+        long_form: bool = False,
+        to_stderr: bool = False,
+        prompts: bool = False,
     ) -> None:
         self._to_stderr = to_stderr
         self._as_json = as_json
-        self._all = as_json or long_form
+        self._has_prompts = prompts
+        self._all = as_json or long_form or prompts
         self._lines: list[_Line] | None = []
         self._groups: Counter[tuple[str, str]] = Counter()
         self._orphans: list[Orphan] = []
@@ -72,6 +80,7 @@ class PlanListing:
             planned.reason,
             planned.item.line,
             planned.cost_key if planned.action is Action.SUBMIT else "",
+            _prompt_of(planned) if self._has_prompts else None,
         )
         if self._lines is None:
             if self._all:
@@ -130,12 +139,22 @@ class PlanListing:
                     reason=line.reason,
                     line=line.line,
                     price=units_number(units),
+                    **({"prompt": line.prompt} if self._has_prompts else {}),
                 )
                 continue
             price = "" if units is None else units_text(units)
             text = f"{line.sign} {line.item_id}: {one_line(line.reason)}"
             gap = max(2, _WIDTH - len(text) - len(price))
             self._say(text + (" " * gap + price if price else ""))
+            if self._has_prompts:
+                shown = "(no prompt)" if line.prompt is None else line.prompt
+                for part in printable(shown).split("\n"):
+                    self._say(f"    {part}".rstrip())
+
+
+def _prompt_of(planned: PlannedItem) -> str | None:
+    prompt = planned.params.get("prompt")
+    return prompt if isinstance(prompt, str) else None
 
 
 def print_estimate(

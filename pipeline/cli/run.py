@@ -59,16 +59,17 @@ def run_command(
         force=options.force,
         only_failed=only_failed,
         only_fetch=only_fetch,
+        verify=options.verify,
     )
     saved = None
     if options.saved_plan is not None:
-        if selection != Selection():
+        if selection != Selection(verify=options.verify):
             raise UsageError(
                 "--plan fixes the items: --select, --limit and --force do not apply",
                 hint="make another plan with them: pipeline plan --out FILE",
             )
         saved = read_plan(options.saved_plan)
-        selection = saved.selection
+        selection = replace(saved.selection, verify=options.verify)
     progress = Progress(SystemClock())
     result: RunResult | None = None
     code = ExitCode.BUG

@@ -43,6 +43,7 @@ from pipeline.ledger.rows import (
     units_from,
 )
 from pipeline.record import replace
+from pipeline.storage.syncing import can_sync_files
 
 LEDGER_NAME = "ledger.sqlite3"
 IN_MEMORY = Path(":memory:")
@@ -98,6 +99,11 @@ _BEFORE = {
 }
 
 
+def _sync_of(path: Path) -> str:
+    """How SQLite syncs; it takes a file system that refuses to for a broken disk."""
+    return "FULL" if path == IN_MEMORY or can_sync_files(path.parent) else "OFF"
+
+
 class IllegalTransition(Exception):
     """A bug: a job was to change to a status that may not follow its current one."""
 
@@ -131,8 +137,8 @@ class Ledger:
             self._connection = connect(path, read_only=read_only)
             try:
                 if not read_only:
+                    self._connection.execute(f"PRAGMA synchronous = {_sync_of(path)}")
                     self._connection.execute("PRAGMA journal_mode = WAL")
-                    self._connection.execute("PRAGMA synchronous = FULL")
                     migrate(self._connection, path)
                 else:
                     version = check_version(self._connection, path)

@@ -33,6 +33,7 @@ from pipeline.lockfile.values import (
 )
 from pipeline.record import replace
 from pipeline.storage.atomic_file import FILE_MODE, sync_folders
+from pipeline.storage.syncing import sync_file
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ def _write_new(
         for chunk in rest:
             file.write(chunk)
         file.flush()
-        os.fsync(file.fileno())
+        sync_file(file.fileno(), partial)
 
 
 def _render_job(job: Job) -> Iterator[str]:

@@ -55,6 +55,12 @@ def output_stems(item: Item, schema: ModelSchema | None) -> tuple[str, ...]:
     return _stems(item.item_id, item.params, schema)
 
 
+def _sendable(
+    params: dict[str, ParamValue], schema: ModelSchema | None
+) -> dict[str, ParamValue]:
+    return params if schema is None else schema.sendable(params)
+
+
 def _stems(
     item_id: str, params: Mapping[str, ParamValue], schema: ModelSchema | None
 ) -> tuple[str, ...]:
@@ -86,20 +92,21 @@ class _Expansion:
             self._params.read(combination, None)
             return None
         schema = self._schema(model_id)
-        params, is_sound = self._params.read(combination, schema)
+        read = self._params.read(combination, schema)
         if item_id is None:
             return None
-        stems = _stems(item_id, params, schema)
-        if not self._take(item_id, stems, combination) or not is_sound:
+        stems = _stems(item_id, read.values, schema)
+        if not self._take(item_id, stems, combination) or not read.are_sound:
             return None
         assert template.item_id is not None
         return Item(
             item_id=item_id,
             model_id=model_id,
-            params=params if schema is None else schema.sendable(params),
+            params=_sendable(read.values, schema),
             template_id=str(template.item_id[1].value),
             file=self._manifest.file,
             line=unpack_mark(template.node.mark)[0],
+            former_params=tuple(_sendable(former, schema) for former in read.former),
         )
 
     def _item_id(self, combination: Combination) -> str | None:

@@ -1,18 +1,36 @@
 """The inputs of one item: values, files, and everything that is wrong with them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 from pipeline.job import JsonValue, ParamValue, ReferenceAsset
 from pipeline.manifest.combination import Combination, Reporter
 from pipeline.manifest.manifest import Manifest
 from pipeline.manifest.references import BadPath
-from pipeline.manifest.substitution import LeftOut, Unbound, render_value
-from pipeline.manifest.text import find_unprintable
+from pipeline.manifest.substitution import LeftOut, Scope, Unbound, render_value
+from pipeline.manifest.text import (
+    find_unprintable,
+    with_carriage_returns,
+    with_line_feeds,
+)
 from pipeline.models.checks import InputProblem, check_inputs
 from pipeline.models.schema import InputSchema, ModelSchema
 from pipeline.models.wording import suggestion
-from pipeline.record import replace
+from pipeline.record import Struct, replace
+
+
+class ItemParams(Struct, frozen=True, kw_only=True):
+    """The inputs of one item.
+
+    Attributes:
+        values: By name, those that are valid.
+        are_sound: Whether all of them are valid.
+        former: The same with other line ends, as earlier versions sent them.
+    """
+
+    values: dict[str, ParamValue]
+    are_sound: bool
+    former: tuple[dict[str, ParamValue], ...]
 
 
 class ParamsReader:
@@ -31,9 +49,10 @@ class ParamsReader:
         self,
         combination: Combination,
         schema: ModelSchema | None,
-    ) -> tuple[dict[str, ParamValue], bool]:
-        """The inputs with their files, and whether all of them are valid."""
-        values, unbound = self._values(combination, schema)
+    ) -> ItemParams:
+        """The inputs with their files and variables, checked."""
+        written, unbound = self._values(combination, schema)
+        values = {name: with_line_feeds(value) for name, value in written.items()}
         params: dict[str, ParamValue] = {}
         problems: list[InputProblem] = []
         for name, value in values.items():
@@ -64,7 +83,40 @@ class ParamsReader:
                     problem.path, combination, at_key=problem.at_key
                 )
                 self._reporter.add(place, problem.message, problem.hint)
-        return params, not excused and not problems
+        return ItemParams(
+            values=params,
+            are_sound=not excused and not problems,
+            former=self._find_former(combination, schema, written, params),
+        )
+
+    def _find_former(
+        self,
+        combination: Combination,
+        schema: ModelSchema | None,
+        written: Mapping[str, JsonValue],
+        params: Mapping[str, ParamValue],
+    ) -> tuple[dict[str, ParamValue], ...]:
+        """The inputs as written, and as a checkout with other line ends has them."""
+        candidates = [written]
+        scope, row = combination.scope, combination.row
+        if row is not None and not scope.are_cells_typed and _has_line_end(scope.cells):
+            cells = {n: with_carriage_returns(cell) for n, cell in scope.cells.items()}
+            other = Scope(scope.nodes, cells, are_cells_typed=False)
+            elsewhere = Combination(combination.template, other, row)
+            candidates.append(self._values(elsewhere, schema)[0])
+        found: list[dict[str, ParamValue]] = []
+        for candidate in candidates:
+            changed = {
+                name: value
+                for name, value in candidate.items()
+                if name in params
+                and value != params[name]
+                and with_line_feeds(value) == params[name]
+            }
+            former = {**params, **changed}
+            if changed and former not in found:
+                found.append(former)
+        return tuple(found)
 
     def _values(
         self,
@@ -137,6 +189,10 @@ class ParamsReader:
             # A fault at its definition already says what is wrong with it.
             raise BadPath("")
         return references[rest]
+
+
+def _has_line_end(cells: Mapping[str, JsonValue]) -> bool:
+    return any(isinstance(cell, str) and "\n" in cell for cell in cells.values())
 
 
 def _may_hold_files(

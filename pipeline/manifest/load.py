@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import Fault, ManifestError
+from pipeline.manifest.comments import Comment, warn_of_comments
 from pipeline.manifest.expand import expand_into
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.manifest import FindModel, Manifest
@@ -88,7 +90,8 @@ def _load(
 ) -> Manifest | None:
     file = os.fspath(path)
     data = _read_bytes(file)
-    root, text = parse_source(data, faults)
+    comments: dict[int, Comment] = {}
+    root, text = parse_source(data, faults, comments)
     if root is None:
         return None
     reader = SchemaReader(
@@ -101,7 +104,11 @@ def _load(
         models=models,
         on_name=on_name,
     )
-    return reader.read(root)
+    manifest = reader.read(root)
+    if manifest is None or not comments:
+        return manifest
+    warnings = (*manifest.warnings, *warn_of_comments(root, comments, file))
+    return replace(manifest, warnings=warnings)
 
 
 def _read_bytes(file: str) -> bytes:

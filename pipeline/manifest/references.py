@@ -8,8 +8,13 @@ from pipeline.job import ReferenceAsset
 from pipeline.manifest.secret_names import why_refused
 from pipeline.storage.files import sha256_of
 from pipeline.storage.media_type import HEAD_SIZE_BYTES, media_type_of
+from pipeline.storage.pointer import read_pointer
 from pipeline.storage.regular_file import open_regular
 
+_HOW_TO_GET = {
+    "Git LFS": "fetch it with: git lfs pull",
+    "git-annex": "fetch it with: git annex get",
+}
 MAX_REFERENCE_BYTES = 100 * 1024 * 1024
 
 
@@ -108,10 +113,13 @@ class ReferenceFiles:
                 if size_bytes > MAX_REFERENCE_BYTES:
                     limit = MAX_REFERENCE_BYTES // 1024 // 1024
                     raise BadPath(f"'{text}' is larger than {limit} MiB")
-                media_type = (
-                    media_type_of(file.read(HEAD_SIZE_BYTES))
-                    or "application/octet-stream"
-                )
+                head = file.read(HEAD_SIZE_BYTES)
+                if pointer := read_pointer(head):
+                    raise BadPath(
+                        f"'{text}' is a {pointer.kind} pointer, not the file itself",
+                        _HOW_TO_GET[pointer.kind],
+                    )
+                media_type = media_type_of(head) or "application/octet-stream"
                 file.seek(0)
                 digest = sha256_of(file)
         except OSError as exc:

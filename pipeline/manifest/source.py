@@ -7,11 +7,13 @@ are rejected. scalar.py interprets scalars, schema.py interprets keys.
 
 import contextlib
 import gc
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
+from pipeline.manifest.comments import Comment, find_comment
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.node import BROKEN, Node, pack_mark, unpack_mark
 from pipeline.manifest.scalar import plain_scalar
@@ -24,15 +26,19 @@ MAX_SCALAR_CHARS = 1024 * 1024
 # How many nodes aliases may add to those written out. An alias bomb asks for billions.
 MAX_ALIASED_NODES = 1_000_000
 
+_COMMENT = re.compile(r"[ \t]#|^#", re.MULTILINE)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def parse_source(data: bytes, faults: Faults) -> tuple[Node | None, str]:
+def parse_source(
+    data: bytes, faults: Faults, comments: dict[int, Comment] | None = None
+) -> tuple[Node | None, str]:
     """Turn the bytes of a manifest into its root node.
 
     Args:
         data: UTF-8, with or without a byte order mark, any line ends.
         faults: Collects everything that is wrong; parsing continues where possible.
+        comments: Collects the comments after texts without quotes, by the text's mark.
 
     Returns:
         The root node, or None if there is none (a fault says why), and the text.
@@ -50,7 +56,9 @@ def parse_source(data: bytes, faults: Faults) -> tuple[Node | None, str]:
         return None, ""
     if not check_secrets(text, faults):
         return None, ""
-    builder = _Builder(text, faults)
+    # Most manifests have none, and need no look behind each text.
+    has_any = comments is not None and _COMMENT.search(text) is not None
+    builder = _Builder(text, faults, comments if has_any else None)
     with _collector_paused():
         try:
             return builder.build(), text
@@ -82,9 +90,12 @@ class _Stop(Exception):
 class _Builder:
     """One pass over the parse events with an explicit stack."""
 
-    def __init__(self, text: str, faults: Faults) -> None:
+    def __init__(
+        self, text: str, faults: Faults, comments: dict[int, Comment] | None
+    ) -> None:
         self._text = text
         self._faults = faults
+        self._comments = comments
         # anchor → its node, and how many nodes it has with aliases expanded
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._open_anchors: set[str] = set()
@@ -119,6 +130,8 @@ class _Builder:
                     keys[-1] = self._key(event, mark, stack[-1][0].value)
                     continue
                 node = self._scalar(event, mark)
+                if self._comments is not None and event.implicit[0]:
+                    self._note_comment(event, mark, keys[-1] if keys else None)
                 if event.anchor is not None:
                     self._anchors[event.anchor] = (node, 1)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
@@ -240,6 +253,16 @@ class _Builder:
         if not event.implicit[0]:
             return Node(text, mark)
         return plain_scalar(text, mark, self._faults)
+
+    def _note_comment(self, event: Any, mark: int, key: tuple[str, int] | None) -> None:
+        assert self._comments is not None
+        end = event.end_mark
+        key_column = MAX_SCALAR_CHARS if key is None else unpack_mark(key[1])[1]
+        comment = find_comment(
+            self._text, end.index, end.line + 1, end.column + 1, key_column
+        )
+        if comment is not None:
+            self._comments[mark] = comment
 
     def _check_tag(self, event: Any, mark: int) -> bool:
         if event.tag is None:

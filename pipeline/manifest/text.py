@@ -3,6 +3,7 @@
 import re
 from bisect import bisect_right
 
+from pipeline.job import JsonValue
 from pipeline.manifest.faults import Faults
 from pipeline.redaction import SECRETS
 
@@ -60,6 +61,26 @@ def check_secrets(text: str, faults: Faults) -> bool:
             faults.add_at(number, 1, WITH_SECRET, WITHOUT_SECRETS)
             return False
     return True
+
+
+def with_line_feeds(value: JsonValue) -> JsonValue:
+    """The value with a line feed for every line end in a text, inner ones too.
+
+    A checkout on Windows may write other line ends into every file; that must not make
+    another request of one.
+    """
+    if isinstance(value, str):
+        return _LINE_END.sub("\n", value) if "\r" in value else value
+    if isinstance(value, list):
+        return [with_line_feeds(element) for element in value]
+    if isinstance(value, dict):
+        return {key: with_line_feeds(entry) for key, entry in value.items()}
+    return value
+
+
+def with_carriage_returns(value: JsonValue) -> JsonValue:
+    """A text with Windows' line ends; any other value as it is."""
+    return _LINE_END.sub("\r\n", value) if isinstance(value, str) else value
 
 
 def find_unprintable(text: str) -> str:

@@ -43,6 +43,7 @@ from pipeline.running.events import Launched, ProgressCallback, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Credentials, Settings
+from pipeline.storage.syncing import take_unsynced
 
 Approve = Callable[[Estimate], None]
 
@@ -181,7 +182,13 @@ class _Execution(Struct, frozen=True, kw_only=True):
             raise
         finally:
             ledger.record_run_ended(run_id, clock.utc_now(), code)
+            self._tell_unsynced()
         return result
+
+    def _tell_unsynced(self) -> None:
+        unsynced = take_unsynced()
+        if unsynced is not None:
+            self.hooks.on_event(Warned(message=str(unsynced)))
 
     async def _plan_and_carry_out(self, run_id: int) -> RunResult:
         groups = CostGroups()

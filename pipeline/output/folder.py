@@ -4,6 +4,7 @@ Only one run at a time may write; readers can work meanwhile.
 """
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -29,6 +30,7 @@ from pipeline.storage.atomic_file import (
 )
 from pipeline.storage.files import SHARED_NAME, is_shared
 from pipeline.storage.regular_file import check_own
+from pipeline.storage.syncing import sync_file, sync_folder, take_unsynced
 from pipeline.version import __version__
 
 OUTPUT_ROOT = Path("output")
@@ -231,6 +233,21 @@ def _is_there(ledger: Path) -> bool:
             hint="make the folder and its files readable for you, then try again",
         ) from error
     return ledger.is_file()
+
+
+def try_writing(folder: Path) -> str:
+    """Write and sync a file in a folder, and remove it.
+
+    Returns:
+        What a file system that refuses to sync means for a run, or "".
+
+    Raises:
+        OSError: Nothing can be written there.
+    """
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        sync_file(file.fileno(), folder)
+        sync_folder(folder)
+    return str(take_unsynced() or "")
 
 
 @contextmanager

@@ -40,7 +40,7 @@ def find_changes(
         name
         for name in names
         if (name in now) != (name in before)
-        or not json_equal(_as_sent(now[name], uploads), before[name])
+        or not json_equal(_as_sent(now[name], uploads), _with_line_feeds(before[name]))
     ]
 
 
@@ -52,6 +52,15 @@ def describe_changes(names: Sequence[str], line: int) -> str:
     *first, last = shown or [""]
     said = f"{', '.join(first)} and {last}" if first else last
     return f"{said} changed (line {line})".lstrip()
+
+
+def _with_line_feeds(value: ParamValue) -> ParamValue:
+    """A text as it is sent now: earlier versions sent line ends as they were."""
+    if isinstance(value, str):
+        return value.replace("\r\n", "\n").replace("\r", "\n")
+    if isinstance(value, list):
+        return [_with_line_feeds(inner) for inner in value]
+    return value
 
 
 def _as_sent(value: ParamValue, uploads: Mapping[str, AssetId]) -> object:

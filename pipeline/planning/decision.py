@@ -35,6 +35,7 @@ _CHECKED_AGAIN = {
     FailureClass.LOST: "the service did not show the job; it may now",
     FailureClass.NO_OUTPUT: "ended without an output; one may exist now",
 }
+FILE_MISSING = "file missing"
 CHANGED_SIGN = "~"  # of a SUBMIT that asks for something else than before
 ORPHAN_SIGN = "-"  # in the ledger, but no longer in the manifest
 SIGNS = {
@@ -74,6 +75,7 @@ def decide(  # noqa: PLR0911 - one return per status
     job_key: JobKey,
     request_key: JobKey,
     has_files: Callable[[Job], bool],
+    former: Sequence[tuple[JobKey, JobKey]] = (),
     force: bool = False,
     insist: bool = False,
 ) -> Decision:
@@ -85,14 +87,16 @@ def decide(  # noqa: PLR0911 - one return per status
         request_key: The same with defaults as written. A row that matches either is the
             same request, so a changed default is not paid for again.
         has_files: Whether the files of a SAVED job are in place.
+        former: Both keys of the same request in other forms that a row may have.
         force: Generate again what is finished or has failed.
         insist: Try final failures again.
     """
-    same = find_same(attempts, job_key=job_key, request_key=request_key)
+    keys = [(job_key, request_key), *former]
+    same = find_same(attempts, keys)
     if same is not None and same.status is JobStatus.SUCCEEDED:
         # A lock file may name another job for a request whose files are here.
         saved = [job for job in attempts if job.status is JobStatus.SAVED]
-        here = find_same(saved, job_key=job_key, request_key=request_key)
+        here = find_same(saved, keys)
         same = here if here is not None and has_files(here) else same
     if same is None:
         changed = bool(attempts)
@@ -114,7 +118,7 @@ def decide(  # noqa: PLR0911 - one return per status
         case JobStatus.SAVED if has_files(same):
             return Decision(action=Action.DONE, reason="done", job=same)
         case JobStatus.SAVED:
-            return Decision(action=Action.FETCH, reason="file missing", job=same)
+            return Decision(action=Action.FETCH, reason=FILE_MISSING, job=same)
         case JobStatus.SUCCEEDED:
             return Decision(
                 action=Action.FETCH, reason="paid for, not downloaded yet", job=same
@@ -123,13 +127,19 @@ def decide(  # noqa: PLR0911 - one return per status
 
 
 def find_same(
-    attempts: Sequence[Job], *, job_key: JobKey, request_key: JobKey
+    attempts: Sequence[Job], keys: Sequence[tuple[JobKey, JobKey]]
 ) -> Job | None:
-    """The newest attempt that made the same request, or None."""
+    """The newest attempt that made the same request, or None.
+
+    Args:
+        attempts: Rows of the item, newest first.
+        keys: Job key and request key, in every form that a row may have.
+    """
     return next(
         (
             job
             for job in attempts
+            for job_key, request_key in keys
             if job.job_key == job_key or job.request_key == request_key
         ),
         None,

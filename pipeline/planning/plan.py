@@ -14,12 +14,12 @@ from pathlib import Path
 from pipeline.errors import OutputError, UsageError
 from pipeline.fingerprint import job_key
 from pipeline.job import (
-    KEPT_MARK,
     SIDECAR_SUFFIX,
     Asset,
     AssetId,
     Item,
     Job,
+    JobKey,
     JobStatus,
     ParamValue,
 )
@@ -31,6 +31,7 @@ from pipeline.models.schema import ModelSchema
 from pipeline.planning.change import describe_changes, find_changes
 from pipeline.planning.decision import (
     CHANGED_SIGN,
+    FILE_MISSING,
     MAY_BE_PAID,
     SIGNS,
     Action,
@@ -39,6 +40,7 @@ from pipeline.planning.decision import (
     find_same,
 )
 from pipeline.planning.inputs import cost_key, output_count, seed_of
+from pipeline.planning.presence import Presence, find_presence
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.selection import Limit, Selection
 from pipeline.record import Struct, replace
@@ -143,6 +145,7 @@ class Plan:
         self._passed_over: set[str] = set()  # those of them that are beyond the limit
         self._kept_alikes: set[str] = set()
         self._uploads: dict[str, Mapping[str, AssetId]] = {}
+        self._presence = Presence()  # of the files that were looked at last
 
     def refunds(self, model_id: str) -> bool:
         """Whether the service refunds the failed jobs of a model."""
@@ -293,13 +296,17 @@ class Plan:
 
     def _ask(self, item: Item) -> _Asked:
         schema = self._models(item.model_id)
-        normal = dict(item.params) if schema is None else schema.normalised(item.params)
+        key, request_key = _keys_of(item.model_id, item.params, schema)
         return _Asked(
             item=item,
             schema=schema,
             request=Request(
-                job_key=job_key(item.model_id, normal),
-                request_key=job_key(item.model_id, item.params),
+                job_key=key,
+                request_key=request_key,
+                former=tuple(
+                    _keys_of(item.model_id, former, schema)
+                    for former in item.former_params
+                ),
             ),
             attempts=[]
             if self._ledger is None
@@ -312,6 +319,7 @@ class Plan:
             asked.attempts,
             job_key=keys.job_key,
             request_key=keys.request_key,
+            former=keys.former,
             has_files=self._has_files,
             force=self.selection.force,
             insist=self.selection.only_failed,
@@ -319,9 +327,7 @@ class Plan:
         if not old_id or decision.action in MOVABLE:
             return decision
         # It has ended since the plan was made; collecting it finds out how.
-        same = find_same(
-            asked.attempts, job_key=keys.job_key, request_key=keys.request_key
-        )
+        same = find_same(asked.attempts, keys.keys)
         return replace(decision, action=Action.COLLECT, job=same)
 
     def _plan_item(self, asked: _Asked, *, old_id: str = "") -> PlannedItem | None:
@@ -333,11 +339,13 @@ class Plan:
         params = dict(item.params)
         if seed is not None:
             params["seed"] = seed
+        known = find_same(attempts, asked.request.former)
+        keys = asked.request if known is None else known  # as the ledger knows it
         job = decision.job or Job(
             item_id=item.item_id,
             attempt=1 + max((job.attempt for job in attempts), default=0),
-            job_key=asked.request.job_key,
-            request_key=asked.request.request_key,
+            job_key=keys.job_key,
+            request_key=keys.request_key,
             model_id=item.model_id,
             seed=seed,
             derived_seed=is_derived,
@@ -366,6 +374,10 @@ class Plan:
     def _reason(self, asked: _Asked, decision: Decision, old_id: str) -> str:
         if old_id:
             return f"renamed from {old_id}"
+        if decision.action is Action.DONE and self._presence.edited:
+            return f"{decision.reason}; edited: {', '.join(self._presence.edited)}"
+        if decision.action is Action.FETCH and decision.reason == FILE_MISSING:
+            return self._presence.missing
         if not decision.changed:
             return decision.reason
         item, before = asked.item, asked.attempts[0]
@@ -387,12 +399,9 @@ class Plan:
         return self._uploads.get(project_id, {})
 
     def _has_files(self, job: Job) -> bool:
-        return bool(job.assets) and all(
-            KEPT_MARK not in asset.path[len(job.item_id) :]
-            and _has_content(self.output / asset.path)
-            and _has_content(self.output / (asset.path + SIDECAR_SUFFIX))
-            for asset in job.assets
-        )
+        by_hash = self.selection.verify
+        self._presence = find_presence(self.output, job, by_hash=by_hash)
+        return not self._presence.missing
 
 
 def make_plan(
@@ -446,6 +455,14 @@ def make_plan(
     return plan
 
 
+def _keys_of(
+    model_id: str, params: Mapping[str, ParamValue], schema: ModelSchema | None
+) -> tuple[JobKey, JobKey]:
+    """A request's job key and request key."""
+    normal = dict(params) if schema is None else schema.normalised(params)
+    return job_key(model_id, normal), job_key(model_id, params)
+
+
 def _sign_of(decision: Decision, old_id: str) -> str:
     if old_id:
         return SIGNS[Action.RENAME]
@@ -463,10 +480,3 @@ def _check_folder(output: Path, folder: str) -> None:
 
 def _exists(path: Path) -> bool:
     return os.path.lexists(path)
-
-
-def _has_content(path: Path) -> bool:
-    try:
-        return path.stat().st_size > 0
-    except OSError:
-        return False

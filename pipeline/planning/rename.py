@@ -24,10 +24,18 @@ class Request(Struct, frozen=True, kw_only=True):
     Attributes:
         job_key: Defaults left out.
         request_key: With defaults as written.
+        former: Both keys of the same request with other line ends, as earlier versions
+            sent it.
     """
 
     job_key: JobKey
     request_key: JobKey
+    former: tuple[tuple[JobKey, JobKey], ...] = ()
+
+    @property
+    def keys(self) -> tuple[tuple[JobKey, JobKey], ...]:
+        """Every pair of keys that a row of this request may have."""
+        return ((self.job_key, self.request_key), *self.former)
 
 
 class Renames:
@@ -62,8 +70,11 @@ class Renames:
 
     def may_be_renamed(self, item_id: str, request: Request) -> bool:
         """Whether another item's row made the same request: it may be that item."""
-        return self._ledger is not None and self._ledger.has_request(
-            job_key=request.job_key, request_key=request.request_key, not_of=item_id
+        return self._ledger is not None and any(
+            self._ledger.has_request(
+                job_key=job_key, request_key=request_key, not_of=item_id
+            )
+            for job_key, request_key in request.keys
         )
 
     def find_old_id(self, item_id: str, request: Request) -> str | None:
@@ -107,16 +118,21 @@ class Renames:
 
     def _find_gone(self, request: Request) -> Iterator[str]:
         assert self._ledger is not None
-        found = self._ledger.find_items_asking(
-            job_key=request.job_key, request_key=request.request_key
-        )
-        for item_id, row_id in found:
+        found = {
+            row_id: item_id
+            for job_key, request_key in request.keys
+            for item_id, row_id in self._ledger.find_items_asking(
+                job_key=job_key, request_key=request_key
+            )
+        }
+        for row_id, item_id in sorted(found.items()):
             if self._has_noted(row_id) or item_id in self._given:
                 continue
             decision = decide(
                 self._ledger.find_jobs_of(item_id),
                 job_key=request.job_key,
                 request_key=request.request_key,
+                former=request.former,
                 has_files=lambda _job: True,
             )
             if decision.action in MOVABLE:

@@ -17,6 +17,7 @@ class Selection:
         only_failed: ``rerun``: only failed items, including final failures.
         only_fetch: ``fetch``: only items that are paid for and whose files are missing.
         ids: Only these items, or None for all.
+        verify: Compare the files of finished items by SHA-256, not only by size.
     """
 
     globs: tuple[str, ...] = ()
@@ -25,6 +26,7 @@ class Selection:
     only_failed: bool = False
     only_fetch: bool = False
     ids: frozenset[str] | None = None
+    verify: bool = False
 
     def includes(self, item_id: str) -> bool:
         """Whether an item is included, by its id."""

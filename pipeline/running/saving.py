@@ -68,6 +68,8 @@ class Saver:
                 source=self.source_of(planned),
                 earlier=earlier,
             )
+            for note in self._delivery.take_notes(job):
+                self._records.warn(job.item_id, note)
         except OutOfTime as error:
             self._records.warn(job.item_id, f"made but not fetched: {error.message}")
             return job

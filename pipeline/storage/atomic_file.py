@@ -32,6 +32,7 @@ from pipeline.fault_points import reach
 from pipeline.storage.batching import Batcher
 from pipeline.storage.media_type import HEAD_SIZE_BYTES
 from pipeline.storage.regular_file import is_inside
+from pipeline.storage.syncing import sync_file, sync_folder
 
 T = TypeVar("T")
 
@@ -85,7 +86,7 @@ class _DigestingFile(io.FileIO):
         if self.is_last:
             with self._in_use:
                 self._open()  # also for an empty file
-                os.fsync(self.fileno())
+                sync_file(self.fileno(), self._path)
                 self._is_over = True
                 super().close()
 
@@ -241,7 +242,7 @@ def write_in_place(content: bytes, output: Path, name: str) -> Path:
         try:
             with io.FileIO(_create(partial), "wb") as file:
                 _write_all(file, content)
-                os.fsync(file.fileno())
+                sync_file(file.fileno(), partial)
             return put_in_place(partial, output, name)
         except BaseException:
             partial.unlink(missing_ok=True)
@@ -265,18 +266,14 @@ def write_beside(path: Path, content: bytes) -> None:
 def sync_folders(files: Iterable[Path]) -> None:
     """Make the names of ``files`` durable, with one fsync per folder; blocking.
 
+    A folder that its file system cannot sync is passed over: see ``syncing``.
+
     Raises:
         OutputError: The disk fails.
     """
-    if os.name != "posix":
-        return  # other systems cannot open a folder, and journal renames
     for folder in {path.parent for path in files}:
         with storage_errors(folder):
-            descriptor = os.open(folder, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_folder(folder)
 
 
 def remove_partial_files(output: Path) -> None:

@@ -1,6 +1,9 @@
 """``doctor``: each line ok or what to do, and the exit code of the first that is not."""
 
+import errno
+import os
 import sqlite3
+import stat
 from datetime import timedelta
 
 import pytest
@@ -42,6 +45,18 @@ def doctor(tmp_path, command, use):
         return said
 
     return examine
+
+
+def refuse_folders(monkeypatch, code):
+    """Let the file system answer the sync of a folder with this error."""
+    fsync = os.fsync
+
+    def answer(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", answer)
 
 
 def lines_of(said):
@@ -197,3 +212,27 @@ async def test_emulated_needs_no_credentials(command, tmp_path):
 
     assert said.code == 0
     assert "BAD" not in said.out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are not synced")
+@pytest.mark.parametrize("name", ["EINVAL", "ENOTSUP", "ENOTTY", "EPERM"])
+async def test_a_folder_that_cannot_be_synced_is_a_note(doctor, monkeypatch, name):
+    refuse_folders(monkeypatch, getattr(errno, name))
+
+    said = await doctor()
+
+    assert said.code == 0
+    assert lines_of(said)["disk"] == "ok"
+    assert lines_of(said)["sync"] == "note"
+    assert "files are saved there" in said.out
+    assert said.err == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="folders are not synced")
+async def test_a_disk_that_breaks_while_syncing_is_bad(doctor, monkeypatch):
+    refuse_folders(monkeypatch, errno.EIO)
+
+    said = await doctor()
+
+    assert said.code != 0
+    assert lines_of(said)["disk"] == "BAD"

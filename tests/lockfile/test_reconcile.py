@@ -9,6 +9,7 @@ import os
 import pytest
 from doubles.checkout import OTHER, SERVICE, check_out, items_in, learn, planned, write
 from doubles.outcome import Outcome
+from doubles.pictures import png_bytes
 from doubles.workshop import BASE_URL
 
 from pipeline.errors import LockError, OutputError, UsageError
@@ -292,7 +293,9 @@ async def merged(workshop, lock_file):
 async def test_a_file_that_is_here_is_not_replaced_by_another_job_of_its_request(
     workshop, lock_file, merged
 ):
-    (workshop.output / "oak.png").write_bytes(b"edited by hand")
+    edited = png_bytes("crimson", 64, 48)
+    assert len(edited) != merged.assets[0].size_bytes  # so the plan reads the file
+    (workshop.output / "oak.png").write_bytes(edited)
 
     assert planned(workshop, lock_file) == {"oak": "done"}
 

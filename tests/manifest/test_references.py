@@ -73,3 +73,23 @@ def test_a_file_that_is_too_large_is_refused(tmp_path):
 def test_what_is_no_path_is_refused(tmp_path, text):
     with pytest.raises(BadPath):
         ReferenceFiles(tmp_path, allow_outside=False).load(text)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 9\n"
+            % (b"a" * 64),
+            "is a Git LFS pointer, not the file itself",
+        ),
+        (b"/annex/objects/MD5E-s5--0123.png\n", "is a git-annex pointer"),
+    ],
+)
+def test_a_pointer_is_no_reference(tmp_path, content, message):
+    (tmp_path / "hero.png").write_bytes(content)
+
+    with pytest.raises(BadPath, match=message) as caught:
+        ReferenceFiles(tmp_path, allow_outside=False).load("hero.png")
+
+    assert caught.value.hint.startswith("fetch it with: git ")

@@ -2,11 +2,14 @@
 
 import hashlib
 import itertools
+import os
+from pathlib import Path
 
 import pytest
 from doubles.tables import shipped_model
 
 from pipeline.errors import UsageError
+from pipeline.fingerprint import job_key
 from pipeline.job import (
     SIDECAR_SUFFIX,
     Asset,
@@ -376,3 +379,146 @@ def test_on_item_hears_of_each_item_in_order(desk, tmp_path):
     )
 
     assert heard == ["elm", "fir"]
+
+
+# --- line ends --------------------------------------------------------------------------
+
+CELLS = "items:\n  - {id: oak, prompt: 'an ${what}', rows: a.csv}\n"
+AS_WRITTEN = "an oak\r\nin spring"
+AS_SENT = "an oak\nin spring"
+
+
+def former_of(planned, prompt=AS_WRITTEN):
+    """The planned item as earlier versions would have recorded it."""
+    params = {**planned.params, "prompt": prompt}
+    normal = shipped_model(planned.item.model_id).normalised(params)
+    asked = {name: value for name, value in params.items() if name != "seed"}
+    normal.pop("seed", None)
+    job = replace(
+        planned.job,
+        job_key=job_key(planned.item.model_id, normal),
+        request_key=job_key(planned.item.model_id, asked),
+    )
+    return replace(planned, job=job, params=params)
+
+
+@pytest.fixture
+def cells(desk):
+    """Writes the rows with these line ends."""
+
+    def write(end):
+        text = f'what{end}"oak{end}in spring"{end}'
+        (desk.folder / "a.csv").write_bytes(text.encode())
+
+    write("\r\n")
+    return write
+
+
+def test_line_ends_do_not_change_the_keys(desk, cells):
+    windows = desk.entry(CELLS).job
+    cells("\n")
+    others = desk.entry(CELLS).job
+
+    assert (windows.job_key, windows.request_key) == (
+        others.job_key,
+        others.request_key,
+    )
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+def test_what_an_earlier_version_paid_for_is_done_on_every_machine(desk, cells, end):
+    saved = desk.record(former_of(desk.entry(CELLS)), JobStatus.SAVED)
+    cells(end)
+
+    planned = desk.entry(CELLS)
+
+    assert planned.params["prompt"] == AS_SENT
+    assert planned.job.row_id == saved.row_id
+    assert planned.action is Action.DONE
+
+
+@pytest.mark.parametrize(
+    ("status", "action"),
+    [
+        (JobStatus.UNKNOWN, Action.SETTLE),
+        (JobStatus.SUBMITTED, Action.COLLECT),
+        (JobStatus.SAVED, Action.DONE),
+    ],
+)
+def test_so_is_what_it_renamed_or_left_in_flight(desk, cells, status, action):
+    saved = desk.record(former_of(desk.entry(CELLS)), status)
+    cells("\n")
+    plan = desk.plan(CELLS.replace("oak,", "tree,"))
+
+    (planned,) = plan.entries()
+
+    assert planned.old_id == "oak"
+    assert planned.then is action
+    assert planned.job.row_id == saved.row_id
+
+
+def test_a_failed_one_is_tried_again_under_the_keys_that_the_ledger_knows(desk, cells):
+    before = former_of(desk.entry(CELLS))
+    desk.record(before, JobStatus.FAILED, kind=FailureClass.GENERATION)
+
+    planned = desk.entry(CELLS)
+
+    assert planned.action is Action.SUBMIT
+    assert planned.sign == "+"
+    assert planned.params["prompt"] == AS_SENT
+    assert planned.job.job_key == before.job.job_key
+    assert planned.job.request_key == before.job.request_key
+
+
+def test_line_ends_are_no_change_of_the_prompt(desk, cells):
+    desk.record(former_of(desk.entry(CELLS)), JobStatus.SAVED)
+    other = CELLS.replace("prompt:", "params: {size: 1K}, prompt:")
+
+    planned = desk.entry(other)
+
+    assert planned.action is Action.SUBMIT
+    assert planned.reason.startswith("size changed")
+
+
+def test_another_text_with_line_ends_is_another_request(desk, cells):
+    desk.record(former_of(desk.entry(CELLS), "an elm\r\nin spring"), JobStatus.SAVED)
+
+    assert desk.entry(CELLS).action is Action.SUBMIT
+
+
+# --- what is in the place of a file -----------------------------------------------------
+
+
+def test_a_file_of_another_size_that_is_cut_off_is_fetched(desk):
+    desk.record(desk.entry(), JobStatus.SAVED)
+    (desk.output / "oak.png").write_bytes(b"pict")
+
+    planned = desk.entry()
+
+    assert planned.action is Action.FETCH
+    assert planned.reason == "oak.png is cut off or damaged"
+
+
+def test_every_file_of_a_done_item_costs_one_stat(desk, monkeypatch):
+    desk.record(desk.entry(), JobStatus.SAVED)
+    (desk.output / "oak.png.json").write_text("{}" * 500)
+    looked_at: list[str] = []
+    opened: list[str] = []
+    stat, open_ = Path.stat, os.open
+
+    def noting_stat(path, **options):
+        looked_at.append(path.name)
+        return stat(path, **options)
+
+    def noting_open(path, *more):
+        opened.append(str(path))
+        return open_(path, *more)
+
+    monkeypatch.setattr(Path, "stat", noting_stat)
+    monkeypatch.setattr(os, "open", noting_open)
+
+    assert desk.entry().action is Action.DONE
+    # Once to count the items, once to go through them.
+    assert looked_at.count("oak.png") == 2
+    assert looked_at.count("oak.png.json") == 2
+    assert not [path for path in opened if "oak" in path]

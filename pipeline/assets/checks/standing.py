@@ -1,0 +1,78 @@
+"""A file that is not the one that was saved → what stands in its place."""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.assets.checks.image import DECODED_TYPES, PNG, measure_image
+from pipeline.assets.checks.png import NotAnImage
+from pipeline.job import Asset
+from pipeline.storage.files import is_present, sha256_of
+from pipeline.storage.media_type import HEAD_SIZE_BYTES, media_type_of
+from pipeline.storage.pointer import Pointer, read_pointer
+from pipeline.storage.regular_file import open_regular
+
+_PICTURES = DECODED_TYPES | {PNG}
+# A picture that a checkout with other line ends has damaged begins like this too.
+_BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
+_NOBODYS_WORK = frozenset({"", "text/plain", "text/html"})
+
+
+class Standing(StrEnum):
+    """What a file of the output folder is, compared with what was saved there."""
+
+    WHOLE = "whole"  # the same
+    MISSING = "missing"  # not there, or empty
+    POINTER = "a pointer"  # of Git LFS or git-annex: the file itself is not there
+    BROKEN = "cut off or damaged"
+    EDITED = "edited"  # somebody's own work, which is never replaced silently
+
+
+def find_standing(
+    output: Path, asset: Asset, *, by_hash: bool = False
+) -> tuple[Standing, Pointer | None]:
+    """Look at a file; blocking. It is read if its size differs or ``by_hash``.
+
+    A picture that decodes is an edit. One that does not is damaged, and so is
+    anything shorter than what was saved, unless its first bytes show another type.
+
+    Args:
+        output: The output folder.
+        asset: As it was saved.
+        by_hash: Compare the SHA-256, not only the size.
+
+    Returns:
+        What it is, and the pointer if it is one.
+    """
+    if not is_present(output, asset.path):
+        return Standing.MISSING, None
+    try:
+        with open_regular(output / asset.path, inside=output) as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+            is_same = size_bytes == asset.size_bytes
+            if is_same and (not by_hash or sha256_of(file) == asset.sha256):
+                return Standing.WHOLE, None
+            file.seek(0)
+            head = file.read(HEAD_SIZE_BYTES)
+    except OSError:
+        return Standing.MISSING, None
+    pointer = read_pointer(head)
+    if pointer is not None:
+        return Standing.POINTER, pointer
+    return _judge(output / asset.path, asset, head, size_bytes), None
+
+
+def _judge(path: Path, asset: Asset, head: bytes, size_bytes: int) -> Standing:
+    found = media_type_of(head)
+    if found in _PICTURES:
+        try:
+            measure_image(path, found)
+        except (NotAnImage, OSError):
+            return Standing.BROKEN
+        return Standing.EDITED
+    if head.startswith(_BEGINNINGS) and asset.media_type in _PICTURES:
+        return Standing.BROKEN
+    if size_bytes < asset.size_bytes and found in {*_NOBODYS_WORK, asset.media_type}:
+        return Standing.BROKEN
+    is_junk = size_bytes == asset.size_bytes and not found
+    return Standing.BROKEN if is_junk else Standing.EDITED

@@ -1,0 +1,92 @@
+"""The files of a SAVED job → in place, edited, or what is missing of them.
+
+One ``stat`` for each file and one for its sidecar; a file is opened only if its size
+is not the recorded one, or where its SHA-256 is asked for.
+"""
+
+from pathlib import Path
+
+from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job
+from pipeline.planning.decision import FILE_MISSING
+from pipeline.record import Struct
+from pipeline.storage.pointer import MAX_POINTER_BYTES, read_pointer
+from pipeline.storage.regular_file import open_regular
+
+_SMALL_SIDECAR_BYTES = 256  # ours have several times as many, pointers fewer
+
+
+class Presence(Struct, frozen=True, kw_only=True):
+    """What is there of a job's files.
+
+    Attributes:
+        missing: Why they have to be fetched again, in a few words, or "".
+        edited: Paths of the files that are in place, but not as they were saved.
+    """
+
+    missing: str = ""
+    edited: tuple[str, ...] = ()
+
+
+MISSING = Presence(missing=FILE_MISSING)
+
+
+def find_presence(output: Path, job: Job, *, by_hash: bool = False) -> Presence:
+    """Look at the files of a SAVED job.
+
+    Args:
+        output: The output folder.
+        job: With its assets.
+        by_hash: Compare the SHA-256 of every file, which reads all of them.
+    """
+    edited: list[str] = []
+    for asset in job.assets:
+        size_bytes = _size_of(output / asset.path)
+        if (
+            size_bytes <= 0
+            or KEPT_MARK in asset.path[len(job.item_id) :]
+            or not _is_sidecar(output / (asset.path + SIDECAR_SUFFIX))
+        ):
+            return MISSING
+        if size_bytes == asset.size_bytes and not by_hash:
+            continue
+        missing = _find_missing(output, asset, by_hash=by_hash, edited=edited)
+        if missing:
+            return Presence(missing=missing)
+    return Presence(edited=tuple(edited)) if job.assets else MISSING
+
+
+def _find_missing(
+    output: Path, asset: Asset, *, by_hash: bool, edited: list[str]
+) -> str:
+    # Seldom needed, and decoding brings a library that takes long to load.
+    from pipeline.assets.checks.standing import Standing, find_standing  # noqa: PLC0415
+
+    standing, pointer = find_standing(output, asset, by_hash=by_hash)
+    if standing is Standing.EDITED:
+        edited.append(asset.path)
+    if standing in {Standing.WHOLE, Standing.EDITED}:
+        return ""
+    if standing is Standing.MISSING:
+        return MISSING.missing
+    what = f"a {pointer.kind} pointer" if pointer else str(standing)
+    return f"{asset.path} is {what}"
+
+
+def _is_sidecar(path: Path) -> bool:
+    """Whether there is something in the place of a sidecar that may be one."""
+    size_bytes = _size_of(path)
+    if size_bytes <= 0 or size_bytes > _SMALL_SIDECAR_BYTES:
+        return size_bytes > 0
+    try:
+        with open_regular(path) as file:
+            return read_pointer(file.read(MAX_POINTER_BYTES)) is None
+    except OSError:
+        return True  # whoever reads it is told what is wrong
+
+
+def _size_of(path: Path) -> int:
+    """The size of a file, or -1."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
