@@ -37,6 +37,7 @@ Further subclasses live beside the code that they concern:
 - ``api.cdn.ForeignHost``, ``assets.downloader.BrokenFile`` (Unavailable)
 - ``assets.downloader.OutOfTime``, ``assets.downloader.TooLarge`` (DownloadFailed)
 - ``running.failure.NoOutput`` (a GenerationFailed)
+- ``cli.console.streams.ResultLost`` (an OutputError)
 
 Exceptions that are not PipelineErrors, such as ``running.stopping.NotSubmitted``, never
 leave the package, or are bugs.
