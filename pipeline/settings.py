@@ -217,7 +217,7 @@ def find_credentials(
         )
     for name in (PROJECT_VARIABLE, BASE_URL_VARIABLE):
         if not is_utf8(place.get(name, "")):
-            raise UsageError(f"{name} holds bytes that are not UTF-8")
+            raise UsageError(f"{name} contains bytes that are not UTF-8")
     return Credentials(
         key=key,
         secret=secret,

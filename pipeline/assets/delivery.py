@@ -217,10 +217,10 @@ class Delivery:
         return placed
 
     def _stays(self, put: "_Put", asset: Asset, receipt: Receipt) -> bool:
-        """Whether a file stays although it was fetched again: it is somebody's work.
+        """Whether to keep a file that the user has edited, not the fetched one.
 
-        What is cut off is replaced, and so is a pointer to it. What is damaged is
-        replaced, and kept under another name: it may have been an edit.
+        A file that is cut off, or a pointer to the saved one, is replaced. A damaged
+        file is replaced too, but kept under another name: it may have been an edit.
         """
         if not self._is_edited(asset, put.known):
             return False
@@ -231,8 +231,8 @@ class Delivery:
         if standing is Standing.MISSING or _is_cut_off(path, receipt.partial):
             return False
         if standing is Standing.BROKEN and _is_text(path):
-            text = f"{asset.path} is not what was saved, and stays: remove it to"
-            put.notes.append(f"{text} have the saved file again")
+            text = f"{asset.path} differs from the saved file and is left alone"
+            put.notes.append(f"{text}: delete it to fetch the saved file again")
             return True
         kept = self._free_name(asset.path, put.job.attempt)
         place_copy(self._output, asset.path, kept)
@@ -240,7 +240,7 @@ class Delivery:
         return False
 
     def take_notes(self, job: Job) -> list[str]:
-        """What a person should know of the files that a job has replaced."""
+        """Warnings about the files that a job has replaced or left alone."""
         return self._notes.pop(job.row_id, [])
 
     def _keep(
@@ -346,7 +346,7 @@ class _Put(Struct, frozen=True):
         source: Where the item is defined.
         known: The SHA-256 of everything that attempts of the item have produced.
         own: The same for this attempt alone, if its files are fetched again.
-        notes: What a person should know of it; filled.
+        notes: Collects warnings for the user.
     """
 
     job: Job

@@ -4,6 +4,7 @@ Only one run at a time may write; readers can work meanwhile.
 """
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -34,6 +35,7 @@ from pipeline.storage.syncing import sync_file, sync_folder, take_unsynced
 from pipeline.version import __version__
 
 OUTPUT_ROOT = Path("output")
+_ESCAPED_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 
 def output_folder(
@@ -96,7 +98,7 @@ def check_manifest(ledger: Ledger, output: Path, manifest: Manifest) -> None:
     owner = ledger.find_facts().manifest_file
     if not owner or is_shared(output) or owner == _relative(manifest.path, output):
         return
-    other = Path(os.path.normpath(output.resolve() / owner))
+    other = Path(os.path.normpath(output.resolve() / _unescape(owner)))
     if not os.path.isfile(other):  # noqa: PTH113 - no error where it cannot be seen
         return
     raise UsageError(
@@ -118,12 +120,19 @@ def claim(ledger: Ledger, output: Path, manifest: Manifest) -> None:
 
 
 def _relative(manifest: Path, output: Path) -> str:
-    """The manifest's path as seen from the folder, so that both may be moved."""
+    """The manifest's path as seen from the folder, so that both may be moved.
+
+    Bytes that are not UTF-8, which the ledger cannot hold, are escaped.
+    """
     try:
         path = os.path.relpath(manifest.resolve(), output.resolve())
     except ValueError:  # another drive
         path = str(manifest.resolve())
-    return Path(path).as_posix()
+    return Path(path).as_posix().encode("utf-8", "backslashreplace").decode()
+
+
+def _unescape(path: str) -> str:
+    return _ESCAPED_BYTE.sub(lambda found: chr(int(found[1], 16)), path)
 
 
 @contextmanager

@@ -57,6 +57,22 @@ async def test_every_command_works(real, emulator, typed, encoding):
     assert sidecar["manifest"]["file"] == "project-\\xff/trees.yaml"
 
 
+async def test_an_output_folder_elsewhere_belongs_to_the_manifest_there(
+    real, emulator, typed
+):
+    (real.folder / FOLDER).joinpath("bushes.yaml").write_text(TREES, encoding="utf-8")
+
+    made = await real.run("run", f"{FOLDER}/trees.yaml", "-y", "-o", "shared")
+    again = await real.run("run", f"{FOLDER}/trees.yaml", "--frozen", "-o", "shared")
+    other = await real.run("run", f"{FOLDER}/bushes.yaml", "-y", "-o", "shared")
+
+    assert (made.code, again.code) == (0, 0), made.err + again.err
+    assert other.code == 2
+    assert "project-\\udcff/trees.yaml, not to" in other.err
+    assert "Traceback" not in made.err + again.err + other.err
+    assert emulator.counters()["jobs_made"] == 4
+
+
 async def test_a_ledger_that_is_lost_is_rebuilt_there(real, emulator, typed):
     await typed("run", "-y")
     for path in (real.folder / FOLDER / OUTPUT).glob("ledger.*"):

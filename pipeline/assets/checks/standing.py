@@ -15,7 +15,7 @@ from pipeline.storage.regular_file import open_regular
 _PICTURES = DECODED_TYPES | {PNG}
 # A picture that a checkout with other line ends has damaged begins like this too.
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
-_NOBODYS_WORK = frozenset({"", "text/plain", "text/html"})
+_NOT_EDITS = frozenset({"", "text/plain", "text/html"})
 
 
 class Standing(StrEnum):
@@ -72,7 +72,7 @@ def _judge(path: Path, asset: Asset, head: bytes, size_bytes: int) -> Standing:
         return Standing.EDITED
     if head.startswith(_BEGINNINGS) and asset.media_type in _PICTURES:
         return Standing.BROKEN
-    if size_bytes < asset.size_bytes and found in {*_NOBODYS_WORK, asset.media_type}:
+    if size_bytes < asset.size_bytes and found in {*_NOT_EDITS, asset.media_type}:
         return Standing.BROKEN
     is_junk = size_bytes == asset.size_bytes and not found
     return Standing.BROKEN if is_junk else Standing.EDITED
