@@ -1,6 +1,6 @@
 """``status``: what the ledger says about a manifest, in numbers and reasons."""
 
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,8 +11,9 @@ from pipeline.cli.console.text import plural
 from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
 from pipeline.manifest import load_manifest
-from pipeline.operations.spend import Spending, Sum
-from pipeline.output.folder import open_for_reading, output_folder
+from pipeline.operations.spend import Sum
+from pipeline.operations.status import read_status
+from pipeline.output.folder import output_folder
 from pipeline.units import units_number
 
 _FAILURES_SHOWN = 20
@@ -29,13 +30,8 @@ def status_command(
     """Print counts and reasons from the ledger."""
     loaded = load_manifest(manifest, allow_outside=allow_outside)
     folder = output_folder(loaded, output=output, emulate=emulate)
-    with open_for_reading(folder) as ledger:
-        counts = Counter(ledger.count_by_status())
-        troubled = list(ledger.find_latest_jobs_in(JobStatus.FAILED, JobStatus.UNKNOWN))
-        spending = Spending()
-        for job in ledger.find_costs():
-            spending.add(job, "")
-    cost = spending.total
+    status = read_status(folder)
+    counts, troubled, cost = status.counts, status.troubled, status.cost
     if as_json:
         for job in troubled:
             print_json(
@@ -67,7 +63,7 @@ def status_command(
     return ExitCode.OK
 
 
-def _show_counts(counts: Counter[JobStatus], cost: Sum) -> None:
+def _show_counts(counts: Mapping[JobStatus, int], cost: Sum) -> None:
     for status in JobStatus:
         if counts[status]:
             click.echo(f"  {counts[status]:>8,}  {status}")
