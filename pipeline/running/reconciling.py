@@ -19,7 +19,7 @@ from pipeline.running.records import Records
 from pipeline.running.session import Session
 from pipeline.running.watching import Watch
 from pipeline.stages.matching import match
-from pipeline.stages.reading import Reading, Sent, is_after, sent_of, since_mark
+from pipeline.stages.reading import Reading, Sent, is_after, sents_of, since_mark
 from pipeline.stages.settler import DISTINGUISHING, request_of, shown_by
 
 _IDS_NAMED = 10
@@ -78,11 +78,8 @@ class Reconciler:
         marks = self._ledger.find_open_marks()
         if not marks:
             return []
-        sent = [
-            sent_of(job, self._ledger)
-            for job in self._ledger.find_without_job(mark.mark_id for mark in marks)
-            if _may_have_a_job(job)
-        ]
+        jobs = self._ledger.find_without_job(mark.mark_id for mark in marks)
+        sent = [*sents_of(filter(_may_have_a_job, jobs), self._ledger)]
         try:
             reading = await self._read(min(map(since_mark, marks)))
         except (JobError, AccessDenied, BudgetReached) as error:

@@ -122,9 +122,18 @@ class Sent(Struct, frozen=True, eq=False):
 
 def sent_of(job: Job, rows: Rows) -> Sent:
     """An in-doubt submit with its mark from the run's ledger."""
-    mark = None if job.mark_id is None else rows.find_mark(job.mark_id)
-    listed = frozenset[RemoteId]() if mark is None else frozenset(mark.listed)
-    return Sent(job=job, rows=rows, mark=mark, listed=listed)
+    return next(sents_of([job], rows))
+
+
+def sents_of(jobs: Iterable[Job], rows: Rows) -> Iterator[Sent]:
+    """In-doubt submits with their marks; many share one, which is read once."""
+    found: dict[int | None, tuple[Mark | None, frozenset[RemoteId]]] = {}
+    for job in jobs:
+        if job.mark_id not in found:
+            mark = None if job.mark_id is None else rows.find_mark(job.mark_id)
+            found[job.mark_id] = mark, frozenset(mark.listed if mark else ())
+        mark, listed = found[job.mark_id]
+        yield Sent(job=job, rows=rows, mark=mark, listed=listed)
 
 
 class ListedJobs:
