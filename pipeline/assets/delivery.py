@@ -60,7 +60,6 @@ class Delivery:
         self._find_owner = find_owner
         self._emulated = emulated
         self._may_be_named = may_be_named
-        self._notes: dict[int, list[str]] = {}  # by row
         self._puts: Batcher[_Put, list[Path]] = Batcher(
             self._put,
             after_batch=lambda placed: sync_folders(
@@ -136,7 +135,7 @@ class Delivery:
         kind: str,
         source: Source,
         earlier: Sequence[Job],
-    ) -> tuple[Job, tuple[Asset, ...]]:
+    ) -> tuple[Job, tuple[Asset, ...], list[str]]:
         """Rename the files and write the sidecars.
 
         Args:
@@ -150,7 +149,8 @@ class Delivery:
             earlier: All attempts of the item, whose files these replace.
 
         Returns:
-            The job with its assets, and the assets it supersedes.
+            The job with its assets, the assets it supersedes, and warnings about the
+            files that it has replaced or left alone.
 
         Raises:
             DownloadFailed: A file of another item has the name.
@@ -183,8 +183,6 @@ class Delivery:
         }
         notes: list[str] = []
         await self._puts.run(_Put(job, kept_receipts, source, known, own, notes))
-        if notes:
-            self._notes[job.row_id] = notes
         kept = {asset.path.casefold() for asset in assets}
         superseded = tuple(
             asset
@@ -193,7 +191,7 @@ class Delivery:
             if asset.path.casefold() not in kept
             and (other.row_id == job.row_id or not _is_kept(asset, job.item_id))
         )
-        return job, superseded
+        return job, superseded, notes
 
     async def remove(self, superseded: Sequence[Asset]) -> None:
         """Remove replaced files, unless somebody has edited them since."""
@@ -238,10 +236,6 @@ class Delivery:
         place_copy(self._output, asset.path, kept)
         put.notes.append(f"{asset.path} was {standing}: it is kept as {kept}")
         return False
-
-    def take_notes(self, job: Job) -> list[str]:
-        """Warnings about the files that a job has replaced or left alone."""
-        return self._notes.pop(job.row_id, [])
 
     def _keep(
         self,

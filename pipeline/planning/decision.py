@@ -35,7 +35,6 @@ _CHECKED_AGAIN = {
     FailureClass.LOST: "the service did not show the job; it may now",
     FailureClass.NO_OUTPUT: "ended without an output; one may exist now",
 }
-FILE_MISSING = "file missing"
 CHANGED_SIGN = "~"  # of a SUBMIT that asks for something else than before
 ORPHAN_SIGN = "-"  # in the ledger, but no longer in the manifest
 SIGNS = {
@@ -49,6 +48,18 @@ SIGNS = {
 }
 # What is settled or collected may turn out to need another, paid submit.
 MAY_BE_PAID = frozenset({Action.SUBMIT, Action.SETTLE, Action.COLLECT})
+
+
+class Presence(Struct, frozen=True, kw_only=True):
+    """What is there of a job's files.
+
+    Attributes:
+        missing: Why they have to be fetched again, in a few words, or "".
+        edited: Paths of the files that are in place, but not as they were saved.
+    """
+
+    missing: str = ""
+    edited: tuple[str, ...] = ()
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -74,7 +85,7 @@ def decide(  # noqa: PLR0911 - one return per status
     *,
     job_key: JobKey,
     request_key: JobKey,
-    has_files: Callable[[Job], bool],
+    look: Callable[[Job], Presence],
     former: Sequence[tuple[JobKey, JobKey]] = (),
     force: bool = False,
     insist: bool = False,
@@ -86,7 +97,7 @@ def decide(  # noqa: PLR0911 - one return per status
         job_key: What is asked for now, defaults left out.
         request_key: The same with defaults as written. A row that matches either is the
             same request, so a changed default is not paid for again.
-        has_files: Whether the files of a SAVED job are in place.
+        look: Looks whether the files of a SAVED job are in place.
         former: Both keys of the same request in other forms that a row may have.
         force: Generate again what is finished or has failed.
         insist: Try final failures again.
@@ -97,7 +108,7 @@ def decide(  # noqa: PLR0911 - one return per status
         # A lock file may name another job for a request whose files are here.
         saved = [job for job in attempts if job.status is JobStatus.SAVED]
         here = find_same(saved, keys)
-        same = here if here is not None and has_files(here) else same
+        same = here if here is not None and not look(here).missing else same
     if same is None:
         changed = bool(attempts)
         reason = "changed" if changed else "new"
@@ -115,15 +126,20 @@ def decide(  # noqa: PLR0911 - one return per status
     if force:
         return Decision(action=Action.SUBMIT, reason="made again (--force)")
     match same.status:
-        case JobStatus.SAVED if has_files(same):
-            return Decision(action=Action.DONE, reason="done", job=same)
         case JobStatus.SAVED:
-            return Decision(action=Action.FETCH, reason=FILE_MISSING, job=same)
+            return _decide_saved(same, look(same))
         case JobStatus.SUCCEEDED:
             return Decision(
                 action=Action.FETCH, reason="paid for, not downloaded yet", job=same
             )
     return _decide_failed(attempts, same, insist=insist)
+
+
+def _decide_saved(job: Job, presence: Presence) -> Decision:
+    if presence.missing:
+        return Decision(action=Action.FETCH, reason=presence.missing, job=job)
+    edited = f"; edited: {', '.join(presence.edited)}" if presence.edited else ""
+    return Decision(action=Action.DONE, reason=f"done{edited}", job=job)
 
 
 def find_same(

@@ -31,16 +31,16 @@ from pipeline.models.schema import ModelSchema
 from pipeline.planning.change import describe_changes, find_changes
 from pipeline.planning.decision import (
     CHANGED_SIGN,
-    FILE_MISSING,
     MAY_BE_PAID,
     SIGNS,
     Action,
     Decision,
+    Presence,
     decide,
     find_same,
 )
 from pipeline.planning.inputs import cost_key, output_count, seed_of
-from pipeline.planning.presence import Presence, find_presence
+from pipeline.planning.presence import find_presence
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.selection import Limit, Selection
 from pipeline.record import Struct, replace
@@ -145,7 +145,6 @@ class Plan:
         self._passed_over: set[str] = set()  # those of them that are beyond the limit
         self._kept_alikes: set[str] = set()
         self._uploads: dict[str, Mapping[str, AssetId]] = {}
-        self._presence = Presence()  # of the files that were looked at last
 
     def refunds(self, model_id: str) -> bool:
         """Whether the service refunds the failed jobs of a model."""
@@ -320,7 +319,7 @@ class Plan:
             job_key=keys.job_key,
             request_key=keys.request_key,
             former=keys.former,
-            has_files=self._has_files,
+            look=self._look_for_files,
             force=self.selection.force,
             insist=self.selection.only_failed,
         )
@@ -374,10 +373,6 @@ class Plan:
     def _reason(self, asked: _Asked, decision: Decision, old_id: str) -> str:
         if old_id:
             return f"renamed from {old_id}"
-        if decision.action is Action.DONE and self._presence.edited:
-            return f"{decision.reason}; edited: {', '.join(self._presence.edited)}"
-        if decision.action is Action.FETCH and decision.reason == FILE_MISSING:
-            return self._presence.missing
         if not decision.changed:
             return decision.reason
         item, before = asked.item, asked.attempts[0]
@@ -398,10 +393,8 @@ class Plan:
             self._uploads[project_id] = self._ledger.find_uploads(project_id)
         return self._uploads.get(project_id, {})
 
-    def _has_files(self, job: Job) -> bool:
-        by_hash = self.selection.verify
-        self._presence = find_presence(self.output, job, by_hash=by_hash)
-        return not self._presence.missing
+    def _look_for_files(self, job: Job) -> Presence:
+        return find_presence(self.output, job, by_hash=self.selection.verify)
 
 
 def make_plan(

@@ -7,27 +7,14 @@ is not the recorded one, or where its SHA-256 is asked for.
 from pathlib import Path
 
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job
-from pipeline.planning.decision import FILE_MISSING
-from pipeline.record import Struct
+from pipeline.planning.decision import Presence
 from pipeline.storage.pointer import MAX_POINTER_BYTES, read_pointer
 from pipeline.storage.regular_file import open_regular
 
 _SMALL_SIDECAR_BYTES = 256  # ours have several times as many, pointers fewer
 
 
-class Presence(Struct, frozen=True, kw_only=True):
-    """What is there of a job's files.
-
-    Attributes:
-        missing: Why they have to be fetched again, in a few words, or "".
-        edited: Paths of the files that are in place, but not as they were saved.
-    """
-
-    missing: str = ""
-    edited: tuple[str, ...] = ()
-
-
-MISSING = Presence(missing=FILE_MISSING)
+MISSING = Presence(missing="file missing")
 
 
 def find_presence(output: Path, job: Job, *, by_hash: bool = False) -> Presence:

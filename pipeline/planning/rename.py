@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from pipeline.job import Job, JobKey
 from pipeline.ledger.ledger import Ledger
-from pipeline.planning.decision import Action, decide
+from pipeline.planning.decision import Action, Presence, decide
 from pipeline.record import Struct
 
 MOVABLE = frozenset({Action.DONE, Action.FETCH, Action.COLLECT, Action.SETTLE})
@@ -133,7 +133,7 @@ class Renames:
                 job_key=request.job_key,
                 request_key=request.request_key,
                 former=request.former,
-                has_files=lambda _job: True,
+                look=lambda _job: Presence(),
             )
             if decision.action in MOVABLE:
                 yield item_id

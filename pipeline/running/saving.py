@@ -60,7 +60,7 @@ class Saver:
             if job.attempt > 1 or planned.job.row_id:  # else there is no earlier one
                 earlier += self._ledger.find_jobs_of(job.item_id)
             await self._keep_old(job, earlier, receipts)
-            job, superseded = await self._delivery.put_in_place(
+            job, superseded, notes = await self._delivery.put_in_place(
                 job,
                 receipts,
                 outputs=planned.outputs,
@@ -68,7 +68,7 @@ class Saver:
                 source=self.source_of(planned),
                 earlier=earlier,
             )
-            for note in self._delivery.take_notes(job):
+            for note in notes:
                 self._records.warn(job.item_id, note)
         except OutOfTime as error:
             self._records.warn(job.item_id, f"made but not fetched: {error.message}")

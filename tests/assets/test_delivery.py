@@ -79,7 +79,7 @@ def desk(api, transfer, clock, tmp_path, finish):
 
 
 async def test_one_output_is_named_after_its_item(desk):
-    job, superseded = await desk.put(desk.made())
+    job, superseded, _ = await desk.put(desk.made())
 
     assert desk.files() == ["oak.png", "oak.png.json"]
     assert [asset.path for asset in job.assets] == ["oak.png"]
@@ -90,7 +90,7 @@ async def test_one_output_is_named_after_its_item(desk):
 async def test_several_outputs_are_numbered_in_the_services_order(desk):
     made = desk.made(3)
 
-    job, _ = await desk.put(made)
+    job, *_ = await desk.put(made)
 
     assert [asset.path for asset in job.assets] == [
         f"oak-{number}.png" for number in (1, 2, 3)
@@ -107,7 +107,7 @@ async def test_one_file_of_several_that_were_asked_for_is_still_numbered(desk):
 
 
 async def test_more_files_than_were_asked_for_are_numbered_and_kept(desk):
-    job, _ = await desk.put(desk.made(2), outputs=1)
+    job, *_ = await desk.put(desk.made(2), outputs=1)
 
     assert [asset.path for asset in job.assets] == ["oak-1.png", "oak-2.png"]
 
@@ -137,7 +137,7 @@ async def test_companions_of_another_kind_stay_at_the_service(desk, api, monkeyp
     receipts = await desk.fetch(made)
     companion = replace(receipts[1], media_type="application/json")
 
-    job, _ = await desk.delivery.put_in_place(
+    job, *_ = await desk.delivery.put_in_place(
         made,
         (receipts[0], companion),
         outputs=1,
@@ -155,7 +155,7 @@ async def test_where_no_kind_is_asked_for_every_file_is_kept(desk):
     receipts = await desk.fetch(made)
     other = replace(receipts[1], media_type="model/gltf-binary")
 
-    job, _ = await desk.delivery.put_in_place(
+    job, *_ = await desk.delivery.put_in_place(
         made, (receipts[0], other), outputs=1, kind="", source=SOURCE, earlier=()
     )
 
@@ -166,7 +166,7 @@ async def test_where_no_kind_is_asked_for_every_file_is_kept(desk):
 
 
 async def test_the_sidecar_names_its_asset(desk):
-    job, _ = await desk.put(desk.made())
+    job, *_ = await desk.put(desk.made())
 
     record = json.loads((desk.folder / "oak.png.json").read_text())
     content = (desk.folder / "oak.png").read_bytes()
@@ -221,7 +221,7 @@ async def test_a_file_of_the_same_item_is_overwritten(desk):
     await desk.put(desk.made())
     desk.owners["oak.png"] = "oak"
 
-    job, _ = await desk.put(desk.made())
+    job, *_ = await desk.put(desk.made())
 
     content = (desk.folder / "oak.png").read_bytes()
     assert content == png_of(job.remote_assets[0])
@@ -231,9 +231,9 @@ async def test_a_file_of_the_same_item_is_overwritten(desk):
 
 
 async def test_files_of_earlier_attempts_are_superseded_unless_they_are_replaced(desk):
-    first, _ = await desk.put(desk.made(3))
+    first, *_ = await desk.put(desk.made(3))
 
-    second, superseded = await desk.put(desk.made(2), earlier=[first])
+    second, superseded, _ = await desk.put(desk.made(2), earlier=[first])
     await desk.delivery.remove(superseded)
 
     assert [asset.path for asset in superseded] == ["oak-3.png"]
@@ -247,20 +247,20 @@ async def test_files_of_earlier_attempts_are_superseded_unless_they_are_replaced
 
 
 async def test_a_superseded_file_that_somebody_changed_is_kept(desk):
-    first, _ = await desk.put(desk.made(2))
+    first, *_ = await desk.put(desk.made(2))
     (desk.folder / "oak-2.png").write_bytes(b"retouched by hand")
 
-    _, superseded = await desk.put(desk.made(1), earlier=[first])
+    _, superseded, _ = await desk.put(desk.made(1), earlier=[first])
     await desk.delivery.remove(superseded)
 
     assert desk.files() == ["oak-2.png", "oak-2.png.json", "oak.png", "oak.png.json"]
 
 
 async def test_a_superseded_file_that_is_gone_is_no_trouble(desk):
-    first, _ = await desk.put(desk.made(2))
+    first, *_ = await desk.put(desk.made(2))
     (desk.folder / "oak-1.png").unlink()
 
-    _, superseded = await desk.put(desk.made(1), earlier=[first])
+    _, superseded, _ = await desk.put(desk.made(1), earlier=[first])
     await desk.delivery.remove(superseded)
 
     assert "oak.png" in desk.files()
@@ -268,9 +268,9 @@ async def test_a_superseded_file_that_is_gone_is_no_trouble(desk):
 
 @pytest.mark.parametrize(("before", "after"), [("Oak", "oak"), ("oak", "Oak")])
 async def test_a_name_that_differs_only_in_case_is_the_same_file(desk, before, after):
-    first, _ = await desk.put(desk.made(item_id=before))
+    first, *_ = await desk.put(desk.made(item_id=before))
 
-    _, superseded = await desk.put(desk.made(item_id=after), earlier=[first])
+    _, superseded, _ = await desk.put(desk.made(item_id=after), earlier=[first])
 
     assert superseded == ()
 

@@ -13,6 +13,8 @@ from pipeline.job import (
     RemoteId,
 )
 from pipeline.planning import Action, decide
+from pipeline.planning.decision import Presence
+from pipeline.planning.presence import MISSING
 from pipeline.record import replace
 
 KEY, OTHER = JobKey("asked now"), JobKey("asked before")
@@ -51,7 +53,7 @@ def decided(*attempts, has_files=True, **options):
         attempts,
         job_key=KEY,
         request_key=KEY,
-        has_files=lambda _job: has_files,
+        look=lambda _job: Presence() if has_files else MISSING,
         **options,
     )
 
