@@ -10,6 +10,8 @@ import logging
 import os
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,6 +67,19 @@ class _Noted:
 _NOTED = _Noted()
 
 
+@contextmanager
+def _noting_refusals(
+    path: Path, refusals: frozenset[int] = _REFUSALS
+) -> Iterator[None]:
+    """Remember that the file system refuses to sync; other errors are raised."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in refusals:
+            raise
+        _NOTED.note(path, error)
+
+
 def sync_file(descriptor: int, path: Path) -> None:
     """Make the content of an open file durable; blocking.
 
@@ -75,12 +90,8 @@ def sync_file(descriptor: int, path: Path) -> None:
     Raises:
         OSError: The disk is full or fails.
     """
-    try:
+    with _noting_refusals(path):
         os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _REFUSALS:
-            raise
-        _NOTED.note(path, error)
 
 
 def sync_folder(folder: Path) -> None:
@@ -91,16 +102,12 @@ def sync_folder(folder: Path) -> None:
     """
     if os.name != "posix":
         return  # other systems cannot open a folder, and journal renames
-    try:
+    with _noting_refusals(folder, _FOLDER_REFUSALS):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    except OSError as error:
-        if error.errno not in _FOLDER_REFUSALS:
-            raise
-        _NOTED.note(folder, error)
 
 
 def can_sync_files(folder: Path) -> bool:
