@@ -3,20 +3,15 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.clock import SystemClock, format_utc, parse_utc
-
-ON_A_BUSY_MACHINE = settings(
-    deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
 
 # Without a zone, as hypothesis wants them.
 YEARS = (datetime(1900, 1, 1), datetime(2200, 1, 1))  # noqa: DTZ001
 
 
-@ON_A_BUSY_MACHINE
 @given(st.datetimes(*YEARS, timezones=st.timezones()))
 def test_a_time_comes_back_to_the_millisecond(moment):
     back = parse_utc(format_utc(moment))

@@ -3,16 +3,12 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.fingerprint import SEED_MAX, canonical_json, derived_seed, job_key
 from pipeline.job import ParamValue, ReferenceAsset
 from pipeline.record import replace
-
-ON_A_BUSY_MACHINE = settings(
-    deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
 
 NUMBERS = st.integers(-(10**6), 10**6) | st.floats(
     allow_nan=False, allow_infinity=False
@@ -120,7 +116,6 @@ def test_the_model_is_part_of_the_request():
     assert job_key("a", {}) != job_key("b", {})
 
 
-@ON_A_BUSY_MACHINE
 @given(params=st.dictionaries(st.text(), JSON))
 def test_a_key_only_depends_on_the_request(params):
     shuffled = dict(reversed(list(params.items())))
@@ -129,7 +124,6 @@ def test_a_key_only_depends_on_the_request(params):
     assert len(job_key("m", params)) == 64
 
 
-@ON_A_BUSY_MACHINE
 @given(item_id=st.text())
 def test_a_derived_seed_is_in_the_provider_s_range(item_id):
     assert 0 <= derived_seed(item_id) <= SEED_MAX

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.api import wire
@@ -11,10 +11,6 @@ from pipeline.api.interface import RemoteStatus, UploadPart
 from pipeline.clock import parse_utc
 from pipeline.errors import UnexpectedAnswer
 from pipeline.job import AssetId
-
-ON_A_BUSY_MACHINE = settings(
-    deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
 
 WHOLE_JOB = {
     "jobId": "job_1",
@@ -190,7 +186,6 @@ def test_a_field_of_the_wrong_type_counts_as_absent(name, wrong):
     assert job.remote_id == "job_1"
 
 
-@ON_A_BUSY_MACHINE
 @given(record=st.dictionaries(st.sampled_from([*WHOLE_JOB, "id", "error"]), ANY_JSON))
 def test_no_job_record_is_anything_but_read_or_refused(record):
     try:
@@ -200,7 +195,6 @@ def test_no_job_record_is_anything_but_read_or_refused(record):
     assert wire.is_safe_id(job.remote_id)
 
 
-@ON_A_BUSY_MACHINE
 @given(body=st.binary(max_size=200))
 def test_no_body_is_anything_but_read_or_refused(body):
     try:

@@ -356,7 +356,6 @@ VARS = {
 @given(MADE)
 @settings(
     max_examples=400,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @example({"model": "${m}", "items": [{"id": "a", "prompt": "x"}]})
@@ -399,7 +398,7 @@ VALUES = st.one_of(
     name=st.sampled_from(list(MANY.inputs)),
     value=VALUES | st.lists(VALUES, max_size=3),
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_value_without_fault_fits_whatever_the_input(name, value):
     faults = check_inputs(MANY, {"flag": True, name: value})
 

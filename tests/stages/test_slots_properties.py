@@ -105,7 +105,7 @@ async def play(steps, max_jobs, posts):
         assert game.slots.statistics().held == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(steps=STEPS, max_jobs=st.sampled_from([None, 1, 3]), posts=st.integers(1, 4))
 def test_no_order_of_events_loses_a_wake_up_or_a_slot(steps, max_jobs, posts):
     options = {"loop_factory": WatchedLoop}

@@ -3,17 +3,12 @@
 import unicodedata
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cli.console.text import duration, one_line, plural, printable
 
-ON_A_BUSY_MACHINE = settings(
-    deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
 
-
-@ON_A_BUSY_MACHINE
 @given(text=st.text())
 def test_no_control_character_passes(text):
     for shown in (printable(text), one_line(text)):
@@ -42,7 +37,6 @@ def test_what_could_steer_a_terminal_is_shown_as_text(text, shown):
     assert printable(text) == shown
 
 
-@ON_A_BUSY_MACHINE
 @given(text=st.text(), length=st.integers(1, 50))
 def test_a_line_is_one_and_no_longer_than_asked(text, length):
     line = one_line(text, length)
