@@ -36,7 +36,7 @@ LADDER = {
     "lockfile": "errors job ledger manifest record settings storage units",
     "planning": "errors fingerprint job ledger manifest models record storage",
     "output": "assets errors job ledger lockfile manifest record settings storage version",
-    "pricing": "api clock errors job models planning record settings stages storage units version",
+    "pricing": "api clock errors job ledger models planning record settings stages storage units version",
     "running": "api assets clock errors fault_points job ledger planning pricing record settings stages",
     "operations": "api assets clock contract errors job ledger lockfile manifest models output planning pricing record running settings stages storage",
     "cli": "api assets clock contract emulator errors job manifest models operations output planning pricing record redaction running settings stages units version",

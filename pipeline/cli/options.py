@@ -59,8 +59,10 @@ class Text(click.types.StringParamType):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> str:
         """The text, or a usage error."""
+        from pipeline.settings import is_utf8
+
         text = str(value)
-        if any("\ud800" <= char <= "\udfff" for char in text):
+        if not is_utf8(text):
             self.fail(f"{text!r} is not UTF-8.", param, ctx)
         return text
 

@@ -477,9 +477,10 @@ class Ledger:
             f"WHERE status IN ({_marks(statuses)}) ORDER BY row_id", statuses
         )
 
-    def find_unsure(self) -> Iterator[Job]:
-        """Attempts for which it is unknown whether they made a job."""
-        return self.find_jobs_in(*UNSURE)
+    def find_unsure_units(self) -> Decimal:
+        """Compute units of attempts for which it is unknown whether they made a job."""
+        jobs = self.find_jobs_in(*UNSURE)
+        return sum((job.committed for job in jobs), Decimal(0))
 
     def find_latest_jobs_in(self, *statuses: JobStatus) -> Iterator[Job]:
         """Items whose newest attempt is in any of ``statuses``, oldest first."""

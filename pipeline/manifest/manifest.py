@@ -1,6 +1,5 @@
 """The records of a manifest that has been read: Manifest and ItemTemplate."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -83,8 +82,3 @@ class Manifest:
     text: str = field(repr=False)
     files: ReferenceFiles = field(repr=False)
     models: FindModel = field(repr=False)
-
-
-def digest_of(data: bytes) -> str:
-    """The hex SHA-256 that identifies the manifest's content in a sidecar."""
-    return hashlib.sha256(data).hexdigest()

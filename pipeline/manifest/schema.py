@@ -1,5 +1,6 @@
 """Nodes → Manifest: top-level keys, their types and defaults, and every fault."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
@@ -9,7 +10,7 @@ from pathlib import Path
 from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_schema import MAX_ITEMS, ItemReader
-from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest, digest_of
+from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import NodeReader
 from pipeline.manifest.references import BadPath, ReferenceFiles
@@ -103,7 +104,7 @@ class SchemaReader:
             name=name,
             file=self._file,
             path=self._path,
-            sha256=digest_of(self._data),
+            sha256=hashlib.sha256(self._data).hexdigest(),
             model_id=model_id or "",
             item_count=sum(template.count for template in templates),
             warnings=self._warnings(model_id, templates),

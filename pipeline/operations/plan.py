@@ -7,11 +7,7 @@ on are uploaded.
 import logging
 import os
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from functools import partial
 from pathlib import Path
-
-import anyio.to_thread
 
 from pipeline.api.interface import TeamLimits, UnexpectedJob
 from pipeline.clock import Clock, SystemClock
@@ -21,9 +17,8 @@ from pipeline.manifest import Manifest
 from pipeline.operations.connection import Connection, service_of
 from pipeline.operations.target import Target
 from pipeline.output.folder import check_manifest, holding_output, open_for_reading
-from pipeline.planning import Orphan, PlannedItem, Selection, make_plan
+from pipeline.planning import Orphan, PlannedItem, Selection
 from pipeline.pricing import (
-    Budget,
     Cost,
     CostGroups,
     Estimate,
@@ -32,7 +27,7 @@ from pipeline.pricing import (
     find_cost,
     find_limits,
 )
-from pipeline.pricing.budget import Overcharge, smaller
+from pipeline.pricing.budget import budget_of
 from pipeline.running.intents import record_unexpected_job
 from pipeline.settings import Credentials, MissingCredentials, Service, Settings
 from pipeline.stages.uploader import Uploader
@@ -117,22 +112,9 @@ async def estimate(
             item_count=loaded.item_count,
         ) as ledger:
             check_manifest(ledger, folder, loaded)
-            plan = await anyio.to_thread.run_sync(
-                partial(
-                    make_plan,
-                    loaded,
-                    folder,
-                    ledger=ledger,
-                    selection=selection,
-                    models=loaded.models,
-                    on_item=take,
-                    on_orphan=on_orphan,
-                )
-            )
-            limit = smaller(settings.max_cost, loaded.max_cost)
-            overcharge = Overcharge(() if limit is None else ledger.find_overcharges())
-            budget = Budget(limit, ledger.find_commitments(), overcharge)
-            unsure = sum((job.committed for job in ledger.find_unsure()), Decimal(0))
+            plan = await target.plan(loaded, ledger, on_item=take, on_orphan=on_orphan)
+            budget = budget_of(ledger, target.settings_for(loaded).max_cost)
+            unsure = ledger.find_unsure_units()
             bound = "" if service.project_id else ledger.find_facts().key_project
             known = {} if emulate else ledger.find_uploads(service.project_id)
         cost: Cost | None = None if plan.to_submit else Cost()
@@ -149,9 +131,9 @@ async def estimate(
             team_left=limits.units_left,
             unsure=unsure,
             taken=budget.taken,
-            limit=limit,
+            limit=budget.limit,
             service=service,
-            notes=(*target.notes(loaded, connection, service), *notes),
+            notes=(*target.notes(loaded, connection), *notes),
         )
 
 

@@ -7,11 +7,6 @@ command line, and prints nothing.
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
-
-import anyio
-import anyio.to_thread
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import (
@@ -34,9 +29,8 @@ from pipeline.operations.connection import (
 from pipeline.operations.target import Target
 from pipeline.output.folder import check_owner, claim, folder_of, holding_output
 from pipeline.output.names import EMULATOR_STATE_NAME
-from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
+from pipeline.planning import Action, Plan, PlannedItem, Selection
 from pipeline.pricing import Cost, CostGroups, Estimate
-from pipeline.pricing.budget import smaller
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
 from pipeline.record import Struct
 from pipeline.running.events import Launched, ProgressCallback, Warned
@@ -194,12 +188,19 @@ class _Execution(Struct, frozen=True, kw_only=True):
         groups = CostGroups()
         saved_plan = self.hooks.saved_plan
         recorder = PlanRecorder(saved_plan.items if saved_plan else ())
-        plan = await self._make_plan(groups, recorder)
-        settings = self._settings
+
+        def take(planned: PlannedItem) -> None:
+            groups.add(planned)
+            if saved_plan is not None:
+                recorder.add(planned)
+            self.hooks.on_item(planned)
+
+        plan = await self.target.plan(self.loaded, self.reader, on_item=take)
+        settings = self.target.settings_for(self.loaded)
         if settings.frozen:
             _check_frozen(groups)
         service = self.connection.service
-        notes = self.target.notes(self.loaded, self.connection, service)
+        notes = self.target.notes(self.loaded, self.connection)
 
         def agree(priced: Estimate) -> None:
             if saved_plan is not None:
@@ -232,32 +233,6 @@ class _Execution(Struct, frozen=True, kw_only=True):
                     result = await run.carry_out(run_id, notes=notes)
         self._write_lock_file(plan)
         return result
-
-    @property
-    def _settings(self) -> Settings:
-        """The target's settings, with the manifest's own budget if it is smaller."""
-        settings = self.target.settings
-        limit = smaller(settings.max_cost, self.loaded.max_cost)
-        return replace(settings, max_cost=limit)
-
-    async def _make_plan(self, groups: CostGroups, recorder: PlanRecorder) -> Plan:
-        def take(planned: PlannedItem) -> None:
-            groups.add(planned)
-            if self.hooks.saved_plan is not None:
-                recorder.add(planned)
-            self.hooks.on_item(planned)
-
-        return await anyio.to_thread.run_sync(
-            partial(
-                make_plan,
-                self.loaded,
-                self.target.folder_of(self.loaded),
-                ledger=self.reader,
-                selection=self.target.selection,
-                models=self.loaded.models,
-                on_item=take,
-            )
-        )
 
     def _write_lock_file(self, plan: Plan) -> None:
         lock_file = self.target.lock_file_of(self.loaded)

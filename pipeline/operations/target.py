@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -12,12 +12,14 @@ import anyio.to_thread
 from pipeline.clock import Clock
 from pipeline.contract.contract_file import notes_on_contract
 from pipeline.errors import InputError, UsageError
+from pipeline.ledger.ledger import Ledger
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.operations.connection import Connection, notes_on
 from pipeline.output.folder import output_folder
-from pipeline.planning import Selection, make_plan
-from pipeline.settings import Service, Settings
+from pipeline.planning import Orphan, Plan, PlannedItem, Selection, make_plan
+from pipeline.pricing.budget import smaller
+from pipeline.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,33 @@ class Target:
             models=loaded.models,
         )
 
+    async def plan(
+        self,
+        loaded: Manifest,
+        ledger: Ledger,
+        *,
+        on_item: Callable[[PlannedItem], None],
+        on_orphan: Callable[[Orphan], None] | None = None,
+    ) -> Plan:
+        """The plan, made in a thread; see ``make_plan``."""
+        return await anyio.to_thread.run_sync(
+            partial(
+                make_plan,
+                loaded,
+                self.folder_of(loaded),
+                ledger=ledger,
+                selection=self.selection,
+                models=loaded.models,
+                on_item=on_item,
+                on_orphan=on_orphan,
+            )
+        )
+
+    def settings_for(self, loaded: Manifest) -> Settings:
+        """The settings, with the manifest's own budget if it is smaller."""
+        limit = smaller(self.settings.max_cost, loaded.max_cost)
+        return replace(self.settings, max_cost=limit)
+
     def folder_of(self, loaded: Manifest) -> Path:
         """The output folder."""
         return output_folder(loaded, output=self.output, emulate=self.emulate)
@@ -110,10 +139,9 @@ class Target:
         return find_lock_file(loaded, emulate=self.emulate)
 
     @staticmethod
-    def notes(
-        loaded: Manifest, connection: Connection, service: Service
-    ) -> tuple[str, ...]:
+    def notes(loaded: Manifest, connection: Connection) -> tuple[str, ...]:
         """What the user should know about the manifest, its models and the service."""
+        service = connection.service
         return (
             *loaded.warnings,
             *connection.catalog.notes,

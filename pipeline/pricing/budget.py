@@ -12,6 +12,7 @@ import anyio
 
 from pipeline.errors import BudgetReached
 from pipeline.job import UNFINISHED, Job, JobStatus
+from pipeline.ledger.ledger import Ledger
 
 _MAY_BE_GIVEN_BACK = frozenset({JobStatus.SUBMITTING, JobStatus.SUBMITTED})
 
@@ -168,3 +169,9 @@ def smaller(one: Decimal | None, other: Decimal | None) -> Decimal | None:
     """The smaller of two limits; None stands for no limit."""
     limits = [limit for limit in (one, other) if limit is not None]
     return min(limits, default=None)
+
+
+def budget_of(ledger: Ledger, limit: Decimal | None) -> Budget:
+    """The budget of an output folder, with what its ledger has taken so far."""
+    overcharges = () if limit is None else ledger.find_overcharges()
+    return Budget(limit, ledger.find_commitments(), Overcharge(overcharges))

@@ -31,13 +31,12 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import Action, Plan, PlannedItem
 from pipeline.pricing import (
-    Budget,
     Cost,
     CostGroups,
     Estimate,
     find_cost,
 )
-from pipeline.pricing.budget import Overcharge
+from pipeline.pricing.budget import budget_of
 from pipeline.pricing.limits import unreachable
 from pipeline.record import replace
 from pipeline.running.adoption import Adoption
@@ -112,12 +111,7 @@ class Run:
         session.join(self, ledger)
         session.uploader.learn(ledger.find_uploads(service.project_id))
         self._stopping = Stopping(self._tell_halt)
-        limit = settings.max_cost
-        self.budget = Budget(
-            limit,
-            ledger.find_commitments(),
-            Overcharge(() if limit is None else ledger.find_overcharges()),
-        )
+        self.budget = budget_of(ledger, settings.max_cost)
         facts = ledger.find_facts()
         self._rebuilt_since = facts.rebuilt_since
         session.identity.last_author_id = (
@@ -152,6 +146,7 @@ class Run:
         self._submitter = Submitter(
             session,
             ledger,
+            settings=settings,
             records=self._records,
             budget=self.budget,
             marks=self._marks,
@@ -219,11 +214,13 @@ class Run:
                 if sample is not None:
                     await self._records.unexpected_job(sample, sample.job, unexpected)
                 raise
+        pays = not self._pays_nothing
+        unsure = self._ledger.find_unsure_units() if pays else Decimal(0)
         return Estimate(
             plan=self._plan,
             cost=self._cost,
             team_left=self._limits.units_left,
-            unsure=Decimal(0) if self._pays_nothing else self._find_unsure_units(),
+            unsure=unsure,
             taken=self.budget.taken,
             limit=self.budget.limit,
             service=self._session.identity.service,
@@ -313,10 +310,6 @@ class Run:
         """Compute units charged for jobs in flight."""
         jobs = self._ledger.find_jobs_in(JobStatus.SUBMITTED)
         return sum((job.charged or Decimal(0) for job in jobs), Decimal(0))
-
-    def _find_unsure_units(self) -> Decimal:
-        jobs = self._ledger.find_unsure()
-        return sum((job.committed for job in jobs), Decimal(0))
 
     @property
     def _pays_nothing(self) -> bool:
@@ -524,7 +517,7 @@ class Run:
             charged=charges.charged,
             addons={name: units for name, units in charges.addons.items() if units},  # type: ignore[misc]
             refunded=charges.refunded,
-            reserved=self._find_unsure_units(),
+            reserved=self._ledger.find_unsure_units(),
             taken=self.budget.taken,
             left=self.budget.left,
             team_left=self._limits.units_left,

@@ -51,6 +51,7 @@ from pipeline.running.recovery import Recovery, next_attempt
 from pipeline.running.session import Session
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.watching import Watch
+from pipeline.settings import Settings
 from pipeline.stages.uploader import Renewal
 
 MAX_LOST_SUBMITS = 10  # of one item in one run, each proved absent, before it fails
@@ -78,6 +79,7 @@ class Submitter:
     Args:
         session: The connection to the service.
         ledger: For reading.
+        settings: The limits of this run.
         records: Records each step before the next begins.
         budget: The limit on spending.
         marks: The starting points in the service's job list.
@@ -96,6 +98,7 @@ class Submitter:
         session: Session,
         ledger: Ledger,
         *,
+        settings: Settings,
         records: Records,
         budget: Budget,
         marks: Marks,
@@ -106,7 +109,7 @@ class Submitter:
     ) -> None:
         self._api = session.api
         self._clock = session.clock
-        self._settings = session.settings
+        self._settings = settings
         self._slots = session.slots
         self._uploader = session.uploader
         self._quotes = session.quotes

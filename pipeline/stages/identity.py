@@ -11,7 +11,6 @@ class Identity:
     Args:
         service: The service, and the project that the user named.
         key_digest: The digest of the API key; see ``Credentials.key_digest``.
-        last_author_id: The author of our most recent job in an earlier run, or "".
 
     Attributes:
         service: As given.
@@ -22,13 +21,11 @@ class Identity:
             poller's filter: it proves nothing.
     """
 
-    def __init__(
-        self, service: Service, *, key_digest: str = "", last_author_id: str = ""
-    ) -> None:
+    def __init__(self, service: Service, *, key_digest: str = "") -> None:
         self.service = service
         self.key_digest = key_digest
         self.author_id = ""
-        self.last_author_id = last_author_id
+        self.last_author_id = ""
         self._disagrees = False
         self._adopted: set[RemoteId] = set()
 
