@@ -78,7 +78,6 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
             output,
             ledger=ledger,
             selection=Selection(),
-            models=manifest.models,
         )
         found = list(_find_files(plan, ledger, output))
         if any(not file.kept for file, _ in found):

@@ -100,7 +100,6 @@ class Target:
             self.folder_of(loaded),
             ledger=None,
             selection=self.selection,
-            models=loaded.models,
         )
 
     async def plan(
@@ -119,7 +118,6 @@ class Target:
                 self.folder_of(loaded),
                 ledger=ledger,
                 selection=self.selection,
-                models=loaded.models,
                 on_item=on_item,
                 on_orphan=on_orphan,
             )

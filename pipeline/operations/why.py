@@ -166,7 +166,6 @@ def _planned(
         output,
         ledger=ledger,
         selection=Selection(ids=frozenset({item_id})),
-        models=manifest.models,
         on_item=found.append,
     )
     return found[0] if found else None
@@ -178,7 +177,6 @@ def _new_id(manifest: Manifest, output: Path, item_id: str, ledger: Ledger) -> s
         output,
         ledger=ledger,
         selection=Selection(),
-        models=manifest.models,
     )
     return next((new for new, old in plan.old_ids.items() if old == item_id), "")
 

@@ -51,8 +51,6 @@ _UNTOUCHED = frozenset({Action.DONE, Action.SKIP})
 _FOLDERS_KEPT = 1024  # of the million that a million items may have
 _FRUITLESS = frozenset({JobStatus.PLANNED, JobStatus.FAILED})
 
-ModelTable = Callable[[str], ModelSchema | None]
-
 
 class PlannedItem(Struct, frozen=True, kw_only=True):
     """One item and what will be done with it.
@@ -129,7 +127,6 @@ class Plan:
         *,
         ledger: Ledger | None,
         selection: Selection,
-        models: ModelTable,
         is_shared: bool = False,
     ) -> None:
         self.manifest = manifest
@@ -138,7 +135,6 @@ class Plan:
         self.counts: Counter[Action] = Counter()
         self.orphan_count = 0
         self._ledger = ledger
-        self._models = models
         self._renames = Renames(None if is_shared else ledger)
         self._is_counted = False
         self._late: set[str] = set()  # ids of items that may be renamed: decided last
@@ -148,7 +144,7 @@ class Plan:
 
     def refunds(self, model_id: str) -> bool:
         """Whether the service refunds the failed jobs of a model."""
-        schema = self._models(model_id)
+        schema = self.manifest.models(model_id)
         return schema is None or schema.refunds
 
     @property
@@ -294,7 +290,7 @@ class Plan:
         return self._renames.find_old_id(item_id, asked.request) or ""
 
     def _ask(self, item: Item) -> _Asked:
-        schema = self._models(item.model_id)
+        schema = self.manifest.models(item.model_id)
         key, request_key = _keys_of(item.model_id, item.params, schema)
         return _Asked(
             item=item,
@@ -380,7 +376,7 @@ class Plan:
             item.params,
             before,
             schema=asked.schema,
-            sent_schema=self._models(before.model_id),
+            sent_schema=self.manifest.models(before.model_id),
             uploads=self._uploads_of(before.project_id),
         )
         if before.model_id != item.model_id:
@@ -403,7 +399,6 @@ def make_plan(
     *,
     ledger: Ledger | None,
     selection: Selection,
-    models: ModelTable,
     on_item: Callable[[PlannedItem], None] | None = None,
     on_orphan: Callable[[Orphan], None] | None = None,
 ) -> Plan:
@@ -414,7 +409,6 @@ def make_plan(
         output: The output folder.
         ledger: The output folder's ledger; None if there is none.
         selection: Which items the command applies to.
-        models: The input tables by model id.
         on_item: Called with each item as it is planned.
         on_orphan: Called with each orphan, after the items.
 
@@ -429,7 +423,6 @@ def make_plan(
         output,
         ledger=ledger,
         selection=selection,
-        models=models,
         is_shared=facts.is_shared_by(manifest.name) or is_shared(output),
     )
     check_folder = lru_cache(_FOLDERS_KEPT)(partial(_check_folder, output))

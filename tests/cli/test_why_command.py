@@ -15,7 +15,6 @@ from pipeline.job import Asset, AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.lockfile import lock_path, write_lock
 from pipeline.manifest import load_manifest
-from pipeline.models.schema import load_shipped_model
 from pipeline.planning import Selection, make_plan
 from pipeline.record import replace
 from pipeline.settings import EMULATOR_NAME
@@ -61,7 +60,6 @@ class Desk:
             self.output,
             ledger=None,
             selection=Selection(globs=(item_id,)),
-            models=load_shipped_model,
             on_item=found.append,
         )
         (planned,) = found

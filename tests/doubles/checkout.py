@@ -41,7 +41,6 @@ def planned(workshop, lock_file, service=SERVICE):
             workshop.output,
             ledger=ledger,
             selection=Selection(),
-            models=workshop.models,
             on_item=lambda one: actions.update({one.item.item_id: str(one.action)}),
         )
     return actions

@@ -112,7 +112,6 @@ class Workshop:
             self.output,
             ledger=ledger,
             selection=Selection(**selection),
-            models=self.models,
             on_item=None if groups is None else groups.add,
         )
 

@@ -21,7 +21,6 @@ from pipeline.job import (
 )
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.manifest import load_manifest
-from pipeline.models.schema import load_shipped_model
 from pipeline.planning import Action, Selection, make_plan
 from pipeline.record import replace
 
@@ -48,7 +47,6 @@ class Desk:
             self.output,
             ledger=self.ledger,
             selection=Selection(**selection),
-            models=load_shipped_model,
         )
 
     def entry(self, text=TREES, item_id="oak", **selection):
@@ -260,11 +258,10 @@ def test_a_default_that_the_service_changes_is_not_paid_again(desk, tmp_path):
     changed = replace(shipped, inputs={**shipped.inputs, "size": size})
 
     plan = make_plan(
-        load_manifest(tmp_path / "icons.yaml"),
+        load_manifest(tmp_path / "icons.yaml", models=lambda _model_id: changed),
         desk.output,
         ledger=desk.ledger,
         selection=Selection(),
-        models=lambda _model_id: changed,
     )
 
     assert plan.counts == {Action.DONE: 1}
@@ -295,11 +292,13 @@ def test_a_model_without_a_seed_gets_none(desk, tmp_path):
     shipped = shipped_model("model_wan-2-7-image")
     inputs = {name: value for name, value in shipped.inputs.items() if name != "seed"}
     plan = make_plan(
-        load_manifest(tmp_path / "icons.yaml"),
+        load_manifest(
+            tmp_path / "icons.yaml",
+            models=lambda _model_id: replace(shipped, inputs=inputs),
+        ),
         desk.output,
         ledger=None,
         selection=Selection(),
-        models=lambda _model_id: replace(shipped, inputs=inputs),
     )
 
     planned = next(plan.entries())
@@ -319,7 +318,6 @@ def test_a_model_whose_inputs_are_not_known_is_planned_as_it_is_written(desk, tm
         desk.output,
         ledger=None,
         selection=Selection(),
-        models=lambda _model_id: None,
     )
 
     planned = next(plan.entries())
@@ -374,7 +372,6 @@ def test_on_item_hears_of_each_item_in_order(desk, tmp_path):
         desk.output,
         ledger=None,
         selection=Selection(globs=("?l?", "f*")),
-        models=load_shipped_model,
         on_item=lambda planned: heard.append(planned.item.item_id),
     )
 

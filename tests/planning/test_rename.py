@@ -18,7 +18,6 @@ from pipeline.job import (
 )
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.manifest import load_manifest
-from pipeline.models.schema import load_shipped_model
 from pipeline.planning import Action, Selection, make_plan
 from pipeline.record import replace
 
@@ -45,7 +44,6 @@ class Desk:
             self.output,
             ledger=self.ledger,
             selection=Selection(**selection),
-            models=load_shipped_model,
         )
 
     def make(self, text, status=S.SAVED, **selection):
@@ -350,7 +348,6 @@ def test_orphans_are_told_of_while_the_plan_is_made(desk):
         desk.output,
         ledger=desk.ledger,
         selection=Selection(),
-        models=load_shipped_model,
         on_orphan=told.append,
     )
 

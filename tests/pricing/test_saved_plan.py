@@ -55,7 +55,6 @@ class Planner:
                 shop.output,
                 ledger=ledger,
                 selection=selection,
-                models=shop.models,
                 on_item=take,
             )
             yield plan, groups, recorder
