@@ -12,6 +12,7 @@ from aioresponses import aioresponses
 from doubles.clock import FakeClock
 
 from pipeline.api.client import HttpApi
+from pipeline.api.rate_limiter_state import RateLimiterState
 from pipeline.settings import Credentials, Settings
 
 BASE_URL = "https://api.cloud.scenario.com/v1"
@@ -62,6 +63,17 @@ class JumpingClock(FakeClock):
 @pytest.fixture
 def clock():
     return JumpingClock()
+
+
+@pytest.fixture
+def path(tmp_path):
+    """The file of a project's rate limiter."""
+    return tmp_path / "state" / "project.pace"
+
+
+@pytest.fixture
+def state(path):
+    return RateLimiterState(path)
 
 
 @pytest.fixture

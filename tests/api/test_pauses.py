@@ -12,18 +12,13 @@ from pipeline.api.rate_limiter import (
     Priority,
     RateLimiter,
 )
-from pipeline.api.rate_limiter_state import WINDOW_S, RateLimiterState
+from pipeline.api.rate_limiter_state import WINDOW_S
 from pipeline.errors import RateLimited
 
 
 @pytest.fixture
 def clock():
     return FakeClock()
-
-
-@pytest.fixture
-def state(tmp_path):
-    return RateLimiterState(tmp_path / "state" / "project.pace")
 
 
 # --- pauses ---------------------------------------------------------------------

@@ -24,11 +24,6 @@ def clock():
     return FakeClock()
 
 
-@pytest.fixture
-def state(tmp_path):
-    return RateLimiterState(tmp_path / "state" / "project.pace")
-
-
 # --- the window ---------------------------------------------------------------
 
 

@@ -25,16 +25,6 @@ from pipeline.settings import Credentials
 NOW = 1_790_000_000.0
 
 
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "state" / "project.pace"
-
-
-@pytest.fixture
-def state(path):
-    return RateLimiterState(path)
-
-
 def waits(state, now, limit, count):
     """Seconds to wait as each of so many requests hears."""
     return [state.take(now, limit).wait_s for _ in range(count)]

@@ -8,10 +8,14 @@ idleness cannot be seen. Neither lets a test wait for a span of real time.
 import heapq
 import itertools
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import anyio
 import anyio.lowlevel
+
+T = TypeVar("T")
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -86,6 +90,27 @@ class FakeClock:
             if self._sleepers[0][0] > end_s:
                 raise AssertionError(f"not done after {limit_s} s of the fake clock")
             self.jump(self._sleepers[0][0] - self._now_s)
+
+    async def finish(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call something and let time pass until it returns; its result."""
+        done = anyio.Event()
+        results: list[T] = []
+        errors: list[Exception] = []
+
+        async def carry_out() -> None:
+            try:
+                results.append(await call())
+            except Exception as error:  # noqa: BLE001 - raised again below
+                errors.append(error)
+            finally:
+                done.set()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(carry_out)
+            await self.run_until(done)
+        if errors:
+            raise errors[0]
+        return results[0]
 
 
 class ScaledClock:

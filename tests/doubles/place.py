@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 from knobs.world import HEAD, QUICK, World
 
+from doubles.shell import Done
 from pipeline.cli.main import run_command
 from pipeline.job import Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
@@ -34,33 +35,20 @@ def items(*prompts: str, params: str = "{}") -> str:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a command said, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
 @dataclass(slots=True)
 class Typist:
     """Types commands in this process, without the second that a new one takes."""
 
     capsys: Any
 
-    async def __call__(self, *arguments: object) -> Said:
+    async def __call__(self, *arguments: object) -> Done:
         self.capsys.readouterr()
         with anyio.fail_after(LIMIT_S):
             code = await anyio.to_thread.run_sync(
                 run_command, [str(argument) for argument in arguments]
             )
         said = self.capsys.readouterr()
-        return Said(code=int(code), out=said.out, err=said.err)
+        return Done(code=int(code), out=said.out, err=said.err)
 
 
 @dataclass(slots=True)
@@ -69,7 +57,7 @@ class Place(World):
 
     command: Typist | None = None
 
-    async def type(self, name: str, *arguments: object) -> Said:
+    async def type(self, name: str, *arguments: object) -> Done:
         """A command on the manifest of the latest run."""
         assert self.command is not None
         manifest = self.folder / "knobs.yaml"

@@ -37,29 +37,9 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def finish(clock) -> Callable[[Callable[[], Awaitable[T]]], Awaitable[T]]:
+def finish(clock: QuickClock) -> Callable[[Callable[[], Awaitable[T]]], Awaitable[T]]:
     """Call something and let time pass until it returns."""
-
-    async def run(call: Callable[[], Awaitable[T]]) -> T:
-        done = anyio.Event()
-        results: list[T] = []
-        errors: list[Exception] = []
-
-        async def carry_out() -> None:
-            try:
-                results.append(await call())
-            except Exception as error:  # noqa: BLE001 - raised again below
-                errors.append(error)
-            done.set()
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(carry_out)
-            await clock.run_until(done)
-        if errors:
-            raise errors[0]
-        return results[0]
-
-    return run
+    return clock.finish
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ def manifest_of(*prompts: str, params: str = "{}") -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A process that has ended."""
+    """What a command wrote, and its exit code."""
 
     code: int
     out: str

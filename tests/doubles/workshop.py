@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +187,15 @@ class Workshop:
         if errors:
             raise errors[0]
         return results[0] if results else None  # type: ignore[return-value]
+
+    def leave_after(self, duration_s: float) -> Callable[[Run], Awaitable[None]]:
+        """For ``meanwhile``: abandon the run when it is this old."""
+
+        async def leave(run: Run) -> None:
+            await self.clock.sleep(duration_s)
+            run.abandon()
+
+        return leave
 
     def open_session(self) -> Session:
         """One connection to the service."""

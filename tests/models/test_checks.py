@@ -1,27 +1,15 @@
 """What is wrong with inputs, said with its place and a hint."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from doubles.tables import PRO, WAN, make_model
+from doubles.tables import PRO, WAN, make_file, make_model
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.job import ReferenceAsset
 from pipeline.models.checks import check_inputs
 from pipeline.models.schema import parse_model
 from pipeline.models.wording import suggestion
-
-
-def make_file(media_type="image/png", size_bytes=10):
-    return ReferenceAsset(
-        name="style",
-        path=Path("style.png"),
-        sha256="0" * 64,
-        size_bytes=size_bytes,
-        media_type=media_type,
-    )
 
 
 def messages(schema, **params):

@@ -1,29 +1,16 @@
 """Model: what a record says, and how inputs are sent."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from doubles.tables import PRO, WAN, make_model
+from doubles.tables import PRO, WAN, make_file, make_model
 
-from pipeline.job import ReferenceAsset
 from pipeline.models.schema import (
     json_equal,
     load_shipped_model,
     parse_model,
     shipped_model_ids,
 )
-
-
-def make_file(media_type="image/png", size_bytes=10):
-    return ReferenceAsset(
-        name="style",
-        path=Path("style.png"),
-        sha256="0" * 64,
-        size_bytes=size_bytes,
-        media_type=media_type,
-    )
-
 
 # --- records --------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import anyio
 import pytest
 from doubles import workshop_fixtures
 from doubles.rows import FakeMemory
@@ -66,23 +65,4 @@ def quotes(workshop) -> Quotes:
 @pytest.fixture
 def finish(workshop):
     """Call something and let time pass until it returns."""
-
-    async def run(call):
-        done = anyio.Event()
-        results, errors = [], []
-
-        async def carry_out():
-            try:
-                results.append(await call())
-            except Exception as error:  # noqa: BLE001 - raised again below
-                errors.append(error)
-            done.set()
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(carry_out)
-            await workshop.clock.run_until(done)
-        if errors:
-            raise errors[0]
-        return results[0]
-
-    return run
+    return workshop.clock.finish

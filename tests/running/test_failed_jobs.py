@@ -7,6 +7,14 @@ from pipeline.errors import ExitCode, Rejected, Unavailable
 from pipeline.job import FailureClass, JobStatus
 
 
+def styled(name):
+    """One item that uses the reference ``style``; its prompt is its name."""
+    return (
+        "references: {style: style.png}\n"
+        f"items:\n  - {{id: {name}, prompt: {name}, params: {{images: [ref:style]}}}}\n"
+    )
+
+
 async def test_a_refused_item_fails_alone_and_is_not_tried_again(workshop):
     workshop.write_items("oak", "elm")
     workshop.api.fail_next("submit", Rejected("bad size", status=400), where=of("oak"))
@@ -119,16 +127,9 @@ async def test_an_asset_that_cannot_be_downloaded_is_fetched_by_the_next_run(wor
 
 
 async def test_a_lost_reference_is_uploaded_once_more(workshop, style):
-    workshop.write(
-        "references: {style: style.png}\n"
-        "items:\n  - {id: oak, prompt: oak, params: {images: [ref:style]}}\n",
-        files={"style.png": style},
-    )
+    workshop.write(styled("oak"), files={"style.png": style})
     await workshop.run()
-    workshop.write(
-        "references: {style: style.png}\n"
-        "items:\n  - {id: elm, prompt: elm, params: {images: [ref:style]}}\n"
-    )
+    workshop.write(styled("elm"))
     for asset_id in [name for name in workshop.api.files if "up" in name]:
         del workshop.api.files[asset_id]
 
@@ -140,11 +141,7 @@ async def test_a_lost_reference_is_uploaded_once_more(workshop, style):
 
 
 async def test_a_404_that_a_fresh_upload_does_not_mend_is_a_failure(workshop, style):
-    workshop.write(
-        "references: {style: style.png}\n"
-        "items:\n  - {id: oak, prompt: oak, params: {images: [ref:style]}}\n",
-        files={"style.png": style},
-    )
+    workshop.write(styled("oak"), files={"style.png": style})
     missing = Rejected("no asset_up_1 and no asset_up_2", status=404)
     workshop.api.fail_next("submit", missing, times=999)
 
@@ -159,11 +156,7 @@ async def test_a_404_that_a_fresh_upload_does_not_mend_is_a_failure(workshop, st
 async def test_a_404_that_names_no_reference_is_about_the_body_for_good(
     workshop, style
 ):
-    workshop.write(
-        "references: {style: style.png}\n"
-        "items:\n  - {id: oak, prompt: oak, params: {images: [ref:style]}}\n",
-        files={"style.png": style},
-    )
+    workshop.write(styled("oak"), files={"style.png": style})
     missing = Rejected("Model model_y not found", status=404)
     workshop.api.fail_next("submit", missing, times=9)
 
@@ -178,10 +171,7 @@ async def test_a_reference_that_changed_since_the_plan_fails_its_item_unpaid(
     workshop, style
 ):
     workshop.write(
-        "references: {style: style.png}\n"
-        "items:\n  - {id: oak, prompt: oak, params: {images: [ref:style]}}\n"
-        "  - {id: elm, prompt: elm}\n",
-        files={"style.png": style},
+        styled("oak") + "  - {id: elm, prompt: elm}\n", files={"style.png": style}
     )
 
     def overwrite(point):

@@ -36,11 +36,7 @@ async def test_jobs_in_flight_of_an_earlier_run_hold_slots_and_are_collected(wor
     workshop.api.ceiling = workshop.api.readable_ceiling = 2
     workshop.api.duration_s = 50.0
 
-    async def leave(run):
-        await workshop.clock.sleep(5)
-        run.abandon()
-
-    await workshop.run(meanwhile=leave)
+    await workshop.run(meanwhile=workshop.leave_after(5))
     workshop.write_items("oak", "elm", "fir")
 
     result = await workshop.run()
@@ -59,11 +55,7 @@ async def test_a_stray_job_of_a_changed_item_is_looked_after_without_payment(wor
     workshop.write_items("oak")
     workshop.api.duration_s = 50.0
 
-    async def leave(run):
-        await workshop.clock.sleep(5)
-        run.abandon()
-
-    await workshop.run(meanwhile=leave)
+    await workshop.run(meanwhile=workshop.leave_after(5))
     workshop.write("items:\n  - {id: oak, prompt: an older oak}\n")
 
     result = await workshop.run()
@@ -80,11 +72,7 @@ async def test_a_change_taken_back_saves_what_was_made_meanwhile(workshop):
     workshop.write_items("oak")
     workshop.api.duration_s = 50.0
 
-    async def leave(run):
-        await workshop.clock.sleep(5)
-        run.abandon()
-
-    await workshop.run(meanwhile=leave)
+    await workshop.run(meanwhile=workshop.leave_after(5))
     workshop.write_items("elm")
     await workshop.run()
     workshop.write_items("oak", "elm")

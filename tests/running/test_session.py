@@ -42,7 +42,6 @@ class Pair:
         """Both at once, on one session; their results."""
         session = self.trees.open_session()
         results = {}
-        done = anyio.Event()
 
         async def carry_out(number: int, run: Run) -> None:
             results[number] = await run.carry_out(1)
@@ -76,11 +75,8 @@ class Pair:
                 async with session.watching(), anyio.create_task_group() as both:
                     for number, run in enumerate(runs):
                         both.start_soon(carry_out, number, run)
-                done.set()
 
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(carry_out_both)
-                await self.clock.run_until(done)
+            await self.clock.finish(carry_out_both)
         return results[0], results[1]
 
 

@@ -57,11 +57,7 @@ async def test_leaving_after_the_deadline_is_9_and_nothing_is_lost(workshop):
     workshop.api.readable_ceiling = 2
     workshop.set(deadline_s=15.0)
 
-    async def leave(run):
-        await workshop.clock.sleep(20.0)
-        run.abandon()
-
-    first = await workshop.run(meanwhile=leave)
+    first = await workshop.run(meanwhile=workshop.leave_after(20.0))
     workshop.set(deadline_s=None)
     second = await workshop.run()
 
@@ -75,11 +71,7 @@ async def test_what_is_made_and_not_fetched_when_a_run_is_left_is_said(workshop)
     workshop.write_items(*EIGHT)
     workshop.api.asset_pending_s = 500.0  # made, and the CDN has nothing yet
 
-    async def leave(run):
-        await workshop.clock.sleep(60.0)
-        run.abandon()
-
-    first = await workshop.run(meanwhile=leave)
+    first = await workshop.run(meanwhile=workshop.leave_after(60.0))
     workshop.api.asset_pending_s = 0.0
     second = await workshop.run()
 
