@@ -38,7 +38,23 @@ class ReferenceAsset(Struct, frozen=True, kw_only=True):
     media_type: str
 
 
-ParamValue = JsonValue | ReferenceAsset | list["ParamValue"]
+class ItemOutput(Struct, frozen=True, kw_only=True):
+    """An input that is another item's output.
+
+    Attributes:
+        item_id: The other item: the *parent*.
+        index: The number of the output, from 1.
+        asset_id: The service's id of the output, once the parent is made; else "".
+        sha256: The hex digest of the output as the service made it, once it is known.
+    """
+
+    item_id: str
+    index: int = 1
+    asset_id: AssetId = AssetId("")
+    sha256: str = ""
+
+
+ParamValue = JsonValue | ReferenceAsset | ItemOutput | list["ParamValue"]
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -48,12 +64,13 @@ class Item(Struct, frozen=True, kw_only=True):
         item_id: Unique in the manifest; also the file name, folders by ``/``.
         model_id: The service's id of the model.
         params: The model's inputs by the service's names, as they will be sent, except
-            that ReferenceAssets become asset ids. Without a derived seed.
+            that ReferenceAssets and ItemOutputs become asset ids. Without a derived
+            seed.
         template_id: The ``id`` as written, such as ``tree-${biome}``. Items expanded
             from the same entry share it.
         file: The file that the item is written in, as the user gave the path.
         line: The line in ``file``, from 1.
-        parents: Ids of items whose outputs it uses; they have to end first.
+        parents: Ids of items whose outputs it uses; they have to be made first.
         former_params: ``params`` with other line ends, as earlier versions sent them;
             nothing is sent like this, but the ledger may know the request by it.
     """

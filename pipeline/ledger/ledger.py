@@ -654,6 +654,14 @@ class Ledger:
             for asset in self._assets_of(row_id)
         ]
 
+    def find_asset_ids(self, sha256: str) -> list[AssetId]:
+        """Every asset id under which the service made this content."""
+        with self._translated():
+            rows = self._connection.execute(
+                "SELECT asset_id FROM contents WHERE sha256 = ?", (sha256,)
+            ).fetchall()
+        return [AssetId(asset_id) for (asset_id,) in rows]
+
     def find_uploads(self, project_id: str) -> dict[str, AssetId]:
         """SHA-256 → asset id of every uploaded reference of a project."""
         with self._translated():
@@ -771,6 +779,10 @@ class Ledger:
         self._connection.executemany(
             "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [asset_values(row_id, asset) for asset in job.assets],
+        )
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO contents VALUES (?, ?)",
+            [(asset.asset_id, asset.sha256) for asset in job.assets],
         )
 
     def _insert_or_advance(self, job: Job, status: JobStatus) -> Job:

@@ -7,6 +7,7 @@ Only a digest of each name stays in memory.
 from collections.abc import Iterator, Mapping
 
 from pipeline.job import Item, ParamValue
+from pipeline.manifest.chain import Link, check_links, outputs_in
 from pipeline.manifest.combination import Combination, Reporter, combinations
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import TakenNames, check_id
@@ -43,6 +44,22 @@ def expand_into(manifest: Manifest, faults: Faults) -> Iterator[Item]:
                 yield item
             elif faults.is_full:
                 return
+    if expansion.links:
+        check_links(expansion.links, _names(manifest), faults)
+
+
+def _names(manifest: Manifest) -> Iterator[tuple[str, int | None]]:
+    """Every item's id, and the number of its outputs unless the item has faults."""
+    faults = Faults(manifest.file)  # they are reported by the main pass
+    expansion = _Expansion(manifest, faults)
+    for template in manifest.templates:
+        for combination in combinations(template, faults):
+            item = expansion.build(combination)
+            if item is not None:
+                schema = manifest.models(item.model_id)
+                yield item.item_id, len(output_stems(item, schema))
+            elif item_id := expansion.item_id_of(combination):
+                yield item_id, None
 
 
 def output_stems(item: Item, schema: ModelSchema | None) -> tuple[str, ...]:
@@ -71,7 +88,11 @@ def _stems(
 
 
 class _Expansion:
-    """The state of one pass over the items."""
+    """The state of one pass over the items.
+
+    Attributes:
+        links: Every use of another item's output so far.
+    """
 
     def __init__(self, manifest: Manifest, faults: Faults) -> None:
         self._manifest = manifest
@@ -80,11 +101,12 @@ class _Expansion:
         self._taken = TakenNames(manifest.item_count)
         self._models: dict[str, ModelSchema | None] = {}
         self._misspelt: dict[str, list[str]] = {}
+        self.links: list[Link] = []
 
     def build(self, combination: Combination) -> Item | None:
         """The item of one combination, or None and faults."""
         template = combination.template
-        item_id = self._item_id(combination)
+        item_id = self.item_id_of(combination)
         model_id = self._model_id(combination)
         if model_id is None:
             if item_id is not None:
@@ -99,6 +121,7 @@ class _Expansion:
         if not self._take(item_id, stems, combination) or not read.are_sound:
             return None
         assert template.item_id is not None
+        parents = self._link(item_id, read.values, combination)
         return Item(
             item_id=item_id,
             model_id=model_id,
@@ -106,10 +129,26 @@ class _Expansion:
             template_id=str(template.item_id[1].value),
             file=self._manifest.file,
             line=unpack_mark(template.node.mark)[0],
+            parents=parents,
             former_params=tuple(_sendable(former, schema) for former in read.former),
         )
 
-    def _item_id(self, combination: Combination) -> str | None:
+    def _link(
+        self,
+        item_id: str,
+        params: Mapping[str, ParamValue],
+        combination: Combination,
+    ) -> tuple[str, ...]:
+        """The items whose outputs an item uses, each use noted for the check."""
+        parents: dict[str, None] = {}
+        for path, output in outputs_in(params):
+            place = self._reporter.place(path, combination)
+            self.links.append(Link(child=item_id, output=output, place=place))
+            parents[output.item_id] = None
+        return tuple(parents)
+
+    def item_id_of(self, combination: Combination) -> str | None:
+        """The rendered id, or None and a fault."""
         if combination.template.item_id is None:
             return None
         text, node = combination.template.item_id

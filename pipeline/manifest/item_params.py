@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from pipeline.job import JsonValue, ParamValue, ReferenceAsset
+from pipeline.job import ItemOutput, JsonValue, ParamValue, ReferenceAsset
+from pipeline.manifest.chain import parse_output
 from pipeline.manifest.combination import Combination, Reporter
 from pipeline.manifest.manifest import Manifest
 from pipeline.manifest.references import BadPath
@@ -172,12 +173,9 @@ class ParamsReader:
             problems.append(InputProblem(path=path, message=exc.message, hint=exc.hint))
             return value
 
-    def _find_file(self, kind: str, rest: str) -> ReferenceAsset | str:
+    def _find_file(self, kind: str, rest: str) -> ReferenceAsset | ItemOutput | str:
         if kind == "item":
-            raise BadPath(
-                f"item:{rest[:80]}: using another item's output is not supported yet",
-                "save the asset and name it with file:PATH",
-            )
+            return parse_output(rest)
         if kind == "file":
             return self._manifest.files.load(rest)
         references = self._manifest.references

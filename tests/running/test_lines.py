@@ -1,0 +1,327 @@
+"""Items that build on items: whole runs, with what is paid read at the service."""
+
+from decimal import Decimal
+from itertools import pairwise
+
+import pytest
+from doubles.kills import run_killed_at
+from doubles.lost import LOST, of
+from doubles.outcome import Outcome
+
+from pipeline.errors import ExitCode
+from pipeline.job import JobStatus
+from pipeline.running.events import Blocked, JobChanged
+
+LINE = """\
+items:
+  - {id: d, prompt: d, params: {images: ['item:c']}}
+  - {id: b, prompt: b, params: {images: ['item:a']}}
+  - {id: a, prompt: a}
+  - {id: c, prompt: c, params: {images: ['item:b', 'item:a']}}
+  - {id: single, prompt: single}
+"""
+ONCE = {"a": 1, "b": 1, "c": 1, "d": 1, "single": 1}
+MODERATED = Outcome(ends="failure", error="the prompt was moderated")
+
+
+def submitted(workshop):
+    return [
+        event.item_id
+        for event in workshop.events
+        if isinstance(event, JobChanged) and event.status is JobStatus.SUBMITTED
+    ]
+
+
+def inputs_of(workshop, prompt):
+    return next(
+        job.inputs for job in workshop.api.jobs if job.inputs["prompt"] == prompt
+    )
+
+
+def asset_of(workshop, item_id):
+    return workshop.job(item_id).remote_assets[0]
+
+
+async def test_the_parents_assets_are_passed_on_without_an_upload(workshop):
+    workshop.write(LINE)
+
+    result = await workshop.run()
+
+    assert result.counts == {"saved": 5}
+    assert workshop.api.paid_by_prompt() == ONCE
+    uploads = workshop.api.calls["upload_image"] + workshop.api.calls["create_upload"]
+    assert uploads == 1  # the placeholder that stands for what is not made yet
+    assert inputs_of(workshop, "b")["images"] == [asset_of(workshop, "a")]
+    assert inputs_of(workshop, "c")["images"] == [
+        asset_of(workshop, "b"),
+        asset_of(workshop, "a"),
+    ]
+
+
+async def test_a_second_run_of_a_line_pays_nothing_and_asks_nothing(workshop):
+    workshop.write(LINE)
+    await workshop.run()
+    calls = workshop.api.calls.copy()
+
+    result = await workshop.run()
+
+    assert result.counts == {"done": 5}
+    assert workshop.api.calls == calls
+
+
+async def test_an_item_starts_before_its_parents_file_is_downloaded(workshop):
+    workshop.write(LINE)
+    workshop.transfer.chunk_s = 3.0
+
+    await workshop.run()
+
+    saved = [
+        event.item_id
+        for event in workshop.events
+        if isinstance(event, JobChanged) and event.status is JobStatus.SAVED
+    ]
+    order = [event for event in workshop.events if isinstance(event, JobChanged)]
+    starts = order.index(next(e for e in order if e.item_id == "b"))
+    ends = order.index(
+        next(e for e in order if e.item_id == "a" and e.status is JobStatus.SAVED)
+    )
+    assert starts < ends
+    assert sorted(saved) == sorted(ONCE)
+    assert (await workshop.run()).counts == {"done": 5}
+
+
+async def test_a_line_in_progress_goes_before_items_that_have_not_begun(workshop):
+    singles = "".join(f"  - {{id: s{n}, prompt: s{n}}}\n" for n in range(6))
+    workshop.write(LINE + singles)
+    workshop.api.ceiling = workshop.api.readable_ceiling = 1
+
+    await workshop.run()
+
+    order = submitted(workshop)
+    # The slot that a parent frees is taken at once; the next one goes to the line.
+    for parent, child in pairwise("abcd"):
+        assert order.index(child) - order.index(parent) <= 2
+
+
+async def test_items_that_wait_for_nothing_do_not_wait_for_a_line(workshop):
+    workshop.write(LINE)
+    workshop.api.script("a", Outcome(duration_s=500.0))
+
+    await workshop.run()
+
+    order = [
+        event.item_id
+        for event in workshop.events
+        if isinstance(event, JobChanged) and event.status is JobStatus.SAVED
+    ]
+    assert order[0] == "single"
+
+
+async def test_a_failed_parent_blocks_its_line_alone(workshop):
+    workshop.write(LINE)
+    workshop.api.script("b", MODERATED, Outcome())
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.ITEMS_FAILED
+    assert result.counts == {"saved": 2, "failed": 1, "blocked": 2}
+    assert {
+        event.item_id: event.reason
+        for event in workshop.events
+        if isinstance(event, Blocked)
+    } == {"c": "blocked by b: moderated", "d": "blocked by b: moderated"}
+    assert workshop.api.paid_by_prompt() == {"a": 1, "b": 1, "single": 1}
+
+    result = await workshop.run(only_failed=True)
+
+    assert result.counts == {"saved": 3}
+    assert workshop.api.paid_by_prompt() == {**ONCE, "b": 2}
+
+
+async def test_a_line_blocked_for_good_is_planned_as_blocked(workshop):
+    workshop.write(LINE)
+    workshop.api.script("b", MODERATED)
+    await workshop.run()
+    await workshop.run()
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.ITEMS_FAILED
+    assert result.counts == {"done": 2, "skipped": 1, "blocked": 2}
+    assert workshop.api.paid_by_prompt() == {"a": 1, "b": 2, "single": 1}
+
+
+async def test_a_parent_with_another_picture_makes_its_line_again(workshop):
+    workshop.write(LINE)
+    await workshop.run()
+    workshop.write(LINE.replace("prompt: a}", "prompt: a2}"))
+
+    result = await workshop.run()
+
+    assert result.counts == {"done": 1, "saved": 4}
+    assert workshop.api.paid_by_prompt() == {
+        "a": 1, "a2": 1, "b": 2, "c": 2, "d": 2, "single": 1,
+    }  # fmt: skip
+
+
+async def test_a_parent_made_again_with_the_same_picture_leaves_its_line(workshop):
+    workshop.write(LINE)
+    await workshop.run()
+    first = workshop.api.files[asset_of(workshop, "a")]
+    workshop.write(LINE.replace("prompt: a}", "prompt: a2}"))
+
+    async def same_picture(_run):
+        while workshop.api.paid_by_prompt()["a2"] == 0:
+            await workshop.clock.sleep(0.1)
+        made = next(job for job in workshop.api.jobs if job.inputs["prompt"] == "a2")
+        workshop.api.files[made.asset_ids[0]] = first
+
+    result = await workshop.run(meanwhile=same_picture)
+
+    assert result.counts == {"done": 4, "saved": 1}
+    assert workshop.api.paid_by_prompt() == {**ONCE, "a2": 1}
+    assert (await workshop.run()).counts == {"done": 5}
+
+
+async def test_a_kill_at_any_instant_pays_nothing_twice(workshop):
+    workshop.write(LINE)
+    kill_at = 5
+    while await run_killed_at(workshop, kill_at) >= kill_at:
+        kill_at += 9
+
+    result = await workshop.run()
+
+    assert result.counts in ({"done": 5}, {"done": 4, "saved": 1})
+    assert workshop.api.paid_by_prompt() == ONCE
+
+
+async def test_lost_answers_pay_nothing_twice(workshop):
+    workshop.write(LINE)
+    for prompt in ("a", "b", "d"):
+        workshop.api.fail_next("submit", LOST, where=of(prompt), after=prompt != "b")
+
+    result = await workshop.run()
+
+    assert result.counts == {"saved": 5}
+    assert workshop.api.paid_by_prompt() == ONCE
+
+
+async def test_a_run_that_is_left_goes_on_with_its_line(workshop):
+    workshop.write(LINE)
+    await workshop.run(meanwhile=workshop.leave_after(15.0))
+    assert workshop.job("a").status is JobStatus.SAVED
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert workshop.api.paid_by_prompt() == ONCE
+
+
+async def test_the_price_of_a_line_is_never_exceeded(workshop):
+    workshop.write(LINE)
+    await workshop.run()
+
+    cost = workshop.estimate.cost
+    assert (cost.units, cost.waiting) == (30, 18)
+    assert workshop.api.spent == 30
+
+
+async def test_an_item_that_costs_more_than_its_bound_is_not_submitted(workshop):
+    workshop.write(LINE)
+
+    for prompt in ("a", "single"):
+        workshop.api.script(prompt, Outcome(charged=Decimal(6)))
+
+    async def raise_prices(_run):
+        while not workshop.api.paid_by_prompt()["a"]:
+            await workshop.clock.sleep(0.1)
+        workshop.api.price *= 2
+
+    result = await workshop.run(meanwhile=raise_prices)
+
+    assert result.exit_code is ExitCode.BUDGET
+    assert workshop.halts()[0] == "b costs 12 units; the plan said 6 at most"
+    assert workshop.api.paid_by_prompt() == {"a": 1, "single": 1}
+
+
+async def test_a_budget_never_starts_an_item_that_no_longer_fits(workshop):
+    workshop.write(LINE)
+    workshop.set(max_cost=20)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.BUDGET
+    assert workshop.api.spent == 18
+    assert result.counts == {"saved": 3, "not_submitted": 2}
+
+
+async def test_a_lost_ledger_is_rebuilt_with_its_lines(place):
+    text = f"version: 1\nmodel: model_wan-2-7-image\n{LINE}"
+    await place.play(text)
+    place.lose_ledger()
+
+    played = await place.play(text)
+
+    assert played.result.counts["done"] == 5
+    assert place.paid == 5
+
+
+async def test_a_renamed_parent_keeps_its_line(workshop):
+    workshop.write(LINE)
+    await workshop.run()
+    workshop.write(LINE.replace("id: a,", "id: hero,").replace("item:a", "item:hero"))
+
+    result = await workshop.run()
+
+    assert result.counts == {"done": 4, "renamed": 1}
+    assert workshop.api.paid_by_prompt() == ONCE
+
+
+async def test_a_renamed_child_is_moved(workshop):
+    workshop.write(LINE)
+    await workshop.run()
+    workshop.write(LINE.replace("id: b,", "id: pose,").replace("item:b", "item:pose"))
+
+    result = await workshop.run()
+
+    assert result.counts == {"done": 4, "renamed": 1}
+    assert workshop.api.paid_by_prompt() == ONCE
+    assert "pose.png" in workshop.files()
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+async def test_a_limit_counts_items_of_a_line_too(workshop, limit):
+    workshop.write(LINE)
+
+    result = await workshop.run(limit=limit)
+
+    assert result.counts == {"saved": limit}
+    assert len(workshop.api.own_jobs) == limit
+
+
+async def test_selecting_an_item_includes_what_it_needs(workshop):
+    workshop.write(LINE)
+
+    result = await workshop.run(globs=("c",))
+
+    assert result.counts == {"saved": 3}
+    assert workshop.api.paid_by_prompt() == {"a": 1, "b": 1, "c": 1}
+
+
+async def test_a_parent_with_fewer_outputs_than_asked_blocks_what_needs_the_rest(
+    workshop,
+):
+    workshop.write(
+        "items:\n"
+        "  - {id: sheet, prompt: sheet, params: {numOutputs: 3}}\n"
+        "  - {id: one, prompt: one, params: {images: ['item:sheet/1']}}\n"
+        "  - {id: three, prompt: three, params: {images: ['item:sheet/3']}}\n"
+    )
+    workshop.api.script("sheet", Outcome(outputs=2))
+
+    result = await workshop.run()
+
+    assert result.counts == {"saved": 2, "blocked": 1}
+    assert result.exit_code is ExitCode.ITEMS_FAILED
+    blocked = next(event for event in workshop.events if isinstance(event, Blocked))
+    assert blocked.reason == "blocked by sheet: it made 2 outputs, not 3"
