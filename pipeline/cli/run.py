@@ -309,6 +309,8 @@ def _tell_result(
         ("failed", "failed"),
         ("skipped", "failed for good before"),
         ("blocked", "blocked"),
+        ("made", "made for later steps"),
+        ("not_needed", "not needed"),
         ("unknown", "unsure"),
         ("in_flight", "left in flight"),
         ("not_fetched", "made but not fetched"),

@@ -654,6 +654,14 @@ class Ledger:
             for asset in self._assets_of(row_id)
         ]
 
+    def find_content(self, asset_id: AssetId) -> str:
+        """The SHA-256 of what an asset of the service holds, or "" if unknown."""
+        with self._translated():
+            row = self._connection.execute(
+                "SELECT sha256 FROM contents WHERE asset_id = ?", (asset_id,)
+            ).fetchone()
+        return "" if row is None else str(row[0])
+
     def find_asset_ids(self, sha256: str) -> list[AssetId]:
         """Every asset id under which the service made this content."""
         with self._translated():

@@ -4,17 +4,18 @@ Rows are the outer loop and combinations the inner one, so that a file is read o
 Only a digest of each name stays in memory.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from pipeline.job import Item, ParamValue
+from pipeline.job import Item, ItemOutput, ParamValue
 from pipeline.manifest.chain import Link, check_links, outputs_in
 from pipeline.manifest.combination import Combination, Reporter, combinations
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import TakenNames, check_id
 from pipeline.manifest.item_params import ParamsReader
-from pipeline.manifest.manifest import Manifest
+from pipeline.manifest.manifest import Manifest, Step
 from pipeline.manifest.node import unpack_mark
 from pipeline.manifest.schema import check_model_id, misspelt_model
+from pipeline.manifest.steps import find_file_input
 from pipeline.manifest.substitution import Scope, Template, Unbound, render_text
 from pipeline.models.schema import ModelSchema, shipped_model_ids
 from pipeline.models.wording import find_misspelt
@@ -44,6 +45,8 @@ def expand_into(manifest: Manifest, faults: Faults) -> Iterator[Item]:
                 yield item
             elif faults.is_full:
                 return
+            if template.steps:
+                yield from expansion.build_steps(combination)
     if expansion.links:
         check_links(expansion.links, _names(manifest), faults)
 
@@ -55,11 +58,14 @@ def _names(manifest: Manifest) -> Iterator[tuple[str, int | None]]:
     for template in manifest.templates:
         for combination in combinations(template, faults):
             item = expansion.build(combination)
-            if item is not None:
-                schema = manifest.models(item.model_id)
-                yield item.item_id, len(output_stems(item, schema))
-            elif item_id := expansion.item_id_of(combination):
-                yield item_id, None
+            item_id = expansion.item_id_of(combination)
+            if item_id is None:
+                continue
+            last = item
+            for last in expansion.build_steps(combination):
+                yield last.item_id, _count(last, manifest)
+            # The outputs of an item with steps are those of its last one.
+            yield item_id, None if last is None else _count(last, manifest)
 
 
 def output_stems(item: Item, schema: ModelSchema | None) -> tuple[str, ...]:
@@ -69,7 +75,11 @@ def output_stems(item: Item, schema: ModelSchema | None) -> tuple[str, ...]:
         item: From ``expand``.
         schema: The inputs of its model; None if they are unknown.
     """
-    return _stems(item.item_id, item.params, schema)
+    return _stems(item.stem or item.item_id, item.params, schema)
+
+
+def _count(item: Item, manifest: Manifest) -> int:
+    return len(output_stems(item, manifest.models(item.model_id)))
 
 
 def _sendable(
@@ -117,8 +127,10 @@ class _Expansion:
         read = self._params.read(combination, schema)
         if item_id is None:
             return None
-        stems = _stems(item_id, read.values, schema)
-        if not self._take(item_id, stems, combination) or not read.are_sound:
+        # With steps, the files are those of the last one.
+        stems = () if template.steps else _stems(item_id, read.values, schema)
+        names = (item_id, *stems)
+        if not self._take(item_id, names, combination) or not read.are_sound:
             return None
         assert template.item_id is not None
         parents = self._link(item_id, read.values, combination)
@@ -130,8 +142,69 @@ class _Expansion:
             file=self._manifest.file,
             line=unpack_mark(template.node.mark)[0],
             parents=parents,
+            stem=f"{item_id}+0" if template.steps else "",
+            is_saved=template.keep or not template.steps,
+            may_be_missing=template.foreach is not None,
             former_params=tuple(_sendable(former, schema) for former in read.former),
         )
+
+    def build_steps(self, combination: Combination) -> Iterator[Item]:
+        """The steps that follow an item, in order; those without faults."""
+        item_id = self.item_id_of(combination)
+        before = item_id or ""
+        steps = combination.template.steps
+        for number, step in enumerate(steps, start=1):
+            own = Combination(step.template, combination.scope, combination.row)
+            model_id = self._model_id(own)
+            schema = None if model_id is None else self._schema(model_id)
+            target = step.input
+            if model_id is not None and not target:
+                target = self._find_input(step, model_id, schema)
+            fed = {target: ItemOutput(item_id=before)} if target else {}
+            read = self._params.read(own, schema, fed=fed)
+            if item_id is None or model_id is None:
+                continue
+            is_last = number == len(steps)
+            before = f"{item_id}+{step.name}"
+            stem = item_id if is_last else before
+            if is_last:
+                names = [
+                    name
+                    for name in _stems(stem, read.values, schema)
+                    if name != item_id
+                ]
+                if not self._take(item_id, names, combination):
+                    continue
+            if not read.are_sound or not target:
+                continue
+            assert combination.template.item_id is not None
+            written = combination.template.item_id[1].value
+            yield Item(
+                item_id=before,
+                model_id=model_id,
+                params=_sendable(read.values, schema),
+                template_id=f"{written}+{step.name}",
+                file=self._manifest.file,
+                line=unpack_mark(step.template.node.mark)[0],
+                parents=self._link(before, read.values, own),
+                base_id=item_id,
+                stem=stem,
+                is_saved=is_last or step.keep,
+                former_params=tuple(_sendable(one, schema) for one in read.former),
+            )
+
+    def _find_input(self, step: Step, model_id: str, schema: ModelSchema | None) -> str:
+        """The input that takes the output before a step, or "" and a fault."""
+        found = "" if schema is None else find_file_input(schema)
+        if not found:
+            text = f"{model_id} takes no file"
+            hint = "a step works on the output before it"
+            if schema is None:
+                text = f"the inputs of {model_id} are unknown"
+                hint = "name the one that takes the output before: input: NAME"
+            mark = step.template.node.mark
+            self._reporter.add((self._manifest.file, *unpack_mark(mark)), text, hint)
+        return found
 
     def _link(
         self,
@@ -167,12 +240,13 @@ class _Expansion:
     def _take(
         self,
         item_id: str,
-        stems: tuple[str, ...],
+        names: Iterable[str],
         combination: Combination,
     ) -> bool:
+        """Whether the names of an item's files are free; if not, a fault."""
         assert combination.template.item_id is not None
         line = unpack_mark(combination.template.node.mark)[0]
-        for name in dict.fromkeys((item_id, *stems)):
+        for name in dict.fromkeys(names):
             taken = self._taken.take(name, line, is_output=name != item_id)
             if taken is None:
                 continue

@@ -50,13 +50,26 @@ class ParamsReader:
         self,
         combination: Combination,
         schema: ModelSchema | None,
+        *,
+        fed: Mapping[str, ParamValue] | None = None,
     ) -> ItemParams:
-        """The inputs with their files and variables, checked."""
+        """The inputs with their files and variables, checked.
+
+        Args:
+            combination: What makes the item.
+            schema: The inputs of its model; None if they are unknown.
+            fed: Inputs of a step that come from the job before it.
+        """
         written, unbound = self._values(combination, schema)
         values = {name: with_line_feeds(value) for name, value in written.items()}
-        params: dict[str, ParamValue] = {}
+        params: dict[str, ParamValue] = dict(fed or {})
         problems: list[InputProblem] = []
         for name, value in values.items():
+            if name in params:
+                text = f"'{name}' is filled with the output before this step"
+                hint = "remove it, or name another input with input:"
+                problems.append(InputProblem(path=(name,), message=text, hint=hint))
+                continue
             if (
                 name in combination.template.doubtful
                 and name in combination.template.param_nodes
@@ -72,7 +85,9 @@ class ParamsReader:
                 unbound.add(name)
             else:
                 params[name] = resolved
-        excused = unbound | combination.template.doubtful | self._manifest.doubtful
+        excused = unbound | combination.template.doubtful
+        if not combination.template.is_step:
+            excused |= self._manifest.doubtful
         problems += [
             problem
             for problem in check_inputs(schema, params)
@@ -125,7 +140,8 @@ class ParamsReader:
         schema: ModelSchema | None,
     ) -> tuple[dict[str, JsonValue], set[str]]:
         """The inputs with variables replaced, and the names of those without any."""
-        values: dict[str, JsonValue] = dict(self._manifest.params)
+        is_step = combination.template.is_step
+        values = {} if is_step else dict(self._manifest.params)
         unbound: set[str] = set()
         for name, compiled in combination.template.params.items():
             known = schema.inputs.get(name) if schema is not None else None

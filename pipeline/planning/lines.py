@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from pipeline.job import AssetId, Item, ItemOutput, Job, ParamValue
-from pipeline.manifest.chain import with_outputs
+from pipeline.manifest.chain import outputs_in, with_outputs
 from pipeline.record import Struct, replace
 
+NOT_NEEDED = "not needed: "  # of an item whose parent made fewer outputs than asked
 _ALIASES = 8  # asset ids of one content that a row may name it by
 _MOST_FORMS = 64
 
@@ -53,11 +54,25 @@ class Lines:
         return bool(self.children)
 
     def add(self, item: Item) -> None:
-        """Add an item that has parents."""
+        """Add an item that has parents; :meth:`link` follows the last one."""
         self.children[item.item_id] = item
-        for parent in item.parents:
-            self._children_of[parent].append(item.item_id)
-        self._ordered.clear()
+
+    def link(self) -> None:
+        """Find out who needs whom, once every child is known.
+
+        Who names an item with steps means its last step, except for those steps.
+        """
+        last = {
+            item.stem: item.item_id
+            for item in self.children.values()
+            if item.base_id and item.stem == item.base_id
+        }
+        for item in self.children.values():
+            linked = _with_last_steps(item, last)
+            self.children[item.item_id] = linked
+            for parent in linked.parents:
+                self._children_of[parent].append(item.item_id)
+        self._sort()
 
     def children_of(self, item_id: str) -> Sequence[str]:
         """The items that use an output of this one."""
@@ -67,20 +82,21 @@ class Lines:
         """Whether any item uses an output of this one."""
         return item_id in self._children_of
 
+    def is_saved(self, item_id: str) -> bool:
+        """Whether the files of an item are saved."""
+        item = self.children.get(item_id) or self.roots.get(item_id)
+        return item is None or item.is_saved
+
     def root_ids(self) -> set[str]:
         """Parents that are not children."""
         return self._children_of.keys() - self.children.keys()
 
     def in_order(self) -> Iterator[Item]:
         """The children, each after its parents."""
-        if not self._ordered:
-            self._sort()
         return (self.children[item_id] for item_id in self._ordered)
 
     def steps_left(self, item_id: str) -> int:
         """Jobs from this item to the end of its longest line, its own included."""
-        if not self._ordered:
-            self._sort()
         return self._steps_left.get(item_id, 1)
 
     def ancestors_of(self, item_ids: Iterable[str]) -> set[str]:
@@ -111,6 +127,19 @@ class Lines:
             self._steps_left[item_id] = 1 + max(below, default=0)
 
 
+def _with_last_steps(item: Item, last: Mapping[str, str]) -> Item:
+    def link(output: ItemOutput) -> ItemOutput:
+        parent = output.item_id
+        if parent != item.base_id:
+            parent = last.get(parent, parent)
+        return replace(output, item_id=parent)
+
+    params = with_outputs(item.params, link)
+    parents = dict.fromkeys(output.item_id for _, output in outputs_in(params))
+    former = tuple(with_outputs(one, link) for one in item.former_params)
+    return replace(item, params=params, parents=tuple(parents), former_params=former)
+
+
 def find_output(job: Job, index: int) -> ItemOutput | None:
     """The output of a job with this number; None if the job did not make it."""
     for asset in job.assets:
@@ -134,19 +163,32 @@ def find_missing(item: Item, parents: Mapping[str, Parent]) -> str:
         if job is not None and find_output(job, output.index) is None:
             made = len(job.assets or job.remote_assets)
             outputs = "1 output" if made == 1 else f"{made} outputs"
+            if item.may_be_missing:
+                return f"{NOT_NEEDED}{output.item_id} made {outputs}"
             return f"blocked by {output.item_id}: it made {outputs}, not {output.index}"
     return ""
 
 
-def with_parents(item: Item, parents: Mapping[str, Parent]) -> Item:
+def with_parents(
+    item: Item,
+    parents: Mapping[str, Parent],
+    find_content: Callable[[AssetId], str],
+) -> Item:
     """The item with the asset ids and contents of its parents' outputs filled in.
 
     Outputs of parents that are not made yet stay as they are. If the content of one
     is not known, all of them count by their asset ids.
+
+    Args:
+        item: The item.
+        parents: What is known of each of its parents.
+        find_content: Asset id → SHA-256, or "" if it is not known.
     """
     outputs = _outputs_of(item)
     made = {
-        (one.item_id, one.index): found
+        (one.item_id, one.index): replace(
+            found, sha256=found.sha256 or find_content(found.asset_id)
+        )
         for one in outputs
         if (job := parents[one.item_id].job) is not None
         and (found := find_output(job, one.index)) is not None

@@ -48,6 +48,7 @@ from pipeline.planning.inputs import (
     with_placeholders,
 )
 from pipeline.planning.lines import (
+    NOT_NEEDED,
     Lines,
     Parent,
     asset_forms,
@@ -87,6 +88,7 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
         kind: ``image`` if the model makes only images, else "".
         cost_key: Equal for items that certainly have the same price; "" for items that
             cannot cost anything.
+        stem: The name of its files without number and extension.
         steps_left: For an item with parents, the number of jobs from it to the end of
             its line, its own included; 0 for all others.
         bound_key: The cost key by which the plan priced an item that had to wait for
@@ -107,6 +109,7 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
     outputs: int
     kind: str
     cost_key: str = ""
+    stem: str
     steps_left: int = 0
     bound_key: str = ""
     old_id: str = ""
@@ -309,6 +312,7 @@ class Plan:
         """
         lines, limit = self.lines, limit or Limit(None)
         if lines and not lines.roots:
+            lines.link()
             self._find_roots()
         chosen = {one for one in lines.children if self.selection.includes(one)}
         needed = lines.ancestors_of(chosen)
@@ -356,7 +360,7 @@ class Plan:
         blocked = next((one.blocked for one in parents.values() if one.blocked), "")
         if not blocked and not missing:
             blocked = find_missing(item, parents)
-        filled = with_parents(item, parents)
+        filled = with_parents(item, parents, self._find_content)
         asked = self._ask(filled, () if missing else self._asset_forms(filled))
         if blocked:
             decision = Decision(action=Action.SKIP, reason=blocked, failed=True)
@@ -372,7 +376,8 @@ class Plan:
             return planned, bool(old_id) or self._concerns(decision)
         planned = replace(self._entry_of(asked, decision, ""), blocked=blocked)
         if blocked:
-            return planned, not self.selection.only_fetch
+            is_failure = not blocked.startswith(NOT_NEEDED)
+            return planned, is_failure and not self.selection.only_fetch
         is_coming = all(parents[one].is_coming for one in missing)
         return planned, is_coming and not self.selection.only_fetch
 
@@ -401,6 +406,9 @@ class Plan:
             blocked=blocked,
             is_coming=is_coming,
         )
+
+    def _find_content(self, asset_id: AssetId) -> str:
+        return "" if self._ledger is None else self._ledger.find_content(asset_id)
 
     def _asset_forms(self, item: Item) -> Sequence[Mapping[str, ParamValue]]:
         if self._ledger is None:
@@ -487,7 +495,7 @@ class Plan:
         )
 
     def _decide(self, asked: _Asked, old_id: str) -> Decision:
-        keys = asked.request
+        keys, item = asked.request, asked.item
         decision = decide(
             asked.attempts,
             job_key=keys.job_key,
@@ -497,6 +505,11 @@ class Plan:
             force=self.selection.force,
             insist=self.selection.only_failed,
         )
+        if not item.is_saved and decision.action is Action.FETCH:
+            # Its output stays at the service, where the next step finds it.
+            assert decision.job is not None
+            if decision.job.status is not JobStatus.FAILED:
+                return replace(decision, action=Action.DONE, reason="made")
         if not old_id or decision.action in MOVABLE:
             return decision
         # It has ended since the plan was made; collecting it finds out how.
@@ -532,6 +545,7 @@ class Plan:
             then=decision.action,
             sign=_sign_of(decision, old_id),
             reason=self._reason(asked, decision, old_id),
+            stem=item.stem or item.item_id,
             steps_left=self.lines.steps_left(item.item_id) if item.parents else 0,
             old_id=old_id,
             job=replace(job, item_id=item.item_id) if old_id else job,

@@ -109,8 +109,12 @@ class LineScheduler:
             if job is None:
                 return
             made[parent] = job
-        are_saved = all(job.status is JobStatus.SAVED for job in made.values())
-        if not are_saved and self._ledger.find_last_attempt(item.item_id):
+        # What is not saved has no file to wait for.
+        are_final = all(
+            job.status is JobStatus.SAVED or not self._plan.lines.is_saved(parent)
+            for parent, job in made.items()
+        )
+        if not are_final and self._ledger.find_last_attempt(item.item_id):
             return
         del self._held[item.item_id]
         planned = self._plan.plan_child(item.item_id, made)

@@ -31,6 +31,7 @@ from pipeline.job import UNFINISHED, AssetId, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import Action, Plan, PlannedItem
+from pipeline.planning.lines import NOT_NEEDED
 from pipeline.pricing import (
     Cost,
     CostGroups,
@@ -381,6 +382,10 @@ class Run:
             self._start(planned, _Place(None))
 
     def _count_blocked(self, planned: PlannedItem, reason: str) -> None:
+        if reason.startswith(NOT_NEEDED):
+            self._counts["not_needed"] += 1
+            self._records.warn(planned.item.item_id, reason)
+            return
         self._counts["blocked"] += 1
         self.tell(Blocked(item_id=planned.item.item_id, reason=reason))
 
@@ -408,14 +413,9 @@ class Run:
                     self._submitter.note_ended(planned, job)
                     if job.status is JobStatus.PLANNED:
                         job = next_attempt(job, self._ledger)
-                if job.status is JobStatus.SUCCEEDED:
-                    if len(job.remote_assets) == planned.outputs:
-                        self._line_scheduler.succeeded(job)
-                    job = await self._saver.save(planned, job)
+                job = await self._save(planned, job)
             ended = job
-            self._counts[_OUTCOMES[job.status]] += 1
-            self._count_failure(job)
-            self._check_inputs(job)
+            self._count(planned, job)
         except NotSubmitted:
             self._counts["not_submitted"] += 1
         finally:
@@ -446,9 +446,19 @@ class Run:
 
     async def _collect(self, planned: PlannedItem, job: Job) -> None:
         job = await self._watch.wait_until_ended(job)
-        if job.status is JobStatus.SUCCEEDED:
-            job = await self._saver.save(planned, job)
-        self._counts[_OUTCOMES[job.status]] += 1
+        self._count(planned, await self._save(planned, job))
+
+    async def _save(self, planned: PlannedItem, job: Job) -> Job:
+        """SUCCEEDED → SAVED, if the item is saved at all; else unchanged."""
+        if job.status is not JobStatus.SUCCEEDED:
+            return job
+        if len(job.remote_assets) == planned.outputs:
+            self._line_scheduler.succeeded(job)
+        return await self._saver.save(planned, job) if planned.item.is_saved else job
+
+    def _count(self, planned: PlannedItem, job: Job) -> None:
+        is_made = job.status is JobStatus.SUCCEEDED and not planned.item.is_saved
+        self._counts["made" if is_made else _OUTCOMES[job.status]] += 1
         self._count_failure(job)
         self._check_inputs(job)
 

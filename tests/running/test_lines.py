@@ -325,3 +325,104 @@ async def test_a_parent_with_fewer_outputs_than_asked_blocks_what_needs_the_rest
     assert result.exit_code is ExitCode.ITEMS_FAILED
     blocked = next(event for event in workshop.events if isinstance(event, Blocked))
     assert blocked.reason == "blocked by sheet: it made 2 outputs, not 3"
+
+
+STEPS = """\
+items:
+  - id: hero
+    prompt: hero
+    steps:
+      - {model: model_wan-2-7-image, prompt: cut}
+      - {model: model_wan-2-7-image, prompt: up}
+"""
+
+
+async def test_only_the_output_of_the_last_step_is_saved(workshop):
+    workshop.write(STEPS)
+
+    result = await workshop.run()
+
+    assert result.counts == {"saved": 1, "made": 2}
+    assert result.exit_code is ExitCode.OK
+    assert workshop.files() == {"hero.png", "hero.png.json"}
+    assert workshop.api.paid_by_prompt() == {"hero": 1, "cut": 1, "up": 1}
+    assert (await workshop.run()).counts == {"done": 3}
+
+
+async def test_steps_added_later_take_the_file_over_and_pay_for_themselves(workshop):
+    workshop.write_items("hero")
+    await workshop.run()
+    workshop.write(STEPS)
+
+    result = await workshop.run()
+
+    assert result.counts == {"done": 1, "made": 1, "saved": 1}
+    assert workshop.api.paid_by_prompt() == {"hero": 1, "cut": 1, "up": 1}
+    assert workshop.files() == {"hero.png", "hero.png.json"}
+    assert (await workshop.run()).counts == {"done": 3}
+
+
+async def test_steps_removed_later_bring_the_items_own_file_back_free(workshop):
+    workshop.write(STEPS)
+    await workshop.run()
+    workshop.write_items("hero")
+
+    result = await workshop.run()
+
+    assert result.counts == {"saved": 1}
+    assert len(workshop.api.own_jobs) == 3
+    assert asset_of(workshop, "hero") in (workshop.output / "hero.png.json").read_text()
+    assert (await workshop.run()).counts == {"done": 1}
+
+
+async def test_another_last_step_pays_for_that_alone(workshop):
+    workshop.write(STEPS)
+    await workshop.run()
+    workshop.write(STEPS.replace("prompt: up", "prompt: down"))
+
+    result = await workshop.run()
+
+    assert result.counts == {"done": 2, "saved": 1}
+    assert workshop.api.paid_by_prompt()["down"] == 1
+    assert len(workshop.api.own_jobs) == 4
+
+
+async def test_a_kill_at_any_instant_of_steps_pays_nothing_twice(workshop):
+    workshop.write(STEPS)
+    kill_at = 3
+    while await run_killed_at(workshop, kill_at) >= kill_at:
+        kill_at += 7
+
+    await workshop.run()
+
+    assert workshop.api.paid_by_prompt() == {"hero": 1, "cut": 1, "up": 1}
+    assert workshop.files() == {"hero.png", "hero.png.json"}
+
+
+async def test_who_names_an_item_with_steps_means_the_last(workshop):
+    workshop.write(
+        STEPS + "  - {id: pose, prompt: pose, params: {images: ['item:hero']}}\n"
+    )
+
+    await workshop.run()
+
+    assert inputs_of(workshop, "pose")["images"] == [asset_of(workshop, "hero+2")]
+
+
+async def test_outputs_that_are_not_made_are_not_needed_by_foreach(workshop):
+    workshop.write(
+        "items:\n"
+        "  - {id: sheet, prompt: sheet, params: {numOutputs: 3}}\n"
+        "  - id: cut-${index}\n"
+        "    foreach: item:sheet\n"
+        "    prompt: cut\n"
+        "    params: {images: ['${output}']}\n"
+    )
+    workshop.api.script("sheet", Outcome(outputs=2))
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert result.counts == {"saved": 3, "not_needed": 1}
+    assert "not needed: sheet made 2 outputs" in workshop.warnings()
+    assert (await workshop.run()).counts == {"done": 3}
