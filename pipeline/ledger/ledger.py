@@ -312,6 +312,7 @@ class Ledger:
             self._connection.execute(
                 _INSERT, (*fixed_values(job), *changing_values(job, job.status))
             )
+            self._write_contents(job)
 
     def record_renamed(self, old: str, new: str, paths: Mapping[str, str]) -> int:
         """Move every attempt of an item to its new id, after attempts already there.
@@ -788,6 +789,9 @@ class Ledger:
             "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [asset_values(row_id, asset) for asset in job.assets],
         )
+        self._write_contents(job)
+
+    def _write_contents(self, job: Job) -> None:
         self._connection.executemany(
             "INSERT OR REPLACE INTO contents VALUES (?, ?)",
             [(asset.asset_id, asset.sha256) for asset in job.assets],

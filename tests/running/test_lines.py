@@ -4,6 +4,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+from doubles import checkout
 from doubles.kills import run_killed_at
 from doubles.lost import LOST, of
 from doubles.outcome import Outcome
@@ -426,3 +427,22 @@ async def test_outputs_that_are_not_made_are_not_needed_by_foreach(workshop):
     assert result.counts == {"saved": 3, "not_needed": 1}
     assert "not needed: sheet made 2 outputs" in workshop.warnings()
     assert (await workshop.run()).counts == {"done": 3}
+
+
+@pytest.mark.parametrize("text", [LINE, STEPS], ids=["line", "steps"])
+async def test_a_fresh_checkout_with_the_lock_file_pays_nothing(workshop, text):
+    workshop.write(text)
+    await workshop.run()
+    paid = len(workshop.api.own_jobs)
+    lock_file = workshop.folder / "icons.yaml.lock"
+    checkout.write(workshop, lock_file)
+    checkout.check_out(workshop)
+
+    planned = checkout.planned(workshop, lock_file)
+    checkout.learn(workshop, lock_file)
+    result = await workshop.run()
+
+    assert set(planned.values()) <= {"fetch", "done"}
+    assert result.exit_code is ExitCode.OK
+    assert len(workshop.api.own_jobs) == paid
+    assert set((await workshop.run()).counts) == {"done"}
