@@ -42,10 +42,12 @@ ParamValue = JsonValue | ReferenceAsset | list["ParamValue"]
 
 
 class Item(Struct, frozen=True, kw_only=True):
-    """One entry of an expanded manifest.
+    """One job that an expanded manifest wants: an item, or one of its takes.
 
     Attributes:
-        item_id: Unique in the manifest; also the file name, folders by ``/``.
+        item_id: The job's id, unique in the manifest: the id as the user wrote it,
+            which is also the file name, folders by ``/``; with ``@2`` and so on for a
+            further take.
         model_id: The service's id of the model.
         params: The model's inputs by the service's names, as they will be sent, except
             that ReferenceAssets become asset ids. Without a derived seed.
@@ -56,6 +58,8 @@ class Item(Struct, frozen=True, kw_only=True):
         parents: Ids of items whose outputs it uses; they have to end first.
         former_params: ``params`` with other line ends, as earlier versions sent them;
             nothing is sent like this, but the ledger may know the request by it.
+        base_id: The id of the item that this is a take of, or "" for ``item_id``.
+        take: The number of the take, from 1.
     """
 
     item_id: str
@@ -66,6 +70,13 @@ class Item(Struct, frozen=True, kw_only=True):
     line: int
     parents: tuple[str, ...] = ()
     former_params: tuple[Mapping[str, ParamValue], ...] = ()
+    base_id: str = ""
+    take: int = 1
+
+    @property
+    def base(self) -> str:
+        """The item's id as the user wrote it; all of its takes share it."""
+        return self.base_id or self.item_id
 
 
 class JobStatus(StrEnum):

@@ -21,6 +21,7 @@ from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
+from pipeline.naming import is_kept
 from pipeline.record import Struct, replace
 from pipeline.storage.atomic_file import (
     CHUNK_SIZE_BYTES,
@@ -131,6 +132,7 @@ class Delivery:
         job: Job,
         receipts: Sequence[Receipt],
         *,
+        stem: str,
         outputs: int,
         kind: str,
         source: Source,
@@ -141,8 +143,9 @@ class Delivery:
         Args:
             job: SUCCEEDED.
             receipts: One per asset, in order.
-            outputs: How many files were asked for: one is named after the item
-                alone, several are numbered from 1.
+            stem: Their name without number and extension.
+            outputs: How many files were asked for: one is named by the stem alone,
+                several are numbered from 1.
             kind: ``image`` to leave companion files of other kinds with the service; ""
                 to keep them all.
             source: Where the item is defined, for the sidecars.
@@ -162,7 +165,7 @@ class Delivery:
             Asset(
                 asset_id=asset_id,
                 output_index=index,
-                path=_name(job.item_id, index if several else 0, receipt.media_type),
+                path=_name(stem, index if several else 0, receipt.media_type),
                 sha256=receipt.sha256,
                 size_bytes=receipt.size_bytes,
                 media_type=receipt.media_type,
@@ -189,7 +192,8 @@ class Delivery:
             for other in earlier
             for asset in other.assets
             if asset.path.casefold() not in kept
-            and (other.row_id == job.row_id or not _is_kept(asset, job.item_id))
+            and (other.row_id == job.row_id or not is_kept(asset.path, job.item_id))
+            and self._find_owner(asset.path) in {None, job.item_id}
         )
         return job, superseded, notes
 
@@ -251,7 +255,7 @@ class Delivery:
             for asset in other.assets if other.row_id != job.row_id else ():
                 old = asset.path
                 is_there = is_present(self._output, old)
-                if old in paths or not is_there or _is_kept(asset, job.item_id):
+                if old in paths or not is_there or is_kept(old, job.item_id):
                     continue
                 if only_edited and not self._is_edited(asset, known):
                     continue
@@ -360,13 +364,9 @@ def _of_kind(
     return chosen or every
 
 
-def _name(item_id: str, index: int, media_type: str) -> str:
+def _name(stem: str, index: int, media_type: str) -> str:
     number = f"-{index}" if index else ""
-    return f"{item_id}{number}.{extension_of(media_type)}"
-
-
-def _is_kept(asset: Asset, item_id: str) -> bool:
-    return KEPT_MARK in asset.path[len(item_id) :]
+    return f"{stem}{number}.{extension_of(media_type)}"
 
 
 def _is_cut_off(path: Path, whole: Path) -> bool:

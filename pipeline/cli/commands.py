@@ -11,8 +11,10 @@ from pipeline.cli.options import (
     ALLOW_OUTSIDE,
     CU_PRICE,
     FORCE,
+    ITEMS,
     JSON,
     MANIFEST,
+    NOTE,
     OFFLINE,
     HomePath,
     RunOptions,
@@ -189,6 +191,48 @@ def prune(manifest: Path, **options: Any) -> ExitCode:
     from pipeline.cli.prune import prune_command
 
     return prune_command(manifest, **options)
+
+
+@cli.command()
+@MANIFEST
+@click.argument("item", type=Text(), metavar="ITEM")
+@click.argument("take", type=click.IntRange(min=1), metavar="TAKE")
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+def pick(manifest: Path, item: str, take: int, **options: Any) -> ExitCode:
+    """Choose a take of an item: its file gets the item's own name. Free."""
+    from pipeline.cli.pick import pick_command
+
+    return pick_command(manifest, item, take, **options)
+
+
+@cli.command()
+@MANIFEST
+@ITEMS
+@NOTE
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+def approve(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
+    """Approve takes: each item's chosen one, or one such as hero@2. Free."""
+    from pipeline.cli.pick import approve_command
+
+    return approve_command(manifest, items, **options)
+
+
+@cli.command()
+@MANIFEST
+@ITEMS
+@NOTE
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+def reject(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
+    """Reject takes: each item's chosen one, or one such as hero@2. Free."""
+    from pipeline.cli.pick import reject_command
+
+    return reject_command(manifest, items, **options)
 
 
 @cli.command()

@@ -74,6 +74,14 @@ MANIFEST = click.argument(
     type=HomePath(dir_okay=False),
     metavar="MANIFEST",
 )
+ITEMS = click.argument("items", type=Text(), metavar="ITEM...", nargs=-1, required=True)
+NOTE = click.option(
+    "--note",
+    type=Text(),
+    default="",
+    metavar="TEXT",
+    help="A note for the review file.",
+)
 _PLACE = (
     click.option(
         "--output",

@@ -11,10 +11,19 @@ from pipeline.manifest.combination import Combination, Reporter, combinations
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import TakenNames, check_id
 from pipeline.manifest.item_params import ParamsReader
+from pipeline.manifest.item_schema import TAKES_HINT, wrong_takes
 from pipeline.manifest.manifest import Manifest
 from pipeline.manifest.node import unpack_mark
 from pipeline.manifest.schema import check_model_id, misspelt_model
-from pipeline.manifest.substitution import Scope, Template, Unbound, render_text
+from pipeline.manifest.substitution import (
+    LeftOut,
+    Scope,
+    Template,
+    Unbound,
+    render_text,
+    render_value,
+)
+from pipeline.manifest.takes import make_take
 from pipeline.models.schema import ModelSchema, shipped_model_ids
 from pipeline.models.wording import find_misspelt
 
@@ -40,7 +49,7 @@ def expand_into(manifest: Manifest, faults: Faults) -> Iterator[Item]:
         for combination in combinations(template, faults):
             item = expansion.build(combination)
             if item is not None:
-                yield item
+                yield from expansion.takes_of(item, combination)
             elif faults.is_full:
                 return
 
@@ -108,6 +117,38 @@ class _Expansion:
             line=unpack_mark(template.node.mark)[0],
             former_params=tuple(_sendable(former, schema) for former in read.former),
         )
+
+    def takes_of(self, item: Item, combination: Combination) -> Iterator[Item]:
+        """The item's takes that are wanted, sorted by number; at least one."""
+        count = self._take_count(combination)
+        review = self._manifest.review.of(item.item_id)
+        if count == 1 and review.is_empty:
+            yield item
+            return
+        schema = self._schema(item.model_id)
+        for number in review.wanted_takes(count or 1):
+            yield make_take(item, number, review, schema)
+
+    def _take_count(self, combination: Combination) -> int | None:
+        """How many takes an item is to have, or None and a fault."""
+        takes = combination.template.takes
+        if takes is None:
+            return self._manifest.takes
+        compiled, node = takes
+        try:
+            value = render_value(compiled, combination.scope, "number")
+        except Unbound as exc:
+            self._reporter.add_unbound(exc, node, combination)
+            return None
+        if isinstance(value, LeftOut):
+            return self._manifest.takes
+        wrong = wrong_takes(value)
+        if wrong is not None:
+            names = compiled.names if isinstance(compiled, Template) else ()
+            place = self._reporter.origin(node, names, combination)
+            self._reporter.add(place, wrong, TAKES_HINT)
+            return None
+        return int(str(value))
 
     def _item_id(self, combination: Combination) -> str | None:
         if combination.template.item_id is None:

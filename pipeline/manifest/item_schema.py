@@ -19,15 +19,33 @@ from pipeline.manifest.substitution import (
     render_text,
 )
 from pipeline.models.wording import suggestion
+from pipeline.naming import MAX_TAKES
 
 MAX_ITEMS = 5_000_000
 MAX_AXES = 50
 MAX_MATRIX_ENTRIES = 1_000
 
-ITEM_KEYS = ("id", "prompt", "params", "matrix", "rows", "vars", "model")
+ITEM_KEYS = (
+    "id",
+    "prompt",
+    "params",
+    "matrix",
+    "rows",
+    "vars",
+    "model",
+    "takes",
+)
+TAKES_HINT = "write `takes: 4`, or `takes: ${column}` for one variable"
 _MATRIX_KEYS = ("include", "exclude")
 _COUNTABLE = 10**15
 _ROWS_SUFFIXES = {".csv": False, ".jsonl": True, ".ndjson": True}
+
+
+def wrong_takes(value: object) -> str | None:
+    """What is wrong with a number of takes, or None."""
+    if type(value) is int and 1 <= value <= MAX_TAKES:
+        return None
+    return f"'takes' must be a whole number from 1 to {MAX_TAKES}"
 
 
 class ItemReader:
@@ -112,6 +130,7 @@ class ItemReader:
             rows=rows[0] if rows else None,
             doubtful=doubtful | broken,
             count=count,
+            takes=self._takes(entries.get("takes"), names),
         )
 
     def _text_of(
@@ -171,6 +190,23 @@ class ItemReader:
         else:
             return True
         return False
+
+    # --- takes ------------------------------------------------------------------
+
+    def _takes(
+        self, node: Node | None, names: Collection[str]
+    ) -> tuple[Compiled, Node] | None:
+        """How many takes, as a number or one variable."""
+        if node is None or isinstance(node.value, Broken):
+            return None
+        if isinstance(node.value, str):
+            compiled = self._reader.template(node, names)
+            if compiled is None or (isinstance(compiled, Template) and compiled.exact):
+                return None if compiled is None else (compiled, node)
+        elif wrong_takes(node.value) is None:
+            return node.value, node  # type: ignore[return-value]
+        self._faults.add(node.mark, wrong_takes(node.value) or "", TAKES_HINT)
+        return None
 
     # --- params -----------------------------------------------------------------
 

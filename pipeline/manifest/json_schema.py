@@ -12,6 +12,7 @@ from pipeline.job import JsonValue
 from pipeline.manifest.item_schema import MAX_AXES, MAX_MATRIX_ENTRIES
 from pipeline.manifest.node_reader import VARIABLE_NAME
 from pipeline.models.schema import InputSchema, ModelSchema
+from pipeline.naming import MAX_TAKES
 
 Schema = dict[str, JsonValue]
 
@@ -91,6 +92,12 @@ def _top_keys(models: Sequence[ModelSchema]) -> Schema:
             "additionalProperties": {"type": "string", "minLength": 1},
         },
         "vars": {"description": "Variables of every item.", "$ref": "#/$defs/vars"},
+        "takes": {
+            "description": "How many takes of each item; its own value counts first.",
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_TAKES,
+        },
         "max_cost": {
             "description": "The most compute units this manifest may cost in total.",
             "anyOf": [
@@ -163,6 +170,14 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
             "$ref": "#/$defs/vars",
         },
         "model": _model_id("Another model for this item.", models),
+        "takes": {
+            "description": "How many takes of the item: jobs with seeds of their own, "
+            "of which one is chosen.",
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MAX_TAKES},
+                _IS_VARIABLE,
+            ],
+        },
     }
 
 

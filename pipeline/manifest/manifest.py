@@ -9,6 +9,7 @@ from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.matrix import Matrix
 from pipeline.manifest.node import Node
 from pipeline.manifest.references import ReferenceFiles
+from pipeline.manifest.review import Review
 from pipeline.manifest.rows import RowsFile
 from pipeline.manifest.substitution import Compiled, Template
 from pipeline.models.schema import ModelSchema
@@ -29,6 +30,8 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
         variables: From ``vars``; the entry's own override the top level's.
         doubtful: Inputs that a reported fault may concern; not reported as missing.
         count: How many items it makes.
+        takes: How many takes of each item, and its node; None for the top level's.
+        was: The former id of the item, and its node; None if it names none.
     """
 
     node: Node
@@ -41,6 +44,8 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
     rows: RowsFile | None
     doubtful: frozenset[str]
     count: int
+    takes: tuple[Compiled, Node] | None = None
+    was: tuple[str | Template, Node] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +58,7 @@ class Manifest:
         path: The absolute path.
         sha256: Hex digest of the file's bytes.
         model_id: For items without a model of their own; "" when each has one.
-        item_count: How many items ``expand`` gives, at least 1.
+        item_count: How many items it has, at least 1. Each may have several takes.
         warnings: Sentences for the user; may be empty.
         references: By name: a file, or the id of an asset the service has.
         max_cost: Compute units that all its jobs may cost together, or None.
@@ -61,6 +66,8 @@ class Manifest:
         param_nodes: Where they are written.
         doubtful: Those that a reported fault may concern; not reported as missing.
         templates: The entries under ``items``.
+        takes: How many takes of each item that does not say so itself.
+        review: What was decided about its takes.
         text: The file's text, for finding columns.
         files: Reads what ``file:`` names.
         models: Finds a model's inputs by its id.
@@ -79,6 +86,8 @@ class Manifest:
     param_nodes: Mapping[str, Node] = field(repr=False)
     doubtful: frozenset[str] = field(repr=False)
     templates: tuple[ItemTemplate, ...] = field(repr=False)
+    takes: int = 1
+    review: Review = field(default=Review(), repr=False)
     text: str = field(repr=False)
     files: ReferenceFiles = field(repr=False)
     models: FindModel = field(repr=False)

@@ -200,7 +200,7 @@ class _Execution(Struct, frozen=True, kw_only=True):
         if settings.frozen:
             _check_frozen(groups)
         service = self.connection.service
-        notes = self.target.notes(self.loaded, self.connection)
+        notes = self.target.notes(self.loaded, plan, self.connection)
 
         def agree(priced: Estimate) -> None:
             if saved_plan is not None:
@@ -292,7 +292,7 @@ def _check_frozen(groups: CostGroups) -> None:
 
 def _has_nothing_to_do(plan: Plan, ledger: Ledger) -> bool:
     counts = ledger.count_by_status()
-    if plan.to_do or any(counts.get(status) for status in UNFINISHED):
+    if plan.to_do or plan.moves or any(counts.get(status) for status in UNFINISHED):
         return False
     # A run that crashed has not compared its submits with the service's job list.
     return plan.selection.only_fetch or not ledger.find_open_marks()

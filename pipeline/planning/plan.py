@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
+from itertools import groupby
 from pathlib import Path
 
 from pipeline.errors import OutputError, UsageError
@@ -43,11 +44,13 @@ from pipeline.planning.inputs import cost_key, output_count, seed_of
 from pipeline.planning.presence import find_presence
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.selection import Limit, Selection
+from pipeline.planning.takes import Layout, Take, find_stale, lay_out
 from pipeline.record import Struct, replace
 from pipeline.storage.files import is_shared
 from pipeline.storage.regular_file import leads_outside
 
 _UNTOUCHED = frozenset({Action.DONE, Action.SKIP})
+_NOTES_SHOWN = 20
 _FOLDERS_KEPT = 1024  # of the million that a million items may have
 _FRUITLESS = frozenset({JobStatus.PLANNED, JobStatus.FAILED})
 
@@ -71,6 +74,8 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
         cost_key: Equal for items that certainly have the same price; "" for items that
             cannot cost anything.
         old_id: The ledger's id of a renamed item; else "".
+        stem: The name of its files without number and extension.
+        siblings: The job ids of the item's other takes that have rows.
         then: The action that follows a RENAME, else the action itself.
     """
 
@@ -85,6 +90,8 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
     kind: str
     cost_key: str = ""
     old_id: str = ""
+    stem: str
+    siblings: tuple[str, ...] = ()
     then: Action
 
 
@@ -118,6 +125,8 @@ class Plan:
         counts: Items by action, without those that this command does not apply to.
         orphan_count: Items that have files in the ledger but are gone from the
             manifest.
+        moves: By item id: where the files of its takes belong, for items whose files
+            have to move because another take is chosen.
     """
 
     def __init__(
@@ -134,7 +143,12 @@ class Plan:
         self.selection = selection
         self.counts: Counter[Action] = Counter()
         self.orphan_count = 0
+        self.moves: dict[str, Layout] = {}
         self._ledger = ledger
+        self._has_takes = ledger is not None and ledger.has_takes()
+        self._chosen: dict[str, str] = {}  # only those that are not take 1
+        self._reviewed: set[str] = set()  # items that have decisions
+        self._stale: list[str] = []
         self._renames = Renames(None if is_shared else ledger)
         self._is_counted = False
         self._late: set[str] = set()  # ids of items that may be renamed: decided last
@@ -167,6 +181,28 @@ class Plan:
         """New id to old id, for every renamed item."""
         return self._renames.old_ids
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about the decisions in the review file."""
+        review = self.manifest.review
+        unknown = sorted(review.items.keys() - self._reviewed)
+        notes = self._stale[:_NOTES_SHOWN]
+        if len(self._stale) > _NOTES_SHOWN:
+            notes.append(f"{len(self._stale) - _NOTES_SHOWN:,} more decisions do not")
+        if unknown:
+            named = ", ".join(unknown[:_NOTES_SHOWN])
+            named += ", …" if len(unknown) > _NOTES_SHOWN else ""
+            notes.append(f"{review.path} has decisions about unknown items: {named}")
+        return tuple(notes)
+
+    def chosen_id(self, item_id: str) -> str:
+        """The job id of an item's chosen take: ``hero`` → ``hero@2``.
+
+        Args:
+            item_id: As the user wrote it; an item that :meth:`entries` has passed.
+        """
+        return self._chosen.get(item_id, item_id)
+
     def entries(self) -> Iterator[PlannedItem]:
         """Every selected item, expanded again, in the order of the manifest.
 
@@ -177,11 +213,16 @@ class Plan:
             ManifestError: At the end, if the expansion found faults.
         """
         limit = Limit(self.selection.limit)
-        for item in expand(self.manifest):
-            asked = self._look_at(item)
-            planned = None if asked is None else self._plan_item(asked)
-            if planned is not None and limit.admits(planned.action):
-                yield planned
+        for _, group in groupby(expand(self.manifest), key=_base_of):
+            items = list(group)
+            wanted = [self._look_at(item) for item in items]
+            present = [asked for asked in wanted if asked is not None]
+            layout = self._lay_out(items, present)
+            for asked in present:
+                planned = self._plan_item(asked, layout)
+                if planned is not None and limit.admits(planned.action):
+                    self._note_moves(layout)
+                    yield planned
         if self._late:
             yield from self._late_entries(limit)
 
@@ -272,7 +313,7 @@ class Plan:
             if old_id and self._ledger is not None:
                 made = self._ledger.find_jobs_of(old_id)
                 asked = replace(asked, attempts=[*made, *asked.attempts])
-            planned = self._plan_item(asked, old_id=old_id)
+            planned = self._plan_item(asked, None, old_id=old_id)
             if planned is None or not limit.admits(planned.action):
                 # More may fit when the plan is carried out, but its folder was not
                 # checked here.
@@ -325,7 +366,61 @@ class Plan:
         same = find_same(asked.attempts, keys.keys)
         return replace(decision, action=Action.COLLECT, job=same)
 
-    def _plan_item(self, asked: _Asked, *, old_id: str = "") -> PlannedItem | None:
+    def _lay_out(
+        self, items: Sequence[Item], present: Sequence[_Asked]
+    ) -> Layout | None:
+        """Where the files of an item's takes belong; None for an item with one take.
+
+        Args:
+            items: Every take that the item wants.
+            present: Those of them that this command looks at.
+        """
+        base_id = items[0].base
+        review = self.manifest.review.of(base_id)
+        if len(items) == 1 and review.is_empty and not self._has_takes:
+            return None
+        known = [] if self._ledger is None else self._ledger.find_take_ids(base_id)
+        if len(items) == 1 and review.is_empty and known in ([], [base_id]):
+            return None
+        seen = {asked.item.item_id: asked for asked in present}
+        asked_all = [seen.get(item.item_id) or self._ask(item) for item in items]
+        takes = [self._take_of(asked) for asked in asked_all]
+        jobs = {asked.item.item_id: asked.attempts for asked in asked_all}
+        for job_id in known:
+            if job_id not in jobs and self._ledger is not None:
+                jobs[job_id] = self._ledger.find_jobs_of(job_id)
+        layout = lay_out(base_id, review, takes, jobs, line=items[0].line)
+        self._chosen.pop(base_id, None)
+        if layout.chosen != base_id:
+            self._chosen[base_id] = layout.chosen
+        if not self._is_counted and not review.is_empty:
+            self._reviewed.add(base_id)
+            self._stale += find_stale(base_id, review, takes)
+        return layout
+
+    def _take_of(self, asked: _Asked) -> Take:
+        """What is known of a take, whatever the command is to do with it."""
+        decision = decide(
+            asked.attempts,
+            job_key=asked.request.job_key,
+            request_key=asked.request.request_key,
+            former=asked.request.former,
+            look=lambda _job: Presence(),
+        )
+        is_made = decision.action is Action.DONE
+        return Take(
+            number=asked.item.take,
+            made=decision.job if is_made else None,
+            is_paid=decision.action in MOVABLE,
+        )
+
+    def _note_moves(self, layout: Layout | None) -> None:
+        if layout is not None and layout.misplaced and not self._is_counted:
+            self.moves[layout.base_id] = layout
+
+    def _plan_item(
+        self, asked: _Asked, layout: Layout | None, *, old_id: str = ""
+    ) -> PlannedItem | None:
         item, schema, attempts = asked.item, asked.schema, asked.attempts
         decision = self._decide(asked, old_id)
         if not old_id and not self._concerns(decision):
@@ -345,13 +440,27 @@ class Plan:
             seed=seed,
             derived_seed=is_derived,
         )
+        stem = item.item_id
+        siblings: tuple[str, ...] = ()
+        is_moved = False
+        if layout is not None:
+            stem = layout.stems[item.item_id]
+            siblings = tuple(one for one in layout.stems if one != item.item_id)
+            is_misplaced = item.item_id in layout.misplaced
+            is_moved = is_misplaced and decision.action is Action.DONE
+        reason = self._reason(asked, decision, old_id)
+        if is_moved:
+            why = "chosen" if stem == item.base else "not chosen"
+            reason = f"{why}: its files move to {stem}"
         return PlannedItem(
             item=item,
-            action=Action.RENAME if old_id else decision.action,
+            action=Action.RENAME if old_id or is_moved else decision.action,
             then=decision.action,
-            sign=_sign_of(decision, old_id),
-            reason=self._reason(asked, decision, old_id),
+            sign=_sign_of(decision, is_moved=bool(old_id) or is_moved),
+            reason=reason,
             old_id=old_id,
+            stem=stem,
+            siblings=siblings,
             job=replace(job, item_id=item.item_id) if old_id else job,
             params=params,
             derived_seed=is_derived,
@@ -449,8 +558,12 @@ def _keys_of(
     return job_key(model_id, normal), job_key(model_id, params)
 
 
-def _sign_of(decision: Decision, old_id: str) -> str:
-    if old_id:
+def _base_of(item: Item) -> str:
+    return item.base
+
+
+def _sign_of(decision: Decision, *, is_moved: bool) -> str:
+    if is_moved:
         return SIGNS[Action.RENAME]
     return CHANGED_SIGN if decision.changed else SIGNS[decision.action]
 

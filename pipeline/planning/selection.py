@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from pipeline.naming import split_take
 from pipeline.planning.decision import Action
 
 
@@ -29,10 +30,16 @@ class Selection:
     verify: bool = False
 
     def includes(self, item_id: str) -> bool:
-        """Whether an item is included, by its id."""
-        if self.ids is not None and item_id not in self.ids:
+        """Whether an item or a take is included, by its job id.
+
+        The id of an item includes all of its takes.
+        """
+        names = {item_id, split_take(item_id)[0]}
+        if self.ids is not None and names.isdisjoint(self.ids):
             return False
-        return not self.globs or any(fnmatchcase(item_id, glob) for glob in self.globs)
+        return not self.globs or any(
+            fnmatchcase(name, glob) for glob in self.globs for name in names
+        )
 
 
 class Limit:

@@ -1,0 +1,57 @@
+"""Names derived from item ids: the job ids of takes, and the stems of their files.
+
+An item id holds letters, digits and ``._-/`` alone, so a name with ``@`` can belong to
+no other item. Take 1 has the item's own id: more takes change nothing about it. Pure.
+"""
+
+import re
+
+from pipeline.job import KEPT_MARK
+
+TAKE_MARK = "@"  # between an item's id and the number of a take
+MAX_TAKES = 100  # of one item in a manifest
+
+_TAKE = re.compile(r"(?P<base>.+)@(?P<take>[1-9][0-9]*)", re.DOTALL)
+# What follows the stem in the name of a file: number, age, ending.
+_REST = re.compile(r"(-\d+)?(\.old-\d+(_\d+)?)?\.[A-Za-z0-9]+")
+
+
+def take_id(base_id: str, take: int) -> str:
+    """The job id of a take: ``hero`` for the first, ``hero@2`` for the second."""
+    return base_id if take == 1 else numbered_stem(base_id, take)
+
+
+def numbered_stem(base_id: str, take: int) -> str:
+    """The stem of a take that is not the chosen one, such as ``hero@1``."""
+    return f"{base_id}{TAKE_MARK}{take}"
+
+
+def split_take(job_id: str) -> tuple[str, int]:
+    """The item's id and the number of the take; the inverse of :func:`take_id`."""
+    found = _TAKE.fullmatch(job_id)
+    return (found["base"], int(found["take"])) if found else (job_id, 1)
+
+
+def stems_of(job_id: str) -> tuple[str, str]:
+    """The stems that files of a job may have: with a number, and without."""
+    base, take = split_take(job_id)
+    return numbered_stem(base, take), base
+
+
+def split_stem(path: str, job_id: str) -> tuple[str, str] | None:
+    """The stem of a job's file, and the rest of its name; None if it has neither stem.
+
+    Args:
+        path: Relative to the output folder.
+        job_id: The job that made it.
+    """
+    for stem in stems_of(job_id):
+        if path.startswith(stem) and _REST.fullmatch(path, len(stem)):
+            return stem, path[len(stem) :]
+    return None
+
+
+def is_kept(path: str, job_id: str) -> bool:
+    """Whether a job's file is an old one that was kept, such as ``oak.old-1.png``."""
+    found = split_stem(path, job_id)
+    return KEPT_MARK in (found[1] if found else path[len(job_id) :])
