@@ -39,7 +39,7 @@ LADDER = {
     "output": "assets errors job ledger lockfile manifest naming record settings storage version",
     "pricing": "api clock errors job ledger models planning record settings stages storage units version",
     "running": "api assets clock errors fault_points job ledger naming planning pricing record settings stages",
-    "operations": "api assets clock contract errors fault_points job ledger lockfile manifest models naming output planning pricing record running settings stages storage",
+    "operations": "api assets clock contract errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record running settings stages storage",
     "cli": "api assets clock contract emulator errors job manifest models operations output planning pricing record redaction running settings stages units version",
     "__main__": "cli",
     "pipeline": "version",

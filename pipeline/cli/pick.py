@@ -12,6 +12,7 @@ from pipeline.cli.console.text import one_line
 from pipeline.cli.loading import load
 from pipeline.errors import ExitCode
 from pipeline.manifest import Manifest
+from pipeline.operations.accept import accept
 from pipeline.operations.pick import approve, pick, reject
 from pipeline.operations.reviewing import Decided
 
@@ -47,6 +48,17 @@ def reject_command(
         return reject(loaded, folder, items, note=note)
 
     return _decide(manifest, decide, "rejected", as_json=as_json, **place)
+
+
+def accept_command(
+    manifest: Path, items: Sequence[str], *, as_json: bool, **place: Any
+) -> ExitCode:
+    """Keep the files of edited items, and print them."""
+
+    def decide(loaded: Manifest, folder: Path) -> Coroutine[Any, Any, list[Decided]]:
+        return accept(loaded, folder, items)
+
+    return _decide(manifest, decide, "kept", as_json=as_json, **place)
 
 
 def _decide(

@@ -3,10 +3,10 @@
 For a model without a known table, the manifest's own inputs decide.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.fingerprint import derived_seed, job_key
-from pipeline.job import Item, Job
+from pipeline.job import Item, Job, JobKey, ParamValue
 from pipeline.models.schema import ModelSchema
 
 
@@ -26,6 +26,14 @@ def seed_of(
     if first is not None and low <= first <= high:
         return first, True
     return derived_seed(item.item_id, low=low, high=high), True
+
+
+def keys_of(
+    model_id: str, params: Mapping[str, ParamValue], schema: ModelSchema | None
+) -> tuple[JobKey, JobKey]:
+    """A request's job key and request key."""
+    normal = dict(params) if schema is None else schema.normalised(params)
+    return job_key(model_id, normal), job_key(model_id, params)
 
 
 def cost_key(item: Item, schema: ModelSchema | None) -> str:

@@ -13,14 +13,12 @@ from itertools import groupby
 from pathlib import Path
 
 from pipeline.errors import OutputError, UsageError
-from pipeline.fingerprint import job_key
 from pipeline.job import (
     SIDECAR_SUFFIX,
     Asset,
     AssetId,
     Item,
     Job,
-    JobKey,
     JobStatus,
     ParamValue,
 )
@@ -29,6 +27,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.lines import MODEL, find_line
 from pipeline.models.schema import ModelSchema
+from pipeline.planning.aliases import find_aliases
 from pipeline.planning.change import describe_changes, find_changes
 from pipeline.planning.decision import (
     CHANGED_SIGN,
@@ -40,11 +39,11 @@ from pipeline.planning.decision import (
     decide,
     find_same,
 )
-from pipeline.planning.inputs import cost_key, output_count, seed_of
+from pipeline.planning.inputs import cost_key, keys_of, output_count, seed_of
 from pipeline.planning.presence import find_presence
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.selection import Limit, Selection
-from pipeline.planning.takes import Layout, Take, find_stale, lay_out
+from pipeline.planning.takes import Layout, Take, find_stale, lay_out, stands
 from pipeline.record import Struct, replace
 from pipeline.storage.files import is_shared
 from pipeline.storage.regular_file import leads_outside
@@ -218,7 +217,7 @@ class Plan:
             wanted = [self._look_at(item) for item in items]
             present = [asked for asked in wanted if asked is not None]
             layout = self._lay_out(items, present)
-            for asked in present:
+            for asked in filter(self._is_meant, present):
                 planned = self._plan_item(asked, layout)
                 if planned is not None and limit.admits(planned.action):
                     self._note_moves(layout)
@@ -313,6 +312,9 @@ class Plan:
             if old_id and self._ledger is not None:
                 made = self._ledger.find_jobs_of(old_id)
                 asked = replace(asked, attempts=[*made, *asked.attempts])
+            if not self._is_meant(asked):
+                self._renames.set_apart(old_id)
+                continue
             planned = self._plan_item(asked, None, old_id=old_id)
             if planned is None or not limit.admits(planned.action):
                 # More may fit when the plan is carried out, but its folder was not
@@ -332,21 +334,26 @@ class Plan:
 
     def _ask(self, item: Item) -> _Asked:
         schema = self.manifest.models(item.model_id)
-        key, request_key = _keys_of(item.model_id, item.params, schema)
+        keys = keys_of(item.model_id, item.params, schema)
+        attempts = (
+            [] if self._ledger is None else self._ledger.find_jobs_of(item.item_id)
+        )
+        review = self.manifest.review.of(item.base)
         return _Asked(
             item=item,
             schema=schema,
             request=Request(
-                job_key=key,
-                request_key=request_key,
-                former=tuple(
-                    _keys_of(item.model_id, former, schema)
-                    for former in item.former_params
+                job_key=keys[0],
+                request_key=keys[1],
+                former=(
+                    *(
+                        keys_of(item.model_id, former, schema)
+                        for former in item.former_params
+                    ),
+                    *find_aliases(item, keys, attempts, schema=schema, review=review),
                 ),
             ),
-            attempts=[]
-            if self._ledger is None
-            else self._ledger.find_jobs_of(item.item_id),
+            attempts=attempts,
         )
 
     def _decide(self, asked: _Asked, old_id: str) -> Decision:
@@ -469,6 +476,18 @@ class Plan:
             cost_key=cost_key(item, schema) if decision.action in MAY_BE_PAID else "",
         )
 
+    def _is_meant(self, asked: _Asked) -> bool:
+        """Whether ``--only`` includes a take, by the decision about its files."""
+        if not self.selection.only:
+            return True
+        review = self.manifest.review.of(asked.item.base)
+        is_rejected = self.selection.only == "rejected"
+        verdicts = review.rejected if is_rejected else review.approved
+        return any(
+            verdict.take == asked.item.take and stands(verdict, asked.attempts)
+            for verdict in verdicts
+        )
+
     def _concerns(self, decision: Decision) -> bool:
         """Whether this command applies to an item."""
         if self.selection.only_failed:
@@ -542,20 +561,13 @@ def make_plan(
         if on_item is not None:
             on_item(planned)
     plan.note_counted(on_orphan)
-    if selection.globs and not plan.total and not selection.only_failed:
+    is_filter = selection.only_failed or selection.only
+    if selection.globs and not plan.total and not is_filter:
         raise UsageError(
             f"--select matches none of the {manifest.item_count} items",
             hint="patterns are matched against whole item ids: 'tree-*'",
         )
     return plan
-
-
-def _keys_of(
-    model_id: str, params: Mapping[str, ParamValue], schema: ModelSchema | None
-) -> tuple[JobKey, JobKey]:
-    """A request's job key and request key."""
-    normal = dict(params) if schema is None else schema.normalised(params)
-    return job_key(model_id, normal), job_key(model_id, params)
 
 
 def _base_of(item: Item) -> str:

@@ -19,6 +19,8 @@ class Selection:
         only_fetch: ``fetch``: only items that are paid for and whose files are missing.
         ids: Only these items, or None for all.
         verify: Compare the files of finished items by SHA-256, not only by size.
+        only: Only takes about which this was decided, ``rejected`` or ``approved``; ""
+            for all.
     """
 
     globs: tuple[str, ...] = ()
@@ -28,6 +30,7 @@ class Selection:
     only_fetch: bool = False
     ids: frozenset[str] | None = None
     verify: bool = False
+    only: str = ""
 
     def includes(self, item_id: str) -> bool:
         """Whether an item or a take is included, by its job id.

@@ -59,9 +59,22 @@ def digests_of(job: Job, output: int = 0) -> tuple[str, ...]:
 
 def counts(verdict: Verdict, take: Take) -> bool:
     """Whether a decision is about the bytes that the take has, or will have."""
+    if not verdict.sha256:
+        return True  # its files were not known when it was brought back
     if take.made is None or not take.made.assets:
         return take.is_paid
     return digests_of(take.made, verdict.output) == verdict.sha256
+
+
+def stands(verdict: Verdict, attempts: Sequence[Job]) -> bool:
+    """Whether a decision is about the newest files of a take, whatever is asked now.
+
+    Args:
+        verdict: The decision.
+        attempts: All rows of the take, newest first.
+    """
+    made = next((job for job in attempts if job.assets), None)
+    return made is None or digests_of(made, verdict.output) == verdict.sha256
 
 
 def choose(review: ItemReview, takes: Sequence[Take]) -> int:

@@ -475,7 +475,8 @@ class Run:
     def _is_complete(self) -> bool:
         """Whether this run considered every item of the manifest."""
         selection = self._plan.selection
-        whole = not (selection.globs or selection.limit or selection.only_failed)
+        is_part = selection.globs or selection.limit or selection.ids is not None
+        whole = not (is_part or selection.only_failed or selection.only)
         return whole and not self._counts["not_submitted"] and not self._abandoned
 
     async def _stop_at_deadline(self) -> None:
