@@ -22,6 +22,8 @@ FAULT_POINTS: Final = (
     "sidecar-placed",  # both are in place, SAVED is not recorded
     "saved-recorded",  # SAVED is durable
     "rename-file-placed",  # a renamed item's file has both names
+    "review-written",  # the review file has a decision, no file has moved yet
+    "move-recorded",  # a take's file has its new name on record, and both on disk
     "rename-recorded",  # the new name is durable, the file still has both names
 )
 

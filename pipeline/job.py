@@ -58,10 +58,12 @@ ParamValue = JsonValue | ReferenceAsset | ItemOutput | list["ParamValue"]
 
 
 class Item(Struct, frozen=True, kw_only=True):
-    """One entry of an expanded manifest.
+    """One job that an expanded manifest wants: an item, or one of its takes or steps.
 
     Attributes:
-        item_id: Unique in the manifest; also the file name, folders by ``/``.
+        item_id: The job's id, unique in the manifest: the id as the user wrote it,
+            which is also the file name, folders by ``/``; with ``@2`` and so on for a
+            further take, and ``+NAME`` for a step.
         model_id: The service's id of the model.
         params: The model's inputs by the service's names, as they will be sent, except
             that ReferenceAssets and ItemOutputs become asset ids. Without a derived
@@ -71,13 +73,16 @@ class Item(Struct, frozen=True, kw_only=True):
         file: The file that the item is written in, as the user gave the path.
         line: The line in ``file``, from 1.
         parents: Ids of items whose outputs it uses; they have to be made first.
-        base_id: For a step, the id of the item that it belongs to; else "".
-        stem: The name of its files without number and extension; "" for ``item_id``.
         is_saved: Whether its files are saved; if not, they stay at the service.
         may_be_missing: Whether it is one of a ``foreach``: its parent may make fewer
             outputs than it was asked for.
         former_params: ``params`` with other line ends, as earlier versions sent them;
             nothing is sent like this, but the ledger may know the request by it.
+        base_id: The id of the item that this is a take or a step of, or "" for
+            ``item_id``.
+        take: The number of the take, from 1.
+        has_steps: Whether steps follow; then the last of them has the item's name.
+        is_last_step: Whether it is that last step.
     """
 
     item_id: str
@@ -87,11 +92,18 @@ class Item(Struct, frozen=True, kw_only=True):
     file: str
     line: int
     parents: tuple[str, ...] = ()
-    base_id: str = ""
-    stem: str = ""
     is_saved: bool = True
     may_be_missing: bool = False
     former_params: tuple[Mapping[str, ParamValue], ...] = ()
+    base_id: str = ""
+    take: int = 1
+    has_steps: bool = False
+    is_last_step: bool = False
+
+    @property
+    def base(self) -> str:
+        """The item's id as the user wrote it; all of its takes and steps share it."""
+        return self.base_id or self.item_id
 
 
 class JobStatus(StrEnum):
@@ -162,13 +174,7 @@ _STUCK_CLASSES = frozenset({FailureClass.TIMED_OUT, FailureClass.LOST})
 FINAL_CLASSES = frozenset({FailureClass.REFUSED, FailureClass.GIVEN_UP})
 SIDECAR_SUFFIX = ".json"  # follows the full name of the asset: oak.png.json
 KEPT_MARK = ".old-"  # between an asset's name and the attempt: oak.old-1.png
-STEP_MARK = "+"  # between an item's id and the name of a step: no id holds it
 MODERATION_TRIES = 2  # near the threshold, a second try may pass; a third never did
-
-
-def item_of(job_id: str) -> str:
-    """The id of the item that a job belongs to; for a step, the item it follows."""
-    return job_id.partition(STEP_MARK)[0]
 
 
 class Asset(Struct, frozen=True, kw_only=True):

@@ -20,7 +20,8 @@ from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
-from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job, item_of
+from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
+from pipeline.naming import is_kept, item_of
 from pipeline.record import Struct, replace
 from pipeline.storage.atomic_file import (
     CHUNK_SIZE_BYTES,
@@ -191,7 +192,8 @@ class Delivery:
             for other in earlier
             for asset in other.assets
             if asset.path.casefold() not in kept
-            and (other.row_id == job.row_id or not _is_kept(asset, job.item_id))
+            and (other.row_id == job.row_id or not is_kept(asset.path, job.item_id))
+            and self._find_owner(asset.path) in {None, job.item_id}
         )
         return job, superseded, notes
 
@@ -253,7 +255,7 @@ class Delivery:
             for asset in other.assets if other.row_id != job.row_id else ():
                 old = asset.path
                 is_there = is_present(self._output, old)
-                if old in paths or not is_there or _is_kept(asset, job.item_id):
+                if old in paths or not is_there or is_kept(old, job.item_id):
                     continue
                 if only_edited and not self._is_edited(asset, known):
                     continue
@@ -366,10 +368,6 @@ def _of_kind(
 def _name(stem: str, index: int, media_type: str) -> str:
     number = f"-{index}" if index else ""
     return f"{stem}{number}.{extension_of(media_type)}"
-
-
-def _is_kept(asset: Asset, item_id: str) -> bool:
-    return KEPT_MARK in asset.path[len(item_id) :]
 
 
 def _is_cut_off(path: Path, whole: Path) -> bool:

@@ -11,9 +11,12 @@ from pipeline.cli.options import (
     ALLOW_OUTSIDE,
     CU_PRICE,
     FORCE,
+    ITEMS,
     JSON,
     MANIFEST,
+    NOTE,
     OFFLINE,
+    SELECT,
     HomePath,
     RunOptions,
     Text,
@@ -189,6 +192,129 @@ def prune(manifest: Path, **options: Any) -> ExitCode:
     from pipeline.cli.prune import prune_command
 
     return prune_command(manifest, **options)
+
+
+@cli.command()
+@MANIFEST
+@click.argument("item", type=Text(), metavar="ITEM")
+@click.argument("take", type=click.IntRange(min=1), metavar="TAKE")
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+def pick(manifest: Path, item: str, take: int, **options: Any) -> ExitCode:
+    """Choose a take of an item: its file gets the item's own name. Free."""
+    from pipeline.cli.pick import pick_command
+
+    return pick_command(manifest, item, take, **options)
+
+
+@cli.command()
+@MANIFEST
+@ITEMS
+@NOTE
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+def approve(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
+    """Approve takes: each item's chosen one, or one such as hero@2. Free."""
+    from pipeline.cli.pick import approve_command
+
+    return approve_command(manifest, items, **options)
+
+
+@cli.command()
+@MANIFEST
+@ITEMS
+@NOTE
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+def reject(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
+    """Reject takes: each item's chosen one, or one such as hero@2. Free."""
+    from pipeline.cli.pick import reject_command
+
+    return reject_command(manifest, items, **options)
+
+
+@cli.command()
+@MANIFEST
+@ITEMS
+@click.option(
+    "--seed",
+    type=int,
+    metavar="N",
+    help="The seed of the new takes.  [default: a random one each]",
+)
+@NOTE
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+@spending_options
+@running_options
+def redo(
+    manifest: Path,
+    items: tuple[str, ...],
+    *,
+    seed: int | None,
+    note: str,
+    **options: Any,
+) -> ExitCode:
+    """Reject takes and make others with fresh seeds in their place. Costs units."""
+    from pipeline.cli.redo import redo_command
+
+    return redo_command(manifest, items, RunOptions(**options), seed=seed, note=note)
+
+
+@cli.command()
+@MANIFEST
+@click.argument("item", type=Text(), metavar="ITEM")
+@click.option(
+    "--take",
+    type=click.IntRange(min=1),
+    required=True,
+    metavar="N",
+    help="The number of the take to bring back.",
+)
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+@running_options
+def restore(manifest: Path, item: str, *, take: int, **options: Any) -> ExitCode:
+    """Bring an earlier take back and choose it. Free."""
+    from pipeline.cli.redo import restore_command
+
+    return restore_command(manifest, item, RunOptions(**options), take=take)
+
+
+@cli.command()
+@MANIFEST
+@ITEMS
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+def accept(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
+    """Keep the files of items that were edited, as they are. Free."""
+    from pipeline.cli.pick import accept_command
+
+    return accept_command(manifest, items, **options)
+
+
+@cli.command()
+@MANIFEST
+@click.option(
+    "--approved",
+    is_flag=True,
+    help="Exit with code 3 until the chosen take of every item is approved.",
+)
+@SELECT
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+def check(manifest: Path, **options: Any) -> ExitCode:
+    """Check whether every item is ready to be shipped. Free."""
+    from pipeline.cli.check import check_command
+
+    return check_command(manifest, **options)
 
 
 @cli.command()

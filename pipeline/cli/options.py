@@ -74,6 +74,14 @@ MANIFEST = click.argument(
     type=HomePath(dir_okay=False),
     metavar="MANIFEST",
 )
+ITEMS = click.argument("items", type=Text(), metavar="ITEM...", nargs=-1, required=True)
+NOTE = click.option(
+    "--note",
+    type=Text(),
+    default="",
+    metavar="TEXT",
+    help="A note for the review file.",
+)
 _PLACE = (
     click.option(
         "--output",
@@ -88,13 +96,19 @@ _PLACE = (
         help="Use the built-in emulator: needs no credentials and spends nothing.",
     ),
 )
+SELECT = click.option(
+    "--select",
+    "-s",
+    multiple=True,
+    metavar="GLOB",
+    help="Only items whose id matches, such as 'tree-*'; repeatable.",
+)
 _SELECTION = (
+    SELECT,
     click.option(
-        "--select",
-        "-s",
-        multiple=True,
-        metavar="GLOB",
-        help="Only items whose id matches, such as 'tree-*'; repeatable.",
+        "--only",
+        type=click.Choice(["rejected", "approved"]),
+        help="Only items whose chosen take, or other takes, are rejected or approved.",
     ),
     click.option(
         "--limit",
@@ -246,9 +260,6 @@ class RunOptions:
 
     output: Path | None
     emulate: bool
-    select: tuple[str, ...]
-    limit: int | None
-    verify: bool
     allow_outside: bool
     as_json: bool
     strict: bool
@@ -260,6 +271,10 @@ class RunOptions:
     quiet: bool
     debug: bool
     log_file: Path | None
+    select: tuple[str, ...] = ()
+    limit: int | None = None
+    verify: bool = False
+    only: str | None = None
     max_jobs: int | None = None
     max_cost: str | None = None
     cu_price: CuPrice | None = None

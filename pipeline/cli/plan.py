@@ -24,6 +24,7 @@ def plan_command(
     emulate: bool,
     select: tuple[str, ...],
     limit: int | None,
+    only: str | None,
     verify: bool,
     force: bool,
     allow_outside: bool,
@@ -41,7 +42,9 @@ def plan_command(
     listing = PlanListing(as_json=as_json, long_form=long_form, prompts=prompts)
     recorder = PlanRecorder()
     settings = Settings(first_contact_s=_FIRST_CONTACT_S, max_cost=parse_cost(max_cost))
-    selection = Selection(globs=select, limit=limit, force=force, verify=verify)
+    selection = Selection(
+        globs=select, limit=limit, force=force, verify=verify, only=only or ""
+    )
 
     def take(planned: PlannedItem) -> None:
         listing.add(planned)

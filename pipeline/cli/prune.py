@@ -1,6 +1,5 @@
 """``prune``: removes the files of items that are no longer in the manifest."""
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,13 +10,9 @@ import click
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.printing import print_json
 from pipeline.cli.console.text import one_line, plural, printable, size
-from pipeline.clock import SystemClock
+from pipeline.cli.loading import load
 from pipeline.errors import ExitCode, UsageError
-from pipeline.manifest import load_manifest
-from pipeline.models.schema import load_shipped_model
-from pipeline.operations.connection import offline_catalog
 from pipeline.operations.prune import OrphanFile, prune
-from pipeline.output.folder import output_folder
 
 
 def prune_command(
@@ -30,10 +25,9 @@ def prune_command(
     as_json: bool,
 ) -> ExitCode:
     """List the files of removed items, ask once, and remove them."""
-    catalog = offline_catalog(SystemClock(), os.environ)
-    models = load_shipped_model if emulate else catalog.find
-    loaded = load_manifest(manifest, allow_outside=allow_outside, models=models)
-    folder = output_folder(loaded, output=output, emulate=emulate)
+    loaded, folder = load(
+        manifest, output=output, emulate=emulate, allow_outside=allow_outside
+    )
 
     options = [] if output is None else ["--output", str(output)]
     options += ["--emulate"] if emulate else []

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -58,8 +58,17 @@ def run_command(
     *,
     only_failed: bool = False,
     only_fetch: bool = False,
+    start: Callable[..., Coroutine[Any, Any, RunResult]] = run,
 ) -> ExitCode:
-    """Carry out a manifest with the options of the command line."""
+    """Carry out a manifest with the options of the command line.
+
+    Args:
+        manifest: The YAML file.
+        options: The options.
+        only_failed: Only failed items.
+        only_fetch: Only items that are paid for and whose files are missing.
+        start: What carries it out: ``run``, or an operation that ends in one.
+    """
     configure_logging(debug=options.debug, log_file=options.log_file)
     selection = Selection(
         globs=options.select,
@@ -68,12 +77,14 @@ def run_command(
         only_failed=only_failed,
         only_fetch=only_fetch,
         verify=options.verify,
+        only=options.only or "",
     )
     saved = None
     if options.saved_plan is not None:
         if selection != Selection(verify=options.verify):
             raise UsageError(
-                "--plan fixes the items: --select, --limit and --force do not apply",
+                "--plan fixes the items: --select, --only, --limit and --force do not"
+                " apply",
                 hint="make another plan with them: pipeline plan --out FILE",
             )
         saved = read_plan(options.saved_plan)
@@ -82,7 +93,7 @@ def run_command(
     result: RunResult | None = None
     code = ExitCode.BUG
     try:
-        result = _carry_out(manifest, options, selection, progress, saved)
+        result = _carry_out(manifest, options, selection, progress, saved, start)
         code = result.exit_code
     except PipelineError as error:
         code = error.exit_code
@@ -96,12 +107,13 @@ def run_command(
     return code
 
 
-def _carry_out(
+def _carry_out(  # noqa: PLR0917 - the parts of one command
     manifest: Path,
     options: RunOptions,
     selection: Selection,
     progress: Progress,
     saved: SavedPlan | None,
+    start: Callable[..., Coroutine[Any, Any, RunResult]],
 ) -> RunResult:
     settings = _settings(options)
     stage = _Stage()
@@ -126,21 +138,21 @@ def _carry_out(
             stack.enter_context(screen)
             _tell_price(estimate, options, stage, was_shown=was_shown)
 
+        which = {"selection": selection, "saved_plan": saved}
         on_start = stack.enter_context(_signals(stage, settings))
         gc.freeze()  # imported objects never become garbage
         result = asyncio.run(
-            run(
+            start(
                 manifest,
                 output=options.output,
                 emulate=options.emulate,
                 allow_outside=options.allow_outside,
-                selection=selection,
                 settings=settings,
-                saved_plan=saved,
                 on_item=on_item,
                 approve=begin,
                 on_event=on_event,
                 on_start=on_start,
+                **({} if start is not run else which),
             )
         )
     if not options.quiet:

@@ -7,13 +7,12 @@ import click
 
 from pipeline.cli.console.money import units_text
 from pipeline.cli.console.printing import failure_line, print_json
-from pipeline.cli.console.text import plural
+from pipeline.cli.console.text import one_line, plural
+from pipeline.cli.loading import load
 from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
-from pipeline.manifest import load_manifest
 from pipeline.operations.spend import Sum
 from pipeline.operations.status import read_status
-from pipeline.output.folder import output_folder
 from pipeline.units import units_number
 
 _FAILURES_SHOWN = 20
@@ -28,9 +27,10 @@ def status_command(
     as_json: bool,
 ) -> ExitCode:
     """Print counts and reasons from the ledger."""
-    loaded = load_manifest(manifest, allow_outside=allow_outside)
-    folder = output_folder(loaded, output=output, emulate=emulate)
-    status = read_status(folder)
+    loaded, folder = load(
+        manifest, output=output, emulate=emulate, allow_outside=allow_outside
+    )
+    status = read_status(folder, loaded.review)
     counts, troubled, cost = status.counts, status.troubled, status.cost
     if as_json:
         for job in troubled:
@@ -52,6 +52,7 @@ def status_command(
                 "refunded": units_number(cost.refunded),
                 "reserved": units_number(cost.reserved),
             },
+            stale=list(status.stale),
         )
         return ExitCode.OK
     click.echo(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {folder}")
@@ -60,6 +61,10 @@ def status_command(
         click.echo(failure_line(job.item_id, job.failure.reason if job.failure else ""))
     if len(troubled) > _FAILURES_SHOWN:
         click.echo(f"  … and {len(troubled) - _FAILURES_SHOWN:,} more")
+    for sentence in status.stale[:_FAILURES_SHOWN]:
+        click.echo(f"  {one_line(sentence)}")
+    if len(status.stale) > _FAILURES_SHOWN:
+        click.echo(f"  … and {len(status.stale) - _FAILURES_SHOWN:,} more decisions")
     return ExitCode.OK
 
 

@@ -1,6 +1,5 @@
 """``why``: what is known about one item → text for a person, or JSON lines."""
 
-import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from pipeline.assets.checks.recorded import Finding
 from pipeline.cli.console.money import units_text
 from pipeline.cli.console.printing import print_json
 from pipeline.cli.console.text import one_line, printable
-from pipeline.clock import SystemClock, format_utc
+from pipeline.cli.loading import load
+from pipeline.clock import format_utc
 from pipeline.errors import ExitCode
 from pipeline.job import (
     UNFINISHED,
@@ -25,13 +25,8 @@ from pipeline.job import (
     ParamValue,
     ReferenceAsset,
 )
-from pipeline.manifest import load_manifest
-from pipeline.manifest.manifest import FindModel
-from pipeline.models.schema import load_shipped_model
 from pipeline.models.wording import plain
-from pipeline.operations.connection import offline_catalog
 from pipeline.operations.why import CheckedFile, Explanation, Input, explain
-from pipeline.output.folder import output_folder
 from pipeline.planning import Action
 from pipeline.units import units_number
 
@@ -84,11 +79,9 @@ def why_command(
     as_json: bool,
 ) -> ExitCode:
     """Print everything about one item, and what to run next."""
-    models: FindModel = load_shipped_model
-    if not emulate:
-        models = offline_catalog(SystemClock(), os.environ).find
-    loaded = load_manifest(manifest, allow_outside=allow_outside, models=models)
-    folder = output_folder(loaded, output=output, emulate=emulate)
+    loaded, folder = load(
+        manifest, output=output, emulate=emulate, allow_outside=allow_outside
+    )
     about = explain(loaded, folder, item, emulate=emulate)
     options = [] if output is None else ["--output", str(output)]
     options += ["--emulate"] if emulate else []

@@ -42,6 +42,7 @@ from pipeline.ledger.rows import (
     mark_from,
     units_from,
 )
+from pipeline.naming import split_take
 from pipeline.record import replace
 from pipeline.storage.syncing import can_sync_files
 
@@ -332,10 +333,18 @@ class Ledger:
                 "UPDATE jobs SET item_id = ?, attempt = attempt + ? WHERE item_id = ?",
                 (new, own, old),
             ).rowcount
+        self.record_relocated(paths)
+        return own if moved else 0
+
+    def record_relocated(self, paths: Mapping[str, str]) -> None:
+        """Record that files have moved, and that they are still at the old paths too.
+
+        Args:
+            paths: Old path to new path of assets.
+        """
         self.record_moved(paths)
         self.forget_leftovers(paths.values())
         self.record_leftovers(paths)
-        return own if moved else 0
 
     def record_leftovers(self, paths: Mapping[str, str]) -> None:
         """Record files that can be removed, because they are at another path too.
@@ -614,6 +623,37 @@ class Ledger:
                 "SELECT ifnull(max(attempt), 0) FROM jobs WHERE item_id = ?", (item_id,)
             ).fetchone()
         return int(attempt)
+
+    def has_takes(self) -> bool:
+        """Whether any item has a row of a further take."""
+        with self._translated():
+            row = self._connection.execute(
+                "SELECT 1 FROM jobs WHERE instr(item_id, '@') LIMIT 1"
+            ).fetchone()
+        return row is not None
+
+    def find_take_ids(self, base_id: str) -> list[str]:
+        """The job ids of an item's takes that have rows, sorted by number."""
+        with self._translated():
+            rows = self._connection.execute(
+                "SELECT DISTINCT item_id FROM jobs"
+                # The sign after @ is A.
+                " WHERE item_id = ? OR item_id > ? AND item_id < ?",
+                (base_id, f"{base_id}@", f"{base_id}A"),
+            ).fetchall()
+        known = [job_id for (job_id,) in rows if split_take(job_id)[0] == base_id]
+        return sorted(known, key=lambda job_id: split_take(job_id)[1])
+
+    def find_step_ids(self, base_id: str) -> list[str]:
+        """The job ids of an item's steps that have rows, sorted."""
+        with self._translated():
+            rows = self._connection.execute(
+                "SELECT DISTINCT item_id FROM jobs"
+                # The sign after + is a comma.
+                " WHERE item_id > ? AND item_id < ? ORDER BY item_id",
+                (f"{base_id}+", f"{base_id},"),
+            ).fetchall()
+        return [job_id for (job_id,) in rows]
 
     def find_items(self) -> Iterator[tuple[str, int]]:
         """Every item that has a row, with the number of its oldest; sorted by id."""

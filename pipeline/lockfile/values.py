@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from pipeline.manifest.item_id import check_id
+from pipeline.naming import item_of
 from pipeline.units import MOST_UNITS
 
 LOCK_VERSION = 1
@@ -33,6 +34,7 @@ UNSAFE = re.compile(
     r"\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff]"
 )
 _OUTPUT_NAME = re.compile(r"(?P<stem>(?P<item>.+?)(-[1-9][0-9]*)?)\.[a-z0-9]{1,8}")
+_STEMS = ("stem", "item")  # with the number of an output, or without it
 _UNSAFE_IN_IDS = frozenset(" /?#%\\")  # ids become parts of URLs
 _MAX_REMOTE_ID_CHARS = 256
 _INT64_MAX = 2**63 - 1  # what a ledger can hold
@@ -118,7 +120,7 @@ def _read_text(value: object) -> str:
 
 def _read_item_id(value: object) -> str:
     text = _read_text(value)
-    if wrong := check_id(text):
+    if wrong := check_id(item_of(text)):
         reason = f": {wrong[0]}" if text.isascii() and text.isprintable() else ""
         raise Wrong(f"cannot be {show(text)}{reason}", wrong[1])
     return text
@@ -145,7 +147,9 @@ def _read_path(value: object) -> str:
     """A name in the output folder: an item's id, an optional number, an extension."""
     text = _read_text(value)
     match = _OUTPUT_NAME.fullmatch(text)
-    if match is None or (check_id(match["stem"]) and check_id(match["item"])):
+    # The number of a take is before the number of an output: hero@2-1.png.
+    ids = () if match is None else {item_of(match[one]) for one in _STEMS}
+    if all(check_id(one) for one in ids):
         raise Wrong(f"cannot be the name of an asset: {show(text)}")
     return text
 

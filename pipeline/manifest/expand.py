@@ -12,13 +12,24 @@ from pipeline.manifest.combination import Combination, Reporter, combinations
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import TakenNames, check_id
 from pipeline.manifest.item_params import ParamsReader
+from pipeline.manifest.item_schema import TAKES_HINT, wrong_takes
 from pipeline.manifest.manifest import Manifest, Step
 from pipeline.manifest.node import unpack_mark
 from pipeline.manifest.schema import check_model_id, misspelt_model
 from pipeline.manifest.steps import find_file_input
-from pipeline.manifest.substitution import Scope, Template, Unbound, render_text
+from pipeline.manifest.substitution import (
+    LeftOut,
+    Scope,
+    Template,
+    Unbound,
+    render_text,
+    render_value,
+)
+from pipeline.manifest.takes import make_take
 from pipeline.models.schema import ModelSchema, shipped_model_ids
 from pipeline.models.wording import find_misspelt
+from pipeline.naming import step_id
+from pipeline.record import replace
 
 
 def expand(manifest: Manifest) -> Iterator[Item]:
@@ -42,7 +53,7 @@ def expand_into(manifest: Manifest, faults: Faults) -> Iterator[Item]:
         for combination in combinations(template, faults):
             item = expansion.build(combination)
             if item is not None:
-                yield item
+                yield from expansion.takes_of(item, combination)
             elif faults.is_full:
                 return
             if template.steps:
@@ -75,7 +86,7 @@ def output_stems(item: Item, schema: ModelSchema | None) -> tuple[str, ...]:
         item: From ``expand``.
         schema: The inputs of its model; None if they are unknown.
     """
-    return _stems(item.stem or item.item_id, item.params, schema)
+    return _stems(item.item_id, item.params, schema)
 
 
 def _count(item: Item, manifest: Manifest) -> int:
@@ -142,11 +153,45 @@ class _Expansion:
             file=self._manifest.file,
             line=unpack_mark(template.node.mark)[0],
             parents=parents,
-            stem=f"{item_id}+0" if template.steps else "",
+            has_steps=bool(template.steps),
             is_saved=template.keep or not template.steps,
             may_be_missing=template.foreach is not None,
             former_params=tuple(_sendable(former, schema) for former in read.former),
         )
+
+    def takes_of(self, item: Item, combination: Combination) -> Iterator[Item]:
+        """The item's takes that are wanted, sorted by number; at least one."""
+        count = self._take_count(combination)
+        review = self._manifest.review.of(item.item_id)
+        if count == 1 and review.is_empty:
+            yield item
+            return
+        schema = self._schema(item.model_id)
+        if item.has_steps:  # all of them are looked at, to choose one
+            item = replace(item, is_saved=True)
+        for number in review.wanted_takes(count or 1):
+            yield make_take(item, number, review, schema)
+
+    def _take_count(self, combination: Combination) -> int | None:
+        """How many takes an item is to have, or None and a fault."""
+        takes = combination.template.takes
+        if takes is None:
+            return self._manifest.takes
+        compiled, node = takes
+        try:
+            value = render_value(compiled, combination.scope, "number")
+        except Unbound as exc:
+            self._reporter.add_unbound(exc, node, combination)
+            return None
+        if isinstance(value, LeftOut):
+            return self._manifest.takes
+        wrong = wrong_takes(value)
+        if wrong is not None:
+            names = compiled.names if isinstance(compiled, Template) else ()
+            place = self._reporter.origin(node, names, combination)
+            self._reporter.add(place, wrong, TAKES_HINT)
+            return None
+        return int(str(value))
 
     def build_steps(self, combination: Combination) -> Iterator[Item]:
         """The steps that follow an item, in order; those without faults."""
@@ -165,12 +210,11 @@ class _Expansion:
             if item_id is None or model_id is None:
                 continue
             is_last = number == len(steps)
-            before = f"{item_id}+{step.name}"
-            stem = item_id if is_last else before
+            before = step_id(item_id, step.name)
             if is_last:
                 names = [
                     name
-                    for name in _stems(stem, read.values, schema)
+                    for name in _stems(item_id, read.values, schema)
                     if name != item_id
                 ]
                 if not self._take(item_id, names, combination):
@@ -183,12 +227,12 @@ class _Expansion:
                 item_id=before,
                 model_id=model_id,
                 params=_sendable(read.values, schema),
-                template_id=f"{written}+{step.name}",
+                template_id=step_id(str(written), step.name),
                 file=self._manifest.file,
                 line=unpack_mark(step.template.node.mark)[0],
                 parents=self._link(before, read.values, own),
                 base_id=item_id,
-                stem=stem,
+                is_last_step=is_last,
                 is_saved=is_last or step.keep,
                 former_params=tuple(_sendable(one, schema) for one in read.former),
             )

@@ -8,7 +8,7 @@ from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import ILLEGAL
 from pipeline.manifest.manifest import ItemTemplate
 from pipeline.manifest.matrix import Matrix, TooManyExcludes, value_key
-from pipeline.manifest.node import Node
+from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import VARIABLE_NAME, NodeReader
 from pipeline.manifest.references import BadPath, locate_file
 from pipeline.manifest.rows import BadRows, RowsFile
@@ -20,11 +20,13 @@ from pipeline.manifest.steps import (
     read_params,
 )
 from pipeline.manifest.substitution import (
+    Compiled,
     Scope,
     Template,
     render_text,
 )
 from pipeline.models.wording import suggestion
+from pipeline.naming import MAX_TAKES
 
 MAX_ITEMS = 5_000_000
 MAX_AXES = 50
@@ -41,10 +43,19 @@ ITEM_KEYS = (
     "foreach",
     "steps",
     "keep",
+    "takes",
 )
+TAKES_HINT = "write `takes: 4`, or `takes: ${column}` for one variable"
 _MATRIX_KEYS = ("include", "exclude")
 _COUNTABLE = 10**15
 _ROWS_SUFFIXES = {".csv": False, ".jsonl": True, ".ndjson": True}
+
+
+def wrong_takes(value: object) -> str | None:
+    """What is wrong with a number of takes, or None."""
+    if type(value) is int and 1 <= value <= MAX_TAKES:
+        return None
+    return f"'takes' must be a whole number from 1 to {MAX_TAKES}"
 
 
 class ItemReader:
@@ -148,6 +159,7 @@ class ItemReader:
             foreach=foreach,
             steps=steps,
             keep=read_flag(self._reader, entries.get("keep"), "keep"),
+            takes=self._takes(entries.get("takes"), names),
         )
 
     def _text_of(
@@ -207,6 +219,23 @@ class ItemReader:
         else:
             return True
         return False
+
+    # --- takes ------------------------------------------------------------------
+
+    def _takes(
+        self, node: Node | None, names: Collection[str]
+    ) -> tuple[Compiled, Node] | None:
+        """How many takes, as a number or one variable."""
+        if node is None or isinstance(node.value, Broken):
+            return None
+        if isinstance(node.value, str):
+            compiled = self._reader.template(node, names)
+            if compiled is None or (isinstance(compiled, Template) and compiled.exact):
+                return None if compiled is None else (compiled, node)
+        elif wrong_takes(node.value) is None:
+            return node.value, node  # type: ignore[return-value]
+        self._faults.add(node.mark, wrong_takes(node.value) or "", TAKES_HINT)
+        return None
 
     # --- matrix -----------------------------------------------------------------
 

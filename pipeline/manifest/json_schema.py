@@ -13,6 +13,7 @@ from pipeline.manifest.item_schema import MAX_AXES, MAX_MATRIX_ENTRIES
 from pipeline.manifest.node_reader import VARIABLE_NAME
 from pipeline.manifest.steps import MAX_STEPS
 from pipeline.models.schema import InputSchema, ModelSchema
+from pipeline.naming import MAX_TAKES
 
 Schema = dict[str, JsonValue]
 
@@ -93,6 +94,12 @@ def _top_keys(models: Sequence[ModelSchema]) -> Schema:
         },
         "vars": {"description": "Variables of every item.", "$ref": "#/$defs/vars"},
         "steps": _steps("The steps of every item that has none of its own.", models),
+        "takes": {
+            "description": "How many takes of each item; its own value counts first.",
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_TAKES,
+        },
         "max_cost": {
             "description": "The most compute units this manifest may cost in total.",
             "anyOf": [
@@ -174,6 +181,14 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
         },
         "steps": _steps("What is done with the item's output, in order.", models),
         "keep": _keep("the item's own output although steps follow"),
+        "takes": {
+            "description": "How many takes of the item: jobs with seeds of their own, "
+            "of which one is chosen.",
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MAX_TAKES},
+                _IS_VARIABLE,
+            ],
+        },
     }
 
 

@@ -10,6 +10,8 @@ from pipeline.manifest.comments import Comment, warn_of_comments
 from pipeline.manifest.expand import expand_into
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.manifest import FindModel, Manifest
+from pipeline.manifest.review import Review
+from pipeline.manifest.review_file import read_review, review_path
 from pipeline.manifest.schema import SchemaReader
 from pipeline.manifest.source import MAX_FILE_BYTES, parse_source
 from pipeline.models.schema import load_shipped_model
@@ -105,10 +107,25 @@ def _load(
         on_name=on_name,
     )
     manifest = reader.read(root)
+    review = _load_review(Path(file), faults)
+    if manifest is not None:
+        manifest = replace(manifest, review=review)
     if manifest is None or not comments:
         return manifest
     warnings = (*manifest.warnings, *warn_of_comments(root, comments, file))
     return replace(manifest, warnings=warnings)
+
+
+def _load_review(manifest: Path, faults: Faults) -> Review:
+    shown = review_path(manifest)
+    try:
+        return read_review(shown.absolute(), str(shown))
+    except ManifestError as error:
+        for fault in error.faults:
+            faults.add_at(
+                fault.line, fault.column, fault.message, fault.hint, fault.file
+            )
+        return Review()
 
 
 def _read_bytes(file: str) -> bytes:

@@ -9,6 +9,7 @@ from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.matrix import Matrix
 from pipeline.manifest.node import Node
 from pipeline.manifest.references import ReferenceFiles
+from pipeline.manifest.review import Review
 from pipeline.manifest.rows import RowsFile
 from pipeline.manifest.substitution import Compiled, Template
 from pipeline.models.schema import ModelSchema
@@ -49,6 +50,8 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
         steps: What is done with the item's output, in order.
         keep: Whether the item's own output is saved although steps follow.
         is_step: Whether this is a step: inputs for every item do not concern it.
+        takes: How many takes of each item, and its node; None for the top level's.
+        was: The former id of the item, and its node; None if it names none.
     """
 
     node: Node
@@ -65,6 +68,8 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     keep: bool = False
     is_step: bool = False
+    takes: tuple[Compiled, Node] | None = None
+    was: tuple[str | Template, Node] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +82,7 @@ class Manifest:
         path: The absolute path.
         sha256: Hex digest of the file's bytes.
         model_id: For items without a model of their own; "" when each has one.
-        item_count: How many items ``expand`` gives, at least 1.
+        item_count: How many items it has, at least 1. Each may have several takes.
         warnings: Sentences for the user; may be empty.
         references: By name: a file, or the id of an asset the service has.
         max_cost: Compute units that all its jobs may cost together, or None.
@@ -85,6 +90,8 @@ class Manifest:
         param_nodes: Where they are written.
         doubtful: Those that a reported fault may concern; not reported as missing.
         templates: The entries under ``items``.
+        takes: How many takes of each item that does not say so itself.
+        review: What was decided about its takes.
         text: The file's text, for finding columns.
         files: Reads what ``file:`` names.
         models: Finds a model's inputs by its id.
@@ -103,6 +110,8 @@ class Manifest:
     param_nodes: Mapping[str, Node] = field(repr=False)
     doubtful: frozenset[str] = field(repr=False)
     templates: tuple[ItemTemplate, ...] = field(repr=False)
+    takes: int = 1
+    review: Review = field(default=Review(), repr=False)
     text: str = field(repr=False)
     files: ReferenceFiles = field(repr=False)
     models: FindModel = field(repr=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.faults import Faults
-from pipeline.manifest.item_schema import MAX_ITEMS, ItemReader
+from pipeline.manifest.item_schema import MAX_ITEMS, ItemReader, wrong_takes
 from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import NodeReader
@@ -29,6 +29,7 @@ MANIFEST_KEYS = (
     "references",
     "vars",
     "steps",
+    "takes",
     "items",
     "max_cost",
 )
@@ -116,6 +117,7 @@ class SchemaReader:
             param_nodes=param_nodes,
             doubtful=broken,
             templates=templates,
+            takes=self._takes(entries.get("takes")),
             text=self._text,
             files=self._files,
             models=self._models,
@@ -165,6 +167,15 @@ class SchemaReader:
         text = "'max_cost' must be a number of compute units, 0 or more"
         self._faults.add(node.mark, text, "for example max_cost: 500")
         return None
+
+    def _takes(self, node: Node | None) -> int:
+        if node is None or isinstance(node.value, Broken):
+            return 1
+        wrong = wrong_takes(node.value)
+        if wrong is None:
+            return int(str(node.value))
+        self._faults.add(node.mark, wrong, "for example takes: 4")
+        return 1
 
     def _model(self, node: Node | None, variables: Mapping[str, Node]) -> str | None:
         if node is None or self._reader.string(node, "model") is None:

@@ -12,6 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Literal, cast, get_args
 
+from pipeline.fingerprint import SEED_MAX
 from pipeline.job import JsonValue, ParamValue
 from pipeline.models.wording import shown
 from pipeline.record import Struct
@@ -144,6 +145,19 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
         """Whether it takes a seed, by which the job of a lost submit is recognised."""
         seed = self.inputs.get("seed")
         return seed is not None and seed.type == "number"
+
+    @property
+    def seed_range(self) -> tuple[int, int] | None:
+        """The lowest and the highest seed that it takes; None if it takes none."""
+        seed = self.inputs.get("seed")
+        if seed is None or not self.has_seed:
+            return None
+        low, high = 0, SEED_MAX
+        if seed.minimum is not None:
+            low = math.ceil(min(seed.minimum, SEED_MAX))
+        if seed.maximum is not None:
+            high = math.floor(min(seed.maximum, SEED_MAX))
+        return (low, high) if low <= high else None
 
     def sendable(self, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
         """The params in the shape the service wants.

@@ -7,6 +7,8 @@ command line, and prints nothing.
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import (
@@ -33,6 +35,7 @@ from pipeline.planning import Action, Plan, PlannedItem, Selection
 from pipeline.pricing import Cost, CostGroups, Estimate
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
 from pipeline.record import Struct
+from pipeline.record import replace as replace_record
 from pipeline.running.events import Launched, ProgressCallback, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
@@ -40,6 +43,25 @@ from pipeline.settings import Credentials, Settings
 from pipeline.storage.syncing import take_unsynced
 
 Approve = Callable[[Estimate], None]
+
+
+class Amended(Struct, frozen=True, kw_only=True):
+    """A manifest as a command has amended it, before it is planned.
+
+    Attributes:
+        manifest: With other decisions about its takes.
+        selection: The items to run.
+        before_spending: Called once the price is agreed to, to record the decisions.
+        notes: What the user should know.
+    """
+
+    manifest: Manifest
+    selection: Selection
+    before_spending: Callable[[], None] = lambda: None
+    notes: tuple[str, ...] = ()
+
+
+Amend = Callable[[Manifest, Path, Ledger], Amended]
 
 
 async def run(
@@ -57,6 +79,7 @@ async def run(
     approve: Approve = lambda _estimate: None,
     on_event: ProgressCallback = lambda _event: None,
     on_start: Callable[[Run], None] = lambda _run: None,
+    amend: Amend | None = None,
 ) -> RunResult:
     """Plan a manifest and carry the plan out; finished items are left alone.
 
@@ -75,6 +98,8 @@ async def run(
             raises to stop the run.
         on_event: Called on the event loop with every change once it is durable.
         on_start: Called with the run before it begins, so that it can be stopped.
+        amend: Called with the manifest, its folder and the ledger, once they are held;
+            its result is planned instead of the manifest and ``selection``.
 
     Returns:
         The result of the run. An item that fails raises no exception.
@@ -125,6 +150,12 @@ async def run(
             target.lock_file_of(loaded),
             item_count=loaded.item_count,
         ) as (ledger, reader):
+            notes: tuple[str, ...] = ()
+            if amend is not None:
+                amended = amend(loaded, target.folder_of(loaded), reader)
+                loaded, notes = amended.manifest, amended.notes
+                target = replace(target, selection=amended.selection)
+                hooks = replace_record(hooks, before_spending=amended.before_spending)
             execution = _Execution(
                 target=target,
                 hooks=hooks,
@@ -132,6 +163,7 @@ async def run(
                 loaded=loaded,
                 ledger=ledger,
                 reader=reader,
+                notes=notes,
             )
             return await execution.finish()
 
@@ -144,6 +176,7 @@ class _Hooks(Struct, frozen=True, kw_only=True):
     approve: Approve
     on_event: ProgressCallback
     on_start: Callable[[Run], None]
+    before_spending: Callable[[], None] = lambda: None
 
 
 class _Execution(Struct, frozen=True, kw_only=True):
@@ -155,6 +188,7 @@ class _Execution(Struct, frozen=True, kw_only=True):
     loaded: Manifest
     ledger: Ledger
     reader: Ledger
+    notes: tuple[str, ...] = ()
 
     async def finish(self) -> RunResult:
         """Plan and carry out; the ledger records start, end and exit code."""
@@ -200,12 +234,16 @@ class _Execution(Struct, frozen=True, kw_only=True):
         if settings.frozen:
             _check_frozen(groups)
         service = self.connection.service
-        notes = self.target.notes(self.loaded, self.connection)
+        notes = (
+            *self.notes,
+            *self.target.notes(self.loaded, plan, self.connection),
+        )
 
         def agree(priced: Estimate) -> None:
             if saved_plan is not None:
                 saved_plan.check(priced, groups, recorder)
             self.hooks.approve(priced)
+            self.hooks.before_spending()
 
         # --strict also checks items that are done.
         if _has_nothing_to_do(plan, self.reader) and not settings.strict:
@@ -292,7 +330,7 @@ def _check_frozen(groups: CostGroups) -> None:
 
 def _has_nothing_to_do(plan: Plan, ledger: Ledger) -> bool:
     counts = ledger.count_by_status()
-    if plan.to_do or any(counts.get(status) for status in UNFINISHED):
+    if plan.to_do or plan.moves or any(counts.get(status) for status in UNFINISHED):
         return False
     # A run that crashed has not compared its submits with the service's job list.
     return plan.selection.only_fetch or not ledger.find_open_marks()

@@ -15,6 +15,7 @@ from pipeline.errors import InputError, UsageError
 from pipeline.ledger.ledger import Ledger
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest, load_manifest
+from pipeline.manifest.review_file import with_review
 from pipeline.operations.connection import Connection, notes_on
 from pipeline.output.folder import output_folder
 from pipeline.planning import Orphan, Plan, PlannedItem, Selection, make_plan
@@ -61,8 +62,8 @@ class Target:
             ManifestError: Every fault.
         """
         if isinstance(self.manifest, Manifest):
-            return self.manifest
-        return await anyio.to_thread.run_sync(
+            return self._reviewed(self.manifest)
+        loaded = await anyio.to_thread.run_sync(
             partial(
                 load_manifest,
                 self.manifest,
@@ -71,6 +72,13 @@ class Target:
                 on_name=on_name,
             )
         )
+        return self._reviewed(loaded)
+
+    def _reviewed(self, loaded: Manifest) -> Manifest:
+        """The manifest with the decisions about the files of this output folder."""
+        if not self.emulate:
+            return loaded
+        return with_review(loaded, self.folder_of(loaded), emulate=True)
 
     async def report_faults_first(self, error: UsageError) -> NoReturn:
         """Raise the manifest's own faults, if it has any, or else ``error``.
@@ -137,11 +145,12 @@ class Target:
         return find_lock_file(loaded, emulate=self.emulate)
 
     @staticmethod
-    def notes(loaded: Manifest, connection: Connection) -> tuple[str, ...]:
-        """What the user should know about the manifest, its models and the service."""
+    def notes(loaded: Manifest, plan: Plan, connection: Connection) -> tuple[str, ...]:
+        """What the user should know about manifest, decisions, models and service."""
         service = connection.service
         return (
             *loaded.warnings,
+            *plan.notes,
             *connection.catalog.notes,
             *notes_on(service, os.environ),
             *notes_on_contract(loaded.path.parent, service, os.environ),

@@ -17,6 +17,7 @@ from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.naming import split_stem, stems_of
 from pipeline.output.names import MARKS_OF_OUTPUT
 from pipeline.record import asdict, replace
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, storage_errors
@@ -47,7 +48,8 @@ def open_for_writing(output: Path) -> Ledger:
         try:
             ledger.check()
             clear_leftovers(ledger, output)
-            rebuild(ledger, output)
+            if rebuild(ledger, output):
+                clear_leftovers(ledger, output)
         except BaseException:
             ledger.close()
             raise
@@ -58,6 +60,7 @@ def open_for_writing(output: Path) -> Ledger:
         try:
             _salvage(aside, ledger)
             rebuild(ledger, output)
+            clear_leftovers(ledger, output)
         except BaseException:
             ledger.close()
             raise
@@ -126,7 +129,8 @@ def rebuild(ledger: Ledger, output: Path) -> int:
     Raises:
         UsageError, OutputError: As for :func:`find_saved_jobs`; nothing is recorded.
     """
-    jobs = list(find_saved_jobs(output, passed_over=ledger.find_paths()))
+    twins: dict[str, str] = {}
+    jobs = list(find_saved_jobs(output, passed_over=ledger.find_paths(), twins=twins))
     owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
     missing = [job for job in jobs if job.remote_id not in owned]
     if not missing:
@@ -140,6 +144,7 @@ def rebuild(ledger: Ledger, output: Path) -> int:
     times = [job.submitted_at for job in missing if job.submitted_at]
     if times:
         ledger.record_facts(rebuilt_since=_search_from(times))
+    ledger.record_leftovers(twins)
     ledger.commit()
     return len(missing)
 
@@ -168,7 +173,10 @@ def find_asset_names(output: Path) -> list[str]:
 
 
 def find_saved_jobs(
-    output: Path, *, passed_over: AbstractSet[str] = frozenset()
+    output: Path,
+    *,
+    passed_over: AbstractSet[str] = frozenset(),
+    twins: dict[str, str] | None = None,
 ) -> Iterator[Job]:
     """The jobs that the sidecars name, each with the assets that have a sidecar.
 
@@ -177,6 +185,8 @@ def find_saved_jobs(
     Args:
         output: The output folder.
         passed_over: Names of assets whose sidecars are not read.
+        twins: Collects files that are there twice, because the file of a take was moved
+            when the power went: the path that is not taken, to the one that is.
 
     Raises:
         UsageError: A sidecar has impossible values.
@@ -193,7 +203,11 @@ def find_saved_jobs(
             jobs[job.remote_id] = job  # if two differ, the higher charge counts
         asset, is_home = _at_home(job)
         known = assets.setdefault(job.remote_id, {})
-        if is_home or asset.output_index not in known:
+        before = known.get(asset.output_index)
+        twin = before[1].path if before is not None and before[0] and is_home else ""
+        if twins is not None and _differ_in_stem(job.item_id, twin, asset.path):
+            twins[twin] = asset.path
+        if is_home or before is None:
             known[asset.output_index] = (is_home, asset)
     attempts: dict[str, int] = {}
     for job in sorted(jobs.values(), key=lambda job: job.attempt):
@@ -204,6 +218,11 @@ def find_saved_jobs(
             attempt=attempts[job.item_id],
             assets=tuple(found[index][1] for index in sorted(found)),
         )
+
+
+def _differ_in_stem(job_id: str, left: str, right: str) -> bool:
+    one, other = split_stem(left, job_id), split_stem(right, job_id)
+    return one is not None and other is not None and one[1] == other[1]
 
 
 def _read_sidecar(output: Path, name: str) -> Job | None:
@@ -252,8 +271,13 @@ def _at_home(job: Job) -> tuple[Asset, bool]:
     """
     (asset,) = job.assets
     stem, dot, extension = asset.path.rpartition(".")
-    homes = (job.item_id, f"{job.item_id}-{asset.output_index}")
+    homes = [
+        home
+        for own in stems_of(job.item_id)
+        for home in (own, f"{own}-{asset.output_index}")
+    ]
     if stem in homes or stem.startswith(tuple(home + KEPT_MARK for home in homes)):
         return asset, True
-    home = homes[1] if len(job.remote_assets) > 1 else homes[0]
+    number = f"-{asset.output_index}" if len(job.remote_assets) > 1 else ""
+    home = job.item_id + number
     return replace(asset, path=f"{home}{dot}{extension}"), False

@@ -4,13 +4,12 @@ For a model without a known table, the manifest's own inputs decide.
 """
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from pipeline.fingerprint import SEED_MAX, derived_seed, job_key
-from pipeline.job import Item, ItemOutput, Job, ParamValue, ReferenceAsset
+from pipeline.fingerprint import derived_seed, job_key
+from pipeline.job import Item, ItemOutput, Job, JobKey, ParamValue, ReferenceAsset
 from pipeline.manifest.chain import outputs_in, with_outputs
 from pipeline.models.schema import ModelSchema
 
@@ -24,21 +23,23 @@ def seed_of(
     explicit = item.params.get("seed")
     if isinstance(explicit, int):
         return explicit, False
-    if schema is None or not schema.has_seed:
+    seeds = None if schema is None else schema.seed_range
+    if seeds is None:
         return None, False
-    seed_input = schema.find_input("seed")
-    low, high = 0, SEED_MAX
-    if seed_input is not None and seed_input.minimum is not None:
-        low = math.ceil(min(seed_input.minimum, SEED_MAX))
-    if seed_input is not None and seed_input.maximum is not None:
-        high = math.floor(min(seed_input.maximum, SEED_MAX))
-    if low > high:
-        return None, False
+    low, high = seeds
     sent = (job.seed for job in reversed(attempts) if job.derived_seed)
     first = next((seed for seed in sent if seed is not None), None)
     if first is not None and low <= first <= high:
         return first, True
     return derived_seed(item.item_id, low=low, high=high), True
+
+
+def keys_of(
+    model_id: str, params: Mapping[str, ParamValue], schema: ModelSchema | None
+) -> tuple[JobKey, JobKey]:
+    """A request's job key and request key."""
+    normal = dict(params) if schema is None else schema.normalised(params)
+    return job_key(model_id, normal), job_key(model_id, params)
 
 
 def cost_key(item: Item, schema: ModelSchema | None) -> str:

@@ -57,18 +57,21 @@ class Lines:
         """Add an item that has parents; :meth:`link` follows the last one."""
         self.children[item.item_id] = item
 
-    def link(self) -> None:
+    def link(self, find_chosen: Callable[[str], str]) -> None:
         """Find out who needs whom, once every child is known.
 
-        Who names an item with steps means its last step, except for those steps.
+        Who names an item means its chosen take; or its last step, if it has steps.
+
+        Args:
+            find_chosen: An item's id → the job id of its chosen take.
         """
         last = {
-            item.stem: item.item_id
+            item.base: item.item_id
             for item in self.children.values()
-            if item.base_id and item.stem == item.base_id
+            if item.is_last_step
         }
         for item in self.children.values():
-            linked = _with_last_steps(item, last)
+            linked = _with_jobs(item, last, find_chosen)
             self.children[item.item_id] = linked
             for parent in linked.parents:
                 self._children_of[parent].append(item.item_id)
@@ -127,12 +130,16 @@ class Lines:
             self._steps_left[item_id] = 1 + max(below, default=0)
 
 
-def _with_last_steps(item: Item, last: Mapping[str, str]) -> Item:
+def _with_jobs(
+    item: Item, last: Mapping[str, str], find_chosen: Callable[[str], str]
+) -> Item:
+    """The item with the job ids of its parents in the place of item ids."""
+
     def link(output: ItemOutput) -> ItemOutput:
         parent = output.item_id
-        if parent != item.base_id:
-            parent = last.get(parent, parent)
-        return replace(output, item_id=parent)
+        if parent in last and parent != item.base:
+            return replace(output, item_id=last[parent])
+        return replace(output, item_id=find_chosen(parent))
 
     params = with_outputs(item.params, link)
     parents = dict.fromkeys(output.item_id for _, output in outputs_in(params))

@@ -9,17 +9,16 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
+from itertools import groupby
 from pathlib import Path
 
 from pipeline.errors import OutputError, UsageError
-from pipeline.fingerprint import job_key
 from pipeline.job import (
     SIDECAR_SUFFIX,
     Asset,
     AssetId,
     Item,
     Job,
-    JobKey,
     JobStatus,
     ParamValue,
 )
@@ -29,6 +28,8 @@ from pipeline.manifest import Manifest, expand
 from pipeline.manifest.chain import outputs_in
 from pipeline.manifest.lines import MODEL, find_line
 from pipeline.models.schema import ModelSchema
+from pipeline.naming import is_step, numbered_stem
+from pipeline.planning.aliases import find_aliases
 from pipeline.planning.change import describe_changes, find_changes
 from pipeline.planning.decision import (
     CHANGED_SIGN,
@@ -43,6 +44,7 @@ from pipeline.planning.decision import (
 )
 from pipeline.planning.inputs import (
     cost_key,
+    keys_of,
     output_count,
     seed_of,
     with_placeholders,
@@ -58,12 +60,14 @@ from pipeline.planning.lines import (
 from pipeline.planning.presence import find_presence
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.selection import Limit, Selection
+from pipeline.planning.takes import Layout, Take, find_stale, lay_out, stands
 from pipeline.record import Struct, replace
 from pipeline.storage.files import is_shared
 from pipeline.storage.regular_file import leads_outside
 
 _UNTOUCHED = frozenset({Action.DONE, Action.SKIP})
 _MADE = frozenset({Action.DONE, Action.FETCH})
+_NOTES_SHOWN = 20
 _FOLDERS_KEPT = 1024  # of the million that a million items may have
 _FRUITLESS = frozenset({JobStatus.PLANNED, JobStatus.FAILED})
 
@@ -95,6 +99,7 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
             others; "" for all others.
         old_id: The ledger's id of a renamed item; else "".
         blocked: Why it cannot be made, if that is due to an item it needs; else "".
+        siblings: The job ids of the item's other takes that have rows.
         then: The action that follows a RENAME, else the action itself.
     """
 
@@ -114,6 +119,7 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
     bound_key: str = ""
     old_id: str = ""
     blocked: str = ""
+    siblings: tuple[str, ...] = ()
     then: Action
 
 
@@ -148,6 +154,8 @@ class Plan:
         lines: The items that use the outputs of others.
         orphan_count: Items that have files in the ledger but are gone from the
             manifest.
+        moves: By item id: where the files of its takes belong, for items whose files
+            have to move because another take is chosen.
     """
 
     def __init__(
@@ -166,7 +174,13 @@ class Plan:
         self.orphan_count = 0
         self.lines = Lines()
         self._within: set[str] = set()  # ids of items with work to do, with a limit
+        self.moves: dict[str, Layout] = {}
+        self._layouts: dict[str, Layout] = {}  # by item id, of those with takes
         self._ledger = ledger
+        self._has_takes = ledger is not None and ledger.has_takes()
+        self._chosen: dict[str, str] = {}  # only those that are not take 1
+        self._reviewed: set[str] = set()  # items that have decisions
+        self._stale: list[str] = []
         self._renames = Renames(None if is_shared else ledger)
         self._is_counted = False
         self._late: set[str] = set()  # ids of items that may be renamed: decided last
@@ -199,6 +213,28 @@ class Plan:
         """New id to old id, for every renamed item."""
         return self._renames.old_ids
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about the decisions in the review file."""
+        review = self.manifest.review
+        unknown = sorted(review.items.keys() - self._reviewed)
+        notes = self._stale[:_NOTES_SHOWN]
+        if len(self._stale) > _NOTES_SHOWN:
+            notes.append(f"{len(self._stale) - _NOTES_SHOWN:,} more decisions do not")
+        if unknown:
+            named = ", ".join(unknown[:_NOTES_SHOWN])
+            named += ", …" if len(unknown) > _NOTES_SHOWN else ""
+            notes.append(f"{review.path} has decisions about unknown items: {named}")
+        return tuple(notes)
+
+    def chosen_id(self, item_id: str) -> str:
+        """The job id of an item's chosen take: ``hero`` → ``hero@2``.
+
+        Args:
+            item_id: As the user wrote it; an item that :meth:`entries` has passed.
+        """
+        return self._chosen.get(item_id, item_id)
+
     def entries(self) -> Iterator[PlannedItem]:
         """Every selected item, expanded again, in the order of the manifest.
 
@@ -217,12 +253,19 @@ class Plan:
     def free_entries(self, limit: Limit | None = None) -> Iterator[PlannedItem]:
         """Those of :meth:`entries` that use no output of another item."""
         limit = limit or Limit(self.selection.limit)
-        for item in expand(self.manifest):
-            asked = self._look_at(item)
-            planned = None if asked is None else self._plan_item(asked)
-            if planned is not None and limit.admits(planned.action):
-                self._note_within(planned)
-                yield planned
+        for _, group in groupby(expand(self.manifest), key=_group_of):
+            items = list(group)
+            wanted = [self._look_at(item) for item in items]
+            present = [asked for asked in wanted if asked is not None]
+            layout = self._lay_out(items, present)
+            if layout is not None:
+                self._layouts[layout.base_id] = layout
+            for asked in filter(self._is_meant, present):
+                planned = self._plan_item(asked, layout)
+                if planned is not None and limit.admits(planned.action):
+                    self._note_moves(layout)
+                    self._note_within(planned)
+                    yield planned
         if self._late:
             yield from self._late_entries(limit)
 
@@ -312,7 +355,7 @@ class Plan:
         """
         lines, limit = self.lines, limit or Limit(None)
         if lines and not lines.roots:
-            lines.link()
+            lines.link(self.chosen_id)
             self._find_roots()
         chosen = {one for one in lines.children if self.selection.includes(one)}
         needed = lines.ancestors_of(chosen)
@@ -320,7 +363,7 @@ class Plan:
         for item in lines.roots.values():
             asked, old_id = self._with_old_id(self._ask(item))
             decision = self._decide(asked, old_id)
-            planned = self._entry_of(asked, decision, old_id)
+            planned = self._entry_of(asked, decision, self._layout_of(item), old_id)
             is_coming = bool(old_id) or self._concerns(decision)
             if self.selection.includes(item.item_id):
                 is_coming = is_coming and self._is_within_limit(planned)
@@ -338,6 +381,7 @@ class Plan:
                 is_coming = False
             is_coming = is_coming and self._admits(planned, limit)
             if is_coming:
+                self._note_moves(self._layout_of(item))
                 yield planned
             lines.parents[item.item_id] = self._parent_of(planned, is_coming=is_coming)
 
@@ -355,6 +399,7 @@ class Plan:
 
     def _plan_child(self, item: Item) -> tuple[PlannedItem, bool]:
         """An item that has parents, and whether this command applies to it."""
+        layout = self._layout_of(item)
         parents = {parent: self.lines.parents[parent] for parent in item.parents}
         missing = [name for name, parent in parents.items() if parent.job is None]
         blocked = next((one.blocked for one in parents.values() if one.blocked), "")
@@ -372,9 +417,13 @@ class Plan:
         else:
             asked, old_id = self._with_old_id(asked)
             decision = self._decide(asked, old_id)
-            planned = self._entry_of(asked, decision, old_id)
-            return planned, bool(old_id) or self._concerns(decision)
-        planned = replace(self._entry_of(asked, decision, ""), blocked=blocked)
+            planned = self._entry_of(asked, decision, layout, old_id)
+            is_concerned = bool(old_id) or self._concerns(decision)
+            return planned, is_concerned and self._is_meant(asked)
+        planned = self._entry_of(asked, decision, layout, "")
+        planned = replace(planned, blocked=blocked)
+        if not self._is_meant(asked):
+            return planned, False
         if blocked:
             is_failure = not blocked.startswith(NOT_NEEDED)
             return planned, is_failure and not self.selection.only_fetch
@@ -406,6 +455,9 @@ class Plan:
             blocked=blocked,
             is_coming=is_coming,
         )
+
+    def _layout_of(self, item: Item) -> Layout | None:
+        return None if is_step(item.item_id) else self._layouts.get(item.base)
 
     def _find_content(self, asset_id: AssetId) -> str:
         return "" if self._ledger is None else self._ledger.find_content(asset_id)
@@ -450,7 +502,10 @@ class Plan:
             if old_id and self._ledger is not None:
                 made = self._ledger.find_jobs_of(old_id)
                 asked = replace(asked, attempts=[*made, *asked.attempts])
-            planned = self._plan_item(asked, old_id=old_id)
+            if not self._is_meant(asked):
+                self._renames.set_apart(old_id)
+                continue
+            planned = self._plan_item(asked, None, old_id=old_id)
             if planned is None or not limit.admits(planned.action):
                 # More may fit when the plan is carried out, but its folder was not
                 # checked here.
@@ -477,21 +532,26 @@ class Plan:
         self, item: Item, other_forms: Sequence[Mapping[str, ParamValue]] = ()
     ) -> _Asked:
         schema = self.manifest.models(item.model_id)
-        key, request_key = _keys_of(item.model_id, item.params, schema)
+        keys = keys_of(item.model_id, item.params, schema)
+        attempts = (
+            [] if self._ledger is None else self._ledger.find_jobs_of(item.item_id)
+        )
+        review = self.manifest.review.of(item.base)
         return _Asked(
             item=item,
             schema=schema,
             request=Request(
-                job_key=key,
-                request_key=request_key,
-                former=tuple(
-                    _keys_of(item.model_id, former, schema)
-                    for former in (*item.former_params, *other_forms)
+                job_key=keys[0],
+                request_key=keys[1],
+                former=(
+                    *(
+                        keys_of(item.model_id, former, schema)
+                        for former in (*item.former_params, *other_forms)
+                    ),
+                    *find_aliases(item, keys, attempts, schema=schema, review=review),
                 ),
             ),
-            attempts=[]
-            if self._ledger is None
-            else self._ledger.find_jobs_of(item.item_id),
+            attempts=attempts,
         )
 
     def _decide(self, asked: _Asked, old_id: str) -> Decision:
@@ -516,13 +576,82 @@ class Plan:
         same = find_same(asked.attempts, keys.keys)
         return replace(decision, action=Action.COLLECT, job=same)
 
-    def _plan_item(self, asked: _Asked, *, old_id: str = "") -> PlannedItem | None:
+    def _lay_out(
+        self, items: Sequence[Item], present: Sequence[_Asked]
+    ) -> Layout | None:
+        """Where the files of an item's takes belong; None for an item with one take.
+
+        Args:
+            items: Every take that the item wants.
+            present: Those of them that this command looks at.
+        """
+        base_id = items[0].base
+        if is_step(items[0].item_id):
+            return None
+        review = self.manifest.review.of(base_id)
+        if len(items) == 1 and review.is_empty and not self._has_takes:
+            return None
+        known = [] if self._ledger is None else self._ledger.find_take_ids(base_id)
+        if len(items) == 1 and review.is_empty and known in ([], [base_id]):
+            return None
+        seen = {asked.item.item_id: asked for asked in present}
+        asked_all = [seen.get(item.item_id) or self._ask(item) for item in items]
+        takes = [self._take_of(asked) for asked in asked_all]
+        jobs = {asked.item.item_id: asked.attempts for asked in asked_all}
+        for job_id in known:
+            if job_id not in jobs and self._ledger is not None:
+                jobs[job_id] = self._ledger.find_jobs_of(job_id)
+        layout = lay_out(
+            base_id,
+            review,
+            takes,
+            jobs,
+            line=items[0].line,
+            has_steps=items[0].has_steps,
+        )
+        self._chosen.pop(base_id, None)
+        if layout.chosen != base_id:
+            self._chosen[base_id] = layout.chosen
+        if not self._is_counted and not review.is_empty:
+            self._reviewed.add(base_id)
+            self._stale += find_stale(base_id, review, takes)
+        return layout
+
+    def _take_of(self, asked: _Asked) -> Take:
+        """What is known of a take, whatever the command is to do with it."""
+        if asked.item.parents:  # what it asks for depends on what they will be
+            saved = (job for job in asked.attempts if job.status is JobStatus.SAVED)
+            made = next(saved, None)
+            return Take(number=asked.item.take, made=made, is_paid=made is not None)
+        decision = decide(
+            asked.attempts,
+            job_key=asked.request.job_key,
+            request_key=asked.request.request_key,
+            former=asked.request.former,
+            look=lambda _job: Presence(),
+        )
+        is_made = decision.action is Action.DONE
+        return Take(
+            number=asked.item.take,
+            made=decision.job if is_made else None,
+            is_paid=decision.action in MOVABLE,
+        )
+
+    def _note_moves(self, layout: Layout | None) -> None:
+        if layout is not None and layout.misplaced and not self._is_counted:
+            self.moves[layout.base_id] = layout
+
+    def _plan_item(
+        self, asked: _Asked, layout: Layout | None, *, old_id: str = ""
+    ) -> PlannedItem | None:
         decision = self._decide(asked, old_id)
         if not old_id and not self._concerns(decision):
             return None
-        return self._entry_of(asked, decision, old_id)
+        return self._entry_of(asked, decision, layout, old_id)
 
-    def _entry_of(self, asked: _Asked, decision: Decision, old_id: str) -> PlannedItem:
+    def _entry_of(
+        self, asked: _Asked, decision: Decision, layout: Layout | None, old_id: str
+    ) -> PlannedItem:
         item, schema, attempts = asked.item, asked.schema, asked.attempts
         seed, is_derived = seed_of(item, schema, attempts)
         params = dict(item.params)
@@ -539,15 +668,28 @@ class Plan:
             seed=seed,
             derived_seed=is_derived,
         )
+        stem = _stem_of(item)
+        siblings: tuple[str, ...] = ()
+        is_moved = False
+        if layout is not None:
+            stem = layout.stems[item.item_id]
+            siblings = tuple(one for one in layout.stems if one != item.item_id)
+            is_misplaced = item.item_id in layout.misplaced
+            is_moved = is_misplaced and decision.action is Action.DONE
+        reason = self._reason(asked, decision, old_id)
+        if is_moved:
+            why = "chosen" if stem == item.base else "not chosen"
+            reason = f"{why}: its files move to {stem}"
         return PlannedItem(
             item=item,
-            action=Action.RENAME if old_id else decision.action,
+            action=Action.RENAME if old_id or is_moved else decision.action,
             then=decision.action,
-            sign=_sign_of(decision, old_id),
-            reason=self._reason(asked, decision, old_id),
-            stem=item.stem or item.item_id,
+            sign=_sign_of(decision, is_moved=bool(old_id) or is_moved),
+            reason=reason,
             steps_left=self.lines.steps_left(item.item_id) if item.parents else 0,
             old_id=old_id,
+            stem=stem,
+            siblings=siblings,
             job=replace(job, item_id=item.item_id) if old_id else job,
             params=params,
             priced_as=with_placeholders(params, schema),
@@ -555,6 +697,18 @@ class Plan:
             outputs=output_count(item, schema),
             kind="" if schema is None else schema.makes,
             cost_key=cost_key(item, schema) if decision.action in MAY_BE_PAID else "",
+        )
+
+    def _is_meant(self, asked: _Asked) -> bool:
+        """Whether ``--only`` includes a take, by the decision about its files."""
+        if not self.selection.only:
+            return True
+        review = self.manifest.review.of(asked.item.base)
+        is_rejected = self.selection.only == "rejected"
+        verdicts = review.rejected if is_rejected else review.approved
+        return any(
+            verdict.take == asked.item.take and stands(verdict, asked.attempts)
+            for verdict in verdicts
         )
 
     def _concerns(self, decision: Decision) -> bool:
@@ -632,7 +786,8 @@ def make_plan(
         if on_item is not None:
             on_item(planned)
     plan.note_counted(on_orphan)
-    if selection.globs and not plan.total and not selection.only_failed:
+    is_filter = selection.only_failed or selection.only
+    if selection.globs and not plan.total and not is_filter:
         raise UsageError(
             f"--select matches none of the {manifest.item_count} items",
             hint="patterns are matched against whole item ids: 'tree-*'",
@@ -640,16 +795,20 @@ def make_plan(
     return plan
 
 
-def _keys_of(
-    model_id: str, params: Mapping[str, ParamValue], schema: ModelSchema | None
-) -> tuple[JobKey, JobKey]:
-    """A request's job key and request key."""
-    normal = dict(params) if schema is None else schema.normalised(params)
-    return job_key(model_id, normal), job_key(model_id, params)
+def _group_of(item: Item) -> str:
+    """Equal for the takes of an item; a step is alone."""
+    return item.item_id if is_step(item.item_id) else item.base
 
 
-def _sign_of(decision: Decision, old_id: str) -> str:
-    if old_id:
+def _stem_of(item: Item) -> str:
+    """The name of the files of an item of which there is one take."""
+    if item.is_last_step:
+        return item.base
+    return numbered_stem(item.item_id, 1) if item.has_steps else item.item_id
+
+
+def _sign_of(decision: Decision, *, is_moved: bool) -> str:
+    if is_moved:
         return SIGNS[Action.RENAME]
     return CHANGED_SIGN if decision.changed else SIGNS[decision.action]
 

@@ -6,7 +6,8 @@ is not the recorded one, or where its SHA-256 is asked for.
 
 from pathlib import Path
 
-from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job
+from pipeline.job import SIDECAR_SUFFIX, Asset, Job
+from pipeline.naming import is_kept
 from pipeline.planning.decision import Presence
 from pipeline.storage.pointer import MAX_POINTER_BYTES, read_pointer
 from pipeline.storage.regular_file import open_regular
@@ -30,7 +31,7 @@ def find_presence(output: Path, job: Job, *, by_hash: bool = False) -> Presence:
         size_bytes = _size_of(output / asset.path)
         if (
             size_bytes <= 0
-            or KEPT_MARK in asset.path[len(job.item_id) :]
+            or is_kept(asset.path, job.item_id)
             or not _is_sidecar(output / (asset.path + SIDECAR_SUFFIX))
         ):
             return MISSING

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from pipeline.naming import item_of
 from pipeline.planning.decision import Action
 
 
@@ -18,6 +19,8 @@ class Selection:
         only_fetch: ``fetch``: only items that are paid for and whose files are missing.
         ids: Only these items, or None for all.
         verify: Compare the files of finished items by SHA-256, not only by size.
+        only: Only takes about which this was decided, ``rejected`` or ``approved``; ""
+            for all.
     """
 
     globs: tuple[str, ...] = ()
@@ -27,12 +30,19 @@ class Selection:
     only_fetch: bool = False
     ids: frozenset[str] | None = None
     verify: bool = False
+    only: str = ""
 
     def includes(self, item_id: str) -> bool:
-        """Whether an item is included, by its id."""
-        if self.ids is not None and item_id not in self.ids:
+        """Whether an item or a take is included, by its job id.
+
+        The id of an item includes all of its takes.
+        """
+        names = {item_id, item_of(item_id)}
+        if self.ids is not None and names.isdisjoint(self.ids):
             return False
-        return not self.globs or any(fnmatchcase(item_id, glob) for glob in self.globs)
+        return not self.globs or any(
+            fnmatchcase(name, glob) for glob in self.globs for name in names
+        )
 
 
 class Limit:

@@ -166,6 +166,7 @@ def save_plan(path: Path, estimate: Estimate, recorder: PlanRecorder) -> None:
             "globs": plan.selection.globs,
             "force": plan.selection.force,
             "limit": plan.selection.limit,
+            "only": plan.selection.only,
         },
         "models": {
             model_id: _digest_of_model(plan.manifest.models(model_id))
@@ -195,11 +196,13 @@ def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
             name: (str(key), int(attempt))
             for name, (key, attempt) in record["items"].items()
         }
+        chosen = record["selection"]
+        is_part = chosen["limit"] is not None or bool(chosen.get("only"))
         selection = Selection(
             globs=_globs(record["selection"]["globs"]),
             force=bool(record["selection"]["force"]),
             # The same items, even if the first of them are done by now.
-            ids=None if record["selection"]["limit"] is None else frozenset(items),
+            ids=frozenset(items) if is_part else None,
         )
         return SavedPlan(
             manifest_sha256=str(record["manifest"]["sha256"]),

@@ -282,14 +282,6 @@ class Records:
         """Record that the search for jobs of a lost ledger is done for every item."""
         await self._write(self._ledger.record_facts, rebuilt_since=None)
 
-    async def renaming(self, paths: Mapping[str, str]) -> None:
-        """Record files about to be placed at new paths: old path to new path.
-
-        Until :meth:`renamed` follows, the files at the new paths count as leftovers.
-        """
-        placed = {new: old for old, new in paths.items()}
-        await self._write(self._ledger.record_leftovers, placed)
-
     async def renamed(self, old: str, new: str, paths: Mapping[str, str]) -> int:
         """Move an item's attempts and asset paths to its new name.
 
@@ -301,10 +293,6 @@ class Records:
     async def moved(self, paths: Mapping[str, str]) -> None:
         """Record that assets have moved: old path to new path."""
         await self._write(self._ledger.record_moved, paths)
-
-    async def cleared(self, paths: Iterable[str]) -> None:
-        """Record that a renamed item's leftovers at these paths are removed."""
-        await self._write(self._ledger.forget_leftovers, paths)
 
     def announce(self, job: Job) -> None:
         """Send the listener the current state of a job."""

@@ -5,31 +5,19 @@ the old name after. Possible leftovers are recorded first, and the next run remo
 them. So a crash at any point loses no file and causes no second payment.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
-import anyio.to_thread
-
-from pipeline.assets.mover import (
-    clear_renamed,
-    find_movable,
-    find_unrecorded,
-    find_vacant,
-    place_renamed,
-)
+from pipeline.assets.mover import find_unrecorded
 from pipeline.assets.sidecar import Source
-from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
 from pipeline.job import UNFINISHED, Asset, Job
 from pipeline.ledger.ledger import Ledger
+from pipeline.naming import split_stem, stems_of
 from pipeline.planning import Action, PlannedItem
 from pipeline.record import replace
 from pipeline.running.records import Records
-
-# What follows the item's id in the name of a file: number, age, ending.
-_REST = re.compile(r"(-\d+)?(\.old-\d+(_\d+)?)?\.[A-Za-z0-9]+")
+from pipeline.running.relocating import Relocating
 
 
 class Renaming:
@@ -38,17 +26,22 @@ class Renaming:
     Args:
         ledger: For reading.
         records: Writes each step.
+        relocating: Moves the files.
         output: The output folder.
-        emulated: Whether the emulator made the assets; recorded in sidecars.
     """
 
     def __init__(
-        self, ledger: Ledger, *, records: Records, output: Path, emulated: bool
+        self,
+        ledger: Ledger,
+        *,
+        records: Records,
+        relocating: Relocating,
+        output: Path,
     ) -> None:
         self._ledger = ledger
         self._records = records
+        self._relocating = relocating
         self._output = output
-        self._emulated = emulated
         # By new id, for items that are not saved yet: the old id and its leftovers.
         self._left: dict[str, tuple[str, Mapping[str, str]]] = {}
 
@@ -82,16 +75,16 @@ class Renaming:
         old, new = planned.old_id, planned.item.item_id
         files = self._find_files(old, new)
         paths = {
-            asset.path: new + asset.path[len(old) :]
+            asset.path: planned.stem + found[1]
             for _, asset in files
-            if asset.path.startswith(old) and _REST.fullmatch(asset.path[len(old) :])
+            if (found := split_stem(asset.path, old)) is not None
         }
-        self._check_owners(planned, paths)
-        await self._place(files, paths, source)
+        self._relocating.check_owners(paths, {old, new})
+        await self._relocating.place(files, paths, source)
         earlier = await self._records.renamed(old, new, paths)
         reach("rename-recorded")
         if planned.then is Action.DONE:
-            await self._clear(paths)
+            await self._relocating.clear(paths)
         else:
             self._left[new] = old, paths
         assets = tuple(
@@ -102,25 +95,6 @@ class Renaming:
         job = replace(planned.job, item_id=new, attempt=attempt, assets=assets)
         return replace(planned, action=planned.then, job=job)
 
-    async def _place(
-        self,
-        files: Sequence[tuple[Job, Asset]],
-        paths: Mapping[str, str],
-        source: Source,
-    ) -> None:
-        """Place files at their new names; leftovers of a crash are recorded first."""
-        movable = await anyio.to_thread.run_sync(
-            find_movable, self._output, files, paths
-        )
-        vacant = await anyio.to_thread.run_sync(
-            find_vacant, self._output, paths.values()
-        )
-        await self._records.renaming(
-            {old: new for old, new in paths.items() if new in vacant}
-        )
-        place = partial(place_renamed, emulated=self._emulated)
-        await anyio.to_thread.run_sync(place, self._output, movable, paths, source)
-
     async def finish(self, job: Job) -> None:
         """Once a renamed item is saved, remove its leftovers at the old name.
 
@@ -129,21 +103,13 @@ class Renaming:
         if job.item_id not in self._left:
             return
         old, paths = self._left.pop(job.item_id)
-        names = [asset.path for asset in job.assets]
-        unnamed = {old + name[len(job.item_id) :]: name for name in names}
-        await self._clear({**unnamed, **paths})
-
-    async def _clear(self, paths: Mapping[str, str]) -> None:
-        """Remove files at the old paths that are also at the new ones."""
-        if not paths:
-            return
-        own = {
-            old: new
-            for old, new in paths.items()
-            if self._ledger.find_path_owner(old) is None
+        unnamed = {
+            stem + found[1]: asset.path
+            for asset in job.assets
+            if (found := split_stem(asset.path, job.item_id)) is not None
+            for stem in stems_of(old)
         }
-        cleared = await anyio.to_thread.run_sync(clear_renamed, self._output, own)
-        await self._records.cleared([*cleared, *(paths.keys() - own.keys())])
+        await self._relocating.clear({**unnamed, **paths})
 
     def _find_files(self, old: str, new: str) -> list[tuple[Job, Asset]]:
         """Every asset of the item's attempts, under the old or the new name."""
@@ -164,14 +130,3 @@ class Renaming:
             for asset in find_unrecorded(self._output, old, jobs[row_id])
         ]
         return [(jobs[row_id], asset) for row_id, asset in (*known, *unknown)]
-
-    def _check_owners(self, planned: PlannedItem, paths: Mapping[str, str]) -> None:
-        ids = {None, planned.old_id, planned.item.item_id}
-        for path in paths.values():
-            owner = self._ledger.find_path_owner(path)
-            if owner not in ids:
-                raise DownloadFailed(
-                    f"{path} already belongs to item {owner}",
-                    hint="rename one of the two items; if the other is no longer in the"
-                    " manifest, run: pipeline prune",
-                )

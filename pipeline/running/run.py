@@ -51,9 +51,10 @@ from pipeline.running.pausing import Pausing
 from pipeline.running.reconciling import Adopted, Reconciler
 from pipeline.running.records import Records
 from pipeline.running.recovery import Recovery, next_attempt
+from pipeline.running.relocating import Relocating
 from pipeline.running.renaming import Renaming
 from pipeline.running.result import RunCost, RunResult, find_exit_code
-from pipeline.running.saving import Saver
+from pipeline.running.saving import Saver, source_at
 from pipeline.running.session import Session
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.submission import Submitter
@@ -110,6 +111,8 @@ class Run:
         self._cost = Cost()
         self._limits = TeamLimits()
         self._changed_inputs: dict[str, str] = {}
+        self._moved: set[str] = set()  # takes whose files have moved
+        self._blocked: dict[str, DownloadFailed] = {}  # items whose files could not
         service = session.identity.service
         session.join(self, ledger)
         session.uploader.learn(ledger.find_uploads(service.project_id))
@@ -158,11 +161,18 @@ class Run:
             adoption=self._adoption,
             stopping=self._stopping,
         )
+        self._relocating = Relocating(
+            ledger,
+            writer=writer.ledger,
+            write=writer.write,
+            output=plan.output,
+            emulated=service.is_emulated,
+        )
         self._renaming = Renaming(
             ledger,
             records=self._records,
+            relocating=self._relocating,
             output=plan.output,
-            emulated=service.is_emulated,
         )
         delivery = Delivery(
             plan.output,
@@ -178,6 +188,7 @@ class Run:
             downloader=session.downloader,
             delivery=delivery,
             renaming=self._renaming,
+            relocating=self._relocating,
             keeps_old=settings.keep_old,
         )
         self._line_scheduler = LineScheduler(
@@ -276,6 +287,7 @@ class Run:
                 if not self._pays_nothing:
                     await self._reconciler.reconcile(must_read=True)
             await self._renaming.rename_unfinished(plan.old_ids)
+            await self._lay_out_takes()
             async with anyio.create_task_group() as self._items:
                 self._recovery.start(self._items)
                 await self._start_items()
@@ -354,11 +366,13 @@ class Run:
             self._line_scheduler.blocked(item_id, planned.blocked)
             return True
         if planned.action is Action.DONE:
-            self._counts["done"] += 1
+            self._counts["renamed" if item_id in self._moved else "done"] += 1
             if self._settings.strict:
                 self._check_inputs(planned.job)
         elif planned.action is Action.SKIP:
             self._counts["skipped"] += 1
+        elif planned.action is Action.RENAME and not planned.old_id:
+            self._fail(planned, self._blocked[planned.item.base])
         elif planned.action is Action.SUBMIT and self._stopping.concerns(
             planned.item.model_id
         ):
@@ -468,13 +482,8 @@ class Run:
         try:
             renamed = await self._renaming.carry_out(planned, source)
         except DownloadFailed as error:
-            # Another item owns a file there. Nothing changed, so nothing is recorded.
-            failure = failure_of(error, FailureClass.DOWNLOAD)
-            job = replace(planned.job, status=JobStatus.FAILED, failure=failure)
-            self._records.announce(job)
-            self._counts["failed"] += 1
-            self._count_failure(job)
             place.leave()
+            job = self._fail(planned, error)
             self._line_scheduler.ended(planned.item.item_id, job)
             return
         if renamed.action is not Action.DONE:
@@ -484,6 +493,28 @@ class Run:
         self._records.announce(renamed.job)
         self._counts["renamed"] += 1
         self._line_scheduler.ended(planned.item.item_id, renamed.job)
+
+    def _fail(self, planned: PlannedItem, error: DownloadFailed) -> Job:
+        """Another item owns a file there. Nothing changed, so nothing is recorded."""
+        failure = failure_of(error, FailureClass.DOWNLOAD)
+        job = replace(planned.job, status=JobStatus.FAILED, failure=failure)
+        self._records.announce(job)
+        self._counts["failed"] += 1
+        self._count_failure(job)
+        return job
+
+    async def _lay_out_takes(self) -> None:
+        """Give each item's own name to the chosen one of its takes."""
+        for base_id, layout in self._plan.moves.items():
+            try:
+                source = source_at(self._plan, layout.line)
+                jobs = await self._relocating.lay_out(layout, source)
+            except DownloadFailed as error:
+                self._blocked[base_id] = error
+                continue
+            for job in jobs:
+                self._moved.add(job.item_id)
+                self._records.announce(job)
 
     def _tell_halt(self, reason: str, hint: str) -> None:
         self.tell(Halted(reason=reason, hint=hint, in_flight=self.in_flight))
@@ -508,7 +539,8 @@ class Run:
     def _is_complete(self) -> bool:
         """Whether this run considered every item of the manifest."""
         selection = self._plan.selection
-        whole = not (selection.globs or selection.limit or selection.only_failed)
+        is_part = selection.globs or selection.limit or selection.ids is not None
+        whole = not (is_part or selection.only_failed or selection.only)
         return whole and not self._counts["not_submitted"] and not self._abandoned
 
     async def _stop_at_deadline(self) -> None:

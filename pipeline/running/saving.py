@@ -12,7 +12,16 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Plan, PlannedItem
 from pipeline.running.failure import failure_of
 from pipeline.running.records import Records
+from pipeline.running.relocating import Relocating
 from pipeline.running.renaming import Renaming
+
+
+def source_at(plan: Plan, line: int) -> Source:
+    """A line of a plan's manifest, for the sidecars of the item there."""
+    manifest = plan.manifest
+    return Source(
+        name=manifest.name, file=manifest.file, sha256=manifest.sha256, line=line
+    )
 
 
 class Saver:
@@ -25,6 +34,7 @@ class Saver:
         downloader: Downloads one asset.
         delivery: Puts files in place.
         renaming: Completes a rename whose files were replaced.
+        relocating: Makes room for the files of a take.
         keeps_old: Keep all replaced files, not only edited ones.
     """
 
@@ -37,14 +47,16 @@ class Saver:
         downloader: Downloader,
         delivery: Delivery,
         renaming: Renaming,
+        relocating: Relocating,
         keeps_old: bool,
     ) -> None:
-        self._manifest = plan.manifest
+        self._plan = plan
         self._ledger = ledger
         self._records = records
         self._downloader = downloader
         self._delivery = delivery
         self._renaming = renaming
+        self._relocating = relocating
         self._keeps_old = keeps_old
 
     async def save(self, planned: PlannedItem, job: Job) -> Job:
@@ -59,8 +71,10 @@ class Saver:
             earlier = [planned.job]
             if job.attempt > 1 or planned.job.row_id:  # else there is no earlier one
                 earlier += self._ledger.find_jobs_of(job.item_id)
-            if planned.item.base_id:  # whose file may have the name until now
-                earlier += self._ledger.find_jobs_of(planned.item.base_id)
+            earlier += self._others_of(planned)
+            await self._relocating.make_room(planned, self.source_of(planned))
+            if planned.siblings:
+                earlier = [planned.job, *self._ledger.find_jobs_of(job.item_id)]
             await self._keep_old(job, earlier, receipts)
             job, superseded, notes = await self._delivery.put_in_place(
                 job,
@@ -97,12 +111,20 @@ class Saver:
 
     def source_of(self, planned: PlannedItem) -> Source:
         """The place of an item in the manifest, for its sidecars."""
-        return Source(
-            name=self._manifest.name,
-            file=planned.item.file,
-            sha256=self._manifest.sha256,
-            line=planned.item.line,
-        )
+        return source_at(self._plan, planned.item.line)
+
+    def _others_of(self, planned: PlannedItem) -> Sequence[Job]:
+        """Jobs whose files may have the item's name until now: its steps, or itself."""
+        item = planned.item
+        ids = self._ledger.find_step_ids(item.base)
+        if item.is_last_step:
+            ids += self._ledger.find_take_ids(item.base)
+        return [
+            job
+            for job_id in ids
+            if job_id != item.item_id
+            for job in self._ledger.find_jobs_of(job_id)
+        ]
 
     async def _keep_old(
         self, job: Job, earlier: Sequence[Job], receipts: Sequence[Receipt]

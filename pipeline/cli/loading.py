@@ -1,0 +1,28 @@
+"""A manifest and its output folder, for commands that do not ask the service."""
+
+import os
+from pathlib import Path
+
+from pipeline.clock import SystemClock
+from pipeline.manifest import Manifest, load_manifest
+from pipeline.manifest.manifest import FindModel
+from pipeline.manifest.review_file import with_review
+from pipeline.models.schema import load_shipped_model
+from pipeline.operations.connection import offline_catalog
+from pipeline.output.folder import output_folder
+
+
+def load(
+    manifest: Path, *, output: Path | None, emulate: bool, allow_outside: bool
+) -> tuple[Manifest, Path]:
+    """The manifest with its decisions, and its output folder.
+
+    Raises:
+        ManifestError: With every fault.
+    """
+    models: FindModel = load_shipped_model
+    if not emulate:
+        models = offline_catalog(SystemClock(), os.environ).find
+    loaded = load_manifest(manifest, allow_outside=allow_outside, models=models)
+    folder = output_folder(loaded, output=output, emulate=emulate)
+    return with_review(loaded, folder, emulate=emulate), folder

@@ -1,0 +1,290 @@
+"""Reviewing: what the decisions about takes have in common.
+
+A decision is written to the review file first; then files move to where it wants them.
+If that is interrupted, the next run moves them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+
+from pipeline.errors import UsageError
+from pipeline.fault_points import reach
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.ledger.writer import LedgerWriter
+from pipeline.manifest import Manifest, expand
+from pipeline.manifest.review import ItemReview, Review, Verdict
+from pipeline.manifest.review_file import write_review
+from pipeline.naming import TAKE_MARK, split_take
+from pipeline.operations.reviewer import find_reviewer
+from pipeline.operations.why import nearest
+from pipeline.output.folder import check_manifest, holding_ledger
+from pipeline.output.rebuild import find_asset_names
+from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
+from pipeline.planning.takes import digests_of
+from pipeline.record import Struct
+from pipeline.running.relocating import Relocating
+from pipeline.running.saving import source_at
+from pipeline.settings import EMULATOR_NAME
+
+_IDS_SEARCHED = 50_000  # for the closest matches
+_GLOB_SIGNS = frozenset("*?[")
+
+
+class Decided(Struct, frozen=True, kw_only=True):
+    """A take that a command has decided about.
+
+    Attributes:
+        item_id: The item.
+        take: The number of the take.
+        files: The paths of its files now, relative to the output folder.
+        is_chosen: Whether it is the chosen take now.
+    """
+
+    item_id: str
+    take: int
+    files: tuple[str, ...]
+    is_chosen: bool
+
+
+class Signature(Struct, frozen=True, kw_only=True):
+    """Who decides, and when."""
+
+    by: str
+    at: str
+
+
+def sign(manifest: Manifest, now: datetime) -> Signature:
+    """Who decides about a manifest, and when, as the review file has it."""
+    at = now.replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    return Signature(by=find_reviewer(manifest.path.parent), at=at)
+
+
+@contextmanager
+def holding_takes(manifest: Manifest, output: Path) -> Iterator[Ledger]:
+    """Hold the output folder of a manifest, with its ledger open for writing.
+
+    Raises:
+        UsageError: Nothing has been made yet, or the folder is another manifest's.
+        LedgerBusy: A run is in progress in the folder.
+        LedgerError, OutputError: The folder cannot be used.
+    """
+    is_used = (output / LEDGER_NAME).is_file() or (
+        output.is_dir() and find_asset_names(output)
+    )
+    if not is_used:
+        raise UsageError(
+            f"nothing has been made in {output} yet",
+            hint=f"pipeline run {manifest.file}",
+        )
+    with holding_ledger(output) as ledger:
+        check_manifest(ledger, output, manifest)
+        yield ledger
+
+
+def find_targets(
+    manifest: Manifest, output: Path, ledger: Ledger, ids: Sequence[str]
+) -> list[list[PlannedItem]]:
+    """The takes of the named items.
+
+    Args:
+        manifest: With its review.
+        output: The output folder.
+        ledger: Its ledger.
+        ids: Item ids, ids of takes such as ``hero@2``, or patterns of item ids.
+
+    Returns:
+        For each item that is named, in the order of ``ids``, all the takes it wants.
+
+    Raises:
+        UsageError: The manifest has no such item.
+    """
+    patterns = [one for one in ids if not _GLOB_SIGNS.isdisjoint(one)]
+    bases = {split_take(one)[0] for one in ids if one not in patterns}
+    found: dict[str, list[PlannedItem]] = {}
+
+    def take(planned: PlannedItem) -> None:
+        base = planned.item.base
+        if base in bases or any(fnmatchcase(base, one) for one in patterns):
+            found.setdefault(base, []).append(planned)
+
+    globs = tuple(patterns) if patterns and not bases else ()
+    wanted = frozenset(bases) if bases and not patterns else None
+    make_plan(
+        manifest,
+        output,
+        ledger=ledger,
+        selection=Selection(ids=wanted, globs=globs),
+        on_item=take,
+    )
+    for one in ids:
+        if one not in patterns and split_take(one)[0] not in found:
+            raise _unknown(manifest, split_take(one)[0])
+    named = dict.fromkeys(split_take(one)[0] for one in ids if one not in patterns)
+    return [found[base] for base in dict.fromkeys((*named, *found))]
+
+
+def find_take(takes: Sequence[PlannedItem], ids: Sequence[str]) -> list[PlannedItem]:
+    """The takes of one item that are meant: those with a number, else the chosen one.
+
+    Raises:
+        UsageError: The item has no such take.
+    """
+    base = takes[0].item.base
+    numbers = [
+        split_take(one)[1]
+        for one in ids
+        if TAKE_MARK in one and split_take(one)[0] == base
+    ]
+    if not numbers:
+        return [planned for planned in takes if is_chosen(planned)]
+    by_number = {planned.item.take: planned for planned in takes}
+    for number in numbers:
+        if number not in by_number:
+            raise no_such_take(takes, number)
+    return [by_number[number] for number in dict.fromkeys(numbers)]
+
+
+def is_chosen(planned: PlannedItem) -> bool:
+    """Whether it is the take that has the item's own name."""
+    return planned.stem == planned.item.base
+
+
+def no_such_take(takes: Sequence[PlannedItem], number: int) -> UsageError:
+    """The error about a take that the item does not want."""
+    base = takes[0].item.base
+    known = ", ".join(str(planned.item.take) for planned in takes)
+    return UsageError(
+        f"{base} has no take {number}; it has {known}",
+        hint="pipeline why lists what was made before; pipeline restore brings it back",
+    )
+
+
+def verdict_on(
+    planned: PlannedItem, signature: Signature, *, note: str = ""
+) -> Verdict:
+    """A decision about the bytes of a take.
+
+    Raises:
+        UsageError: It is not made, so that there is nothing to decide about.
+    """
+    item = planned.item
+    if planned.then is not Action.DONE or not planned.job.assets:
+        raise UsageError(
+            f"take {item.take} of {item.base} is not there to be judged:"
+            f" {planned.reason}",
+            hint=f"pipeline run {item.file} --select {item.item_id}",
+        )
+    return Verdict(
+        take=item.take,
+        sha256=digests_of(planned.job),
+        by=signature.by,
+        at=signature.at,
+        note=note,
+    )
+
+
+async def carry_out(
+    manifest: Manifest,
+    output: Path,
+    ledger: Ledger,
+    *,
+    review: Review,
+    takes: Sequence[tuple[str, int]],
+) -> list[Decided]:
+    """Write the review file, then move the files of the items it concerns.
+
+    Args:
+        manifest: With its review as it was.
+        output: The output folder.
+        ledger: Open for writing.
+        review: As it is to be.
+        takes: The takes that were decided about: item id and number.
+
+    Raises:
+        OutputError: The review file or a file of the output folder cannot be written.
+        DownloadFailed: Another file has the name of a take's file.
+    """
+    if review != manifest.review:
+        write_review(review, manifest.path.name)
+    reach("review-written")
+    manifest = replace(manifest, review=review)
+    await move_files(manifest, output, ledger, frozenset(base for base, _ in takes))
+    found: dict[tuple[str, int], PlannedItem] = {}
+
+    def note(planned: PlannedItem) -> None:
+        found[planned.item.base, planned.item.take] = planned
+
+    _plan(manifest, output, ledger, frozenset(base for base, _ in takes), note)
+    decided = []
+    for base, number in takes:
+        planned = found.get((base, number))
+        assets = planned.job.assets if planned is not None else ()
+        decided.append(
+            Decided(
+                item_id=base,
+                take=number,
+                files=tuple(asset.path for asset in assets),
+                is_chosen=planned is not None and is_chosen(planned),
+            )
+        )
+    return decided
+
+
+async def move_files(
+    manifest: Manifest, output: Path, ledger: Ledger, base_ids: frozenset[str]
+) -> None:
+    """Move the files of these items' takes to where the decisions want them."""
+    plan = _plan(manifest, output, ledger, base_ids, lambda _planned: None)
+    if not plan.moves:
+        return
+    emulated = ledger.find_facts().base_url == EMULATOR_NAME
+    with Ledger(output / LEDGER_NAME, read_only=True) as reader:
+        async with LedgerWriter(ledger) as writer:
+            relocating = Relocating(
+                reader,
+                writer=ledger,
+                write=writer.write,
+                output=output,
+                emulated=emulated,
+            )
+            for layout in plan.moves.values():
+                await relocating.lay_out(layout, source_at(plan, layout.line))
+
+
+def change_item(
+    review: Review, base_id: str, change: Callable[[ItemReview], ItemReview]
+) -> Review:
+    """The review with other decisions about one item."""
+    return review.with_item(base_id, change(review.of(base_id)))
+
+
+def _plan(
+    manifest: Manifest,
+    output: Path,
+    ledger: Ledger,
+    base_ids: frozenset[str],
+    on_item: Callable[[PlannedItem], None],
+) -> Plan:
+    return make_plan(
+        manifest,
+        output,
+        ledger=ledger,
+        selection=Selection(ids=base_ids),
+        on_item=on_item,
+    )
+
+
+def _unknown(manifest: Manifest, item_id: str) -> UsageError:
+    known = [item.base for item in islice(expand(manifest), _IDS_SEARCHED)]
+    quoted = ", ".join(f"'{one}'" for one in nearest(item_id, known))
+    return UsageError(
+        f"{manifest.file} has no item '{item_id}'",
+        hint=f"did you mean {quoted}?"
+        if quoted
+        else "pipeline plan --long lists all items",
+    )

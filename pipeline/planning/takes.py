@@ -1,0 +1,170 @@
+"""The takes of one item and the decisions about them → the chosen one, and the stems.
+
+The chosen take has the item's own name; the others have names with a number.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from pipeline.job import Job
+from pipeline.manifest.review import ItemReview, Verdict
+from pipeline.naming import numbered_stem, split_stem, split_take, take_id
+from pipeline.record import Struct
+
+
+class Take(Struct, frozen=True, kw_only=True):
+    """One take that an item wants.
+
+    Attributes:
+        number: From 1.
+        made: The attempt that made it, SAVED; None if its files are not known.
+        is_paid: Whether it is paid for, so that its files will be those decided about.
+        is_selected: Whether this command applies to it.
+    """
+
+    number: int
+    made: Job | None = None
+    is_paid: bool = False
+    is_selected: bool = True
+
+
+class Layout(Struct, frozen=True, kw_only=True):
+    """Where the files of an item's takes belong.
+
+    Attributes:
+        base_id: The item's id.
+        chosen: The job id of the chosen take.
+        stems: Job id → stem, for every take that is wanted or has rows.
+        line: The item's line in the manifest.
+        misplaced: The jobs whose files have to move.
+    """
+
+    base_id: str
+    chosen: str
+    stems: Mapping[str, str]
+    line: int
+    misplaced: frozenset[str] = frozenset()
+
+
+def digests_of(job: Job, output: int = 0) -> tuple[str, ...]:
+    """The SHA-256 of a job's files as they were made, in their order.
+
+    Args:
+        job: SAVED.
+        output: The number of one output, or 0 for all of them.
+    """
+    return tuple(
+        asset.sha256 for asset in job.assets if output in {0, asset.output_index}
+    )
+
+
+def counts(verdict: Verdict, take: Take) -> bool:
+    """Whether a decision is about the bytes that the take has, or will have."""
+    if not verdict.sha256:
+        return True  # its files were not known when it was brought back
+    if take.made is None or not take.made.assets:
+        return take.is_paid
+    return digests_of(take.made, verdict.output) == verdict.sha256
+
+
+def stands(verdict: Verdict, attempts: Sequence[Job]) -> bool:
+    """Whether a decision is about the newest files of a take, whatever is asked now.
+
+    Args:
+        verdict: The decision.
+        attempts: All rows of the take, newest first.
+    """
+    made = next((job for job in attempts if job.assets), None)
+    return made is None or digests_of(made, verdict.output) == verdict.sha256
+
+
+def choose(review: ItemReview, takes: Sequence[Take]) -> int:
+    """The number of the chosen take: the picked one, else the first not rejected.
+
+    Args:
+        review: The decisions about the item.
+        takes: Those that it wants, at least one, sorted by number.
+    """
+    by_number = {take.number: take for take in takes}
+    picked = review.picked
+    take = None if picked is None else by_number.get(picked.take)
+    if picked is not None and take is not None and counts(picked, take):
+        return picked.take
+    rejected = {
+        verdict.take
+        for verdict in review.rejected
+        if verdict.take in by_number and counts(verdict, by_number[verdict.take])
+    }
+    left = [take.number for take in takes if take.number not in rejected]
+    return left[0] if left else takes[0].number
+
+
+def find_stale(
+    base_id: str, review: ItemReview, takes: Sequence[Take]
+) -> Iterator[str]:
+    """A sentence for each decision that counts no longer."""
+    by_number = {take.number: take for take in takes}
+    picked = () if review.picked is None else (review.picked,)
+    for word, verdicts in (
+        ("choice", picked),
+        ("approval", review.approved),
+        ("rejection", review.rejected),
+    ):
+        for verdict in verdicts:
+            take = by_number.get(verdict.take)
+            if take is None or counts(verdict, take):
+                continue
+            why = "is made again" if take.made is None else "has other bytes now"
+            yield (
+                f"the {word} of take {verdict.take} of {base_id} counts no longer:"
+                f" it {why}"
+            )
+
+
+def lay_out(
+    base_id: str,
+    review: ItemReview,
+    takes: Sequence[Take],
+    jobs: Mapping[str, Sequence[Job]],
+    *,
+    line: int,
+    has_steps: bool = False,
+) -> Layout:
+    """Decide under which stem the files of each take belong.
+
+    As long as the chosen take has no files, the others keep their names: a file at the
+    item's own name goes only when another takes its place.
+
+    Args:
+        base_id: The item's id.
+        review: The decisions about it.
+        takes: Those that it wants, at least one, sorted by number.
+        jobs: By job id: the attempts of every take that is wanted or has rows.
+        line: The item's line in the manifest.
+        has_steps: Whether steps follow: then the last of them has the item's name.
+    """
+    number = choose(review, takes)
+    chosen = take_id(base_id, number)
+    stems = {
+        job_id: base_id
+        if job_id == chosen and not has_steps
+        else numbered_stem(base_id, split_take(job_id)[1])
+        for job_id in jobs
+    }
+    made = next(take.made for take in takes if take.number == number)
+    misplaced = frozenset(
+        job_id
+        for job_id, attempts in jobs.items()
+        if made is not None and _are_misplaced(attempts, job_id, stems[job_id])
+    )
+    return Layout(
+        base_id=base_id, chosen=chosen, stems=stems, line=line, misplaced=misplaced
+    )
+
+
+def _are_misplaced(attempts: Sequence[Job], job_id: str, stem: str) -> bool:
+    for job in attempts:
+        for asset in job.assets:
+            found = split_stem(asset.path, job_id)
+            if found is not None and found[0] != stem:
+                return True
+    return False
