@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import ILLEGAL
+from pipeline.manifest.keys import ITEM_KEYS, MATRIX_KEYS
 from pipeline.manifest.manifest import ItemTemplate
 from pipeline.manifest.matrix import Matrix, TooManyExcludes, value_key
 from pipeline.manifest.node import Broken, Node
@@ -24,8 +25,6 @@ MAX_ITEMS = 5_000_000
 MAX_AXES = 50
 MAX_MATRIX_ENTRIES = 1_000
 
-ITEM_KEYS = ("id", "prompt", "params", "matrix", "rows", "vars", "model")
-_MATRIX_KEYS = ("include", "exclude")
 _COUNTABLE = 10**15
 _ROWS_SUFFIXES = {".csv": False, ".jsonl": True, ".ndjson": True}
 
@@ -205,7 +204,7 @@ class ItemReader:
         before = len(self._faults)
         axes: dict[str, tuple[Node, ...]] = {}
         for name, values in entries.items():
-            if name in _MATRIX_KEYS:
+            if name in MATRIX_KEYS:
                 continue
             if not VARIABLE_NAME.fullmatch(name):
                 hint = "use letters, digits, '_' and '-'"

@@ -16,10 +16,9 @@ from pipeline.errors import ManifestError
 from pipeline.job import JsonValue
 from pipeline.manifest import validate_manifest
 from pipeline.manifest.faults import Faults
-from pipeline.manifest.item_schema import ITEM_KEYS
+from pipeline.manifest.keys import ITEM_KEYS, MANIFEST_KEYS
 from pipeline.manifest.json_schema import manifest_schema
 from pipeline.manifest.node import Node
-from pipeline.manifest.schema import MANIFEST_KEYS
 from pipeline.manifest.source import parse_source
 from pipeline.models.checks import check_inputs
 from pipeline.models.schema import (

@@ -1,0 +1,16 @@
+"""The keys of a manifest, of its items and of a matrix."""
+
+MANIFEST_KEYS = (
+    "version",
+    "name",
+    "model",
+    "params",
+    "references",
+    "vars",
+    "items",
+    "max_cost",
+)
+ITEM_KEYS = ("id", "prompt", "params", "matrix", "rows", "vars", "model")
+MATRIX_KEYS = ("include", "exclude")
+# Those whose value is one text.
+TEXT_KEYS = frozenset({"name", "model", "id", "prompt", "rows"})
