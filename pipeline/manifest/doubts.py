@@ -1,9 +1,8 @@
 """YAML that can be read, but as something else than what was meant → faults.
 
-``&hearts of oak`` is an anchor and the text ``of oak``; a quote that is not closed takes
-in the lines below it; a nonbreaking space before a key is a part of the key. What was
-meant may be paid for, so each of these is refused, and the line as it would be right is
-shown.
+``&hearts of oak`` is an anchor and the text ``of oak``; a quote that is not closed
+takes in the lines below it; a nonbreaking space before a key is a part of the key. The
+wrong text would be paid for, so each of these is refused.
 """
 
 import re
@@ -11,13 +10,9 @@ from typing import Any
 
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.keys import TEXT_KEYS
-from pipeline.manifest.mending import (
-    ODD_SPACES,
-    mend_blanks,
-    smart_inner,
-    split_line,
-    without_open_quote,
-)
+from pipeline.manifest.mend import ODD_SPACES, split_line
+from pipeline.manifest.mend_layout import mend_blanks
+from pipeline.manifest.mend_values import smart_inner, without_open_quote
 from pipeline.manifest.node import pack_mark
 from pipeline.manifest.quoting import quoted, write
 from pipeline.manifest.syntax import looks_like_manifest

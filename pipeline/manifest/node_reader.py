@@ -7,7 +7,8 @@ from pipeline.job import JsonValue
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.keys import ITEM_KEYS, TEXT_KEYS
 from pipeline.manifest.node import Broken, Node, pack_mark, unpack_mark
-from pipeline.manifest.quoting import quoted as in_quotes, write
+from pipeline.manifest.quoting import quoted as in_quotes
+from pipeline.manifest.quoting import write
 from pipeline.manifest.source import MAX_SCALAR_CHARS
 from pipeline.manifest.substitution import (
     BadTemplate,

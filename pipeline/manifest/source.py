@@ -16,7 +16,7 @@ import yaml
 from pipeline.manifest.comments import Comment, find_comment
 from pipeline.manifest.doubts import Doubts
 from pipeline.manifest.faults import Faults
-from pipeline.manifest.mending import SMART_QUOTES
+from pipeline.manifest.mend_values import SMART_QUOTES
 from pipeline.manifest.node import BROKEN, Node, pack_mark, unpack_mark
 from pipeline.manifest.scalar import plain_scalar
 from pipeline.manifest.syntax import report_syntax

@@ -1,4 +1,4 @@
-"""The YAML parser's errors → faults in our own words, with the line as it would be right.
+"""The YAML parser's errors → faults in our own words, and the lines mended.
 
 The parser says where it gave up, in its own words, which are never shown. The mistake
 is looked for in the lines there; a mend counts if reading comes further with it.
@@ -10,19 +10,15 @@ from itertools import chain, islice
 from typing import Any
 
 from pipeline.manifest.faults import Faults
-from pipeline.manifest.mending import (
-    Line,
-    Mend,
+from pipeline.manifest.mend import Line, Mend, split_line
+from pipeline.manifest.mend_layout import (
     mend_belonging,
     mend_blanks,
     mend_bracket,
-    mend_escape,
-    mend_flow,
     mend_indent,
     mend_key,
-    mend_value,
-    split_line,
 )
+from pipeline.manifest.mend_values import mend_escape, mend_flow, mend_value
 from pipeline.manifest.node import pack_mark
 
 # Reads a text and returns its first error, a ``yaml.MarkedYAMLError``, or None.

@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.manifest.mending import enclosed
+from pipeline.manifest.mend_values import enclosed
 from pipeline.manifest.node import Node, unpack_mark
 from pipeline.manifest.quoting import quoted, write
 from pipeline.manifest.text import Places
