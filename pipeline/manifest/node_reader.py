@@ -18,7 +18,6 @@ from pipeline.manifest.substitution import (
     Template,
     is_dynamic,
     parse_template,
-    template_names,
 )
 from pipeline.manifest.text import Places
 from pipeline.manifest.written import after_key, as_text
@@ -190,9 +189,10 @@ class NodeReader:
             self.faults.add(mark, exc.message, exc.hint)
             return None
         is_known = True
-        for name in template_names(template):
+        for variable in template.variables if isinstance(template, Template) else ():
+            name = variable.name
             if name not in names:
-                mark = self.mark_of(node, f"${{{name}}}")
+                mark = self.mark_of(node, variable.written)
                 hint = suggestion(name, sorted(names))
                 if not hint.startswith("did you"):
                     # Names may come from the cells of a file, so they are not listed.

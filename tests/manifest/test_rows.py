@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.manifest.rows import MAX_RECORD_BYTES, BadRows, Row, RowsFile
+from pipeline.manifest.row import MAX_RECORD_BYTES, BadRows, Row
+from pipeline.manifest.rows import RowsFile
 
 
 @pytest.fixture
