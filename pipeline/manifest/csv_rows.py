@@ -1,7 +1,7 @@
 """CSV → Rows: separated by commas, UTF-8, with a header; every cell is text.
 
-Cells may be quoted, and then contain commas, quotes and line ends. Empty rows, and empty
-columns at the end, which spreadsheets leave behind, are skipped.
+Cells may be quoted, and then contain commas, quotes and line ends. Empty rows, and
+empty columns at the end, which spreadsheets leave behind, are skipped.
 """
 
 import csv
@@ -69,8 +69,8 @@ def _fitted(cells: list[str], header: list[str], raw: str, line: int) -> list[st
     text = f"this row has {len(cells)} cells, the header has {count}"
     if len(cells) > count:
         hint = "quote a cell that contains a comma"
-        if mended := _with_joined_cells(raw, cells, count):
-            hint = f"{hint}; write: {mended}"
+        if fixed := _with_joined_cells(raw, cells, count):
+            hint = f"{hint}; write: {fixed}"
         raise BadRows(*cell_place(raw, line, surplus[0]), text, hint)
     empty = "," * (count - len(cells))
     hint = f"for empty cells at its end, write: {shortened(raw.strip())}{empty}"
@@ -112,9 +112,9 @@ def _check_quotes(raw: str, line: int, count: int) -> None:
         if cell.startswith('"') or not cell.lstrip(_BLANKS).startswith('"'):
             continue
         hint = "remove the blank, or put the whole cell in quotes and double its own"
-        mended = _BLANKS_BEFORE_QUOTE.sub("", raw.rstrip("\r\n"))
-        if _count_cells(mended) == (count or _count_cells(mended)):
-            hint = f"write: {shortened(mended)}"
+        fixed = _BLANKS_BEFORE_QUOTE.sub("", raw.rstrip("\r\n"))
+        if _count_cells(fixed) == (count or _count_cells(fixed)):
+            hint = f"write: {shortened(fixed)}"
         text = "a blank before a quote makes the quotes a part of the text"
         raise BadRows(*cell_place(raw, line, index), text, hint)
 
@@ -136,9 +136,9 @@ def _csv_fault(lines: RecordLines, reason: str, count: int) -> BadRows:
     if "expected after" in reason:
         raw = "".join(lines.raw).rstrip("\r\n")
         hint = 'write "" for a quote inside quotes'
-        mended = _written([_unquoted(cell) for cell in _raw_cells(raw)])
-        if count in {0, _count_cells(mended)}:
-            hint += f"; write: {mended}"
+        fixed = _written([_unquoted(cell) for cell in _raw_cells(raw)])
+        if count in {0, _count_cells(fixed)}:
+            hint += f"; write: {fixed}"
         return BadRows(lines.line, 1, "text after a closing quote", hint)
     if "new-line" in reason:
         text = "an old-style line end (CR)"

@@ -9,14 +9,14 @@ import re
 from typing import Any
 
 from pipeline.manifest.faults import Faults
+from pipeline.manifest.fix import ODD_SPACES, split_line
 from pipeline.manifest.keys import TEXT_KEYS
-from pipeline.manifest.mend import ODD_SPACES, split_line
-from pipeline.manifest.mend_layout import mend_blanks
-from pipeline.manifest.mend_values import smart_inner, without_open_quote
+from pipeline.manifest.layout_fixes import fix_blanks
 from pipeline.manifest.node import pack_mark
 from pipeline.manifest.quoting import quoted, write
 from pipeline.manifest.syntax import looks_like_manifest
 from pipeline.manifest.text import Places
+from pipeline.manifest.value_fixes import smart_inner, without_open_quote
 
 _ODD_SPACE = re.compile(f"[{ODD_SPACES}]")
 # A line that was meant as an entry of a list, or as a key and its value.
@@ -45,9 +45,9 @@ class Doubts:
         if not self._is_manifest or _ODD_SPACE.search(key) is None:
             return False
         line = split_line(mark >> 32, self._places.line(mark >> 32))
-        for mend in mend_blanks(line):
-            column = pack_mark(mend.line, mend.column)
-            self._faults.add(column, mend.message, mend.hint)
+        for fix in fix_blanks(line):
+            column = pack_mark(fix.line, fix.column)
+            self._faults.add(column, fix.message, fix.hint)
             return True
         shown = _ODD_SPACE.sub(" ", key).strip()
         text = "the key has a blank in it that is no ordinary space"
@@ -69,9 +69,9 @@ class Doubts:
             if len(text) - len(text.lstrip()) > limit or not _STRUCTURE.match(text):
                 continue
             inner = without_open_quote(opened[start.column :].rstrip())
-            mended = f"{opened[: start.column]}{quoted(inner)}"
+            fixed = f"{opened[: start.column]}{quoted(inner)}"
             message = f"the quote {event.style} that opens here is not closed"
-            self._faults.add(mark, f"{message} before line {number}", write(mended))
+            self._faults.add(mark, f"{message} before line {number}", write(fixed))
             return True
         return False
 
@@ -80,9 +80,9 @@ class Doubts:
         inner = smart_inner(event.value) if self._is_manifest else ""
         if inner:
             text = "typographic quotes are no quotes to YAML, but a part of the text"
-            mended = self._with_quotes(event, inner)
+            fixed = self._with_quotes(event, inner)
             keep = f"(to keep them: {quoted(event.value)})"
-            self._faults.add(mark, text, f"{write(mended)} {keep}")
+            self._faults.add(mark, text, f"{write(fixed)} {keep}")
         return bool(inner)
 
     def tag_hint(self, event: Any) -> str:
@@ -90,8 +90,8 @@ class Doubts:
         is_text = hasattr(event, "value") and not str(event.tag).startswith("tag:")
         if not is_text or not self._is_manifest:
             return "remove it; quote a value to make it text"
-        mended = self._with_quotes(event, self._source_of(event))
-        return f"if it belongs to the text, {write(mended)}"
+        fixed = self._with_quotes(event, self._source_of(event))
+        return f"if it belongs to the text, {write(fixed)}"
 
     def alias_hint(self, event: Any, key: str) -> str:
         """The hint for an unknown alias that may have been meant as text."""
@@ -99,13 +99,13 @@ class Doubts:
             return ""
         start = event.start_mark
         line = split_line(start.line + 1, self._places.line(start.line + 1))
-        mended = self._with_quotes(event, self._source_of(event))
+        fixed = self._with_quotes(event, self._source_of(event))
         goes_on = len(line.text.rstrip()) > event.end_mark.column
         if line.value_column == start.column and goes_on:
-            mended = f"{line.text[: start.column]}{quoted(line.value)}"
+            fixed = f"{line.text[: start.column]}{quoted(line.value)}"
         elif key not in TEXT_KEYS:
             return ""
-        return f"if it is text, {write(mended)}"
+        return f"if it is text, {write(fixed)}"
 
     def note_anchor(self, event: Any) -> None:
         """Remember the anchor of a text without quotes."""
@@ -128,8 +128,8 @@ class Doubts:
             return
         mark = pack_mark(event.start_mark.line + 1, event.start_mark.column + 1)
         text = f"nothing refers to the anchor '&{name}'"
-        mended = self._with_quotes(event, self._source_of(event))
-        hint = f"remove it; or, if it belongs to the text, {write(mended)}"
+        fixed = self._with_quotes(event, self._source_of(event))
+        hint = f"remove it; or, if it belongs to the text, {write(fixed)}"
         self._faults.add(mark, text, hint)
 
     def _source_of(self, event: Any) -> str:

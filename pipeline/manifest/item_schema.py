@@ -13,8 +13,9 @@ from pipeline.manifest.matrix import Matrix, TooManyExcludes, value_key
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import VARIABLE_NAME, NodeReader
 from pipeline.manifest.references import BadPath, locate_file
+from pipeline.manifest.row import BadRows
 from pipeline.manifest.row_ids import hint_for_rows
-from pipeline.manifest.rows import BadRows, RowsFile
+from pipeline.manifest.rows import RowsFile
 from pipeline.manifest.slug import slug_of
 from pipeline.manifest.substitution import (
     Compiled,
@@ -196,10 +197,10 @@ class ItemReader:
             hint = "use letters, digits, '.', '_', '-' and '/' for folders"
             slugs = {slug_of(one) for one in texts}
             if len(slugs) == len(texts) and "" not in slugs:
-                mended = str(node.value).replace(
+                fixed = str(node.value).replace(
                     variable.written, replace(variable, is_slug=True).written
                 )
-                hint = f"write id: {mended}, which makes it '{slug_of(shown)}'"
+                hint = f"write id: {fixed}, which makes it '{slug_of(shown)}'"
             self._faults.add(values[wrong[0]].mark, text, hint)
             are_valid = False
         return are_valid

@@ -25,7 +25,7 @@ from pipeline.models.wording import suggestion
 
 # A key and its value, with another sign between them.
 _KEY_AND_VALUE = re.compile(
-    r"([A-Za-z_]\w*)[ \t]*[=：:][ \t]*([^\n]*?)(?=\s+\w+ ?[=：]|$)"
+    r"([A-Za-z_]\w*)[ \t]*[=\uff1a:][ \t]*([^\n]*?)(?=\s+\w+ ?[=\uff1a]|$)"
 )
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 

@@ -1,7 +1,8 @@
 """A file of rows → the column that can be part of an id: different in every row."""
 
 from pipeline.manifest.item_id import TakenNames, check_id
-from pipeline.manifest.rows import BadRows, RowsFile
+from pipeline.manifest.row import BadRows
+from pipeline.manifest.rows import RowsFile
 from pipeline.manifest.slug import slug_of
 from pipeline.manifest.substitution import Variable
 

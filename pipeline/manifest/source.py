@@ -16,11 +16,11 @@ import yaml
 from pipeline.manifest.comments import Comment, find_comment
 from pipeline.manifest.doubts import Doubts
 from pipeline.manifest.faults import Faults
-from pipeline.manifest.mend_values import SMART_QUOTES
 from pipeline.manifest.node import BROKEN, Node, pack_mark, unpack_mark
 from pipeline.manifest.scalar import plain_scalar
-from pipeline.manifest.syntax import report_syntax
+from pipeline.manifest.syntax import MAX_KEY_CHARS, report_syntax
 from pipeline.manifest.text import check_characters, check_secrets, decode_utf8
+from pipeline.manifest.value_fixes import SMART_QUOTES
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 50
@@ -250,7 +250,7 @@ class _Builder:
             hint = "write the values out, or put them in the top-level `params`"
             self._faults.add(mark, "merge keys (<<) are not supported", hint)
             return _SKIPPED, mark
-        if not key or len(key) > _MAX_KEY_CHARS:
+        if not key or len(key) > MAX_KEY_CHARS:
             text = "a key is empty" if not key else "a key is too long"
             self._faults.add(mark, text)
             return _SKIPPED, mark
@@ -313,8 +313,10 @@ class _Builder:
 
 
 _SKIPPED = "\0"
-_MAX_KEY_CHARS = 1024
-_ONE_DOCUMENT = "a manifest is a single document: remove this line, or move the rest to another file"
+_ONE_DOCUMENT = (
+    "a manifest is a single document: remove this line, or move the rest to another "
+    "file"
+)
 _ANCHOR = "put it on a line of its own, before the keys"
 _START = "start with `version: 1`"
 

@@ -1,8 +1,8 @@
 """Texts with ``${name}`` → values, for one combination of variables.
 
 ``${name}`` is a value, and ``${slug:name}`` the same as a part of an id. ``$$`` is a
-dollar, and any other dollar stays as it is. The result is not substituted again, so a CSV cell that contains ``${…}`` keeps
-it literally.
+dollar, and any other dollar stays as it is. The result is not substituted again, so a
+CSV cell that contains ``${…}`` keeps it literally.
 """
 
 import re

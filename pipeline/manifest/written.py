@@ -2,10 +2,10 @@
 
 import re
 
-from pipeline.manifest.mend_values import enclosed
 from pipeline.manifest.node import Node, unpack_mark
 from pipeline.manifest.quoting import quoted, write
 from pipeline.manifest.text import Places
+from pipeline.manifest.value_fixes import enclosed
 
 _COMMENT = re.compile(r"[ \t]+#.*")
 
@@ -36,7 +36,8 @@ def after_key(places: Places, node: Node, key: str) -> str:
     source = places.line(line)[column - 1 :]
     rest = source[source.find(":") + 1 :].strip()
     if rest[:1] == "#":
-        return f"a text that begins with '#' needs quotes; {write(f'{key}: {quoted(rest)}')}"
+        text = "a text that begins with '#' needs quotes"
+        return f"{text}; {write(f'{key}: {quoted(rest)}')}"
     if rest in {"null", "Null", "NULL", "~"}:
         return f"if it is text, {write(f'{key}: {quoted(rest)}')}"
     return f"write the text after '{key}:'"

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from importlib.util import find_spec
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 from xml.etree import ElementTree as ET
 
 from pipeline.manifest.row import MAX_RECORD_BYTES, BadRows, Row, header_of
@@ -22,6 +22,8 @@ INSTALL = 'pip install "scenario-pipeline[xlsx]"'
 # Unpacked. A small file may hold any number of zeros.
 MAX_UNPACKED_BYTES = 512 * 1024 * 1024
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_ROW, _FORMULA, _VALUE = f"{_MAIN}row", f"{_MAIN}f", f"{_MAIN}v"
+_MERGED = f"{_MAIN}mergeCell"
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _CELL = re.compile(r"([A-Z]+)([0-9]+)")
 _QUOTED = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
@@ -78,11 +80,7 @@ def _read_rows(
         if cells is None:
             break
         number += 1
-        for column in range(1, len(cells) + 1) if unusable else ():
-            if (number, column) in unusable:
-                raise BadRows(number, column, *unusable[number, column])
-        texts = [_text_of(cell, number, n) for n, cell in enumerate(cells, start=1)]
-        _check_row(texts, number)
+        texts = _texts_of(cells, number, unusable)
         if not any(text and not text.isspace() for text in texts):
             continue
         if not header:
@@ -99,13 +97,23 @@ def _read_rows(
         raise BadRows(0, 0, "the sheet is empty", "the first row names the columns")
 
 
-def _check_row(texts: list[str], number: int) -> None:
+def _texts_of(
+    cells: Sequence[Any],
+    number: int,
+    unusable: Mapping[tuple[int, int], tuple[str, str]],
+) -> list[str]:
+    """The texts of a row's cells."""
+    texts: list[str] = []
+    for column, cell in enumerate(cells, start=1):
+        if (number, column) in unusable:
+            raise BadRows(number, column, *unusable[number, column])
+        texts.append(_text_of(cell, number, column))
     if sum(len(text.encode()) for text in texts) > MAX_RECORD_BYTES:
         text = f"a row is longer than {MAX_RECORD_BYTES:,} bytes"
         raise BadRows(number, 1, text)
-    for column, text in enumerate(texts, start=1):
-        if SECRETS.holds(text):
-            raise BadRows(number, column, WITH_SECRET, WITHOUT_SECRETS)
+    if SECRETS.holds("\n".join(texts)):
+        raise BadRows(number, 1, WITH_SECRET, WITHOUT_SECRETS)
+    return texts
 
 
 def _text_of(cell: Any, row: int, column: int) -> str:
@@ -114,7 +122,7 @@ def _text_of(cell: Any, row: int, column: int) -> str:
     if value is None:
         return ""
     if cell.data_type == "e":
-        hint = "mend the formula, or write the value"
+        hint = "fix the formula, or write the value"
         raise BadRows(row, column, f"the cell holds the error {value}", hint)
     if isinstance(value, str):
         return value
@@ -179,30 +187,27 @@ def _first_sheet(archive: zipfile.ZipFile) -> str:
     return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
 
 
-def _scan(sheet: Any) -> dict[tuple[int, int], tuple[str, str]]:
+def _scan(sheet: IO[bytes]) -> dict[tuple[int, int], tuple[str, str]]:
     found: dict[tuple[int, int], tuple[str, str]] = {}
-    row = column = 0
-    for event, element in ET.iterparse(sheet, events=("start", "end")):  # noqa: S314 - likewise
-        if event == "start":
-            if element.tag == f"{_MAIN}row":
-                row = int(element.attrib.get("r", row + 1))
-                column = 0
-            continue
-        if element.tag == f"{_MAIN}c":
-            row, column = _place(element.attrib.get("r", ""), (row, column + 1))
-            # Of a formula that gives an empty text, the type says so.
-            has_value = element.findtext(f"{_MAIN}v") or element.get("t") == "str"
-            if element.find(f"{_MAIN}f") is not None and not has_value:
+    row = 0
+    for _, element in ET.iterparse(sheet):  # noqa: S314 - as above
+        if element.tag == _ROW:
+            row = int(element.get("r", row + 1))
+            for column, cell in enumerate(element, start=1):
+                formula = cell.find(_FORMULA)
+                # Of a formula that gives an empty text, the type says so.
+                if formula is None or cell.findtext(_VALUE) or cell.get("t") == "str":
+                    continue
                 text = "the cell's formula has never been calculated"
                 hint = "open the file in a spreadsheet program and save it there"
-                found[row, column] = (text, hint)
-        elif element.tag == f"{_MAIN}mergeCell":
-            first, _, _ = element.attrib.get("ref", "").partition(":")
-            hint = "undo the merge, and write a value in each cell"
-            place = _place(first, (1, 1))
-            found[place] = (f"cells {element.attrib.get('ref', '')} are merged", hint)
-        elif element.tag == f"{_MAIN}row":
+                place = _place(cell.get("r", ""), (row, column))
+                found[place] = (text, hint)
             element.clear()
+        elif element.tag == _MERGED:
+            area = element.get("ref", "")
+            hint = "undo the merge, and write a value in each cell"
+            place = _place(area.partition(":")[0], (1, 1))
+            found[place] = (f"cells {area} are merged", hint)
     return found
 
 

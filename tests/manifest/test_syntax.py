@@ -121,7 +121,7 @@ def test_a_prompt_without_its_quotes_is_shown_with_them(written, meant, tmp_path
 
 # Lines under `items:`, which of them is wrong, and how it would be right.
 LINES = [
-    ("  - {id: oak, prompt: *bold*}", 1, "  - {id: oak, prompt: \"*bold*\"}"),
+    ("  - {id: oak, prompt: *bold*}", 1, '  - {id: oak, prompt: "*bold*"}'),
     ("  - {id: oak, prompt: 'it's me'}", 1, "  - {id: oak, prompt: \"it's me\"}"),
     ("  - {id: oak, prompt: a: b}", 1, '  - {id: oak, prompt: "a: b"}'),
     ("  - {id: oak, prompt: it's [red]}", 1, "  - {id: oak, prompt: \"it's [red]\"}"),
@@ -138,14 +138,14 @@ LINES = [
     ("  - id: oak\n  \xa0 prompt: x", 2, "    prompt: x"),
     ("  - id: oak\n\u3000\u3000\u3000\u3000prompt: x", 2, "    prompt: x"),
     ("  - id: oak\n    \u200bprompt: x", 2, "    prompt: x"),
-    ("  - id: oak\n    prompt：x", 2, "    prompt: x"),
+    ("  - id: oak\n    prompt\uff1ax", 2, "    prompt: x"),
     ("  - id: oak\n    prompt x", 2, "    prompt: x"),
     ("  - id: oak\n    prompt:x", 2, "    prompt: x"),
     ("  - id:oak\n    prompt: x", 1, "  - id: oak"),
     ("  -id: oak\n    prompt: x", 1, "  - id: oak"),
-    ("  – id: oak\n    prompt: x", 1, "  - id: oak"),
+    ("  \u2013 id: oak\n    prompt: x", 1, "  - id: oak"),
     ("  * id: oak\n    prompt: x", 1, "  - id: oak"),
-    ("  - \"id: oak\n    prompt: x", 1, "  - id: oak"),
+    ('  - "id: oak\n    prompt: x', 1, "  - id: oak"),
     ("  - id: oak\n     prompt: x", 2, "    prompt: x"),
     ("  - id: oak\n   prompt: x", 2, "    prompt: x"),
     ("  - id: oak\n  prompt: x", 2, "    prompt: x"),
@@ -155,9 +155,9 @@ LINES = [
     ("  - id: oak\n    prompt: x\n   - id: elm\n     prompt: x", 3, "  - id: elm"),
     ("  - id: oak\n    prompt: x\n  id: elm\n    prompt: x", 3, "  - id: elm"),
     ("  - id: oak\n    prompt: 'x\n  - id: elm\n    prompt: 'y'", 2, '    prompt: "x"'),
-    ("  - id: oak\n    prompt: \"x\n  - id: elm\n    prompt: y\"", 2, '    prompt: "x"'),
+    ('  - id: oak\n    prompt: "x\n  - id: elm\n    prompt: y"', 2, '    prompt: "x"'),
     ("  - id: oak\n    prompt: x\n    params: {images: [asset_1", 3, "    params: {images: [asset_1]}"),
-    ("  - id: oak\n    prompt: x\n    params: {images: [\"file:C:\\q.png\"]}", 3, "    params: {images: ['file:C:\\q.png']}"),
+    ('  - id: oak\n    prompt: x\n    params: {images: ["file:C:\\q.png"]}', 3, "    params: {images: ['file:C:\\q.png']}"),
 ]  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def test_a_line_is_shown_as_it_would_be_right(written, number, right, tmp_path):
 def test_the_mistakes_behind_the_first_are_told_too(tmp_path):
     faults = faults_of(
         OAK + "'it's me'\n  - id: elm\n    prompt: *bold*\n  - id:ash\n"
-        "    prompt: > x\n    params: {seed: 1\n  - id: yew\n    prompt: \"open\n",
+        '    prompt: > x\n    params: {seed: 1\n  - id: yew\n    prompt: "open\n',
         tmp_path,
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Excel: the same rows as the same CSV, and a clear word for what a CSV would not say."""
 
+import contextlib
 import io
 import re
 import sys
@@ -88,7 +89,7 @@ def test_the_same_table_as_csv_makes_the_same_jobs(tmp_path):
         ["Oak (old)", "an oak\nin the wind", 5, None],
         [None, None, None, None],
         ["Elm", 'an "elm", 0.5 high', 7.0],
-        ["Ash", 'é 日本', None],
+        ["Ash", "é 日本", None],
     ]  # fmt: skip
     (tmp_path / "a.xlsx").write_bytes(bytes_of(book_of(*table)))
     (tmp_path / "a.csv").write_text(
@@ -253,10 +254,8 @@ def test_an_excel_file_with_a_broken_part_is_no_bug(part, new, rows_of):
         for entry in one.infolist():
             to.writestr(entry, new if entry.filename == part else one.read(entry))
 
-    try:
+    with contextlib.suppress(BadRows):
         assert rows_of(target.getvalue()) in ([], [["x"]])
-    except BadRows as exc:
-        assert str(exc)
 
 
 def test_a_file_that_is_large_when_unpacked_is_not_read(monkeypatch, fault_of):

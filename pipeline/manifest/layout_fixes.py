@@ -1,32 +1,34 @@
-"""Blanks, dashes, colons, brackets and indentation → the lines mended. Pure."""
+"""Blanks, dashes, colons, brackets and indentation → the lines fixed. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
 
-from pipeline.manifest.mend import (
+from pipeline.manifest.fix import (
     ANY_KEY,
     CLOSING,
     KNOWN_KEY,
     ODD_SPACES,
+    Fix,
     Line,
-    Mend,
     replaced,
     split_line,
 )
-from pipeline.manifest.mend_values import mend_value
 from pipeline.manifest.quoting import shortened, write
+from pipeline.manifest.value_fixes import fix_value
 
 # Blanks and invisible characters that look like spaces and are none to YAML.
 _NO_WIDTH = re.compile("[\u200b-\u200d\u2060]")
 _ODD_INDENT = re.compile(rf"[ \t]*(?:-[ \t]*)?[ \t]*([\t{ODD_SPACES}])")
 _ODD_AFTER_COLON = re.compile(rf"[ ]*(?:-[ ]+)?[\w.-]+:([{ODD_SPACES}])")
-_OTHER_COLON = re.compile(r"([\w.-]+?)[ \t]*([：=∶﹕])[ \t]*(?=\S)")
+_OTHER_COLON = re.compile(r"([\w.-]+?)[ \t]*([=\uff1a\u2236\ufe55])[ \t]*(?=\S)")
 _NO_BLANK = re.compile(rf"({ANY_KEY}):(?=[^\s/])")
 _NO_COLON = re.compile(rf"({ANY_KEY})(?:[ \t]+(?=[^\s:=])|$)")
-_BULLET = re.compile(r"[*•–—·‣][ \t]*(?=[\w'\"])|-(?=[A-Za-z_])")
+_BULLET = re.compile(
+    r"[*\u2022\u2013\u2014\u00b7\u2023][ \t]*(?=[\w'\"])|-(?=[A-Za-z_])"
+)
 
 
-def mend_blanks(line: Line) -> Iterator[Mend]:
+def fix_blanks(line: Line) -> Iterator[Fix]:
     """A tab, or something else that is no space, where YAML wants spaces."""
     text = line.text
     found = _ODD_INDENT.match(text) or _ODD_AFTER_COLON.match(text)
@@ -46,11 +48,9 @@ def mend_blanks(line: Line) -> Iterator[Mend]:
         plain = _NO_WIDTH.sub("", start.replace("\t", tab))
         plain = re.sub(rf"[{ODD_SPACES}]", " ", plain)
         plain = re.sub(r"-[ ]*$", "- ", plain)
-        yield _indented(
-            line, len(plain) - len(plain.lstrip()), message, at, plain, rest
-        )
+        yield _indented(line, message, at, plain, rest)
     if char == "\t":
-        yield Mend(
+        yield Fix(
             line=line.number,
             column=at + 1,
             message=message,
@@ -59,13 +59,13 @@ def mend_blanks(line: Line) -> Iterator[Mend]:
         )
 
 
-def _indented(
-    line: Line, count: int, message: str, at: int, start: str, rest: str
-) -> Mend:
+def _indented(line: Line, message: str, at: int, start: str, rest: str) -> Fix:
+    """The fix that puts ``start``, its blanks first, before the rest of a line."""
+    count = len(start) - len(start.lstrip())
     shown = f"write, with {count} spaces before it: {start}{rest}"
     if not count:
         shown = write(start + rest)
-    return Mend(
+    return Fix(
         line=line.number,
         column=at + 1,
         message=message,
@@ -74,17 +74,17 @@ def _indented(
     )
 
 
-def mend_key(line: Line) -> Iterator[Mend]:
+def fix_key(line: Line) -> Iterator[Fix]:
     """A dash, a colon or a blank that is missing or another character."""
     text, at = line.text, line.indent
     if bullet := _BULLET.match(text, at):
-        mended = text[:at] + "- " + text[bullet.end() :]
+        fixed = text[:at] + "- " + text[bullet.end() :]
         message = "an entry of a list begins with '- ', a dash and a space"
         is_sure = KNOWN_KEY.match(text, bullet.end()) is not None
-        yield replaced(line, at, message, mended, is_sure=is_sure)
-        inner = split_line(line.number, mended)
-        for mend in mend_key(inner):
-            yield replaced(line, at, message, mend.lines[line.number])
+        yield replaced(line, at, message, fixed, is_sure=is_sure)
+        inner = split_line(line.number, fixed)
+        for fix in fix_key(inner):
+            yield replaced(line, at, message, fix.lines[line.number])
     at = line.key_column
     for pattern, message in (
         (_NO_BLANK, "there has to be a space after the ':' of a key"),
@@ -92,13 +92,13 @@ def mend_key(line: Line) -> Iterator[Mend]:
         (_NO_COLON, "there is no ':' after the key"),
     ):
         if found := pattern.match(text, at):
-            mended = f"{text[:at]}{found[1]}: {text[found.end() :]}".rstrip()
-            yield replaced(line, at, message, mended)
-            for mend in mend_value(split_line(line.number, mended), ()):
-                yield replaced(line, at, message, mend.lines[line.number])
+            fixed = f"{text[:at]}{found[1]}: {text[found.end() :]}".rstrip()
+            yield replaced(line, at, message, fixed)
+            for fix in fix_value(split_line(line.number, fixed), ()):
+                yield replaced(line, at, message, fix.lines[line.number])
 
 
-def mend_indent(line: Line, above: Sequence[Line]) -> Iterator[Mend]:
+def fix_indent(line: Line, above: Sequence[Line]) -> Iterator[Fix]:
     """A line that is indented as none above it.
 
     Args:
@@ -117,7 +117,7 @@ def mend_indent(line: Line, above: Sequence[Line]) -> Iterator[Mend]:
             if line.key == "id" and is_dash and abs(line.indent - other.indent) <= 1:
                 message = "an item begins with '- ', a dash and a space"
                 start = " " * other.indent + "- "
-                yield _indented(line, other.indent, message, line.indent, start, rest)
+                yield _indented(line, message, line.indent, start, rest)
         if other.indent == 0:
             break
     if above and above[0].key and not above[0].value and not line.key:
@@ -127,10 +127,10 @@ def mend_indent(line: Line, above: Sequence[Line]) -> Iterator[Mend]:
         if column == line.indent:
             continue
         message = "this line is indented differently from the lines it belongs to"
-        yield _indented(line, column, message, line.indent, " " * column, rest)
+        yield _indented(line, message, line.indent, " " * column, rest)
 
 
-def mend_belonging(line: Line, above: Sequence[Line]) -> Iterator[Mend]:
+def fix_belonging(line: Line, above: Sequence[Line]) -> Iterator[Fix]:
     """A text that is not indented under its key."""
     if not above or line.key:
         return
@@ -141,10 +141,10 @@ def mend_belonging(line: Line, above: Sequence[Line]) -> Iterator[Mend]:
     rest = line.text.strip()
     message = f"this text is not indented under '{owner.key}'"
     start = " " * count
-    yield _indented(line, count, message, line.indent, start, rest)
+    yield _indented(line, message, line.indent, start, rest)
 
 
-def mend_bracket(line: Line, column: int) -> Iterator[Mend]:
+def fix_bracket(line: Line, column: int) -> Iterator[Fix]:
     """A list or mapping that is never closed.
 
     Args:

@@ -1,7 +1,7 @@
-"""Mend: a mistake in a line and the line without it. Pure.
+"""Fix: a mistake in a line and the line without it. Pure.
 
-mend_values.py proposes mends for what is written after a key, mend_layout.py for blanks,
-dashes, colons, brackets and indentation. Whether a mend helps is for syntax.py to try.
+value_fixes.py proposes fixes for what is written after a key, layout_fixes.py for
+blanks, dashes, colons, brackets and indentation. syntax.py tries which one helps.
 """
 
 import re
@@ -23,7 +23,7 @@ _LINE = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mend:
+class Fix:
     """One mistake, and the lines without it.
 
     Attributes:
@@ -67,13 +67,22 @@ def split_line(number: int, text: str) -> Line:
 
 
 def replaced(
-    line: Line, at: int, message: str, mended: str, *, is_sure: bool = False
-) -> Mend:
-    return Mend(
+    line: Line, at: int, message: str, fixed: str, *, is_sure: bool = False
+) -> Fix:
+    """The fix that puts another line in the place of one.
+
+    Args:
+        line: The line.
+        at: Where in it the mistake is, from 0.
+        message: What is wrong.
+        fixed: The new text of the line.
+        is_sure: As in ``Fix``.
+    """
+    return Fix(
         line=line.number,
         column=at + 1,
         message=message,
-        hint=write(mended),
-        lines={line.number: mended},
+        hint=write(fixed),
+        lines={line.number: fixed},
         is_sure=is_sure,
     )

@@ -1,10 +1,10 @@
-"""A value that needs quotes, or other ones → the line mended. Pure."""
+"""A value that needs quotes, or other ones → the line fixed. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
 
+from pipeline.manifest.fix import ANY_KEY, CLOSING, KNOWN_KEY, Fix, Line, replaced
 from pipeline.manifest.keys import TEXT_KEYS
-from pipeline.manifest.mend import ANY_KEY, CLOSING, KNOWN_KEY, Line, Mend, replaced
 from pipeline.manifest.quoting import quoted, write
 
 _COMMENT = re.compile(r"[ \t]+#(?:[ \t].*)?$")
@@ -12,26 +12,34 @@ _COMMENT = re.compile(r"[ \t]+#(?:[ \t].*)?$")
 _ELISION = re.compile(
     r"'(?:[0-9]+s?|tis|twas|til|em|neath|round|cause|cos)\b", re.IGNORECASE
 )
-_SMART_PAIRS = {"“": "”", "‘": "’", "„": "“”", "‚": "‘’", "”": "”", "’": "’"}
+# Typographic quotes: each that opens, and those that close it, in some language.
+_SMART_PAIRS = {
+    "\u201c": "\u201d",
+    "\u201d": "\u201d",
+    "\u201e": "\u201c\u201d",
+    "\u2018": "\u2019",
+    "\u2019": "\u2019",
+    "\u201a": "\u2018\u2019",
+}
 SMART_QUOTES = frozenset(_SMART_PAIRS)
 _STARTS = {
-    "*": "it takes the first word for the name of an alias",
-    "&": "it takes the first word for the name of an anchor",
-    "!": "it takes the first word for a tag",
-    "?": "it takes the '?' for a sign of its own",
-    "-": "it takes the '-' for an entry of a list",
+    "*": "the first word for the name of an alias",
+    "&": "the first word for the name of an anchor",
+    "!": "the first word for a tag",
+    "?": "the '?' for a sign of its own",
+    "-": "the '-' for an entry of a list",
 }
 
 
 def smart_inner(text: str) -> str:
-    """What stands between the typographic quotes around a text; "" if there are none."""
+    """What stands between the typographic quotes around a text, or ""."""
     closing = _SMART_PAIRS.get(text[:1], "")
     if len(text) > 2 and closing and text[-1] in closing:  # noqa: PLR2004 - two quotes
         return text[1:-1]
     return ""
 
 
-def mend_value(line: Line, below: Sequence[Line]) -> Iterator[Mend]:
+def fix_value(line: Line, below: Sequence[Line]) -> Iterator[Fix]:
     """A text that needs quotes.
 
     Args:
@@ -48,15 +56,15 @@ def mend_value(line: Line, below: Sequence[Line]) -> Iterator[Mend]:
     cut = {one.number: "" for one in below} if not comment else {}
     start = line.text[: line.value_column]
     for message, inner, note in _explain(line.key, value, whole, texts):
-        mended = start + quoted(inner) + comment
+        fixed = start + quoted(inner) + comment
         if not line.key and KNOWN_KEY.match(inner):
-            mended = start + inner + comment
-        yield Mend(
+            fixed = start + inner + comment
+        yield Fix(
             line=line.number,
             column=line.value_column + 1,
             message=message,
-            hint=write(mended) + note,
-            lines={line.number: mended, **cut},
+            hint=write(fixed) + note,
+            lines={line.number: fixed, **cut},
             is_sure=_is_open_quote(value) and not below,
         )
 
@@ -71,46 +79,54 @@ def _explain(
     """Messages, the texts that were meant, and what to add to the hint."""
     first = value[0]
     if first in ">|":
-        block = re.match(r"[>|][ \t]+(?=\S)", value)
-        if block is not None:
-            inner = (" " if first == ">" else "\n").join(
-                [value[block.end() :], *texts[1:]]
-            )
-            yield (
-                f"after '{first}', the text has to begin on the next line",
-                inner,
-                f" (if the '{first}' belongs to the text: {quoted(whole)})",
-            )
-        yield f"a text that begins with '{first}' needs quotes", whole, ""
+        yield from _explain_block(value, whole, texts)
     elif first in "'\"":
         yield from _explain_quote(value, whole)
-    elif first in "[{":
-        closing = CLOSING[first]
-        kind = {"[": "a list", "{": "a mapping"}[first]
-        inside = enclosed(value)
-        more = value[len(inside) :].strip() if inside else ""
-        if not key and more.startswith(","):
-            return
-        if more:
-            yield (
-                f"YAML takes '{first}…{closing}' for {kind}, but more text follows it",
-                whole,
-                "",
-            )
-        elif key in TEXT_KEYS:
-            yield f"a text that begins with '{first}' needs quotes", whole, ""
+    elif first in CLOSING:
+        yield from _explain_bracket(key, value, whole)
     elif inner := smart_inner(whole):
         text = "typographic quotes are no quotes to YAML"
         yield f"{text}: use \" or '", inner, ""
     elif first in _STARTS:
         text = f"a text that begins with '{first}' needs quotes"
-        yield f"{text}, because YAML takes {_STARTS[first][9:]}", whole, ""
+        yield f"{text}, because YAML takes {_STARTS[first]}", whole, ""
     elif first in "@`%]},":
         yield f"a text cannot begin with '{first}' unless it is in quotes", whole, ""
     elif re.search(r":[ \t]", whole):
         yield "a text with ': ' in it needs quotes", whole, ""
     elif whole.endswith(":"):
         yield "a text that ends with ':' needs quotes", whole, ""
+
+
+def _explain_block(
+    value: str, whole: str, texts: Sequence[str]
+) -> Iterator[tuple[str, str, str]]:
+    first = value[0]
+    block = re.match(r"[>|][ \t]+(?=\S)", value)
+    if block is not None:
+        inner = (" " if first == ">" else "\n").join([value[block.end() :], *texts[1:]])
+        yield (
+            f"after '{first}', the text has to begin on the next line",
+            inner,
+            f" (if the '{first}' belongs to the text: {quoted(whole)})",
+        )
+    yield f"a text that begins with '{first}' needs quotes", whole, ""
+
+
+def _explain_bracket(
+    key: str, value: str, whole: str
+) -> Iterator[tuple[str, str, str]]:
+    first, closing = value[0], CLOSING[value[0]]
+    inside = enclosed(value)
+    more = value[len(inside) :].strip() if inside else ""
+    if not key and more.startswith(","):
+        return
+    if more:
+        kind = "a list" if first == "[" else "a mapping"
+        message = f"YAML takes '{first}…{closing}' for {kind}, but more text follows it"
+        yield message, whole, ""
+    elif key in TEXT_KEYS:
+        yield f"a text that begins with '{first}' needs quotes", whole, ""
 
 
 def _explain_quote(value: str, whole: str) -> Iterator[tuple[str, str, str]]:
@@ -148,7 +164,7 @@ def _closing(text: str) -> int | None:
     return found.end() - 1 if found else None
 
 
-def mend_escape(line: Line, column: int) -> Iterator[Mend]:
+def fix_escape(line: Line, column: int) -> Iterator[Fix]:
     """A backslash in double quotes that begins no escape sequence.
 
     Args:
@@ -160,13 +176,13 @@ def mend_escape(line: Line, column: int) -> Iterator[Mend]:
         return
     text = found[1].replace('\\"', '"')
     plain = "'" + text.replace("'", "''") + "'"
-    mended = line.text[:column] + plain + line.text[column + found.end() :]
+    fixed = line.text[:column] + plain + line.text[column + found.end() :]
     at = column + found[0].index("\\")
     message = "in double quotes a backslash begins an escape sequence, and this is none"
-    yield replaced(line, at, message, mended)
+    yield replaced(line, at, message, fixed)
 
 
-def mend_flow(line: Line, column: int) -> Iterator[Mend]:
+def fix_flow(line: Line, column: int) -> Iterator[Fix]:
     """A text inside ``[ ]`` or ``{ }`` that needs quotes.
 
     Args:
@@ -196,30 +212,37 @@ def mend_flow(line: Line, column: int) -> Iterator[Mend]:
         at = len(head.rstrip())
         message = "there is no comma between two entries"
         yield replaced(line, at, message, f"{text[:at]}, {text[column:]}")
-    if start >= len(text):
-        return
-    first = text[start]
+    yield from _quote_inside(line, start)
+
+
+def _quote_inside(line: Line, start: int) -> Iterator[Fix]:
+    """Quotes around what begins at ``start``, up to one of the signs behind it."""
+    text = line.text
     for found in re.finditer(r"[\]},]|$", text[start + 1 :]):
         end = start + 1 + found.start()
         value = text[start:end].rstrip()
-        named = re.search(r"\$\{", value)
-        if (named and value.count("{") > value.count("}")) or _is_unbalanced(value):
+        is_cut = "${" in value and value.count("{") > value.count("}")
+        if not value or is_cut or _is_unbalanced(value):
             continue
-        message = "this text needs quotes inside [ ] and { }"
-        if named:
-            message = "inside [ ] and { } a ${name} needs quotes"
-        elif first in _STARTS or first in "@`%|>":
-            message = f"a text that begins with '{first}' needs quotes"
-        elif ": " in value:
-            message = "a text with ': ' in it needs quotes"
-        inners = [value]
-        if first in "'\"":
-            found_quotes = list(_explain_quote(value, value))
-            inners = [inner for _, inner, _ in found_quotes]
-            message = found_quotes[0][0] if found_quotes else message
-        for inner in inners:
-            mended = f"{text[:start]}{quoted(inner)}{text[end:]}"
-            yield replaced(line, start, message, mended)
+        for message, inner in _explain_inside(value):
+            fixed = f"{text[:start]}{quoted(inner)}{text[end:]}"
+            yield replaced(line, start, message, fixed)
+
+
+def _explain_inside(value: str) -> Iterator[tuple[str, str]]:
+    first = value[0]
+    message = "this text needs quotes inside [ ] and { }"
+    if "${" in value:
+        message = "inside [ ] and { } a ${name} needs quotes"
+    elif first in _STARTS or first in "@`%|>":
+        message = f"a text that begins with '{first}' needs quotes"
+    elif ": " in value:
+        message = "a text with ': ' in it needs quotes"
+    if first not in "'\"":
+        yield message, value
+        return
+    for explained, inner, _ in _explain_quote(value, value):
+        yield explained, inner
 
 
 def _is_unbalanced(value: str) -> bool:
