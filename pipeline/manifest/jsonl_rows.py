@@ -10,6 +10,21 @@ from pipeline.manifest.row import SHOWN_CHARS, BadRows, Row
 
 _MAX_INTEGER = 2**63 - 1
 _MAX_DIGITS = 40
+# A part of the parser's message → ours.
+_SYNTAX = (
+    ("Expecting value", "a value is missing here, or a text has no double quotes"),
+    ("Expecting property name", "a key in double quotes is missing here"),
+    ("Illegal trailing comma", "a comma before the end"),
+    ("Expecting ',' delimiter", "a comma is missing here"),
+    ("Expecting ':' delimiter", "a colon is missing here"),
+    ("Unterminated string", "the text that begins here is never closed"),
+    (
+        "Invalid control character",
+        'a tab or line end inside a text; write "\\t" or "\\n"',
+    ),
+    ("escape", "a backslash begins an escape sequence, and this is none; double it"),
+    ("Extra data", "more text follows the object"),
+)
 
 
 def read_jsonl(file: BinaryIO) -> Iterator[Row]:
@@ -75,7 +90,9 @@ def _parse_object(text: str, line: int) -> dict[str, JsonValue]:
         )
     except json.JSONDecodeError as exc:
         # exc.colno restarts after a line separator inside the line; pos does not.
-        raise BadRows(line, exc.pos + 1, f"not valid JSON: {exc.msg}") from exc
+        message = next((ours for theirs, ours in _SYNTAX if theirs in exc.msg), "")
+        text = f"not valid JSON{': ' if message else ''}{message}"
+        raise BadRows(line, exc.pos + 1, text) from exc
     except RecursionError:
         raise BadRows(line, 1, "the JSON is nested too deeply") from None
     if not isinstance(value, dict):

@@ -57,7 +57,7 @@ def fix_value(line: Line, below: Sequence[Line]) -> Iterator[Fix]:
     start = line.text[: line.value_column]
     for message, inner, note in _explain(line.key, value, whole, texts):
         fixed = start + quoted(inner) + comment
-        if not line.key and KNOWN_KEY.match(inner):
+        if not line.key and KNOWN_KEY.match(inner) and "\n" not in inner:
             fixed = start + inner + comment
         yield Fix(
             line=line.number,

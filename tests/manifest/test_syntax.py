@@ -8,6 +8,8 @@ import re
 
 import pytest
 import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from pipeline.errors import ManifestError
 from pipeline.manifest import expand, load_manifest, source, validate_manifest
@@ -248,3 +250,32 @@ def test_a_long_line_is_shown_without_its_middle(tmp_path):
     assert 'write: prompt: "*cat cat' in fault
     assert " … " in fault
     assert len(fault) < 700
+
+
+SOUND = (
+    OAK
+    + """an oak, ${look}
+    params: {seed: 5, images: [asset_1, "asset_2"]}
+  - id: elm-${time}
+    prompt: >
+      a tall elm
+      in the wind
+    matrix:
+      time:
+        - dawn
+        - dusk
+"""
+)
+
+
+@example(at=len(HEAD) + 12, signs="|")
+@given(
+    at=st.integers(0, len(SOUND)),
+    signs=st.text("'\"[]{}*&!@`%>|:-?,#\t \n\xa0\u201c\u2019", min_size=1, max_size=3),
+)
+def test_no_slip_of_the_pen_is_told_in_the_parsers_words(at, signs, tmp_path_factory):
+    text = SOUND[:at] + signs + SOUND[at:]
+
+    faults = faults_of(text, tmp_path_factory.mktemp("slip"))
+
+    assert not any(map(PARSERS_WORDS.search, faults))
