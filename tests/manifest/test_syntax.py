@@ -204,7 +204,7 @@ def test_the_mistakes_behind_the_first_are_told_too(tmp_path):
         (HEAD + "  id: oak\n", ":4:3: items must be a list, not a mapping; begin each"),
         (HEAD + "  - id = oak\n", ":4:5: an item must be a mapping (key: value), not "),
         (HEAD + "  - id: null\n", ":4:9: id must be text, not nothing; if it is text"),
-        (HEAD + "  - {id: a, prompt: a, b}\n", ":4:24: inside { } a comma ends the te"),
+        (HEAD + "  - {id: a, prompt: a, b}\n", ":4:24: inside { } a comma ends the"),
         (HEAD + "  - {id:oak, prompt: a}\n", ":4:6: a key ends with ': ', a colon a"),
         ("\ufeff\ufeff" + OAK + "x\n", ":1:1: the character U+FEFF is not allowed"),
     ],
