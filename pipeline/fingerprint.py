@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from pipeline.job import JobKey, ParamValue, ReferenceAsset
+from pipeline.job import ItemOutput, JobKey, ParamValue, ReferenceAsset
 
 SEED_MAX = 2_147_483_647  # the provider's range; scenario API sheet, section 9.1
 
@@ -26,8 +26,10 @@ def canonical_json(value: object) -> str:
 def job_key(model_id: str, params: Mapping[str, ParamValue]) -> JobKey:
     """The identity of a request: a SHA-256 in hex.
 
-    Reference files count by their content, so moving or renaming a file does not change
-    the request. Item ids, positions and derived seeds do not count.
+    Files count by their content, so moving or renaming a file does not change the
+    request. So do the outputs of other items; while the content is not known, they
+    count by their asset id, and before they are made by the item's id. The item's own
+    id, positions and derived seeds do not count.
 
     Args:
         model_id: The service's id of the model.
@@ -44,7 +46,10 @@ def derived_seed(item_id: str, *, low: int = 0, high: int = SEED_MAX) -> int:
 
 
 def _by_content(value: object) -> object:
-    if isinstance(value, ReferenceAsset):
+    if isinstance(value, ItemOutput) and not value.sha256:
+        asset_id = value.asset_id
+        return asset_id or {"item": value.item_id, "output": value.index}
+    if isinstance(value, ReferenceAsset | ItemOutput):
         return {"sha256": value.sha256}
     if isinstance(value, Mapping):
         return {key: _by_content(inner) for key, inner in value.items()}

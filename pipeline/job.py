@@ -38,7 +38,23 @@ class ReferenceAsset(Struct, frozen=True, kw_only=True):
     media_type: str
 
 
-ParamValue = JsonValue | ReferenceAsset | list["ParamValue"]
+class ItemOutput(Struct, frozen=True, kw_only=True):
+    """An input that is another item's output.
+
+    Attributes:
+        item_id: The other item: the *parent*.
+        index: The number of the output, from 1.
+        asset_id: The service's id of the output, once the parent is made; else "".
+        sha256: The hex digest of the output as the service made it, once it is known.
+    """
+
+    item_id: str
+    index: int = 1
+    asset_id: AssetId = AssetId("")
+    sha256: str = ""
+
+
+ParamValue = JsonValue | ReferenceAsset | ItemOutput | list["ParamValue"]
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -48,12 +64,18 @@ class Item(Struct, frozen=True, kw_only=True):
         item_id: Unique in the manifest; also the file name, folders by ``/``.
         model_id: The service's id of the model.
         params: The model's inputs by the service's names, as they will be sent, except
-            that ReferenceAssets become asset ids. Without a derived seed.
+            that ReferenceAssets and ItemOutputs become asset ids. Without a derived
+            seed.
         template_id: The ``id`` as written, such as ``tree-${biome}``. Items expanded
             from the same entry share it.
         file: The file that the item is written in, as the user gave the path.
         line: The line in ``file``, from 1.
-        parents: Ids of items whose outputs it uses; they have to end first.
+        parents: Ids of items whose outputs it uses; they have to be made first.
+        base_id: For a step, the id of the item that it belongs to; else "".
+        stem: The name of its files without number and extension; "" for ``item_id``.
+        is_saved: Whether its files are saved; if not, they stay at the service.
+        may_be_missing: Whether it is one of a ``foreach``: its parent may make fewer
+            outputs than it was asked for.
         former_params: ``params`` with other line ends, as earlier versions sent them;
             nothing is sent like this, but the ledger may know the request by it.
     """
@@ -65,6 +87,10 @@ class Item(Struct, frozen=True, kw_only=True):
     file: str
     line: int
     parents: tuple[str, ...] = ()
+    base_id: str = ""
+    stem: str = ""
+    is_saved: bool = True
+    may_be_missing: bool = False
     former_params: tuple[Mapping[str, ParamValue], ...] = ()
 
 
@@ -136,7 +162,13 @@ _STUCK_CLASSES = frozenset({FailureClass.TIMED_OUT, FailureClass.LOST})
 FINAL_CLASSES = frozenset({FailureClass.REFUSED, FailureClass.GIVEN_UP})
 SIDECAR_SUFFIX = ".json"  # follows the full name of the asset: oak.png.json
 KEPT_MARK = ".old-"  # between an asset's name and the attempt: oak.old-1.png
+STEP_MARK = "+"  # between an item's id and the name of a step: no id holds it
 MODERATION_TRIES = 2  # near the threshold, a second try may pass; a third never did
+
+
+def item_of(job_id: str) -> str:
+    """The id of the item that a job belongs to; for a step, the item it follows."""
+    return job_id.partition(STEP_MARK)[0]
 
 
 class Asset(Struct, frozen=True, kw_only=True):

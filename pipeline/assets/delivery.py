@@ -20,7 +20,7 @@ from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
-from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
+from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job, item_of
 from pipeline.record import Struct, replace
 from pipeline.storage.atomic_file import (
     CHUNK_SIZE_BYTES,
@@ -131,6 +131,7 @@ class Delivery:
         job: Job,
         receipts: Sequence[Receipt],
         *,
+        stem: str,
         outputs: int,
         kind: str,
         source: Source,
@@ -141,8 +142,9 @@ class Delivery:
         Args:
             job: SUCCEEDED.
             receipts: One per asset, in order.
-            outputs: How many files were asked for: one is named after the item
-                alone, several are numbered from 1.
+            stem: Their name without number and extension.
+            outputs: How many files were asked for: one is named by the stem alone,
+                several are numbered from 1.
             kind: ``image`` to leave companion files of other kinds with the service; ""
                 to keep them all.
             source: Where the item is defined, for the sidecars.
@@ -162,7 +164,7 @@ class Delivery:
             Asset(
                 asset_id=asset_id,
                 output_index=index,
-                path=_name(job.item_id, index if several else 0, receipt.media_type),
+                path=_name(stem, index if several else 0, receipt.media_type),
                 sha256=receipt.sha256,
                 size_bytes=receipt.size_bytes,
                 media_type=receipt.media_type,
@@ -324,7 +326,8 @@ class Delivery:
     def _check_owners(self, job: Job, assets: Sequence[Asset]) -> None:
         for asset in assets:
             owner = self._find_owner(asset.path)
-            if owner not in {None, job.item_id}:
+            # A step may take the name that the item's own file had.
+            if owner is not None and item_of(owner) != item_of(job.item_id):
                 raise DownloadFailed(
                     f"{asset.path} already belongs to item {owner}",
                     hint="rename one of the two; if that item is gone: pipeline prune",
@@ -360,9 +363,9 @@ def _of_kind(
     return chosen or every
 
 
-def _name(item_id: str, index: int, media_type: str) -> str:
+def _name(stem: str, index: int, media_type: str) -> str:
     number = f"-{index}" if index else ""
-    return f"{item_id}{number}.{extension_of(media_type)}"
+    return f"{stem}{number}.{extension_of(media_type)}"
 
 
 def _is_kept(asset: Asset, item_id: str) -> bool:

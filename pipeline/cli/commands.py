@@ -302,6 +302,18 @@ def why(manifest: Path, item: str, **options: Any) -> ExitCode:
 
 
 @cli.command()
+@MANIFEST
+@place_options
+@ALLOW_OUTSIDE
+@JSON
+def graph(manifest: Path, **options: Any) -> ExitCode:
+    """Show which item needs which, as a Mermaid flowchart. Free."""
+    from pipeline.cli.graph import graph_command
+
+    return graph_command(manifest, **options)
+
+
+@cli.command()
 @click.argument(
     "outputs",
     type=HomePath(exists=True, file_okay=False),

@@ -25,6 +25,7 @@ _PRICED_ITEMS = (
     10_000  # lines kept until their price is known; more are printed without
 )
 _SHOWN = 20  # of models, entries, orphans
+_PRICED = frozenset({Action.SUBMIT, Action.WAIT})
 _WIDTH = 79
 ORPHAN_SIGN = "-"
 
@@ -79,7 +80,7 @@ class PlanListing:
             planned.action,
             planned.reason,
             planned.item.line,
-            planned.cost_key if planned.action is Action.SUBMIT else "",
+            planned.cost_key if planned.action in _PRICED else "",
             _prompt_of(planned) if self._has_prompts else None,
         )
         if self._lines is None:
@@ -143,6 +144,8 @@ class PlanListing:
                 )
                 continue
             price = "" if units is None else units_text(units)
+            if price and line.action is Action.WAIT:
+                price = f"≤ {price}"
             text = f"{line.sign} {line.item_id}: {one_line(line.reason)}"
             gap = max(2, _WIDTH - len(text) - len(price))
             self._say(text + (" " * gap + price if price else ""))
@@ -194,8 +197,12 @@ def cost_lines(estimate: Estimate, cu_price: CuPrice | None) -> Iterator[str]:
 
 
 def price_text(cost: Cost, cu_price: CuPrice | None) -> str:
-    """``33 files for 99 units``, with the money in parentheses."""
-    text = f"{plural(cost.files, 'file')} for {_money(cost.units, cu_price)}"
+    """``33 files for 99 units``, with the money in parentheses.
+
+    ``at most``, if items wait for others: they may turn out to be made already.
+    """
+    most = "at most " if cost.waiting else ""
+    text = f"{plural(cost.files, 'file')} for {most}{_money(cost.units, cu_price)}"
     without = f" and {plural(cost.unpriced, 'item')} without a price"
     return text + without * bool(cost.unpriced)
 
@@ -212,6 +219,7 @@ def total_line(estimate: Estimate, cu_price: CuPrice | None) -> str:
     plan, cost = estimate.plan, estimate.cost
     words = (
         (Action.SUBMIT, "to submit"),
+        (Action.WAIT, "waiting for others"),
         (Action.RENAME, "renamed"),
         (Action.SETTLE, "to settle"),
         (Action.COLLECT, "to collect"),
@@ -270,7 +278,8 @@ def cost_fields(estimate: Estimate) -> dict[str, Any]:
     """The price of a plan as JSON numbers."""
     cost = estimate.cost
     return {
-        "quoted": None if cost is None else units_number(cost.units),
+        "quoted": None if cost is None else units_number(cost.units - cost.waiting),
+        "bound": None if cost is None else units_number(cost.units),
         "addons": {}
         if cost is None
         else {name: units_number(units) for name, units in cost.addons.items()},

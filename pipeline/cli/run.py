@@ -35,7 +35,15 @@ from pipeline.planning import Plan, PlannedItem, Selection
 from pipeline.pricing import Estimate
 from pipeline.pricing.saved_plan import SavedPlan, read_plan
 from pipeline.record import asdict
-from pipeline.running.events import Event, Halted, JobChanged, Launched, Paused, Warned
+from pipeline.running.events import (
+    Blocked,
+    Event,
+    Halted,
+    JobChanged,
+    Launched,
+    Paused,
+    Warned,
+)
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Settings
@@ -300,6 +308,9 @@ def _tell_result(
         ("done", "done before"),
         ("failed", "failed"),
         ("skipped", "failed for good before"),
+        ("blocked", "blocked"),
+        ("made", "made for later steps"),
+        ("not_needed", "not needed"),
         ("unknown", "unsure"),
         ("in_flight", "left in flight"),
         ("not_fetched", "made but not fetched"),
@@ -337,6 +348,8 @@ def _print_event(event: Event) -> None:
             print_json(event="launch", **fields)
         case JobChanged():
             print_json(event="job", **_job_fields(event))
+        case Blocked():
+            print_json(event="blocked", **asdict(event))
         case Warned():
             print_json(event="warning", **asdict(event))
         case Halted():

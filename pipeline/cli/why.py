@@ -18,6 +18,7 @@ from pipeline.clock import SystemClock, format_utc
 from pipeline.errors import ExitCode
 from pipeline.job import (
     UNFINISHED,
+    ItemOutput,
     Job,
     JobStatus,
     JsonValue,
@@ -40,6 +41,7 @@ _LONGEST = 10_000  # in characters, of one value
 _DOES = {
     Action.RENAME: "a run renames its files, free",
     Action.SUBMIT: "a run submits it and pays for it",
+    Action.WAIT: "a run makes what it needs first",
     Action.SETTLE: "a run finds out what became of its submit, free",
     Action.COLLECT: "a run waits for its job, free",
     Action.FETCH: "a run downloads it again, free",
@@ -49,6 +51,7 @@ _DOES = {
 _NEXT = {
     Action.RENAME: ("run", "renames its files, free"),
     Action.SUBMIT: ("run", "makes it and pays for it"),
+    Action.WAIT: ("run", "makes what it needs, and then the item; pays for both"),
     Action.SETTLE: ("run", "looks for its job; pays again only if it never arrived"),
     Action.COLLECT: ("run", "waits for its job, free"),
     Action.FETCH: ("fetch", "downloads it, free"),
@@ -218,6 +221,9 @@ def _value_text(about: Explanation, value: ParamValue) -> str:
             f"{name}{_near(value.path)}, {value.size_bytes:,} bytes\n"
             f"{value.sha256}\n{held}"
         )
+    if isinstance(value, ItemOutput):
+        made = value.asset_id or "not made yet"
+        return f"output {value.index} of {value.item_id}: {made}"
     if isinstance(value, list):
         return "\n".join(_value_text(about, element) for element in value) or "[]"
     return plain(value)
@@ -389,6 +395,13 @@ def _value_json(about: Explanation, value: ParamValue) -> object:
             "path": str(value.path),
             "sha256": value.sha256,
             "asset_id": about.uploads.get(value.sha256),
+        }
+    if isinstance(value, ItemOutput):
+        return {
+            "item_id": value.item_id,
+            "output": value.index,
+            "sha256": value.sha256 or None,
+            "asset_id": value.asset_id or None,
         }
     if isinstance(value, list):
         return [_value_json(about, element) for element in value]

@@ -312,6 +312,7 @@ class Ledger:
             self._connection.execute(
                 _INSERT, (*fixed_values(job), *changing_values(job, job.status))
             )
+            self._write_contents(job)
 
     def record_renamed(self, old: str, new: str, paths: Mapping[str, str]) -> int:
         """Move every attempt of an item to its new id, after attempts already there.
@@ -654,6 +655,22 @@ class Ledger:
             for asset in self._assets_of(row_id)
         ]
 
+    def find_content(self, asset_id: AssetId) -> str:
+        """The SHA-256 of what an asset of the service holds, or "" if unknown."""
+        with self._translated():
+            row = self._connection.execute(
+                "SELECT sha256 FROM contents WHERE asset_id = ?", (asset_id,)
+            ).fetchone()
+        return "" if row is None else str(row[0])
+
+    def find_asset_ids(self, sha256: str) -> list[AssetId]:
+        """Every asset id under which the service made this content."""
+        with self._translated():
+            rows = self._connection.execute(
+                "SELECT asset_id FROM contents WHERE sha256 = ?", (sha256,)
+            ).fetchall()
+        return [AssetId(asset_id) for (asset_id,) in rows]
+
     def find_uploads(self, project_id: str) -> dict[str, AssetId]:
         """SHA-256 → asset id of every uploaded reference of a project."""
         with self._translated():
@@ -771,6 +788,13 @@ class Ledger:
         self._connection.executemany(
             "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [asset_values(row_id, asset) for asset in job.assets],
+        )
+        self._write_contents(job)
+
+    def _write_contents(self, job: Job) -> None:
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO contents VALUES (?, ?)",
+            [(asset.asset_id, asset.sha256) for asset in job.assets],
         )
 
     def _insert_or_advance(self, job: Job, status: JobStatus) -> Job:

@@ -1,6 +1,7 @@
 """The variables of each item, and where in which file a value came from."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from pipeline.job import JsonValue
 from pipeline.manifest.faults import Faults
@@ -12,9 +13,10 @@ from pipeline.manifest.substitution import (
     Scope,
     Unbound,
     parse_template,
+    render_text,
     template_names,
 )
-from pipeline.record import Struct
+from pipeline.record import Struct, replace
 
 _NO_CELLS: Mapping[str, JsonValue] = {}
 
@@ -35,16 +37,28 @@ def combinations(template: ItemTemplate, faults: Faults) -> Iterator[Combination
     """One per item: rows in the outer loop, matrix in the inner; a bad row ends it."""
     if template.rows is None:
         for nodes in _nodes(template):
-            yield Combination(template, Scope(nodes, _NO_CELLS), None)
+            scope = _with_output(template, Scope(nodes, _NO_CELLS))
+            yield Combination(template, scope, None)
         return
     rows = template.rows
     try:
         for row in rows.read():
             for nodes in _nodes(template):
                 scope = Scope(nodes, row.values, rows.is_typed)
-                yield Combination(template, scope, row)
+                yield Combination(template, _with_output(template, scope), row)
     except BadRows as exc:
         faults.add_at(exc.line, exc.column, exc.message, exc.hint, file=rows.shown)
+
+
+def _with_output(template: ItemTemplate, scope: Scope) -> Scope:
+    """The scope with the output that this item of a ``foreach`` is made for."""
+    if template.foreach is None:
+        return scope
+    text, node = template.foreach
+    with suppress(Unbound):  # then the output has no value where it is used
+        name = f"item:{render_text(text, scope)}/{scope.text('index')}"
+        return replace(scope, nodes={**scope.nodes, "output": Node(name, node.mark)})
+    return scope
 
 
 def _nodes(template: ItemTemplate) -> Iterator[Mapping[str, Node]]:
@@ -75,10 +89,10 @@ class Reporter:
         at_key: bool = False,
     ) -> tuple[str, int, int]:
         """File, line and column of a value, or of the item if it has none."""
-        name = str(path[0])
-        node = combination.template.param_nodes.get(
-            name
-        ) or self._manifest.param_nodes.get(name)
+        name, template = str(path[0]), combination.template
+        node = template.param_nodes.get(name)
+        if node is None and not template.is_step:
+            node = self._manifest.param_nodes.get(name)
         if node is None:
             return (self._manifest.file, *unpack_mark(combination.template.node.mark))
         if at_key:

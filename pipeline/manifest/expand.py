@@ -4,18 +4,20 @@ Rows are the outer loop and combinations the inner one, so that a file is read o
 Only a digest of each name stays in memory.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
-from pipeline.job import Item, ParamValue
+from pipeline.job import Item, ItemOutput, ParamValue
+from pipeline.manifest.chain import Link, check_links, outputs_in
 from pipeline.manifest.combination import Combination, Reporter, combinations
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import ILLEGAL, TakenNames, check_id
 from pipeline.manifest.item_params import ParamsReader
-from pipeline.manifest.manifest import ItemTemplate, Manifest
+from pipeline.manifest.manifest import ItemTemplate, Manifest, Step
 from pipeline.manifest.node import unpack_mark
 from pipeline.manifest.row_ids import hint_for_rows
 from pipeline.manifest.schema import check_model_id, misspelt_model
 from pipeline.manifest.slug import slug_of
+from pipeline.manifest.steps import find_file_input
 from pipeline.manifest.substitution import (
     SLUG,
     Scope,
@@ -51,6 +53,27 @@ def expand_into(manifest: Manifest, faults: Faults) -> Iterator[Item]:
                 yield item
             elif faults.is_full:
                 return
+            if template.steps:
+                yield from expansion.build_steps(combination)
+    if expansion.links:
+        check_links(expansion.links, _names(manifest), faults)
+
+
+def _names(manifest: Manifest) -> Iterator[tuple[str, int | None]]:
+    """Every item's id, and the number of its outputs unless the item has faults."""
+    faults = Faults(manifest.file)  # they are reported by the main pass
+    expansion = _Expansion(manifest, faults)
+    for template in manifest.templates:
+        for combination in combinations(template, faults):
+            item = expansion.build(combination)
+            item_id = expansion.item_id_of(combination)
+            if item_id is None:
+                continue
+            last = item
+            for last in expansion.build_steps(combination):
+                yield last.item_id, _count(last, manifest)
+            # The outputs of an item with steps are those of its last one.
+            yield item_id, None if last is None else _count(last, manifest)
 
 
 def output_stems(item: Item, schema: ModelSchema | None) -> tuple[str, ...]:
@@ -60,7 +83,11 @@ def output_stems(item: Item, schema: ModelSchema | None) -> tuple[str, ...]:
         item: From ``expand``.
         schema: The inputs of its model; None if they are unknown.
     """
-    return _stems(item.item_id, item.params, schema)
+    return _stems(item.stem or item.item_id, item.params, schema)
+
+
+def _count(item: Item, manifest: Manifest) -> int:
+    return len(output_stems(item, manifest.models(item.model_id)))
 
 
 def _sendable(
@@ -79,7 +106,11 @@ def _stems(
 
 
 class _Expansion:
-    """The state of one pass over the items."""
+    """The state of one pass over the items.
+
+    Attributes:
+        links: Every use of another item's output so far.
+    """
 
     def __init__(self, manifest: Manifest, faults: Faults) -> None:
         self._manifest = manifest
@@ -90,11 +121,12 @@ class _Expansion:
         self._told: set[tuple[str, int, int]] = set()
         self._models: dict[str, ModelSchema | None] = {}
         self._misspelt: dict[str, list[str]] = {}
+        self.links: list[Link] = []
 
     def build(self, combination: Combination) -> Item | None:
         """The item of one combination, or None and faults."""
         template = combination.template
-        item_id = self._item_id(combination)
+        item_id = self.item_id_of(combination)
         model_id = self._model_id(combination)
         if model_id is None:
             if item_id is not None:
@@ -105,10 +137,13 @@ class _Expansion:
         read = self._params.read(combination, schema)
         if item_id is None:
             return None
-        stems = _stems(item_id, read.values, schema)
-        if not self._take(item_id, stems, combination) or not read.are_sound:
+        # With steps, the files are those of the last one.
+        stems = () if template.steps else _stems(item_id, read.values, schema)
+        names = (item_id, *stems)
+        if not self._take(item_id, names, combination) or not read.are_sound:
             return None
         assert template.item_id is not None
+        parents = self._link(item_id, read.values, combination)
         return Item(
             item_id=item_id,
             model_id=model_id,
@@ -116,10 +151,87 @@ class _Expansion:
             template_id=str(template.item_id[1].value),
             file=self._manifest.file,
             line=unpack_mark(template.node.mark)[0],
+            parents=parents,
+            stem=f"{item_id}+0" if template.steps else "",
+            is_saved=template.keep or not template.steps,
+            may_be_missing=template.foreach is not None,
             former_params=tuple(_sendable(former, schema) for former in read.former),
         )
 
-    def _item_id(self, combination: Combination) -> str | None:
+    def build_steps(self, combination: Combination) -> Iterator[Item]:
+        """The steps that follow an item, in order; those without faults."""
+        item_id = self.item_id_of(combination)
+        before = item_id or ""
+        steps = combination.template.steps
+        for number, step in enumerate(steps, start=1):
+            own = Combination(step.template, combination.scope, combination.row)
+            model_id = self._model_id(own)
+            schema = None if model_id is None else self._schema(model_id)
+            target = step.input
+            if model_id is not None and not target:
+                target = self._find_input(step, model_id, schema)
+            fed = {target: ItemOutput(item_id=before)} if target else {}
+            read = self._params.read(own, schema, fed=fed)
+            if item_id is None or model_id is None:
+                continue
+            is_last = number == len(steps)
+            before = f"{item_id}+{step.name}"
+            stem = item_id if is_last else before
+            if is_last:
+                names = [
+                    name
+                    for name in _stems(stem, read.values, schema)
+                    if name != item_id
+                ]
+                if not self._take(item_id, names, combination):
+                    continue
+            if not read.are_sound or not target:
+                continue
+            assert combination.template.item_id is not None
+            written = combination.template.item_id[1].value
+            yield Item(
+                item_id=before,
+                model_id=model_id,
+                params=_sendable(read.values, schema),
+                template_id=f"{written}+{step.name}",
+                file=self._manifest.file,
+                line=unpack_mark(step.template.node.mark)[0],
+                parents=self._link(before, read.values, own),
+                base_id=item_id,
+                stem=stem,
+                is_saved=is_last or step.keep,
+                former_params=tuple(_sendable(one, schema) for one in read.former),
+            )
+
+    def _find_input(self, step: Step, model_id: str, schema: ModelSchema | None) -> str:
+        """The input that takes the output before a step, or "" and a fault."""
+        found = "" if schema is None else find_file_input(schema)
+        if not found:
+            text = f"{model_id} takes no file"
+            hint = "a step works on the output before it"
+            if schema is None:
+                text = f"the inputs of {model_id} are unknown"
+                hint = "name the one that takes the output before: input: NAME"
+            mark = step.template.node.mark
+            self._reporter.add((self._manifest.file, *unpack_mark(mark)), text, hint)
+        return found
+
+    def _link(
+        self,
+        item_id: str,
+        params: Mapping[str, ParamValue],
+        combination: Combination,
+    ) -> tuple[str, ...]:
+        """The items whose outputs an item uses, each use noted for the check."""
+        parents: dict[str, None] = {}
+        for path, output in outputs_in(params):
+            place = self._reporter.place(path, combination)
+            self.links.append(Link(child=item_id, output=output, place=place))
+            parents[output.item_id] = None
+        return tuple(parents)
+
+    def item_id_of(self, combination: Combination) -> str | None:
+        """The rendered id, or None and a fault."""
         if combination.template.item_id is None:
             return None
         text, node = combination.template.item_id
@@ -145,12 +257,13 @@ class _Expansion:
     def _take(
         self,
         item_id: str,
-        stems: tuple[str, ...],
+        names: Iterable[str],
         combination: Combination,
     ) -> bool:
+        """Whether the names of an item's files are free; if not, a fault."""
         assert combination.template.item_id is not None
         line = unpack_mark(combination.template.node.mark)[0]
-        for name in dict.fromkeys((item_id, *stems)):
+        for name in dict.fromkeys(names):
             taken = self._taken.take(name, line, is_output=name != item_id)
             if taken is None:
                 continue

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-from pipeline.job import JsonValue, ParamValue, ReferenceAsset
+from pipeline.job import ItemOutput, JsonValue, ParamValue, ReferenceAsset
+from pipeline.manifest.chain import parse_output
 from pipeline.manifest.combination import Combination, Reporter
 from pipeline.manifest.manifest import Manifest
 from pipeline.manifest.references import BadPath
@@ -52,13 +53,26 @@ class ParamsReader:
         self,
         combination: Combination,
         schema: ModelSchema | None,
+        *,
+        fed: Mapping[str, ParamValue] | None = None,
     ) -> ItemParams:
-        """The inputs with their files and variables, checked."""
+        """The inputs with their files and variables, checked.
+
+        Args:
+            combination: What makes the item.
+            schema: The inputs of its model; None if they are unknown.
+            fed: Inputs of a step that come from the job before it.
+        """
         written, unbound = self._values(combination, schema)
         values = {name: with_line_feeds(value) for name, value in written.items()}
-        params: dict[str, ParamValue] = {}
+        params: dict[str, ParamValue] = dict(fed or {})
         problems: list[InputProblem] = []
         for name, value in values.items():
+            if name in params:
+                text = f"'{name}' is filled with the output before this step"
+                hint = "remove it, or name another input with input:"
+                problems.append(InputProblem(path=(name,), message=text, hint=hint))
+                continue
             if (
                 name in combination.template.doubtful
                 and name in combination.template.param_nodes
@@ -74,7 +88,9 @@ class ParamsReader:
                 unbound.add(name)
             else:
                 params[name] = resolved
-        excused = unbound | combination.template.doubtful | self._manifest.doubtful
+        excused = unbound | combination.template.doubtful
+        if not combination.template.is_step:
+            excused |= self._manifest.doubtful
         problems += [
             problem
             for problem in check_inputs(schema, params)
@@ -149,7 +165,8 @@ class ParamsReader:
         schema: ModelSchema | None,
     ) -> tuple[dict[str, JsonValue], set[str]]:
         """The inputs with variables replaced, and the names of those without any."""
-        values: dict[str, JsonValue] = dict(self._manifest.params)
+        is_step = combination.template.is_step
+        values = {} if is_step else dict(self._manifest.params)
         unbound: set[str] = set()
         for name, compiled in combination.template.params.items():
             known = schema.inputs.get(name) if schema is not None else None
@@ -197,12 +214,9 @@ class ParamsReader:
             problems.append(InputProblem(path=path, message=exc.message, hint=exc.hint))
             return value
 
-    def _find_file(self, kind: str, rest: str) -> ReferenceAsset | str:
+    def _find_file(self, kind: str, rest: str) -> ReferenceAsset | ItemOutput | str:
         if kind == "item":
-            raise BadPath(
-                f"item:{rest[:80]}: using another item's output is not supported yet",
-                "save the asset and name it with file:PATH",
-            )
+            return parse_output(rest)
         if kind == "file":
             return self._manifest.files.load(rest)
         references = self._manifest.references

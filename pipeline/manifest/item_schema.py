@@ -10,15 +10,21 @@ from pipeline.manifest.item_id import ILLEGAL
 from pipeline.manifest.keys import ITEM_KEYS, MATRIX_KEYS
 from pipeline.manifest.manifest import ItemTemplate
 from pipeline.manifest.matrix import Matrix, TooManyExcludes, value_key
-from pipeline.manifest.node import Broken, Node
+from pipeline.manifest.node import Node
 from pipeline.manifest.node_reader import VARIABLE_NAME, NodeReader
 from pipeline.manifest.references import BadPath, locate_file
 from pipeline.manifest.row import BadRows
 from pipeline.manifest.row_ids import hint_for_rows
 from pipeline.manifest.rows import RowsFile
 from pipeline.manifest.slug import slug_of
+from pipeline.manifest.steps import (
+    FOREACH_OUTPUT,
+    ForeachReader,
+    StepReader,
+    read_flag,
+    read_params,
+)
 from pipeline.manifest.substitution import (
-    Compiled,
     Scope,
     Template,
     Variable,
@@ -47,6 +53,8 @@ class ItemReader:
         allow_outside: Whether row files may be outside the folder.
         variables: From the top-level ``vars``.
         input_names: What the manifest's model takes, for hints.
+        steps: Reads the steps.
+        foreach: Reads ``foreach``.
     """
 
     def __init__(
@@ -58,6 +66,8 @@ class ItemReader:
         allow_outside: bool,
         variables: Mapping[str, Node],
         input_names: Collection[str],
+        steps: StepReader,
+        foreach: ForeachReader,
     ) -> None:
         self._reader = reader
         self._faults: Faults = reader.faults
@@ -66,6 +76,8 @@ class ItemReader:
         self._allow_outside = allow_outside
         self._variables = variables
         self._input_names = input_names
+        self._steps = steps
+        self._foreach = foreach
         self._hints = {
             "reference": "write `params: {images: [ref:NAME]}`",
             "count": "write `params: {numOutputs: N}`",
@@ -89,17 +101,27 @@ class ItemReader:
         matrix = self._matrix(matrix_node) if matrix_node else None
         if (rows_node and not rows) or (matrix_node and not matrix):
             return None
+        foreach_node = entries.get("foreach")
+        if foreach_node is not None:
+            matrix = self._foreach.add_axis(foreach_node, matrix)
+            if matrix is None:
+                return None
         row_count, columns = rows[1:] if rows else (1, frozenset[str]())
         axes = matrix.names if matrix else frozenset[str]()
         for name in sorted(columns & axes):
             assert rows_node is not None
             text = f"'{name}' is both a column and an axis"
             self._faults.add(rows_node.mark, text, "rename one of them")
-        count = self._count(matrix, matrix_node, row_count)
+        count = self._count(matrix, matrix_node or foreach_node, row_count)
         if count == 0 or columns & axes:
             return None
         names = columns | axes | variables.keys()
-        params, param_nodes, broken = self._params(entries, names)
+        foreach = None
+        if foreach_node is not None:
+            foreach = self._foreach.read(foreach_node, names)
+            names |= {FOREACH_OUTPUT}
+        params, param_nodes, broken = read_params(self._reader, entries, names)
+        steps = self._steps.read(entries.get("steps"), variables, names)
         model = self._text_of(entries.get("model"), "model", names)
         if "model" in entries and model is None:
             return None
@@ -118,7 +140,10 @@ class ItemReader:
             matrix=matrix,
             rows=rows[0] if rows else None,
             doubtful=doubtful | broken,
-            count=count,
+            count=count * (1 + len(steps)),
+            foreach=foreach,
+            steps=steps,
+            keep=read_flag(self._reader, entries.get("keep"), "keep"),
         )
 
     def _text_of(
@@ -204,30 +229,6 @@ class ItemReader:
             self._faults.add(values[wrong[0]].mark, text, hint)
             are_valid = False
         return are_valid
-
-    # --- params -----------------------------------------------------------------
-
-    def _params(
-        self, entries: Mapping[str, Node], names: Collection[str]
-    ) -> tuple[dict[str, Compiled], dict[str, Node], frozenset[str]]:
-        """The inputs, their nodes, and the names of those that are broken."""
-        nodes: dict[str, Node] = {}
-        if (params := entries.get("params")) is not None:
-            nodes.update(self._reader.entries(params, "params"))
-        if (prompt := entries.get("prompt")) is not None:
-            if "prompt" in nodes:
-                text = "the prompt is given twice: here and under params"
-                self._faults.add(prompt.key_mark, text, "keep one of the two")
-            nodes["prompt"] = prompt
-        compiled: dict[str, Compiled] = {}
-        broken: set[str] = set()
-        for name, node in nodes.items():
-            value = self._reader.value(node, names)
-            if isinstance(value, Broken):
-                broken.add(name)
-            else:
-                compiled[name] = value
-        return compiled, nodes, frozenset(broken)
 
     # --- matrix -----------------------------------------------------------------
 

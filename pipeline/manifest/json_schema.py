@@ -11,6 +11,7 @@ from urllib.parse import quote
 from pipeline.job import JsonValue
 from pipeline.manifest.item_schema import MAX_AXES, MAX_MATRIX_ENTRIES
 from pipeline.manifest.node_reader import VARIABLE_NAME
+from pipeline.manifest.steps import MAX_STEPS
 from pipeline.models.schema import InputSchema, ModelSchema
 
 Schema = dict[str, JsonValue]
@@ -94,6 +95,7 @@ def _top_keys(models: Sequence[ModelSchema]) -> Schema:
             "additionalProperties": {"type": "string", "minLength": 1},
         },
         "vars": {"description": "Variables of every item.", "$ref": "#/$defs/vars"},
+        "steps": _steps("The steps of every item that has none of its own.", models),
         "max_cost": {
             "description": "The most compute units this manifest may cost in total.",
             "anyOf": [
@@ -166,7 +168,50 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
             "$ref": "#/$defs/vars",
         },
         "model": _model_id("Another model for this item.", models),
+        "foreach": {
+            "description": "Makes the item once for each output of another item: "
+            "`item:` and the id of that entry as it stands. `${index}` is the number "
+            "of the output, `${output}` names it.",
+            "type": "string",
+            "pattern": r"^item:",
+        },
+        "steps": _steps("What is done with the item's output, in order.", models),
+        "keep": _keep("the item's own output although steps follow"),
     }
+
+
+def _steps(description: str, models: Sequence[ModelSchema]) -> Schema:
+    return {
+        "description": f"{description} Each step is a job of its own; only the output "
+        "of the last one is saved, unless a step says `keep: true`.",
+        "type": "array",
+        "maxItems": MAX_STEPS,
+        "items": {
+            "type": "object",
+            "properties": {
+                "name": {
+                    "description": "Names the step; by default its number, from 1.",
+                    "type": ["string", "integer"],
+                    "pattern": "^[A-Za-z0-9_-]{1,40}$",
+                },
+                "model": _model_id("The model of the step.", models),
+                "prompt": {"description": "The input `prompt`.", "type": _ANY},
+                "params": _open_params("Inputs of the model."),
+                "input": {
+                    "description": "The input that takes the output before. Default: "
+                    "the first file that the model requires, or else takes.",
+                    "type": "string",
+                },
+                "keep": _keep("the output of this step although another follows"),
+            },
+            "required": ["model"],
+            "additionalProperties": False,
+        },
+    }
+
+
+def _keep(what: str) -> Schema:
+    return {"description": f"Whether to save {what}.", "type": "boolean"}
 
 
 def _model_id(description: str, models: Sequence[ModelSchema]) -> Schema:

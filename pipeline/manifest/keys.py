@@ -7,10 +7,22 @@ MANIFEST_KEYS = (
     "params",
     "references",
     "vars",
+    "steps",
     "items",
     "max_cost",
 )
-ITEM_KEYS = ("id", "prompt", "params", "matrix", "rows", "vars", "model")
+ITEM_KEYS = (
+    "id",
+    "prompt",
+    "params",
+    "matrix",
+    "rows",
+    "vars",
+    "model",
+    "foreach",
+    "steps",
+    "keep",
+)
 MATRIX_KEYS = ("include", "exclude")
 # Those whose value is one text.
 TEXT_KEYS = frozenset({"name", "model", "id", "prompt", "rows"})

@@ -17,6 +17,22 @@ from pipeline.record import Struct
 FindModel = Callable[[str], ModelSchema | None]
 
 
+class Step(Struct, frozen=True, kw_only=True):
+    """One entry under ``steps``: a job that is fed the output before it.
+
+    Attributes:
+        name: Unique among the steps of an item; by default its number, from 1.
+        input: The input that takes the output before it; "" for the model's own.
+        keep: Whether its output is saved although another step follows.
+        template: Its model and inputs; without an id of its own.
+    """
+
+    name: str
+    input: str
+    keep: bool
+    template: "ItemTemplate"
+
+
 class ItemTemplate(Struct, frozen=True, kw_only=True):
     """One entry under ``items``: one item, or as many as its matrix and rows say.
 
@@ -28,7 +44,11 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
         param_nodes: Where each of them is written.
         variables: From ``vars``; the entry's own override the top level's.
         doubtful: Inputs that a reported fault may concern; not reported as missing.
-        count: How many items it makes.
+        count: How many items it makes, steps included.
+        foreach: The id of the item for whose outputs it is made, and its node, or None.
+        steps: What is done with the item's output, in order.
+        keep: Whether the item's own output is saved although steps follow.
+        is_step: Whether this is a step: inputs for every item do not concern it.
     """
 
     node: Node
@@ -41,6 +61,10 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
     rows: RowsFile | None
     doubtful: frozenset[str]
     count: int
+    foreach: tuple[str | Template, Node] | None = None
+    steps: tuple[Step, ...] = ()
+    keep: bool = False
+    is_step: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

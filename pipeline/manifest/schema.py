@@ -15,6 +15,7 @@ from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import NodeReader
 from pipeline.manifest.references import BadPath, ReferenceFiles
+from pipeline.manifest.steps import ForeachReader, StepReader
 from pipeline.manifest.substitution import LeftOut, Scope, Template, render_value
 from pipeline.models.checks import ASSET_ID_LENGTH
 from pipeline.models.schema import load_shipped_model, shipped_model_ids
@@ -223,6 +224,15 @@ class SchemaReader:
             allow_outside=self._allow_outside,
             variables=variables,
             input_names=[n for n in schema.inputs if n != "prompt"] if schema else (),
+            steps=StepReader(self._reader, entries.get("steps")),
+            foreach=ForeachReader(
+                self._reader,
+                elements or (),
+                steps=entries.get("steps"),
+                params=self._reader.entries(entries.get("params"), "params"),
+                model_id=model_id,
+                models=self._models,
+            ),
         )
         found: list[ItemTemplate] = []
         for element in elements or ():

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
-from pipeline.job import JsonValue, ParamValue, ReferenceAsset
+from pipeline.job import ItemOutput, JsonValue, ParamValue, ReferenceAsset
 from pipeline.models.schema import InputSchema, ModelSchema, json_equal
 from pipeline.models.wording import described, plain, shown, suggestion
 from pipeline.record import Struct
@@ -55,7 +55,7 @@ def check_inputs(
     Args:
         schema: None for a model whose inputs are unknown; then only what no model
             accepts is found.
-        params: Files are ReferenceAssets; bare values are not yet lists.
+        params: Files are ReferenceAssets or ItemOutputs; bare values are not yet lists.
 
     Returns:
         All problems, in the order of the params; empty if there are none.
@@ -195,6 +195,8 @@ def _check_file(
     schema: InputSchema, value: ParamValue, path: tuple[str | int, ...]
 ) -> list[InputProblem]:
     name, message, hint = schema.name, "", ""
+    if isinstance(value, ItemOutput):
+        return []
     if isinstance(value, ReferenceAsset):
         limit = schema.max_size_bytes
         if not _suits_kind(value.media_type, schema.kind):
@@ -205,7 +207,7 @@ def _check_file(
             message += f"{value.path.name} has {value.size_bytes}"
     elif not isinstance(value, str):
         message = f"'{name}' takes a file, not {described(value)}"
-        hint = "write ref:NAME, file:PATH or an asset id"
+        hint = "write ref:NAME, file:PATH, item:ID or an asset id"
     elif len(value) > ASSET_ID_LENGTH or not _ASSET_ID.fullmatch(value):
         message = f"'{name}' takes a file; {shown(value)} is not an asset id"
         hint = _file_hint(value)
@@ -217,7 +219,7 @@ def _file_hint(value: str) -> str:
         return "save the file beside the manifest and write file:PATH"
     if "." in value or "/" in value:
         return f"write file:{value[:80]}"
-    return "write ref:NAME, file:PATH or an asset id (asset_…)"
+    return "write ref:NAME, file:PATH, item:ID or an asset id (asset_…)"
 
 
 def _suits_kind(media_type: str, kind: str) -> bool:
@@ -282,7 +284,7 @@ def _type_hint(wanted: str, value: ParamValue) -> str:
         return "write one value, not a list"
     if wanted == "boolean":
         return "write true or false"
-    if wanted == "string" and not isinstance(value, dict | ReferenceAsset):
+    if wanted == "string" and not isinstance(value, dict | ReferenceAsset | ItemOutput):
         return f'put it in quotes: "{plain(value)}"'
     if wanted == "number" and isinstance(value, str) and _is_number(value):
         return f"remove the quotes: {value}"

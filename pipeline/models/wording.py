@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from difflib import SequenceMatcher, get_close_matches
 
-from pipeline.job import ParamValue, ReferenceAsset
+from pipeline.job import ItemOutput, ParamValue, ReferenceAsset
 from pipeline.redaction import SECRETS
 
 _TYPO_SIMILARITY = 0.96  # of two ids of 20 letters, of which one has one more
@@ -54,7 +54,7 @@ def _is_one_slip(word: str, known: str) -> bool:
 
 def described(value: ParamValue) -> str:
     """The kind of value; for text and numbers also the value itself."""
-    if isinstance(value, ReferenceAsset):
+    if isinstance(value, ReferenceAsset | ItemOutput):
         return "a file"
     if isinstance(value, list):
         return "a list"

@@ -168,7 +168,8 @@ def _planned(
         selection=Selection(ids=frozenset({item_id})),
         on_item=found.append,
     )
-    return found[0] if found else None
+    # The items that it needs may come with it.
+    return next((one for one in found if one.item.item_id == item_id), None)
 
 
 def _new_id(manifest: Manifest, output: Path, item_id: str, ledger: Ledger) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.job import AssetId, Job, ParamValue, ReferenceAsset
+from pipeline.job import AssetId, ItemOutput, Job, ParamValue, ReferenceAsset
 from pipeline.models.schema import ModelSchema, json_equal
 
 _NAMES_SHOWN = 3
@@ -66,6 +66,8 @@ def _with_line_feeds(value: ParamValue) -> ParamValue:
 def _as_sent(value: ParamValue, uploads: Mapping[str, AssetId]) -> object:
     if isinstance(value, ReferenceAsset):
         return uploads.get(value.sha256, value)
+    if isinstance(value, ItemOutput):
+        return value.asset_id or value
     if isinstance(value, list):
         return [_as_sent(inner, uploads) for inner in value]
     return value

@@ -22,6 +22,7 @@ class Action(StrEnum):
 
     RENAME = "rename"  # made under another name: move its files; free
     SUBMIT = "submit"  # new, changed, failed, or refused for now: will be paid for
+    WAIT = "wait"  # another item has to be made first; then it may be paid for
     SETTLE = "settle"  # find out whether a submit became a job; free
     COLLECT = "collect"  # in flight: wait for it; free
     FETCH = "fetch"  # made and paid for, but a file is missing; free
@@ -40,6 +41,7 @@ ORPHAN_SIGN = "-"  # in the ledger, but no longer in the manifest
 SIGNS = {
     Action.RENAME: ">",
     Action.SUBMIT: "+",
+    Action.WAIT: "&",
     Action.SETTLE: "!",
     Action.COLLECT: "*",
     Action.FETCH: "<",
@@ -47,7 +49,7 @@ SIGNS = {
     Action.SKIP: "x",
 }
 # What is settled or collected may turn out to need another, paid submit.
-MAY_BE_PAID = frozenset({Action.SUBMIT, Action.SETTLE, Action.COLLECT})
+MAY_BE_PAID = frozenset({Action.SUBMIT, Action.WAIT, Action.SETTLE, Action.COLLECT})
 
 
 class Presence(Struct, frozen=True, kw_only=True):
@@ -184,8 +186,15 @@ def _decide_failed(attempts: Sequence[Job], job: Job, *, insist: bool) -> Decisi
     return Decision(action=Action.SUBMIT, reason=said, failed=True)
 
 
+def failure_word(failure: Failure | None) -> str:
+    """Why an item failed, in as few words as possible: ``moderated``."""
+    if failure is None or failure.kind is None:
+        return "it failed"
+    return failure.kind.replace("_", " ")
+
+
 def _failure_text(failure: Failure) -> str:
-    kind = "" if failure.kind is None else f"{failure.kind.replace('_', ' ')}: "
+    kind = "" if failure.kind is None else f"{failure_word(failure)}: "
     said = " ".join(failure.reason.split())
     short = said if len(said) <= _LONGEST_REASON else said[: _LONGEST_REASON - 1] + "…"
     return f"failed: {kind}{short}"

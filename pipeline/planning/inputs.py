@@ -3,12 +3,18 @@
 For a model without a known table, the manifest's own inputs decide.
 """
 
+import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 
 from pipeline.fingerprint import SEED_MAX, derived_seed, job_key
-from pipeline.job import Item, Job
+from pipeline.job import Item, ItemOutput, Job, ParamValue, ReferenceAsset
+from pipeline.manifest.chain import outputs_in, with_outputs
 from pipeline.models.schema import ModelSchema
+
+_NOT_MADE = ItemOutput(item_id="")
 
 
 def seed_of(
@@ -36,9 +42,53 @@ def seed_of(
 
 
 def cost_key(item: Item, schema: ModelSchema | None) -> str:
-    """A key that is equal for items that certainly have the same price."""
-    priced = dict(item.params) if schema is None else schema.priced(item.params)
+    """A key that is equal for items that certainly have the same price.
+
+    Outputs of other items that are not made yet count alike.
+    """
+    params = with_outputs(item.params, lambda one: one if one.asset_id else _NOT_MADE)
+    priced = params if schema is None else schema.priced(params)
     return job_key(item.model_id, priced)
+
+
+def with_placeholders(
+    params: Mapping[str, ParamValue], schema: ModelSchema | None
+) -> Mapping[str, ParamValue]:
+    """The inputs for asking a price, although some may not be made yet.
+
+    A picture stands for an output in an input that takes pictures; other inputs with
+    such an output are left out.
+    """
+    missing = {path[0] for path, one in outputs_in(params) if not one.asset_id}
+    if not missing:
+        return params
+    kept: dict[str, ParamValue] = {}
+    for name, value in params.items():
+        known = None if schema is None else schema.inputs.get(name)
+        if name not in missing:
+            kept[name] = value
+        elif known is None or known.kind in {"image", ""}:
+            filled = with_outputs({name: value}, _with_placeholder)
+            kept[name] = filled[name]
+    return kept
+
+
+def _with_placeholder(output: ItemOutput) -> ParamValue:
+    return output if output.asset_id else _placeholder()
+
+
+@cache
+def _placeholder() -> ReferenceAsset:
+    """A picture of 512 by 512 pixels in one grey."""
+    path = Path(__file__).with_name("placeholder.png")
+    content = path.read_bytes()
+    return ReferenceAsset(
+        name="placeholder",
+        path=path,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size_bytes=len(content),
+        media_type="image/png",
+    )
 
 
 def output_count(item: Item, schema: ModelSchema | None) -> int:

@@ -26,6 +26,7 @@ from pipeline.job import (
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
+from pipeline.manifest.chain import outputs_in
 from pipeline.manifest.lines import MODEL, find_line
 from pipeline.models.schema import ModelSchema
 from pipeline.planning.change import describe_changes, find_changes
@@ -37,9 +38,23 @@ from pipeline.planning.decision import (
     Decision,
     Presence,
     decide,
+    failure_word,
     find_same,
 )
-from pipeline.planning.inputs import cost_key, output_count, seed_of
+from pipeline.planning.inputs import (
+    cost_key,
+    output_count,
+    seed_of,
+    with_placeholders,
+)
+from pipeline.planning.lines import (
+    NOT_NEEDED,
+    Lines,
+    Parent,
+    asset_forms,
+    find_missing,
+    with_parents,
+)
 from pipeline.planning.presence import find_presence
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.selection import Limit, Selection
@@ -48,6 +63,7 @@ from pipeline.storage.files import is_shared
 from pipeline.storage.regular_file import leads_outside
 
 _UNTOUCHED = frozenset({Action.DONE, Action.SKIP})
+_MADE = frozenset({Action.DONE, Action.FETCH})
 _FOLDERS_KEPT = 1024  # of the million that a million items may have
 _FRUITLESS = frozenset({JobStatus.PLANNED, JobStatus.FAILED})
 
@@ -65,12 +81,20 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
             has the old paths.
         params: The inputs to send: with the derived seed, and with references that are
             not uploaded yet.
+        priced_as: ``params`` for asking the price: a placeholder stands for each
+            output of another item that is not made yet.
         derived_seed: Whether the seed in ``params`` is derived from the item's id.
         outputs: How many files it asks for, at least 1.
         kind: ``image`` if the model makes only images, else "".
         cost_key: Equal for items that certainly have the same price; "" for items that
             cannot cost anything.
+        stem: The name of its files without number and extension.
+        steps_left: For an item with parents, the number of jobs from it to the end of
+            its line, its own included; 0 for all others.
+        bound_key: The cost key by which the plan priced an item that had to wait for
+            others; "" for all others.
         old_id: The ledger's id of a renamed item; else "".
+        blocked: Why it cannot be made, if that is due to an item it needs; else "".
         then: The action that follows a RENAME, else the action itself.
     """
 
@@ -80,11 +104,16 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
     reason: str
     job: Job
     params: Mapping[str, ParamValue]
+    priced_as: Mapping[str, ParamValue]
     derived_seed: bool
     outputs: int
     kind: str
     cost_key: str = ""
+    stem: str
+    steps_left: int = 0
+    bound_key: str = ""
     old_id: str = ""
+    blocked: str = ""
     then: Action
 
 
@@ -116,6 +145,7 @@ class Plan:
         manifest: The manifest it was made from.
         output: The output folder.
         counts: Items by action, without those that this command does not apply to.
+        lines: The items that use the outputs of others.
         orphan_count: Items that have files in the ledger but are gone from the
             manifest.
     """
@@ -134,6 +164,8 @@ class Plan:
         self.selection = selection
         self.counts: Counter[Action] = Counter()
         self.orphan_count = 0
+        self.lines = Lines()
+        self._within: set[str] = set()  # ids of items with work to do, with a limit
         self._ledger = ledger
         self._renames = Renames(None if is_shared else ledger)
         self._is_counted = False
@@ -171,16 +203,25 @@ class Plan:
         """Every selected item, expanded again, in the order of the manifest.
 
         New items that may be renamed old ones come last: this is only known once the
-        whole manifest has been seen.
+        whole manifest has been seen. After them come items that use the outputs of
+        others, each after the items that it needs.
 
         Raises:
             ManifestError: At the end, if the expansion found faults.
         """
         limit = Limit(self.selection.limit)
+        yield from self.free_entries(limit)
+        if self.lines:
+            yield from self.line_entries(limit)
+
+    def free_entries(self, limit: Limit | None = None) -> Iterator[PlannedItem]:
+        """Those of :meth:`entries` that use no output of another item."""
+        limit = limit or Limit(self.selection.limit)
         for item in expand(self.manifest):
             asked = self._look_at(item)
             planned = None if asked is None else self._plan_item(asked)
             if planned is not None and limit.admits(planned.action):
+                self._note_within(planned)
                 yield planned
         if self._late:
             yield from self._late_entries(limit)
@@ -228,6 +269,11 @@ class Plan:
 
     def _look_at(self, item: Item) -> _Asked | None:
         """The item's request; None if it is not for this command, or decided later."""
+        if item.parents:
+            if not self._is_counted:
+                self.lines.add(item)
+                self._renames.note_item(item.item_id)
+            return None
         if self._is_counted and item.item_id in self._late:
             return None
         if not self._is_counted and ".old" in item.item_id.casefold():
@@ -258,6 +304,138 @@ class Plan:
             self._late.add(asked.item.item_id)
         return may_be
 
+    def line_entries(self, limit: Limit | None = None) -> Iterator[PlannedItem]:
+        """Those of :meth:`entries` that use an output of another item.
+
+        Items that only these need, and that the selection does not include, come too.
+        Call it only after every item of the manifest has been seen.
+        """
+        lines, limit = self.lines, limit or Limit(None)
+        if lines and not lines.roots:
+            lines.link()
+            self._find_roots()
+        chosen = {one for one in lines.children if self.selection.includes(one)}
+        needed = lines.ancestors_of(chosen)
+        wanted = chosen | needed
+        for item in lines.roots.values():
+            asked, old_id = self._with_old_id(self._ask(item))
+            decision = self._decide(asked, old_id)
+            planned = self._entry_of(asked, decision, old_id)
+            is_coming = bool(old_id) or self._concerns(decision)
+            if self.selection.includes(item.item_id):
+                is_coming = is_coming and self._is_within_limit(planned)
+            else:
+                is_coming = is_coming and item.item_id in needed
+                is_coming = is_coming and planned.action is not Action.DONE
+                is_coming = is_coming and self._admits(planned, limit)
+                if is_coming:
+                    yield planned
+            lines.parents[item.item_id] = self._parent_of(planned, is_coming=is_coming)
+        for item in lines.in_order():
+            planned, is_coming = self._plan_child(item)
+            is_coming = is_coming and item.item_id in wanted
+            if item.item_id not in chosen and planned.action is Action.DONE:
+                is_coming = False
+            is_coming = is_coming and self._admits(planned, limit)
+            if is_coming:
+                yield planned
+            lines.parents[item.item_id] = self._parent_of(planned, is_coming=is_coming)
+
+    def plan_child(self, item_id: str, made: Mapping[str, Job]) -> PlannedItem:
+        """An item of which this run has made the parents.
+
+        Args:
+            item_id: The item.
+            made: The attempts that made its parents, by their ids.
+        """
+        for parent, job in made.items():
+            self.lines.parents[parent] = Parent(job=job)
+        planned, _ = self._plan_child(self.lines.children[item_id])
+        return planned
+
+    def _plan_child(self, item: Item) -> tuple[PlannedItem, bool]:
+        """An item that has parents, and whether this command applies to it."""
+        parents = {parent: self.lines.parents[parent] for parent in item.parents}
+        missing = [name for name, parent in parents.items() if parent.job is None]
+        blocked = next((one.blocked for one in parents.values() if one.blocked), "")
+        if not blocked and not missing:
+            blocked = find_missing(item, parents)
+        filled = with_parents(item, parents, self._find_content)
+        asked = self._ask(filled, () if missing else self._asset_forms(filled))
+        if blocked:
+            decision = Decision(action=Action.SKIP, reason=blocked, failed=True)
+        elif missing:
+            reason = f"waits for {', '.join(missing)}"
+            if any(job.status is JobStatus.SAVED for job in asked.attempts):
+                reason += "; made again if that changes"
+            decision = Decision(action=Action.WAIT, reason=reason)
+        else:
+            asked, old_id = self._with_old_id(asked)
+            decision = self._decide(asked, old_id)
+            planned = self._entry_of(asked, decision, old_id)
+            return planned, bool(old_id) or self._concerns(decision)
+        planned = replace(self._entry_of(asked, decision, ""), blocked=blocked)
+        if blocked:
+            is_failure = not blocked.startswith(NOT_NEEDED)
+            return planned, is_failure and not self.selection.only_fetch
+        is_coming = all(parents[one].is_coming for one in missing)
+        return planned, is_coming and not self.selection.only_fetch
+
+    def _with_old_id(self, asked: _Asked) -> tuple[_Asked, str]:
+        """The item with the attempts under its old id, if it is renamed."""
+        item_id = asked.item.item_id
+        if not self._is_counted and asked.item.parents and self._has_nothing(asked):
+            old_id = self._renames.find_old_id(item_id, asked.request) or ""
+            if old_id and self.selection.includes(item_id):
+                self._renames.fix(item_id, old_id)
+            elif old_id:
+                self._renames.set_apart(old_id)
+        old_id = self.old_ids.get(item_id, "")
+        if not old_id or self._ledger is None:
+            return asked, ""
+        made = self._ledger.find_jobs_of(old_id)
+        return replace(asked, attempts=[*made, *asked.attempts]), old_id
+
+    def _parent_of(self, planned: PlannedItem, *, is_coming: bool) -> Parent:
+        """What is known of an item that others need."""
+        item_id, blocked = planned.item.item_id, planned.blocked
+        if planned.action is Action.SKIP and not blocked:
+            blocked = f"blocked by {item_id}: {failure_word(planned.job.failure)}"
+        return Parent(
+            job=planned.job if planned.then in _MADE else None,
+            blocked=blocked,
+            is_coming=is_coming,
+        )
+
+    def _find_content(self, asset_id: AssetId) -> str:
+        return "" if self._ledger is None else self._ledger.find_content(asset_id)
+
+    def _asset_forms(self, item: Item) -> Sequence[Mapping[str, ParamValue]]:
+        if self._ledger is None:
+            return ()
+        return tuple(asset_forms(item, self._ledger.find_asset_ids))
+
+    def _find_roots(self) -> None:
+        ids = self.lines.root_ids()
+        for item in expand(self.manifest):
+            if item.item_id in ids:
+                self.lines.roots[item.item_id] = item
+
+    def _admits(self, planned: PlannedItem, limit: Limit) -> bool:
+        """Whether an item of a line is within the limit, as it was when counted."""
+        admitted = self.lines.admitted
+        if self._is_counted:
+            return planned.item.item_id in admitted
+        if not limit.admits(planned.action):
+            return False
+        admitted.add(planned.item.item_id)
+        return True
+
+    def _is_within_limit(self, planned: PlannedItem) -> bool:
+        if self.selection.limit is None or planned.action in _UNTOUCHED:
+            return True
+        return planned.item.item_id in self._within
+
     def _late_entries(self, limit: Limit) -> Iterator[PlannedItem]:
         for item in expand(self.manifest):
             if item.item_id not in self._late:
@@ -281,7 +459,13 @@ class Plan:
                 continue
             if old_id:
                 self._renames.fix(item.item_id, old_id)
+            self._note_within(planned)
             yield planned
+
+    def _note_within(self, planned: PlannedItem) -> None:
+        # With a limit, these are few.
+        if self.selection.limit is not None and planned.action not in _UNTOUCHED:
+            self._within.add(planned.item.item_id)
 
     def _find_old_id(self, asked: _Asked) -> str:
         item_id = asked.item.item_id
@@ -289,7 +473,9 @@ class Plan:
             return self.old_ids.get(item_id, "")
         return self._renames.find_old_id(item_id, asked.request) or ""
 
-    def _ask(self, item: Item) -> _Asked:
+    def _ask(
+        self, item: Item, other_forms: Sequence[Mapping[str, ParamValue]] = ()
+    ) -> _Asked:
         schema = self.manifest.models(item.model_id)
         key, request_key = _keys_of(item.model_id, item.params, schema)
         return _Asked(
@@ -300,7 +486,7 @@ class Plan:
                 request_key=request_key,
                 former=tuple(
                     _keys_of(item.model_id, former, schema)
-                    for former in item.former_params
+                    for former in (*item.former_params, *other_forms)
                 ),
             ),
             attempts=[]
@@ -309,7 +495,7 @@ class Plan:
         )
 
     def _decide(self, asked: _Asked, old_id: str) -> Decision:
-        keys = asked.request
+        keys, item = asked.request, asked.item
         decision = decide(
             asked.attempts,
             job_key=keys.job_key,
@@ -319,6 +505,11 @@ class Plan:
             force=self.selection.force,
             insist=self.selection.only_failed,
         )
+        if not item.is_saved and decision.action is Action.FETCH:
+            # Its output stays at the service, where the next step finds it.
+            assert decision.job is not None
+            if decision.job.status is not JobStatus.FAILED:
+                return replace(decision, action=Action.DONE, reason="made")
         if not old_id or decision.action in MOVABLE:
             return decision
         # It has ended since the plan was made; collecting it finds out how.
@@ -326,10 +517,13 @@ class Plan:
         return replace(decision, action=Action.COLLECT, job=same)
 
     def _plan_item(self, asked: _Asked, *, old_id: str = "") -> PlannedItem | None:
-        item, schema, attempts = asked.item, asked.schema, asked.attempts
         decision = self._decide(asked, old_id)
         if not old_id and not self._concerns(decision):
             return None
+        return self._entry_of(asked, decision, old_id)
+
+    def _entry_of(self, asked: _Asked, decision: Decision, old_id: str) -> PlannedItem:
+        item, schema, attempts = asked.item, asked.schema, asked.attempts
         seed, is_derived = seed_of(item, schema, attempts)
         params = dict(item.params)
         if seed is not None:
@@ -351,9 +545,12 @@ class Plan:
             then=decision.action,
             sign=_sign_of(decision, old_id),
             reason=self._reason(asked, decision, old_id),
+            stem=item.stem or item.item_id,
+            steps_left=self.lines.steps_left(item.item_id) if item.parents else 0,
             old_id=old_id,
             job=replace(job, item_id=item.item_id) if old_id else job,
             params=params,
+            priced_as=with_placeholders(params, schema),
             derived_seed=is_derived,
             outputs=output_count(item, schema),
             kind="" if schema is None else schema.makes,
@@ -381,6 +578,8 @@ class Plan:
         )
         if before.model_id != item.model_id:
             names.insert(0, MODEL)
+        elif names and set(names) <= {path[0] for path, _ in outputs_in(item.params)}:
+            return f"{', '.join(item.parents)} changed"
         line = find_line(self.manifest, item, names[0]) if names else item.line
         return describe_changes(names, line)
 

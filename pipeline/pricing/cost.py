@@ -47,6 +47,8 @@ class Cost(Struct, frozen=True, kw_only=True):
 
     Attributes:
         units: Compute units in total, add-ons included.
+        waiting: Of ``units``, those of items that wait for others. They are bounds:
+            priced with a placeholder, and charged only if the item has to be made.
         addons: Of ``units``, the units of each add-on, such as ``quality-gate``.
         items: How many items will be paid for.
         files: How many files they request.
@@ -58,6 +60,7 @@ class Cost(Struct, frozen=True, kw_only=True):
     """
 
     units: Decimal = Decimal(0)
+    waiting: Decimal = Decimal(0)
     addons: Mapping[str, Decimal] = field(default_factory=dict)
     items: int = 0
     files: int = 0
@@ -167,13 +170,14 @@ def _sum(groups: CostGroups, quotes: Quotes, problems: Mapping[str, str]) -> Cos
     addons: defaultdict[str, Decimal] = defaultdict(Decimal)
     by_model: dict[str, Share] = {}
     by_template: dict[str, Share] = {}
-    units = Decimal(0)
+    units = waiting = Decimal(0)
     unpriced, files = groups.beyond, 0
     for key, group in groups.by_key.items():
         quote = quotes.find(key)
         price = quote.units if quote else Decimal(0)
         unpriced += 0 if quote else group.count
         units += price * group.count
+        waiting += price * group.waiting
         files += group.files
         for name, part in (quote.addons if quote else {}).items():
             addons[name] += part * group.count
@@ -184,6 +188,7 @@ def _sum(groups: CostGroups, quotes: Quotes, problems: Mapping[str, str]) -> Cos
             by_template[template] = by_template.get(template, Share()) + share
     return Cost(
         units=units,
+        waiting=waiting,
         addons=dict(addons),
         items=groups.count,
         files=files,

@@ -17,12 +17,14 @@ class CostGroup(Struct, kw_only=True):
         samples: The first few items, to ask the price of.
         templates: The number of items from each entry of the manifest.
         files: How many files the items request.
+        waiting: How many of the items wait for others; their price is a bound.
     """
 
     model_id: str
     samples: list[PlannedItem] = field(default_factory=list)
     templates: Counter[str] = field(default_factory=Counter)
     files: int = 0
+    waiting: int = 0
 
     @property
     def count(self) -> int:
@@ -49,8 +51,8 @@ class CostGroups:
         self.beyond = 0
 
     def add(self, planned: PlannedItem) -> None:
-        """Add an item, if it will be paid for."""
-        if planned.action is not Action.SUBMIT:
+        """Add an item, if it will or may be paid for."""
+        if planned.action not in {Action.SUBMIT, Action.WAIT}:
             return
         self.models.add(planned.item.model_id)
         group = self.by_key.get(planned.cost_key)
@@ -63,6 +65,7 @@ class CostGroups:
         if len(group.samples) < SAMPLES:
             group.samples.append(planned)
         group.templates[planned.item.template_id] += 1
+        group.waiting += planned.action is Action.WAIT
         group.files += planned.outputs
 
     @property

@@ -79,9 +79,9 @@ class Quotes:
         return self._known[key]
 
     async def _ask(self, planned: PlannedItem) -> Quote:
-        renewal = self._uploader.renewal_of(planned.params)
+        renewal = self._uploader.renewal_of(planned.priced_as)
         while True:
-            inputs = await self._uploader.inputs_of(planned.params)
+            inputs = await self._uploader.inputs_of(planned.priced_as)
             try:
                 return await self._ask_with(planned, inputs)
             except Rejected as error:

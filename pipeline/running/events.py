@@ -63,6 +63,18 @@ class JobChanged(Struct, frozen=True, kw_only=True):
     refunded: Decimal | None = None
 
 
+class Blocked(Struct, frozen=True, kw_only=True):
+    """An item cannot be made, because an item that it needs was not.
+
+    Attributes:
+        item_id: The item.
+        reason: Which item is missing, and why: ``blocked by hero: moderated``.
+    """
+
+    item_id: str
+    reason: str
+
+
 class Warned(Struct, frozen=True, kw_only=True):
     """Something the user should know; the run goes on.
 
@@ -109,5 +121,5 @@ class SlotsChanged(Struct, frozen=True, kw_only=True):
     slots: SlotStatistics
 
 
-Event = Launched | JobChanged | Warned | Halted | Paused | SlotsChanged
+Event = Launched | JobChanged | Blocked | Warned | Halted | Paused | SlotsChanged
 ProgressCallback = Callable[[Event], None]

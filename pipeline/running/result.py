@@ -39,7 +39,8 @@ class RunResult:
     Attributes:
         exit_code: See ``docs/reference/exit-codes.md``.
         counts: Items by outcome: saved, done, renamed, failed, skipped, unknown,
-            in_flight, not_fetched, not_submitted. Each item counts once.
+            in_flight, not_fetched, not_submitted, blocked, made (an output that is
+            not saved), not_needed (of a ``foreach``). Each item counts once.
         submitted: Jobs that the service accepted in this run.
         stopped_by: The error that stopped submitting, or None.
         cost: The cost of this run.
@@ -83,7 +84,10 @@ def find_exit_code(
         ),
         (counts.get("unknown"), ExitCode.UNKNOWN_OUTCOME),
         (frozen and left_out, ExitCode.PLAN_MOVED),
-        (counts.get("failed") or counts.get("skipped"), ExitCode.ITEMS_FAILED),
+        (
+            counts.get("failed") or counts.get("skipped") or counts.get("blocked"),
+            ExitCode.ITEMS_FAILED,
+        ),
         (is_broken, ExitCode.ITEMS_FAILED),
         (is_interrupted, ExitCode.INTERRUPTED),
         (left_out, ExitCode.ITEMS_FAILED),

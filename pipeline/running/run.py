@@ -6,6 +6,7 @@ other error ends the run. After a crash at any point, the next run continues fro
 ledger without paying again.
 """
 
+import itertools
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from pipeline.job import UNFINISHED, AssetId, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import Action, Plan, PlannedItem
+from pipeline.planning.lines import NOT_NEEDED
 from pipeline.pricing import (
     Cost,
     CostGroups,
@@ -40,9 +42,10 @@ from pipeline.pricing.budget import budget_of
 from pipeline.pricing.limits import unreachable
 from pipeline.record import replace
 from pipeline.running.adoption import Adoption
-from pipeline.running.events import Halted, Launched, ProgressCallback
+from pipeline.running.events import Blocked, Halted, Launched, ProgressCallback
 from pipeline.running.failure import failure_of
 from pipeline.running.key_check import KeyCheck
+from pipeline.running.line_scheduler import LineScheduler
 from pipeline.running.marks import Marks
 from pipeline.running.pausing import Pausing
 from pipeline.running.reconciling import Adopted, Reconciler
@@ -177,6 +180,13 @@ class Run:
             renaming=self._renaming,
             keeps_old=settings.keep_old,
         )
+        self._line_scheduler = LineScheduler(
+            plan,
+            ledger,
+            start=self._start_held,
+            block=self._count_blocked,
+            leave_out=self._count_left_out,
+        )
         self._pausing = Pausing(
             session.api.rate_limiter,
             session.clock,
@@ -266,9 +276,10 @@ class Run:
                 if not self._pays_nothing:
                     await self._reconciler.reconcile(must_read=True)
             await self._renaming.rename_unfinished(plan.old_ids)
-            async with anyio.create_task_group() as items:
-                self._recovery.start(items)
-                await self._start_items(items)
+            async with anyio.create_task_group() as self._items:
+                self._recovery.start(self._items)
+                await self._start_items()
+            self._line_scheduler.leave_rest()
             if self._marks.recorded:
                 await self._collect_adopted(await self._reconciler.reconcile())
             if self._searched and self._is_complete():
@@ -316,32 +327,74 @@ class Run:
         """Whether this run must not submit, as with ``fetch`` and ``--frozen``."""
         return self._plan.selection.only_fetch or self._settings.frozen
 
-    async def _start_items(self, items: anyio.abc.TaskGroup) -> None:
-        for number, entry in enumerate(self._plan.entries(), start=1):
+    async def _start_items(self) -> None:
+        ready: list[PlannedItem] = []
+        # All of them first: an item is held back before any of its parents can end.
+        for planned in self._plan.line_entries():
+            if planned.action is Action.WAIT:
+                self._line_scheduler.hold(planned)
+            else:
+                ready.append(planned)
+        entries = itertools.chain(ready, self._plan.free_entries())
+        for number, entry in enumerate(entries, start=1):
             if number % _ITEMS_PER_CHECKPOINT == 0:
                 await anyio.lowlevel.checkpoint()
             planned = self._recovery.as_priced(entry)
-            if planned.action is Action.DONE:
-                self._counts["done"] += 1
-                if self._settings.strict:
-                    self._check_inputs(planned.job)
-            elif planned.action is Action.SKIP:
-                self._counts["skipped"] += 1
-            elif planned.action is Action.SUBMIT and self._stopping.concerns(
-                planned.item.model_id
-            ):
-                self._counts["not_submitted"] += 1
-            else:
-                # Before the task starts, so that the number of tasks is bounded too.
-                await self._ahead.acquire()
-                renames = planned.action is Action.RENAME
-                handle = self._rename if renames else self._process
-                items.start_soon(handle, planned)
+            if self._needs_no_task(planned):
+                continue
+            # Before the task starts, so that the number of tasks is bounded too.
+            await self._ahead.acquire()
+            self._start(planned, _Place(self._ahead))
 
-    async def _process(self, planned: PlannedItem) -> None:
+    def _needs_no_task(self, planned: PlannedItem) -> bool:
+        """Whether there is nothing to do for an item; if so, it is counted."""
+        item_id = planned.item.item_id
+        if planned.blocked:
+            self._count_blocked(planned, planned.blocked)
+            self._line_scheduler.blocked(item_id, planned.blocked)
+            return True
+        if planned.action is Action.DONE:
+            self._counts["done"] += 1
+            if self._settings.strict:
+                self._check_inputs(planned.job)
+        elif planned.action is Action.SKIP:
+            self._counts["skipped"] += 1
+        elif planned.action is Action.SUBMIT and self._stopping.concerns(
+            planned.item.model_id
+        ):
+            self._counts["not_submitted"] += 1
+            self._line_scheduler.ended(item_id, None)
+            return True
+        else:
+            return False
+        self._line_scheduler.ended(item_id, planned.job)
+        return True
+
+    def _start(self, planned: PlannedItem, place: "_Place") -> None:
+        renames = planned.action is Action.RENAME
+        handle = self._rename if renames else self._process
+        self._items.start_soon(handle, planned, place)
+
+    def _start_held(self, entry: PlannedItem) -> None:
+        """Go on with an item whose parents are made; it waits behind no other."""
+        planned = self._recovery.as_priced(entry)
+        if not self._needs_no_task(planned):
+            self._start(planned, _Place(None))
+
+    def _count_blocked(self, planned: PlannedItem, reason: str) -> None:
+        if reason.startswith(NOT_NEEDED):
+            self._counts["not_needed"] += 1
+            self._records.warn(planned.item.item_id, reason)
+            return
+        self._counts["blocked"] += 1
+        self.tell(Blocked(item_id=planned.item.item_id, reason=reason))
+
+    def _count_left_out(self, _planned: PlannedItem) -> None:
+        self._counts["not_submitted"] += 1
+
+    async def _process(self, planned: PlannedItem, place: "_Place") -> None:
         """Take one item through submit → wait → download → sidecar."""
-        place = _Place(self._ahead)
-        job = planned.job
+        job, ended = planned.job, None
         self._in_progress += 1
         try:
             async with self._undelivered:
@@ -360,17 +413,16 @@ class Run:
                     self._submitter.note_ended(planned, job)
                     if job.status is JobStatus.PLANNED:
                         job = next_attempt(job, self._ledger)
-                if job.status is JobStatus.SUCCEEDED:
-                    job = await self._saver.save(planned, job)
-            self._counts[_OUTCOMES[job.status]] += 1
-            self._count_failure(job)
-            self._check_inputs(job)
+                job = await self._save(planned, job)
+            ended = job
+            self._count(planned, job)
         except NotSubmitted:
             self._counts["not_submitted"] += 1
         finally:
             self._in_progress -= 1
             self._submitter.leave(planned)
             place.leave()
+        self._line_scheduler.ended(planned.item.item_id, ended)
 
     async def _collect_adopted(self, adopted: Sequence[Adopted]) -> None:
         """Wait for jobs adopted at the end of this run, and save their files."""
@@ -394,13 +446,23 @@ class Run:
 
     async def _collect(self, planned: PlannedItem, job: Job) -> None:
         job = await self._watch.wait_until_ended(job)
-        if job.status is JobStatus.SUCCEEDED:
-            job = await self._saver.save(planned, job)
-        self._counts[_OUTCOMES[job.status]] += 1
+        self._count(planned, await self._save(planned, job))
+
+    async def _save(self, planned: PlannedItem, job: Job) -> Job:
+        """SUCCEEDED → SAVED, if the item is saved at all; else unchanged."""
+        if job.status is not JobStatus.SUCCEEDED:
+            return job
+        if len(job.remote_assets) == planned.outputs:
+            self._line_scheduler.succeeded(job)
+        return await self._saver.save(planned, job) if planned.item.is_saved else job
+
+    def _count(self, planned: PlannedItem, job: Job) -> None:
+        is_made = job.status is JobStatus.SUCCEEDED and not planned.item.is_saved
+        self._counts["made" if is_made else _OUTCOMES[job.status]] += 1
         self._count_failure(job)
         self._check_inputs(job)
 
-    async def _rename(self, planned: PlannedItem) -> None:
+    async def _rename(self, planned: PlannedItem, place: "_Place") -> None:
         """Rename an item's files, then process it further if there is more to do."""
         source = self._saver.source_of(planned)
         try:
@@ -412,14 +474,16 @@ class Run:
             self._records.announce(job)
             self._counts["failed"] += 1
             self._count_failure(job)
-            self._ahead.release()
+            place.leave()
+            self._line_scheduler.ended(planned.item.item_id, job)
             return
         if renamed.action is not Action.DONE:
-            await self._process(renamed)
+            await self._process(renamed, place)
             return
-        self._ahead.release()
+        place.leave()
         self._records.announce(renamed.job)
         self._counts["renamed"] += 1
+        self._line_scheduler.ended(planned.item.item_id, renamed.job)
 
     def _tell_halt(self, reason: str, hint: str) -> None:
         self.tell(Halted(reason=reason, hint=hint, in_flight=self.in_flight))
@@ -525,10 +589,13 @@ class Run:
 
 
 class _Place:
-    """One of the places for items prepared ahead of the slots; released only once."""
+    """One of the places for items prepared ahead of the slots; released only once.
 
-    def __init__(self, ahead: anyio.Semaphore) -> None:
-        self._ahead: anyio.Semaphore | None = ahead
+    Items whose parents have just been made need none, so ``ahead`` may be None.
+    """
+
+    def __init__(self, ahead: anyio.Semaphore | None) -> None:
+        self._ahead = ahead
 
     def leave(self) -> None:
         if self._ahead is not None:

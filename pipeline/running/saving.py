@@ -59,10 +59,13 @@ class Saver:
             earlier = [planned.job]
             if job.attempt > 1 or planned.job.row_id:  # else there is no earlier one
                 earlier += self._ledger.find_jobs_of(job.item_id)
+            if planned.item.base_id:  # whose file may have the name until now
+                earlier += self._ledger.find_jobs_of(planned.item.base_id)
             await self._keep_old(job, earlier, receipts)
             job, superseded, notes = await self._delivery.put_in_place(
                 job,
                 receipts,
+                stem=planned.stem,
                 outputs=planned.outputs,
                 kind=planned.kind,
                 source=self.source_of(planned),

@@ -52,6 +52,7 @@ from pipeline.running.session import Session
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.watching import Watch
 from pipeline.settings import Settings
+from pipeline.stages.slots import LAST_RANK
 from pipeline.stages.uploader import Renewal
 
 MAX_LOST_SUBMITS = 10  # of one item in one run, each proved absent, before it fails
@@ -343,10 +344,35 @@ class Submitter:
             return error
         if not price.units and not self._settings.allow_unpriced:
             return UnexpectedAnswer("the service quotes 0 units", hint=_UNPRICED)
+        self._check_bound(planned, price)
         if not fits:
             self._stopping.pass_over(self._budget.reached(price.units))
             raise NotSubmitted
         return price
+
+    def _check_bound(self, planned: PlannedItem, price: Quote) -> None:
+        """Submit no item of a line for more than the plan said it may cost.
+
+        Raises:
+            NotSubmitted: It costs more, or the plan had no price for it and there is no
+                budget.
+        """
+        if not planned.bound_key:
+            return
+        item_id, bound = planned.item.item_id, self._quotes.find(planned.bound_key)
+        if bound is None:
+            if self._budget.limit is not None or self._settings.allow_unpriced:
+                return
+            text = f"{item_id} costs {price.units:,f} units; the plan had no price"
+            hint = "set a limit with --max-cost; to agree to this price, run again"
+        elif price.units > bound.units:
+            text = f"{item_id} costs {price.units:,f} units; the plan said"
+            text += f" {bound.units:,f} at most"
+            hint = "to agree to this price, run again"
+        else:
+            return
+        self._stopping.pass_over(BudgetReached(text, hint=hint))
+        raise NotSubmitted
 
     async def _ask_price(self, planned: PlannedItem) -> Quote:
         while True:
@@ -390,7 +416,10 @@ class Submitter:
         try:
             with self._stopping.ending_waits():
                 inputs = await self._uploader.inputs_of(planned.params)
-                await self._slots.wait_for_slot(first_in_line=attempts.first_in_line)
+                await self._slots.wait_for_slot(
+                    first_in_line=attempts.first_in_line,
+                    rank=planned.steps_left or LAST_RANK,
+                )
         except JobError as error:
             return error
         except (AccessDenied, BudgetReached) as error:

@@ -10,7 +10,8 @@ have left, or the ceiling has risen. A semaphore cannot shrink, so this is a cla
 its own.
 """
 
-from collections import deque
+import heapq
+import itertools
 from collections.abc import Callable
 
 import anyio
@@ -19,6 +20,8 @@ from pipeline.api.rate_limiter import RateLimiter
 from pipeline.clock import Clock
 from pipeline.record import Struct
 
+LAST_RANK = 1 << 30  # of those that wait for a slot
+_FIRST_RANK = -1
 _FIRST_WAIT_S = 1.0  # after a refusal with nothing in flight: others hold all slots
 _LONGEST_WAIT_S = 5.0
 _REGROWTH_POSTS = 2  # unanswered submits at a time in a later slow start
@@ -91,7 +94,8 @@ class Slots:
         self._probing = False
         self._paused_until_s = 0.0
         self._empty_wait_s = _FIRST_WAIT_S
-        self._waiters: deque[anyio.Event] = deque()
+        self._waiters: list[tuple[int, int, anyio.Event]] = []  # a heap
+        self._arrivals = itertools.count()
 
     @property
     def in_flight(self) -> int:
@@ -115,15 +119,20 @@ class Slots:
             scope=self._scope,
         )
 
-    async def wait_for_slot(self, *, first_in_line: bool = False) -> None:
+    async def wait_for_slot(
+        self, *, first_in_line: bool = False, rank: int = LAST_RANK
+    ) -> None:
         """Suspend until a slot is free and its submit may leave, and hold it.
 
         Args:
             first_in_line: Go before all others that wait, after a refusal.
+            rank: Go before those that wait with a higher number.
         """
         while True:
-            if not self._has_room() or (self._waiters and not first_in_line):
-                await self._wait_in_line(first_in_line=first_in_line)
+            if first_in_line:
+                rank = _FIRST_RANK
+            if not self._has_room() or (self._waiters and self._waiters[0][0] <= rank):
+                await self._wait_in_line(rank)
             else:
                 self._held += 1
             try:
@@ -275,19 +284,18 @@ class Slots:
     def _wake(self) -> None:
         while self._waiters and self._has_room():
             self._held += 1
-            self._waiters.popleft().set()
+            heapq.heappop(self._waiters)[2].set()
 
-    async def _wait_in_line(self, *, first_in_line: bool) -> None:
+    async def _wait_in_line(self, rank: int) -> None:
         turn = anyio.Event()
-        if first_in_line:
-            self._waiters.appendleft(turn)
-        else:
-            self._waiters.append(turn)
+        waiter = rank, next(self._arrivals), turn
+        heapq.heappush(self._waiters, waiter)
         try:
             await turn.wait()
         except BaseException:
             if turn.is_set():
                 self._give_back()
             else:
-                self._waiters.remove(turn)
+                self._waiters.remove(waiter)
+                heapq.heapify(self._waiters)
             raise

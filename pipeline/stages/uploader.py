@@ -30,7 +30,7 @@ from pipeline.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from pipeline.job import AssetId, JsonValue, ParamValue, ReferenceAsset
+from pipeline.job import AssetId, ItemOutput, JsonValue, ParamValue, ReferenceAsset
 from pipeline.settings import Settings
 from pipeline.storage.regular_file import read_regular
 
@@ -114,6 +114,9 @@ class Uploader:
     async def _input_of(self, value: Any) -> JsonValue:
         if isinstance(value, ReferenceAsset):
             return await self.upload(value)
+        if isinstance(value, ItemOutput):
+            assert value.asset_id, "the item that this one needs is not made yet"
+            return value.asset_id
         if isinstance(value, list):
             return [await self._input_of(inner) for inner in value]
         result: JsonValue = value

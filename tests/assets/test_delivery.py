@@ -56,6 +56,7 @@ class Desk:
         return await self.delivery.put_in_place(
             job,
             await self.fetch(job),
+            stem=job.item_id,
             outputs=outputs or len(job.remote_assets),
             kind=kind,
             source=SOURCE,
@@ -140,6 +141,7 @@ async def test_companions_of_another_kind_stay_at_the_service(desk, api, monkeyp
     job, *_ = await desk.delivery.put_in_place(
         made,
         (receipts[0], companion),
+        stem="oak",
         outputs=1,
         kind="image",
         source=SOURCE,
@@ -156,7 +158,13 @@ async def test_where_no_kind_is_asked_for_every_file_is_kept(desk):
     other = replace(receipts[1], media_type="model/gltf-binary")
 
     job, *_ = await desk.delivery.put_in_place(
-        made, (receipts[0], other), outputs=1, kind="", source=SOURCE, earlier=()
+        made,
+        (receipts[0], other),
+        stem="oak",
+        outputs=1,
+        kind="",
+        source=SOURCE,
+        earlier=(),
     )
 
     assert [asset.path for asset in job.assets] == ["oak-1.png", "oak-2.glb"]
@@ -293,7 +301,13 @@ async def test_jobs_that_are_ready_together_share_one_sync_of_their_folder(
 
     async def put(job, of_job):
         await desk.delivery.put_in_place(
-            job, of_job, outputs=1, kind="image", source=SOURCE, earlier=()
+            job,
+            of_job,
+            stem=job.item_id,
+            outputs=1,
+            kind="image",
+            source=SOURCE,
+            earlier=(),
         )
 
     async with anyio.create_task_group() as tasks:
@@ -314,7 +328,13 @@ async def test_a_job_that_cannot_be_put_does_not_hold_up_those_of_its_group(desk
     async def put(job, of_job):
         try:
             await desk.delivery.put_in_place(
-                job, of_job, outputs=1, kind="image", source=SOURCE, earlier=()
+                job,
+                of_job,
+                stem=job.item_id,
+                outputs=1,
+                kind="image",
+                source=SOURCE,
+                earlier=(),
             )
             outcomes[job.item_id] = "saved"
         except DownloadFailed as error:

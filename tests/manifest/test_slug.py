@@ -90,9 +90,9 @@ def test_a_cell_without_a_slug_of_its_own_is_a_mistake(
 
 def test_an_unknown_column_is_named_at_its_place(expand_text):
     with pytest.raises(
-        ManifestError, match="6:11: unknown variable 'Item Nane'; did you"
+        ManifestError, match="6:11: unknown variable 'Item Nam2'; did you"
     ):
-        expand_text(HEAD + "p-${slug:Item Nane}\n", {"a.csv": b"Item Name\nx\n"})
+        expand_text(HEAD + "p-${slug:Item Nam2}\n", {"a.csv": b"Item Name\nx\n"})
 
 
 def test_the_hint_for_a_wrong_cell_is_a_slug(expand_text):

@@ -30,8 +30,10 @@ items:
   - {id: yew, prompt: yew, params: {seed: 5}}
   - {id: yew-twin, prompt: yew, params: {seed: 5}}
   - {id: ash, prompt: ash}
+  - {id: ash-night, prompt: night, params: {images: ['item:ash', 'item:elm/2']}}
+  - {id: ash-dawn, prompt: dawn, params: {images: ['item:ash-night']}}
 """
-ITEMS = ("oak", "elm", "fir", "yew", "yew-twin", "ash")
+ITEMS = ("oak", "elm", "fir", "yew", "yew-twin", "ash", "ash-night", "ash-dawn")
 YEWS = Counter({"yew": 1})  # of two that ask for the same, one may be paid before
 REFUSALS = (
     LOST,
@@ -115,7 +117,8 @@ async def test_after_any_trouble_everything_is_home_and_paid_once(
 
     assert result.exit_code is ExitCode.OK
     paid = workshop.api.paid_by_prompt()
-    assert paid == {"oak": 1, "elm": 1, "fir": 1, "yew": 2, "ash": 1}
+    once = dict.fromkeys(("oak", "elm", "fir", "ash", "night", "dawn"), 1)
+    assert paid == {**once, "yew": 2}
     assert workshop.statuses() == dict.fromkeys(ITEMS, "saved")
     jobs = [workshop.job(item_id) for item_id in ITEMS]
     owned = {job.remote_id for job in workshop.api.own_jobs}

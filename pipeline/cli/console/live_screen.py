@@ -89,6 +89,9 @@ class LiveScreen:
         if waiting > 0:
             text.append("  ·  ", style="dim")
             text.append(f"{waiting:,} waiting")
+        if progress.blocked:
+            text.append("  ·  ", style="dim")
+            text.append(f"{progress.blocked:,} blocked", style="red")
         if progress.failed + progress.skipped:
             text.append("  ·  ", style="dim")
             text.append(f"{progress.failed + progress.skipped:,} failed", style="red")

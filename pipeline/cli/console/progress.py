@@ -8,6 +8,7 @@ from decimal import Decimal
 from pipeline.clock import Clock
 from pipeline.job import JobStatus
 from pipeline.running.events import (
+    Blocked,
     Event,
     Halted,
     JobChanged,
@@ -43,6 +44,7 @@ class Progress:
         states: Items in progress, by their current status.
         troubles: Items that failed or are unsure, by id, the latest last; bounded.
         failed: Items that failed in this run.
+        blocked: Items that cannot be made because an item that they need was not.
         charged: Compute units charged for jobs submitted in this run.
         halted: Why nothing more is submitted, or None.
         paused_until: When the service accepts submits again, in UTC, or None.
@@ -55,6 +57,7 @@ class Progress:
     skipped: int = 0
     saved: int = 0
     failed: int = 0
+    blocked: int = 0
     run_id: int = 0
     charged: Decimal = Decimal(0)
     slots: SlotStatistics | None = None
@@ -78,6 +81,9 @@ class Progress:
                 self.skipped, self.run_id = event.skipped, event.run_id
             case JobChanged():
                 self._take_change(event)
+            case Blocked():
+                self.blocked += 1
+                self._add_trouble(event.item_id, event.reason)
             case SlotsChanged():
                 self.slots = event.slots
             case Halted():
@@ -90,7 +96,8 @@ class Progress:
     @property
     def finished(self) -> int:
         """Items that need no more work."""
-        return self.done + self.skipped + self.saved + self.failed
+        unmade = self.skipped + self.failed + self.blocked
+        return self.done + self.saved + unmade
 
     @property
     def paused_s(self) -> float:
@@ -134,18 +141,16 @@ class Progress:
                 return
             case JobStatus.FAILED:
                 self.failed += 1
-                self._add_trouble(change)
+                self._add_trouble(change.item_id, change.reason, change.hint)
                 return
             case JobStatus.UNKNOWN:
-                self._add_trouble(change)
+                self._add_trouble(change.item_id, change.reason, change.hint)
             case JobStatus.SUBMITTED:
                 self.charged += change.charged or 0
         self.states[change.status] += 1
         self._state_of[change.item_id] = change.status
 
-    def _add_trouble(self, change: JobChanged) -> None:
-        self.troubles[change.item_id] = Trouble(
-            item_id=change.item_id, reason=change.reason, hint=change.hint
-        )
+    def _add_trouble(self, item_id: str, reason: str, hint: str = "") -> None:
+        self.troubles[item_id] = Trouble(item_id=item_id, reason=reason, hint=hint)
         if len(self.troubles) > _FAILURES_KEPT:
             del self.troubles[next(iter(self.troubles))]

@@ -10,7 +10,15 @@ from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration, one_line, plural, printable
 from pipeline.job import JobStatus
-from pipeline.running.events import Event, Halted, JobChanged, Launched, Paused, Warned
+from pipeline.running.events import (
+    Blocked,
+    Event,
+    Halted,
+    JobChanged,
+    Launched,
+    Paused,
+    Warned,
+)
 
 _LINE_INTERVAL_S = 5.0
 _SAME_DAY_S = 12 * 3600.0  # within this, a time is clear without its date
@@ -73,6 +81,8 @@ class PlainScreen:
                 self.say(f"warning: {of_item(event)}")
             case Paused():
                 self.say(f"{pause_text(event.until, event.left_s)}; the rest continues")
+            case Blocked():
+                self.say(f"{one_line(event.item_id)}: {one_line(event.reason, 400)}")
             case JobChanged(status=JobStatus.FAILED):
                 self.say(
                     f"failed: {one_line(event.item_id)}: {one_line(event.reason, 400)}"

@@ -1,0 +1,169 @@
+"""Items that use the outputs of other items: ``item:ID``, and what is wrong with it.
+
+An item is the *child* of every item whose output it uses; those are its *parents*.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import cast
+
+from pipeline.job import ItemOutput, JsonValue, ParamValue
+from pipeline.manifest.faults import Faults
+from pipeline.manifest.item_id import check_id
+from pipeline.manifest.references import BadPath
+from pipeline.models.wording import suggestion
+from pipeline.record import Struct
+
+_SYNTAX = "write item:ID, or item:ID/N for its Nth output"
+_MOST_SUGGESTED = 50_000  # ids that are searched for the one that was meant
+
+Place = tuple[str, int, int]
+
+
+def parse_output(text: str) -> ItemOutput:
+    """What follows ``item:``: an id, or an id, a slash and the number of an output.
+
+    Raises:
+        BadPath: It is neither.
+    """
+    item_id, slash, number = text.rpartition("/")
+    if not slash or not number.isdecimal():
+        item_id, number = text, "1"
+    if check_id(item_id) is not None:
+        raise BadPath(f"item:{text[:80]} does not name an item", _SYNTAX)
+    if int(number) < 1:
+        raise BadPath(f"item:{text[:80]}: outputs are numbered from 1", _SYNTAX)
+    return ItemOutput(item_id=item_id, index=int(number))
+
+
+def outputs_in(
+    params: Mapping[str, ParamValue],
+) -> Iterator[tuple[tuple[str | int, ...], ItemOutput]]:
+    """Every output of another item among the inputs, with its path."""
+    for name, value in params.items():
+        yield from _outputs_in(value, (name,))
+
+
+def _outputs_in(
+    value: ParamValue, path: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], ItemOutput]]:
+    if isinstance(value, ItemOutput):
+        yield path, value
+    elif isinstance(value, list):
+        for index, element in enumerate(value):
+            yield from _outputs_in(element, (*path, index))
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _outputs_in(entry, (*path, key))
+
+
+def with_outputs(
+    params: Mapping[str, ParamValue], change: Callable[[ItemOutput], ParamValue]
+) -> dict[str, ParamValue]:
+    """The inputs with every output of another item changed."""
+    return {name: _with_outputs(value, change) for name, value in params.items()}
+
+
+def _with_outputs(
+    value: ParamValue, change: Callable[[ItemOutput], ParamValue]
+) -> ParamValue:
+    if isinstance(value, ItemOutput):
+        return change(value)
+    if isinstance(value, list):
+        return [_with_outputs(element, change) for element in value]
+    if isinstance(value, dict):
+        entries = {key: _with_outputs(entry, change) for key, entry in value.items()}
+        return cast("ParamValue", cast("dict[str, JsonValue]", entries))
+    return value
+
+
+class Link(Struct, frozen=True, kw_only=True):
+    """One use of another item's output.
+
+    Attributes:
+        child: The id of the item that uses it.
+        output: What is used.
+        place: File, line and column.
+    """
+
+    child: str
+    output: ItemOutput
+    place: Place
+
+
+def check_links(
+    links: Sequence[Link], items: Iterator[tuple[str, int | None]], faults: Faults
+) -> None:
+    """Report outputs that no item makes, and items that need themselves.
+
+    Args:
+        links: Every use of an output in the manifest.
+        items: Every id, with the number of outputs if it is known.
+        faults: Collects what is wrong.
+    """
+    wanted = {link.output.item_id for link in links}
+    counts: dict[str, int | None] = {}
+    known: list[str] = []
+    for item_id, count in items:
+        if item_id in wanted:
+            counts[item_id] = count
+        if len(known) < _MOST_SUGGESTED:
+            known.append(item_id)
+    for link in links:
+        output = link.output
+        if output.item_id not in counts:
+            text = f"there is no item '{output.item_id}'"
+            _add(faults, link, text, _suggestion(output, known))
+        elif (count := counts[output.item_id]) is not None and output.index > count:
+            text = f"item '{output.item_id}' makes {_outputs(count)}, not"
+            _add(faults, link, f"{text} {output.index}", "use a smaller number")
+    _report_cycles(links, faults)
+
+
+def _suggestion(output: ItemOutput, known: Sequence[str]) -> str:
+    numbered = f"{output.item_id}/{output.index}"
+    if numbered in known:  # a number at the end of an id looks like an output's
+        return f"for item '{numbered}' write item:{numbered}/1"
+    return suggestion(output.item_id, known)
+
+
+def _outputs(count: int) -> str:
+    return "1 output" if count == 1 else f"{count} outputs"
+
+
+def _report_cycles(links: Sequence[Link], faults: Faults) -> None:
+    """Report each circle of items once, at one of its links."""
+    outgoing: dict[str, list[Link]] = {}
+    for link in links:
+        outgoing.setdefault(link.child, []).append(link)
+    seen: set[str] = set()
+    for start, own in outgoing.items():
+        # Depth first, without recursion: a line may have thousands of items.
+        trail: list[tuple[str, Iterator[Link]]] = []
+        on_trail: dict[str, None] = {}
+        if start not in seen:
+            trail.append((start, iter(own)))
+            on_trail[start] = None
+        while trail:
+            child, left = trail[-1]
+            found = next(left, None)
+            if found is None:
+                trail.pop()
+                on_trail.pop(child)
+                seen.add(child)
+                continue
+            parent = found.output.item_id
+            if parent in on_trail:
+                ids = list(on_trail)
+                circle = ids[ids.index(parent) :]
+                text = "an item cannot need its own output"
+                if len(circle) > 1:
+                    text = f"these items need one another: {' → '.join(circle)}"
+                _add(faults, found, text, "remove one of the links")
+            elif parent not in seen and parent in outgoing:
+                trail.append((parent, iter(outgoing[parent])))
+                on_trail[parent] = None
+
+
+def _add(faults: Faults, link: Link, message: str, hint: str) -> None:
+    file, line, column = link.place
+    faults.add_at(line, column, message, hint, file=file)
