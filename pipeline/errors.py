@@ -133,8 +133,8 @@ class Fault:
 
     Attributes:
         file: The path as the user gave it.
-        line: The line, from 1.
-        column: The column in characters, from 1.
+        line: The line, from 1. Of an Excel file: the row, or 0 for the whole file.
+        column: The column in characters, from 1. Of an Excel file: the column.
         message: What is wrong, one sentence without a full stop.
         hint: What to do about it; may be empty.
     """
@@ -146,8 +146,21 @@ class Fault:
     hint: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.file}:{self.line}:{self.column}: {self.message}"
+        where = f"{self.file}:{self.line}:{self.column}"
+        if self.file.lower().endswith(".xlsx"):
+            cell = f": cell {_cell_name(self.line, self.column)}" if self.line else ""
+            where = self.file + cell
+        text = f"{where}: {self.message}"
         return f"{text}; {self.hint}" if self.hint else text
+
+
+def _cell_name(row: int, column: int) -> str:
+    """The name of a cell in a spreadsheet: row 3, column 2 is ``B3``."""
+    letters = ""
+    while column > 0:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return f"{letters}{row}"
 
 
 class ManifestError(InputError):

@@ -30,8 +30,7 @@ from pipeline.job import Asset, AssetId, FailureClass, Job, JobKey, JobStatus
 from pipeline.ledger.migrations import migrate
 from pipeline.lockfile import values as lock_values
 from pipeline.manifest import validate_manifest
-from pipeline.manifest.item_schema import ITEM_KEYS
-from pipeline.manifest.schema import MANIFEST_KEYS
+from pipeline.manifest.keys import ITEM_KEYS, MANIFEST_KEYS
 from pipeline.planning import Action
 from pipeline.planning.decision import SIGNS
 

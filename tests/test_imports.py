@@ -62,6 +62,7 @@ DOORS = {
     "yarl": ("pipeline.api.cdn",),
     "sqlite3": ("pipeline.ledger.", "pipeline.cli.doctor"),
     "yaml": ("pipeline.manifest.source",),
+    "openpyxl": ("pipeline.manifest.xlsx_rows",),
     "aiofiles": ("pipeline.storage.atomic_file",),
     "filelock": ("pipeline.output.folder", "pipeline.api.rate_limiter_state"),
     "platformdirs": ("pipeline.models.catalog", "pipeline.api.rate_limiter_state"),

@@ -7,7 +7,7 @@ from pipeline.job import JsonValue
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.manifest import ItemTemplate, Manifest
 from pipeline.manifest.node import Node, unpack_mark
-from pipeline.manifest.rows import BadRows, Row
+from pipeline.manifest.row import BadRows, Row
 from pipeline.manifest.substitution import (
     BadTemplate,
     Scope,

@@ -10,14 +10,17 @@ from pipeline.job import Item, ItemOutput, ParamValue
 from pipeline.manifest.chain import Link, check_links, outputs_in
 from pipeline.manifest.combination import Combination, Reporter, combinations
 from pipeline.manifest.faults import Faults
-from pipeline.manifest.item_id import TakenNames, check_id
+from pipeline.manifest.item_id import ILLEGAL, TakenNames, check_id
 from pipeline.manifest.item_params import ParamsReader
 from pipeline.manifest.item_schema import TAKES_HINT, wrong_takes
-from pipeline.manifest.manifest import Manifest, Step
+from pipeline.manifest.manifest import ItemTemplate, Manifest, Step
 from pipeline.manifest.node import unpack_mark
+from pipeline.manifest.row_ids import hint_for_rows
 from pipeline.manifest.schema import check_model_id, misspelt_model
+from pipeline.manifest.slug import slug_of
 from pipeline.manifest.steps import find_file_input
 from pipeline.manifest.substitution import (
+    SLUG,
     LeftOut,
     Scope,
     Template,
@@ -27,7 +30,7 @@ from pipeline.manifest.substitution import (
 )
 from pipeline.manifest.takes import make_take
 from pipeline.models.schema import ModelSchema, shipped_model_ids
-from pipeline.models.wording import find_misspelt
+from pipeline.models.wording import find_misspelt, shown
 from pipeline.naming import step_id
 from pipeline.record import replace
 
@@ -120,6 +123,8 @@ class _Expansion:
         self._reporter = Reporter(manifest, faults)
         self._params = ParamsReader(manifest, self._reporter)
         self._taken = TakenNames(manifest.item_count)
+        self._hints: dict[tuple[str, str], str] = {}
+        self._told: set[tuple[str, int, int]] = set()
         self._models: dict[str, ModelSchema | None] = {}
         self._misspelt: dict[str, list[str]] = {}
         self.links: list[Link] = []
@@ -274,11 +279,18 @@ class _Expansion:
         except Unbound as exc:
             self._reporter.add_unbound(exc, node, combination)
             return None
-        wrong = check_id(item_id)
+        wrong = _check_slugs(text, combination.scope) or check_id(item_id)
         if wrong is None:
             return item_id
+        message, hint = wrong
         culprit = _culprit(text, combination.scope)
-        self._reporter.add(self._reporter.origin(node, culprit, combination), *wrong)
+        place = self._reporter.origin(node, culprit, combination)
+        if len(culprit) == 1 and ILLEGAL.search(combination.scope.text(culprit[0])):
+            hint += f", or write ${{{SLUG}{culprit[0]}}} in the id"
+        # A cell's mistake is one mistake, however many combinations it is part of.
+        if place not in self._told:
+            self._told.add(place)
+            self._reporter.add(place, message, hint)
         return None
 
     def _take(
@@ -311,12 +323,23 @@ class _Expansion:
                 message = f"id '{item_id}' is already taken {where}"
                 hint = "ids must be unique, ignoring case"
                 if is_own:
-                    hint = "add a variable to the id that tells them apart"
+                    hint = self._hint_for(combination.template)
             names = text.names if isinstance(text, Template) else ()
             place = self._reporter.origin(node, names, combination)
             self._reporter.add(place, message, hint)
             return False
         return True
+
+    def _hint_for(self, template: ItemTemplate) -> str:
+        """What to add to the id of a template whose items share one."""
+        hint = "add a variable to the id that tells them apart"
+        if template.rows is None or template.matrix is not None:
+            return hint
+        assert template.item_id is not None
+        key = (template.rows.shown, str(template.item_id[1].value))
+        if key not in self._hints:
+            self._hints[key] = hint_for_rows(key[1], template.rows)
+        return self._hints[key]
 
     def _model_id(self, combination: Combination) -> str | None:
         if combination.template.model is None:
@@ -349,8 +372,27 @@ class _Expansion:
         return self._models[model_id]
 
 
+def _check_slugs(text: str | Template, scope: Scope) -> tuple[str, str] | None:
+    """What is wrong with the slugs of an id and what to do about it, or None."""
+    for variable in text.variables if isinstance(text, Template) else ():
+        value = scope.text(variable.name) if variable.is_slug else ""
+        if variable.is_slug and not slug_of(value):
+            message = f"{shown(value)} has no letter or digit for an id"
+            return message, "an id has letters from a to z and digits"
+    return None
+
+
 def _culprit(text: str | Template, scope: Scope) -> tuple[str, ...]:
     """The variables of an id that are invalid by themselves, or all of them."""
     if isinstance(text, str):
         return ()
-    return tuple(n for n in text.names if check_id(scope.text(n))) or text.names
+    wrong = [
+        variable.name
+        for variable in text.variables
+        if check_id(
+            slug_of(scope.text(variable.name))
+            if variable.is_slug
+            else scope.text(variable.name)
+        )
+    ]
+    return tuple(wrong) or text.names

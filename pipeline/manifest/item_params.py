@@ -10,10 +10,12 @@ from pipeline.manifest.manifest import Manifest
 from pipeline.manifest.references import BadPath
 from pipeline.manifest.substitution import LeftOut, Scope, Unbound, render_value
 from pipeline.manifest.text import (
+    Places,
     find_unprintable,
     with_carriage_returns,
     with_line_feeds,
 )
+from pipeline.manifest.written import after_key, as_text
 from pipeline.models.checks import InputProblem, check_inputs
 from pipeline.models.schema import InputSchema, ModelSchema
 from pipeline.models.wording import suggestion
@@ -45,6 +47,7 @@ class ParamsReader:
     def __init__(self, manifest: Manifest, reporter: Reporter) -> None:
         self._manifest = manifest
         self._reporter = reporter
+        self._places = Places(manifest.text)
 
     def read(
         self,
@@ -76,7 +79,7 @@ class ParamsReader:
             ):
                 continue
             count = len(problems)
-            problems += _check_text(name, value)
+            problems += _check_prompt(name, value) or _check_text(name, value)
             known = schema.inputs.get(name) if schema is not None else None
             resolved: ParamValue = value
             if _may_hold_files(name, known, schema):
@@ -98,12 +101,34 @@ class ParamsReader:
                 place = self._reporter.place(
                     problem.path, combination, at_key=problem.at_key
                 )
-                self._reporter.add(place, problem.message, problem.hint)
+                known = schema.inputs.get(str(problem.path[0])) if schema else None
+                hint = self._hint(problem, combination, known)
+                self._reporter.add(place, problem.message, hint)
         return ItemParams(
             values=params,
             are_sound=not excused and not problems,
             former=self._find_former(combination, schema, written, params),
         )
+
+    def _hint(
+        self,
+        problem: InputProblem,
+        combination: Combination,
+        known: InputSchema | None,
+    ) -> str:
+        """The problem's hint, or one that shows the text that may have been meant."""
+        name = str(problem.path[0])
+        node = combination.template.param_nodes.get(
+            name
+        ) or self._manifest.param_nodes.get(name)
+        takes_text = name == "prompt" or (known and known.element_type == "string")
+        if node is None or len(problem.path) > 1 or not takes_text:
+            return problem.hint
+        if node.value is None and name == "prompt":
+            return after_key(self._places, node, name)
+        if known is not None and known.type != known.element_type:
+            return problem.hint
+        return as_text(self._places, node, name) or problem.hint
 
     def _find_former(
         self,
@@ -217,10 +242,15 @@ def _may_hold_files(
     return name != "prompt"
 
 
+def _check_prompt(name: str, value: JsonValue) -> list[InputProblem]:
+    is_empty = value is None or (isinstance(value, str) and not value.strip())
+    if name != "prompt" or not is_empty:
+        return []
+    return [InputProblem(path=(name,), message="the prompt is empty")]
+
+
 def _check_text(name: str, value: JsonValue) -> list[InputProblem]:
-    """Problems: an empty prompt, and control characters in any text."""
-    if name == "prompt" and isinstance(value, str) and not value.strip():
-        return [InputProblem(path=(name,), message="the prompt is empty")]
+    """Problems: control characters in any text."""
     inner: Iterable[tuple[str | int, JsonValue]] = ()
     if isinstance(value, list):
         inner = enumerate(value)

@@ -4,14 +4,19 @@ import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from pipeline.manifest import xlsx_rows
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import ILLEGAL
+from pipeline.manifest.keys import ITEM_KEYS, MATRIX_KEYS
 from pipeline.manifest.manifest import ItemTemplate
 from pipeline.manifest.matrix import Matrix, TooManyExcludes, value_key
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import VARIABLE_NAME, NodeReader
 from pipeline.manifest.references import BadPath, locate_file
-from pipeline.manifest.rows import BadRows, RowsFile
+from pipeline.manifest.row import BadRows
+from pipeline.manifest.row_ids import hint_for_rows
+from pipeline.manifest.rows import RowsFile
+from pipeline.manifest.slug import slug_of
 from pipeline.manifest.steps import (
     FOREACH_OUTPUT,
     ForeachReader,
@@ -23,32 +28,22 @@ from pipeline.manifest.substitution import (
     Compiled,
     Scope,
     Template,
+    Variable,
     render_text,
 )
 from pipeline.models.wording import suggestion
 from pipeline.naming import MAX_TAKES
+from pipeline.record import replace
 
 MAX_ITEMS = 5_000_000
 MAX_AXES = 50
 MAX_MATRIX_ENTRIES = 1_000
 
-ITEM_KEYS = (
-    "id",
-    "prompt",
-    "params",
-    "matrix",
-    "rows",
-    "vars",
-    "model",
-    "foreach",
-    "steps",
-    "keep",
-    "takes",
-)
 TAKES_HINT = "write `takes: 4`, or `takes: ${column}` for one variable"
-_MATRIX_KEYS = ("include", "exclude")
 _COUNTABLE = 10**15
-_ROWS_SUFFIXES = {".csv": False, ".jsonl": True, ".ndjson": True}
+# The endings of files of rows → whether their values have types.
+_ROWS_SUFFIXES = {".csv": False, ".xlsx": False, ".jsonl": True, ".ndjson": True}
+_OTHER_SHEETS = frozenset({".xls", ".xlsm", ".xlsb", ".ods", ".numbers", ".tsv"})
 
 
 def wrong_takes(value: object) -> str | None:
@@ -142,7 +137,7 @@ class ItemReader:
             return None
         item_id = self._item_id(node, entries.get("id"), names)
         if item_id and not self._distinguishes_items(
-            item_id, matrix, row_count, columns
+            item_id, matrix, row_count, columns, rows[0] if rows else None
         ):
             item_id = None
         return ItemTemplate(
@@ -199,6 +194,7 @@ class ItemReader:
         matrix: Matrix | None,
         row_count: int,
         columns: frozenset[str],
+        rows: RowsFile | None,
     ) -> bool:
         """Whether the id can be different for every item; if not, a fault."""
         template, node = item_id
@@ -209,16 +205,41 @@ class ItemReader:
             missing = [n for n, size in sizes.items() if size > 1 and n not in used]
         shown = node.value
         if missing:
-            wanted = "".join(f"-${{{name}}}" for name in missing)
+            wanted = "".join(f"-{_axis_in_id(name, matrix)}" for name in missing)
             text = f"the id lacks the axis '{missing[0]}': items would share an id"
             self._faults.add(node.mark, text, f"write id: {shown}{wanted}")
-        elif row_count > 1 and not used & columns:
+        elif rows and row_count > 1 and not used & columns:
             text = "the id uses no column of the rows: items would share an id"
-            hint = f"write id: {shown}-${{{min(columns)}}}" if columns else ""
-            self._faults.add(node.mark, text, hint)
+            self._faults.add(node.mark, text, hint_for_rows(str(shown), rows))
+        elif matrix is not None and isinstance(template, Template):
+            return self._are_in_ids(template, node, matrix)
         else:
             return True
         return False
+
+    def _are_in_ids(self, template: Template, node: Node, matrix: Matrix) -> bool:
+        """Whether an id can have the axes' values; if not, one fault for each axis."""
+        are_valid = True
+        for variable in template.variables:
+            if variable.is_slug or variable.name not in matrix.axes:
+                continue
+            values = matrix.axes[variable.name]
+            texts = [str(value.text or value.value) for value in values]
+            wrong = [n for n, text in enumerate(texts) if ILLEGAL.search(text)]
+            if not wrong:
+                continue
+            shown = texts[wrong[0]]
+            text = f"an id cannot contain '{shown}', a value of axis '{variable.name}'"
+            hint = "use letters, digits, '.', '_', '-' and '/' for folders"
+            slugs = {slug_of(one) for one in texts}
+            if len(slugs) == len(texts) and "" not in slugs:
+                fixed = str(node.value).replace(
+                    variable.written, replace(variable, is_slug=True).written
+                )
+                hint = f"write id: {fixed}, which makes it '{slug_of(shown)}'"
+            self._faults.add(values[wrong[0]].mark, text, hint)
+            are_valid = False
+        return are_valid
 
     # --- takes ------------------------------------------------------------------
 
@@ -246,7 +267,7 @@ class ItemReader:
         before = len(self._faults)
         axes: dict[str, tuple[Node, ...]] = {}
         for name, values in entries.items():
-            if name in _MATRIX_KEYS:
+            if name in MATRIX_KEYS:
                 continue
             if not VARIABLE_NAME.fullmatch(name):
                 hint = "use letters, digits, '_' and '-'"
@@ -346,7 +367,9 @@ class ItemReader:
         text = render_text(found[0], Scope(variables, {}))
         suffix = os.path.splitext(text)[1].lower()  # noqa: PTH122 - text, not yet a path
         if suffix not in _ROWS_SUFFIXES:
-            hint = "use a .csv, .jsonl or .ndjson file"
+            hint = "use a .csv, .xlsx, .jsonl or .ndjson file"
+            if suffix in _OTHER_SHEETS:
+                hint = "save it as .xlsx, or as CSV UTF-8"
             self._faults.add(
                 node.mark, f"rows: '{text[:200]}' is not a supported type of file", hint
             )
@@ -359,6 +382,11 @@ class ItemReader:
         folder = os.path.dirname(self._file)  # noqa: PTH120 - keeps the user's spelling
         shown = os.path.join(folder, text)  # noqa: PTH118 - the same
         file = RowsFile(path, shown, _ROWS_SUFFIXES[suffix])
+        if file.is_sheet and not xlsx_rows.is_installed():
+            hint = f"install it with: {xlsx_rows.INSTALL}"
+            message = "rows: an Excel file needs the extra 'xlsx'"
+            self._faults.add(node.mark, message, hint)
+            return None
         if shown not in self._counted:
             self._counted[shown] = self._count_rows(file)
         counted = self._counted[shown]
@@ -382,6 +410,14 @@ class ItemReader:
             )
             return None
         if count == 0:
-            self._faults.add_at(1, 1, "there are no rows", file=file.shown)
+            place = (0, 0) if file.is_sheet else (1, 1)
+            self._faults.add_at(*place, "there are no rows", file=file.shown)
             return None
         return count, frozenset(names)
+
+
+def _axis_in_id(name: str, matrix: Matrix | None) -> str:
+    """The variable by which an axis can be part of an id."""
+    values = matrix.axes[name] if matrix is not None else ()
+    is_slug = any(ILLEGAL.search(str(node.text or node.value)) for node in values)
+    return Variable(name, is_slug).written

@@ -31,7 +31,10 @@ _MODEL_ID = rf"^(?:[^\s/?#%]|{_VARIABLE})+$"
 # No part between slashes is empty or begins or ends with a dot.
 _ID_PART = rf"(?:[A-Za-z0-9_-]|{_VARIABLE})(?:\.*(?:[A-Za-z0-9_-]|{_VARIABLE}))*"
 _ID = rf"^{_ID_PART}(?:/{_ID_PART})*$"
-_ROWS = r"\.(?:[cC][sS][vV]|[jJ][sS][oO][nN][lL]|[nN][dD][jJ][sS][oO][nN])$|\$"
+_ROWS = (
+    r"\.(?:[cC][sS][vV]|[xX][lL][sS][xX]|[jJ][sS][oO][nN][lL]|[nN][dD][jJ][sS][oO][nN])$"
+    r"|\$"
+)
 _REFERENCE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 _FILE = (
     rf"^(?:asset_[^\s/?#%]+|ref:{_REFERENCE_NAME}"
@@ -161,11 +164,11 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
         },
         "matrix": _matrix(),
         "rows": {
-            "description": "A .csv, .jsonl or .ndjson file, relative to the manifest: "
-            "one item for each row, every column a variable.",
+            "description": "A .csv, .xlsx, .jsonl or .ndjson file, relative to the "
+            "manifest: one item for each row, every column a variable.",
             "type": "string",
             "pattern": _ROWS,
-            "patternErrorMessage": "a .csv, .jsonl or .ndjson file",
+            "patternErrorMessage": "a .csv, .xlsx, .jsonl or .ndjson file",
         },
         "vars": {
             "description": "Variables of this item; they override the top level's.",

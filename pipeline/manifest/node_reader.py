@@ -5,7 +5,10 @@ from collections.abc import Collection, Mapping
 
 from pipeline.job import JsonValue
 from pipeline.manifest.faults import Faults
+from pipeline.manifest.keys import ITEM_KEYS, TEXT_KEYS
 from pipeline.manifest.node import Broken, Node, pack_mark, unpack_mark
+from pipeline.manifest.quoting import quoted as in_quotes
+from pipeline.manifest.quoting import write
 from pipeline.manifest.source import MAX_SCALAR_CHARS
 from pipeline.manifest.substitution import (
     BadTemplate,
@@ -15,11 +18,15 @@ from pipeline.manifest.substitution import (
     Template,
     is_dynamic,
     parse_template,
-    template_names,
 )
 from pipeline.manifest.text import Places
+from pipeline.manifest.written import after_key, as_text
 from pipeline.models.wording import suggestion
 
+# A key and its value, with another sign between them.
+_KEY_AND_VALUE = re.compile(
+    r"([A-Za-z_]\w*)[ \t]*[=\uff1a:][ \t]*([^\n]*?)(?=\s+\w+ ?[=\uff1a]|$)"
+)
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -60,7 +67,14 @@ class NodeReader:
         """The entries of a mapping, or None and a fault."""
         if isinstance(node.value, dict):
             return node.value
-        self._wrong(node, f"{what} must be a mapping (key: value)")
+        hint = ""
+        found = (
+            _KEY_AND_VALUE.match(node.value) if isinstance(node.value, str) else None
+        )
+        # Nothing else is shown: a file that is no manifest may hold secrets.
+        if found and found[1] in ITEM_KEYS:
+            hint = write(f"{found[1]}: {found[2]}")
+        self._wrong(node, f"{what} must be a mapping (key: value)", hint)
         return None
 
     def entries(self, node: Node | None, what: str) -> Mapping[str, Node]:
@@ -73,7 +87,11 @@ class NodeReader:
         """The elements of a list, or None and a fault."""
         if isinstance(node.value, list):
             return node.value
-        self._wrong(node, f"{what} must be a list")
+        hint = ""
+        if isinstance(node.value, dict) and node.value:
+            first = self._places.line(unpack_mark(node.mark)[0]).strip()
+            hint = f"begin each entry with '- ', as in: - {first}"
+        self._wrong(node, f"{what} must be a list", hint)
         return None
 
     def string(self, node: Node, what: str) -> str | None:
@@ -83,6 +101,10 @@ class NodeReader:
         quoted = node.text or {True: "true", False: "false"}.get(node.value is True)
         is_plain = isinstance(node.value, bool | int | float)
         hint = f'put it in quotes: "{quoted}"' if is_plain else ""
+        if node.value is None and what in TEXT_KEYS:
+            hint = after_key(self._places, node, what)
+        elif what in TEXT_KEYS and not is_plain:
+            hint = as_text(self._places, node, what)
         self._wrong(node, f"{what} must be text", hint)
         return None
 
@@ -121,10 +143,18 @@ class NodeReader:
             The known keys that were probably meant.
         """
         meant: set[str] = set()
+        before: tuple[str, Node] | None = None
         for key, node in entries.items():
+            previous, before = before, (key, node)
             if key in known:
                 continue
             hint = hints.get(key) or suggestion(key, sorted(known))
+            if node.value is None and (
+                better := _split_hint(key, node, previous, known)
+            ):
+                self.faults.add(node.key_mark, *better)
+                meant.update(name for name in known if key.startswith(name))
+                continue
             if not hint.startswith("did you"):
                 of_input = suggestion(key, list(inputs))
                 if key in inputs:
@@ -159,9 +189,10 @@ class NodeReader:
             self.faults.add(mark, exc.message, exc.hint)
             return None
         is_known = True
-        for name in template_names(template):
+        for variable in template.variables if isinstance(template, Template) else ():
+            name = variable.name
             if name not in names:
-                mark = self.mark_of(node, f"${{{name}}}")
+                mark = self.mark_of(node, variable.written)
                 hint = suggestion(name, sorted(names))
                 if not hint.startswith("did you"):
                     # Names may come from the cells of a file, so they are not listed.
@@ -181,6 +212,23 @@ class NodeReader:
         if isinstance(value, dict):
             return _dict_of({k: self.value(entry, names) for k, entry in value.items()})
         return value
+
+
+def _split_hint(
+    key: str, node: Node, previous: tuple[str, Node] | None, known: Collection[str]
+) -> tuple[str, str] | None:
+    """Message and hint for a key without a value that was not meant as a key."""
+    found = _KEY_AND_VALUE.match(key)
+    if found and found[1] in known:
+        text = "a key ends with ': ', a colon and a space"
+        return text, write(f"{found[1]}: {found[2]}")
+    if previous is None or not isinstance(previous[1].value, str):
+        return None
+    name, value = previous
+    if unpack_mark(value.mark)[0] != unpack_mark(node.key_mark)[0]:
+        return None
+    whole = in_quotes(f"{value.value}, {key}")
+    return "inside { } a comma ends the text before it", write(f"{name}: {whole}")
 
 
 def _list_of(elements: list[Compiled | Broken]) -> Compiled | Broken:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_schema import MAX_ITEMS, ItemReader, wrong_takes
+from pipeline.manifest.keys import MANIFEST_KEYS
 from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import NodeReader
@@ -21,18 +22,6 @@ from pipeline.models.schema import load_shipped_model, shipped_model_ids
 from pipeline.models.wording import find_misspelt, suggestion
 from pipeline.units import parse_units
 
-MANIFEST_KEYS = (
-    "version",
-    "name",
-    "model",
-    "params",
-    "references",
-    "vars",
-    "steps",
-    "takes",
-    "items",
-    "max_cost",
-)
 VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)

@@ -14,11 +14,13 @@ from typing import Any
 import yaml
 
 from pipeline.manifest.comments import Comment, find_comment
+from pipeline.manifest.doubts import Doubts
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.node import BROKEN, Node, pack_mark, unpack_mark
 from pipeline.manifest.scalar import plain_scalar
-from pipeline.manifest.syntax import report_syntax
+from pipeline.manifest.syntax import MAX_KEY_CHARS, report_syntax
 from pipeline.manifest.text import check_characters, check_secrets, decode_utf8
+from pipeline.manifest.value_fixes import SMART_QUOTES
 
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 50
@@ -63,11 +65,21 @@ def parse_source(
         try:
             return builder.build(), text
         except yaml.MarkedYAMLError as exc:
-            report_syntax(exc, text, faults)
-        except yaml.YAMLError as exc:
-            reason = str(getattr(exc, "reason", "") or "it cannot be read")
-            faults.add(pack_mark(1, 1), f"the YAML is not valid: {reason}")
+            report_syntax(exc, text, faults, _find_error)
     return None, text
+
+
+def _find_error(text: str) -> yaml.MarkedYAMLError | None:
+    """The first error of syntax, or None."""
+    loader = _LOADER(text)
+    try:
+        while type(loader.get_event()) is not yaml.StreamEndEvent:
+            pass
+    except yaml.MarkedYAMLError as exc:
+        return exc
+    finally:
+        loader.dispose()
+    return None
 
 
 @contextlib.contextmanager
@@ -96,6 +108,7 @@ class _Builder:
         self._text = text
         self._faults = faults
         self._comments = comments
+        self._doubts = Doubts(text, faults)
         # anchor → its node, and how many nodes it has with aliases expanded
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._open_anchors: set[str] = set()
@@ -134,6 +147,8 @@ class _Builder:
                     self._note_comment(event, mark, keys[-1] if keys else None)
                 if event.anchor is not None:
                     self._anchors[event.anchor] = (node, 1)
+                    if event.implicit[0] and type(node.value) is str:
+                        self._doubts.note_anchor(event)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 node = self._start(event, stack, keys)
                 is_mapping = kind is yaml.MappingStartEvent
@@ -175,6 +190,7 @@ class _Builder:
                         node = _twin(node)
                     node.key_mark = key[1]
                     parent[key[0]] = node
+        self._doubts.check_anchors()
         if documents == 0:
             self._faults.add(pack_mark(1, 1), "the manifest is empty", _START)
         return root
@@ -211,7 +227,10 @@ class _Builder:
         if name in self._open_anchors:
             self._stop(event, f"the alias '*{name}' contains itself", "")
         if name not in self._anchors:
-            self._stop(event, f"there is no anchor '&{name}' before '*{name}'", "")
+            key = keys[-1] if keys else None
+            hint = self._doubts.alias_hint(event, key[0] if key else "")
+            self._stop(event, f"there is no anchor '&{name}' before '*{name}'", hint)
+        self._doubts.forget_anchor(name)
         node, size = self._anchors[name]
         self._aliased += size
         self._count += size
@@ -222,6 +241,8 @@ class _Builder:
 
     def _key(self, event: Any, mark: int, taken: object) -> tuple[str, int]:
         key: str = event.value
+        if not key.isascii() and self._doubts.is_key_odd(key, mark):
+            raise _Stop
         if event.anchor is not None:
             self._stop(event, "a key cannot have an anchor", _ANCHOR)
         self._check_tag(event, mark)
@@ -229,7 +250,7 @@ class _Builder:
             hint = "write the values out, or put them in the top-level `params`"
             self._faults.add(mark, "merge keys (<<) are not supported", hint)
             return _SKIPPED, mark
-        if not key or len(key) > _MAX_KEY_CHARS:
+        if not key or len(key) > MAX_KEY_CHARS:
             text = "a key is empty" if not key else "a key is too long"
             self._faults.add(mark, text)
             return _SKIPPED, mark
@@ -237,7 +258,10 @@ class _Builder:
         if key in taken:
             line = unpack_mark(taken[key].key_mark)[0]
             text = f"the key '{key}' is already used at line {line}"
-            self._faults.add(mark, text, "keep one of the two")
+            hint = "keep one of the two"
+            if key == "id":
+                hint += ", or begin a new item with '- '"
+            self._faults.add(mark, text, hint)
             return _SKIPPED, mark
         return key, mark
 
@@ -251,7 +275,11 @@ class _Builder:
             return Node(BROKEN, mark)
         # implicit[0]: plain, without quotes.
         if not event.implicit[0]:
+            if self._doubts.is_quote_open(event, mark):
+                raise _Stop
             return Node(text, mark)
+        if text[:1] in SMART_QUOTES and self._doubts.is_in_smart_quotes(event, mark):
+            return Node(BROKEN, mark)
         return plain_scalar(text, mark, self._faults)
 
     def _note_comment(self, event: Any, mark: int, key: tuple[str, int] | None) -> None:
@@ -268,7 +296,7 @@ class _Builder:
         if event.tag is None:
             return True
         tag = str(event.tag).replace("tag:yaml.org,2002:", "!!")
-        hint = "remove it; quote a value to make it text"
+        hint = self._doubts.tag_hint(event)
         self._faults.add(mark, f"YAML tags are not allowed: {tag[:80]}", hint)
         if self._faults.is_full:
             raise _Stop
@@ -285,8 +313,10 @@ class _Builder:
 
 
 _SKIPPED = "\0"
-_MAX_KEY_CHARS = 1024
-_ONE_DOCUMENT = "a manifest is a single document; move the rest to another file"
+_ONE_DOCUMENT = (
+    "a manifest is a single document: remove this line, or move the rest to another "
+    "file"
+)
 _ANCHOR = "put it on a line of its own, before the keys"
 _START = "start with `version: 1`"
 

@@ -1,8 +1,8 @@
 """Texts with ``${name}`` → values, for one combination of variables.
 
-``${name}`` is the only substitution. ``$$`` is a dollar, and any other dollar stays as
-it is. The result is not substituted again, so a CSV cell that contains ``${…}`` keeps
-it literally.
+``${name}`` is a value, and ``${slug:name}`` the same as a part of an id. ``$$`` is a
+dollar, and any other dollar stays as it is. The result is not substituted again, so a
+CSV cell that contains ``${…}`` keeps it literally.
 """
 
 import re
@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 
 from pipeline.job import JsonValue
 from pipeline.manifest.node import Broken, Node
+from pipeline.manifest.slug import slug_of
 from pipeline.record import Struct
 
+SLUG = "slug:"
 _TOKEN = re.compile(r"\$\$|\$\{([^{}$\n]*)(\}?)")
 _CSV_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _CSV_BOOLEANS = {
@@ -21,9 +23,15 @@ _CSV_BOOLEANS = {
 
 
 class Variable(Struct, frozen=True):
-    """A ``${name}`` inside a text."""
+    """A ``${name}`` or ``${slug:name}`` inside a text."""
 
     name: str
+    is_slug: bool = False
+
+    @property
+    def written(self) -> str:
+        """As it is written."""
+        return f"${{{SLUG if self.is_slug else ''}{self.name}}}"
 
 
 class Template(Struct, frozen=True):
@@ -41,12 +49,19 @@ class Template(Struct, frozen=True):
     def exact(self) -> str:
         """The name if the whole text is one ``${name}``, else ""."""
         part = self.parts[0]
-        return part.name if len(self.parts) == 1 and type(part) is Variable else ""
+        if len(self.parts) > 1 or isinstance(part, str) or part.is_slug:
+            return ""
+        return part.name
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The names of the variables, in the order they appear."""
+        return tuple(part.name for part in self.variables)
+
+    @property
+    def variables(self) -> tuple[Variable, ...]:
         """The variables, in the order they appear."""
-        return tuple(p.name for p in self.parts if isinstance(p, Variable))
+        return tuple(part for part in self.parts if isinstance(part, Variable))
 
 
 class ListTemplate(Struct, frozen=True):
@@ -119,13 +134,17 @@ def parse_template(text: str, node: Node) -> str | Template:
         if not match.group(2):
             hint = "write ${name}, or $${ for the characters themselves"
             raise BadTemplate(match.group(), "'${' without a closing '}'", hint)
+        is_slug = name.startswith(SLUG)
+        name = name.removeprefix(SLUG)
         if not name or name != name.strip():
             hint = "write ${name}, without spaces"
-            raise BadTemplate(match.group(), f"'${{{name}}}' is not a variable", hint)
+            raise BadTemplate(
+                match.group(), f"'{match.group()}' is not a variable", hint
+            )
         if before := "".join(plain):
             parts.append(before)
         plain.clear()
-        parts.append(Variable(name))
+        parts.append(Variable(name, is_slug))
     plain.append(text[position:])
     rest = "".join(plain)
     if not parts:
@@ -203,9 +222,14 @@ def render_text(template: str | Template, scope: Scope) -> str:
     if isinstance(template, str):
         return template
     return "".join(
-        part if isinstance(part, str) else scope.text(part.name)
+        part if isinstance(part, str) else _text_of(part, scope)
         for part in template.parts
     )
+
+
+def _text_of(variable: Variable, scope: Scope) -> str:
+    text = scope.text(variable.name)
+    return slug_of(text) if variable.is_slug else text
 
 
 def render_value(

@@ -112,12 +112,21 @@ class Places:
         self, line: int, column: int, needle: str, limit: int
     ) -> tuple[int, int] | None:
         """Find ``needle`` within ``limit`` characters after a line and column."""
-        if not self._starts:
-            ends = (match.end() for match in _LINE_END.finditer(self._text))
-            self._starts = [0, *ends]
-        start = self._starts[line - 1] + column - 1
+        start = self._line_starts()[line - 1] + column - 1
         found = self._text.find(needle, start, start + limit)
         if found < 0:
             return None
         line = bisect_right(self._starts, found)
         return line, found - self._starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """A line without its end, by its number from 1."""
+        starts = self._line_starts()
+        end = starts[number] if number < len(starts) else None
+        return self._text[starts[number - 1] : end].rstrip("\r\n")
+
+    def _line_starts(self) -> list[int]:
+        if not self._starts:
+            ends = (match.end() for match in _LINE_END.finditer(self._text))
+            self._starts = [0, *ends]
+        return self._starts

@@ -16,10 +16,9 @@ from pipeline.errors import ManifestError
 from pipeline.job import JsonValue
 from pipeline.manifest import validate_manifest
 from pipeline.manifest.faults import Faults
-from pipeline.manifest.item_schema import ITEM_KEYS
 from pipeline.manifest.json_schema import manifest_schema
+from pipeline.manifest.keys import ITEM_KEYS, MANIFEST_KEYS
 from pipeline.manifest.node import Node
-from pipeline.manifest.schema import MANIFEST_KEYS
 from pipeline.manifest.source import parse_source
 from pipeline.models.checks import check_inputs
 from pipeline.models.schema import (
@@ -206,7 +205,7 @@ WRONG = [
         (f"images {wrong}", OAK + f"    params: {{images: {wrong}}}\n", {"$.items[0].params.images"})
         for wrong in ("[refs/a.png]", "['https://x.y/z']", "[asset_1, 5]", "'ref:'", "'ref:a b'", "{a: b}", "[[asset_1]]", f"[{'asset_1,' * 10}]")
     ),
-    ("rows of a workbook", OAK + "    rows: a.xlsx\n", {"$.items[0].rows"}),
+    ("rows of an old workbook", OAK + "    rows: a.xls\n", {"$.items[0].rows"}),
     ("an axis that is text", MATRIX + "{a: forest}\n", {"$.items[0].matrix.a"}),
     ("an axis without values", MATRIX + "{a: []}\n", {"$.items[0].matrix.a"}),
     ("a value twice", MATRIX + "{a: [1, 2, 1.0]}\n", {"$.items[0].matrix.a"}),

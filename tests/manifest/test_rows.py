@@ -2,7 +2,8 @@
 
 import pytest
 
-from pipeline.manifest.rows import MAX_RECORD_BYTES, BadRows, Row, RowsFile
+from pipeline.manifest.row import MAX_RECORD_BYTES, BadRows, Row
+from pipeline.manifest.rows import RowsFile
 
 
 @pytest.fixture
@@ -92,3 +93,24 @@ def test_a_file_that_vanishes_is_a_fault(tmp_path):
 
     with pytest.raises(BadRows, match="cannot be read"):
         next(rows)
+
+
+@pytest.mark.parametrize(
+    ("line", "column", "message"),
+    [
+        ('{"a": oak}', 7, "a value is missing here, or a text has no double quotes"),
+        ("{'a': 1}", 2, "a key in double quotes is missing here"),
+        ('{"a": 1 "b": 2}', 9, "a comma is missing here"),
+        ('{"a" 1}', 6, "a colon is missing here"),
+        ('{"a": "oak}', 7, "the text that begins here is never closed"),
+        ('{"a": "o\tk"}', 9, "a tab or line end inside a text; write"),
+        ('{"a": "\\q"}', 8, "a backslash begins an escape sequence, and this is none"),
+        ('{"a": 1} {"a": 2}', 10, "more text follows the object"),
+    ],
+)
+def test_json_that_is_not_valid_is_told_in_plain_words(line, column, message, rows_of):
+    with pytest.raises(BadRows) as caught:
+        rows_of(line.encode(), "a.jsonl")
+
+    assert caught.value.column == column
+    assert caught.value.message.startswith(f"not valid JSON: {message}")

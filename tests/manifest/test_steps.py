@@ -41,7 +41,9 @@ def test_the_last_step_has_the_name_of_the_item_and_is_saved_alone(tmp_path):
         f"items:\n  - {{id: hero, prompt: x, steps: [{STEP}, {STEP}, {STEP}]}}\n",
     )
 
-    assert {name: (item.is_last_step, item.is_saved) for name, item in items.items()} == {
+    assert {
+        name: (item.is_last_step, item.is_saved) for name, item in items.items()
+    } == {
         "hero": (False, False),
         "hero+1": (False, False),
         "hero+2": (False, False),

@@ -1,0 +1,30 @@
+"""The keys of a manifest, of its items and of a matrix."""
+
+MANIFEST_KEYS = (
+    "version",
+    "name",
+    "model",
+    "params",
+    "references",
+    "vars",
+    "steps",
+    "takes",
+    "items",
+    "max_cost",
+)
+ITEM_KEYS = (
+    "id",
+    "prompt",
+    "params",
+    "matrix",
+    "rows",
+    "vars",
+    "model",
+    "foreach",
+    "steps",
+    "takes",
+    "keep",
+)
+MATRIX_KEYS = ("include", "exclude")
+# Those whose value is one text.
+TEXT_KEYS = frozenset({"name", "model", "id", "prompt", "rows"})
