@@ -161,7 +161,7 @@ async def test_models_teams_and_limits_can_be_read(start, connect):
         many = await sdk.models.get_bulk(model_ids=[MODEL, "model_none"])
         assert [found.id for found in many.models] == [MODEL]
         assert (await sdk.models.list(page_size=1)).models == []
-        assert len((await sdk.models.list(privacy="public")).models) == 2
+        assert len((await sdk.models.list(privacy="public")).models) == 19
         teams = await sdk.teams.list()
         assert len(teams.teams[0].projects) == 1
         limits = await sdk.teams.retrieve_limits(teams.teams[0].id)
