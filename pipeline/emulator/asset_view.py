@@ -84,7 +84,7 @@ class AssetView:
             "mimeType": media_type,
             "kind": kind,
             "status": status,
-            "source": metadata["type"],
+            "source": str(metadata["type"]).replace("texture-", "texture:"),
             "authorId": author,
             "ownerId": PROJECT_ID,
             "privacy": "private",

@@ -4,6 +4,7 @@ A definition is a JSON object with the answer of ``GET /models/{id}``, so a save
 is one. Keys beside ``model`` say what the model makes, for how much, and how fast.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -72,6 +73,10 @@ class _Record(msgspec.Struct):
     inputs: list[_Input]
 
 
+class _Answer(msgspec.Struct):
+    model: _Record
+
+
 class _Definition(msgspec.Struct, forbid_unknown_fields=True):
     model: dict[str, object]
     outputs: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
@@ -88,19 +93,19 @@ def read_definitions(text: str) -> list[Mapping[str, object]]:
         The definitions as they are. Each has been checked.
 
     Raises:
-        ValueError: The text is no JSON, or a definition cannot be used.
+        json.JSONDecodeError: The text is no JSON.
+        ValueError: A definition cannot be used.
     """
-    try:
-        values = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"not JSON: {error}") from error
-    listed = values if isinstance(values, list) else [values]
-    for number, value in enumerate(listed):
+    values = json.loads(text)
+    if not isinstance(values, list):
+        parse_definition(values)
+        return [values]
+    for number, value in enumerate(values):
         try:
             parse_definition(value)
         except ValueError as error:
-            raise ValueError(f"definition {number + 1}: {error}") from error
-    return listed
+            raise ValueError(f"[{number}]: {error}") from error
+    return values
 
 
 def parse_definition(value: object) -> ModelDefinition:
@@ -111,7 +116,7 @@ def parse_definition(value: object) -> ModelDefinition:
     """
     try:
         read = msgspec.convert(value, _Definition)
-        msgspec.convert(read.model, _Record)
+        msgspec.convert({"model": read.model}, _Answer)
     except msgspec.ValidationError as error:
         raise ValueError(str(error)) from error
     traits = infer_traits(read.model)

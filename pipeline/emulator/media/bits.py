@@ -12,7 +12,7 @@ class BitWriter:
         self._bits += f"{value:0{width}b}"
 
     def put_golomb(self, value: int) -> None:
-        """Add an unsigned number as an Exp-Golomb code, ``ue(v)`` of H.264."""
+        """Add an unsigned number as an Exp-Golomb code (ITU-T H.264, 9.1)."""
         code = value + 1
         self.put(code, 2 * code.bit_length() - 1)
 

@@ -14,6 +14,7 @@ LEAST_SUBJECT = 0.01
 SNAPPED_SHARE = 83 / 512
 BLUR_SHARE = 1 / 64
 METAL = 200
+RELIEF = 0.1  # the smaller, the steeper a slope looks
 
 
 def cut_out(image: "Image") -> "Image":
@@ -84,8 +85,8 @@ def make_map(image: "Image", name: str) -> "Image":
     radius = max(min(image.size) * BLUR_SHARE, 1)
     soft = light.filter(ImageFilter.GaussianBlur(radius))
     if name == "normal":
-        right = ImageChops.subtract(soft, ImageChops.offset(soft, 1, 0), 1, 128)
-        down = ImageChops.subtract(soft, ImageChops.offset(soft, 0, 1), 1, 128)
+        right = ImageChops.subtract(soft, ImageChops.offset(soft, 1, 0), RELIEF, 128)
+        down = ImageChops.subtract(soft, ImageChops.offset(soft, 0, 1), RELIEF, 128)
         return Image.merge("RGB", (right, down, Image.new("L", image.size, 255)))
     made = {
         "smoothness": light.point([96 + level // 4 for level in range(256)]),
