@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from pipeline.emulator.assets import Assets
+from pipeline.emulator.input_values import number_of
 from pipeline.emulator.jobs import EmulatedJob
 from pipeline.emulator.media.image_tools import snapped_size
 from pipeline.emulator.model_records import ModelRecord
@@ -23,6 +24,7 @@ from pipeline.emulator.pictures.canvas import (
 from pipeline.emulator.profiles.assets import AssetsProfile
 from pipeline.emulator.refusal import not_found
 
+NO_SOURCE = frozenset({"audio", "text", "companion"})
 SCENE_SIZES_PX = {"video": (512, 288), "3d": (256, 256)}
 UNSAID_FACTOR = 2.0
 MOST_PIXELS = 64 * 2**20
@@ -225,9 +227,6 @@ class AssetContents:
         )
 
 
-NO_SOURCE = frozenset({"audio", "text", "companion"})
-
-
 def _made_size(
     output: Output, source: Content, inputs: Mapping[str, object]
 ) -> tuple[int, int]:
@@ -236,17 +235,9 @@ def _made_size(
         return 0, 0
     size = source.width_px, source.height_px
     if output.recipe == "upscale":
-        factor = _factor_of(inputs.get("upscaleFactor"))
+        factor = max(number_of(inputs.get("upscaleFactor"), UNSAID_FACTOR), 1)
         return round(size[0] * factor), round(size[1] * factor)
     return snapped_size(*size) if output.recipe == "pixels" else size
-
-
-def _factor_of(value: object) -> float:
-    """The factor of an enlargement: 2, ``2`` or ``2x``."""
-    try:
-        return max(float(str(value).removesuffix("x")), 1.0)
-    except ValueError:
-        return UNSAID_FACTOR
 
 
 def _prompt_of(inputs: Mapping[str, object]) -> str:

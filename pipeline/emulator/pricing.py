@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline.emulator.input_values import number_of
 from pipeline.emulator.model_records import ModelRecord, unit_price_cu
 from pipeline.emulator.profiles.money import MoneyProfile
 
@@ -55,7 +56,7 @@ def price_of(
         total = prices.get(str(used.get(name)), total)
     total *= money.size_factors.get(str(inputs.get("size", "")), 1)
     for name in model.traits.price_times:
-        total *= _factor(used.get(name, 1))
+        total *= number_of(used.get(name), 1)
     if any(inputs.get(item.name) for item in model.file_inputs):
         total += money.reference_surcharge_cu
     discount = min(money.discount_cu, total)
@@ -64,10 +65,3 @@ def price_of(
         quality_gate_cu=money.quality_gate_cu,
         discount_cu=discount,
     )
-
-
-def _factor(value: object) -> float:
-    try:
-        return float(str(value))  # a duration may be the text of a number
-    except ValueError:
-        return 1

@@ -9,6 +9,7 @@ import pytest
 import trimesh
 from PIL import Image, ImageChops
 
+from pipeline.emulator.input_values import number_of
 from pipeline.emulator.media.bits import BitWriter
 from pipeline.emulator.media.glb import make_glb
 from pipeline.emulator.media.h264 import _escaped, encode_pictures
@@ -116,7 +117,12 @@ def test_source_that_is_unreadable_or_tiny_still_makes_a_file(word, data):
 
 @pytest.mark.parametrize(
     "options",
-    [(("duration", "x"),), (("duration", -1),), (("durationSeconds", "1e9"),)],
+    [
+        (("duration", "x"),),
+        (("duration", "nan"),),
+        (("duration", -1),),
+        (("durationSeconds", "1e9"),),
+    ],
 )
 def test_duration_stays_within_bounds(options):
     assert 0 < made("audio", options=options).properties["duration"] <= 30
@@ -142,3 +148,11 @@ def test_map_shows_the_relief_of_the_picture(name):
     image.paste("white", (20, 0, 40, 40))
     flat = make_map(Image.new("RGB", (40, 40), "black"), name)
     assert make_map(image, name).tobytes() != flat.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(3, 3), ("5", 5), ("2x", 2), ("inf", 7), ("nan", 7), ("wide", 7), (None, 7)],
+)
+def test_number_of_an_input_may_be_text(value, number):
+    assert number_of(value, 7) == number

@@ -11,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from pipeline.emulator.identity import random_of
+from pipeline.emulator.input_values import number_of
 from pipeline.emulator.media.glb import make_glb
 from pipeline.emulator.media.h264 import BLOCK_PX, encode_pictures
 from pipeline.emulator.media.image_tools import cut_out, enlarge, make_map, snap_pixels
@@ -79,7 +80,7 @@ def _make_enlarged(content: MadeFile, sources: Sequence[bytes]) -> Made:
 
 
 def _make_pixels(content: MadeFile, sources: Sequence[bytes]) -> Made:
-    colours = int(_option(content, ("colors",), DEFAULT_COLOURS))
+    colours = int(_option(content, "colors", DEFAULT_COLOURS))
     snapped = snap_pixels(_opened(sources), min(max(colours, 2), 256))
     return _image(snapped, content.output.variant)
 
@@ -130,7 +131,7 @@ def _make_mesh(content: MadeFile, sources: Sequence[bytes]) -> Made:
     model = make_glb(
         encode_png(texture, software=SOFTWARE),
         _chance_of(content),
-        most_faces=int(_option(content, ("faceLimit",), MOST_FACES)),
+        most_faces=int(_option(content, "faceLimit", MOST_FACES)),
     )
     properties = {
         "format": "glb",
@@ -187,18 +188,13 @@ def _image(image: "Image", image_format: str) -> Made:
 
 
 def _duration_s(content: MadeFile) -> float:
-    asked_s = _option(content, ("duration", "durationSeconds"), DEFAULT_S)
+    asked_s = _option(content, "durationSeconds", DEFAULT_S)
+    asked_s = _option(content, "duration", asked_s)
     return min(max(asked_s, FRAME_S), LONGEST_S)
 
 
-def _option(content: MadeFile, names: Sequence[str], default: float) -> float:
-    options = dict(content.options)
-    for name in names:
-        try:
-            return float(options[name])  # a closed list may hold numbers as text
-        except (KeyError, ValueError):
-            continue
-    return default
+def _option(content: MadeFile, name: str, default: float) -> float:
+    return number_of(dict(content.options).get(name), default)
 
 
 def _chance_of(content: MadeFile) -> Random:
