@@ -520,6 +520,13 @@ def schema(model: str | None, **options: Any) -> ExitCode:
     metavar="FILE",
     help="Behave like the service in this contract file.",
 )
+@click.option(
+    "--models",
+    multiple=True,
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="Serve the models in this file too; repeatable.",
+)
 def emulator(**options: Any) -> ExitCode:
     """Run a local stand-in for the service until stopped. Free."""
     from pipeline.cli.emulator import emulator_command

@@ -1,15 +1,19 @@
 """``emulator``: options → a local service, until it is stopped."""
 
-import sys
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
 import click
 
-from pipeline.cli.console.streams import tolerate_closed_pipe
+from pipeline.cli.console.streams import find_lost_result
 from pipeline.contract.contract_file import read_contract
 from pipeline.contract.rehearsal import knobs_of
 from pipeline.emulator.faults import parse_fault_rate
+from pipeline.emulator.model_definition import read_definitions
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.web.server import Emulator, serve
 from pipeline.errors import ExitCode, UsageError
@@ -28,9 +32,11 @@ def emulator_command(
     seed: int | None,
     faults: tuple[str, ...],
     contract: Path | None,
+    models: tuple[Path, ...],
 ) -> ExitCode:
     """Serve until SIGINT or SIGTERM."""
     profile = _profile_from(contract).replace(job_seconds=_parse_span(job_seconds))
+    profile = _with_models(profile, models)
     if ceiling:
         profile = profile.replace(ceiling=ceiling)
     if rpm:
@@ -73,6 +79,37 @@ def _profile_from(path: Path | None) -> EmulatorProfile:
     return EmulatorProfile.of(**knobs)
 
 
+def _with_models(profile: EmulatorProfile, paths: tuple[Path, ...]) -> EmulatorProfile:
+    """The profile with the models of these files in place of those of the same ids."""
+    found = dict(profile.jobs.extra_models)
+    prices_cu = dict(profile.money.unit_prices_cu)
+    for path in paths:
+        for definition in _read_models(path):
+            record = definition["model"]
+            assert isinstance(record, dict)
+            found[record["id"]] = definition
+            if "price_cu" in definition:
+                prices_cu.pop(record["id"], None)
+    return profile.replace(extra_models=found, unit_prices_cu=prices_cu)
+
+
+def _read_models(path: Path) -> list[Mapping[str, object]]:
+    shown = os.fspath(path)
+    try:
+        return read_definitions(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {shown}: {error.strerror or error}") from error
+    except json.JSONDecodeError as error:
+        place = f"{shown}:{error.lineno}:{error.colno}"
+        raise UsageError(f"{place}: not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{shown}: {error}",
+            hint="write it like the answer of GET /models/{id};"
+            " see 'Further models' in docs/reference/emulator.md",
+        ) from error
+
+
 def _print_addresses(emulator: Emulator) -> None:
     lines = [
         f"emulating the service at {emulator.base_url}; nothing here is real",
@@ -80,9 +117,12 @@ def _print_addresses(emulator: Emulator) -> None:
         *(f"  export {name}=emulated" for name in (KEY_VARIABLE, SECRET_VARIABLE)),
         "  any API key and secret work; press Ctrl-C to stop",
     ]
-    with tolerate_closed_pipe(sys.stdout):  # it serves all the same
+    with suppress(BrokenPipeError):  # who reads them has read enough; it serves on
         for line in lines:
             click.echo(line)
+    lost = find_lost_result()  # nobody could know its address
+    if lost is not None:
+        raise lost
 
 
 def _parse_cooldown(text: str) -> tuple[int, float]:

@@ -76,7 +76,8 @@ def echo_of(
     if isinstance(size, str):
         echo["size"] = size.replace(SIZE_SIGN, listing.echo_size_sign)
     echo["modelId"] = job.model_id
-    echo["seed"] = SEEDS[listing.echo_seed](job.seed)
+    if job.shows_seed:
+        echo["seed"] = SEEDS[listing.echo_seed](job.seed)
     echo |= listing.echo_changes
     for name in listing.echo_omits:
         echo.pop(name, None)

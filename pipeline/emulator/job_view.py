@@ -1,11 +1,12 @@
 """The JSON of a job at a moment."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from pipeline.emulator.assets import Assets
 from pipeline.emulator.echoes import echo_of, prompt_asset_id, prompt_is_archived
 from pipeline.emulator.identity import PROJECT_ID
 from pipeline.emulator.jobs import RUNNING, SUCCEEDED, TERMINAL, EmulatedJob
+from pipeline.emulator.model_records import ModelRecord
 from pipeline.emulator.pricing import tidy
 from pipeline.emulator.profiles.listing import ListingProfile
 from pipeline.emulator.timeline import iso, span_ms
@@ -20,18 +21,18 @@ class JobView:
     Args:
         listing: What the answers show.
         assets: Where archived prompts are added.
-        defaults_of: The defaults of a model's inputs.
+        find_model: The record of a model, which may be gone since an earlier start.
     """
 
     def __init__(
         self,
         listing: ListingProfile,
         assets: Assets,
-        defaults_of: Callable[[str], Mapping[str, object]],
+        find_model: Callable[[str], ModelRecord],
     ) -> None:
         self._listing = listing
         self._assets = assets
-        self._defaults_of = defaults_of
+        self._find_model = find_model
 
     def identify(self, job: EmulatedJob) -> dict[str, object]:
         """The id of a job, and nothing else."""
@@ -97,6 +98,8 @@ class JobView:
         if job.job_type == "custom":
             shows_assets = self._shows_assets(job, moment_ms, is_listed=is_listed)
             metadata["assetIds"] = list(job.asset_ids) if shows_assets else []
+            if job.answer and status in SUCCEEDED:
+                metadata["output"] = {"text": job.answer}
         return metadata
 
     def _echo(self, job: EmulatedJob, moment_ms: int) -> dict[str, object]:
@@ -104,7 +107,9 @@ class JobView:
         if prompt_is_archived(job, moment_ms, listing):
             # The echo shows the id of the text asset, so it must be readable now.
             self._assets.add_prompt(prompt_asset_id(job), job)
-        defaults = self._defaults_of(job.model_id) if listing.echo_defaults else {}
+        defaults = (
+            self._find_model(job.model_id).defaults if listing.echo_defaults else {}
+        )
         return echo_of(job, moment_ms, listing, defaults)
 
     def _shows_assets(

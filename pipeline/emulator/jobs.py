@@ -34,9 +34,13 @@ class EmulatedJob:
         inputs: The inputs that it runs with, as sent.
         dropped: Inputs that were sent and dropped.
         seed: The seed that it uses.
-        asset_ids: Its outputs: the images first, then the companion files.
-        images: How many of the outputs are images.
-        image_format: ``png``, ``jpeg`` or ``webp``.
+        shows_seed: The model has a seed, so the echo shows it.
+        script: The words in brackets that have decided how it goes.
+        asset_ids: Its outputs: those of the model first, then the companion files.
+        companions: How many of the outputs are companion files.
+        image_format: The format of painted pictures; "" is what the model or the
+            profile says.
+        answer: The result of a model that answers instead of making files, or "".
         broken_assets: Its assets end as ``error``.
         charged_cu: What the generation was charged.
         quality_gate_cu: What the quality gate was charged.
@@ -62,9 +66,12 @@ class EmulatedJob:
     inputs: Mapping[str, object] = field(default_factory=dict)
     dropped: Mapping[str, object] = field(default_factory=dict)
     seed: int = 0
+    shows_seed: bool = True
+    script: str = ""
     asset_ids: tuple[str, ...] = ()
-    images: int = 0
-    image_format: str = "png"
+    companions: int = 0
+    image_format: str = ""
+    answer: str = ""
     broken_assets: bool = False
     charged_cu: float = 0
     quality_gate_cu: float = 0
@@ -89,6 +96,11 @@ class EmulatedJob:
     def ends_ms(self) -> int | None:
         """When the last status begins; None for a job that never ends."""
         return self.step_times[-1] if self.step_statuses[-1] in TERMINAL else None
+
+    @property
+    def results(self) -> int:
+        """How many of the outputs are the model's own."""
+        return len(self.asset_ids) - self.companions
 
     @property
     def total_cu(self) -> float:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.emulator.model_records import FILE_TYPES, ModelRecord
+from pipeline.emulator.input_values import number_of
+from pipeline.emulator.model_records import ModelRecord, unit_price_cu
 from pipeline.emulator.profiles.money import MoneyProfile
 
 
@@ -46,14 +47,17 @@ def price_of(
 ) -> Price:
     """The price of a request with these inputs.
 
-    It is the price of one output times ``numOutputs``, with the surcharges and the
-    discount of the money.
+    It is the price of one result, times ``numOutputs`` or what the model has instead,
+    with the surcharges and the discount of the money.
     """
-    unit = money.unit_prices_cu.get(model.model_id, money.default_price_cu)
-    outputs = inputs.get("numOutputs", 1)
-    factor = money.size_factors.get(str(inputs.get("size", "")), 1)
-    total = unit * factor * (outputs if isinstance(outputs, int | float) else 1)
-    if any(inputs.get(item.name) for item in model.inputs if item.type in FILE_TYPES):
+    used = {**model.defaults, **inputs}
+    total = unit_price_cu(model.model_id, model.traits, money)
+    for name, prices in model.traits.price_when.items():
+        total = prices.get(str(used.get(name)), total)
+    total *= money.size_factors.get(str(inputs.get("size", "")), 1)
+    for name in model.traits.price_times:
+        total *= number_of(used.get(name), 1)
+    if any(inputs.get(item.name) for item in model.file_inputs):
         total += money.reference_surcharge_cu
     discount = min(money.discount_cu, total)
     return Price(

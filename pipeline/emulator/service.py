@@ -77,8 +77,12 @@ class EmulatedService:
             partial_refunded=profile.money.partial_refunded,
         )
         self.assets = Assets(profile.assets, lambda number: self.store.jobs[number])
-        self.contents = AssetContents(profile.assets, self.assets, self.defaults_of)
-        self.asset_view = AssetView(profile.assets, self.assets, self.contents)
+        self.contents = AssetContents(
+            profile.assets, profile.jobs.image_format, self.assets, self.find_model
+        )
+        self.asset_view = AssetView(
+            profile.assets, self.assets, self.contents, self.find_model
+        )
         importer = AssetImporter(
             self.assets,
             self.files,
@@ -97,13 +101,13 @@ class EmulatedService:
             failed_status=profile.jobs.failed_status,
         )
         self.gate = Gate(profile.limits, self.store, self.account)
-        self.job_view = JobView(profile.listing, self.assets, self.defaults_of)
+        self.job_view = JobView(profile.listing, self.assets, self.find_model)
         self.submissions = Submissions(
             jobs=profile.jobs,
             money=profile.money,
             models=self.models,
             gate=self.gate,
-            maker=JobMaker(self.seed, profile.jobs, profile.money),
+            maker=JobMaker(self.seed, profile.jobs, profile.money, self.contents),
             store=self.store,
             assets=self.assets,
             view=self.job_view,
@@ -192,16 +196,9 @@ class EmulatedService:
             raise not_found("Model", model_id)
         return {"model": self.models[model_id].record}
 
-    def defaults_of(self, model_id: str) -> dict[str, object]:
-        """The defaults of a model's inputs; empty for an unknown model."""
-        model = self.models.get(model_id)
-        if model is None:
-            return {}
-        return {
-            item.name: item.rules["default"]
-            for item in model.inputs
-            if "default" in item.rules
-        }
+    def find_model(self, model_id: str) -> ModelRecord:
+        """The record of a model; an empty one for an unknown model."""
+        return self.models.get(model_id) or ModelRecord(model_id=model_id)
 
     def read_counters(self) -> dict[str, object]:
         """What the emulator's owner may know; see also :class:`Counters`.

@@ -17,7 +17,7 @@ from pipeline.emulator.job_store import JobStore
 from pipeline.emulator.job_view import JobView
 from pipeline.emulator.jobs import TERMINAL, EmulatedJob
 from pipeline.emulator.model_records import ModelRecord
-from pipeline.emulator.outcomes import MODERATED_TEXT, is_moderated
+from pipeline.emulator.outcomes import MODERATED_TEXT, is_moderated, script_of
 from pipeline.emulator.pricing import Price, price_of, tidy
 from pipeline.emulator.profiles.jobs import JobsProfile
 from pipeline.emulator.profiles.money import MoneyProfile
@@ -93,11 +93,14 @@ class Submissions:
         self._counters.dry_runs_in_body += "dryRun" in body
         charged_cu = price.generation_cu * self.money.charge_factor
         charged = replace(price, generation_cu=charged_cu)
-        self._demand_unmoderated(checked)
+        script = self._script_of(checked)
+        self._demand_unmoderated(script)
         self._gate.demand_job(now_ms, author_id, charged.total_cu)
-        job = self._same_running_job(model_id, checked, now_ms)
+        job = self._same_running_job(model_id, checked, script, now_ms)
         if job is None:
-            job = self._make_job(now_ms, model, checked, charged, author_id)
+            job = self._make_job(
+                now_ms, model, checked, charged, author_id=author_id, script=script
+            )
         return self._answer(job, charged, now_ms)
 
     def take_up(self, job: EmulatedJob) -> None:
@@ -109,16 +112,22 @@ class Submissions:
             self._gate.note_job(job.created_ms)
             self._maker.note(job)
 
-    def _demand_unmoderated(self, checked: CheckedInputs) -> None:
+    def _script_of(self, checked: CheckedInputs) -> str:
+        parents = map(self._assets.find_job, checked.asset_ids)
+        return script_of(
+            {**checked.dropped, **checked.accepted},
+            [job.script for job in parents if job is not None],
+        )
+
+    def _demand_unmoderated(self, script: str) -> None:
         status = self._jobs.moderation_status
-        prompt = str(checked.accepted.get("prompt", ""))
-        if status is not None and is_moderated(prompt):
+        if status is not None and is_moderated(script):
             raise Refused(status, MODERATED_TEXT)
 
     def _same_running_job(
-        self, model_id: str, checked: CheckedInputs, now_ms: int
+        self, model_id: str, checked: CheckedInputs, script: str, now_ms: int
     ) -> EmulatedJob | None:
-        number = self._maker.latest_alike(model_id, checked.accepted)
+        number = self._maker.latest_alike(model_id, checked.accepted, script)
         if number is None or not self._jobs.deduplicates:
             return None
         job = self._store.jobs[number]
@@ -130,11 +139,13 @@ class Submissions:
         model: ModelRecord,
         checked: CheckedInputs,
         price: Price,
+        *,
         author_id: str,
+        script: str,
     ) -> EmulatedJob:
         number = self._store.next_number
         for job in self._maker.make(
-            number, now_ms, model, checked, price, author_id=author_id
+            number, now_ms, model, checked, price, author_id=author_id, script=script
         ):
             self._store.add(job)
             self.take_up(job)

@@ -35,8 +35,9 @@ class CheckedInputs:
 
     Attributes:
         accepted: The inputs that the job runs with, as sent, without defaults.
-        dropped: Bare values where an array is expected, and inputs that the model
-            does not have. The job runs without them.
+        dropped: Bare values where an array is expected, perhaps arrays where a bare
+            value is, and inputs that the model does not have. The job runs without
+            them.
         asset_ids: Every asset that the file inputs name, in order.
     """
 
@@ -97,6 +98,12 @@ def _sort_inputs(
                 raise bad_request(f"Input {name} must be an array")
             dropped[name] = value
             continue
+        if known[name].type not in ITEM_TYPES and isinstance(value, list):
+            if jobs.strict_scalars:
+                word = SCALAR_WORDS.get(known[name].type, known[name].type)
+                raise bad_request(f"Input {name} must be {word}")
+            dropped[name] = value
+            continue
         _demand_value(known[name], value)
         accepted[name] = value
     return accepted, dropped
@@ -138,11 +145,7 @@ def _demand_value(item: InputRecord, value: object) -> None:
 
 
 def _demand_array(item: InputRecord, values: list[object]) -> None:
-    wanted = ITEM_TYPES.get(item.type)
-    if wanted is None:
-        raise bad_request(
-            f"Input {item.name} must be {SCALAR_WORDS.get(item.type, item.type)}"
-        )
+    wanted = ITEM_TYPES[item.type]
     if not all(
         isinstance(entry, wanted) and not isinstance(entry, bool) for entry in values
     ):

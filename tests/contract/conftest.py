@@ -14,14 +14,25 @@ from doubles.watched_loop import pytest_asyncio_loop_factories  # noqa: F401 - h
 from pipeline.api.exchange import Exchanges
 from pipeline.api.probing import ProbeClient
 from pipeline.clock import format_utc
-from pipeline.contract.inquiry import Findings, Inquiry, Questions
+from pipeline.contract.inquiry import (
+    SMALL_MODEL_ID,
+    Findings,
+    Inquiry,
+    Questions,
+)
 from pipeline.contract.paid_probes import Step
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.settings import Credentials, Service
 
 MODEL = "model_wan-2-7-image"
-# A little time for each request, so that what comes later is later.
-SMALL = {"seed": 7, "fixed_size_px": 16, "answer_delay_s": 0.01}
+# A little time for each request, so that what comes later is later. What costs something
+# is asked of the model itself, as at a service without the small one.
+SMALL = {
+    "seed": 7,
+    "fixed_size_px": 16,
+    "answer_delay_s": 0.01,
+    "restricted_models": (SMALL_MODEL_ID,),
+}
 CANARY_KEY, CANARY_SECRET = "canaryKeyOfOurs", "canarySecretOfOurs"
 
 

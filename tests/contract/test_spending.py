@@ -15,6 +15,15 @@ async def test_price_is_shown_once_before_anything_is_sent(place_of):
         assert found.spent == 0
 
 
+async def test_small_model_is_asked_first_where_there_is_one(place_of):
+    async with place_of(ceiling=2, restricted_models=(), **SHORT) as place:
+        found = await place.ask(spend=100)
+
+        (steps,) = place.asked
+        assert [step.total for step in steps] == [1, 3, 6, 24]
+        assert found.spent == place.emulator.counters()["charged_cu"]
+
+
 PICTURE = "one picture"
 ABOVE = "3 at once, one more than the ceiling"
 A_SET = "a set of four"

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from doubles.emulator_clock import ManualClock
 from PIL import Image
+from scenario_sdk import AsyncScenario, DefaultAioHttpClient
 
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.emulator.service import EmulatedService
@@ -105,5 +106,21 @@ def png() -> Callable[..., bytes]:
         target = io.BytesIO()
         Image.new("RGB", (width, height), colour).save(target, "PNG")
         return target.getvalue()
+
+    return make
+
+
+@pytest.fixture
+def connect():
+    """The unmodified official SDK, as a client of a running emulator."""
+
+    def make(client, api_key="key", api_secret="secret"):
+        return AsyncScenario(
+            api_key=api_key,
+            api_secret=api_secret,
+            base_url=client.emulator.base_url,
+            max_retries=0,
+            http_client=DefaultAioHttpClient(),
+        )
 
     return make

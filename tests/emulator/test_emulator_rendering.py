@@ -91,11 +91,12 @@ def test_every_prompt_can_be_painted(prompt):
 
 def test_references_are_seen(png):
     painted = picture(references=(picture(prompt="a ruby"),))
-    stored = picture(references=(StoredFile(name="a", width_px=40, height_px=30),))
+    upload = StoredFile(name="a", width_px=40, height_px=30)
+    stored = picture(references=(upload,))
     alone = render_picture(picture(), {})
-    teal = render_picture(stored, {"a": png()})
-    red = render_picture(stored, {"a": png(colour="red")})
-    broken = render_picture(stored, {"a": b"no image"})
+    teal = render_picture(stored, {upload: png()})
+    red = render_picture(stored, {upload: png(colour="red")})
+    broken = render_picture(stored, {upload: b"no image"})
     assert len({alone, teal, red, broken, render_picture(painted, {})}) == 5
 
 
@@ -112,21 +113,24 @@ def test_references_are_seen(png):
     ],
 )
 def test_size_words_become_pixels(size, pixels):
-    assert size_px(size, (), AssetsProfile()) == pixels
+    assert size_px({"size": size}, (), AssetsProfile()) == pixels
 
 
 def test_knobs_make_images_small():
-    assert size_px("2048*1152", (), AssetsProfile(pixels_divisor=64)) == (32, 18)
-    assert size_px("2048*1152", (), AssetsProfile(fixed_size_px=4)) == (4, 4)
+    assert size_px({"size": "2048*1152"}, (), AssetsProfile(pixels_divisor=64)) == (
+        32,
+        18,
+    )
+    assert size_px({"size": "2048*1152"}, (), AssetsProfile(fixed_size_px=4)) == (4, 4)
 
 
 def test_size_words_may_follow_the_reference():
     profile = AssetsProfile(sizes_follow_reference=True)
     wide = StoredFile(name="a", width_px=400, height_px=100)
-    assert size_px("1K", (wide,), profile) == (2048, 512)
-    assert size_px("1024*1024", (wide,), profile) == (1024, 1024)
+    assert size_px({"size": "1K"}, (wide,), profile) == (2048, 512)
+    assert size_px({"size": "1024*1024"}, (wide,), profile) == (1024, 1024)
     unknown = StoredFile(name="b")
-    assert size_px("1K", (unknown,), profile) == (1024, 1024)
+    assert size_px({"size": "1K"}, (unknown,), profile) == (1024, 1024)
 
 
 def test_palette_follows_the_words():

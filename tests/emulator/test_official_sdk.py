@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 from scenario_sdk import (
     APIStatusError,
-    AsyncScenario,
     AuthenticationError,
     BadRequestError,
-    DefaultAioHttpClient,
     NotFoundError,
     PermissionDeniedError,
     RateLimitError,
@@ -18,20 +16,6 @@ from scenario_sdk import (
 )
 
 MODEL = "model_wan-2-7-image"
-
-
-@pytest.fixture
-def connect():
-    def make(client, api_key="key", api_secret="secret"):
-        return AsyncScenario(
-            api_key=api_key,
-            api_secret=api_secret,
-            base_url=client.emulator.base_url,
-            max_retries=0,
-            http_client=DefaultAioHttpClient(),
-        )
-
-    return make
 
 
 async def test_job_goes_from_submit_to_a_downloaded_file(start, connect, clock):
@@ -161,7 +145,7 @@ async def test_models_teams_and_limits_can_be_read(start, connect):
         many = await sdk.models.get_bulk(model_ids=[MODEL, "model_none"])
         assert [found.id for found in many.models] == [MODEL]
         assert (await sdk.models.list(page_size=1)).models == []
-        assert len((await sdk.models.list(privacy="public")).models) == 2
+        assert len((await sdk.models.list(privacy="public")).models) == 19
         teams = await sdk.teams.list()
         assert len(teams.teams[0].projects) == 1
         limits = await sdk.teams.retrieve_limits(teams.teams[0].id)

@@ -46,7 +46,7 @@ async def test_a_studio_rehearses_against_its_own_service(shell, twisted):
     assert seen["submit.author"] == ("differs", "differ")
     assert seen["quote.unknown-asset"] == ("accepted", "differ")
     assert "differ  submit.author" in real.out
-    assert "48 units" in real.err
+    assert "34 units" in real.err
     exchanges = (shell.folder / "contract.exchanges.jsonl").read_text()
     for text in (contract.read_text(), exchanges, real.out, real.err):
         for secret in (KEY, SECRET, BASIC):

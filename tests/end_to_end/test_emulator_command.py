@@ -120,3 +120,65 @@ async def test_port_that_is_taken_is_a_usage_error(shell, emulator):
     assert done.code == 2
     assert f"cannot listen on port {port}" in done.err
     assert "Traceback" not in done.err
+
+
+DEFINITION = {
+    "model": {
+        "id": "model_mine",
+        "name": "Mine",
+        "type": "custom",
+        "inputs": [{"name": "text", "type": "string"}],
+    },
+    "outputs": ["3d"],
+    "price_cu": 7,
+}
+
+
+async def test_models_of_a_file_are_served_with_their_prices(shell):
+    (shell.folder / "mine.json").write_text(json.dumps([DEFINITION]), "utf-8")
+    token = base64.b64encode(b"any:pair").decode()
+    options = ("--port", "0", "--models", "mine.json")
+    async with shell.start("emulator", *options) as running:
+        base_url = base_url_in(await running.until("emulating the service at"))
+        url = f"{base_url}/models/model_mine"
+        _, read = await get(url, Authorization=f"Basic {token}")
+
+        def quote() -> Any:
+            request = urllib.request.Request(
+                f"{base_url}/generate/custom/model_mine?dryRun=true",
+                data=b'{"text": "a rock"}',
+                headers={"Authorization": f"Basic {token}"},
+            )
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return json.load(answer)
+
+        quoted = await asyncio.to_thread(quote)
+
+    assert read["model"]["name"] == "Mine"
+    assert quoted["creativeUnitsCost"] == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{\n  oops", "mine.json:2:3: not JSON"),
+        ("[3]", "mine.json: [0]: Expected `object`, got `int`"),
+        (
+            json.dumps({**DEFINITION, "outputs": ["vidoe"]}),
+            "mine.json: unknown output 'vidoe'; did you mean 'video'?",
+        ),
+        ("\udcff", "mine.json: 'utf-8' codec can't decode"),
+        ("[" * 100_000, "mine.json: "),
+        (None, "cannot read mine.json: No such file or directory"),
+    ],
+    ids=["json", "shape", "word", "bytes", "deep", "missing"],
+)
+async def test_models_that_cannot_be_read_are_a_usage_error(text, complaint, shell):
+    if text is not None:
+        data = text.encode("utf-8", "surrogateescape")
+        (shell.folder / "mine.json").write_bytes(data)
+    done = await shell.run("emulator", "--port", "0", "--models", "mine.json")
+
+    assert done.code == 2
+    assert complaint in done.err
+    assert "Traceback" not in done.err

@@ -139,6 +139,7 @@ async def test_a_run_whose_lines_are_lost_goes_on_and_says_so(real, emulator, st
         "doctor --emulate",
         "--help",
         "completion bash",
+        "emulator --port 0",
     ],
 )
 async def test_a_result_that_is_lost_is_an_error(shell, command, stdout):

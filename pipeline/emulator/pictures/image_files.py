@@ -20,6 +20,7 @@ OUTPUT_FORMATS = {
     "tif": "TIFF",
     "tiff": "TIFF",
 }
+WITH_ALPHA = frozenset({"png", "webp", "tif", "tiff"})
 MEDIA_TYPES_BY_FORMAT = {
     "png": "image/png",
     "jpeg": "image/jpeg",
@@ -72,7 +73,8 @@ def convert_image(
     from PIL import Image  # noqa: PLC0415 - 60 ms to import
 
     with Image.open(io.BytesIO(data)) as source:
-        image = source.convert("RGB")
+        keeps_alpha = "A" in source.getbands() and target in WITH_ALPHA
+        image = source.convert("RGBA" if keeps_alpha else "RGB")
     if width_px:
         height_px = max(round(image.height * width_px / image.width), 1)
         image = image.resize((width_px, height_px))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.emulator.identity import canonical_digest, random_of
-from pipeline.emulator.pictures.canvas import Picture, StoredFile
+from pipeline.emulator.pictures.canvas import Content, Picture
 from pipeline.emulator.pictures.emblems import paint_emblem
 from pipeline.emulator.pictures.landscapes import paint_landscape
 from pipeline.emulator.pictures.light import glow
@@ -44,12 +44,12 @@ PRINTS_PER_ROW = 6
 PAPER = (250, 248, 240)
 
 
-def render_picture(picture: Picture, uploads: Mapping[str, bytes]) -> bytes:
+def render_picture(picture: Picture, files: Mapping[Content, bytes]) -> bytes:
     """The file of a picture.
 
     Args:
-        picture: What it shows, in an image format.
-        uploads: The bytes of the stored files among its references, by name. A file
+        picture: What it shows.
+        files: The bytes of its references, except of those that are painted. A file
             that is missing or unreadable becomes a grey thumbnail.
 
     Returns:
@@ -58,7 +58,7 @@ def render_picture(picture: Picture, uploads: Mapping[str, bytes]) -> bytes:
     if min(picture.width_px, picture.height_px) < SMALLEST_SCENE_PX:
         return _render_small(picture)
     image = paint_scene(picture, picture.width_px, picture.height_px)
-    _lay_prints(image, picture, uploads)
+    _lay_prints(image, picture, files)
     _write_caption(image, picture)
     return _encode(image, picture.image_format)
 
@@ -125,7 +125,9 @@ def _place_motif(image: "Image", palette: Palette, chance: random.Random) -> Non
     MOTIFS[palette.motif](Brush(draw, centre, radius, palette.accent))
 
 
-def _lay_prints(image: "Image", picture: Picture, uploads: Mapping[str, bytes]) -> None:
+def _lay_prints(
+    image: "Image", picture: Picture, files: Mapping[Content, bytes]
+) -> None:
     from PIL import Image  # noqa: PLC0415 - 60 ms to import
 
     side = min(image.size)
@@ -133,7 +135,7 @@ def _lay_prints(image: "Image", picture: Picture, uploads: Mapping[str, bytes]) 
     border = max(print_px // 16, 1)
     for number, reference in enumerate(picture.references[:MOST_PRINTS]):
         inner = print_px - 2 * border
-        shown = _thumbnail(reference, uploads, inner)
+        shown = _thumbnail(reference, files, inner)
         paper = Image.new("RGBA", (print_px, print_px + 2 * border), (*PAPER, 255))
         paper.paste(shown, (border, border))
         angle = ((number * 37) % 11) - 5
@@ -151,7 +153,7 @@ def _lay_prints(image: "Image", picture: Picture, uploads: Mapping[str, bytes]) 
 
 
 def _thumbnail(
-    reference: Picture | StoredFile, uploads: Mapping[str, bytes], side_px: int
+    reference: Content, files: Mapping[Content, bytes], side_px: int
 ) -> "Image":
     from PIL import Image, ImageOps  # noqa: PLC0415 - 60 ms to import
 
@@ -165,7 +167,7 @@ def _thumbnail(
         )
     else:
         try:
-            with Image.open(io.BytesIO(uploads.get(reference.name, b""))) as source:
+            with Image.open(io.BytesIO(files.get(reference, b""))) as source:
                 source.draft("RGB", (side_px * 2, side_px * 2))
                 shown = source.convert("RGB")
         except (OSError, ValueError, SyntaxError):

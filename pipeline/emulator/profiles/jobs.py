@@ -16,14 +16,16 @@ class JobsProfile:
     """The models, the checks of inputs, the answer to a submit, and a job's outcome.
 
     Attributes:
-        extra_models: Further models, by id: the inner object of
-            ``GET /models/{id}``.
+        extra_models: Further models, by id: a definition as in a file of
+            ``--models``, or the inner object of ``GET /models/{id}`` alone.
         model_changes: Keys that replace those of a model's record, by model id.
         input_changes: Keys that are merged into an input's descriptor in every model,
             by input name.
         performance_stats: Model records carry ``performanceStats``.
 
         strict_arrays: A bare value where an array is expected gets 400. Otherwise it
+            is dropped silently, and the job is charged.
+        strict_scalars: An array where a bare value is expected gets 400. Otherwise it
             is dropped silently, and the job is charged.
         unknown_field_status: The answer to an input that the model does not have. 0
             drops the input silently, and the job is charged.
@@ -40,14 +42,16 @@ class JobsProfile:
         sparse_submit: That answer holds the job's id and nothing else.
         submit_author_differs: That answer names another author than the list does.
 
-        job_seconds: The shortest and the longest life of a job.
+        job_seconds: The shortest and the longest life of a job that makes an image.
+            Other models have a factor.
         status_path: The statuses before the last one, each with the fraction of the
             job's life at which it begins. The first begins at 0.
         failure_rate: The share of jobs that fail, from 0 to 1.
         moderation_rate: The share of jobs that fail because of moderation.
         failed_status: The word for a failed job. Older guides have ``failed``.
 
-        image_format: The format of generated images: ``png``, ``jpeg`` or ``webp``.
+        image_format: The format of generated images: ``png``, ``jpeg`` or ``webp``. A
+            model with a format of its own keeps it.
         image_set_outputs: The number of images with ``imageSetMode``. None takes
             ``numOutputs``.
         companion_assets: How many JSON files every successful job makes besides its
@@ -67,6 +71,7 @@ class JobsProfile:
     performance_stats: bool = True
 
     strict_arrays: bool = False
+    strict_scalars: bool = True
     unknown_field_status: int = 0
     unknown_asset_status: int = 404
     large_with_images_refused: bool = True

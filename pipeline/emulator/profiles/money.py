@@ -20,8 +20,9 @@ class MoneyProfile:
         key_cap_cu: The most that one API key may spend. None is no cap.
         key_cap_status: The answer to a submit above that cap: 402, 403 or 429.
 
-        unit_prices_cu: The price of one output, by model.
-        default_price_cu: The price of one output of any other model.
+        unit_prices_cu: The price of one output, by model. It takes precedence over
+            the price in the model's definition.
+        default_price_cu: The price of one output of a model that has no other.
         reference_surcharge_cu: Added once to a request that uses a file input.
         size_factors: The factor on the price, by the value of the input ``size``.
         cost_impact: The ``costImpact`` flag in the model records, by input name. An

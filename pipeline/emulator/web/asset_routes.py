@@ -10,6 +10,7 @@ from pipeline.emulator.answer import Answer
 from pipeline.emulator.gallery import Gallery
 from pipeline.emulator.identity import random_of
 from pipeline.emulator.job_queries import parse_date, parse_page_size
+from pipeline.emulator.outputs import MEDIA_TYPES
 from pipeline.emulator.pictures.image_files import (
     MEDIA_TYPES_BY_FORMAT,
     OUTPUT_FORMATS,
@@ -143,8 +144,13 @@ class AssetRoutes:
         body = await request.read_json()
         self._demand_status(asset_id)
         target = body.get("targetFormat") if isinstance(body, dict) else None
+        media_type = self._service.contents.media_type_of(asset_id)
         if target is None:
-            media_type = self._service.contents.media_type_of(asset_id)
+            url = self._urls.make_cdn(f"/assets/{asset_id}")
+            return Answer(status=200, body={"url": url, "mimeType": media_type})
+        if not media_type.startswith("image/"):
+            if MEDIA_TYPES.get(target) != media_type:  # only as it is stored
+                raise bad_request("Invalid target format")
             url = self._urls.make_cdn(f"/assets/{asset_id}")
             return Answer(status=200, body={"url": url, "mimeType": media_type})
         if target not in OUTPUT_FORMATS:

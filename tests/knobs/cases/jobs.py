@@ -52,6 +52,15 @@ CASES: tuple[Case, ...] = (
     ),
     Case(knob="performance_stats", value=False),
     Case(knob="strict_arrays", value=True, text=REFERENCE, default=THREE),
+    Case(
+        knob="strict_scalars",
+        value=False,
+        text=OTHER.replace("{}", "{size: [1K]}"),
+        beside={"extra_models": OTHER_MODELS},
+        faults=("model-404",),  # else our client refuses it by itself
+        default=NOTHING_MADE,
+        changed=SOUR_IS_SENT,
+    ),
     *(
         Case(
             knob="unknown_field_status",

@@ -1,0 +1,1 @@
+"""Small real files of every kind, made without a codec library."""
