@@ -86,7 +86,7 @@ _IS_LOCKABLE = (
     " AND (+status IN (?, ?, ?) OR +status = 'failed' AND failure_class IN (?, ?))"
 )
 # Known only from a lock file: its files have never been here.
-_IS_HEARSAY = "(+status = 'succeeded' AND sent_at IS NULL)"
+_IS_HEARSAY = "(+status = 'succeeded' AND sent_at IS NULL AND made_with = '')"
 _NEWEST_LOCKABLE = (
     f"SELECT row_id FROM jobs AS other WHERE other.item_id = jobs.item_id"  # noqa: S608 - constants alone
     f" AND {_IS_LOCKABLE}"
@@ -516,6 +516,20 @@ class Ledger:
     def find_job(self, remote_id: RemoteId) -> Job | None:
         """The attempt that owns a job of the service, or None."""
         return next(self._jobs("WHERE remote_id = ?", (remote_id,)), None)
+
+    def find_author(self, made_with: str) -> str:
+        """The author of the newest job that was sent with an API key, or "".
+
+        Args:
+            made_with: The digest of the key.
+        """
+        with self._translated():
+            row = self._connection.execute(
+                "SELECT author_id FROM jobs WHERE made_with = ? AND author_id != ''"
+                " AND sent_at IS NOT NULL ORDER BY row_id DESC LIMIT 1",
+                (made_with,),
+            ).fetchone()
+        return "" if row is None else str(row[0])
 
     def find_remote_ids(self, mark_id: int) -> set[RemoteId]:
         """Remote ids of all known jobs that were sent since a mark."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import (
+    PRECEDENCE,
     ExitCode,
     LockError,
     OutputError,
@@ -321,7 +322,7 @@ def _nothing_done(plan: Plan, run_id: int, on_event: ProgressCallback) -> RunRes
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The error to raise for an exception group of the task groups.
 
-    If there are only pipeline errors, the first one; else the bug, or the whole group
+    If there are only pipeline errors, the gravest one; else the bug, or the whole group
     if there are several bugs.
     """
     errors: list[BaseException] = []
@@ -336,5 +337,11 @@ def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
     flatten(group)
     bugs = [error for error in errors if not isinstance(error, PipelineError)]
     if not bugs:
-        return errors[0]
+        return min(errors, key=_rank)
     return bugs[0] if len(bugs) == 1 else group
+
+
+def _rank(error: BaseException) -> int:
+    """How grave a pipeline error is, by its exit code; 0 is the gravest."""
+    code = error.exit_code if isinstance(error, PipelineError) else ExitCode.BUG
+    return PRECEDENCE.index(code) if code in PRECEDENCE else len(PRECEDENCE)

@@ -24,6 +24,7 @@ from pipeline.api.interface import (
 from pipeline.assets.delivery import Delivery
 from pipeline.errors import (
     DownloadFailed,
+    ServiceUnreachable,
     Unavailable,
 )
 from pipeline.job import UNFINISHED, AssetId, FailureClass, Job, JobStatus
@@ -45,6 +46,7 @@ from pipeline.running.failure import failure_of
 from pipeline.running.key_check import KeyCheck
 from pipeline.running.marks import Marks
 from pipeline.running.pausing import Pausing
+from pipeline.running.recent_jobs import RecentJobs
 from pipeline.running.reconciling import Adopted, Reconciler
 from pipeline.running.records import Records
 from pipeline.running.recovery import Recovery, next_attempt
@@ -143,6 +145,7 @@ class Run:
             ledger, session.slots, records=self._records, watch=self._watch
         )
         self._adoption = Adoption(session)
+        self._recent = RecentJobs(session, ledger, plan=plan, records=self._records)
         self._submitter = Submitter(
             session,
             ledger,
@@ -265,10 +268,12 @@ class Run:
                 await self._key_check.check_jobs()
                 if not self._pays_nothing:
                     await self._reconciler.reconcile(must_read=True)
+                    await self._find_recent()
             await self._renaming.rename_unfinished(plan.old_ids)
             async with anyio.create_task_group() as items:
                 self._recovery.start(items)
                 await self._start_items(items)
+            self._recent.tell()
             if self._marks.recorded:
                 await self._collect_adopted(await self._reconciler.reconcile())
             if self._searched and self._is_complete():
@@ -354,6 +359,10 @@ class Run:
                     place.leave()
                     if job.status is not JobStatus.SUCCEEDED:
                         job = await self._records.succeeded(job)
+                found = await self._recent.adopt(planned, job)
+                if found is not None:
+                    place.leave()
+                    job = await self._watch.wait_until_ended(found[0], listed=found[1])
                 while not self._pays_nothing and job.status is JobStatus.PLANNED:
                     job = await self._submitter.submit(planned, job, place.leave)
                     job = await self._watch.wait_until_ended(job)
@@ -440,6 +449,13 @@ class Run:
         self._records.warn(
             "", f"the ledger was rebuilt; {count} earlier jobs found at the service"
         )
+
+    async def _find_recent(self) -> None:
+        """Look for jobs to take over; without the list, nothing is paid for."""
+        try:
+            await self._recent.find()
+        except ServiceUnreachable as error:
+            self._stopping.halt(error)
 
     def _is_complete(self) -> bool:
         """Whether this run considered every item of the manifest."""
