@@ -201,7 +201,7 @@ class _Execution(Struct, frozen=True, kw_only=True):
         if settings.frozen:
             _check_frozen(groups)
         service = self.connection.service
-        notes = self.target.notes(self.loaded, self.connection)
+        notes = self.target.notes(plan, self.connection)
 
         def agree(priced: Estimate) -> None:
             if saved_plan is not None:

@@ -42,6 +42,8 @@ from pipeline.planning.decision import (
 from pipeline.planning.inputs import cost_key, output_count, seed_of
 from pipeline.planning.presence import find_presence
 from pipeline.planning.rename import MOVABLE, Renames, Request
+from pipeline.planning.repeats import Repeats
+from pipeline.planning.seeds import equal_params
 from pipeline.planning.selection import Limit, Selection
 from pipeline.record import Struct, replace
 from pipeline.storage.files import is_shared
@@ -107,6 +109,7 @@ class _Asked(Struct, frozen=True, kw_only=True):
     schema: ModelSchema | None
     request: Request
     attempts: Sequence[Job]
+    reseeded: tuple[tuple[JobKey, JobKey], ...] = ()  # the seed written the other way
 
 
 class Plan:
@@ -116,6 +119,7 @@ class Plan:
         manifest: The manifest it was made from.
         output: The output folder.
         counts: Items by action, without those that this command does not apply to.
+        repeats: Finished items that would be paid for again with the same seed.
         orphan_count: Items that have files in the ledger but are gone from the
             manifest.
     """
@@ -133,6 +137,7 @@ class Plan:
         self.output = output
         self.selection = selection
         self.counts: Counter[Action] = Counter()
+        self.repeats = Repeats()
         self.orphan_count = 0
         self._ledger = ledger
         self._renames = Renames(None if is_shared else ledger)
@@ -292,6 +297,9 @@ class Plan:
     def _ask(self, item: Item) -> _Asked:
         schema = self.manifest.models(item.model_id)
         key, request_key = _keys_of(item.model_id, item.params, schema)
+        attempts = (
+            [] if self._ledger is None else self._ledger.find_jobs_of(item.item_id)
+        )
         return _Asked(
             item=item,
             schema=schema,
@@ -303,9 +311,11 @@ class Plan:
                     for former in item.former_params
                 ),
             ),
-            attempts=[]
-            if self._ledger is None
-            else self._ledger.find_jobs_of(item.item_id),
+            attempts=attempts,
+            reseeded=tuple(
+                _keys_of(item.model_id, params, schema)
+                for params in equal_params(item, schema, attempts)
+            ),
         )
 
     def _decide(self, asked: _Asked, old_id: str) -> Decision:
@@ -314,7 +324,7 @@ class Plan:
             asked.attempts,
             job_key=keys.job_key,
             request_key=keys.request_key,
-            former=keys.former,
+            former=(*keys.former, *asked.reseeded),
             look=self._look_for_files,
             force=self.selection.force,
             insist=self.selection.only_failed,
@@ -334,6 +344,9 @@ class Plan:
         params = dict(item.params)
         if seed is not None:
             params["seed"] = seed
+        if decision.action is Action.SUBMIT and not self._is_counted:
+            same = (*asked.request.keys, *asked.reseeded)
+            self.repeats.note(item.item_id, attempts, same, seed=seed)
         known = find_same(attempts, asked.request.former)
         keys = asked.request if known is None else known  # as the ledger knows it
         job = decision.job or Job(

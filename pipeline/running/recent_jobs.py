@@ -122,12 +122,12 @@ class RecentJobs:
         """
         if planned.action is not Action.SUBMIT or job.status is not JobStatus.PLANNED:
             return None
-        schema = self._plan.manifest.models(planned.item.model_id)
+        defaults = self._defaults_of(planned.item.model_id)
         for remote in self._find_similar(planned):
             unproved = find_unproved(
                 planned.params,
                 remote.inputs,
-                schema=schema,
+                defaults=defaults,
                 uploads=self._session.uploader.known,
             )
             if unproved is None or not self._is_free(remote):
@@ -163,6 +163,11 @@ class RecentJobs:
                 yield from self._jobs.get((model_id, name, _ARCHIVED), ())
                 return
         yield from self._jobs.get(model_id, ())
+
+    def _defaults_of(self, model_id: str) -> dict[str, object]:
+        schema = self._plan.manifest.models(model_id)
+        inputs = {} if schema is None else schema.inputs
+        return {name: one.default for name, one in inputs.items() if one.has_default}
 
     def _is_free(self, remote: RemoteJob) -> bool:
         """Whether neither a row nor another item of this connection has the job."""

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 from pipeline.api.echo import is_archived, same_value
 from pipeline.job import AssetId, JsonValue, ParamValue, ReferenceAsset
-from pipeline.models.schema import ModelSchema
 
 _ABSENT: tuple[object, ...] = (None, "", [])
 
@@ -19,7 +18,7 @@ def find_unproved(
     params: Mapping[str, ParamValue],
     echo: Mapping[str, JsonValue],
     *,
-    schema: ModelSchema | None,
+    defaults: Mapping[str, object],
     uploads: Mapping[str, AssetId],
 ) -> dict[AssetId, str] | None:
     """What is left to prove before a job counts as made from this request.
@@ -31,7 +30,7 @@ def find_unproved(
         params: What would be sent, with the derived seed, and with references in place
             of their asset ids.
         echo: The inputs that the job shows.
-        schema: The inputs of the model; None if they are not known.
+        defaults: The model's defaults by input; empty if they are not known.
         uploads: SHA-256 of a content → the asset id under which the service holds it.
 
     Returns:
@@ -44,14 +43,14 @@ def find_unproved(
     unproved: dict[AssetId, str] = {}
     for name, value in params.items():
         if name not in echo:
-            if not _is_default(schema, name, value):
+            if not _is_default(defaults, name, value):
                 return None
         elif not _agrees(value, echo[name], uploads, unproved):
             return None
     for name, shown in echo.items():
         if name in params or shown in _ABSENT or name == "seed":
             continue
-        if not _is_default(schema, name, shown):
+        if not _is_default(defaults, name, shown):
             return None
     return unproved
 
@@ -87,6 +86,5 @@ def _must_hold(asset_id: AssetId, sha256: str, unproved: dict[AssetId, str]) -> 
     return unproved.setdefault(asset_id, sha256) == sha256
 
 
-def _is_default(schema: ModelSchema | None, name: str, value: object) -> bool:
-    found = None if schema is None else schema.find_input(name)
-    return found is not None and found.has_default and same_value(found.default, value)
+def _is_default(defaults: Mapping[str, object], name: str, value: object) -> bool:
+    return name in defaults and same_value(defaults[name], value)

@@ -6,23 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.job import AssetId, ReferenceAsset
-from pipeline.models.schema import ModelSchema, parse_model
 from pipeline.running.same_request import find_unproved
 
-SCHEMA = parse_model(
-    {
-        "id": "model_x",
-        "inputs": [
-            {"name": "prompt", "type": "string"},
-            {"name": "seed", "type": "number"},
-            {"name": "size", "type": "string", "default": "1K"},
-            {"name": "steps", "type": "number", "default": 20},
-            {"name": "note", "type": "string"},
-            {"name": "images", "type": "file_array"},
-        ],
-    },
-    source="live",
-)
+DEFAULTS = {"size": "1K", "steps": 20}
 STYLE = ReferenceAsset(
     name="style",
     path=Path("/style.png"),
@@ -33,8 +19,8 @@ STYLE = ReferenceAsset(
 ASKED = {"prompt": "an oak", "seed": 7}
 
 
-def unproved(params, echo, *, schema: ModelSchema | None = SCHEMA, uploads=None):
-    return find_unproved(params, echo, schema=schema, uploads=uploads or {})
+def unproved(params, echo, *, defaults=DEFAULTS, uploads=None):
+    return find_unproved(params, echo, defaults=defaults, uploads=uploads or {})
 
 
 @pytest.mark.parametrize(
@@ -100,8 +86,8 @@ def test_another_request_is_not_the_same(params, echo):
 
 
 def test_without_a_table_nothing_counts_as_a_default():
-    assert unproved(ASKED, {**ASKED, "size": "1K"}, schema=None) is None
-    assert unproved(ASKED, ASKED, schema=None) == {}
+    assert unproved(ASKED, {**ASKED, "size": "1K"}, defaults={}) is None
+    assert unproved(ASKED, ASKED, defaults={}) == {}
 
 
 def test_a_reference_that_we_have_uploaded_is_proved_by_its_id():
