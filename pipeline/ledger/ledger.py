@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pipeline.clock import format_utc
+from pipeline.clock import format_utc, parse_utc
 from pipeline.errors import ExitCode, LedgerDamaged, LedgerError, UnexpectedAnswer
 from pipeline.job import (
     LEGAL_TRANSITIONS,
@@ -603,6 +603,19 @@ class Ledger:
                 (path,),
             ).fetchone()
         return None if row is None else str(row[0])
+
+    def find_last_end(self) -> datetime | None:
+        """When the newest run ended; None without one, or if it did not end."""
+        with self._translated():
+            row = self._connection.execute(
+                "SELECT ended_at FROM runs ORDER BY run_id DESC LIMIT 1"
+            ).fetchone()
+        try:
+            return None if row is None or row[0] is None else parse_utc(row[0])
+        except (ValueError, TypeError) as error:
+            raise LedgerDamaged(
+                f"{self.path} is damaged: the end of its newest run cannot be read"
+            ) from error
 
     def find_last_row_id(self) -> int:
         """The highest row number; 0 if there are no rows."""

@@ -1,11 +1,14 @@
-"""Rebuilds a missing or damaged ledger, so that nothing is paid for again.
+"""Rebuilds a missing, damaged or outdated ledger, so that nothing is paid for again.
 
-Its rows come from the readable part of the old ledger and from the sidecars.
+Its rows come from the readable part of the old ledger and from the sidecars. Of the
+sidecars that the ledger knows, only those that were changed since it was last written
+are read again, such as those that came with ``git pull``.
 """
 
 import contextlib
 import logging
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
@@ -25,6 +28,7 @@ from pipeline.storage.regular_file import leads_outside
 logger = logging.getLogger(__name__)
 
 SEARCH_MARGIN = timedelta(hours=1)  # jobs of the same batch that left no sidecar
+_TIME_STEP_S = 0.05  # more than the step of a file system's clock
 _MOST_AHEAD = timedelta(days=366)  # clocks may be wrong, including this machine's
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
 
@@ -42,12 +46,13 @@ def open_for_writing(output: Path) -> Ledger:
         UsageError: A sidecar has impossible values.
     """
     path = output / LEDGER_NAME
+    written_s = find_written_s(path)
     try:
         ledger = Ledger(path)
         try:
             ledger.check()
             clear_leftovers(ledger, output)
-            rebuild(ledger, output)
+            rebuild(ledger, output, written_s=written_s)
         except BaseException:
             ledger.close()
             raise
@@ -110,15 +115,16 @@ def _salvage(damaged: Path, ledger: Ledger) -> None:
     ledger.commit()
 
 
-def rebuild(ledger: Ledger, output: Path) -> int:
+def rebuild(ledger: Ledger, output: Path, *, written_s: float = 0.0) -> int:
     """Record every job that is known only from the sidecars below ``output``.
 
-    Also records from when on the service has to be searched for further jobs of ours:
-    see ``running.adoption``.
+    If whole items were unknown, also records from when on the service has to be
+    searched for further jobs of ours: see ``running.adoption``.
 
     Args:
         ledger: Open for writing.
         output: The output folder.
+        written_s: When the ledger's file was last written: see :func:`find_written_s`.
 
     Returns:
         How many jobs were recorded.
@@ -126,22 +132,64 @@ def rebuild(ledger: Ledger, output: Path) -> int:
     Raises:
         UsageError, OutputError: As for :func:`find_saved_jobs`; nothing is recorded.
     """
-    jobs = list(find_saved_jobs(output, passed_over=ledger.find_paths()))
-    owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
-    missing = [job for job in jobs if job.remote_id not in owned]
+    known = ledger.find_paths()
+    missing = find_missing_jobs(ledger, output, written_s=written_s)
     if not missing:
         return 0
     ledger.begin()
     for job in missing:
-        attempts = ledger.find_jobs_of(job.item_id)
-        ledger.record_found(replace(job, attempt=len(attempts) + 1))
+        attempt = ledger.find_last_attempt(job.item_id) + 1
+        ledger.record_found(replace(job, attempt=attempt))
         if job.author_id:
             ledger.record_facts(author_id=job.author_id)
-    times = [job.submitted_at for job in missing if job.submitted_at]
+    times = [
+        job.submitted_at
+        for job in missing
+        if job.submitted_at and not known.issuperset(one.path for one in job.assets)
+    ]
     if times:
         ledger.record_facts(rebuilt_since=_search_from(times))
     ledger.commit()
     return len(missing)
+
+
+def find_missing_jobs(ledger: Ledger, output: Path, *, written_s: float) -> list[Job]:
+    """The jobs of sidecars that no row owns.
+
+    Args:
+        ledger: For reading.
+        output: The output folder.
+        written_s: When the ledger's file was last written: see :func:`find_written_s`.
+
+    Raises:
+        UsageError, OutputError: As for :func:`find_saved_jobs`.
+    """
+    known = ledger.find_paths()
+    ended = ledger.find_last_end()
+    # A restored copy has a new file time, but knows of no run since it was made.
+    since_s = written_s if ended is None else min(written_s, ended.timestamp())
+    unchanged = {
+        name
+        for name, changed_s in _find_sidecars(output)
+        if name in known and changed_s < since_s - _TIME_STEP_S
+    }
+    jobs = list(find_saved_jobs(output, passed_over=unchanged))
+    owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
+    return [job for job in jobs if job.remote_id not in owned]
+
+
+def find_written_s(ledger: Path) -> float:
+    """When a ledger's file was last written, in seconds since 1970; 0 without one.
+
+    Ask before the ledger is opened for writing.
+    """
+    times = [0.0]
+    for suffix in ("", "-wal"):
+        with contextlib.suppress(OSError):
+            about = ledger.with_name(ledger.name + suffix).stat()
+            if about.st_size:  # readers leave an empty one
+                times.append(about.st_mtime)
+    return max(times)
 
 
 def _search_from(times: Sequence[datetime]) -> datetime:
@@ -150,7 +198,11 @@ def _search_from(times: Sequence[datetime]) -> datetime:
 
 def find_asset_names(output: Path) -> list[str]:
     """Names of files with a sidecar, sorted; other output folders are left out."""
-    names: list[str] = []
+    return sorted(name for name, _ in _find_sidecars(output))
+
+
+def _find_sidecars(output: Path) -> Iterator[tuple[str, float]]:
+    """Each file's name and when its sidecar was changed, in seconds since 1970."""
     for folder, below, files in os.walk(output):
         here = Path(folder)
         if here != output and not MARKS_OF_OUTPUT.isdisjoint(files):
@@ -159,12 +211,25 @@ def find_asset_names(output: Path) -> list[str]:
         if here == output and PARTIAL_FOLDER in below:
             below.remove(PARTIAL_FOLDER)
         prefix = "" if here == output else here.relative_to(output).as_posix() + "/"
-        names += [
-            prefix + name.removesuffix(SIDECAR_SUFFIX)
-            for name in files
-            if name.endswith(SIDECAR_SUFFIX) and (here / name).is_file()
-        ]
-    return sorted(names)
+        for name in files:
+            if name.endswith(SIDECAR_SUFFIX):
+                changed_s = _find_changed_s(os.path.join(folder, name))  # noqa: PTH118 - faster
+                if changed_s is not None:
+                    yield prefix + name.removesuffix(SIDECAR_SUFFIX), changed_s
+
+
+def _find_changed_s(path: str) -> float | None:
+    """When a file, or the link to it, was changed; None if it is not a file."""
+    try:
+        about = os.lstat(path)
+        # Programs that copy may keep the time of the content, but not the other one.
+        changed_s = max(about.st_mtime, about.st_ctime)
+        if stat.S_ISLNK(about.st_mode):
+            about = os.stat(path)  # noqa: PTH116 - faster
+            changed_s = max(changed_s, about.st_mtime, about.st_ctime)
+    except OSError:
+        return None
+    return changed_s if stat.S_ISREG(about.st_mode) else None
 
 
 def find_saved_jobs(
