@@ -13,12 +13,12 @@ from pipeline.errors import (
     PRECEDENCE,
     ExitCode,
     LockError,
+    ManifestError,
     OutputError,
     PipelineError,
     PlanMoved,
     UsageError,
 )
-from pipeline.job import UNFINISHED
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.lockfile.reconcile import write_lock_file
@@ -27,6 +27,7 @@ from pipeline.operations.connection import (
     Connection,
     service_of,
 )
+from pipeline.operations.idle import find_idle_service, is_idle
 from pipeline.operations.target import Target
 from pipeline.output.folder import check_owner, claim, folder_of, holding_output
 from pipeline.output.names import EMULATOR_STATE_NAME
@@ -37,7 +38,7 @@ from pipeline.record import Struct
 from pipeline.running.events import Launched, ProgressCallback, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
-from pipeline.settings import Credentials, Settings
+from pipeline.settings import Credentials, MissingCredentials, Settings
 from pipeline.storage.syncing import take_unsynced
 
 Approve = Callable[[Estimate], None]
@@ -100,25 +101,39 @@ async def run(
         on_event=on_event,
         on_start=on_start,
     )
+    offline = False
     try:
         service, credentials = service_of(
             os.environ, emulate=emulate, credentials=credentials
         )
     except UsageError as error:
-        await target.report_faults_first(error)
+        is_missing = isinstance(error, MissingCredentials) and saved_plan is None
+        idle = await find_idle_service(target) if is_missing else None
+        if idle is None:
+            await target.report_faults_first(error)
+        service, offline = idle, True
     async with Connection(
         credentials,
         settings,
         target.clock,
         service=service,
+        offline=offline,
         is_fresh=saved_plan is not None,
     ) as connection:
-        loaded = await target.load(
-            connection,
-            on_name=lambda name: check_owner(
-                folder_of(name, output=output, emulate=emulate), service
-            ),
-        )
+
+        def look_at_folder(name: str) -> None:
+            folder = folder_of(name, output=output, emulate=emulate)
+            check_owner(folder, service)
+            if saved_plan is None and folder.is_dir():  # else nothing can be done
+                connection.catalog.put_off_asking()
+
+        try:
+            loaded = await target.load(connection, on_name=look_at_folder)
+        except ManifestError:
+            if not connection.catalog.put_off:
+                raise
+            connection.catalog.ask_now()  # the service may take what it did not before
+            loaded = await target.load(connection)
         await connection.check_address()
         with holding_output(
             target.folder_of(loaded),
@@ -147,7 +162,7 @@ class _Hooks(Struct, frozen=True, kw_only=True):
     on_start: Callable[[Run], None]
 
 
-class _Execution(Struct, frozen=True, kw_only=True):
+class _Execution(Struct, kw_only=True):
     """A run with its manifest loaded, and its folder and connection open."""
 
     target: Target
@@ -196,7 +211,7 @@ class _Execution(Struct, frozen=True, kw_only=True):
                 recorder.add(planned)
             self.hooks.on_item(planned)
 
-        plan = await self.target.plan(self.loaded, self.reader, on_item=take)
+        plan, has_nothing_to_do = await self._plan(take)
         settings = self.target.settings_for(self.loaded)
         if settings.frozen:
             _check_frozen(groups)
@@ -208,8 +223,7 @@ class _Execution(Struct, frozen=True, kw_only=True):
                 saved_plan.check(priced, groups, recorder)
             self.hooks.approve(priced)
 
-        # --strict also checks items that are done.
-        if _has_nothing_to_do(plan, self.reader) and not settings.strict:
+        if has_nothing_to_do:
             agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
             result = _nothing_done(plan, run_id, self.hooks.on_event)
         else:
@@ -235,6 +249,25 @@ class _Execution(Struct, frozen=True, kw_only=True):
         self._write_lock_file(plan)
         return result
 
+    async def _plan(self, take: Callable[[PlannedItem], None]) -> tuple[Plan, bool]:
+        """The plan, and whether there is nothing to do.
+
+        The service is asked for its models only if there is something to do.
+        """
+        catalog = self.connection.catalog
+        if catalog.put_off and not await self._is_idle():
+            catalog.ask_now()
+            self.loaded = await self.target.load(self.connection)
+        plan = await self.target.plan(self.loaded, self.reader, on_item=take)
+        return plan, is_idle(plan, self.reader, self.target.settings)
+
+    async def _is_idle(self) -> bool:
+        try:
+            plan = await self.target.plan(self.loaded, self.reader, on_item=_pass)
+        except ManifestError:
+            return False
+        return is_idle(plan, self.reader, self.target.settings)
+
     def _write_lock_file(self, plan: Plan) -> None:
         lock_file = self.target.lock_file_of(self.loaded)
         tell = self.hooks.on_event
@@ -251,6 +284,10 @@ class _Execution(Struct, frozen=True, kw_only=True):
         if not is_ours:
             text = f"{lock_file} belongs to another service, so it was not updated"
             tell(Warned(message=f"{text}; if it is from a rehearsal, delete it"))
+
+
+def _pass(_planned: PlannedItem) -> None:
+    """Items of a plan that is not the last one are not shown."""
 
 
 def _check_known(groups: CostGroups, loaded: Manifest, cost: Cost) -> None:
@@ -289,14 +326,6 @@ def _check_frozen(groups: CostGroups) -> None:
             f" such as {sample}",
             hint="run without --frozen and commit the lock file",
         )
-
-
-def _has_nothing_to_do(plan: Plan, ledger: Ledger) -> bool:
-    counts = ledger.count_by_status()
-    if plan.to_do or any(counts.get(status) for status in UNFINISHED):
-        return False
-    # A run that crashed has not compared its submits with the service's job list.
-    return plan.selection.only_fetch or not ledger.find_open_marks()
 
 
 def _nothing_done(plan: Plan, run_id: int, on_event: ProgressCallback) -> RunResult:
