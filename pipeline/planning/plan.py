@@ -40,6 +40,7 @@ from pipeline.planning.decision import (
     find_same,
 )
 from pipeline.planning.inputs import cost_key, output_count, seed_of
+from pipeline.planning.makers import Makers
 from pipeline.planning.presence import find_presence
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.repeats import Repeats
@@ -140,7 +141,10 @@ class Plan:
         self.repeats = Repeats()
         self.orphan_count = 0
         self._ledger = ledger
-        self._renames = Renames(None if is_shared else ledger)
+        self._renames = Renames(ledger)
+        if is_shared and ledger is not None:
+            makers = Makers(manifest, output, ledger)
+            self._renames = Renames(ledger, is_own=makers.is_own)
         self._is_counted = False
         self._late: set[str] = set()  # ids of items that may be renamed: decided last
         self._passed_over: set[str] = set()  # those of them that are beyond the limit
