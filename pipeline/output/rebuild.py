@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 SEARCH_MARGIN = timedelta(hours=1)  # jobs of the same batch that left no sidecar
 _TIME_STEP_S = 0.05  # more than the step of a file system's clock
 _MOST_AHEAD = timedelta(days=366)  # clocks may be wrong, including this machine's
+_WRONG = (UsageError, OutputError)
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
 
 
@@ -173,7 +174,7 @@ def find_missing_jobs(ledger: Ledger, output: Path, *, written_s: float) -> list
         for name, changed_s in _find_sidecars(output)
         if name in known and changed_s < since_s - _TIME_STEP_S
     }
-    jobs = list(find_saved_jobs(output, passed_over=unchanged))
+    jobs = list(find_saved_jobs(output, passed_over=unchanged, in_ledger=known))
     owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
     return [job for job in jobs if job.remote_id not in owned]
 
@@ -233,7 +234,10 @@ def _find_changed_s(path: str) -> float | None:
 
 
 def find_saved_jobs(
-    output: Path, *, passed_over: AbstractSet[str] = frozenset()
+    output: Path,
+    *,
+    passed_over: AbstractSet[str] = frozenset(),
+    in_ledger: AbstractSet[str] = frozenset(),
 ) -> Iterator[Job]:
     """The jobs that the sidecars name, each with the assets that have a sidecar.
 
@@ -242,6 +246,7 @@ def find_saved_jobs(
     Args:
         output: The output folder.
         passed_over: Names of assets whose sidecars are not read.
+        in_ledger: Names of assets that the ledger knows: their sidecars stop nothing.
 
     Raises:
         UsageError: A sidecar has impossible values.
@@ -250,7 +255,10 @@ def find_saved_jobs(
     jobs: dict[RemoteId | None, Job] = {}
     assets: dict[RemoteId | None, dict[int, tuple[bool, Asset]]] = {}
     for name in find_asset_names(output):
-        job = None if name in passed_over else _read_sidecar(output, name)
+        job = None
+        if name not in passed_over:
+            with contextlib.suppress(*(_WRONG if name in in_ledger else ())):
+                job = _read_sidecar(output, name)
         if job is None:
             continue
         other = jobs.get(job.remote_id)

@@ -8,7 +8,7 @@ the item's request: see ``running.same_request``. Whatever is not certain is pai
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pipeline.api.echo import is_archived
 from pipeline.api.interface import JobFilter, RemoteJob, RemoteStatus
@@ -20,6 +20,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Action, Plan, PlannedItem
 from pipeline.pricing.limits import unreachable
 from pipeline.running.asset_digests import AssetDigests
+from pipeline.running.marks import Marks
 from pipeline.running.records import Records
 from pipeline.running.same_request import find_unproved
 from pipeline.running.session import Session
@@ -59,10 +60,14 @@ class RecentJobs:
         self._digests = AssetDigests(session.api, session.transfer)
         self.taken = 0
 
-    async def find(self) -> None:
+    async def find(self, marks: Marks) -> None:
         """Read the newest jobs, if anything is to be submitted.
 
-        With ``--force`` the user asks for new jobs, so none is looked for.
+        In most cases, the mark's own listing shows them all. With ``--force`` the user
+        asks for new jobs, so none is looked for.
+
+        Args:
+            marks: With the first mark set, just now.
 
         Raises:
             ServiceUnreachable: The list cannot be read, so nothing may be paid for.
@@ -70,42 +75,47 @@ class RecentJobs:
         if not self._plan.to_submit or self._plan.selection.force:
             return
         session = self._session
+        since = session.api.service_now() - RECENT
+        listing = marks.listing
+        if not marks.shows_all_since(since):
+            listing = await self._read(since)
+        author_id = session.identity.author_id or self._ledger.find_author(
+            session.identity.key_digest
+        )
+        found = {
+            remote.remote_id: remote  # pages, and readings, may overlap
+            for remote in listing
+            if _may_replace_a_submit(remote, since, author_id)
+        }
+        # In any order they were listed: the newest first.
+        for remote in sorted(found.values(), key=_made_at, reverse=True):
+            for key in _keys_of(remote):
+                self._jobs[key].append(remote)
+
+    async def _read(self, since: datetime) -> list[RemoteJob]:
+        """The jobs made since then, newest first where the service lists them so."""
+        session = self._session
         backoff = Backoff(session.clock, session.settings.first_contact_s)
-        found: dict[str, RemoteJob] = {}  # pages, and readings, may overlap
+        most_pages = FIRST_PAGES + self._plan.to_submit // ITEMS_PER_PAGE
+        listing: list[RemoteJob] = []
         unreadable = 0
         while True:
+            pages = 0
             try:
-                await self._read(found)
-                break
+                async for page in pages_of(session.api, JobFilter(created_after=since)):
+                    listing += page
+                    pages += 1
+                    if pages >= most_pages:
+                        break
+                return listing
             except UnexpectedAnswer:
                 unreadable += 1
                 if unreadable >= _UNREADABLE_ANSWERS or not await backoff.sleep():
-                    break  # what is missing is paid for
+                    return listing  # what is missing is paid for
             except JobError as error:
                 wait_s = error.retry_after_s if isinstance(error, Unavailable) else 0.0
                 if not await backoff.sleep(wait_s):
                     raise unreachable(error) from error
-        author_id = session.identity.author_id or self._ledger.find_author(
-            session.identity.key_digest
-        )
-        # In any order they were listed: the newest first.
-        for remote in sorted(found.values(), key=_made_at, reverse=True):
-            if _may_replace_a_submit(remote, author_id):
-                for key in _keys_of(remote):
-                    self._jobs[key].append(remote)
-
-    async def _read(self, found: dict[str, RemoteJob]) -> None:
-        api = self._session.api
-        since = api.service_now() - RECENT
-        most_pages = FIRST_PAGES + self._plan.to_submit // ITEMS_PER_PAGE
-        pages = 0
-        async for page in pages_of(api, JobFilter(created_after=since)):
-            pages += 1
-            for remote in page:
-                if remote.created_at is not None and remote.created_at >= since:
-                    found[remote.remote_id] = remote
-            if pages >= most_pages:
-                return
 
     async def adopt(
         self, planned: PlannedItem, job: Job
@@ -122,6 +132,8 @@ class RecentJobs:
         """
         if planned.action is not Action.SUBMIT or job.status is not JobStatus.PLANNED:
             return None
+        if job.row_id and job.mark_id is None:
+            return None  # the user has decided to submit it again
         defaults = self._defaults_of(planned.item.model_id)
         for remote in self._find_similar(planned):
             unproved = find_unproved(
@@ -176,14 +188,17 @@ class RecentJobs:
         return not self._session.rows.find_owned([remote.remote_id])
 
 
-def _may_replace_a_submit(remote: RemoteJob, author_id: str) -> bool:
+def _may_replace_a_submit(remote: RemoteJob, since: datetime, author_id: str) -> bool:
     """Whether a job is of the kind that a submit of ours makes, and may have a result.
 
     Args:
         remote: The job.
+        since: The earliest time that counts.
         author_id: Whom the service names for jobs of the key in use; "" if not known.
     """
     is_of_another = author_id and remote.author_id and remote.author_id != author_id
+    if remote.created_at is None or remote.created_at < since:
+        return False
     if is_of_another or remote.is_child or remote.job_type not in OWN_TYPES:
         return False
     return remote.status in {RemoteStatus.RUNNING, RemoteStatus.SUCCESS}

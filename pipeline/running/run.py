@@ -24,7 +24,6 @@ from pipeline.api.interface import (
 from pipeline.assets.delivery import Delivery
 from pipeline.errors import (
     DownloadFailed,
-    ServiceUnreachable,
     Unavailable,
 )
 from pipeline.job import UNFINISHED, AssetId, FailureClass, Job, JobStatus
@@ -211,6 +210,7 @@ class Run:
                 if groups.by_key:
                     # Before the quotes, because a dry run may start a job.
                     await self._set_mark()
+                    await self._recent.find(self._marks)
                 self._cost = await find_cost(groups, self._session.quotes)
             except UnexpectedJob as unexpected:
                 sample = groups.find_sample(unexpected.item_id)
@@ -268,7 +268,6 @@ class Run:
                 await self._key_check.check_jobs()
                 if not self._pays_nothing:
                     await self._reconciler.reconcile(must_read=True)
-                    await self._find_recent()
             await self._renaming.rename_unfinished(plan.old_ids)
             async with anyio.create_task_group() as items:
                 self._recovery.start(items)
@@ -449,13 +448,6 @@ class Run:
         self._records.warn(
             "", f"the ledger was rebuilt; {count} earlier jobs found at the service"
         )
-
-    async def _find_recent(self) -> None:
-        """Look for jobs to take over; without the list, nothing is paid for."""
-        try:
-            await self._recent.find()
-        except ServiceUnreachable as error:
-            self._stopping.halt(error)
 
     def _is_complete(self) -> bool:
         """Whether this run considered every item of the manifest."""

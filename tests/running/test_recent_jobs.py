@@ -3,14 +3,16 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from doubles.outcome import Outcome
 from doubles.place import Place, items
 from knobs.world import PRICE_CU, REFERENCE, draw_references
 
 from pipeline import ExitCode, Selection
+from pipeline.errors import ServiceUnreachable
 from pipeline.job import JobStatus
 from pipeline.running.events import JobChanged
-from pipeline.running.recent_jobs import RECENT
+from pipeline.running.recent_jobs import FIRST_PAGES, RECENT
 
 TREES = items("an oak", "an elm", "an ash")
 TAKEN_OVER = "taken over, not paid again"
@@ -229,22 +231,51 @@ async def test_a_job_in_flight_is_taken_over_and_collected(workshop):
     assert workshop.api.calls["submit"] == 2
 
 
-async def test_while_the_list_cannot_be_read_nothing_is_paid_for(workshop):
+def make_others(workshop, count):
+    """So many jobs of other items, newer than those that were made before."""
+    workshop.clock.jump(600.0)
+    for number in range(count):
+        workshop.api.add_job({"prompt": f"other {number}"})
+
+
+async def test_a_job_beyond_the_first_page_is_taken_over(workshop):
     workshop.write_items("oak")
-    workshop.api.break_down("list_jobs", spared=1)
+    await workshop.run()
+    workshop.forget()
+    make_others(workshop, 150)
 
     result = await workshop.run()
 
-    assert result.exit_code is ExitCode.UNREACHABLE
+    assert (result.exit_code, result.submitted) == (ExitCode.OK, 0)
+
+
+async def test_reading_ends_after_a_few_pages(workshop):
+    workshop.write_items("oak")
+    await workshop.run()
+    workshop.forget()
+    make_others(workshop, 100 * FIRST_PAGES)
+
+    result = await workshop.run()
+
+    assert result.submitted == 1
+
+
+async def test_while_the_rest_of_the_list_cannot_be_read_nothing_is_paid_for(workshop):
+    workshop.write_items("oak")
+    make_others(workshop, 150)
+    workshop.api.break_down("list_jobs", spared=1)
+
+    with pytest.raises(ServiceUnreachable):
+        await workshop.run()
+
     assert workshop.api.calls["submit"] == 0
 
 
-async def test_a_run_asks_for_the_recent_jobs_once(workshop):
+async def test_what_the_mark_shows_is_not_read_again(workshop):
     workshop.write_items("oak", "elm")
     points = []
     workshop.on_point = points.append
 
     await workshop.run()
 
-    before = points[: points.index("submit")]
-    assert before.count("list_jobs") == 2  # the other one is for the mark
+    assert points[: points.index("submit")].count("list_jobs") == 1
