@@ -307,6 +307,13 @@ class Job(Struct, frozen=True, kw_only=True):
         return is_stuck or self.status in UNSURE
 
     @property
+    def is_taken_over(self) -> bool:
+        """Whether another run made its job for the same request: nothing was sent."""
+        return (
+            self.remote_id is not None and self.sent_at is None and self.made_with != ""
+        )
+
+    @property
     def committed(self) -> Decimal:
         """Compute units that this attempt takes, or may take, from a budget."""
         return committed_units(

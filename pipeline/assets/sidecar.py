@@ -135,6 +135,25 @@ def load_sidecar(output: Path, name: str) -> Job:
     return parse_sidecar(content, name)
 
 
+def load_source(output: Path, name: str) -> Source:
+    """Read from the sidecar of an asset which manifest made it.
+
+    Args:
+        output: As for :func:`load_sidecar`.
+        name: As for :func:`load_sidecar`.
+
+    Raises:
+        NoSidecar: Another JSON file, or one that does not say it.
+        OSError: As for :func:`load_sidecar`.
+    """
+    path = output / (name + SIDECAR_SUFFIX)
+    content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
+    try:
+        return msgspec.json.decode(content, type=_SourceRecord).manifest
+    except (ValueError, RecursionError) as error:
+        raise NoSidecar(str(error)) from error
+
+
 def parse_sidecar(content: bytes, path: str) -> Job:
     """The content of a sidecar: a SAVED job with this one asset.
 
@@ -218,6 +237,10 @@ class _CostRecord(msgspec.Struct):
     charged: Any = None
     quoted: Any = None
     addons: Any = {}
+
+
+class _SourceRecord(msgspec.Struct):
+    manifest: Source
 
 
 class _SidecarRecord(msgspec.Struct):

@@ -245,6 +245,8 @@ def _details_of(about: Explanation, job: Job) -> Iterator[tuple[str, str]]:
         names = ", ".join(about.differences.get(job.row_id, ()))
         yield "asked for", f"something else than now{names and f': {names}'}"
     yield "job", job.remote_id or ""
+    if job.is_taken_over:
+        yield "source", "made by another run for the same request, and taken over"
     yield "times", _times(job)
     yield "units", _cost(job)
     if job.failure is not None:
@@ -426,6 +428,7 @@ def _print_attempt(about: Explanation, job: Job) -> None:
         attempt=job.attempt,
         status=str(job.status),
         job_id=job.remote_id,
+        taken_over=job.is_taken_over,
         job_key=job.job_key,
         same_request=about.asks_the_same(job),
         differs_in=list(about.differences.get(job.row_id, ())),

@@ -127,6 +127,7 @@ class ModelCatalog:
 
     Attributes:
         notes: What a person should know about the tables used, one sentence each.
+        put_off: Models that the service has not been asked for yet.
     """
 
     def __init__(
@@ -142,7 +143,23 @@ class ModelCatalog:
         self._cache = cache
         self._now = now
         self._found: dict[str, ModelSchema | None] = {}
+        self._puts_off = False
         self.notes: list[str] = []
+        self.put_off: set[str] = set()
+
+    def put_off_asking(self) -> None:
+        """Find models without a request for now, from older answers or the package.
+
+        That is enough to see whether everything is done already.
+        """
+        self._puts_off = True
+
+    def ask_now(self) -> None:
+        """Ask the service from now on, also for the models that were put off."""
+        self._puts_off = False
+        for model_id in self.put_off:
+            self._found.pop(model_id, None)
+        self.put_off.clear()
 
     def find(self, model_id: str) -> ModelSchema | None:
         """The model's inputs, or None if they are unknown."""
@@ -158,6 +175,11 @@ class ModelCatalog:
             if schema is not None:
                 return self._compared(shipped, schema)
         why = "the service was not asked"
+        if self._read is not None and self._puts_off:
+            self.put_off.add(model_id)
+            return (None if kept is None else _parse(kept[0], "cached", kept[1])) or (
+                shipped
+            )
         if self._read is not None:
             try:
                 record = self._read(model_id)

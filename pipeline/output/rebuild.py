@@ -1,11 +1,14 @@
-"""Rebuilds a missing or damaged ledger, so that nothing is paid for again.
+"""Rebuilds a missing, damaged or outdated ledger, so that nothing is paid for again.
 
-Its rows come from the readable part of the old ledger and from the sidecars.
+Its rows come from the readable part of the old ledger and from the sidecars. Of the
+sidecars that the ledger knows, only those that were changed since it was last written
+are read again, such as those that came with ``git pull``.
 """
 
 import contextlib
 import logging
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
@@ -26,7 +29,9 @@ from pipeline.storage.regular_file import leads_outside
 logger = logging.getLogger(__name__)
 
 SEARCH_MARGIN = timedelta(hours=1)  # jobs of the same batch that left no sidecar
+_TIME_STEP_S = 0.05  # more than the step of a file system's clock
 _MOST_AHEAD = timedelta(days=366)  # clocks may be wrong, including this machine's
+_WRONG = (UsageError, OutputError)
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
 
 
@@ -43,12 +48,13 @@ def open_for_writing(output: Path) -> Ledger:
         UsageError: A sidecar has impossible values.
     """
     path = output / LEDGER_NAME
+    written_s = find_written_s(path)
     try:
         ledger = Ledger(path)
         try:
             ledger.check()
             clear_leftovers(ledger, output)
-            if rebuild(ledger, output):
+            if rebuild(ledger, output, written_s=written_s):
                 clear_leftovers(ledger, output)
         except BaseException:
             ledger.close()
@@ -113,15 +119,16 @@ def _salvage(damaged: Path, ledger: Ledger) -> None:
     ledger.commit()
 
 
-def rebuild(ledger: Ledger, output: Path) -> int:
+def rebuild(ledger: Ledger, output: Path, *, written_s: float = 0.0) -> int:
     """Record every job that is known only from the sidecars below ``output``.
 
-    Also records from when on the service has to be searched for further jobs of ours:
-    see ``running.adoption``.
+    If whole items were unknown, also records from when on the service has to be
+    searched for further jobs of ours: see ``running.adoption``.
 
     Args:
         ledger: Open for writing.
         output: The output folder.
+        written_s: When the ledger's file was last written: see :func:`find_written_s`.
 
     Returns:
         How many jobs were recorded.
@@ -129,24 +136,75 @@ def rebuild(ledger: Ledger, output: Path) -> int:
     Raises:
         UsageError, OutputError: As for :func:`find_saved_jobs`; nothing is recorded.
     """
+    known = ledger.find_paths()
     twins: dict[str, str] = {}
-    jobs = list(find_saved_jobs(output, passed_over=ledger.find_paths(), twins=twins))
-    owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
-    missing = [job for job in jobs if job.remote_id not in owned]
+    missing = find_missing_jobs(ledger, output, written_s=written_s, twins=twins)
     if not missing:
         return 0
     ledger.begin()
     for job in missing:
-        attempts = ledger.find_jobs_of(job.item_id)
-        ledger.record_found(replace(job, attempt=len(attempts) + 1))
+        attempt = ledger.find_last_attempt(job.item_id) + 1
+        ledger.record_found(replace(job, attempt=attempt))
         if job.author_id:
             ledger.record_facts(author_id=job.author_id)
-    times = [job.submitted_at for job in missing if job.submitted_at]
+    times = [
+        job.submitted_at
+        for job in missing
+        if job.submitted_at and not known.issuperset(one.path for one in job.assets)
+    ]
     if times:
         ledger.record_facts(rebuilt_since=_search_from(times))
     ledger.record_leftovers(twins)
     ledger.commit()
     return len(missing)
+
+
+def find_missing_jobs(
+    ledger: Ledger,
+    output: Path,
+    *,
+    written_s: float,
+    twins: dict[str, str] | None = None,
+) -> list[Job]:
+    """The jobs of sidecars that no row owns.
+
+    Args:
+        ledger: For reading.
+        output: The output folder.
+        written_s: When the ledger's file was last written: see :func:`find_written_s`.
+        twins: As for :func:`find_saved_jobs`.
+
+    Raises:
+        UsageError, OutputError: As for :func:`find_saved_jobs`.
+    """
+    known = ledger.find_paths()
+    ended = ledger.find_last_end()
+    # A restored copy has a new file time, but knows of no run since it was made.
+    since_s = written_s if ended is None else min(written_s, ended.timestamp())
+    unchanged = {
+        name
+        for name, changed_s in _find_sidecars(output)
+        if name in known and changed_s < since_s - _TIME_STEP_S
+    }
+    jobs = list(
+        find_saved_jobs(output, passed_over=unchanged, in_ledger=known, twins=twins)
+    )
+    owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
+    return [job for job in jobs if job.remote_id not in owned]
+
+
+def find_written_s(ledger: Path) -> float:
+    """When a ledger's file was last written, in seconds since 1970; 0 without one.
+
+    Ask before the ledger is opened for writing.
+    """
+    times = [0.0]
+    for suffix in ("", "-wal"):
+        with contextlib.suppress(OSError):
+            about = ledger.with_name(ledger.name + suffix).stat()
+            if about.st_size:  # readers leave an empty one
+                times.append(about.st_mtime)
+    return max(times)
 
 
 def _search_from(times: Sequence[datetime]) -> datetime:
@@ -155,7 +213,11 @@ def _search_from(times: Sequence[datetime]) -> datetime:
 
 def find_asset_names(output: Path) -> list[str]:
     """Names of files with a sidecar, sorted; other output folders are left out."""
-    names: list[str] = []
+    return sorted(name for name, _ in _find_sidecars(output))
+
+
+def _find_sidecars(output: Path) -> Iterator[tuple[str, float]]:
+    """Each file's name and when its sidecar was changed, in seconds since 1970."""
     for folder, below, files in os.walk(output):
         here = Path(folder)
         if here != output and not MARKS_OF_OUTPUT.isdisjoint(files):
@@ -164,18 +226,32 @@ def find_asset_names(output: Path) -> list[str]:
         if here == output and PARTIAL_FOLDER in below:
             below.remove(PARTIAL_FOLDER)
         prefix = "" if here == output else here.relative_to(output).as_posix() + "/"
-        names += [
-            prefix + name.removesuffix(SIDECAR_SUFFIX)
-            for name in files
-            if name.endswith(SIDECAR_SUFFIX) and (here / name).is_file()
-        ]
-    return sorted(names)
+        for name in files:
+            if name.endswith(SIDECAR_SUFFIX):
+                changed_s = _find_changed_s(os.path.join(folder, name))  # noqa: PTH118 - faster
+                if changed_s is not None:
+                    yield prefix + name.removesuffix(SIDECAR_SUFFIX), changed_s
+
+
+def _find_changed_s(path: str) -> float | None:
+    """When a file, or the link to it, was changed; None if it is not a file."""
+    try:
+        about = os.lstat(path)
+        # Programs that copy may keep the time of the content, but not the other one.
+        changed_s = max(about.st_mtime, about.st_ctime)
+        if stat.S_ISLNK(about.st_mode):
+            about = os.stat(path)  # noqa: PTH116 - faster
+            changed_s = max(changed_s, about.st_mtime, about.st_ctime)
+    except OSError:
+        return None
+    return changed_s if stat.S_ISREG(about.st_mode) else None
 
 
 def find_saved_jobs(
     output: Path,
     *,
     passed_over: AbstractSet[str] = frozenset(),
+    in_ledger: AbstractSet[str] = frozenset(),
     twins: dict[str, str] | None = None,
 ) -> Iterator[Job]:
     """The jobs that the sidecars name, each with the assets that have a sidecar.
@@ -185,6 +261,7 @@ def find_saved_jobs(
     Args:
         output: The output folder.
         passed_over: Names of assets whose sidecars are not read.
+        in_ledger: Names of assets that the ledger knows: their sidecars stop nothing.
         twins: Collects files that are there twice, because the file of a take was moved
             when the power went: the path that is not taken, to the one that is.
 
@@ -195,7 +272,10 @@ def find_saved_jobs(
     jobs: dict[RemoteId | None, Job] = {}
     assets: dict[RemoteId | None, dict[int, tuple[bool, Asset]]] = {}
     for name in find_asset_names(output):
-        job = None if name in passed_over else _read_sidecar(output, name)
+        job = None
+        if name not in passed_over:
+            with contextlib.suppress(*(_WRONG if name in in_ledger else ())):
+                job = _read_sidecar(output, name)
         if job is None:
             continue
         other = jobs.get(job.remote_id)

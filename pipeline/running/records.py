@@ -15,7 +15,7 @@ from pipeline.planning import PlannedItem
 from pipeline.pricing import Budget
 from pipeline.record import Struct, field, replace
 from pipeline.running.events import JobChanged, ProgressCallback, Warned
-from pipeline.running.intents import record_unexpected_job
+from pipeline.running.intents import record_adopted, record_unexpected_job
 from pipeline.running.marks import Marks
 from pipeline.running.session import Session
 
@@ -131,6 +131,39 @@ class Records:
             self._is_bound = True
             await self.bind_project(remote.owner_id)
         return await self._told(submitted)
+
+    async def adopted(
+        self,
+        planned: PlannedItem,
+        job: Job,
+        remote: RemoteJob,
+        quoted: Decimal | None,
+    ) -> Job:
+        """PLANNED → SUBMITTED with a job that another run made for the same request.
+
+        Nothing is sent, so it has no ``sent_at`` and no mark. What it took counts in
+        the budget, but not as charged to this run.
+
+        Args:
+            planned: The item.
+            job: Its attempt.
+            remote: The job.
+            quoted: What counts until the service says what it charged, or None.
+        """
+        return await self._told(
+            await self._write(
+                record_adopted,
+                self._ledger,
+                planned,
+                job,
+                remote,
+                service=self._service,
+                made_with=self._identity.key_digest,
+                quoted=quoted,
+            ),
+            reason=f"another run made job {remote.remote_id} for the same request;"
+            " taken over, not paid again",
+        )
 
     async def watched_again(self, job: Job) -> Job:
         """FAILED by its deadline → SUBMITTED: the job may have ended since."""
@@ -294,8 +327,8 @@ class Records:
         """Record that assets have moved: old path to new path."""
         await self._write(self._ledger.record_moved, paths)
 
-    def announce(self, job: Job) -> None:
-        """Send the listener the current state of a job."""
+    def announce(self, job: Job, *, reason: str = "") -> None:
+        """Send the listener the current state of a job, and where it came from."""
         failure = job.failure
         self.tell(
             JobChanged(
@@ -303,7 +336,7 @@ class Records:
                 status=job.status,
                 attempt=job.attempt,
                 remote_id=job.remote_id or "",
-                reason=failure.reason if failure else "",
+                reason=failure.reason if failure else reason,
                 hint=failure.hint if failure else "",
                 failure_class=failure.kind if failure else None,
                 files=tuple(asset.path for asset in job.assets),
@@ -322,9 +355,9 @@ class Records:
         self.charges.addons.update(after.addons)
         self.charges.addons.subtract(before.addons)
 
-    async def _told(self, job: Job) -> Job:
+    async def _told(self, job: Job, *, reason: str = "") -> Job:
         self._budget.note(job)
-        self.announce(job)
+        self.announce(job, reason=reason)
         return job
 
 

@@ -48,6 +48,7 @@ from pipeline.running.key_check import KeyCheck
 from pipeline.running.line_scheduler import LineScheduler
 from pipeline.running.marks import Marks
 from pipeline.running.pausing import Pausing
+from pipeline.running.recent_jobs import RecentJobs
 from pipeline.running.reconciling import Adopted, Reconciler
 from pipeline.running.records import Records
 from pipeline.running.recovery import Recovery, next_attempt
@@ -149,6 +150,7 @@ class Run:
             ledger, session.slots, records=self._records, watch=self._watch
         )
         self._adoption = Adoption(session)
+        self._recent = RecentJobs(session, ledger, plan=plan, records=self._records)
         self._submitter = Submitter(
             session,
             ledger,
@@ -229,6 +231,7 @@ class Run:
                 if groups.by_key:
                     # Before the quotes, because a dry run may start a job.
                     await self._set_mark()
+                    await self._recent.find(self._marks)
                 self._cost = await find_cost(groups, self._session.quotes)
             except UnexpectedJob as unexpected:
                 sample = groups.find_sample(unexpected.item_id)
@@ -292,6 +295,7 @@ class Run:
                 self._recovery.start(self._items)
                 await self._start_items()
             self._line_scheduler.leave_rest()
+            self._recent.tell()
             if self._marks.recorded:
                 await self._collect_adopted(await self._reconciler.reconcile())
             if self._searched and self._is_complete():
@@ -421,6 +425,10 @@ class Run:
                     place.leave()
                     if job.status is not JobStatus.SUCCEEDED:
                         job = await self._records.succeeded(job)
+                found = await self._recent.adopt(planned, job)
+                if found is not None:
+                    place.leave()
+                    job = await self._watch.wait_until_ended(found[0], listed=found[1])
                 while not self._pays_nothing and job.status is JobStatus.PLANNED:
                     job = await self._submitter.submit(planned, job, place.leave)
                     job = await self._watch.wait_until_ended(job)

@@ -76,16 +76,24 @@ class Watch:
         await self.note_own(submission.job)
         return job
 
-    async def wait_until_ended(self, job: Job) -> Job:
+    async def wait_until_ended(
+        self, job: Job, *, listed: RemoteJob | None = None
+    ) -> Job:
         """SUBMITTED → SUCCEEDED or FAILED; any other status is returned unchanged.
 
         Another submit's own answer may claim the job. Then this submit is settled
         again, and its job may become PLANNED or UNKNOWN. The slot is free when this
         returns.
+
+        Args:
+            job: Any job.
+            listed: Its record in a listing, if there is one: if it has ended there,
+                with its assets, the service is not asked again.
         """
         if job.status is not JobStatus.SUBMITTED:
             return job
-        ended = await self._watch(job)
+        is_over = listed is not None and listed.has_ended and listed.asset_ids
+        ended = listed if listed and is_over else await self._watch(job)
         return ended if isinstance(ended, Job) else await self._take_end(job, ended)
 
     async def _watch(self, job: Job) -> RemoteJob | Job:

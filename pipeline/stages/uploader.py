@@ -122,6 +122,11 @@ class Uploader:
         result: JsonValue = value
         return result
 
+    @property
+    def known(self) -> Mapping[str, AssetId]:
+        """The contents that the service holds: SHA-256 → asset id."""
+        return self._known
+
     def learn(self, known: Mapping[str, AssetId]) -> None:
         """Add the uploads of earlier runs: SHA-256 → asset id."""
         self._known.update(known)

@@ -343,6 +343,7 @@ def take_others_sidecar(path):
 def test_each_file_is_held_against_the_ledger(desk, spoil, said):
     desk.write("{id: oak, prompt: o, params: {numOutputs: 2}}")
     desk.record(desk.make_files(desk.attempt("oak"), "oak-1.png", "oak-2.png"))
+    desk.record(replace(desk.attempt("oak"), item_id="elm", remote_id="job_2"))
     spoil(desk.output / "oak-2.png")
 
     _, out, _ = desk.why("oak")

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -260,6 +261,11 @@ class Workshop:
                 " WHERE row_id = ?",
                 (*changes.values(), job.row_id),
             )
+
+    def forget(self) -> None:
+        """Lose the output folder with everything in it, as a fresh checkout has none."""
+        shutil.rmtree(self.output)
+        self.output.mkdir()
 
     def decide(self) -> None:
         """What a person does who looks unsure submits up in the web app."""

@@ -138,6 +138,7 @@ class World:
     clock: ScaledClock
     settings: Settings = QUICK
     project_id: str = ""
+    key: str = KEY
 
     @property
     def output(self) -> Path:
@@ -170,7 +171,7 @@ class World:
                 manifest,
                 output=self.output,
                 credentials=Credentials(
-                    key=KEY,
+                    key=self.key,
                     secret=SECRET,
                     base_url=self.emulator.base_url,
                     project_id=self.project_id,
