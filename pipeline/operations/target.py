@@ -151,6 +151,7 @@ class Target:
         return (
             *loaded.warnings,
             *plan.notes,
+            *loaded.files.notes,
             *connection.catalog.notes,
             *notes_on(service, os.environ),
             *notes_on_contract(loaded.path.parent, service, os.environ),
