@@ -84,7 +84,9 @@ class Saver:
             if job.attempt > 1 or planned.job.row_id:  # else there is no earlier one
                 earlier += self._ledger.find_jobs_of(job.item_id)
             earlier += self._others_of(planned)
-            await self._relocating.make_room(planned, self.source_of(planned))
+            await self._relocating.make_room(
+                planned, source_at(self._plan, planned.item.line)
+            )
             if planned.siblings:
                 earlier = [planned.job, *self._ledger.find_jobs_of(job.item_id)]
             await self._keep_old(job, earlier, receipts)
