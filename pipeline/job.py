@@ -26,9 +26,12 @@ class ReferenceAsset(Struct, frozen=True, kw_only=True):
     Attributes:
         name: Its name in the manifest: the key under ``references``, or the path.
         path: The absolute path of the file.
-        sha256: The hex digest of its content.
-        size_bytes: Its size, at least 1.
-        media_type: Detected from the content, such as ``image/png``.
+        sha256: The hex digest of the bytes that are sent.
+        size_bytes: Their size, at least 1.
+        media_type: Detected from them, such as ``image/png``.
+        file: The path as written, relative to the manifest's folder.
+        upright: Whether the picture is turned upright before it is sent; then the
+            bytes differ from those of the file.
     """
 
     name: str
@@ -36,6 +39,8 @@ class ReferenceAsset(Struct, frozen=True, kw_only=True):
     sha256: str
     size_bytes: int
     media_type: str
+    file: str = ""
+    upright: bool = False
 
 
 class ItemOutput(Struct, frozen=True, kw_only=True):
@@ -83,6 +88,7 @@ class Item(Struct, frozen=True, kw_only=True):
         take: The number of the take, from 1.
         has_steps: Whether steps follow; then the last of them has the item's name.
         is_last_step: Whether it is that last step.
+        variables: The values of its matrix and of its row, by name.
     """
 
     item_id: str
@@ -99,6 +105,7 @@ class Item(Struct, frozen=True, kw_only=True):
     take: int = 1
     has_steps: bool = False
     is_last_step: bool = False
+    variables: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
     def base(self) -> str:

@@ -60,6 +60,7 @@ MAX_BODY_BYTES = 16 << 20  # above any real answer (6 MB), below a bomb
 KEEPALIVE_S = 4.0  # less than the 5 s after which common servers close a connection
 _LOGGED_BYTES = 4000
 _ONE_WRITE_BYTES = 32 << 10  # so that head and body stay below aiohttp's 64 KiB
+EMULATOR_HEADER = "X-Pipeline-Emulator"  # in every answer of our emulator
 USER_AGENT = f"scenario-pipeline/{__version__}"
 
 
@@ -100,6 +101,7 @@ class HttpApi:
         }
         self._proxy = find_proxy(credentials.base_url)
         self._answered_at_s: float | None = None
+        self._is_emulator = False
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -133,6 +135,11 @@ class HttpApi:
     def answered_at_s(self) -> float | None:
         """When the last answer came, on the monotonic clock; None before the first."""
         return self._answered_at_s
+
+    @property
+    def is_emulator(self) -> bool:
+        """Whether a service on this machine has said that it is our emulator."""
+        return self._is_emulator
 
     def service_now(self) -> datetime:
         """The service's time: our clock, corrected by the last ``Date`` it sent."""
@@ -445,6 +452,10 @@ class HttpApi:
             ) from None
         self._answered_at_s = self._clock.monotonic_s()
         self._learn_time(headers)
+        # No other service can have itself taken for one that costs nothing.
+        self._is_emulator |= (
+            self._credentials.is_loopback and EMULATOR_HEADER in headers
+        )
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug(
                 "%s %s %s %s -> %d %s",

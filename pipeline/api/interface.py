@@ -246,6 +246,10 @@ class GenerationApi(Protocol):
     def answered_at_s(self) -> float | None:
         """When the last answer came, on the monotonic clock; None before the first."""
 
+    @property
+    def is_emulator(self) -> bool:
+        """Whether a service on this machine has said that it is our emulator."""
+
     def service_now(self) -> datetime:
         """The service's time: our clock, corrected by the last ``Date`` it sent."""
 

@@ -42,7 +42,7 @@ class Delivery:
         output: The output folder.
         clock: The source of ``saved_at``.
         find_owner: Finds the item that a path already belongs to, or None.
-        emulated: Whether the emulator made the assets; stored in the sidecars.
+        is_emulated: Whether the emulator made the assets; asked for each sidecar.
         may_be_named: Whether an item of the manifest may produce a file of this name
             (without extension); a kept file must not take it.
     """
@@ -53,13 +53,13 @@ class Delivery:
         clock: Clock,
         *,
         find_owner: Callable[[str], str | None],
-        emulated: bool,
+        is_emulated: Callable[[], bool],
         may_be_named: Callable[[str], bool] = lambda _stem: False,
     ) -> None:
         self._output = output
         self._clock = clock
         self._find_owner = find_owner
-        self._emulated = emulated
+        self._is_emulated = is_emulated
         self._may_be_named = may_be_named
         self._puts: Batcher[_Put, list[Path]] = Batcher(
             self._put,
@@ -213,7 +213,7 @@ class Delivery:
             placed.append(put_in_place(receipt.partial, self._output, asset.path))
             reach("asset-placed")
             sidecar = render_sidecar(
-                put.job, asset, put.source, emulated=self._emulated
+                put.job, asset, put.source, emulated=self._is_emulated()
             )
             write_in_place(sidecar, self._output, asset.path + SIDECAR_SUFFIX)
         return placed

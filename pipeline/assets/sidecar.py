@@ -7,9 +7,10 @@ for ``load_sidecar``.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,19 @@ from pipeline.job import (
     Job,
     JobKey,
     JobStatus,
+    JsonValue,
+    ParamValue,
+    ReferenceAsset,
     RemoteId,
 )
-from pipeline.record import Struct
+from pipeline.record import Struct, asdict, field
+from pipeline.storage.pointer import read_pointer
 from pipeline.storage.regular_file import read_regular
 from pipeline.units import MOST_UNITS, units_number
 from pipeline.version import __version__
 
+# Versions before this one ignore keys that they do not know, but not a file with
+# another number: they would pay for its asset again.
 SCHEMA = "scenario-pipeline/sidecar/1"
 MAX_SIDECAR_BYTES = 32 << 20  # a request has at most 10 MB
 
@@ -42,12 +49,72 @@ class Source(Struct, frozen=True, kw_only=True):
         file: The manifest's path as the user gave it.
         sha256: The digest of the manifest's bytes.
         line: The item's line, from 1.
+        variables: The values of the item's matrix and row, by name.
+        references: The files that were sent with the request.
     """
 
     name: str
     file: str
     sha256: str
     line: int
+    variables: Mapping[str, JsonValue] = field(default_factory=dict)
+    references: tuple["SentFile", ...] = ()
+
+
+class SentFile(Struct, frozen=True, kw_only=True):
+    """A reference file that was sent as an input.
+
+    Attributes:
+        input: The input's name.
+        name: The file's name in the manifest.
+        path: Its path as written, relative to the manifest.
+        sha256: The digest of the bytes that were sent.
+        upright: Whether they are the picture turned upright, not those of the file.
+        asset_id: The asset id that was sent for it; None if it is not known.
+    """
+
+    input: str
+    name: str
+    path: str
+    sha256: str
+    upright: bool
+    asset_id: str | None
+
+
+def find_sent_files(
+    params: Mapping[str, ParamValue], request: Mapping[str, JsonValue]
+) -> tuple[SentFile, ...]:
+    """Every reference file of a request, in the order of its inputs.
+
+    Args:
+        params: The inputs with their references.
+        request: The same inputs as they were sent, with asset ids.
+    """
+    return tuple(
+        sent
+        for name, value in params.items()
+        for sent in _sent_files(name, value, request.get(name))
+    )
+
+
+def _sent_files(name: str, value: object, sent: object) -> Iterator[SentFile]:
+    if isinstance(value, ReferenceAsset):
+        yield SentFile(
+            input=name,
+            name=value.name,
+            path=_printable(value.file),
+            sha256=value.sha256,
+            upright=value.upright,
+            asset_id=sent if isinstance(sent, str) else None,
+        )
+    elif isinstance(value, list):
+        known = sent if isinstance(sent, list) and len(sent) == len(value) else ()
+        for inner, one in zip_longest(value, known):
+            yield from _sent_files(name, inner, one)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            one = sent.get(key) if isinstance(sent, dict) else None
+            yield from _sent_files(name, inner, one)
 
 
 def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) -> bytes:
@@ -68,10 +135,12 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
             "line": source.line,
         },
         "item_id": job.item_id,
+        "variables": dict(source.variables),
         "job_key": job.job_key,
         "request_key": job.request_key,
         "model_id": job.model_id,
         "request": job.request,
+        "references": [asdict(sent) for sent in source.references],
         "echo": job.echo or {},
         "job_id": job.remote_id,
         "asset_id": asset.asset_id,
@@ -119,6 +188,13 @@ class DamagedSidecar(NoSidecar):
     """
 
 
+class PointerSidecar(NoSidecar):
+    """A Git LFS or git-annex pointer in the place of a sidecar.
+
+    ``str()`` says which: ``a Git LFS pointer``.
+    """
+
+
 def load_sidecar(output: Path, name: str) -> Job:
     """Read the sidecar of an asset.
 
@@ -128,10 +204,13 @@ def load_sidecar(output: Path, name: str) -> Job:
 
     Raises:
         NoSidecar, DamagedSidecar: As for :func:`parse_sidecar`.
+        PointerSidecar: The sidecar itself is not there.
         OSError: It is missing, not a file, or larger than a sidecar can be.
     """
     path = output / (name + SIDECAR_SUFFIX)
     content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
+    if pointer := read_pointer(content):
+        raise PointerSidecar(f"a {pointer.kind} pointer")
     return parse_sidecar(content, name)
 
 

@@ -441,18 +441,20 @@ def graph(manifest: Path, **options: Any) -> ExitCode:
 
 @cli.command()
 @click.argument(
-    "outputs",
-    type=HomePath(exists=True, file_okay=False),
-    metavar="[OUTPUT]...",
+    "places",
+    type=HomePath(exists=True),
+    metavar="[MANIFEST|OUTPUT]...",
     nargs=-1,
 )
+@place_options
+@ALLOW_OUTSIDE
 @CU_PRICE
 @JSON
-def spend(outputs: tuple[Path, ...], **options: Any) -> ExitCode:
+def spend(places: tuple[Path, ...], **options: Any) -> ExitCode:
     """Sum up what was spent, by month, model and manifest. Free."""
     from pipeline.cli.spend import spend_command
 
-    return spend_command(outputs, **options)
+    return spend_command(places, **options)
 
 
 @cli.command()

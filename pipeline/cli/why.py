@@ -211,7 +211,8 @@ def _value_text(about: Explanation, value: ParamValue) -> str:
         held = f"uploaded as {known}" if known else "not uploaded yet"
         name = "" if value.name == str(value.path) else f"{value.name}: "
         return (
-            f"{name}{_near(value.path)}, {value.size_bytes:,} bytes\n"
+            f"{name}{_near(value.path)}, {value.size_bytes:,} bytes"
+            f"{', turned upright' if value.upright else ''}\n"
             f"{value.sha256}\n{held}"
         )
     if isinstance(value, ItemOutput):
@@ -389,6 +390,7 @@ def _value_json(about: Explanation, value: ParamValue) -> object:
             "name": value.name,
             "path": str(value.path),
             "sha256": value.sha256,
+            "upright": value.upright,
             "asset_id": about.uploads.get(value.sha256),
         }
     if isinstance(value, ItemOutput):

@@ -162,6 +162,7 @@ class _Expansion:
             is_saved=template.keep or not template.steps,
             may_be_missing=template.foreach is not None,
             former_params=tuple(_sendable(former, schema) for former in read.former),
+            variables=combination.variables,
         )
 
     def takes_of(self, item: Item, combination: Combination) -> Iterator[Item]:

@@ -93,7 +93,28 @@ def _top_keys(models: Sequence[ModelSchema]) -> Schema:
             "on the service. Use them as `ref:NAME` under params.",
             "type": ["object", "null"],
             "propertyNames": {"pattern": f"^{_REFERENCE_NAME}$"},
-            "additionalProperties": {"type": "string", "minLength": 1},
+            "additionalProperties": {
+                "anyOf": [
+                    {"type": "string", "minLength": 1},
+                    {
+                        "type": "object",
+                        "properties": {
+                            "file": {
+                                "description": "A file, relative to the manifest.",
+                                "type": "string",
+                                "minLength": 1,
+                            },
+                            "upright": {
+                                "description": "Turn the picture as its EXIF data says"
+                                " before it is sent.",
+                                "type": "boolean",
+                            },
+                        },
+                        "required": ["file"],
+                        "additionalProperties": False,
+                    },
+                ]
+            },
         },
         "vars": {"description": "Variables of every item.", "$ref": "#/$defs/vars"},
         "steps": _steps("The steps of every item that has none of its own.", models),

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_schema import MAX_ITEMS, ItemReader, wrong_takes
-from pipeline.manifest.keys import MANIFEST_KEYS
+from pipeline.manifest.keys import MANIFEST_KEYS, REFERENCE_KEYS
 from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import NodeReader
@@ -269,22 +269,41 @@ class SchemaReader:
                 text = f"'{name[:80]}' is not a reference name"
                 self._faults.add(value.key_mark, text, hint)
                 continue
-            text_value = self._reader.string(value, f"reference '{name}'")
-            if text_value is None:
-                continue
-            if text_value.startswith("asset_") and "/" not in text_value:
-                if wrong := _check_asset_id(text_value):
-                    self._faults.add(value.mark, f"reference '{name}': {wrong}")
-                else:
-                    found[name] = text_value
-                continue
-            try:
-                path = text_value.removeprefix("file:")
-                found[name] = self._files.load(path, name=name)
-            except BadPath as exc:
-                text = f"reference '{name}': {exc.message}"
-                self._faults.add(value.mark, text, exc.hint)
+            found[name] = self._reference(name, value)
         return found
+
+    def _reference(self, name: str, value: Node) -> ReferenceAsset | str:
+        """A file or an asset id; "" and a fault if it is neither."""
+        what, upright = f"reference '{name}'", False
+        if isinstance(value.value, dict):
+            entries = value.value
+            meant = self._reader.unknown_keys(
+                entries, REFERENCE_KEYS, {"path": "did you mean 'file'?"}
+            )
+            upright = self._reader.flag(entries.get("upright"), f"{what}: 'upright'")
+            if "file" not in entries:
+                if "file" not in meant:
+                    hint = "write {file: PATH, upright: true}"
+                    self._faults.add(value.mark, f"{what} has no 'file'", hint)
+                return ""
+            value = entries["file"]
+        text = self._reader.string(value, what)
+        if text is None:
+            return ""
+        if text.startswith("asset_") and "/" not in text:
+            wrong = _check_asset_id(text)
+            if upright and not wrong:
+                wrong = "an asset of the service cannot be turned: name the file"
+            if wrong:
+                self._faults.add(value.mark, f"{what}: {wrong}")
+                return ""
+            return text
+        try:
+            path = text.removeprefix("file:")
+            return self._files.load(path, name=name, upright=upright)
+        except BadPath as exc:
+            self._faults.add(value.mark, f"{what}: {exc.message}", exc.hint)
+            return ""
 
     def _warnings(
         self, model_id: str | None, templates: tuple[ItemTemplate, ...]

@@ -153,6 +153,7 @@ class Target:
             *loaded.warnings,
             *plan.notes,
             *((repeated,) if repeated else ()),
+            *loaded.files.notes,
             *connection.catalog.notes,
             *notes_on(service, os.environ),
             *notes_on_contract(loaded.path.parent, service, os.environ),

@@ -32,8 +32,8 @@ async def validate(
         offline: Send the service no requests.
 
     Returns:
-        The manifest, the number of its items, and notes for the user on the model
-        tables that were used.
+        The manifest, the number of its items, and notes for the user on references
+        and on the model tables that were used.
 
     Raises:
         ManifestError: Every fault.
@@ -47,7 +47,8 @@ async def validate(
                 models=connection.catalog.find,
             )
         )
-        return loaded, count, (*loaded.warnings, *connection.catalog.notes)
+        notes = (*loaded.warnings, *loaded.files.notes, *connection.catalog.notes)
+        return loaded, count, notes
 
 
 async def find_model(

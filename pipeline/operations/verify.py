@@ -10,7 +10,12 @@ from pathlib import Path
 from pipeline.assets.checks.image import measure_image
 from pipeline.assets.checks.png import NotAnImage
 from pipeline.assets.checks.recorded import Finding, check_recorded
-from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
+from pipeline.assets.sidecar import (
+    DamagedSidecar,
+    NoSidecar,
+    PointerSidecar,
+    load_sidecar,
+)
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.output.names import is_own
 from pipeline.record import Struct
@@ -59,6 +64,11 @@ def verify(output: Path) -> Iterator[Verified]:
         except DamagedSidecar as error:
             detail = f"the sidecar says {error}"
             damaged.append(Verified(path=name, finding=Finding.BROKEN, detail=detail))
+            explained |= {name, asset_name}
+            continue
+        except PointerSidecar as error:
+            detail = f"the sidecar is {error}"
+            damaged.append(Verified(path=name, finding=Finding.MISSING, detail=detail))
             explained |= {name, asset_name}
             continue
         except (NoSidecar, OSError):

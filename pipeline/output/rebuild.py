@@ -15,7 +15,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.assets.mover import clear_renamed
-from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
+from pipeline.assets.sidecar import (
+    DamagedSidecar,
+    NoSidecar,
+    PointerSidecar,
+    load_sidecar,
+)
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
 from pipeline.ledger.facts import Facts
@@ -316,6 +321,13 @@ def _read_sidecar(output: Path, name: str) -> Job | None:
         job = load_sidecar(output, name)
     except DamagedSidecar as error:
         raise _damaged(path, str(error)) from error
+    except PointerSidecar as error:
+        raise OutputError(
+            f"{path} is {error}, not the sidecar itself",
+            hint="fetch it, with git lfs pull or git annex get: without it, the asset"
+            " beside it may be paid for again; if the lock file lists the asset, the"
+            " pointer may be deleted",
+        ) from error
     except NoSidecar:
         return None
     except OSError:

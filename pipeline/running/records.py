@@ -293,6 +293,10 @@ class Records:
         """Forget the asset id of this content: the service may no longer hold it."""
         await self._write(self._ledger.forget_upload, sha256, self._service.project_id)
 
+    async def note_emulator(self) -> None:
+        """Record that the emulator has made these jobs."""
+        await self._write(self._ledger.record_facts, emulator="1")
+
     async def author(self, author_id: str) -> None:
         """Record the author id that the service has for us."""
         if author_id != self._author_id:

@@ -121,6 +121,7 @@ class Run:
         self.budget = budget_of(ledger, settings.max_cost)
         facts = ledger.find_facts()
         self._rebuilt_since = facts.rebuilt_since
+        self._was_emulated = facts.is_emulated
         session.identity.last_author_id = (
             session.identity.last_author_id or facts.author_id
         )
@@ -180,7 +181,7 @@ class Run:
             plan.output,
             session.clock,
             find_owner=ledger.find_path_owner,
-            emulated=service.is_emulated,
+            is_emulated=self._is_emulated,
             may_be_named=plan.may_be_named,
         )
         self._saver = Saver(
@@ -298,6 +299,8 @@ class Run:
             self._recent.tell()
             if self._marks.recorded:
                 await self._collect_adopted(await self._reconciler.reconcile())
+            if self._session.is_emulated and not self._was_emulated:
+                await self._records.note_emulator()
             if self._searched and self._is_complete():
                 await self._records.search_done()
             watchers.cancel_scope.cancel()
@@ -337,6 +340,10 @@ class Run:
         """Compute units charged for jobs in flight."""
         jobs = self._ledger.find_jobs_in(JobStatus.SUBMITTED)
         return sum((job.charged or Decimal(0) for job in jobs), Decimal(0))
+
+    def _is_emulated(self) -> bool:
+        """Whether the emulator makes the assets, in this process or in another."""
+        return self._session.is_emulated or self._was_emulated
 
     @property
     def _pays_nothing(self) -> bool:
@@ -486,7 +493,7 @@ class Run:
 
     async def _rename(self, planned: PlannedItem, place: "_Place") -> None:
         """Rename an item's files, then process it further if there is more to do."""
-        source = self._saver.source_of(planned)
+        source = self._saver.source_of(planned, planned.job)
         try:
             renamed = await self._renaming.carry_out(planned, source)
         except DownloadFailed as error:

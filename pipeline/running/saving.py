@@ -1,15 +1,24 @@
 """A finished job → its files in place, and the ledger's record of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from pipeline.assets.delivery import Delivery
 from pipeline.assets.downloader import Downloader, OutOfTime, Receipt
-from pipeline.assets.sidecar import Source
+from pipeline.assets.sidecar import Source, find_sent_files
 from pipeline.errors import JobError
 from pipeline.fault_points import reach
-from pipeline.job import FailureClass, Job
+from pipeline.job import (
+    AssetId,
+    FailureClass,
+    ItemOutput,
+    Job,
+    JsonValue,
+    ReferenceAsset,
+)
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Plan, PlannedItem
+from pipeline.record import replace
 from pipeline.running.failure import failure_of
 from pipeline.running.records import Records
 from pipeline.running.relocating import Relocating
@@ -58,6 +67,7 @@ class Saver:
         self._renaming = renaming
         self._relocating = relocating
         self._keeps_old = keeps_old
+        self._uploads: Mapping[str, AssetId] | None = None
 
     async def save(self, planned: PlannedItem, job: Job) -> Job:
         """SUCCEEDED → SAVED, or FAILED with the asset ids recorded.
@@ -65,6 +75,8 @@ class Saver:
         The job stays SUCCEEDED if the run stops before its files are downloaded.
         """
         reach("end-recorded")
+        if not job.request:  # known only from a lock file, which holds no inputs
+            job = replace(job, request=self._request_of(planned, job))
         try:
             receipts = await self._delivery.fetch_all(job, self._downloader)
             # The planned job still names the files that are being fetched again.
@@ -72,7 +84,9 @@ class Saver:
             if job.attempt > 1 or planned.job.row_id:  # else there is no earlier one
                 earlier += self._ledger.find_jobs_of(job.item_id)
             earlier += self._others_of(planned)
-            await self._relocating.make_room(planned, self.source_of(planned))
+            await self._relocating.make_room(
+                planned, source_at(self._plan, planned.item.line)
+            )
             if planned.siblings:
                 earlier = [planned.job, *self._ledger.find_jobs_of(job.item_id)]
             await self._keep_old(job, earlier, receipts)
@@ -82,7 +96,7 @@ class Saver:
                 stem=planned.stem,
                 outputs=planned.outputs,
                 kind=planned.kind,
-                source=self.source_of(planned),
+                source=self.source_of(planned, job),
                 earlier=earlier,
             )
             for note in notes:
@@ -109,9 +123,13 @@ class Saver:
             self._records.warn(job.item_id, made)
         return job
 
-    def source_of(self, planned: PlannedItem) -> Source:
-        """The place of an item in the manifest, for its sidecars."""
-        return source_at(self._plan, planned.item.line)
+    def source_of(self, planned: PlannedItem, job: Job) -> Source:
+        """The place of an item in the manifest, for the sidecars of a job."""
+        return replace(
+            source_at(self._plan, planned.item.line),
+            variables=planned.item.variables,
+            references=find_sent_files(planned.params, job.request or {}),
+        )
 
     def _others_of(self, planned: PlannedItem) -> Sequence[Job]:
         """Jobs whose files may have the item's name until now: its steps, or itself."""
@@ -125,6 +143,29 @@ class Saver:
             if job_id != item.item_id
             for job in self._ledger.find_jobs_of(job_id)
         ]
+
+    def _request_of(self, planned: PlannedItem, job: Job) -> dict[str, JsonValue]:
+        """The request of an item as the manifest has it now, which asks for the same.
+
+        The asset ids of references are those that the ledger knows, else null.
+        """
+        if self._uploads is None:
+            self._uploads = self._ledger.find_uploads(job.project_id)
+        uploads = self._uploads
+
+        def sent(value: object) -> JsonValue:
+            if isinstance(value, ReferenceAsset):
+                return uploads.get(value.sha256)
+            if isinstance(value, ItemOutput):
+                return value.asset_id or None
+            if isinstance(value, list):
+                return [sent(inner) for inner in value]
+            if isinstance(value, dict):
+                return {key: sent(inner) for key, inner in value.items()}
+            return cast("JsonValue", value)
+
+        request = {name: sent(value) for name, value in planned.params.items()}
+        return request if job.seed is None else {**request, "seed": job.seed}
 
     async def _keep_old(
         self, job: Job, earlier: Sequence[Job], receipts: Sequence[Receipt]

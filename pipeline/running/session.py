@@ -111,6 +111,11 @@ class Session:
             transfer, clock, settings, resolve=self.resolver.resolve
         )
 
+    @property
+    def is_emulated(self) -> bool:
+        """Whether the service is known to be the emulator."""
+        return self.identity.service.is_emulated or self.api.is_emulator
+
     def join(self, member: Member, rows: Owners) -> None:
         """Add a run to this session.
 

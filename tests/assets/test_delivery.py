@@ -30,7 +30,7 @@ class Desk:
         self.owners = {}
         self.downloader = Downloader(transfer, clock, SETTINGS, resolve=api.find_asset)
         self.delivery = Delivery(
-            folder, clock, find_owner=self.owners.get, emulated=False
+            folder, clock, find_owner=self.owners.get, is_emulated=lambda: False
         )
 
     def made(self, outputs=1, *, item_id="oak"):

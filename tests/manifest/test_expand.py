@@ -60,6 +60,27 @@ def test_a_matrix_makes_an_item_of_each_combination(expand_text):
     assert {item.template_id for item in items} == {"tree-${biome}-${n}"}
 
 
+def test_an_item_keeps_the_values_of_its_matrix_and_its_row(expand_text):
+    items = expand_text(
+        "vars: {mood: calm, size: 1K}\n"
+        "items:\n"
+        "  - id: ${slug}-${time}\n"
+        "    prompt: ${slug} ${mood}\n"
+        "    rows: a.csv\n"
+        "    matrix:\n"
+        "      time: [1, 2]\n"
+        "      include: [{time: 2, wet: true}]\n"
+        "  - {id: plain, prompt: x}\n",
+        {"a.csv": b"slug,kind\noak,tree\n"},
+    )
+
+    assert [item.variables for item in items] == [
+        {"time": 1, "slug": "oak", "kind": "tree"},
+        {"time": 2, "wet": True, "slug": "oak", "kind": "tree"},
+        {},
+    ]
+
+
 def test_rows_are_the_outer_and_combinations_the_inner_loop(expand_text):
     items = expand_text(
         "items:\n"
