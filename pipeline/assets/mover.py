@@ -13,6 +13,7 @@ from pipeline.assets.sidecar import (
     DamagedSidecar,
     NoSidecar,
     Source,
+    load_origin,
     load_sidecar,
     render_sidecar,
 )
@@ -20,7 +21,7 @@ from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
 from pipeline.job import SIDECAR_SUFFIX, Asset, Job
 from pipeline.naming import stems_of
-from pipeline.record import replace
+from pipeline.record import asdict, replace
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
     check_no_link,
@@ -123,9 +124,21 @@ def place_renamed(
         placed.append(place_copy(output, asset.path, new))
         reach("rename-file-placed")
         moved = replace(asset, path=new)
-        sidecar = render_sidecar(job, moved, source, emulated=emulated)
+        told = _with_origin(source, output, asset.path)
+        sidecar = render_sidecar(job, moved, told, emulated=emulated)
         write_in_place(sidecar, output, new + SIDECAR_SUFFIX)
     sync_folders(placed)
+
+
+def _with_origin(source: Source, output: Path, path: str) -> Source:
+    """The source with what the file's own sidecar says of its request.
+
+    A file that moves was made from what it was made from, whatever the manifest says.
+    """
+    try:
+        return replace(source, **asdict(load_origin(output, path)))
+    except NoSidecar:
+        return source
 
 
 def clear_renamed(output: Path, paths: Mapping[str, str]) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.assets.lineage import StepRecord, UsedOutput
 from pipeline.clock import format_utc
 from pipeline.job import (
     SIDECAR_SUFFIX,
@@ -51,6 +52,8 @@ class Source(Struct, frozen=True, kw_only=True):
         line: The item's line, from 1.
         variables: The values of the item's matrix and row, by name.
         references: The files that were sent with the request.
+        parents: The outputs of other items that were sent with it.
+        steps: The jobs before it whose outputs are not saved, the latest first.
     """
 
     name: str
@@ -59,6 +62,8 @@ class Source(Struct, frozen=True, kw_only=True):
     line: int
     variables: Mapping[str, JsonValue] = field(default_factory=dict)
     references: tuple["SentFile", ...] = ()
+    parents: tuple[UsedOutput, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
 
 
 class SentFile(Struct, frozen=True, kw_only=True):
@@ -141,6 +146,8 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "model_id": job.model_id,
         "request": job.request,
         "references": [asdict(sent) for sent in source.references],
+        "parents": [asdict(used) for used in source.parents],
+        "steps": [asdict(step) for step in source.steps],
         "echo": job.echo or {},
         "job_id": job.remote_id,
         "asset_id": asset.asset_id,
@@ -212,6 +219,33 @@ def load_sidecar(output: Path, name: str) -> Job:
     if pointer := read_pointer(content):
         raise PointerSidecar(f"a {pointer.kind} pointer")
     return parse_sidecar(content, name)
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """What a sidecar says of the request beside its job; see :class:`Source`."""
+
+    variables: dict[str, Any] = field(default_factory=dict)
+    references: tuple[SentFile, ...] = ()
+    parents: tuple[UsedOutput, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+
+
+def load_origin(output: Path, name: str) -> Origin:
+    """Read from the sidecar of an asset what it was made from.
+
+    Args:
+        output: As for :func:`load_sidecar`.
+        name: As for :func:`load_sidecar`.
+
+    Raises:
+        NoSidecar: It cannot be read, or is another JSON file.
+    """
+    try:
+        path = output / (name + SIDECAR_SUFFIX)
+        content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
+        return msgspec.json.decode(content, type=Origin)
+    except (OSError, ValueError, RecursionError) as error:
+        raise NoSidecar(str(error)) from error
 
 
 def load_source(output: Path, name: str) -> Source:

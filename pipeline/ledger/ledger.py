@@ -292,6 +292,10 @@ class Ledger:
         """Record a SAVED job that is known only from a sidecar."""
         self.record_saved(self._insert_or_advance(job, JobStatus.SUCCEEDED))
 
+    def record_made(self, job: Job) -> None:
+        """Record a SUCCEEDED job that is known only from the sidecar of another."""
+        self._insert_or_advance(job, JobStatus.SUCCEEDED)
+
     def record_salvaged(self, job: Job) -> None:
         """Record a row of a damaged ledger as a new row, with any status."""
         with self._translated():

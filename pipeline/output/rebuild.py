@@ -14,11 +14,13 @@ from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pipeline.assets.lineage import job_of
 from pipeline.assets.mover import clear_renamed
 from pipeline.assets.sidecar import (
     DamagedSidecar,
     NoSidecar,
     PointerSidecar,
+    load_origin,
     load_sidecar,
 )
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
@@ -149,7 +151,9 @@ def rebuild(ledger: Ledger, output: Path, *, written_s: float = 0.0) -> int:
     ledger.begin()
     for job in missing:
         attempt = ledger.find_last_attempt(job.item_id) + 1
-        ledger.record_found(replace(job, attempt=attempt))
+        is_saved = job.status is JobStatus.SAVED
+        record = ledger.record_found if is_saved else ledger.record_made
+        record(replace(job, attempt=attempt))
         if job.author_id:
             ledger.record_facts(author_id=job.author_id)
     times = [
@@ -194,8 +198,21 @@ def find_missing_jobs(
     jobs = list(
         find_saved_jobs(output, passed_over=unchanged, in_ledger=known, twins=twins)
     )
+    jobs += _find_steps(output, jobs)
     owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
-    return [job for job in jobs if job.remote_id not in owned]
+    missing = {job.remote_id: job for job in jobs if job.remote_id not in owned}
+    return list(missing.values())
+
+
+def _find_steps(output: Path, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs without files of their own that the sidecars of these jobs name."""
+    found: list[Job] = []
+    for job in jobs:
+        for asset in job.assets[:1]:
+            with contextlib.suppress(NoSidecar, ValueError):
+                steps = load_origin(output, asset.path).steps
+                found += map(job_of, reversed(steps))
+    return found
 
 
 def find_written_s(ledger: Path) -> float:

@@ -1,10 +1,11 @@
 """A finished job → its files in place, and the ledger's record of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from pipeline.assets.delivery import Delivery
 from pipeline.assets.downloader import Downloader, OutOfTime, Receipt
+from pipeline.assets.lineage import StepRecord, UsedOutput, names_in, record_of
 from pipeline.assets.sidecar import Source, find_sent_files
 from pipeline.errors import JobError
 from pipeline.fault_points import reach
@@ -18,6 +19,7 @@ from pipeline.job import (
 )
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Plan, PlannedItem
+from pipeline.planning.lines import find_used
 from pipeline.record import replace
 from pipeline.running.failure import failure_of
 from pipeline.running.records import Records
@@ -129,7 +131,35 @@ class Saver:
             source_at(self._plan, planned.item.line),
             variables=planned.item.variables,
             references=find_sent_files(planned.params, job.request or {}),
+            parents=tuple(
+                UsedOutput(
+                    input=name,
+                    item_id=used.item_id,
+                    output=used.index,
+                    asset_id=used.asset_id,
+                    sha256=used.sha256,
+                )
+                for name, used in find_used(planned.params)
+            ),
+            steps=tuple(self._steps_before(planned, job)),
         )
+
+    def _steps_before(self, planned: PlannedItem, job: Job) -> Iterator[StepRecord]:
+        """The jobs before this one whose outputs are not saved, the latest first."""
+        lines = self._plan.lines
+        waiting = [(planned.item, job)]
+        while waiting:
+            item, made = waiting.pop()
+            used = names_in(dict(made.request or {}))
+            for parent in item.parents:
+                before = lines.find(parent)
+                if before is None or before.is_saved:
+                    continue
+                for one in self._ledger.find_jobs_of(parent):
+                    if one.remote_id and not used.isdisjoint(one.remote_assets):
+                        yield record_of(one)
+                        waiting.append((before, one))
+                        break
 
     def _others_of(self, planned: PlannedItem) -> Sequence[Job]:
         """Jobs whose files may have the item's name until now: its steps, or itself."""
