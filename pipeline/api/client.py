@@ -24,6 +24,7 @@ from pipeline.api.answers import error_of_answer, error_of_exchange, error_of_su
 from pipeline.api.interface import (
     JobFilter,
     JobPage,
+    NoPrice,
     Quote,
     RemoteAsset,
     RemoteJob,
@@ -295,7 +296,9 @@ class HttpApi:
         quote = wire.parse_quote(answer)
         if quote is None:
             # Asking again would not help.
-            raise Rejected(f"pricing {model_id}: the quote names no price", status=269)
+            raise NoPrice(
+                f"pricing {model_id}: the quote names no price", status=status
+            )
         return quote
 
     async def find_model(self, model_id: str) -> Mapping[str, Any] | None:

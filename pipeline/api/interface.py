@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from pipeline.api.rate_limiter import RateLimiter
-from pipeline.errors import BudgetReached, JobError
+from pipeline.errors import BudgetReached, JobError, Rejected
 from pipeline.job import AssetId, JsonValue, RemoteId
 from pipeline.record import Struct, field
 
@@ -136,6 +136,10 @@ class UnexpectedJob(BudgetReached):
         self.units = units
         self.item_id = ""
         self.inputs: Mapping[str, JsonValue] = {}
+
+
+class NoPrice(Rejected):
+    """The answer to a dry run names no price."""
 
 
 class TeamLimits(Struct, frozen=True, kw_only=True):

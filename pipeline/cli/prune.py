@@ -14,7 +14,7 @@ from pipeline.cli.console.text import one_line, plural, printable, size
 from pipeline.clock import SystemClock
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest import load_manifest
-from pipeline.models.schema import load_shipped_model
+from pipeline.models.record import load_shipped_model
 from pipeline.operations.connection import offline_catalog
 from pipeline.operations.prune import OrphanFile, prune
 from pipeline.output.folder import output_folder

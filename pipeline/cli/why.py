@@ -26,7 +26,7 @@ from pipeline.job import (
 )
 from pipeline.manifest import load_manifest
 from pipeline.manifest.manifest import FindModel
-from pipeline.models.schema import load_shipped_model
+from pipeline.models.record import load_shipped_model
 from pipeline.models.wording import plain
 from pipeline.operations.connection import offline_catalog
 from pipeline.operations.why import CheckedFile, Explanation, Input, explain

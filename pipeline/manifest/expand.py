@@ -13,9 +13,10 @@ from pipeline.manifest.item_id import TakenNames, check_id
 from pipeline.manifest.item_params import ParamsReader
 from pipeline.manifest.manifest import Manifest
 from pipeline.manifest.node import unpack_mark
-from pipeline.manifest.schema import check_model_id, misspelt_model
+from pipeline.manifest.schema import check_model_id, lora_problem, misspelt_model
 from pipeline.manifest.substitution import Scope, Template, Unbound, render_text
-from pipeline.models.schema import ModelSchema, shipped_model_ids
+from pipeline.models.record import shipped_model_ids
+from pipeline.models.schema import ModelSchema
 from pipeline.models.wording import find_misspelt
 
 
@@ -179,6 +180,11 @@ class _Expansion:
             place = self._reporter.origin(node, names, combination)
             self._reporter.add(place, *misspelt_model(model_id, near))
             return near[0] if len(near) == 1 else None
+        if why := lora_problem(self._schema(model_id)):
+            names = text.names if isinstance(text, Template) else ()
+            place = self._reporter.origin(node, names, combination)
+            self._reporter.add(place, *why)
+            return None
         return model_id
 
     def _near(self, model_id: str) -> list[str]:

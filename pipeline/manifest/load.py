@@ -12,7 +12,7 @@ from pipeline.manifest.faults import Faults
 from pipeline.manifest.manifest import FindModel, Manifest
 from pipeline.manifest.schema import SchemaReader
 from pipeline.manifest.source import MAX_FILE_BYTES, parse_source
-from pipeline.models.schema import load_shipped_model
+from pipeline.models.record import load_shipped_model
 from pipeline.storage.regular_file import NotAFile, open_regular
 
 

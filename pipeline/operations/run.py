@@ -225,8 +225,10 @@ class _Execution(Struct, frozen=True, kw_only=True):
                     on_event=self.hooks.on_event,
                 )
                 priced = await run.price(groups, notes=notes)
+                if not settings.unchecked:
+                    _check_known(groups, self.loaded)
                 if not settings.allow_unpriced:
-                    _check_known(groups, self.loaded, priced.cost or Cost())
+                    _check_priced(groups, priced.cost or Cost())
                 agree(priced)
                 self.hooks.on_start(run)
                 async with session.watching():
@@ -252,19 +254,29 @@ class _Execution(Struct, frozen=True, kw_only=True):
             tell(Warned(message=f"{text}; if it is from a rehearsal, delete it"))
 
 
-def _check_known(groups: CostGroups, loaded: Manifest, cost: Cost) -> None:
-    """Submit nothing blindly: each model's inputs are known, and each price is one.
+def _check_known(groups: CostGroups, loaded: Manifest) -> None:
+    """Check that the inputs of each model that will be paid for are known.
+
+    Unknown fields may be ignored by the service, and charged all the same.
 
     Raises:
         UsageError: They are not.
     """
-    hint = "check the model's id, or submit all the same: --allow-unpriced"
     unknown = sorted(one for one in groups.models if loaded.models(one) is None)
     if unknown:
         raise UsageError(
             f"the inputs of {', '.join(unknown)} are unknown: nothing is submitted",
-            hint=hint,
+            hint="check the model's id with `pipeline models`, or submit all the same:"
+            " --unchecked",
         )
+
+
+def _check_priced(groups: CostGroups, cost: Cost) -> None:
+    """Check that no price is 0: nobody can say what such a job will cost.
+
+    Raises:
+        UsageError: One is.
+    """
     free = [
         group.samples[0].item
         for key, group in groups.by_key.items()
@@ -275,7 +287,7 @@ def _check_known(groups: CostGroups, loaded: Manifest, cost: Cost) -> None:
         raise UsageError(
             f"{item.file}:{item.line}: the service quotes 0 units for"
             f" '{item.item_id}', so nothing is submitted",
-            hint=hint,
+            hint="submit one job all the same, and see what it costs: --allow-unpriced",
         )
 
 
