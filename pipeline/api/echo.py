@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from pipeline.job import JsonValue
 
-_TEXT_ASSET = re.compile(r"asset_[A-Za-z0-9_-]{1,250}")
+ARCHIVED_TEXT = re.compile(r"asset_[A-Za-z0-9_-]{1,250}")  # in place of a text
 # The inputs that distinguish items weigh more than all others.
 _WEIGHTS = {"seed": 30, "prompt": 30, "text": 30}
 _WEIGHT = 1
@@ -109,8 +109,8 @@ def is_archived(sent: object, echoed: object) -> bool:
     return (
         isinstance(sent, str)
         and isinstance(echoed, str)
-        and not _TEXT_ASSET.fullmatch(sent)
-        and _TEXT_ASSET.fullmatch(echoed) is not None
+        and not ARCHIVED_TEXT.fullmatch(sent)
+        and ARCHIVED_TEXT.fullmatch(echoed) is not None
     )
 
 

@@ -39,6 +39,8 @@ class RemoteJob(Struct, frozen=True, kw_only=True):
         model_id: From the echoed inputs, or "".
         inputs: The echoed inputs without ``modelId``; may be empty.
         asset_ids: Outputs in the provider's order.
+        output: A result that is no asset: text, an object or a list; None if there is
+            none.
         error: Why it failed, or "".
         hint: The service's advice, or "".
         charged: Compute units for this job including add-ons, or None if not given.
@@ -62,6 +64,7 @@ class RemoteJob(Struct, frozen=True, kw_only=True):
     refunds: bool
     addons: Mapping[str, Decimal] = field(default_factory=dict)
     discount: Decimal = Decimal(0)
+    output: JsonValue = None
     job_type: str = ""
     is_child: bool = False
     owner_id: str = ""

@@ -193,6 +193,7 @@ def parse_job(record: Mapping[str, Any]) -> RemoteJob:
         model_id=_string(model_id),
         inputs=inputs,
         asset_ids=tuple(AssetId(name) for name in asset_ids if is_safe_id(name)),
+        output=metadata.get("output") or None,
         error=_first_text(metadata.get("error"), *map(record.get, _ERROR_KEYS)),
         hint=_string(metadata.get("hint")),
         charged=None if main is None else sum(addons.values(), main),

@@ -18,7 +18,7 @@ from pipeline.assets.sidecar import (
 )
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
-from pipeline.job import SIDECAR_SUFFIX, Asset, Job
+from pipeline.job import PREVIEW_MARK, SIDECAR_SUFFIX, Asset, Job
 from pipeline.record import replace
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
@@ -49,7 +49,8 @@ def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:
             files.
     """
     count = len(job.remote_assets) if job.request else 0
-    stems = (item_id, *(f"{item_id}-{number}" for number in range(1, count + 1)))
+    numbers = ["", *(f"-{number}" for number in range(1, count + 1))]
+    stems = [item_id + mark + one for mark in ("", PREVIEW_MARK) for one in numbers]
     found: list[Asset] = []
     for stem in stems if count else ():
         for extension in KNOWN_EXTENSIONS:

@@ -50,9 +50,12 @@ def verify(output: Path) -> Iterator[Verified]:
     assets: dict[str, Asset] = {}
     explained: set[str] = set()
     damaged: list[Verified] = []
+    there = set(files)
     for name in files:
         if not name.endswith(SIDECAR_SUFFIX) or is_own(name):
             continue
+        if name + SIDECAR_SUFFIX in there:
+            continue  # an asset that is JSON
         asset_name = name.removesuffix(SIDECAR_SUFFIX)
         try:
             job = load_sidecar(output, asset_name)

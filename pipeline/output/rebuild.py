@@ -6,6 +6,7 @@ Its rows come from the readable part of the old ledger and from the sidecars.
 import contextlib
 import logging
 import os
+import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,15 @@ from pathlib import Path
 from pipeline.assets.mover import clear_renamed
 from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
-from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
+from pipeline.job import (
+    KEPT_MARK,
+    PREVIEW_MARK,
+    SIDECAR_SUFFIX,
+    Asset,
+    Job,
+    JobStatus,
+    RemoteId,
+)
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.output.names import MARKS_OF_OUTPUT
@@ -149,7 +158,10 @@ def _search_from(times: Sequence[datetime]) -> datetime:
 
 
 def find_asset_names(output: Path) -> list[str]:
-    """Names of files with a sidecar, sorted; other output folders are left out."""
+    """Names of files with a sidecar, sorted; other output folders are left out.
+
+    A JSON file that has a sidecar itself is an asset, whatever is in it.
+    """
     names: list[str] = []
     for folder, below, files in os.walk(output):
         here = Path(folder)
@@ -158,11 +170,14 @@ def find_asset_names(output: Path) -> list[str]:
             continue
         if here == output and PARTIAL_FOLDER in below:
             below.remove(PARTIAL_FOLDER)
+        there = set(files)
         prefix = "" if here == output else here.relative_to(output).as_posix() + "/"
         names += [
             prefix + name.removesuffix(SIDECAR_SUFFIX)
             for name in files
-            if name.endswith(SIDECAR_SUFFIX) and (here / name).is_file()
+            if name.endswith(SIDECAR_SUFFIX)
+            and name + SIDECAR_SUFFIX not in there
+            and (here / name).is_file()
         ]
     return sorted(names)
 
@@ -252,8 +267,11 @@ def _at_home(job: Job) -> tuple[Asset, bool]:
     """
     (asset,) = job.assets
     stem, dot, extension = asset.path.rpartition(".")
-    homes = (job.item_id, f"{job.item_id}-{asset.output_index}")
+    base = job.item_id + (PREVIEW_MARK if asset.role else "")
+    homes = (base, f"{base}-{asset.output_index}")
     if stem in homes or stem.startswith(tuple(home + KEPT_MARK for home in homes)):
         return asset, True
+    if asset.role and re.fullmatch(rf"{re.escape(base)}-\d+({KEPT_MARK}.*)?", stem):
+        return asset, True  # companions have numbers of their own
     home = homes[1] if len(job.remote_assets) > 1 else homes[0]
     return replace(asset, path=f"{home}{dot}{extension}"), False

@@ -28,8 +28,8 @@ from pipeline.planning import Action, PlannedItem
 from pipeline.record import replace
 from pipeline.running.records import Records
 
-# What follows the item's id in the name of a file: number, age, ending.
-_REST = re.compile(r"(-\d+)?(\.old-\d+(_\d+)?)?\.[A-Za-z0-9]+")
+# What follows the item's id in the name of a file: role, number, age, ending.
+_REST = re.compile(r"(\.preview)?(-\d+)?(\.old-\d+(_\d+)?)?\.[A-Za-z0-9]+")
 
 
 class Renaming:

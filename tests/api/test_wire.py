@@ -90,6 +90,24 @@ def test_a_job_with_nothing_but_an_id_is_running():
     assert job.refunds
 
 
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        ("an oak", "an oak"),
+        ({"tags": ["oak"]}, {"tags": ["oak"]}),
+        ("", None),
+        ({}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_a_result_in_the_record_is_read_and_an_empty_one_is_none(output, found):
+    job = wire.parse_job({"jobId": "job_1", "metadata": {"output": output}})
+
+    assert job.output == found
+    assert job.status is RemoteStatus.RUNNING
+
+
 def test_reading_a_job_leaves_the_answer_alone():
     asked = {"modelId": "m", "a": 1}
 
