@@ -38,7 +38,7 @@ class ReferenceAsset(Struct, frozen=True, kw_only=True):
     media_type: str
 
 
-ParamValue = JsonValue | ReferenceAsset | list["ParamValue"]
+ParamValue = JsonValue | ReferenceAsset | list["ParamValue"] | dict[str, "ParamValue"]
 
 
 class Item(Struct, frozen=True, kw_only=True):

@@ -166,6 +166,13 @@ class JobPage(Struct, frozen=True, kw_only=True):
     next_token: str
 
 
+class ModelPage(Struct, frozen=True, kw_only=True):
+    """One page of the public models; every record has an ``id`` that is text."""
+
+    records: tuple[Mapping[str, Any], ...]
+    next_token: str
+
+
 class JobFilter(Struct, frozen=True, kw_only=True):
     """Which jobs a listing shows. ``created_after`` excludes the other fields.
 
@@ -305,6 +312,9 @@ class GenerationApi(Protocol):
 
     async def find_model(self, model_id: str) -> Mapping[str, Any] | None:
         """Read the service's record of a model; None on 404."""
+
+    async def list_public_models(self, *, token: str = "") -> ModelPage:
+        """Read one page of up to 500 public models; their records have no inputs."""
 
     async def find_limits(self) -> TeamLimits:
         """Read the team's limits; all unknown if the key may not read them."""

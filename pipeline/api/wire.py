@@ -16,6 +16,7 @@ import msgspec
 
 from pipeline.api.interface import (
     JobPage,
+    ModelPage,
     Quote,
     RemoteAsset,
     RemoteJob,
@@ -150,6 +151,25 @@ def parse_model_record(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(record, dict) or not isinstance(record.get("id"), str):
         raise UnexpectedAnswer("the service's answer contains no model")
     return record
+
+
+def parse_model_page(answer: Mapping[str, Any]) -> ModelPage:
+    """One page of a list of models; records without an id are skipped.
+
+    Raises:
+        UnexpectedAnswer: There is no list of models.
+    """
+    records = answer.get("models")
+    if not isinstance(records, list):
+        raise UnexpectedAnswer("the service's answer contains no list of models")
+    return ModelPage(
+        records=tuple(
+            record
+            for record in records
+            if isinstance(record, dict) and is_safe_id(record.get("id"))
+        ),
+        next_token=_string(answer.get("nextPaginationToken")),
+    )
 
 
 def parse_job_answer(answer: Mapping[str, Any]) -> RemoteJob:

@@ -199,6 +199,8 @@ class _Execution(Struct, frozen=True, kw_only=True):
         settings = self.target.settings_for(self.loaded)
         if settings.frozen:
             _check_frozen(groups)
+        if not settings.unchecked:
+            _check_known(groups, self.loaded)
         service = self.connection.service
         notes = self.target.notes(self.loaded, self.connection)
 
@@ -225,8 +227,6 @@ class _Execution(Struct, frozen=True, kw_only=True):
                     on_event=self.hooks.on_event,
                 )
                 priced = await run.price(groups, notes=notes)
-                if not settings.unchecked:
-                    _check_known(groups, self.loaded)
                 if not settings.allow_unpriced:
                     _check_priced(groups, priced.cost or Cost())
                 agree(priced)

@@ -60,6 +60,8 @@ def _with_line_feeds(value: ParamValue) -> ParamValue:
         return value.replace("\r\n", "\n").replace("\r", "\n")
     if isinstance(value, list):
         return [_with_line_feeds(inner) for inner in value]
+    if isinstance(value, dict):
+        return {name: _with_line_feeds(inner) for name, inner in value.items()}
     return value
 
 
@@ -68,4 +70,6 @@ def _as_sent(value: ParamValue, uploads: Mapping[str, AssetId]) -> object:
         return uploads.get(value.sha256, value)
     if isinstance(value, list):
         return [_as_sent(inner, uploads) for inner in value]
+    if isinstance(value, dict):
+        return {name: _as_sent(inner, uploads) for name, inner in value.items()}
     return value

@@ -116,6 +116,8 @@ class Uploader:
             return await self.upload(value)
         if isinstance(value, list):
             return [await self._input_of(inner) for inner in value]
+        if isinstance(value, dict):
+            return {name: await self._input_of(inner) for name, inner in value.items()}
         result: JsonValue = value
         return result
 
@@ -275,7 +277,12 @@ class Renewal:
 
 
 def _flat(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else [value]
+    """Every single value in it, at any depth."""
+    if isinstance(value, dict):
+        value = [*value.values()]
+    if not isinstance(value, list):
+        return [value]
+    return [one for inner in value for one in _flat(inner)]
 
 
 async def _read_unchanged(reference: ReferenceAsset) -> bytes:
@@ -299,7 +306,12 @@ async def _read_unchanged(reference: ReferenceAsset) -> bytes:
 
 def references_in(params: Mapping[str, ParamValue]) -> Iterator[ReferenceAsset]:
     """Every reference file that the params name."""
-    for value in params.values():
-        for inner in value if isinstance(value, list) else (value,):
-            if isinstance(inner, ReferenceAsset):
-                yield inner
+    waiting: list[object] = [*params.values()]
+    while waiting:
+        value = waiting.pop(0)
+        if isinstance(value, ReferenceAsset):
+            yield value
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            waiting += value.values()

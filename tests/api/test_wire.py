@@ -442,3 +442,16 @@ def test_what_the_submit_charges_is_beside_the_job():
 )
 def test_a_time_is_iso_8601_or_none(text, moment):
     assert wire.parse_time(text) == (None if moment is None else parse_utc(moment))
+
+
+# --- models ---------------------------------------------------------------------------------
+
+
+def test_a_page_of_models_passes_over_what_is_no_model():
+    page = wire.parse_model_page(
+        {"models": [{"id": "m"}, {"id": "a/b"}, {}, 7], "nextPaginationToken": "t"}
+    )
+
+    assert (page.records, page.next_token) == (({"id": "m"},), "t")
+    with pytest.raises(UnexpectedAnswer):
+        wire.parse_model_page({"models": None})

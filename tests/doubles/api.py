@@ -13,6 +13,7 @@ from typing import Any
 
 from doubles.jobs import MODEL, MODEL_PRO, FakeJobs
 from pipeline.api.interface import (
+    ModelPage,
     Quote,
     RemoteAsset,
     RemoteJob,
@@ -125,6 +126,10 @@ class FakeApi(FakeJobs):
         async with self._call("quote", model_id, inputs):
             self._refuse_missing_assets(inputs)
         return Quote(units=self.price_of(inputs))
+
+    async def list_public_models(self, *, token: str = "") -> ModelPage:
+        async with self._call("list_public_models", token):
+            return ModelPage(records=(), next_token="")
 
     async def find_model(self, model_id: str) -> Mapping[str, Any] | None:
         async with self._call("find_model", model_id):
