@@ -137,6 +137,7 @@ FINAL_CLASSES = frozenset({FailureClass.REFUSED, FailureClass.GIVEN_UP})
 SIDECAR_SUFFIX = ".json"  # follows the full name of the asset: oak.png.json
 KEPT_MARK = ".old-"  # between an asset's name and the attempt: oak.old-1.png
 PREVIEW_MARK = ".preview"  # between an item's id and the ending: oak.preview.webp
+PICTURED = ("3d", "video", "audio")  # kinds of output that come with pictures of them
 PREVIEW = "preview"  # the role of a picture that came with a 3D model or a video
 MODERATION_TRIES = 2  # near the threshold, a second try may pass; a third never did
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from pipeline.api.interface import ARCHIVED_TEXT
 from pipeline.job import JsonValue
 
-ARCHIVED_TEXT = re.compile(r"asset_[A-Za-z0-9_-]{1,250}")  # in place of a text
 # The inputs that distinguish items weigh more than all others.
 _WEIGHTS = {"seed": 30, "prompt": 30, "text": 30}
 _WEIGHT = 1

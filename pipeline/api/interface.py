@@ -1,5 +1,6 @@
 """What the stages know of the service: records and the ``GenerationApi`` protocol."""
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -11,6 +12,10 @@ from pipeline.api.rate_limiter import RateLimiter
 from pipeline.errors import BudgetReached, JobError, Rejected
 from pipeline.job import AssetId, JsonValue, RemoteId
 from pipeline.record import Struct, field
+
+# The id of a text asset, which the service puts in place of a text when it archives a
+# job. Source: Scenario API sheet, section 17.1.
+ARCHIVED_TEXT = re.compile(r"asset_[A-Za-z0-9_-]{1,250}")
 
 
 class RemoteStatus(StrEnum):

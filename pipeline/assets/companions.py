@@ -7,11 +7,8 @@ no number, and the outputs are counted without it. Pure.
 from collections.abc import Iterable
 
 from pipeline.assets.downloader import Receipt
-from pipeline.job import AssetId
+from pipeline.job import PICTURED, AssetId
 from pipeline.record import Struct
-
-# What comes with pictures of itself.
-_PICTURED = ("3d", "video", "audio")
 
 Fetched = tuple[AssetId, Receipt]
 
@@ -46,7 +43,7 @@ def sort_by_role(kind: str, files: Iterable[Fetched]) -> Sorted:
     if not kind or kind not in found:
         return Sorted(outputs=every, previews=[], others=[])
     rest = [one for one in every if one[1].kind != kind]
-    is_pictured = kind in _PICTURED
+    is_pictured = kind in PICTURED
     return Sorted(
         outputs=[one for one in every if one[1].kind == kind],
         previews=[one for one in rest if is_pictured and one[1].kind == "image"],

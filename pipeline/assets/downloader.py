@@ -13,8 +13,13 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from pipeline.api.echo import ARCHIVED_TEXT
-from pipeline.api.interface import FileTransfer, RemoteAsset, RemoteJob, UrlExpired
+from pipeline.api.interface import (
+    ARCHIVED_TEXT,
+    FileTransfer,
+    RemoteAsset,
+    RemoteJob,
+    UrlExpired,
+)
 from pipeline.api.retry import Backoff, retry_free
 from pipeline.assets.checks.content import CHECKED_TYPES, check_content
 from pipeline.assets.checks.damage import Damaged

@@ -6,7 +6,7 @@ Only a digest of each name stays in memory.
 
 from collections.abc import Iterator, Mapping
 
-from pipeline.job import Item, ParamValue
+from pipeline.job import PICTURED, PREVIEW_MARK, Item, ParamValue
 from pipeline.manifest.combination import Combination, Reporter, combinations
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import TakenNames, check_id
@@ -66,9 +66,12 @@ def _stems(
     item_id: str, params: Mapping[str, ParamValue], schema: ModelSchema | None
 ) -> tuple[str, ...]:
     count = schema.output_count(params) if schema is not None else 1
-    if count == 1:
-        return (item_id,)
-    return tuple(f"{item_id}-{number}" for number in range(1, count + 1))
+    stems = [item_id]
+    if count > 1:
+        stems = [f"{item_id}-{number}" for number in range(1, count + 1)]
+    if schema is not None and schema.makes in PICTURED:
+        stems.append(item_id + PREVIEW_MARK)
+    return tuple(stems)
 
 
 class _Expansion:
@@ -146,7 +149,10 @@ class _Expansion:
                 else f"at line {taken[0]}"
             )
             if name != item_id:
-                message = f"id '{item_id}' has several outputs; '{name}' is taken "
+                several = "has several outputs"
+                if name.endswith(PREVIEW_MARK):
+                    several = "may come with a preview"
+                message = f"id '{item_id}' {several}; '{name}' is taken "
                 message, hint = message + where, "rename one of the two"
             elif taken[1]:
                 message = f"id '{item_id}' is already an output's name, {where}"

@@ -1,11 +1,11 @@
 """Records of public models → what people choose by: kind, files, price, plan. Pure."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.models.record import KINDS, is_lora, output_kinds, parse_model
 from pipeline.record import Struct
-from pipeline.units import MOST_UNITS
 
 LORA = "lora"
 CHOICES = (*KINDS, LORA)
@@ -128,7 +128,7 @@ def _prices(record: Mapping[str, Any]) -> Iterable[float]:
     for variant in variants if isinstance(variants, list) else ():
         for key in ("costPerAssetMinCU", "costPerAssetMaxCU"):
             units = _number(variant.get(key)) if isinstance(variant, Mapping) else None
-            if units is not None and 0 <= units < MOST_UNITS:
+            if units is not None and 0 <= units < math.inf:
                 yield units
 
 

@@ -420,3 +420,27 @@ def test_files_are_found_in_inputs_of_an_unknown_type_and_in_objects(tmp_path):
     shot = shot[0]
     assert isinstance(shot["image"], ReferenceAsset)
     assert shot["text"] == "ref:z"
+
+
+def test_the_name_of_a_preview_is_taken_where_the_model_may_make_one(tmp_path):
+    path = tmp_path / "icons.yaml"
+    path.write_text(
+        "version: 1\nmodel: model_x\nitems:\n"
+        "  - {id: chest.preview, params: {}}\n"
+        "  - {id: chest, params: {}}\n"
+    )
+
+    def check(capability):
+        record = {"id": "model_x", "capabilities": [capability], "inputs": []}
+        model = parse_model(record, source="live")
+        validate_manifest(path, models=lambda _model_id: model)
+
+    check("txt2img")
+    with pytest.raises(ManifestError) as raised:
+        check("txt23d")
+
+    [fault] = raised.value.faults
+    assert f"{fault}".endswith(
+        "icons.yaml:5:10: id 'chest' may come with a preview; 'chest.preview' is taken"
+        " at line 4; rename one of the two"
+    )

@@ -187,7 +187,7 @@ SHOTS = {
 def test_the_objects_of_a_list_are_checked_too():
     shots: list[Any] = [
         {"prompt": "a", "seconds": 9},
-        {"image": "house.png", "secnds": 1, "tags": None},
+        {"image": "house.png", "second": 1, "tags": None},
     ]
 
     problems = check_inputs(make_model(SHOTS), {"shots": shots})
@@ -198,7 +198,7 @@ def test_the_objects_of_a_list_are_checked_too():
             ("shots", 1, "image"),
             "'image' takes a file; 'house.png' is not an asset id",
         ),
-        (("shots", 1, "secnds"), "unknown input 'secnds' in 'shots'"),
+        (("shots", 1, "second"), "unknown input 'second' in 'shots'"),
         (("shots", 1, "tags"), "'tags' has no value"),
         (("shots", 1), "'prompt' is missing: 'shots' requires it"),
     ]

@@ -161,6 +161,20 @@ async def test_companions_of_other_kinds_are_named_and_stay(shop):
     assert record["companions"] == [{"asset_id": "asset_1_1", "role": ""}]
 
 
+async def test_without_the_library_for_media_it_is_said_once(shop, monkeypatch):
+    for module in ("assets.checks.content", "running.saving"):
+        monkeypatch.setattr(f"pipeline.{module}.can_check_media", lambda: False)
+    shop.write_of("odd", "roar", "hum")
+    for name in ("roar", "hum"):
+        shop.api.script(name, Outcome(files=(b"fLaC and nothing more",)))
+
+    result = await shop.run()
+
+    assert result.counts == {"saved": 2}
+    [said] = shop.warnings()
+    assert "pip install 'scenario-pipeline[media]'" in said
+
+
 # --- failures that made something -----------------------------------------------------------
 
 
