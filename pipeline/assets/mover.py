@@ -19,7 +19,7 @@ from pipeline.assets.sidecar import (
 )
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
-from pipeline.job import SIDECAR_SUFFIX, Asset, Job
+from pipeline.job import PREVIEW_MARK, SIDECAR_SUFFIX, Asset, Job
 from pipeline.naming import stems_of
 from pipeline.record import asdict, replace
 from pipeline.storage.atomic_file import (
@@ -52,7 +52,12 @@ def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:
     """
     count = len(job.remote_assets) if job.request else 0
     numbers = ("", *(f"-{number}" for number in range(1, count + 1)))
-    stems = [stem + number for stem in stems_of(item_id) for number in numbers]
+    stems = [
+        stem + mark + number
+        for stem in stems_of(item_id)
+        for mark in ("", PREVIEW_MARK)
+        for number in numbers
+    ]
     found: list[Asset] = []
     for stem in stems if count else ():
         for extension in KNOWN_EXTENSIONS:

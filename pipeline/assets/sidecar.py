@@ -19,6 +19,7 @@ import msgspec
 from pipeline.assets.lineage import StepRecord, UsedOutput
 from pipeline.clock import format_utc
 from pipeline.job import (
+    PREVIEW,
     SIDECAR_SUFFIX,
     Asset,
     AssetId,
@@ -152,7 +153,11 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "job_id": job.remote_id,
         "asset_id": asset.asset_id,
         "output_index": asset.output_index,
+        "role": asset.role,
         "job_asset_ids": list(job.remote_assets),
+        "companions": [
+            {"asset_id": asset_id, "role": role} for asset_id, role in _companions(job)
+        ],
         "seed": job.seed,
         "derived_seed": job.derived_seed,
         "cost": {
@@ -176,6 +181,14 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "emulated": emulated,
     }
     return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def _companions(job: Job) -> Iterator[tuple[AssetId, str]]:
+    """The job's assets that are no outputs; without a role if they were not saved."""
+    roles = {asset.asset_id: asset.role for asset in job.assets}
+    for asset_id in job.remote_assets if roles else ():
+        if asset_id not in roles or roles[asset_id]:
+            yield asset_id, roles.get(asset_id, "")
 
 
 def _printable(path: str) -> str:
@@ -325,6 +338,7 @@ def parse_sidecar(content: bytes, path: str) -> Job:
                 media_type=record.media_type,
                 width_px=record.width_px,
                 height_px=record.height_px,
+                role=PREVIEW if record.role == PREVIEW else "",
             ),
         ),
     )
@@ -383,6 +397,7 @@ class _SidecarRecord(msgspec.Struct):
     base_url: str
     project_id: str
     author_id: str
+    role: Any = ""
 
 
 def _record_beyond_json(content: bytes, error: Exception) -> _SidecarRecord:

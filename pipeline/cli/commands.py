@@ -475,6 +475,32 @@ def schema(model: str | None, **options: Any) -> ExitCode:
 
 
 @cli.command()
+@click.argument("query", type=Text(), metavar="[QUERY]", required=False)
+@click.option(
+    "--kind",
+    type=click.Choice(["image", "video", "audio", "3d", "text", "lora"]),
+    help="Only models that make this, or LoRAs.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 500),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Show at most N models; each takes a request, once a day.",
+)
+@click.option(
+    "--emulate", is_flag=True, help="Show the models of the built-in emulator."
+)
+@JSON
+def models(query: str | None, **options: Any) -> ExitCode:
+    """List public models: what they make, what files they take, price, plan. Free."""
+    from pipeline.cli.models import models_command
+
+    return models_command(query, **options)
+
+
+@cli.command()
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),

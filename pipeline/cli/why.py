@@ -220,6 +220,9 @@ def _value_text(about: Explanation, value: ParamValue) -> str:
         return f"output {value.index} of {value.item_id}: {made}"
     if isinstance(value, list):
         return "\n".join(_value_text(about, element) for element in value) or "[]"
+    if isinstance(value, dict):
+        shown = (f"{name}: {_value_text(about, one)}" for name, one in value.items())
+        return "\n".join(shown) or "{}"
     return plain(value)
 
 
@@ -402,6 +405,8 @@ def _value_json(about: Explanation, value: ParamValue) -> object:
         }
     if isinstance(value, list):
         return [_value_json(about, element) for element in value]
+    if isinstance(value, dict):
+        return {name: _value_json(about, inner) for name, inner in value.items()}
     return value
 
 

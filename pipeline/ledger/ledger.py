@@ -857,7 +857,7 @@ class Ledger:
             [(asset.path,) for asset in job.assets],
         )
         self._connection.executemany(
-            "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [asset_values(row_id, asset) for asset in job.assets],
         )
         self._write_contents(job)
@@ -909,7 +909,8 @@ class Ledger:
     def _assets_of(self, row_id: int) -> tuple[Asset, ...]:
         rows = self._connection.execute(
             "SELECT output_index, asset_id, path, sha256, size_bytes, media_type,"
-            " width_px, height_px FROM assets WHERE row_id = ? ORDER BY output_index",
+            " width_px, height_px, role FROM assets WHERE row_id = ?"
+            " ORDER BY output_index",
             (row_id,),
         )
         return tuple(map(asset_from, rows))

@@ -21,7 +21,8 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNOREC
 _OURS = re.compile(r"ledger\.sqlite3.*|report", re.IGNORECASE)
 # A folder with such a name could be where another item's file belongs.
 _FILE_LIKE = re.compile(
-    r".*\.(png|jpe?g|webp|gif|avif|tiff?|heic|svg|json|mp4|webm|glb|part|tmp)",
+    r".*\.(png|jpe?g|webp|gif|avif|tiff?|heic|svg|json|txt|part|tmp"
+    r"|mp4|webm|mov|mp3|wav|ogg|flac|m4a|glb|gltf|fbx|obj|stl|usdz|ply|zip)",
     re.IGNORECASE,
 )
 

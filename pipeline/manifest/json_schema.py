@@ -464,6 +464,8 @@ def _input(schema: InputSchema, model: ModelSchema) -> Schema:
 
 def _values(schema: InputSchema) -> list[Schema]:
     """The shapes an input's value may have; a list may be given as a bare value."""
+    if not schema.is_known:
+        return [{}]
     one = _one_value(schema)
     if not schema.is_array:
         return one

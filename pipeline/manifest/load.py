@@ -14,7 +14,7 @@ from pipeline.manifest.review import Review
 from pipeline.manifest.review_file import read_review, review_path
 from pipeline.manifest.schema import SchemaReader
 from pipeline.manifest.source import MAX_FILE_BYTES, parse_source
-from pipeline.models.schema import load_shipped_model
+from pipeline.models.record import load_shipped_model
 from pipeline.storage.near_names import near_file
 from pipeline.storage.regular_file import NotAFile, open_regular
 

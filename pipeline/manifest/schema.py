@@ -18,7 +18,8 @@ from pipeline.manifest.references import BadPath, ReferenceFiles
 from pipeline.manifest.steps import ForeachReader, StepReader
 from pipeline.manifest.substitution import LeftOut, Scope, Template, render_value
 from pipeline.models.checks import ASSET_ID_LENGTH
-from pipeline.models.schema import load_shipped_model, shipped_model_ids
+from pipeline.models.record import load_shipped_model, shipped_model_ids
+from pipeline.models.schema import ModelSchema
 from pipeline.models.wording import find_misspelt, suggestion
 from pipeline.units import parse_units
 
@@ -176,7 +177,11 @@ class SchemaReader:
         if wrong := check_model_id(model_id):
             self._faults.add(node.mark, wrong)
             return None
-        if self._models(model_id) is None:
+        schema = self._models(model_id)
+        if wrong_use := lora_problem(schema):
+            self._faults.add(node.mark, *wrong_use)
+            return None
+        if schema is None:
             # One letter off a known model is a typo; anything else may be a new model.
             near = find_misspelt(model_id, shipped_model_ids())
             if near:
@@ -350,6 +355,20 @@ def misspelt_model(model_id: str, near: Sequence[str]) -> tuple[str, str]:
     """The message and hint for a misspelt model and the models that it resembles."""
     meant = " or ".join(f"'{one}'" for one in near)
     return f"unknown model '{model_id}'", f"did you mean {meant}?"
+
+
+def lora_problem(schema: ModelSchema | None) -> tuple[str, str] | None:
+    """The message and hint for a LoRA that is used as the model; None for a model.
+
+    The service refuses it. Source: Scenario API sheet, section 17.2.
+    """
+    if schema is None or schema.lora_of is None:
+        return None
+    base = f"its base model ({schema.lora_of})" if schema.lora_of else "its base model"
+    return (
+        f"'{schema.model_id}' is a LoRA, which cannot be run by itself",
+        f"use {base}, with params: {{loras: [{schema.model_id}], lorasScale: [1]}}",
+    )
 
 
 def _check_asset_id(asset_id: str) -> str:

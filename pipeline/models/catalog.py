@@ -15,12 +15,8 @@ from typing import Any
 
 from pipeline.clock import format_utc, parse_utc
 from pipeline.errors import JobError, OutputError, RunError
-from pipeline.models.schema import (
-    InputSchema,
-    ModelSchema,
-    load_shipped_model,
-    parse_model,
-)
+from pipeline.models.record import load_shipped_model, parse_model
+from pipeline.models.schema import InputSchema, ModelSchema
 from pipeline.record import replace
 from pipeline.settings import Service, user_folder
 from pipeline.storage.atomic_file import write_in_place
@@ -164,7 +160,12 @@ class ModelCatalog:
     def find(self, model_id: str) -> ModelSchema | None:
         """The model's inputs, or None if they are unknown."""
         if model_id not in self._found:
-            self._found[model_id] = self._look_up(model_id)
+            found = self._found[model_id] = self._look_up(model_id)
+            if found is not None and found.unchecked:
+                self.notes.append(
+                    f"{model_id}: inputs of an unknown type are sent unchecked:"
+                    f" {_several(list(found.unchecked))}"
+                )
         return self._found[model_id]
 
     def _look_up(self, model_id: str) -> ModelSchema | None:

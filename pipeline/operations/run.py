@@ -249,6 +249,8 @@ class _Execution(Struct, kw_only=True):
         settings = self.target.settings_for(self.loaded)
         if settings.frozen:
             _check_frozen(groups)
+        if not settings.unchecked:
+            _check_known(groups, self.loaded)
         service = self.connection.service
         notes = (*self.notes, *self.target.notes(plan, self.connection))
 
@@ -276,7 +278,7 @@ class _Execution(Struct, kw_only=True):
                 )
                 priced = await run.price(groups, notes=notes)
                 if not settings.allow_unpriced:
-                    _check_known(groups, self.loaded, priced.cost or Cost())
+                    _check_priced(groups, priced.cost or Cost())
                 agree(priced)
                 self.hooks.on_start(run)
                 async with session.watching():
@@ -325,19 +327,29 @@ def _pass(_planned: PlannedItem) -> None:
     """Items of a plan that is not the last one are not shown."""
 
 
-def _check_known(groups: CostGroups, loaded: Manifest, cost: Cost) -> None:
-    """Submit nothing blindly: each model's inputs are known, and each price is one.
+def _check_known(groups: CostGroups, loaded: Manifest) -> None:
+    """Check that the inputs of each model that will be paid for are known.
+
+    Unknown fields may be ignored by the service, and charged all the same.
 
     Raises:
         UsageError: They are not.
     """
-    hint = "check the model's id, or submit all the same: --allow-unpriced"
     unknown = sorted(one for one in groups.models if loaded.models(one) is None)
     if unknown:
         raise UsageError(
             f"the inputs of {', '.join(unknown)} are unknown: nothing is submitted",
-            hint=hint,
+            hint="check the model's id with `pipeline models`, or submit all the same:"
+            " --unchecked",
         )
+
+
+def _check_priced(groups: CostGroups, cost: Cost) -> None:
+    """Check that no price is 0: nobody can say what such a job will cost.
+
+    Raises:
+        UsageError: One is.
+    """
     free = [
         group.samples[0].item
         for key, group in groups.by_key.items()
@@ -348,7 +360,7 @@ def _check_known(groups: CostGroups, loaded: Manifest, cost: Cost) -> None:
         raise UsageError(
             f"{item.file}:{item.line}: the service quotes 0 units for"
             f" '{item.item_id}', so nothing is submitted",
-            hint=hint,
+            hint="submit one job all the same, and see what it costs: --allow-unpriced",
         )
 
 

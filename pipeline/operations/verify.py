@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipeline.assets.checks.image import measure_image
-from pipeline.assets.checks.png import NotAnImage
+from pipeline.assets.checks.content import check_content
+from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.recorded import Finding, check_recorded
 from pipeline.assets.sidecar import (
     DamagedSidecar,
@@ -55,9 +55,12 @@ def verify(output: Path) -> Iterator[Verified]:
     assets: dict[str, Asset] = {}
     explained: set[str] = set()
     damaged: list[Verified] = []
+    there = set(files)
     for name in files:
         if not name.endswith(SIDECAR_SUFFIX) or is_own(name):
             continue
+        if name + SIDECAR_SUFFIX in there:
+            continue  # an asset that is JSON
         asset_name = name.removesuffix(SIDECAR_SUFFIX)
         try:
             job = load_sidecar(output, asset_name)
@@ -87,7 +90,7 @@ def _verify_one(output: Path, asset: Asset) -> Verified:
     finding, detail = check_recorded(output, asset)
     if finding is Finding.OK:
         try:
-            measure_image(output / asset.path, asset.media_type)
-        except NotAnImage as error:
+            check_content(output / asset.path, asset.media_type)
+        except Damaged as error:
             finding, detail = Finding.BROKEN, str(error)
     return Verified(path=asset.path, finding=finding, detail=detail)

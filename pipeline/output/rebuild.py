@@ -8,6 +8,7 @@ are read again, such as those that came with ``git pull``.
 import contextlib
 import logging
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -24,7 +25,15 @@ from pipeline.assets.sidecar import (
     load_sidecar,
 )
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
-from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
+from pipeline.job import (
+    KEPT_MARK,
+    PREVIEW_MARK,
+    SIDECAR_SUFFIX,
+    Asset,
+    Job,
+    JobStatus,
+    RemoteId,
+)
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.naming import split_stem, stems_of
@@ -239,7 +248,10 @@ def find_asset_names(output: Path) -> list[str]:
 
 
 def _find_sidecars(output: Path) -> Iterator[tuple[str, float]]:
-    """Each file's name and when its sidecar was changed, in seconds since 1970."""
+    """Each file's name and when its sidecar was changed, in seconds since 1970.
+
+    A JSON file that has a sidecar itself is an asset, whatever is in it.
+    """
     for folder, below, files in os.walk(output):
         here = Path(folder)
         if here != output and not MARKS_OF_OUTPUT.isdisjoint(files):
@@ -247,9 +259,10 @@ def _find_sidecars(output: Path) -> Iterator[tuple[str, float]]:
             continue
         if here == output and PARTIAL_FOLDER in below:
             below.remove(PARTIAL_FOLDER)
+        there = set(files)
         prefix = "" if here == output else here.relative_to(output).as_posix() + "/"
         for name in files:
-            if name.endswith(SIDECAR_SUFFIX):
+            if name.endswith(SIDECAR_SUFFIX) and name + SIDECAR_SUFFIX not in there:
                 changed_s = _find_changed_s(os.path.join(folder, name))  # noqa: PTH118 - faster
                 if changed_s is not None:
                     yield prefix + name.removesuffix(SIDECAR_SUFFIX), changed_s
@@ -380,13 +393,14 @@ def _at_home(job: Job) -> tuple[Asset, bool]:
     """
     (asset,) = job.assets
     stem, dot, extension = asset.path.rpartition(".")
-    homes = [
-        home
-        for own in stems_of(job.item_id)
-        for home in (own, f"{own}-{asset.output_index}")
-    ]
+    mark = PREVIEW_MARK if asset.role else ""
+    bases = [own + mark for own in stems_of(job.item_id)]
+    homes = [home for base in bases for home in (base, f"{base}-{asset.output_index}")]
     if stem in homes or stem.startswith(tuple(home + KEPT_MARK for home in homes)):
         return asset, True
+    for base in bases if asset.role else ():
+        if re.fullmatch(rf"{re.escape(base)}-\d+({KEPT_MARK}.*)?", stem):
+            return asset, True  # companions have numbers of their own
     number = f"-{asset.output_index}" if len(job.remote_assets) > 1 else ""
-    home = job.item_id + number
+    home = job.item_id + mark + number
     return replace(asset, path=f"{home}{dot}{extension}"), False

@@ -62,6 +62,8 @@ def _with_line_feeds(value: ParamValue) -> ParamValue:
         return value.replace("\r\n", "\n").replace("\r", "\n")
     if isinstance(value, list):
         return [_with_line_feeds(inner) for inner in value]
+    if isinstance(value, dict):
+        return {name: _with_line_feeds(inner) for name, inner in value.items()}
     return value
 
 
@@ -77,4 +79,10 @@ def _as_sent(value: ParamValue, sent: object, uploads: Mapping[str, AssetId]) ->
             _as_sent(inner, one, uploads)
             for inner, one in zip(value, known, strict=True)
         ]
+    if isinstance(value, dict):
+        shown = sent if isinstance(sent, dict) else value
+        return {
+            name: _as_sent(inner, shown.get(name, inner), uploads)
+            for name, inner in value.items()
+        }
     return value

@@ -153,7 +153,7 @@ def _with_jobs(
 
 def find_output(job: Job, index: int) -> ItemOutput | None:
     """The output of a job with this number; None if the job did not make it."""
-    for asset in job.assets:
+    for asset in job.outputs:
         if asset.output_index == index:
             return ItemOutput(
                 item_id=job.item_id,

@@ -93,7 +93,7 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
             output of another item that is not made yet.
         derived_seed: Whether the seed in ``params`` is derived from the item's id.
         outputs: How many files it asks for, at least 1.
-        kind: ``image`` if the model makes only images, else "".
+        kind: What the model makes, or "": see ``ModelSchema.makes``.
         cost_key: Equal for items that certainly have the same price; "" for items that
             cannot cost anything.
         stem: The name of its files without number and extension.
@@ -202,6 +202,11 @@ class Plan:
         """Whether the service refunds the failed jobs of a model."""
         schema = self.manifest.models(model_id)
         return schema is None or schema.refunds
+
+    def makes(self, model_id: str) -> str:
+        """The kind of file that a model makes, or "": see ``ModelSchema.makes``."""
+        schema = self.manifest.models(model_id)
+        return "" if schema is None else schema.makes
 
     @property
     def total(self) -> int:

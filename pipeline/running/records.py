@@ -238,7 +238,7 @@ class Records:
             else None,
             submitted_at=remote.created_at or job.submitted_at,
             finished_at=remote.updated_at or self.service_now(),
-            remote_assets=remote.asset_ids,
+            remote_assets=remote.asset_ids if failure else _made_by(remote),
             echo=echo_difference(job.request or {}, remote.inputs),
         )
         self._note_charge(before, job)
@@ -363,6 +363,13 @@ class Records:
         self._budget.note(job)
         self.announce(job, reason=reason)
         return job
+
+
+def _made_by(remote: RemoteJob) -> tuple[AssetId, ...]:
+    """What a job has made; its own id stands for a result in its record."""
+    if not remote.asset_ids and remote.output is not None:
+        return (AssetId(remote.remote_id),)
+    return remote.asset_ids
 
 
 def _last_charge(job: Job, remote: RemoteJob) -> Decimal | None:

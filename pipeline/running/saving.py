@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
+from pipeline.assets.checks.media import MEDIA_TYPES, MISSING, can_check_media
 from pipeline.assets.delivery import Delivery
 from pipeline.assets.downloader import Downloader, OutOfTime, Receipt
 from pipeline.assets.lineage import StepRecord, UsedOutput, names_in, record_of
@@ -70,6 +71,7 @@ class Saver:
         self._relocating = relocating
         self._keeps_old = keeps_old
         self._uploads: Mapping[str, AssetId] | None = None
+        self._has_told_of_media = False
 
     async def save(self, planned: PlannedItem, job: Job) -> Job:
         """SUCCEEDED → SAVED, or FAILED with the asset ids recorded.
@@ -116,14 +118,24 @@ class Saver:
         # be superseded; so superseded files are removed last.
         await self._renaming.finish(job)
         await self._delivery.remove(superseded)
-        companions = len(job.remote_assets) - len(job.assets)
-        if companions:
-            left = f"{companions} companion files of other kinds stay at the service"
-            self._records.warn(job.item_id, left)
-        if len(job.assets) < planned.outputs:
-            made = f"{len(job.assets)} of {planned.outputs} outputs were made"
-            self._records.warn(job.item_id, made)
+        self._tell_made(planned, job, receipts)
         return job
+
+    def _tell_made(
+        self, planned: PlannedItem, job: Job, receipts: Sequence[Receipt]
+    ) -> None:
+        saved = {asset.asset_id for asset in job.assets}
+        left = [asset_id for asset_id in job.remote_assets if asset_id not in saved]
+        if left:
+            text = f"companions of other kinds stay at the service: {', '.join(left)}"
+            self._records.warn(job.item_id, text)
+        if len(job.outputs) < planned.outputs:
+            made = f"{len(job.outputs)} of {planned.outputs} outputs were made"
+            self._records.warn(job.item_id, made)
+        unopened = any(one.media_type in MEDIA_TYPES for one in receipts)
+        if unopened and not self._has_told_of_media and not can_check_media():
+            self._has_told_of_media = True
+            self._records.warn("", MISSING)
 
     def source_of(self, planned: PlannedItem, job: Job) -> Source:
         """The place of an item in the manifest, for the sidecars of a job."""

@@ -108,7 +108,11 @@ class Session:
         self.uploader = Uploader(api, transfer, clock, settings, memory=self)
         self.quotes = Quotes(api, clock, settings, uploader=self.uploader)
         self.downloader = Downloader(
-            transfer, clock, settings, resolve=self.resolver.resolve
+            transfer,
+            clock,
+            settings,
+            resolve=self.resolver.resolve,
+            find_job=api.find_job,
         )
 
     @property

@@ -287,7 +287,12 @@ class Renewal:
 
 
 def _flat(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else [value]
+    """Every single value in it, at any depth."""
+    if isinstance(value, dict):
+        value = [*value.values()]
+    if not isinstance(value, list):
+        return [value]
+    return [one for inner in value for one in _flat(inner)]
 
 
 async def _read_unchanged(reference: ReferenceAsset) -> bytes:

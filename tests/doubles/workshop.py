@@ -16,7 +16,8 @@ from pipeline.job import Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import load_manifest
-from pipeline.models.schema import ModelSchema, load_shipped_model
+from pipeline.models.record import load_shipped_model
+from pipeline.models.schema import ModelSchema
 from pipeline.output.rebuild import clear_leftovers
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.pricing import CostGroups, Estimate

@@ -41,7 +41,8 @@ QUICK = Settings(
     output_s=20.0,
     submit_timeout_s=1.0,
     read_timeout_s=1.0,
-    allow_unpriced=True,  # some cases are about models without a table
+    unchecked=True,  # some cases are about models without a table
+    allow_unpriced=True,  # and some about a price of 0
 )
 
 HEAD = f"""\

@@ -151,6 +151,20 @@ async def test_many_that_wait_for_one_content_share_one_upload(
     assert set(ids) == {"asset_up_1"}
 
 
+async def test_files_at_any_depth_are_uploaded_and_replaced(
+    uploader, api, reference, finish
+):
+    style = reference()
+    params = {"shots": [{"image": style, "frames": [style]}], "n": 1}
+
+    sent = await finish(lambda: uploader.inputs_of(params))
+
+    [asset_id] = {name for name in api.files if "up" in name}
+    assert sent == {"shots": [{"image": asset_id, "frames": [asset_id]}], "n": 1}
+    error = Rejected(f"{asset_id} not found", status=404)
+    assert uploader.renewal_of(params).may_help(error, sent)
+
+
 async def test_an_upload_is_remembered_with_its_content(upload, reference, remembered):
     style = reference()
 
