@@ -563,7 +563,7 @@ class Plan:
                         keys_of(item.model_id, former, schema)
                         for former in (*item.former_params, *other_forms)
                     ),
-                    *find_aliases(item, keys, attempts, schema=schema, review=review),
+                    *find_aliases(item, keys, attempts, review=review),
                 ),
             ),
             attempts=attempts,
@@ -676,7 +676,7 @@ class Plan:
         params = dict(item.params)
         if seed is not None:
             params["seed"] = seed
-        if decision.action is Action.SUBMIT and not self._is_counted:
+        if attempts and decision.action is Action.SUBMIT and not self._is_counted:
             same = (*asked.request.keys, *asked.reseeded)
             self.repeats.note(item.item_id, attempts, same, seed=seed)
         known = find_same(attempts, asked.request.former)
@@ -714,7 +714,7 @@ class Plan:
             siblings=siblings,
             job=replace(job, item_id=item.item_id) if old_id else job,
             params=params,
-            priced_as=with_placeholders(params, schema),
+            priced_as=with_placeholders(params, schema) if item.parents else params,
             derived_seed=is_derived,
             outputs=output_count(item, schema),
             kind="" if schema is None else schema.makes,
