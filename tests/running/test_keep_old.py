@@ -208,6 +208,8 @@ async def test_notes_with_a_sidecars_name_are_left_alone(made):
 async def test_manifests_that_share_a_folder_take_nothing_from_each_other(made):
     with Ledger(made.output / LEDGER_NAME) as ledger:
         ledger.record_manifest("another")
+    sidecar = made.output / "oak.png.json"
+    sidecar.write_text(sidecar.read_text().replace("icons.yaml", "another.yaml"))
     write(made, ("fir", "an oak"), ("elm", "an elm"))
 
     await made.run()
