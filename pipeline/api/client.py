@@ -40,6 +40,7 @@ from pipeline.api.rate_limiter import (
     rate_limiter_of,
 )
 from pipeline.clock import Clock, format_utc
+from pipeline.counting import plural
 from pipeline.errors import (
     AccessDenied,
     JobError,
@@ -209,7 +210,7 @@ class HttpApi:
             priority=Priority.READ,
             query={"originalAssets": "true"},
             body={"assetIds": list(asset_ids)},
-            what=f"reading {len(asset_ids)} assets",
+            what=f"reading {plural(len(asset_ids), 'asset')}",
             keeps_urls=True,
         )
         return wire.parse_assets(answer)

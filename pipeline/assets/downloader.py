@@ -18,6 +18,7 @@ from pipeline.api.retry import Backoff
 from pipeline.assets.checks.image import DECODED_TYPES, PNG, measure_image
 from pipeline.assets.checks.png import NotAnImage, PngCheck
 from pipeline.clock import Clock
+from pipeline.counting import plural
 from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.fault_points import reach
 from pipeline.job import AssetId
@@ -129,8 +130,8 @@ class LeastRate:
             now_s = self._clock.monotonic_s()
             if now_s >= self._window_ends_s:
                 if self._bytes < LEAST_BYTES and not self._is_first:
-                    text = f"{self._bytes} bytes in {LEAST_WINDOW_S:.0f} s: too slow"
-                    raise BrokenFile(text)
+                    arrived = plural(self._bytes, "byte")
+                    raise BrokenFile(f"{arrived} in {LEAST_WINDOW_S:.0f} s: too slow")
                 self._window_ends_s = now_s + LEAST_WINDOW_S
                 self._bytes, self._is_first = 0, False
             yield chunk
@@ -317,7 +318,9 @@ async def fetch(
                     block.append(chunk)
                     held_bytes += len(chunk)
                     if partial.size_bytes + held_bytes > most:
-                        raise BrokenFile(f"more than the {most} bytes allowed")
+                        raise BrokenFile(
+                            f"more than the {plural(most, 'byte')} allowed"
+                        )
                 _check_whole(partial.size_bytes + held_bytes, expected)
                 sha256 = await partial.finish(block, batcher)
                 reach("download-synced")
@@ -357,15 +360,15 @@ def _check_record(spec: FetchSpec) -> None:
     """Check that the size in the service's own record is allowed."""
     if spec.size_bytes is not None and spec.size_bytes > spec.max_bytes:
         raise TooLarge(
-            f"asset {spec.asset_id}: {spec.size_bytes:,} bytes, which is more than the"
-            f" {spec.max_bytes:,} allowed",
+            f"asset {spec.asset_id}: {plural(spec.size_bytes, 'byte')}, which is more"
+            f" than the {spec.max_bytes:,} allowed",
             hint="fetch it by hand from the Scenario web app",
         )
 
 
 def _check_whole(arrived: int, expected: int | None) -> None:
     if expected is not None and arrived != expected:
-        raise BrokenFile(f"{arrived} of {expected} bytes arrived")
+        raise BrokenFile(f"{arrived} of {plural(expected, 'byte')} arrived")
     if not arrived:
         raise BrokenFile("an empty file")
 
@@ -378,8 +381,10 @@ def _check_length(announced: int | None, spec: FetchSpec) -> None:
     if announced is None:
         return
     if spec.size_bytes not in {None, announced}:
-        raise BrokenFile(f"{announced} bytes announced instead of {spec.size_bytes}")
+        raise BrokenFile(
+            f"{plural(announced, 'byte')} announced instead of {spec.size_bytes:,}"
+        )
     if announced > spec.max_bytes:
         raise BrokenFile(
-            f"{announced} bytes announced, at most {spec.max_bytes} allowed"
+            f"{plural(announced, 'byte')} announced, at most {spec.max_bytes:,} allowed"
         )

@@ -15,6 +15,7 @@ from pipeline.api.client import HttpApi
 from pipeline.api.interface import GenerationApi, JobFilter
 from pipeline.cli.console.text import one_line, printable
 from pipeline.clock import Clock, SystemClock
+from pipeline.counting import plural
 from pipeline.errors import (
     ExitCode,
     OutputError,
@@ -79,7 +80,7 @@ def doctor_command(
             if not emulate:
                 models = offline_catalog(SystemClock(), os.environ).find
             loaded, count = validate_manifest(manifest, models=models)
-            report.ok("manifest", f"{loaded.file}: {count:,} items")
+            report.ok("manifest", f"{loaded.file}: {plural(count, 'item')}")
             folder = output_folder(loaded, output=output, emulate=emulate)
         except PipelineError as error:
             report.bad("manifest", error)
@@ -124,11 +125,11 @@ async def _check_service(report: _Report, credentials: Credentials) -> None:
     if limits.ceiling is None:
         report.note("ceiling", "the key may not read it; a run will find it out")
     else:
-        report.ok("ceiling", f"{limits.ceiling} jobs in flight")
+        report.ok("ceiling", f"{plural(limits.ceiling, 'job')} in flight")
     if limits.units_left is None:
         report.note("units", "the key may not read how many are left")
     else:
-        report.ok("units", f"{limits.units_left:,} compute units left")
+        report.ok("units", f"{plural(limits.units_left, 'compute unit')} left")
 
 
 def _check_clock(report: _Report, api: GenerationApi, clock: Clock) -> None:

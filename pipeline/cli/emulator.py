@@ -9,6 +9,7 @@ import click
 from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.contract.contract_file import read_contract
 from pipeline.contract.rehearsal import knobs_of
+from pipeline.counting import plural
 from pipeline.emulator.faults import parse_fault_rate
 from pipeline.emulator.profile import EmulatorProfile
 from pipeline.emulator.web.server import Emulator, serve
@@ -67,9 +68,8 @@ def _profile_from(path: Path | None) -> EmulatorProfile:
         return EmulatorProfile()
     contract = read_contract(path)
     knobs = knobs_of(contract)
-    click.echo(
-        f"behaving like {contract.base_url}: {len(contract.seen)} assumptions seen"
-    )
+    seen = plural(len(contract.seen), "assumption")
+    click.echo(f"behaving like {contract.base_url}: {seen} seen")
     return EmulatorProfile.of(**knobs)
 
 

@@ -10,8 +10,9 @@ import click
 
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.printing import print_json
-from pipeline.cli.console.text import one_line, plural, printable, size
+from pipeline.cli.console.text import one_line, printable, size
 from pipeline.clock import SystemClock
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest import load_manifest
 from pipeline.models.schema import load_shipped_model

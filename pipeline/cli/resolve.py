@@ -9,7 +9,8 @@ import click
 
 from pipeline.api.interface import RemoteJob
 from pipeline.cli.console.streams import write_unchanged
-from pipeline.cli.console.text import one_line, plural
+from pipeline.cli.console.text import one_line
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.job import Job
 from pipeline.manifest import load_manifest

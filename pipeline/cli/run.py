@@ -18,7 +18,7 @@ from pipeline.cli.console.printing import failure_line, print_faults, print_json
 from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.screen import PlainScreen, QuietScreen, Screen
 from pipeline.cli.console.streams import tolerate_closed_pipe
-from pipeline.cli.console.text import duration, one_line, plural
+from pipeline.cli.console.text import duration, one_line
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
 from pipeline.cli.plan_view import PlanListing, cost_lines, price_text
@@ -29,6 +29,7 @@ from pipeline.cli.run_cost import (
     run_cost_fields,
 )
 from pipeline.clock import SystemClock, format_utc
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
 from pipeline.operations.run import run
 from pipeline.planning import Plan, PlannedItem, Selection
@@ -179,7 +180,7 @@ def _signals(stage: _Stage, settings: Settings) -> Iterator[Callable[[Run], None
                 stage.screen.say(
                     "stopping: nothing more is submitted;"
                     f" {plural(begun.in_flight, 'job')} in flight"
-                    f" ({begun.find_units_in_flight():,} units paid)"
+                    f" ({plural(begun.find_units_in_flight(), 'unit')} paid)"
                     " will be collected, which takes at most"
                     f" {duration(settings.job_timeout_s)} for a job and"
                     f" {duration(settings.hurried_download_s)} for a download;"
@@ -307,7 +308,7 @@ def _tell_result(
     )
     parts = [f"{counts[key]:,} {word}" for key, word in words if counts.get(key)]
     if progress.files > counts.get("saved", 0) and not counts.get("renamed"):
-        parts[0] += f" ({progress.files:,} files)"
+        parts[0] += f" ({plural(progress.files, 'file')})"
     for trouble in list(progress.troubles.values())[:_FAILURES_SHOWN]:
         screen.say(failure_line(trouble.item_id, trouble.reason))
         if trouble.hint:

@@ -8,7 +8,8 @@ from textwrap import wrap
 import click
 
 from pipeline.cli.console.printing import print_json, print_note
-from pipeline.cli.console.text import one_line, plural
+from pipeline.cli.console.text import one_line
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest.json_schema import manifest_schema
 from pipeline.models.catalog import describe_source
@@ -226,7 +227,7 @@ def _size(size_bytes: int) -> str:
     for unit, unit_bytes in units.items():
         if size_bytes and not size_bytes % unit_bytes:
             return f"{size_bytes // unit_bytes:,} {unit}"
-    return f"{size_bytes:,} bytes"
+    return plural(size_bytes, "byte")
 
 
 def lay_out(rows: Sequence[Sequence[str]], width: int) -> list[str]:

@@ -8,7 +8,8 @@ import click
 
 from pipeline.cli.console.money import CuPrice, units_text
 from pipeline.cli.console.printing import print_json
-from pipeline.cli.console.text import one_line, plural, printable
+from pipeline.cli.console.text import one_line, printable
+from pipeline.counting import plural
 from pipeline.errors import PRECEDENCE, ExitCode, PipelineError, RunError, UsageError
 from pipeline.operations.spend import (
     Kind,

@@ -7,7 +7,7 @@ import click
 
 from pipeline.cli.console.money import units_text
 from pipeline.cli.console.printing import failure_line, print_json
-from pipeline.cli.console.text import plural
+from pipeline.counting import plural
 from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
 from pipeline.manifest import load_manifest

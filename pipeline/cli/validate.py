@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.console.printing import print_faults, print_json, print_note
-from pipeline.cli.console.text import plural
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, ManifestError
 from pipeline.operations.validate import validate
 

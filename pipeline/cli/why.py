@@ -15,6 +15,7 @@ from pipeline.cli.console.money import units_text
 from pipeline.cli.console.printing import print_json
 from pipeline.cli.console.text import one_line, printable
 from pipeline.clock import SystemClock, format_utc
+from pipeline.counting import plural
 from pipeline.errors import ExitCode
 from pipeline.job import (
     UNFINISHED,
@@ -215,7 +216,7 @@ def _value_text(about: Explanation, value: ParamValue) -> str:
         held = f"uploaded as {known}" if known else "not uploaded yet"
         name = "" if value.name == str(value.path) else f"{value.name}: "
         return (
-            f"{name}{_near(value.path)}, {value.size_bytes:,} bytes\n"
+            f"{name}{_near(value.path)}, {plural(value.size_bytes, 'byte')}\n"
             f"{value.sha256}\n{held}"
         )
     if isinstance(value, list):
@@ -306,7 +307,7 @@ def _echo_text(job: Job, name: str, value: JsonValue) -> str:
 
 def _file(file: CheckedFile) -> Iterator[str]:
     asset = file.asset
-    made = [f"{asset.size_bytes:,} bytes"]
+    made = [plural(asset.size_bytes, "byte")]
     if asset.width_px is not None and asset.height_px is not None:
         made.append(f"{asset.width_px:,} x {asset.height_px:,}")
     found = f"{_FOUND[file.finding]}{file.detail and f': {file.detail}'}"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.counting import plural
 from pipeline.job import JsonValue
 from pipeline.manifest.text import (
     WITH_SECRET,
@@ -164,7 +165,8 @@ def _read_csv(file: BinaryIO) -> Iterator[Row]:
         if len(cells) != len(header):
             surplus = len(cells) > len(header)
             place = _cell_place(raw, line, len(header) if surplus else len(cells) - 1)
-            text = f"this row has {len(cells)} cells, the header has {len(header)}"
+            text = f"this row has {plural(len(cells), 'cell')}, the header has"
+            text += f" {len(header)}"
             raise BadRows(*place, text, "quote a cell that contains a comma")
         yield Row(line, dict(zip(header, cells, strict=True)), raw)
     if not header:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
+from pipeline.counting import plural
 from pipeline.errors import OutputError, UsageError
 from pipeline.fingerprint import job_key
 from pipeline.job import (
@@ -435,7 +436,7 @@ def make_plan(
     plan.note_counted(on_orphan)
     if selection.globs and not plan.total and not selection.only_failed:
         raise UsageError(
-            f"--select matches none of the {manifest.item_count} items",
+            f"--select matches none of the {plural(manifest.item_count, 'item')}",
             hint="patterns are matched against whole item ids: 'tree-*'",
         )
     return plan

@@ -7,6 +7,7 @@ from decimal import Decimal
 import anyio
 
 from pipeline.api.interface import Quote, UnexpectedJob
+from pipeline.counting import plural
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -158,7 +159,8 @@ async def _ask_for(group: CostGroup, quotes: Quotes) -> str:
 def _left_out(groups: CostGroups) -> Iterator[str]:
     if groups.beyond:
         yield (
-            f"{groups.beyond:,} items have too many different inputs to price them"
+            f"{plural(groups.beyond, 'item has', 'items have')} too many different"
+            " inputs to price them"
             " all in advance: their prices are asked for when they are submitted"
         )
 

@@ -22,6 +22,7 @@ from pipeline.api.interface import (
     UnexpectedJob,
 )
 from pipeline.assets.delivery import Delivery
+from pipeline.counting import plural
 from pipeline.errors import (
     DownloadFailed,
     Unavailable,
@@ -438,7 +439,9 @@ class Run:
         self._searched = True
         count = await self._adoption.find(since)
         self._records.warn(
-            "", f"the ledger was rebuilt; {count} earlier jobs found at the service"
+            "",
+            f"the ledger was rebuilt; {plural(count, 'earlier job')} found at the"
+            " service",
         )
 
     def _is_complete(self) -> bool:
@@ -471,7 +474,9 @@ class Run:
         if of_count or of_share:
             file = shlex.quote(self._plan.manifest.file)
             hint = f"look at the reasons, then: pipeline rerun {file}"
-            self._stopping.give_up(f"{failed} items have failed", hint)
+            self._stopping.give_up(
+                f"{plural(failed, 'item has', 'items have')} failed", hint
+            )
 
     def _check_inputs(self, job: Job) -> None:
         """Note inputs that the service dropped or changed; with --strict, stop."""

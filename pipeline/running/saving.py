@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pipeline.assets.delivery import Delivery
 from pipeline.assets.downloader import Downloader, OutOfTime, Receipt
 from pipeline.assets.sidecar import Source
+from pipeline.counting import choose, plural
 from pipeline.errors import JobError
 from pipeline.fault_points import reach
 from pipeline.job import FailureClass, Job
@@ -85,10 +86,17 @@ class Saver:
         await self._delivery.remove(superseded)
         companions = len(job.remote_assets) - len(job.assets)
         if companions:
-            left = f"{companions} companion files of other kinds stay at the service"
+            left = plural(
+                companions,
+                "companion file of another kind stays",
+                "companion files of other kinds stay",
+            )
+            left += " at the service"
             self._records.warn(job.item_id, left)
         if len(job.assets) < planned.outputs:
-            made = f"{len(job.assets)} of {planned.outputs} outputs were made"
+            outputs = plural(planned.outputs, "output")
+            was = choose(len(job.assets), "was", "were")
+            made = f"{len(job.assets)} of {outputs} {was} made"
             self._records.warn(job.item_id, made)
         return job
 

@@ -44,7 +44,7 @@ async def test_what_no_record_bounds_ends_at_the_limit(
     transfer.on_point = points.append
     transfer.answer_next(Body(announced=announced and len(sent)))
 
-    with pytest.raises(BrokenFile, match="1000"):
+    with pytest.raises(BrokenFile, match="1,000"):
         await fetch(spec_of(tmp_path, sent, size_bytes=None), transfer)
 
     assert points.count("read!") <= 1000 // transfer.chunk_bytes + 1

@@ -4,6 +4,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
+from pipeline.counting import plural
 from pipeline.job import Asset
 from pipeline.storage.files import sha256_of
 from pipeline.storage.regular_file import open_regular
@@ -43,4 +44,7 @@ def check_recorded(output: Path, asset: Asset) -> tuple[Finding, str]:
         return Finding.OK, ""
     if size_bytes == asset.size_bytes:
         return Finding.CHANGED, "the same size, other bytes"
-    return Finding.CHANGED, f"{size_bytes:,} bytes instead of {asset.size_bytes:,}"
+    return (
+        Finding.CHANGED,
+        f"{plural(size_bytes, 'byte')} instead of {asset.size_bytes:,}",
+    )

@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.cli.console.money import units_phrase
 from pipeline.cli.console.progress import Progress, Trouble
 from pipeline.cli.console.screen import BUSY, of_item, pace, pause_text
 from pipeline.cli.console.streams import tolerate_closed_pipe
@@ -110,7 +111,9 @@ class LiveScreen:
             whose = one_line(slots.scope or "team", 40)
             text.append(f", {slots.others} used by others in the {whose}", style="dim")
         if self._progress.charged:
-            text.append(f"  ·  {self._progress.charged:,} units charged", style="dim")
+            text.append(
+                f"  ·  {units_phrase(self._progress.charged)} charged", style="dim"
+            )
         return text
 
 

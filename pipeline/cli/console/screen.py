@@ -8,7 +8,8 @@ import click
 
 from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.streams import tolerate_closed_pipe
-from pipeline.cli.console.text import duration, one_line, plural, printable
+from pipeline.cli.console.text import duration, one_line, printable
+from pipeline.counting import plural
 from pipeline.job import JobStatus
 from pipeline.running.events import Event, Halted, JobChanged, Launched, Paused, Warned
 

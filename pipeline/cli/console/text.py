@@ -1,5 +1,6 @@
 """Untrusted text → text that is safe to show on a terminal."""
 
+from pipeline.counting import plural
 from pipeline.redaction import SECRETS
 
 
@@ -40,8 +41,3 @@ def size(size_bytes: int) -> str:
     if size_bytes < 1_000_000:  # noqa: PLR2004 - a megabyte
         return f"{size_bytes / 1000:,.1f} kB"
     return f"{size_bytes / 1_000_000:,.1f} MB"
-
-
-def plural(count: int, noun: str) -> str:
-    """``1 item``, ``2 items``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli.console.text import duration, one_line, plural, printable
+from pipeline.cli.console.text import duration, one_line, printable
 
 
 @given(text=st.text())
@@ -75,11 +75,3 @@ def test_a_line_is_flat_and_cut(text, length, line):
 )
 def test_a_duration_is_said_in_the_unit_that_fits(seconds, text):
     assert duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 items"), (1, "1 item"), (2, "2 items"), (10_000, "10,000 items")],
-)
-def test_one_is_singular(count, text):
-    assert plural(count, "item") == text
