@@ -22,6 +22,7 @@ from pipeline.settings import Settings, is_loopback_url
 
 CDN_HOSTS = frozenset({"cdn.cloud.scenario.com", "cdn.scenario.com"})  # API section 7
 MAX_REDIRECTS = 3
+LEAST_SENT_PER_S = 16 << 10  # a part of an upload that takes longer is sent anew
 BUFFER_BYTES = 1 << 18  # as much as one socket read; twice that may be buffered
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _EXPIRED = frozenset({403, 404, 410})
@@ -96,7 +97,10 @@ class HttpTransfer:
                 headers={"Content-Type": media_type},
                 allow_redirects=False,
                 proxy=proxy,
-                timeout=self._timeout(),
+                # aiohttp's other limits do not apply while a body is sent.
+                timeout=self._timeout(
+                    self._settings.read_timeout_s + len(content) / LEAST_SENT_PER_S
+                ),
             ) as response:
                 status = response.status
         except _BROKEN as error:
@@ -152,10 +156,11 @@ class HttpTransfer:
     def _is_own_machine(self, url: str) -> bool:
         return self._loopback and is_loopback_url(split_url(url).geturl())
 
-    def _timeout(self) -> aiohttp.ClientTimeout:
-        # No total: a large file may take long, but a silent connection may not.
+    def _timeout(self, total_s: float | None = None) -> aiohttp.ClientTimeout:
+        # A download has no total: a large file may take long, but a silent connection
+        # may not. Who reads it looks at its rate.
         return aiohttp.ClientTimeout(
-            total=None,
+            total=total_s,
             # The whole connection setup: a proxy may accept it and then stay silent.
             connect=self._settings.read_timeout_s,
             sock_connect=self._settings.connect_timeout_s,

@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial as bound
 from pathlib import Path
 
 import anyio
@@ -17,9 +18,10 @@ from pipeline.api.interface import FileTransfer, RemoteAsset, UrlExpired
 from pipeline.api.retry import Backoff
 from pipeline.assets.checks.image import DECODED_TYPES, PNG, measure_image
 from pipeline.assets.checks.png import NotAnImage, PngCheck
+from pipeline.assets.least_rate import BrokenFile, LeastRate, OutOfTime, watched
 from pipeline.clock import Clock
 from pipeline.counting import plural
-from pipeline.errors import DownloadFailed, Unavailable
+from pipeline.errors import DownloadFailed, JobError, Unavailable
 from pipeline.fault_points import reach
 from pipeline.job import AssetId
 from pipeline.record import Struct, field
@@ -30,22 +32,10 @@ from pipeline.storage.media_type import media_type_of
 
 MAX_FILE_BYTES = 2 << 30  # nothing the service makes comes close
 MAX_IMAGE_BYTES = 256 << 20  # an uncompressed 4K image is 50 MB
-# In each window except the first: 1 KiB/s, the share of each of 64 downloads on a line
-# of half a megabit per second.
-LEAST_BYTES = 30 << 10
-LEAST_WINDOW_S = 30.0
 UNKNOWN_BYTES = 4 << 20  # assumed for a file without an announced size
 _LARGE_AT_ONCE = 4  # at least, however large they are
 BLOCK_BYTES = 4 << 20  # written in one thread call: all of a typical file
 _PIECES_PER_BLOCK = 1024  # each costs some memory, however small it is
-
-
-class BrokenFile(Unavailable):
-    """What arrived is not the announced file; another attempt may succeed."""
-
-
-class OutOfTime(DownloadFailed):
-    """The run is stopping and waits no longer; the asset can be fetched later."""
 
 
 class TooLarge(DownloadFailed):
@@ -99,51 +89,6 @@ class Receipt(Struct, frozen=True, kw_only=True):
     media_type: str
     width_px: int | None
     height_px: int | None
-
-
-class LeastRate:
-    """Checks, at each chunk, that a download is fast enough to be worth waiting for.
-
-    The transfer ends a silent connection; this is for one that trickles.
-
-    Args:
-        clock: The source of time.
-        must_end: Whether no download may take any more time.
-    """
-
-    def __init__(self, clock: Clock, must_end: Callable[[], bool]) -> None:
-        self._clock = clock
-        self._must_end = must_end
-        self._window_ends_s = clock.monotonic_s() + LEAST_WINDOW_S
-        self._bytes = 0
-        self._is_first = True
-
-    async def watch(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the same chunks, as long as they arrive fast enough.
-
-        Raises:
-            BrokenFile: They do not, or time is up.
-        """
-        async for chunk in chunks:
-            self.check()
-            self._bytes += len(chunk)
-            now_s = self._clock.monotonic_s()
-            if now_s >= self._window_ends_s:
-                if self._bytes < LEAST_BYTES and not self._is_first:
-                    arrived = plural(self._bytes, "byte")
-                    raise BrokenFile(f"{arrived} in {LEAST_WINDOW_S:.0f} s: too slow")
-                self._window_ends_s = now_s + LEAST_WINDOW_S
-                self._bytes, self._is_first = 0, False
-            yield chunk
-
-    def check(self) -> None:
-        """Check that there is time left.
-
-        Raises:
-            BrokenFile: There is none left.
-        """
-        if self._must_end():
-            raise BrokenFile("not complete in the time that is left after a stop")
 
 
 class ByteLimiter:
@@ -234,16 +179,22 @@ class Downloader:
         """
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
         began_s = self._clock.monotonic_s()
+        trouble = "not complete"
 
-        def must_end() -> bool:
+        def out_of_time() -> OutOfTime | None:
+            """Once the run stops, neither asking nor reading may take any longer."""
             if self._hurried_s is None:
-                return False
+                return None
             since_s = max(began_s, self._hurried_s)
-            allowed_s = self._settings.hurried_download_s
-            return self._clock.monotonic_s() - since_s >= allowed_s
+            if self._clock.monotonic_s() - since_s < self._settings.hurried_download_s:
+                return None
+            text = f"asset {asset_id}: {trouble}, and no time is left after a stop"
+            return OutOfTime(text)
 
         while True:
-            asset = await self._resolve(asset_id)
+            asset = await watched(
+                bound(self._resolve, asset_id), out_of_time, self._clock
+            )
             spec = FetchSpec(
                 asset_id=asset_id,
                 url=asset.url,
@@ -252,26 +203,41 @@ class Downloader:
                 kind=asset.kind,
                 media_type=asset.media_type,
             )
+            least_rate = LeastRate(self._clock)
             try:
-                async with self._limit, self._byte_limiter.take(asset.size_bytes):
-                    least_rate = LeastRate(self._clock, must_end)
-                    least_rate.check()
-                    return await fetch(
-                        spec,
-                        self._transfer,
-                        self._decoders,
-                        self._batcher,
-                        least_rate=least_rate,
-                    )
+                return await watched(
+                    bound(self._attempt, spec, least_rate),
+                    bound(_find_error, least_rate, out_of_time),
+                    self._clock,
+                )
             except (Unavailable, UrlExpired) as error:
-                if must_end():
-                    raise OutOfTime(f"asset {asset_id}: {error.message}") from error
+                trouble = error.message
                 if not await backoff.sleep():
                     raise DownloadFailed(
                         f"asset {asset_id}: {error.message}",
                         hint=error.hint
                         or "run again: it is paid for and can be fetched later",
                     ) from error
+
+    async def _attempt(self, spec: FetchSpec, least_rate: LeastRate) -> Receipt:
+        """Wait for room, then fetch."""
+        async with self._limit, self._byte_limiter.take(spec.size_bytes):
+            return await fetch(
+                spec,
+                self._transfer,
+                self._decoders,
+                self._batcher,
+                least_rate=least_rate,
+            )
+
+
+def _find_error(
+    least_rate: LeastRate, out_of_time: Callable[[], OutOfTime | None]
+) -> JobError | None:
+    """Why an attempt must end; never once all of the file has arrived."""
+    if least_rate.is_finished:
+        return None
+    return out_of_time() or least_rate.find_error()
 
 
 async def fetch(
@@ -292,7 +258,7 @@ async def fetch(
         transfer: Reads signed URLs.
         decoders: Limits how many images are decoded at a time.
         batcher: Lets small files share a thread call.
-        least_rate: Ends a download that is not worth waiting for.
+        least_rate: Is told what arrives.
 
     Raises:
         TooLarge: According to the service's own record.
@@ -301,6 +267,8 @@ async def fetch(
     """
     _check_record(spec)
     png = PngCheck()
+    if least_rate is not None:
+        least_rate.begin()
     async with transfer.read(spec.url) as (announced, chunks):
         _check_length(announced, spec)
         expected = announced if announced is not None else spec.size_bytes
@@ -309,9 +277,9 @@ async def fetch(
             try:
                 block: list[bytes] = []
                 held_bytes = 0
-                async for chunk in (
-                    chunks if least_rate is None else least_rate.watch(chunks)
-                ):
+                async for chunk in chunks:
+                    if least_rate is not None:
+                        least_rate.add(len(chunk))
                     if held_bytes >= BLOCK_BYTES or len(block) == _PIECES_PER_BLOCK:
                         await partial.write(block)
                         block, held_bytes = [], 0
@@ -321,6 +289,8 @@ async def fetch(
                         raise BrokenFile(
                             f"more than the {plural(most, 'byte')} allowed"
                         )
+                if least_rate is not None:
+                    least_rate.finish()
                 _check_whole(partial.size_bytes + held_bytes, expected)
                 sha256 = await partial.finish(block, batcher)
                 reach("download-synced")

@@ -119,7 +119,7 @@ def _carry_out(
             stack.enter_context(screen)
             _tell_price(estimate, options, stage, was_shown=was_shown)
 
-        on_start = stack.enter_context(_signals(stage, settings))
+        on_start = stack.enter_context(_signals(stage))
         gc.freeze()  # imported objects never become garbage
         result = asyncio.run(
             run(
@@ -156,7 +156,7 @@ class _Stage:
 
 
 @contextmanager
-def _signals(stage: _Stage, settings: Settings) -> Iterator[Callable[[Run], None]]:
+def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
     """First SIGINT or SIGTERM: stop submitting. Second: leave.
 
     Uses ``signal.signal``, because Windows lacks the event loop's own handlers.
@@ -175,16 +175,14 @@ def _signals(stage: _Stage, settings: Settings) -> Iterator[Callable[[Run], None
                 loop.call_soon_threadsafe(stop if counted == 1 else begun.abandon)
 
         def stop() -> None:
-            begun.stop()
+            longest_s = begun.stop()
             with tolerate_closed_pipe(sys.stderr):
                 stage.screen.say(
                     "stopping: nothing more is submitted;"
                     f" {plural(begun.in_flight, 'job')} in flight"
                     f" ({plural(begun.find_units_in_flight(), 'unit')} paid)"
-                    " will be collected, which takes at most"
-                    f" {duration(settings.job_timeout_s)} for a job and"
-                    f" {duration(settings.hurried_download_s)} for a download;"
-                    " press Ctrl-C again to leave at once"
+                    " will be collected and all that is made downloaded, which takes at"
+                    f" most {duration(longest_s)}; press Ctrl-C again to leave at once"
                 )
 
         if threading.current_thread() is threading.main_thread():

@@ -58,6 +58,7 @@ from pipeline.running.submission import Submitter
 from pipeline.running.watching import Watch
 from pipeline.settings import Settings
 
+WIND_UP_S = 10.0  # after a stop, for what follows the last download
 _ITEMS_PER_CHECKPOINT = 200
 _CHANGES_KEPT = 1000
 _OUTCOMES = {
@@ -103,6 +104,8 @@ class Run:
         self._in_progress = 0
         self._searched = False
         self._scope = anyio.CancelScope()
+        self._must_leave_in_s: float | None = None
+        self._stopped = anyio.Event()
         self._ahead = anyio.Semaphore(settings.ahead)
         self._undelivered = anyio.Semaphore(settings.undelivered)
         self._cost = Cost()
@@ -260,6 +263,7 @@ class Run:
             self._scope = watchers.cancel_scope
             watchers.start_soon(self._stop_at_deadline)
             watchers.start_soon(self._pausing.run)
+            watchers.start_soon(self._leave_in_time)
             # After Ctrl-C nothing is submitted, but jobs in flight are collected.
             with suppress(NotSubmitted), self._stopping.ending_waits():
                 await self._adopt_forgotten()
@@ -277,10 +281,19 @@ class Run:
             watchers.cancel_scope.cancel()
         return self._result()
 
-    def stop(self) -> None:
-        """Stop submitting; collect paid jobs, with a short time limit on downloads."""
+    def stop(self) -> float:
+        """Stop submitting; collect paid jobs, with a short time limit on downloads.
+
+        Returns:
+            The longest time that this takes, in seconds from the first stop: after it,
+            the run leaves, as by :meth:`abandon`.
+        """
         self._stopping.interrupt()
         self._session.downloader.hurry()
+        if self._must_leave_in_s is None:
+            self._must_leave_in_s = self._find_longest_wait()
+            self._stopped.set()
+        return self._must_leave_in_s
 
     def abandon(self) -> None:
         """Stop at once; the ledger knows which jobs are in flight."""
@@ -449,6 +462,27 @@ class Run:
         selection = self._plan.selection
         whole = not (selection.globs or selection.limit or selection.only_failed)
         return whole and not self._counts["not_submitted"] and not self._abandoned
+
+    def _find_longest_wait(self) -> float:
+        """Seconds until all that is in flight has ended and is downloaded."""
+        settings = self._session.settings
+        poller = self._session.poller
+        jobs_s = poller.longest_left_s
+        if self.in_flight > poller.watched:
+            jobs_s = settings.job_timeout_s
+        if any(self._ledger.find_jobs_in(JobStatus.SUBMITTING, JobStatus.UNKNOWN)):
+            settled_s = settings.submit_timeout_s + settings.settle_s
+            jobs_s = max(jobs_s, settled_s + settings.job_timeout_s)
+        return jobs_s + settings.hurried_download_s + WIND_UP_S
+
+    async def _leave_in_time(self) -> None:
+        """After a stop, leave once the longest wait is over."""
+        await self._stopped.wait()
+        assert self._must_leave_in_s is not None
+        await self._clock.sleep(self._must_leave_in_s)
+        reason = "the longest wait after a stop is over"
+        self._tell_halt(reason, "run the same command again to collect the rest")
+        self.abandon()
 
     async def _stop_at_deadline(self) -> None:
         """Stop as the first Ctrl-C does, so that a CI job collects what it paid for."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from pipeline.assets.delivery import Delivery
-from pipeline.assets.downloader import Downloader, OutOfTime, Receipt
+from pipeline.assets.downloader import Downloader, Receipt
+from pipeline.assets.least_rate import OutOfTime
 from pipeline.assets.sidecar import Source
 from pipeline.counting import choose, plural
 from pipeline.errors import JobError
