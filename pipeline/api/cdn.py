@@ -12,11 +12,13 @@ from urllib.parse import urljoin
 import aiohttp
 from yarl import URL
 
+from pipeline.activity import Activity
 from pipeline.api.answers import error_of_exchange
 from pipeline.api.client import USER_AGENT, sendable
 from pipeline.api.interface import UrlExpired
 from pipeline.api.proxy import find_proxy
 from pipeline.api.wire import split_url
+from pipeline.clock import SystemClock
 from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.settings import Settings, is_loopback_url
 
@@ -37,9 +39,17 @@ class HttpTransfer:
     Args:
         settings: Timeouts.
         loopback: Whether the service runs on this machine, so that its CDN may too.
+        activity: Is told of each part that is sent, to be shown.
     """
 
-    def __init__(self, settings: Settings, *, loopback: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        loopback: bool,
+        activity: Activity | None = None,
+    ) -> None:
+        self._activity = activity or Activity(SystemClock())
         self._settings = settings
         self._loopback = loopback
         self._session: aiohttp.ClientSession | None = None
@@ -86,6 +96,10 @@ class HttpTransfer:
             UrlExpired: 403, 404 or 410.
             Unavailable: Anything else that is not a success.
         """
+        with self._activity.request("sending a part of an upload"):
+            await self._send(url, content, media_type)
+
+    async def _send(self, url: str, content: bytes, media_type: str) -> None:
         assert self._session is not None
         if not (split_url(url).scheme == "https" or self._is_own_machine(url)):
             raise DownloadFailed("the service named an upload address without https")

@@ -14,6 +14,7 @@ from pipeline.api.probing import ProbeClient
 from pipeline.api.rate_limiter import Priority, rate_limiter_of
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.money import units_phrase
+from pipeline.cli.console.printing import say
 from pipeline.cli.console.text import one_line
 from pipeline.clock import Clock, SystemClock, format_utc
 from pipeline.contract.assumptions import ASSUMPTIONS, verdict_on
@@ -171,16 +172,14 @@ def _tell(findings: Findings, service: Service, path: Path) -> None:
         if verdict == "differ":
             means = f"; {assumption.safety}" if assumption.safety else ""
             text = f"{assumption.text}; seen: {seen}{means}"
-            click.echo(f"differ  {assumption.key:<20} {one_line(text, 300)}")
+            say(f"differ  {assumption.key:<20} {one_line(text, 300)}")
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    click.echo(
-        f"{told}, of {plural(len(ASSUMPTIONS), 'assumption')} about {service.base_url}"
-    )
+    say(f"{told}, of {plural(len(ASSUMPTIONS), 'assumption')} about {service.base_url}")
     if findings.spent:
-        click.echo(f"{units_phrase(findings.spent)} spent")
+        say(f"{units_phrase(findings.spent)} spent")
     if findings.trouble:
-        click.echo(f"BAD     {one_line(findings.trouble, 300)}")
-    click.echo(f"saved to {path} and {exchanges_path(path).name}")
+        say(f"BAD     {one_line(findings.trouble, 300)}")
+    say(f"saved to {path} and {exchanges_path(path).name}")
 
 
 def _budget_of(spend: str | None) -> Decimal:
@@ -196,4 +195,4 @@ def _budget_of(spend: str | None) -> Decimal:
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    say(text, err=True)

@@ -9,10 +9,9 @@ from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-import click
-
 from pipeline.api.client import HttpApi
 from pipeline.api.interface import GenerationApi, JobFilter
+from pipeline.cli.console.printing import say
 from pipeline.cli.console.text import one_line, printable
 from pipeline.clock import Clock, SystemClock
 from pipeline.counting import plural
@@ -46,18 +45,18 @@ class _Report:
         self.code = ExitCode.OK
 
     def ok(self, what: str, detail: str) -> None:
-        click.echo(f"ok    {what:<12} {one_line(detail)}")
+        say(f"ok    {what:<12} {one_line(detail)}")
 
     def note(self, what: str, detail: str) -> None:
-        click.echo(f"note  {what:<12} {one_line(detail, 300)}")
+        say(f"note  {what:<12} {one_line(detail, 300)}")
 
     def bad(self, what: str, error: PipelineError) -> None:
-        click.echo(f"BAD   {what:<12} {printable(error.message)}")
+        say(f"BAD   {what:<12} {printable(error.message)}")
         hint = error.hint
         if isinstance(error, Unavailable):
             hint = hint or "check the network and SCENARIO_BASE_URL"
         if hint:
-            click.echo(f"      {'':<12} next: {printable(hint)}")
+            say(f"      {'':<12} next: {printable(hint)}")
         if self.code is ExitCode.OK:
             away = isinstance(error, Unavailable)
             self.code = ExitCode.UNREACHABLE if away else error.exit_code

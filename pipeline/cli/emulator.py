@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import anyio
-import click
 
+from pipeline.cli.console.printing import say
 from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.contract.contract_file import read_contract
 from pipeline.contract.rehearsal import knobs_of
@@ -69,7 +69,7 @@ def _profile_from(path: Path | None) -> EmulatorProfile:
     contract = read_contract(path)
     knobs = knobs_of(contract)
     seen = plural(len(contract.seen), "assumption")
-    click.echo(f"behaving like {contract.base_url}: {seen} seen")
+    say(f"behaving like {contract.base_url}: {seen} seen")
     return EmulatorProfile.of(**knobs)
 
 
@@ -82,7 +82,7 @@ def _print_addresses(emulator: Emulator) -> None:
     ]
     with tolerate_closed_pipe(sys.stdout):  # it serves all the same
         for line in lines:
-            click.echo(line)
+            say(line)
 
 
 def _parse_cooldown(text: str) -> tuple[int, float]:

@@ -11,10 +11,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-import click
-
 from pipeline.cli.console.money import CuPrice, units_phrase, units_text
-from pipeline.cli.console.printing import print_json
+from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import one_line, printable
 from pipeline.counting import choose, plural
 from pipeline.planning import Action, Orphan, PlannedItem
@@ -126,7 +124,7 @@ class PlanListing:
         self._say(f"{text} ({one_line(', '.join(files))})")
 
     def _say(self, text: str) -> None:
-        click.echo(text, err=self._to_stderr)
+        say(text, err=self._to_stderr)
 
     def _print(self, lines: Iterable[_Line], cost: Cost | None) -> None:
         for line in lines:
@@ -168,7 +166,7 @@ def print_estimate(
     if cost is not None and (cost.items or estimate.unsure):
         lines = [*_share_lines(cost), "", *cost_lines(estimate, cu_price)]
     for line in (*lines, total_line(estimate, cu_price)):
-        click.echo(line, err=to_stderr)
+        say(line, err=to_stderr)
 
 
 def cost_lines(estimate: Estimate, cu_price: CuPrice | None) -> Iterator[str]:

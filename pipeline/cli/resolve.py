@@ -5,9 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from pipeline.api.interface import RemoteJob
+from pipeline.cli.console.printing import say
 from pipeline.cli.console.streams import write_unchanged
 from pipeline.cli.console.text import one_line
 from pipeline.counting import plural
@@ -62,9 +61,9 @@ def resolve_command(
     job = asyncio.run(
         resolve(folder, item, kind, remote_id=adopt or "", emulate=emulate)
     )
-    click.echo(f"{one_line(job.item_id)}: {job.status}")
+    say(f"{one_line(job.item_id)}: {job.status}")
     if kind is not Resolution.GIVE_UP:
-        click.echo(f"next: pipeline run {manifest}{where}")
+        say(f"next: pipeline run {manifest}{where}")
     return ExitCode.OK
 
 
@@ -81,24 +80,24 @@ def _print_link(folder: Path, remote_id: str, *, emulate: bool) -> ExitCode:
 
 def _show(job: Job, found: Sequence[Candidate], command: str, *, run: str) -> None:
     why = f": {one_line(job.failure.reason)}" if job.failure else ""
-    click.echo(f"{one_line(job.item_id)} is {job.status}{why}")
+    say(f"{one_line(job.item_id)} is {job.status}{why}")
     if job.remote_id is not None:
-        click.echo(f"its job is {job.remote_id}; the next run checks it again, free")
+        say(f"its job is {job.remote_id}; the next run checks it again, free")
     elif not found:
-        click.echo("the service lists no job that may have come from its submit")
+        say("the service lists no job that may have come from its submit")
     else:
-        click.echo(f"{plural(len(found), 'job')} may have come from its submit:\n")
+        say(f"{plural(len(found), 'job')} may have come from its submit:\n")
         _print_table(job, found[:_SHOWN])
         if len(found) > _SHOWN:
-            click.echo(f"and {plural(len(found) - _SHOWN, 'job')} more")
-    click.echo("")
+            say(f"and {plural(len(found) - _SHOWN, 'job')} more")
+    say("")
     if found:
         best = found[0].remote.remote_id
-        click.echo(f"see one:       {command} --link {best}")
-        click.echo(f"take one over: {command} --adopt {best}")
-    click.echo(f"look again:    {run}    (free)")
-    click.echo(f"pay again:     {command} --resubmit")
-    click.echo(f"leave it:      {command} --give-up")
+        say(f"see one:       {command} --link {best}")
+        say(f"take one over: {command} --adopt {best}")
+    say(f"look again:    {run}    (free)")
+    say(f"pay again:     {command} --resubmit")
+    say(f"leave it:      {command} --give-up")
 
 
 def _print_table(job: Job, found: Sequence[Candidate]) -> None:
@@ -112,9 +111,9 @@ def _print_table(job: Job, found: Sequence[Candidate]) -> None:
     table.add_column("asked for", overflow="fold")
     for number, one in enumerate(found, start=1):
         # An id is too wide for a column, so it is printed above the table.
-        click.echo(f"  {number}  {one_line(one.remote.remote_id)}")
+        say(f"  {number}  {one_line(one.remote.remote_id)}")
         table.add_column(str(number), overflow="fold")
-    click.echo("")
+    say("")
 
     def add(name: str, asked: object, tell: Callable[[RemoteJob], object]) -> None:
         cells = [_cell(asked), *(_cell(tell(one.remote)) for one in found)]

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
-
 from pipeline.cli.console.money import units_text
-from pipeline.cli.console.printing import failure_line, print_json
+from pipeline.cli.console.printing import failure_line, print_json, say
+from pipeline.cli.run_summary import find_places
 from pipeline.counting import plural
 from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
@@ -15,8 +14,6 @@ from pipeline.operations.spend import Sum
 from pipeline.operations.status import read_status
 from pipeline.output.folder import output_folder
 from pipeline.units import units_number
-
-_FAILURES_SHOWN = 20
 
 
 def status_command(
@@ -54,23 +51,29 @@ def status_command(
             },
         )
         return ExitCode.OK
-    click.echo(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {folder}")
+    say(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {folder}")
     _show_counts(counts, cost)
-    for job in troubled[:_FAILURES_SHOWN]:
-        click.echo(failure_line(job.item_id, job.failure.reason if job.failure else ""))
-    if len(troubled) > _FAILURES_SHOWN:
-        click.echo(f"  … and {len(troubled) - _FAILURES_SHOWN:,} more")
+    places = find_places(loaded, [job.item_id for job in troubled])
+    for job in troubled:
+        say(
+            failure_line(
+                job.item_id,
+                job.failure.reason if job.failure else "",
+                place=places.get(job.item_id, ""),
+                is_unsure=job.status is JobStatus.UNKNOWN,
+            )
+        )
     return ExitCode.OK
 
 
 def _show_counts(counts: Mapping[JobStatus, int], cost: Sum) -> None:
     for status in JobStatus:
         if counts[status]:
-            click.echo(f"  {counts[status]:>8,}  {status}")
+            say(f"  {counts[status]:>8,}  {status}")
     if not counts:
-        click.echo("  nothing has been submitted yet")
+        say("  nothing has been submitted yet")
         return
-    click.echo(f"  {units_text(cost.charged):>8}  compute units charged")
+    say(f"  {units_text(cost.charged):>8}  compute units charged")
     for units, word in ((cost.refunded, "refunded"), (cost.reserved, "reserved")):
         if units:
-            click.echo(f"  {units_text(units):>8}  {word}")
+            say(f"  {units_text(units):>8}  {word}")

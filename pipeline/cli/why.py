@@ -8,11 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import wrap
 
-import click
-
 from pipeline.assets.checks.recorded import Finding
 from pipeline.cli.console.money import units_text
-from pipeline.cli.console.printing import print_json
+from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import one_line, printable
 from pipeline.clock import SystemClock, format_utc
 from pipeline.counting import plural
@@ -96,13 +94,13 @@ def why_command(
         _print_events(about, steps)
         return ExitCode.OK
     for line in render(about):
-        click.echo(line)
-    click.echo()
+        say(line)
+    say()
     if not steps:
-        click.echo("next: nothing to do")
+        say("next: nothing to do")
     for number, step in enumerate(steps):
-        click.echo(f"{'or' if number else 'next'}: {step.command}")
-        click.echo(f"    {step.why}")
+        say(f"{'or' if number else 'next'}: {step.command}")
+        say(f"    {step.why}")
     return ExitCode.OK
 
 

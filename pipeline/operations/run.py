@@ -8,6 +8,7 @@ command line, and prints nothing.
 import os
 from collections.abc import Callable
 
+from pipeline.activity import Activity
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import (
     ExitCode,
@@ -57,6 +58,7 @@ async def run(
     approve: Approve = lambda _estimate: None,
     on_event: ProgressCallback = lambda _event: None,
     on_start: Callable[[Run], None] = lambda _run: None,
+    activity: Activity | None = None,
 ) -> RunResult:
     """Plan a manifest and carry the plan out; finished items are left alone.
 
@@ -75,6 +77,7 @@ async def run(
             raises to stop the run.
         on_event: Called on the event loop with every change once it is durable.
         on_start: Called with the run before it begins, so that it can be stopped.
+        activity: Is told what is done at each moment, for a display of progress.
 
     Returns:
         The result of the run. An item that fails raises no exception.
@@ -111,14 +114,18 @@ async def run(
         target.clock,
         service=service,
         is_fresh=saved_plan is not None,
+        activity=activity,
     ) as connection:
+        connection.activity.begin("reading the manifest")
         loaded = await target.load(
             connection,
             on_name=lambda name: check_owner(
                 folder_of(name, output=output, emulate=emulate), service
             ),
         )
+        connection.activity.begin("connecting to the service")
         await connection.check_address()
+        connection.activity.begin("opening the output folder")
         with holding_output(
             target.folder_of(loaded),
             service,
@@ -195,6 +202,8 @@ class _Execution(Struct, frozen=True, kw_only=True):
                 recorder.add(planned)
             self.hooks.on_item(planned)
 
+        activity = self.connection.activity
+        activity.begin("planning")
         plan = await self.target.plan(self.loaded, self.reader, on_item=take)
         settings = self.target.settings_for(self.loaded)
         if settings.frozen:
@@ -231,6 +240,7 @@ class _Execution(Struct, frozen=True, kw_only=True):
                 self.hooks.on_start(run)
                 async with session.watching():
                     result = await run.carry_out(run_id, notes=notes)
+        activity.begin("writing the lock file")
         self._write_lock_file(plan)
         return result
 

@@ -1,7 +1,7 @@
 """Cost: groups of items and their quotes → the exact cost of a plan."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
 import anyio
@@ -97,6 +97,11 @@ class Estimate(Struct, frozen=True, kw_only=True):
     def left(self) -> Decimal | None:
         """Compute units left of the budget; None without a budget."""
         return left_of(self.limit, self.taken)
+
+
+def asking_prices(groups: CostGroups, quotes: Quotes) -> Callable[[], str]:
+    """``asking for prices: 3 of 40``: what :func:`find_cost` does, to be shown."""
+    return lambda: f"asking for prices: {quotes.asked:,} of {len(groups.by_key):,}"
 
 
 async def find_cost(groups: CostGroups, quotes: Quotes) -> Cost:

@@ -6,7 +6,6 @@ other error ends the run. After a crash at any point, the next run continues fro
 ledger without paying again.
 """
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -35,6 +34,7 @@ from pipeline.pricing import (
     Cost,
     CostGroups,
     Estimate,
+    asking_prices,
     find_cost,
 )
 from pipeline.pricing.budget import budget_of
@@ -97,6 +97,7 @@ class Run:
         self._session = session
         self._ledger = ledger
         self._clock = session.clock
+        self._activity = session.activity
         self._settings = settings
         self.tell = on_event
         self._counts: Counter[str] = Counter()
@@ -207,11 +208,14 @@ class Run:
         """
         if groups.by_key or self._key_check.has_jobs_to_see():
             try:
+                self._activity.begin("connecting to the service")
                 self._limits = await self._session.find_limits()
                 await self._key_check.check_project(self._limits)
                 if groups.by_key:
                     # Before the quotes, because a dry run may start a job.
+                    self._activity.begin("reading the service's job list")
                     await self._set_mark()
+                self._activity.begin(asking_prices(groups, self._session.quotes))
                 self._cost = await find_cost(groups, self._session.quotes)
             except UnexpectedJob as unexpected:
                 sample = groups.find_sample(unexpected.item_id)
@@ -266,14 +270,17 @@ class Run:
             watchers.start_soon(self._leave_in_time)
             # After Ctrl-C nothing is submitted, but jobs in flight are collected.
             with suppress(NotSubmitted), self._stopping.ending_waits():
+                self._activity.begin("looking at jobs of earlier runs")
                 await self._adopt_forgotten()
                 await self._key_check.check_jobs()
                 if not self._pays_nothing:
                     await self._reconciler.reconcile(must_read=True)
             await self._renaming.rename_unfinished(plan.old_ids)
+            self._activity.begin("")
             async with anyio.create_task_group() as items:
                 self._recovery.start(items)
                 await self._start_items(items)
+            self._activity.begin("comparing the service's job list with this run")
             if self._marks.recorded:
                 await self._collect_adopted(await self._reconciler.reconcile())
             if self._searched and self._is_complete():
@@ -506,8 +513,7 @@ class Run:
             failed > settings.fail_share * self._plan.total
         )
         if of_count or of_share:
-            file = shlex.quote(self._plan.manifest.file)
-            hint = f"look at the reasons, then: pipeline rerun {file}"
+            hint = "look at the reasons, then: pipeline rerun"
             self._stopping.give_up(
                 f"{plural(failed, 'item has', 'items have')} failed", hint
             )

@@ -170,7 +170,7 @@ async def test_a_head_that_trickles_for_ever_does_not_outlast_a_stop(
 
 @pytest.mark.parametrize("hangs", [False, True], ids=["is not stored", "hangs"])
 async def test_a_stop_does_not_wait_ten_minutes_for_an_asset_that_is_not_stored(
-    api, transfer, clock, finish, asset_id, tmp_path, hangs
+    api, transfer, clock, *, finish, asset_id, tmp_path, hangs
 ):
     resolver = Resolver(api, clock, Settings())
     api.asset_pending_s = 10_000.0

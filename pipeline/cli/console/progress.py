@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from pipeline.activity import Activity
 from pipeline.clock import Clock
-from pipeline.job import JobStatus
+from pipeline.job import FailureClass, JobStatus
 from pipeline.running.events import (
     Event,
     Halted,
@@ -29,6 +30,7 @@ class Trouble:
     item_id: str
     reason: str
     hint: str
+    is_unsure: bool = False
 
 
 @dataclass(slots=True)
@@ -36,6 +38,7 @@ class Progress:
     """The progress of a run; :meth:`take` must get every event.
 
     Attributes:
+        activity: What the command does now; written by the command.
         total: Items in the run.
         done: Items whose files were already in place.
         skipped: Items that failed for good earlier.
@@ -43,12 +46,14 @@ class Progress:
         states: Items in progress, by their current status.
         troubles: Items that failed or are unsure, by id, the latest last; bounded.
         failed: Items that failed in this run.
+        failures: The same by failure class; None if there is none.
         charged: Compute units charged for jobs submitted in this run.
         halted: Why nothing more is submitted, or None.
         paused_until: When the service accepts submits again, in UTC, or None.
     """
 
     clock: Clock
+    activity: Activity = field(init=False)
     started_s: float = 0.0
     total: int = 0
     done: int = 0
@@ -62,12 +67,16 @@ class Progress:
     paused_until: datetime | None = None
     warnings: int = 0
     files: int = 0
+    failures: Counter[FailureClass | None] = field(default_factory=Counter)
     states: Counter[JobStatus] = field(default_factory=Counter)
     troubles: dict[str, Trouble] = field(default_factory=dict)
     _state_of: dict[str, JobStatus] = field(default_factory=dict)
     _saved_at_s: deque[float] = field(
         default_factory=lambda: deque(maxlen=_RATE_WINDOW)
     )
+
+    def __post_init__(self) -> None:
+        self.activity = Activity(self.clock)
 
     def take(self, event: Event) -> None:
         """Update the counts."""
@@ -91,6 +100,11 @@ class Progress:
     def finished(self) -> int:
         """Items that need no more work."""
         return self.done + self.skipped + self.saved + self.failed
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait for their turn."""
+        return max(0, self.total - self.finished - sum(self.states.values()))
 
     @property
     def paused_s(self) -> float:
@@ -134,6 +148,7 @@ class Progress:
                 return
             case JobStatus.FAILED:
                 self.failed += 1
+                self.failures[change.failure_class] += 1
                 self._add_trouble(change)
                 return
             case JobStatus.UNKNOWN:
@@ -145,7 +160,10 @@ class Progress:
 
     def _add_trouble(self, change: JobChanged) -> None:
         self.troubles[change.item_id] = Trouble(
-            item_id=change.item_id, reason=change.reason, hint=change.hint
+            item_id=change.item_id,
+            reason=change.reason,
+            hint=change.hint,
+            is_unsure=change.status is JobStatus.UNKNOWN,
         )
         if len(self.troubles) > _FAILURES_KEPT:
             del self.troubles[next(iter(self.troubles))]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli.console.text import duration, one_line, printable
+from pipeline.cli.console.text import columns, duration, one_line, printable, wrapped
 
 
 @given(text=st.text())
@@ -75,3 +75,33 @@ def test_a_line_is_flat_and_cut(text, length, line):
 )
 def test_a_duration_is_said_in_the_unit_that_fits(seconds, text):
     assert duration(seconds) == text
+
+
+LONG = "the service cannot be reached: retrying, 3 jobs in flight are safe"
+
+
+@pytest.mark.parametrize("width", range(16, 70))
+def test_lines_break_between_words(width):
+    lines = wrapped(LONG, width).split("\n")
+
+    assert all(columns(line) <= width for line in lines)
+    assert " ".join(lines).split() == LONG.split()
+
+
+def test_what_fits_stays_as_it_is():
+    text = "  a   b\n\n  c"
+
+    assert wrapped(text, 7) == text
+
+
+def test_what_continues_a_line_is_indented():
+    assert wrapped("  next: look at it", 12) == "  next: look\n    at it"
+
+
+def test_only_a_word_longer_than_a_line_is_broken():
+    assert wrapped("see abcdefghijkl now", 8) == "see\n  abcdef\n  ghijkl\n  now"
+
+
+def test_wide_characters_take_two_columns():
+    assert columns("樫の木") == 6
+    assert wrapped("樫の木 樫の木", 8) == "樫の木\n  樫の木"
