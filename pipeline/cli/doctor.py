@@ -1,16 +1,18 @@
 """``doctor``: checks everything a run needs; each line says ok or what to do."""
 
-import asyncio
 import os
 import platform
 import shutil
 import sqlite3
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from pipeline.activity import Activity
 from pipeline.api.client import HttpApi
 from pipeline.api.interface import GenerationApi, JobFilter
+from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.printing import say
 from pipeline.cli.console.text import one_line, printable
 from pipeline.clock import Clock, SystemClock
@@ -96,15 +98,17 @@ def doctor_command(
         return report.code
     assert credentials is not None
     report.ok("credentials", f"found, for {credentials.base_url}")
-    asyncio.run(_check_service(report, credentials))
+    run_shown(partial(_check_service, report, credentials))
     return report.code
 
 
-async def _check_service(report: _Report, credentials: Credentials) -> None:
+async def _check_service(
+    report: _Report, credentials: Credentials, activity: Activity
+) -> None:
     clock = SystemClock()
     settings = Settings(read_timeout_s=10.0)
     try:
-        service = HttpApi(credentials, settings, clock)
+        service = HttpApi(credentials, settings, clock, activity=activity)
     except UsageError as error:  # a proxy setting in the environment is wrong
         report.bad("proxy", error)
         return

@@ -32,7 +32,7 @@ _NOT_REPEATED = {
 }
 _NAMED = re.compile(
     r"\bpipeline (?P<verb>fetch|plan|rerun|resolve|run|status|verify|why)"
-    r"(?P<out> --out FILE)?(?= lists|[;,.]|$)"
+    r"(?P<out> --out FILE)?(?P<long> --long)?(?= lists|[;,.]|$)"
 )
 _AGAIN = re.compile(r"\b(run again|run the same command again)$")
 _CARRYING_OUT = {"run", "rerun", "fetch"}
@@ -96,7 +96,8 @@ def _in_full(named: re.Match[str], item_id: str) -> str:
         return named[0]
     saved_plan = click.get_current_context().params.get("saved_plan")
     out = ["--out", _typed(saved_plan or "FILE")] if named["out"] else []
-    return " ".join([command_line(verb, item_id=item_id), *map(shlex.quote, out)])
+    more = [*out, "--long"] if named["long"] else out
+    return " ".join([command_line(verb, item_id=item_id), *map(shlex.quote, more)])
 
 
 def _repeated(context: click.Context, parameter: click.Parameter) -> Iterator[str]:

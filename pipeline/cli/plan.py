@@ -1,20 +1,16 @@
 """``plan``: what a run would do, why, and what it costs."""
 
-import asyncio
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
-from pipeline.cli.console.heartbeat import with_heartbeat
+from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_faults, print_note
-from pipeline.cli.console.progress import Progress
-from pipeline.cli.console.screen import PhaseScreen
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
-from pipeline.clock import SystemClock
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan import estimate
 from pipeline.planning import PlannedItem, Selection
-from pipeline.pricing import Estimate
 from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.settings import Settings
 from pipeline.units import parse_units
@@ -53,12 +49,10 @@ def plan_command(
         if out is not None:
             recorder.add(planned)
 
-    progress = Progress(SystemClock())
-    screen = PhaseScreen(progress)
-
-    async def ask() -> Estimate:
-        return await with_heartbeat(
-            estimate(
+    try:
+        made = run_shown(
+            partial(
+                estimate,
                 manifest,
                 output=output,
                 emulate=emulate,
@@ -68,15 +62,8 @@ def plan_command(
                 offline=offline,
                 on_item=take,
                 on_orphan=listing.add_orphan,
-                activity=progress.activity,
-                clock=progress.clock,
-            ),
-            screen.beat,
-            progress.clock,
+            )
         )
-
-    try:
-        made = asyncio.run(ask())
     except ManifestError as error:
         if as_json:
             print_faults(error)

@@ -1,14 +1,16 @@
 """``resolve``: the jobs that may belong to an unsure item, and the user's decision."""
 
-import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.api.interface import RemoteJob
+from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.printing import say
 from pipeline.cli.console.streams import write_unchanged
-from pipeline.cli.console.text import one_line
+from pipeline.cli.console.text import one_line, printable
+from pipeline.cli.next_step import command_line
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.job import Job
@@ -49,26 +51,25 @@ def resolve_command(
     folder = output_folder(loaded, output=output, emulate=emulate)
     if link is not None:
         return _print_link(folder, link, emulate=emulate)
-    where = "" if output is None else f" --output {output}"
     if not any(chosen):
-        job, found = asyncio.run(find_candidates(folder, item, emulate=emulate))
-        command = f"pipeline resolve {manifest} {item}{where}"
-        _show(job, found, command, run=f"pipeline run {manifest}{where}")
+        job, found = run_shown(partial(find_candidates, folder, item, emulate=emulate))
+        command = printable(command_line("resolve", item_id=item))
+        _show(job, found, command, run=printable(command_line("run")))
         return ExitCode.OK
     kind = (Resolution.ADOPT, Resolution.RESUBMIT, Resolution.GIVE_UP)[
         chosen.index(True)
     ]
-    job = asyncio.run(
-        resolve(folder, item, kind, remote_id=adopt or "", emulate=emulate)
+    job = run_shown(
+        partial(resolve, folder, item, kind, remote_id=adopt or "", emulate=emulate)
     )
     say(f"{one_line(job.item_id)}: {job.status}")
     if kind is not Resolution.GIVE_UP:
-        say(f"next: pipeline run {manifest}{where}")
+        say(f"next: {printable(command_line('run'))}")
     return ExitCode.OK
 
 
 def _print_link(folder: Path, remote_id: str, *, emulate: bool) -> ExitCode:
-    url = asyncio.run(find_link(folder, remote_id, emulate=emulate))
+    url = run_shown(partial(find_link, folder, remote_id, emulate=emulate))
     if url is None:
         raise UsageError(
             f"job {remote_id} has no picture yet",

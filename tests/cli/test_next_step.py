@@ -1,5 +1,7 @@
 """The command to type next: the real one, with the manifest and what was typed."""
 
+import shlex
+
 import click
 import pytest
 from doubles.place import items
@@ -16,6 +18,7 @@ def typed():
     def typed_as(*words):
         root = click.Context(cli, info_name="pipeline")
         command = cli.get_command(root, words[0])
+        assert command is not None
         return command.make_context(words[0], list(words[1:]), parent=root)
 
     return typed_as
@@ -31,8 +34,8 @@ RUN = ("run", "my icons.yaml", "--output", "a b", "--select", "tree-*", "-s", "o
         (
             RUN,
             "rerun",
-            """pipeline rerun 'my icons.yaml' --output 'a b' --select 'tree-*'"""
-            """ --select 'o'"'"'k'""",
+            "pipeline rerun 'my icons.yaml' --output 'a b' --select 'tree-*' "
+            + shlex.join(["--select", "o'k"]),
         ),
         (RUN, "status", "pipeline status 'my icons.yaml' --output 'a b'"),
         (

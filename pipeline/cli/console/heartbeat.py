@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from pipeline.clock import Clock
+from pipeline.activity import Activity
+from pipeline.cli.console.progress import Progress
+from pipeline.cli.console.screen import PhaseScreen
+from pipeline.clock import Clock, SystemClock
 
 BEAT_S = 1.0
 
@@ -32,3 +35,16 @@ async def with_heartbeat(
         return await work
     finally:
         heart.cancel()
+
+
+def run_shown(work: Callable[[Activity], Coroutine[Any, Any, T]]) -> T:
+    """The result of a command that has no screen of its own; what takes long is said.
+
+    Args:
+        work: What the command does; it is given what it has to tell.
+    """
+    progress = Progress(SystemClock())
+    screen = PhaseScreen(progress)
+    return asyncio.run(
+        with_heartbeat(work(progress.activity), screen.beat, progress.clock)
+    )

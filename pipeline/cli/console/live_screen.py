@@ -12,7 +12,7 @@ from pipeline.cli.console.money import units_phrase
 from pipeline.cli.console.progress import Progress, Trouble
 from pipeline.cli.console.screen import BUSY, lost_text, of_item, pace, pause_text
 from pipeline.cli.console.streams import tolerate_closed_pipe
-from pipeline.cli.console.text import duration, one_line, printable
+from pipeline.cli.console.text import duration, one_line, printable, wrapped
 from pipeline.cli.console.waiting import OutageNews, phase_text
 from pipeline.running.events import Event, Halted, Warned
 
@@ -71,7 +71,8 @@ class LiveScreen:
     def say(self, text: str) -> None:
         """Print a line."""
         with tolerate_closed_pipe(sys.stderr):
-            self._console.print(Text(printable(text)))
+            # Wrapped here, for the same indents as on a plain terminal.
+            self._console.print(Text(wrapped(printable(text), self._console.width)))
 
     def _render(self) -> RenderableType:
         progress = self._progress

@@ -104,7 +104,8 @@ class Progress:
     @property
     def waiting(self) -> int:
         """Items that wait for their turn."""
-        return max(0, self.total - self.finished - sum(self.states.values()))
+        busy = sum(self.states.values()) - self.states[JobStatus.PLANNED]
+        return max(0, self.total - self.finished - busy)
 
     @property
     def paused_s(self) -> float:

@@ -164,7 +164,8 @@ class PlainScreen(PhaseScreen):
             if change.item_id not in self._unsure:
                 self._unsure.add(change.item_id)
                 reason = one_line(change.reason, 400)
-                self.say(f"unsure: {item_id}: {reason}; looking for its job")
+                is_open = "" if change.hint else "; looking for its job"
+                self.say(f"unsure: {item_id}: {reason}{is_open}")
         elif change.item_id in self._unsure:
             self._unsure.discard(change.item_id)
             self.say(f"settled: {item_id}: {_SETTLED[change.status]}")
@@ -193,7 +194,7 @@ def status_words(progress: Progress) -> list[str]:
         if progress.states[status]
     ]
     if progress.waiting:
-        words.append(f"{progress.waiting:,} waiting")
+        words.append(f"{progress.waiting:,} waiting{_held_by_others(progress)}")
     if progress.failed:
         words.append(f"{progress.failed:,} failed")
     if progress.paused_until is not None and progress.paused_s:
@@ -202,6 +203,14 @@ def status_words(progress: Progress) -> list[str]:
     if activity.phase or not any(progress.states.values()):
         words += [text] if (text := phase_text(activity)) else []
     return [*words, pace(progress)]
+
+
+def _held_by_others(progress: Progress) -> str:
+    slots = progress.slots
+    if slots is None or not slots.others:
+        return ""
+    whose = one_line(slots.scope or "team", 40)
+    return f" ({plural(slots.others, 'slot')} used by others in the {whose})"
 
 
 def lost_text(progress: Progress) -> str:
