@@ -1,7 +1,6 @@
 """``plan``: what a run would do, why, and what it costs."""
 
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 
 from pipeline.cli.console.heartbeat import run_shown
@@ -51,8 +50,7 @@ def plan_command(
 
     try:
         made = run_shown(
-            partial(
-                estimate,
+            lambda activity: estimate(
                 manifest,
                 output=output,
                 emulate=emulate,
@@ -62,6 +60,7 @@ def plan_command(
                 offline=offline,
                 on_item=take,
                 on_orphan=listing.add_orphan,
+                activity=activity,
             )
         )
     except ManifestError as error:
