@@ -146,7 +146,8 @@ def _agree(steps: Sequence[Step], budget: Decimal, *, yes: bool) -> bool:
         units = choose(step.total, "unit ", "units")
         _say(f"  {step.total:>8f} {units}  {step.name}, {step.model_id}")
     total = sum((step.total for step in steps), Decimal(0))
-    _say(f"  {total:>8f} of {units_phrase(budget)}")
+    units = choose(total, "unit", "units")
+    _say(f"  {total:>8f} {units} of {budget:f}")
     if not yes:
         try:
             agree("Spend them?")
