@@ -1,9 +1,9 @@
 """``plan``: what a run would do, why, and what it costs."""
 
-import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_faults, print_note
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
@@ -52,8 +52,8 @@ def plan_command(
             recorder.add(planned)
 
     try:
-        made = asyncio.run(
-            estimate(
+        made = run_shown(
+            lambda activity: estimate(
                 manifest,
                 output=output,
                 emulate=emulate,
@@ -63,6 +63,7 @@ def plan_command(
                 offline=offline,
                 on_item=take,
                 on_orphan=listing.add_orphan,
+                activity=activity,
             )
         )
     except ManifestError as error:

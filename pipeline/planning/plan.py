@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
 
+from pipeline.counting import plural
 from pipeline.errors import OutputError, UsageError
 from pipeline.job import (
     SIDECAR_SUFFIX,
@@ -811,7 +812,7 @@ def make_plan(
     is_filter = selection.only_failed or selection.only
     if selection.globs and not plan.total and not is_filter:
         raise UsageError(
-            f"--select matches none of the {manifest.item_count} items",
+            f"--select matches none of the {plural(manifest.item_count, 'item')}",
             hint="patterns are matched against whole item ids: 'tree-*'",
         )
     return plan
