@@ -60,6 +60,8 @@ class Item(Struct, frozen=True, kw_only=True):
             nothing is sent like this, but the ledger may know the request by it.
         base_id: The id of the item that this is a take of, or "" for ``item_id``.
         take: The number of the take, from 1.
+        was: The job id that it had before the item was renamed, or "".
+        decided_as: The id of the item whose decisions count for it, or "" for its own.
     """
 
     item_id: str
@@ -72,6 +74,8 @@ class Item(Struct, frozen=True, kw_only=True):
     former_params: tuple[Mapping[str, ParamValue], ...] = ()
     base_id: str = ""
     take: int = 1
+    was: str = ""
+    decided_as: str = ""
 
     @property
     def base(self) -> str:

@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli.options import (
     ALLOW_OUTSIDE,
+    AS_NEW,
     CU_PRICE,
     FORCE,
     ITEMS,
@@ -81,6 +82,7 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
 @place_options
 @selection_options
 @FORCE
+@AS_NEW
 @ALLOW_OUTSIDE
 @JSON
 @CU_PRICE
@@ -116,6 +118,7 @@ def plan(manifest: Path, **options: Any) -> ExitCode:
 @place_options
 @selection_options
 @FORCE
+@AS_NEW
 @ALLOW_OUTSIDE
 @JSON
 @spending_options

@@ -39,6 +39,7 @@ _DOES = {
     Action.COLLECT: "a run waits for its job, free",
     Action.FETCH: "a run downloads it again, free",
     Action.DONE: "a run leaves it alone",
+    Action.ASK: "a run asks which item it was before",
     Action.SKIP: "a run leaves it alone",
 }
 _NEXT = {

@@ -26,25 +26,36 @@ from pipeline.manifest.substitution import (
 from pipeline.manifest.takes import make_take
 from pipeline.models.schema import ModelSchema, shipped_model_ids
 from pipeline.models.wording import find_misspelt
+from pipeline.naming import TAKE_MARK, split_take
+from pipeline.record import replace
+
+_NO_NAMES: Mapping[str, str] = {}
+_WAS_HINT = "write the id under which the item was made before, or leave `was` out"
 
 
-def expand(manifest: Manifest) -> Iterator[Item]:
-    """Yield the items of a manifest in order, ``item_count`` of them.
+def expand(manifest: Manifest, *, was: Mapping[str, str] = _NO_NAMES) -> Iterator[Item]:
+    """Yield the items of a manifest in order, each of their takes by itself.
 
     A faulty item is skipped and the rest continue, so that all faults are found. A
     caller that gets the error at the end must discard the items yielded before it.
+
+    Args:
+        manifest: The manifest.
+        was: Former ids of items that name none themselves, by item id.
 
     Raises:
         ManifestError: At the end, with every fault found, or the first hundred.
     """
     faults = Faults(manifest.file)
-    yield from expand_into(manifest, faults)
+    yield from expand_into(manifest, faults, was=was)
     faults.raise_any()
 
 
-def expand_into(manifest: Manifest, faults: Faults) -> Iterator[Item]:
+def expand_into(
+    manifest: Manifest, faults: Faults, *, was: Mapping[str, str] = _NO_NAMES
+) -> Iterator[Item]:
     """Like ``expand``, but collect the faults instead of raising them."""
-    expansion = _Expansion(manifest, faults)
+    expansion = _Expansion(manifest, faults, was)
     for template in manifest.templates:
         for combination in combinations(template, faults):
             item = expansion.build(combination)
@@ -82,8 +93,12 @@ def _stems(
 class _Expansion:
     """The state of one pass over the items."""
 
-    def __init__(self, manifest: Manifest, faults: Faults) -> None:
+    def __init__(
+        self, manifest: Manifest, faults: Faults, was: Mapping[str, str]
+    ) -> None:
         self._manifest = manifest
+        self._was = was
+        self._former: dict[str, int] = {}  # former ids: the line that names each
         self._reporter = Reporter(manifest, faults)
         self._params = ParamsReader(manifest, self._reporter)
         self._taken = TakenNames(manifest.item_count)
@@ -105,6 +120,7 @@ class _Expansion:
         if item_id is None:
             return None
         stems = _stems(item_id, read.values, schema)
+        was = self._former_id(item_id, combination)
         if not self._take(item_id, stems, combination) or not read.are_sound:
             return None
         assert template.item_id is not None
@@ -116,18 +132,49 @@ class _Expansion:
             file=self._manifest.file,
             line=unpack_mark(template.node.mark)[0],
             former_params=tuple(_sendable(former, schema) for former in read.former),
+            was=was,
         )
 
     def takes_of(self, item: Item, combination: Combination) -> Iterator[Item]:
         """The item's takes that are wanted, sorted by number; at least one."""
         count = self._take_count(combination)
         review = self._manifest.review.of(item.item_id)
+        if review.is_empty and item.was and TAKE_MARK not in item.was:
+            review = self._manifest.review.of(item.was)
+            if not review.is_empty:
+                item = replace(item, decided_as=item.was)
         if count == 1 and review.is_empty:
             yield item
             return
         schema = self._schema(item.model_id)
         for number in review.wanted_takes(count or 1):
             yield make_take(item, number, review, schema)
+
+    def _former_id(self, item_id: str, combination: Combination) -> str:
+        """The former id of an item, or "" if it has none; or "" and a fault."""
+        if combination.template.was is None:
+            return self._was.get(item_id, "")
+        text, node = combination.template.was
+        try:
+            was = render_text(text, combination.scope)
+        except Unbound as exc:
+            self._reporter.add_unbound(exc, node, combination)
+            return ""
+        names = text.names if isinstance(text, Template) else ()
+        place = self._reporter.origin(node, names, combination)
+        wrong = check_id(split_take(was)[0])
+        line = unpack_mark(combination.template.node.mark)[0]
+        if wrong is not None:
+            self._reporter.add(place, f"was: {wrong[0]}", wrong[1])
+        elif was == item_id:
+            self._reporter.add(place, f"'{was}' is the item's own id", _WAS_HINT)
+        elif was in self._former:
+            said = f"'{was}' is already the former id of the item at line"
+            self._reporter.add(place, f"{said} {self._former[was]}", _WAS_HINT)
+        else:
+            self._former[was] = line
+            return was
+        return ""
 
     def _take_count(self, combination: Combination) -> int | None:
         """How many takes an item is to have, or None and a fault."""

@@ -34,6 +34,7 @@ ITEM_KEYS = (
     "vars",
     "model",
     "takes",
+    "was",
 )
 TAKES_HINT = "write `takes: 4`, or `takes: ${column}` for one variable"
 _MATRIX_KEYS = ("include", "exclude")
@@ -131,6 +132,7 @@ class ItemReader:
             doubtful=doubtful | broken,
             count=count,
             takes=self._takes(entries.get("takes"), names),
+            was=self._text_of(entries.get("was"), "was", names),
         )
 
     def _text_of(

@@ -170,6 +170,12 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
             "$ref": "#/$defs/vars",
         },
         "model": _model_id("Another model for this item.", models),
+        "was": {
+            "description": "The id under which the item was made before it was "
+            "renamed; hero@2 for its second take.",
+            "type": "string",
+            "minLength": 1,
+        },
         "takes": {
             "description": "How many takes of the item: jobs with seeds of their own, "
             "of which one is chosen.",

@@ -24,6 +24,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.lockfile.reconcile import write_lock_file
 from pipeline.manifest import Manifest
+from pipeline.manifest.review_file import write_review
 from pipeline.operations.connection import (
     Connection,
     service_of,
@@ -43,6 +44,7 @@ from pipeline.settings import Credentials, Settings
 from pipeline.storage.syncing import take_unsynced
 
 Approve = Callable[[Estimate], None]
+_NAMES_SHOWN = 5
 
 
 class Amended(Struct, frozen=True, kw_only=True):
@@ -230,6 +232,7 @@ class _Execution(Struct, frozen=True, kw_only=True):
             self.hooks.on_item(planned)
 
         plan = await self.target.plan(self.loaded, self.reader, on_item=take)
+        self._check_clear(plan)
         settings = self.target.settings_for(self.loaded)
         if settings.frozen:
             _check_frozen(groups)
@@ -244,6 +247,7 @@ class _Execution(Struct, frozen=True, kw_only=True):
                 saved_plan.check(priced, groups, recorder)
             self.hooks.approve(priced)
             self.hooks.before_spending()
+            self._rename_reviews(plan)
 
         # --strict also checks items that are done.
         if _has_nothing_to_do(plan, self.reader) and not settings.strict:
@@ -271,6 +275,33 @@ class _Execution(Struct, frozen=True, kw_only=True):
                     result = await run.carry_out(run_id, notes=notes)
         self._write_lock_file(plan)
         return result
+
+    def _check_clear(self, plan: Plan) -> None:
+        """Pay for nothing that may be an old item under a new name.
+
+        Raises:
+            UsageError: The user has to say which items were which.
+        """
+        unclear = plan.unclear
+        if not plan.counts[Action.ASK]:
+            return
+        item_id, names = next(iter(unclear.items()))
+        shown = ", ".join(names[:_NAMES_SHOWN])
+        shown += ", …" if len(names) > _NAMES_SHOWN else ""
+        raise UsageError(
+            f"{item_id} may be one of {shown} under a new name; nothing is paid for"
+            f" and nothing is moved ({plan.counts[Action.ASK]:,} such items)",
+            hint=f"write 'was: {names[0]}' beside its id if it is that one; if it is"
+            " new: --as-new",
+        )
+
+    def _rename_reviews(self, plan: Plan) -> None:
+        """Take the decisions about renamed items along, before their files."""
+        review = self.loaded.review
+        for new, old in plan.renamed_reviews.items():
+            review = review.with_renamed(old, new)
+        if review != self.loaded.review:
+            write_review(review, self.loaded.path.name)
 
     def _write_lock_file(self, plan: Plan) -> None:
         lock_file = self.target.lock_file_of(self.loaded)

@@ -19,14 +19,15 @@ from pipeline.job import (
     AssetId,
     Item,
     Job,
-    JobStatus,
     ParamValue,
 )
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.lines import MODEL, find_line
+from pipeline.manifest.review import ItemReview
 from pipeline.models.schema import ModelSchema
+from pipeline.naming import numbered_stem, split_take, take_id
 from pipeline.planning.aliases import find_aliases
 from pipeline.planning.change import describe_changes, find_changes
 from pipeline.planning.decision import (
@@ -41,7 +42,7 @@ from pipeline.planning.decision import (
 )
 from pipeline.planning.inputs import cost_key, keys_of, output_count, seed_of
 from pipeline.planning.presence import find_presence
-from pipeline.planning.rename import MOVABLE, Renames, Request
+from pipeline.planning.rename import MOVABLE, Reassignment, Renames, Request
 from pipeline.planning.selection import Limit, Selection
 from pipeline.planning.takes import Layout, Take, find_stale, lay_out, stands
 from pipeline.record import Struct, replace
@@ -51,7 +52,7 @@ from pipeline.storage.regular_file import leads_outside
 _UNTOUCHED = frozenset({Action.DONE, Action.SKIP})
 _NOTES_SHOWN = 20
 _FOLDERS_KEPT = 1024  # of the million that a million items may have
-_FRUITLESS = frozenset({JobStatus.PLANNED, JobStatus.FAILED})
+_NAMES_ASKED = 3  # of items that a new one may have been
 
 
 class PlannedItem(Struct, frozen=True, kw_only=True):
@@ -113,6 +114,8 @@ class _Asked(Struct, frozen=True, kw_only=True):
     schema: ModelSchema | None
     request: Request
     attempts: Sequence[Job]
+    old_id: str = ""  # the job id whose attempts come first, because it was renamed
+    is_whole: bool = True  # with every attempt, not only those of the same request
 
 
 class Plan:
@@ -126,6 +129,9 @@ class Plan:
             manifest.
         moves: By item id: where the files of its takes belong, for items whose files
             have to move because another take is chosen.
+        reassigned: By new job id: attempts that belong to another item now, because ids
+            were swapped or shifted.
+        renamed_reviews: New item id to old one, where the decisions go with a rename.
     """
 
     def __init__(
@@ -143,15 +149,16 @@ class Plan:
         self.counts: Counter[Action] = Counter()
         self.orphan_count = 0
         self.moves: dict[str, Layout] = {}
+        self.reassigned: dict[str, Reassignment] = {}
+        self.renamed_reviews: dict[str, str] = {}
         self._ledger = ledger
         self._has_takes = ledger is not None and ledger.has_takes()
         self._chosen: dict[str, str] = {}  # only those that are not take 1
         self._reviewed: set[str] = set()  # items that have decisions
         self._stale: list[str] = []
-        self._renames = Renames(None if is_shared else ledger)
+        self._renames = Renames(None if is_shared else ledger, self._look_for_files)
         self._is_counted = False
-        self._late: set[str] = set()  # ids of items that may be renamed: decided last
-        self._passed_over: set[str] = set()  # those of them that are beyond the limit
+        self._passed_over: set[str] = set()  # renamed ones that are beyond the limit
         self._kept_alikes: set[str] = set()
         self._uploads: dict[str, Mapping[str, AssetId]] = {}
 
@@ -179,6 +186,11 @@ class Plan:
     def old_ids(self) -> Mapping[str, str]:
         """New id to old id, for every renamed item."""
         return self._renames.old_ids
+
+    @property
+    def unclear(self) -> Mapping[str, Sequence[str]]:
+        """By item id: the old items that it may have been."""
+        return self._renames.unclear
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -212,17 +224,13 @@ class Plan:
             ManifestError: At the end, if the expansion found faults.
         """
         limit = Limit(self.selection.limit)
-        for _, group in groupby(expand(self.manifest), key=_base_of):
+        for base_id, group in groupby(self._expand(), key=_base_of):
+            if self._is_counted and self._renames.is_late(base_id):
+                continue
             items = list(group)
-            wanted = [self._look_at(item) for item in items]
-            present = [asked for asked in wanted if asked is not None]
-            layout = self._lay_out(items, present)
-            for asked in filter(self._is_meant, present):
-                planned = self._plan_item(asked, layout)
-                if planned is not None and limit.admits(planned.action):
-                    self._note_moves(layout)
-                    yield planned
-        if self._late:
+            present = self._look_at(items)
+            yield from self._plan_group(items, present, limit)
+        if self._renames.has_late:
             yield from self._late_entries(limit)
 
     def orphans(self) -> Iterator[Orphan]:
@@ -266,71 +274,176 @@ class Plan:
         numbered = re.sub(r"-\d+$", "", stem)
         return not self._kept_alikes.isdisjoint({stem, numbered})
 
-    def _look_at(self, item: Item) -> _Asked | None:
-        """The item's request; None if it is not for this command, or decided later."""
-        if self._is_counted and item.item_id in self._late:
-            return None
-        if not self._is_counted and ".old" in item.item_id.casefold():
-            self._kept_alikes.add(item.item_id.casefold())
-        if not self.selection.includes(item.item_id):
-            if not self._is_counted and self._renames.note_item(item.item_id):
-                self._put_off(self._ask(item))
-            return None
-        asked = self._ask(item)
-        if self._is_counted:
-            return asked
-        self._renames.note_attempts(asked.attempts)
-        if self.selection.force or not self._has_nothing(asked):
-            return asked
-        return None if self._put_off(asked) else asked
+    def _expand(self) -> Iterator[Item]:
+        return expand(self.manifest, was=self._renames.implied)
 
-    def _has_nothing(self, asked: _Asked) -> bool:
-        """Whether an item has no results and nothing in flight."""
-        return not asked.attempts or (
-            all(job.status in _FRUITLESS for job in asked.attempts)
-            and self._decide(asked, "").action in {Action.SUBMIT, Action.SKIP}
+    def _look_at(self, items: Sequence[Item]) -> list[_Asked]:
+        """The takes of an item that this command is about; none if decided later."""
+        meant = [item for item in items if self.selection.includes(item.item_id)]
+        if self._is_counted:
+            return [self._ask(item) for item in meant]
+        base_id = items[0].base
+        if ".old" in base_id.casefold():
+            self._kept_alikes.add(base_id.casefold())
+        if not items[0].decided_as and not self._review_of(items[0]).is_empty:
+            self._renames.note_reviewed(base_id)
+        if self._renames.is_idle:
+            return [self._ask(item) for item in meant]
+        every = [self._ask(item) for item in items]
+        for asked in every:
+            self._renames.note(asked.attempts, asked.request)
+        if not (self.selection.force and meant) and self._put_off(every):
+            return []
+        ids = {item.item_id for item in meant}
+        return [asked for asked in every if asked.item.item_id in ids]
+
+    def _put_off(self, every: Sequence[_Asked]) -> bool:
+        """Whether an item may be a renamed old one; if so, it is decided last."""
+        without = [asked for asked in every if not _has_results(asked)]
+        named = [asked for asked in every if asked.item.was]
+        if named:
+            # It is told which one it was; that counts once that one is gone.
+            may_be = [self._put_off_one(asked) for asked in named]
+            return any(may_be)
+        if not without or len(without) < len(every):
+            return False
+        return self._put_off_one(without[0])
+
+    def _put_off_one(self, asked: _Asked) -> bool:
+        item = asked.item
+        return self._renames.put_off(
+            item.base, asked.request, job_id=item.item_id, was=item.was
         )
 
-    def _put_off(self, asked: _Asked) -> bool:
-        """Whether a new item may be a renamed old one; if so, it is decided last."""
-        may_be = self._renames.may_be_renamed(asked.item.item_id, asked.request)
-        if may_be:
-            self._late.add(asked.item.item_id)
-        return may_be
+    def _plan_group(
+        self, items: Sequence[Item], present: Sequence[_Asked], limit: Limit
+    ) -> Iterator[PlannedItem]:
+        """Plan the takes of one item that are not renamed."""
+        layout = self._lay_out(items, present)
+        for asked in filter(self._is_meant, present):
+            planned = self._plan_item(asked, layout)
+            if planned is not None and limit.admits(planned.action):
+                self._note_moves(layout)
+                yield planned
 
     def _late_entries(self, limit: Limit) -> Iterator[PlannedItem]:
-        for item in expand(self.manifest):
-            if item.item_id not in self._late:
+        self._renames.resolve()
+        for base_id, group in groupby(self._expand(), key=_base_of):
+            if self._renames.is_late(base_id):
+                yield from self._late_group(list(group), limit)
+
+    def _late_group(self, items: Sequence[Item], limit: Limit) -> Iterator[PlannedItem]:
+        """Plan the takes of an item that may be a renamed one."""
+        every = [self._with_old(self._ask(item)) for item in items]
+        layout = self._lay_out(items, every)
+        for asked in every:
+            item_id = asked.item.item_id
+            if self._is_counted and item_id in self._passed_over:
                 continue
-            if self._is_counted and item.item_id in self._passed_over:
-                continue
-            asked = self._ask(item)
-            old_id = self._find_old_id(asked)
-            if not self.selection.includes(item.item_id):
-                self._renames.set_apart(old_id)
-                continue
-            if old_id and self._ledger is not None:
-                made = self._ledger.find_jobs_of(old_id)
-                asked = replace(asked, attempts=[*made, *asked.attempts])
-            if not self._is_meant(asked):
-                self._renames.set_apart(old_id)
-                continue
-            planned = self._plan_item(asked, None, old_id=old_id)
+            planned = None
+            if self.selection.includes(item_id) and self._is_meant(asked):
+                planned = self._plan_item(asked, layout)
             if planned is None or not limit.admits(planned.action):
                 # More may fit when the plan is carried out, but its folder was not
                 # checked here.
-                self._passed_over.add(item.item_id)
-                self._renames.set_apart(old_id)
+                self._passed_over.add(item_id)
+                if asked.old_id:
+                    self._renames.set_apart(asked.old_id)
                 continue
-            if old_id:
-                self._renames.fix(item.item_id, old_id)
+            self._note_moves(layout)
+            if not self._is_counted and asked.old_id:
+                self._note_rename(asked, planned)
             yield planned
+        if not self._is_counted:
+            self._note_history(items)
+        first = items[0]
+        if first.decided_as and all(self._renames.is_gone(one.was) for one in items):
+            self.renamed_reviews[first.base] = first.decided_as
 
-    def _find_old_id(self, asked: _Asked) -> str:
-        item_id = asked.item.item_id
+    def _note_history(self, items: Sequence[Item]) -> None:
+        """Takes that a renamed item does not want any more go with it too."""
+        was = {item.was for item in items}
+        # Not if a single take has become an item of its own.
+        moved = [
+            item
+            for item in items
+            if item.item_id in self.old_ids and split_take(item.was)[1] == item.take
+        ]
+        if not moved or not self._has_takes or self._ledger is None:
+            return
+        base_id = moved[0].base
+        for job_id in self._ledger.find_take_ids(split_take(moved[0].was)[0]):
+            number = split_take(job_id)[1]
+            new_id = take_id(base_id, number)
+            jobs = self._ledger.find_jobs_of(job_id)
+            if job_id in was or new_id in self.old_ids:
+                continue
+            self.reassigned[new_id] = Reassignment(
+                new_id=new_id,
+                old_id=job_id,
+                stem=numbered_stem(base_id, number),
+                rows=tuple(job.row_id for job in reversed(jobs)),
+                newest=jobs[0].row_id,
+                line=items[0].line,
+            )
+
+    def _with_old(self, asked: _Asked) -> _Asked:
+        """With the attempts of the item that it was, if it was another one."""
+        was = asked.item.was
         if self._is_counted:
-            return self.old_ids.get(item_id, "")
-        return self._renames.find_old_id(item_id, asked.request) or ""
+            return self._with_decided(asked)
+        movable = self._renames.find_movable(was, asked.request)
+        if not movable:
+            return asked
+        if _has_results(asked) and not self._renames.is_gone(was):
+            return asked
+        is_whole = self._renames.is_gone(was) and not any(
+            job.assets for job in asked.attempts
+        )
+        return replace(
+            asked,
+            attempts=[*movable, *asked.attempts],
+            old_id=was,
+            is_whole=is_whole,
+        )
+
+    def _with_decided(self, asked: _Asked) -> _Asked:
+        """As :meth:`_with_old`, as it was decided while the items were counted."""
+        item_id = asked.item.item_id
+        old_id = self.old_ids.get(item_id, "")
+        move = self.reassigned.get(item_id)
+        if self._ledger is None:
+            return asked
+        if old_id:
+            made = self._ledger.find_jobs_of(old_id)
+            return replace(asked, attempts=[*made, *asked.attempts], old_id=old_id)
+        if move is None:
+            return asked
+        jobs = self._ledger.find_jobs_of(move.old_id)
+        made = [job for job in jobs if job.row_id in move.rows]
+        if not made:  # they have moved
+            return asked
+        attempts = [*made, *asked.attempts]
+        return replace(asked, attempts=attempts, old_id=move.old_id, is_whole=False)
+
+    def _note_rename(self, asked: _Asked, planned: PlannedItem) -> None:
+        if asked.is_whole:
+            self._renames.fix(asked.item.item_id, asked.old_id)
+            return
+        self._renames.set_apart(asked.old_id)
+        rows = [
+            job
+            for job in asked.attempts
+            if job.item_id == asked.old_id and asked.request.is_of(job)
+        ]
+        self.reassigned[asked.item.item_id] = Reassignment(
+            new_id=asked.item.item_id,
+            old_id=asked.old_id,
+            stem=planned.stem,
+            rows=tuple(job.row_id for job in reversed(rows)),
+            newest=rows[0].row_id,
+            line=asked.item.line,
+        )
 
     def _ask(self, item: Item) -> _Asked:
         schema = self.manifest.models(item.model_id)
@@ -338,7 +451,7 @@ class Plan:
         attempts = (
             [] if self._ledger is None else self._ledger.find_jobs_of(item.item_id)
         )
-        review = self.manifest.review.of(item.base)
+        review = self._review_of(item)
         return _Asked(
             item=item,
             schema=schema,
@@ -356,7 +469,10 @@ class Plan:
             attempts=attempts,
         )
 
-    def _decide(self, asked: _Asked, old_id: str) -> Decision:
+    def _review_of(self, item: Item) -> ItemReview:
+        return self.manifest.review.of_item(item)
+
+    def _decide(self, asked: _Asked) -> Decision:
         keys = asked.request
         decision = decide(
             asked.attempts,
@@ -367,7 +483,7 @@ class Plan:
             force=self.selection.force,
             insist=self.selection.only_failed,
         )
-        if not old_id or decision.action in MOVABLE:
+        if not asked.old_id or decision.action in MOVABLE:
             return decision
         # It has ended since the plan was made; collecting it finds out how.
         same = find_same(asked.attempts, keys.keys)
@@ -383,7 +499,7 @@ class Plan:
             present: Those of them that this command looks at.
         """
         base_id = items[0].base
-        review = self.manifest.review.of(base_id)
+        review = self._review_of(items[0])
         if len(items) == 1 and review.is_empty and not self._has_takes:
             return None
         known = [] if self._ledger is None else self._ledger.find_take_ids(base_id)
@@ -401,19 +517,13 @@ class Plan:
         if layout.chosen != base_id:
             self._chosen[base_id] = layout.chosen
         if not self._is_counted and not review.is_empty:
-            self._reviewed.add(base_id)
+            self._reviewed.add(items[0].decided_as or base_id)
             self._stale += find_stale(base_id, review, takes)
         return layout
 
     def _take_of(self, asked: _Asked) -> Take:
         """What is known of a take, whatever the command is to do with it."""
-        decision = decide(
-            asked.attempts,
-            job_key=asked.request.job_key,
-            request_key=asked.request.request_key,
-            former=asked.request.former,
-            look=lambda _job: Presence(),
-        )
+        decision = asked.request.decide(asked.attempts, lambda _job: Presence())
         is_made = decision.action is Action.DONE
         return Take(
             number=asked.item.take,
@@ -425,11 +535,10 @@ class Plan:
         if layout is not None and layout.misplaced and not self._is_counted:
             self.moves[layout.base_id] = layout
 
-    def _plan_item(
-        self, asked: _Asked, layout: Layout | None, *, old_id: str = ""
-    ) -> PlannedItem | None:
+    def _plan_item(self, asked: _Asked, layout: Layout | None) -> PlannedItem | None:
         item, schema, attempts = asked.item, asked.schema, asked.attempts
-        decision = self._decide(asked, old_id)
+        old_id = asked.old_id
+        decision = self._decide(asked)
         if not old_id and not self._concerns(decision):
             return None
         seed, is_derived = seed_of(item, schema, attempts)
@@ -455,7 +564,10 @@ class Plan:
             siblings = tuple(one for one in layout.stems if one != item.item_id)
             is_misplaced = item.item_id in layout.misplaced
             is_moved = is_misplaced and decision.action is Action.DONE
-        reason = self._reason(asked, decision, old_id)
+        reason = self._reason(asked, decision)
+        if self._is_unclear(asked, decision):
+            reason = self._question(item)
+            decision = replace(decision, action=Action.ASK, changed=False)
         if is_moved:
             why = "chosen" if stem == item.base else "not chosen"
             reason = f"{why}: its files move to {stem}"
@@ -465,7 +577,7 @@ class Plan:
             then=decision.action,
             sign=_sign_of(decision, is_moved=bool(old_id) or is_moved),
             reason=reason,
-            old_id=old_id,
+            old_id=old_id if asked.is_whole else "",
             stem=stem,
             siblings=siblings,
             job=replace(job, item_id=item.item_id) if old_id else job,
@@ -480,7 +592,7 @@ class Plan:
         """Whether ``--only`` includes a take, by the decision about its files."""
         if not self.selection.only:
             return True
-        review = self.manifest.review.of(asked.item.base)
+        review = self._review_of(asked.item)
         is_rejected = self.selection.only == "rejected"
         verdicts = review.rejected if is_rejected else review.approved
         return any(
@@ -488,16 +600,32 @@ class Plan:
             for verdict in verdicts
         )
 
+    def _is_unclear(self, asked: _Asked, decision: Decision) -> bool:
+        """Whether the user has to say which old item this is, before it is paid for."""
+        is_new = decision.action is Action.SUBMIT and not asked.old_id
+        may_be_old = asked.item.base in self._renames.unclear
+        return is_new and may_be_old and not self.selection.as_new
+
+    def _question(self, item: Item) -> str:
+        names = self._renames.unclear[item.base]
+        shown = ", ".join(names[:_NAMES_ASKED])
+        more = len(names) - _NAMES_ASKED
+        shown += f" or {more:,} more" if more > 0 else ""
+        return f"may be one of {shown}: say which with 'was: ID', or pay: --as-new"
+
     def _concerns(self, decision: Decision) -> bool:
         """Whether this command applies to an item."""
         if self.selection.only_failed:
             return decision.failed or decision.action in {Action.SETTLE, Action.COLLECT}
         return not self.selection.only_fetch or decision.action is not Action.SUBMIT
 
-    def _reason(self, asked: _Asked, decision: Decision, old_id: str) -> str:
-        if old_id:
-            return f"renamed from {old_id}"
+    def _reason(self, asked: _Asked, decision: Decision) -> str:
+        if asked.old_id:
+            return f"renamed from {asked.old_id}"
         if not decision.changed:
+            is_new = decision.action is Action.SUBMIT and not asked.attempts
+            if is_new and asked.item.was:
+                return f"new: {asked.item.was} has made nothing that it asks for"
             return decision.reason
         item, before = asked.item, asked.attempts[0]
         names = find_changes(
@@ -568,6 +696,12 @@ def make_plan(
             hint="patterns are matched against whole item ids: 'tree-*'",
         )
     return plan
+
+
+def _has_results(asked: _Asked) -> bool:
+    """Whether an item has results of what it asks for, or something in flight."""
+    decision = asked.request.decide(asked.attempts, lambda _job: Presence())
+    return decision.action not in {Action.SUBMIT, Action.SKIP}
 
 
 def _base_of(item: Item) -> str:
