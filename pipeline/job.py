@@ -61,6 +61,7 @@ class Item(Struct, frozen=True, kw_only=True):
         base_id: The id of the item that this is a take of, or "" for ``item_id``.
         take: The number of the take, from 1.
         was: The job id that it had before the item was renamed, or "".
+        chooses: Whether one of its outputs is chosen, as one of several takes is.
         decided_as: The id of the item whose decisions count for it, or "" for its own.
     """
 
@@ -75,6 +76,7 @@ class Item(Struct, frozen=True, kw_only=True):
     base_id: str = ""
     take: int = 1
     was: str = ""
+    chooses: bool = False
     decided_as: str = ""
 
     @property

@@ -21,7 +21,7 @@ from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
-from pipeline.naming import is_kept
+from pipeline.naming import is_kept, wanted_path
 from pipeline.record import Struct, replace
 from pipeline.storage.atomic_file import (
     CHUNK_SIZE_BYTES,
@@ -134,6 +134,7 @@ class Delivery:
         *,
         stem: str,
         outputs: int,
+        chosen_output: int = 0,
         kind: str,
         source: Source,
         earlier: Sequence[Job],
@@ -146,6 +147,8 @@ class Delivery:
             stem: Their name without number and extension.
             outputs: How many files were asked for: one is named by the stem alone,
                 several are numbered from 1.
+            chosen_output: With ``choose: one``, the output that has the item's own name
+                if the take is the chosen one; else 0.
             kind: ``image`` to leave companion files of other kinds with the service; ""
                 to keep them all.
             source: Where the item is defined, for the sidecars.
@@ -161,11 +164,26 @@ class Delivery:
         """
         wanted = _of_kind(kind, zip(job.remote_assets, receipts, strict=True))
         several = outputs > 1 or len(wanted) > 1
+
+        def path_of(index: int, media_type: str) -> str:
+            path = _name(stem, index if several else 0, media_type)
+            if not chosen_output:
+                return path
+            found = wanted_path(
+                path,
+                job.item_id,
+                stem,
+                output=index,
+                count=len(wanted),
+                chosen_output=chosen_output,
+            )
+            return found or path
+
         assets = tuple(
             Asset(
                 asset_id=asset_id,
                 output_index=index,
-                path=_name(stem, index if several else 0, receipt.media_type),
+                path=path_of(index, receipt.media_type),
                 sha256=receipt.sha256,
                 size_bytes=receipt.size_bytes,
                 media_type=receipt.media_type,

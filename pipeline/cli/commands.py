@@ -200,11 +200,11 @@ def prune(manifest: Path, **options: Any) -> ExitCode:
 @cli.command()
 @MANIFEST
 @click.argument("item", type=Text(), metavar="ITEM")
-@click.argument("take", type=click.IntRange(min=1), metavar="TAKE")
+@click.argument("take", type=Text(), metavar="TAKE")
 @place_options
 @ALLOW_OUTSIDE
 @JSON
-def pick(manifest: Path, item: str, take: int, **options: Any) -> ExitCode:
+def pick(manifest: Path, item: str, take: str, **options: Any) -> ExitCode:
     """Choose a take of an item: its file gets the item's own name. Free."""
     from pipeline.cli.pick import pick_command
 

@@ -72,6 +72,8 @@ def output_stems(item: Item, schema: ModelSchema | None) -> tuple[str, ...]:
         item: From ``expand``.
         schema: The inputs of its model; None if they are unknown.
     """
+    if item.chooses:
+        return (item.item_id,)
     return _stems(item.item_id, item.params, schema)
 
 
@@ -119,7 +121,9 @@ class _Expansion:
         read = self._params.read(combination, schema)
         if item_id is None:
             return None
-        stems = _stems(item_id, read.values, schema)
+        stems: tuple[str, ...] = (item_id,)
+        if not template.chooses:
+            stems = _stems(item_id, read.values, schema)
         was = self._former_id(item_id, combination)
         if not self._take(item_id, stems, combination) or not read.are_sound:
             return None
@@ -133,6 +137,7 @@ class _Expansion:
             line=unpack_mark(template.node.mark)[0],
             former_params=tuple(_sendable(former, schema) for former in read.former),
             was=was,
+            chooses=template.chooses,
         )
 
     def takes_of(self, item: Item, combination: Combination) -> Iterator[Item]:

@@ -35,6 +35,7 @@ ITEM_KEYS = (
     "model",
     "takes",
     "was",
+    "choose",
 )
 TAKES_HINT = "write `takes: 4`, or `takes: ${column}` for one variable"
 _MATRIX_KEYS = ("include", "exclude")
@@ -133,6 +134,7 @@ class ItemReader:
             count=count,
             takes=self._takes(entries.get("takes"), names),
             was=self._text_of(entries.get("was"), "was", names),
+            chooses=self._chooses(entries.get("choose")),
         )
 
     def _text_of(
@@ -209,6 +211,15 @@ class ItemReader:
             return node.value, node  # type: ignore[return-value]
         self._faults.add(node.mark, wrong_takes(node.value) or "", TAKES_HINT)
         return None
+
+    def _chooses(self, node: Node | None) -> bool:
+        if node is None or isinstance(node.value, Broken):
+            return False
+        if node.value != "one":
+            text = "'choose' can only be 'one'"
+            hint = "leave it out to keep every output of a job"
+            self._faults.add(node.mark, text, hint)
+        return node.value == "one"
 
     # --- params -----------------------------------------------------------------
 

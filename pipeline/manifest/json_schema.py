@@ -170,6 +170,11 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
             "$ref": "#/$defs/vars",
         },
         "model": _model_id("Another model for this item.", models),
+        "choose": {
+            "description": "Several outputs of a job are takes, of which one is "
+            "chosen; without it, all of them are wanted.",
+            "enum": ["one"],
+        },
         "was": {
             "description": "The id under which the item was made before it was "
             "renamed; hero@2 for its second take.",

@@ -32,6 +32,7 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
         count: How many items it makes.
         takes: How many takes of each item, and its node; None for the top level's.
         was: The former id of the item, and its node; None if it names none.
+        chooses: Whether one of the outputs of a job is chosen.
     """
 
     node: Node
@@ -46,6 +47,7 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
     count: int
     takes: tuple[Compiled, Node] | None = None
     was: tuple[str | Template, Node] | None = None
+    chooses: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -182,7 +182,7 @@ class _Adding:
             if before in pending or waiting:
                 yield self._reuse(pending.get(before) or waiting[-1], takes)
                 continue
-            for planned in find_take(takes, [one]):
+            for planned, _ in find_take(takes, [one]):
                 yield self._replace(planned, takes)
 
     def _reuse(self, planned: PlannedItem, takes: Sequence[PlannedItem]) -> NewTake:

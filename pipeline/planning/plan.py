@@ -27,7 +27,7 @@ from pipeline.manifest import Manifest, expand
 from pipeline.manifest.lines import MODEL, find_line
 from pipeline.manifest.review import ItemReview
 from pipeline.models.schema import ModelSchema
-from pipeline.naming import numbered_stem, split_take, take_id
+from pipeline.naming import TAKE_MARK, numbered_stem, split_take, take_id
 from pipeline.planning.aliases import find_aliases
 from pipeline.planning.change import describe_changes, find_changes
 from pipeline.planning.decision import (
@@ -75,6 +75,8 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
             cannot cost anything.
         old_id: The ledger's id of a renamed item; else "".
         stem: The name of its files without number and extension.
+        chosen_output: With ``choose: one``, the output that has the stem alone if the
+            take is the chosen one; else 0.
         siblings: The job ids of the item's other takes that have rows.
         then: The action that follows a RENAME, else the action itself.
     """
@@ -91,6 +93,7 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
     cost_key: str = ""
     old_id: str = ""
     stem: str
+    chosen_output: int = 0
     siblings: tuple[str, ...] = ()
     then: Action
 
@@ -500,10 +503,12 @@ class Plan:
         """
         base_id = items[0].base
         review = self._review_of(items[0])
-        if len(items) == 1 and review.is_empty and not self._has_takes:
+        is_plain = len(items) == 1 and review.is_empty and not items[0].chooses
+        is_plain = is_plain and not any(map(_are_numbered, present))
+        if is_plain and not self._has_takes:
             return None
         known = [] if self._ledger is None else self._ledger.find_take_ids(base_id)
-        if len(items) == 1 and review.is_empty and known in ([], [base_id]):
+        if is_plain and known in ([], [base_id]):
             return None
         seen = {asked.item.item_id: asked for asked in present}
         asked_all = [seen.get(item.item_id) or self._ask(item) for item in items]
@@ -512,7 +517,14 @@ class Plan:
         for job_id in known:
             if job_id not in jobs and self._ledger is not None:
                 jobs[job_id] = self._ledger.find_jobs_of(job_id)
-        layout = lay_out(base_id, review, takes, jobs, line=items[0].line)
+        layout = lay_out(
+            base_id,
+            review,
+            takes,
+            jobs,
+            line=items[0].line,
+            chooses=items[0].chooses,
+        )
         self._chosen.pop(base_id, None)
         if layout.chosen != base_id:
             self._chosen[base_id] = layout.chosen
@@ -571,6 +583,7 @@ class Plan:
         if is_moved:
             why = "chosen" if stem == item.base else "not chosen"
             reason = f"{why}: its files move to {stem}"
+            reason = "another output is chosen" if item.chooses else reason
         return PlannedItem(
             item=item,
             action=Action.RENAME if old_id or is_moved else decision.action,
@@ -579,6 +592,7 @@ class Plan:
             reason=reason,
             old_id=old_id if asked.is_whole else "",
             stem=stem,
+            chosen_output=0 if layout is None else layout.chosen_output,
             siblings=siblings,
             job=replace(job, item_id=item.item_id) if old_id else job,
             params=params,
@@ -696,6 +710,13 @@ def make_plan(
             hint="patterns are matched against whole item ids: 'tree-*'",
         )
     return plan
+
+
+def _are_numbered(asked: _Asked) -> bool:
+    """Whether files have names of takes."""
+    return any(
+        TAKE_MARK in asset.path for job in asked.attempts for asset in job.assets
+    )
 
 
 def _has_results(asked: _Asked) -> bool:

@@ -80,6 +80,7 @@ class Saver:
                 receipts,
                 stem=planned.stem,
                 outputs=planned.outputs,
+                chosen_output=planned.chosen_output,
                 kind=planned.kind,
                 source=self.source_of(planned),
                 earlier=earlier,

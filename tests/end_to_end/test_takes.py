@@ -226,6 +226,56 @@ async def test_a_choice_about_other_bytes_counts_no_longer(studio):
     assert "choice of take 2 of hero counts no longer" in status.out
 
 
+SET = """\
+version: 1
+name: trees
+model: model_wan-2-7-image
+params: {size: 1K, thinkingMode: false}
+items:
+  - {id: hero, prompt: a hero, params: {numOutputs: 3}, choose: one}
+  - {id: hero-2, prompt: another}
+"""
+
+
+async def test_of_the_outputs_of_a_job_one_is_chosen(studio):
+    studio.write(SET)
+    await ran(studio, "run", "trees.yaml", "--yes")
+    names = ["hero-2.png", "hero.png", "hero@1-2.png", "hero@1-3.png"]
+    assert sorted(files(studio)) == names
+    third = (studio.output / "hero@1-3.png").read_bytes()
+
+    await ran(studio, "pick", "trees.yaml", "hero", "3")
+
+    assert sorted(files(studio)) == ["hero-2.png", "hero.png", "hero@1-1.png", names[2]]
+    assert (studio.output / "hero.png").read_bytes() == third
+    await ran(studio, "reject", "trees.yaml", "hero")
+    await ran(studio, "approve", "trees.yaml", "hero@1-2", "hero-2")
+    await ran(studio, "check", "trees.yaml", "--approved", code=ExitCode.ITEMS_FAILED)
+    await ran(studio, "pick", "trees.yaml", "hero", "1-2")
+    await ran(studio, "check", "trees.yaml", "--approved")
+    done = await ran(studio, "run", "trees.yaml", "--json")
+    assert done.events[-1]["counts"]["done"] == 2
+    assert paid(studio) == 2
+
+
+async def test_outputs_that_become_takes_are_moved_and_back(studio):
+    plain = SET.replace(", choose: one", "").replace("id: hero-2", "id: elm")
+    studio.write(plain)
+    await ran(studio, "run", "trees.yaml", "--yes")
+    before = {path: (studio.output / path).read_bytes() for path in files(studio)}
+    assert sorted(before) == ["elm.png", "hero-1.png", "hero-2.png", "hero-3.png"]
+
+    studio.write(SET.replace("id: hero-2", "id: elm"))
+    await ran(studio, "run", "trees.yaml")
+    assert sorted(files(studio))[1:] == ["hero.png", "hero@1-2.png", "hero@1-3.png"]
+    assert (studio.output / "hero.png").read_bytes() == before["hero-1.png"]
+
+    studio.write(plain)
+    await ran(studio, "run", "trees.yaml")
+    assert {path: (studio.output / path).read_bytes() for path in before} == before
+    assert paid(studio) == 2
+
+
 async def test_a_broken_review_file_is_refused_with_its_place(studio):
     (studio.folder / "trees.review.yaml").write_text(
         "version: 1\nitems:\n<<<<<<< HEAD\n  hero: {}\n=======\n>>>>>>> b\n"
