@@ -13,6 +13,7 @@ from pipeline.manifest.review import Review
 from pipeline.manifest.rows import RowsFile
 from pipeline.manifest.substitution import Compiled, Template
 from pipeline.models.schema import ModelSchema
+from pipeline.naming import MAX_TAKES
 from pipeline.record import Struct
 
 FindModel = Callable[[str], ModelSchema | None]
@@ -93,3 +94,16 @@ class Manifest:
     text: str = field(repr=False)
     files: ReferenceFiles = field(repr=False)
     models: FindModel = field(repr=False)
+
+    @property
+    def most_jobs(self) -> int:
+        """How many jobs it asks for at most, with every take of every item."""
+        return sum(
+            template.count * self._most_takes(template) for template in self.templates
+        )
+
+    def _most_takes(self, template: ItemTemplate) -> int:
+        if template.takes is None:
+            return self.takes
+        number = template.takes[0]  # or a variable, whose values are not known yet
+        return number if isinstance(number, int) else MAX_TAKES

@@ -146,7 +146,7 @@ def _flow(record: Verdict | Added | Kept, names: tuple[str, ...]) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_scalar, value))}]"
+        return f"[{', '.join(map(json.dumps, value))}]"
     return str(value) if isinstance(value, int) else _scalar(str(value))
 
 

@@ -59,7 +59,7 @@ def check_approved(
         if planned.stem == planned.item.base:
             chosen.append(planned)
 
-    with open_for_reading(output, lock_file, item_count=manifest.item_count) as ledger:
+    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
         make_plan(manifest, output, ledger=ledger, selection=selection, on_item=take)
     for planned in chosen:
         yield _look_at(manifest, output, planned)

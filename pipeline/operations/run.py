@@ -150,7 +150,7 @@ async def run(
             target.folder_of(loaded),
             service,
             target.lock_file_of(loaded),
-            item_count=loaded.item_count,
+            item_count=loaded.most_jobs,
         ) as (ledger, reader):
             notes: tuple[str, ...] = ()
             if amend is not None:

@@ -148,7 +148,7 @@ def explain(
         LockError: The lock file cannot be read.
     """
     lock_file = find_lock_file(manifest, emulate=emulate)
-    with open_for_reading(output, lock_file, item_count=manifest.item_count) as ledger:
+    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
         wanted = _wanted(manifest, output, item_id, ledger)
         planned = _meant(wanted, item_id)
         job_id = item_id if planned is None else planned.item.item_id

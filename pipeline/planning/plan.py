@@ -104,10 +104,12 @@ class Orphan(Struct, frozen=True, kw_only=True):
     Attributes:
         item_id: Its id in the ledger.
         assets: Its assets that still have a file or a sidecar.
+        take: The number of the take if the item itself is still there; else 0.
     """
 
     item_id: str
     assets: tuple[Asset, ...]
+    take: int = 0
 
 
 class _Asked(Struct, frozen=True, kw_only=True):
@@ -250,7 +252,9 @@ class Plan:
                 or _exists(self.output / (asset.path + SIDECAR_SUFFIX))
             )
             if assets:
-                yield Orphan(item_id=item_id, assets=assets)
+                base, number = split_take(item_id)
+                take = number if self._renames.has_living_take(base) else 0
+                yield Orphan(item_id=item_id, assets=assets, take=take)
 
     def orphan_ids(self) -> Iterator[str]:
         """Every item in the ledger but not in the manifest, with or without files.

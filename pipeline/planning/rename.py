@@ -244,6 +244,14 @@ class Renames:
         rows = self._ledger.find_row_ids(old_id)
         return not any(self._has(row_id, _IS_THERE) for row_id in rows)
 
+    def has_living_take(self, base_id: str) -> bool:
+        """Whether any take of an item is in the manifest."""
+        if self._ledger is None:
+            return False
+        takes = self._ledger.find_take_ids(base_id)
+        is_there = any(not self.is_gone(one) for one in takes)
+        return is_there or base_id in self._reviewed
+
     def fix(self, item_id: str, old_id: str) -> None:
         """Record that the old item is now this one."""
         self.old_ids[item_id] = old_id
@@ -294,7 +302,9 @@ class Renames:
         }
         for _, item_id in sorted(found.items()):
             jobs = self.find_movable(item_id, request)
-            if not jobs or (self.is_gone(item_id) and self._has_living_take(item_id)):
+            if not jobs or (
+                self.is_gone(item_id) and self.has_living_take(split_take(item_id)[0])
+            ):
                 continue
             decision = request.decide(jobs, self._look)
             is_pruned = (
@@ -303,14 +313,6 @@ class Renames:
                 and decision.job.status is JobStatus.SAVED
             )
             yield item_id, not is_pruned
-
-    def _has_living_take(self, item_id: str) -> bool:
-        """Whether another take of the same item is in the manifest."""
-        assert self._ledger is not None
-        return any(
-            not self.is_gone(one)
-            for one in self._ledger.find_take_ids(split_take(item_id)[0])
-        )
 
 
 def _end_of(item_id: str) -> str:

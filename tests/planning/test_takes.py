@@ -190,6 +190,7 @@ def test_a_number_of_takes_may_come_from_the_top_or_from_a_row(desk):
         "takes: 3\nitems:\n  - {id: hero, prompt: a}\n  - {id: elf, prompt: a, takes: 1}\n"
         "  - {id: '${name}', prompt: a, rows: rows.csv, takes: '${n}'}\n"
     )
+    assert plan.manifest.most_jobs == 3 + 1 + 2 * 100
     ids = [one.item.item_id for one in plan.entries()]
     assert ids == [
         *("hero", "hero@2", "hero@3", "elf"),
