@@ -52,7 +52,7 @@ async def accept(
             is_numbered = base not in ids and any(
                 one.startswith(f"{base}@") for one in ids
             )
-            meant = find_take(takes, ids) if is_numbered else takes
+            meant = [one for one, _ in find_take(takes, ids)] if is_numbered else takes
             changed = [one for one in meant if one.then is Action.SUBMIT]
             if not changed:
                 raise UsageError(f"{base} has not changed: there is nothing to accept")

@@ -8,14 +8,21 @@ import pytest
 from pipeline.version import __version__
 
 COMMANDS = (
+    "accept",
+    "approve",
+    "check",
     "completion",
     "doctor",
     "emulator",
     "fetch",
+    "pick",
     "plan",
     "prune",
+    "redo",
+    "reject",
     "rerun",
     "resolve",
+    "restore",
     "run",
     "schema",
     "spend",
