@@ -12,6 +12,7 @@ COMMANDS = (
     "doctor",
     "emulator",
     "fetch",
+    "models",
     "plan",
     "prune",
     "rerun",
