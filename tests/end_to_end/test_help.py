@@ -15,6 +15,7 @@ COMMANDS = (
     "doctor",
     "emulator",
     "fetch",
+    "models",
     "pick",
     "plan",
     "prune",
