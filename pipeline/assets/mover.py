@@ -13,6 +13,7 @@ from pipeline.assets.sidecar import (
     DamagedSidecar,
     NoSidecar,
     Source,
+    load_details,
     load_sidecar,
     render_sidecar,
 )
@@ -112,7 +113,8 @@ def place_renamed(
         files: As returned by :func:`find_movable`; each job has the new item id.
         paths: Old path to new path.
         source: Where the item is defined now.
-        emulated: Whether the emulator made them; stored in the sidecars.
+        emulated: Whether the emulator made them, also where the old sidecars do not
+            say so; stored in the new ones.
 
     Raises:
         OutputError: The disk is full or not writable.
@@ -123,7 +125,15 @@ def place_renamed(
         placed.append(place_copy(output, asset.path, new))
         reach("rename-file-placed")
         moved = replace(asset, path=new)
-        sidecar = render_sidecar(job, moved, source, emulated=emulated)
+        known = load_details(output, asset.path)
+        here = replace(
+            source,
+            variables=source.variables or known.variables,
+            # What was sent, even if the files have been moved since.
+            references=known.references or source.references,
+        )
+        is_emulated = emulated or known.emulated
+        sidecar = render_sidecar(job, moved, here, emulated=is_emulated)
         write_in_place(sidecar, output, new + SIDECAR_SUFFIX)
     sync_folders(placed)
 

@@ -233,6 +233,35 @@ def load_source(output: Path, name: str) -> Source:
         raise NoSidecar(str(error)) from error
 
 
+class Details(msgspec.Struct):
+    """What a sidecar says besides the job; in older ones there is less.
+
+    Attributes:
+        variables: As in :class:`Source`.
+        references: As in :class:`Source`.
+        emulated: Whether the emulator made the asset.
+    """
+
+    variables: dict[str, Any] = {}
+    references: tuple[SentFile, ...] = ()
+    emulated: bool = False
+
+
+def load_details(output: Path, name: str) -> Details:
+    """What the sidecar of an asset says besides the job; nothing if it is unreadable.
+
+    Args:
+        output: The output folder; no link that leads out of it is followed.
+        name: As for :func:`load_sidecar`.
+    """
+    path = output / (name + SIDECAR_SUFFIX)
+    try:
+        content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
+        return msgspec.json.decode(content, type=Details)
+    except (OSError, ValueError, RecursionError):
+        return Details()
+
+
 def parse_sidecar(content: bytes, path: str) -> Job:
     """The content of a sidecar: a SAVED job with this one asset.
 
