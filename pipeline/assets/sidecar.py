@@ -235,12 +235,17 @@ def load_sidecar(output: Path, name: str) -> Job:
 
 
 class Origin(Struct, frozen=True, kw_only=True):
-    """What a sidecar says of the request beside its job; see :class:`Source`."""
+    """What a sidecar says besides the job; see :class:`Source`.
+
+    Attributes:
+        emulated: Whether the emulator made the asset.
+    """
 
     variables: dict[str, Any] = field(default_factory=dict)
     references: tuple[SentFile, ...] = ()
     parents: tuple[UsedOutput, ...] = ()
     steps: tuple[StepRecord, ...] = ()
+    emulated: bool = False
 
 
 def load_origin(output: Path, name: str) -> Origin:

@@ -15,6 +15,7 @@ COMMANDS = (
     "doctor",
     "emulator",
     "fetch",
+    "graph",
     "models",
     "pick",
     "plan",
