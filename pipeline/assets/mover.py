@@ -12,7 +12,6 @@ from pathlib import Path
 from pipeline.assets.sidecar import (
     DamagedSidecar,
     NoSidecar,
-    Origin,
     Source,
     load_origin,
     load_sidecar,
@@ -131,7 +130,7 @@ def place_renamed(
         placed.append(place_copy(output, asset.path, new))
         reach("rename-file-placed")
         moved = replace(asset, path=new)
-        known = _load_origin(output, asset.path)
+        known = load_origin(output, asset.path)
         told = replace(
             source,
             variables=source.variables or known.variables,
@@ -144,14 +143,6 @@ def place_renamed(
         sidecar = render_sidecar(job, moved, told, emulated=is_emulated)
         write_in_place(sidecar, output, new + SIDECAR_SUFFIX)
     sync_folders(placed)
-
-
-def _load_origin(output: Path, path: str) -> Origin:
-    """What a file's sidecar says of its request; nothing if it cannot be read."""
-    try:
-        return load_origin(output, path)
-    except NoSidecar:
-        return Origin()
 
 
 def clear_renamed(output: Path, paths: Mapping[str, str]) -> list[str]:

@@ -49,8 +49,8 @@ from pipeline.planning.inputs import (
     cost_key,
     keys_of,
     output_count,
+    price_forms,
     seed_of,
-    with_placeholders,
 )
 from pipeline.planning.lines import (
     NOT_NEEDED,
@@ -91,8 +91,8 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
             has the old paths.
         params: The inputs to send: with the derived seed, and with references that are
             not uploaded yet.
-        priced_as: ``params`` for asking the price: a placeholder stands for each
-            output of another item that is not made yet.
+        priced_as: ``params`` for asking the price, in the order to try: without the
+            outputs of other items that are not made yet, or with a placeholder.
         derived_seed: Whether the seed in ``params`` is derived from the item's id.
         outputs: How many files it asks for, at least 1.
         kind: What the model makes, or "": see ``ModelSchema.makes``.
@@ -117,7 +117,7 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
     reason: str
     job: Job
     params: Mapping[str, ParamValue]
-    priced_as: Mapping[str, ParamValue]
+    priced_as: tuple[Mapping[str, ParamValue], ...]
     derived_seed: bool
     outputs: int
     kind: str
@@ -864,7 +864,7 @@ class Plan:
             siblings=siblings,
             job=replace(job, item_id=item.item_id) if old_id else job,
             params=params,
-            priced_as=with_placeholders(params, schema) if item.parents else params,
+            priced_as=price_forms(params, schema) if item.parents else (params,),
             derived_seed=is_derived,
             outputs=output_count(item, schema),
             kind="" if schema is None else schema.makes,
