@@ -61,7 +61,7 @@ class Source(Struct, frozen=True, kw_only=True):
     file: str
     sha256: str
     line: int
-    variables: Mapping[str, JsonValue] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
     references: tuple["SentFile", ...] = ()
     parents: tuple[UsedOutput, ...] = ()
     steps: tuple[StepRecord, ...] = ()

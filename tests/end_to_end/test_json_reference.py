@@ -28,6 +28,14 @@ items:
   - {id: elm, prompt: "an elm [partial]", params: {numOutputs: 2}}
   - {id: ash, prompt: "an ash [fail]"}
 """
+LINE = """\
+version: 1
+name: line
+model: model_wan-2-7-image
+items:
+  - {id: oak, prompt: "an oak [fail]"}
+  - {id: elm, prompt: an elm, params: {images: ['item:oak']}}
+"""
 
 
 def fields_of(event: dict[str, object]) -> set[str]:
@@ -69,6 +77,9 @@ async def test_every_event_and_every_field_that_is_printed_is_documented(
     await type_in("approve", takes, "oak")
     await type_in("why", takes, "oak")
     await type_in("check", takes, "--approved")
+    line = str(real.write(LINE, "line.yaml"))
+    await type_in("graph", line)
+    await type_in("run", line, "--yes")
     # A pause that is longer than is waited for: it is told of, and nobody waits.
     real.use(await start_emulator(cooldown_s=60.0, cooldown_after=1))
     manifest = str(real.write(TREES.replace("name: trees", "name: pausing")))
