@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NewType
 
 from pipeline.record import Struct, field
+from pipeline.save_spec import CheckResult, Saving, find_open
 
 JobKey = NewType("JobKey", str)
 RemoteId = NewType("RemoteId", str)
@@ -56,6 +57,7 @@ class Item(Struct, frozen=True, kw_only=True):
         parents: Ids of items whose outputs it uses; they have to end first.
         former_params: ``params`` with other line ends, as earlier versions sent them;
             nothing is sent like this, but the ledger may know the request by it.
+        saving: How its files are saved and checked; no part of the request.
     """
 
     item_id: str
@@ -66,6 +68,7 @@ class Item(Struct, frozen=True, kw_only=True):
     line: int
     parents: tuple[str, ...] = ()
     former_params: tuple[Mapping[str, ParamValue], ...] = ()
+    saving: Saving = Saving()
 
 
 class JobStatus(StrEnum):
@@ -151,6 +154,14 @@ class Asset(Struct, frozen=True, kw_only=True):
         media_type: Detected from the content.
         width_px: The width in pixels, or None if it is not an image.
         height_px: The height in pixels, or None if it is not an image.
+        original_sha256: The hex digest of the file that the service made; "" if that is
+            the saved file itself.
+        original_size_bytes: Its size; 0 if it is the saved file itself.
+        recipe: How the file was made from the original, as :attr:`SaveSpec.recipe`; ""
+            if it was to be saved as it came.
+        checks: What its checks found when it was saved, or since.
+        likeness: 16 hex digits that similar pictures share most bits of; "" if it was
+            not compared with others.
     """
 
     asset_id: AssetId
@@ -161,6 +172,21 @@ class Asset(Struct, frozen=True, kw_only=True):
     media_type: str
     width_px: int | None
     height_px: int | None
+    original_sha256: str = ""
+    original_size_bytes: int = 0
+    recipe: str = ""
+    checks: tuple[CheckResult, ...] = ()
+    likeness: str = ""
+
+    @property
+    def content_sha256(self) -> str:
+        """The hex digest of the file that the service made, however it is saved."""
+        return self.original_sha256 or self.sha256
+
+    @property
+    def review(self) -> str:
+        """Why a person has to look at the file, or ""."""
+        return find_open(self.checks)
 
 
 class Failure(Struct, frozen=True, kw_only=True):

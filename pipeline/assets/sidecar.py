@@ -7,6 +7,7 @@ for ``load_sidecar``.
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.assets.embedding import Reference
 from pipeline.clock import format_utc
 from pipeline.job import (
     SIDECAR_SUFFIX,
@@ -25,7 +27,8 @@ from pipeline.job import (
     JobStatus,
     RemoteId,
 )
-from pipeline.record import Struct
+from pipeline.record import Struct, asdict
+from pipeline.save_spec import CheckResult, parse_recipe
 from pipeline.storage.regular_file import read_regular
 from pipeline.units import MOST_UNITS, units_number
 from pipeline.version import __version__
@@ -42,12 +45,14 @@ class Source(Struct, frozen=True, kw_only=True):
         file: The manifest's path as the user gave it.
         sha256: The digest of the manifest's bytes.
         line: The item's line, from 1.
+        references: The files that its request uses.
     """
 
     name: str
     file: str
     sha256: str
     line: int
+    references: tuple[Reference, ...] = ()
 
 
 def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) -> bytes:
@@ -72,6 +77,9 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "request_key": job.request_key,
         "model_id": job.model_id,
         "request": job.request,
+        "references": [
+            asdict(one) | {"path": _printable(one.path)} for one in source.references
+        ],
         "echo": job.echo or {},
         "job_id": job.remote_id,
         "asset_id": asset.asset_id,
@@ -89,6 +97,11 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "media_type": asset.media_type,
         "width_px": asset.width_px,
         "height_px": asset.height_px,
+        "original_sha256": asset.content_sha256,
+        "original_size_bytes": asset.original_size_bytes or asset.size_bytes,
+        "save": parse_recipe(asset.recipe),
+        "checks": _checks_of(asset),
+        "likeness": asset.likeness,
         "submitted_at": _time(job.submitted_at),
         "finished_at": _time(job.finished_at),
         "saved_at": _time(job.saved_at),
@@ -100,6 +113,34 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "emulated": emulated,
     }
     return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def _checks_of(asset: Asset) -> dict[str, Any]:
+    return {one.name: {"passed": not one.why, "why": one.why} for one in asset.checks}
+
+
+def replace_checks(content: bytes, asset: Asset) -> bytes:
+    """A sidecar with the results of other checks.
+
+    Args:
+        content: The bytes of a sidecar that :func:`parse_sidecar` has read.
+        asset: Its asset, with the new results and likeness.
+    """
+    record = json.loads(content)
+    record |= {"checks": _checks_of(asset), "likeness": asset.likeness}
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+
+
+def read_references(content: bytes) -> tuple[Reference, ...]:
+    """The files that the request of a sidecar uses; those that cannot be read are not.
+
+    Args:
+        content: The bytes of a sidecar that :func:`parse_sidecar` has read.
+    """
+    try:
+        return msgspec.json.decode(content, type=_ReferencesRecord).references
+    except (ValueError, RecursionError):
+        return ()
 
 
 def _printable(path: str) -> str:
@@ -193,16 +234,45 @@ def parse_sidecar(content: bytes, path: str) -> Job:
                 media_type=record.media_type,
                 width_px=record.width_px,
                 height_px=record.height_px,
+                recipe=_recipe_of(record.save),
+                checks=_results_of(record.checks),
+                likeness=record.likeness
+                if _LIKENESS.fullmatch(record.likeness)
+                else "",
+                **_original_of(record),
             ),
         ),
     )
 
 
+def _original_of(record: "_SidecarRecord") -> dict[str, Any]:
+    if record.original_sha256 in {"", record.sha256}:
+        return {}
+    return {
+        "original_sha256": record.original_sha256,
+        "original_size_bytes": record.original_size_bytes,
+    }
+
+
+def _recipe_of(save: dict[str, Any]) -> str:
+    return json.dumps(save, sort_keys=True) if save else ""
+
+
+def _results_of(checks: dict[str, Any]) -> tuple[CheckResult, ...]:
+    found = []
+    for name, result in checks.items():
+        why = result.get("why") if isinstance(result, dict) else None
+        found.append(CheckResult(name=name, why=why if isinstance(why, str) else ""))
+    return tuple(found)
+
+
+_LIKENESS = re.compile("[0-9a-f]{16}|")
 _INT64 = 2**63 - 1  # what a ledger can hold
 # Nothing that the service makes comes near these; we did not write anything beyond.
 _RANGES = {
     "output_index": (1, 10_000),
     "size_bytes": (0, 2**40),
+    "original_size_bytes": (0, 2**40),
     "width_px": (0, 10**7),
     "height_px": (0, 10**7),
     "seed": (-_INT64, _INT64),
@@ -247,6 +317,15 @@ class _SidecarRecord(msgspec.Struct):
     base_url: str
     project_id: str
     author_id: str
+    original_sha256: str = ""
+    original_size_bytes: Any = 0
+    save: dict[str, Any] = {}
+    checks: dict[str, Any] = {}
+    likeness: str = ""
+
+
+class _ReferencesRecord(msgspec.Struct):
+    references: tuple[Reference, ...] = ()
 
 
 def _record_beyond_json(content: bytes, error: Exception) -> _SidecarRecord:

@@ -17,6 +17,7 @@ STEPS: tuple[str, ...] = tuple(
         "schema_2_prices.sql",
         "schema_3_names.sql",
         "schema_4_marks.sql",
+        "schema_5_saving.sql",
     )
 )
 CURRENT_VERSION = len(STEPS)

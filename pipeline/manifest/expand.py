@@ -13,10 +13,12 @@ from pipeline.manifest.item_id import TakenNames, check_id
 from pipeline.manifest.item_params import ParamsReader
 from pipeline.manifest.manifest import Manifest
 from pipeline.manifest.node import unpack_mark
+from pipeline.manifest.saving import render_saving
 from pipeline.manifest.schema import check_model_id, misspelt_model
 from pipeline.manifest.substitution import Scope, Template, Unbound, render_text
 from pipeline.models.schema import ModelSchema, shipped_model_ids
 from pipeline.models.wording import find_misspelt
+from pipeline.save_spec import Saving
 
 
 def expand(manifest: Manifest) -> Iterator[Item]:
@@ -96,7 +98,9 @@ class _Expansion:
         if item_id is None:
             return None
         stems = _stems(item_id, read.values, schema)
-        if not self._take(item_id, stems, combination) or not read.are_sound:
+        saving = self._saving(combination)
+        is_new = self._take(item_id, stems, combination)
+        if not is_new or not read.are_sound or saving is None:
             return None
         assert template.item_id is not None
         return Item(
@@ -107,7 +111,14 @@ class _Expansion:
             file=self._manifest.file,
             line=unpack_mark(template.node.mark)[0],
             former_params=tuple(_sendable(former, schema) for former in read.former),
+            saving=saving,
         )
+
+    def _saving(self, combination: Combination) -> Saving | None:
+        saving = combination.template.saving
+        if isinstance(saving, Saving):
+            return saving
+        return render_saving(saving, combination, self._reporter)
 
     def _item_id(self, combination: Combination) -> str | None:
         if combination.template.item_id is None:

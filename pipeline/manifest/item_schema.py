@@ -6,12 +6,13 @@ from pathlib import Path
 
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import ILLEGAL
-from pipeline.manifest.manifest import ItemTemplate
+from pipeline.manifest.manifest import ItemTemplate, SavingDraft
 from pipeline.manifest.matrix import Matrix, TooManyExcludes, value_key
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import VARIABLE_NAME, NodeReader
 from pipeline.manifest.references import BadPath, locate_file
 from pipeline.manifest.rows import BadRows, RowsFile
+from pipeline.manifest.saving import fix_draft, read_draft
 from pipeline.manifest.substitution import (
     Compiled,
     Scope,
@@ -24,7 +25,18 @@ MAX_ITEMS = 5_000_000
 MAX_AXES = 50
 MAX_MATRIX_ENTRIES = 1_000
 
-ITEM_KEYS = ("id", "prompt", "params", "matrix", "rows", "vars", "model")
+ITEM_KEYS = (
+    "id",
+    "prompt",
+    "params",
+    "matrix",
+    "rows",
+    "vars",
+    "model",
+    "save",
+    "embed",
+    "checks",
+)
 _MATRIX_KEYS = ("include", "exclude")
 _COUNTABLE = 10**15
 _ROWS_SUFFIXES = {".csv": False, ".jsonl": True, ".ndjson": True}
@@ -40,6 +52,7 @@ class ItemReader:
         allow_outside: Whether row files may be outside the folder.
         variables: From the top-level ``vars``.
         input_names: What the manifest's model takes, for hints.
+        saving: What the top level says about saving.
     """
 
     def __init__(
@@ -51,6 +64,7 @@ class ItemReader:
         allow_outside: bool,
         variables: Mapping[str, Node],
         input_names: Collection[str],
+        saving: SavingDraft,
     ) -> None:
         self._reader = reader
         self._faults: Faults = reader.faults
@@ -59,6 +73,7 @@ class ItemReader:
         self._allow_outside = allow_outside
         self._variables = variables
         self._input_names = input_names
+        self._saving = saving
         self._hints = {
             "reference": "write `params: {images: [ref:NAME]}`",
             "count": "write `params: {numOutputs: N}`",
@@ -93,6 +108,7 @@ class ItemReader:
             return None
         names = columns | axes | variables.keys()
         params, param_nodes, broken = self._params(entries, names)
+        saving = read_draft(self._reader, entries, names, self._saving)
         model = self._text_of(entries.get("model"), "model", names)
         if "model" in entries and model is None:
             return None
@@ -112,6 +128,7 @@ class ItemReader:
             rows=rows[0] if rows else None,
             doubtful=doubtful | broken,
             count=count,
+            saving=fix_draft(saving, self._faults),
         )
 
     def _text_of(

@@ -13,8 +13,22 @@ from pipeline.manifest.rows import RowsFile
 from pipeline.manifest.substitution import Compiled, Template
 from pipeline.models.schema import ModelSchema
 from pipeline.record import Struct
+from pipeline.save_spec import Saving
 
 FindModel = Callable[[str], ModelSchema | None]
+SavingPath = tuple[str, ...]  # such as ("save", "format"), or ("embed",)
+
+
+class SavingDraft(Struct, frozen=True, kw_only=True):
+    """What is written, before its variables are replaced.
+
+    Attributes:
+        values: By path, such as ``("save", "format")``.
+        nodes: Where each of them is written.
+    """
+
+    values: Mapping[SavingPath, Compiled] = {}
+    nodes: Mapping[SavingPath, Node] = {}
 
 
 class ItemTemplate(Struct, frozen=True, kw_only=True):
@@ -29,6 +43,7 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
         variables: From ``vars``; the entry's own override the top level's.
         doubtful: Inputs that a reported fault may concern; not reported as missing.
         count: How many items it makes.
+        saving: How its files are saved; a draft if that has variables.
     """
 
     node: Node
@@ -41,6 +56,7 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
     rows: RowsFile | None
     doubtful: frozenset[str]
     count: int
+    saving: Saving | SavingDraft = Saving()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +98,14 @@ class Manifest:
     text: str = field(repr=False)
     files: ReferenceFiles = field(repr=False)
     models: FindModel = field(repr=False)
+
+    @property
+    def compares_pictures(self) -> bool:
+        """Whether the picture of any item is compared with those of the others."""
+        return any(_compares(template.saving) for template in self.templates)
+
+
+def _compares(saving: Saving | SavingDraft) -> bool:
+    if isinstance(saving, SavingDraft):
+        return ("checks", "similar_to_another") in saving.values
+    return saving.checks.similar_to_another is not None

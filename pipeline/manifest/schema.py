@@ -10,10 +10,16 @@ from pathlib import Path
 from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_schema import MAX_ITEMS, ItemReader
-from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest
+from pipeline.manifest.manifest import (
+    FindModel,
+    ItemTemplate,
+    Manifest,
+    SavingDraft,
+)
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import NodeReader
 from pipeline.manifest.references import BadPath, ReferenceFiles
+from pipeline.manifest.saving import check_draft, read_draft
 from pipeline.manifest.substitution import LeftOut, Scope, Template, render_value
 from pipeline.models.checks import ASSET_ID_LENGTH
 from pipeline.models.schema import load_shipped_model, shipped_model_ids
@@ -29,6 +35,9 @@ MANIFEST_KEYS = (
     "vars",
     "items",
     "max_cost",
+    "save",
+    "embed",
+    "checks",
 )
 VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -97,7 +106,11 @@ class SchemaReader:
         variables = self._reader.variables(entries.get("vars"), "vars")
         model_id = self._model(_find_model_key(entries, meant), variables)
         params, param_nodes, broken = self._params(entries.get("params"), variables)
-        templates = self._items(root, entries, meant, variables, model_id or "")
+        saving = read_draft(self._reader, entries, variables)
+        check_draft(saving, self._faults)
+        templates = self._items(
+            root, entries, meant, variables, model_id=model_id or "", saving=saving
+        )
         if model_id is None and "model" not in meant:
             self._check_models(root, templates, is_given="model" in entries)
         return Manifest(
@@ -213,7 +226,9 @@ class SchemaReader:
         entries: Mapping[str, Node],
         meant: frozenset[str],
         variables: Mapping[str, Node],
+        *,
         model_id: str,
+        saving: SavingDraft,
     ) -> tuple[ItemTemplate, ...]:
         node = entries.get("items")
         if node is None:
@@ -232,6 +247,7 @@ class SchemaReader:
             allow_outside=self._allow_outside,
             variables=variables,
             input_names=[n for n in schema.inputs if n != "prompt"] if schema else (),
+            saving=saving,
         )
         found: list[ItemTemplate] = []
         for element in elements or ():

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.assets.mover import clear_renamed
+from pipeline.assets.originals import ORIGINALS_FOLDER
 from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
@@ -71,7 +72,12 @@ def clear_leftovers(ledger: Ledger, output: Path) -> None:
         OutputError: The folder is not writable.
     """
     left = ledger.find_leftovers()
-    own = {old: new for old, new in left.items() if not ledger.find_path_owner(old)}
+    own = {
+        old: new
+        # Where a file has moved twice, its first move first: it needs the second name.
+        for old, new in sorted(left.items(), key=lambda moved: moved[1] not in left)
+        if not ledger.find_path_owner(old)
+    }
     cleared = [*clear_renamed(output, own), *(left.keys() - own.keys())]
     if cleared:
         ledger.forget_leftovers(cleared)
@@ -156,8 +162,8 @@ def find_asset_names(output: Path) -> list[str]:
         if here != output and not MARKS_OF_OUTPUT.isdisjoint(files):
             below.clear()
             continue
-        if here == output and PARTIAL_FOLDER in below:
-            below.remove(PARTIAL_FOLDER)
+        if here == output:
+            below[:] = set(below) - {PARTIAL_FOLDER, ORIGINALS_FOLDER}
         prefix = "" if here == output else here.relative_to(output).as_posix() + "/"
         names += [
             prefix + name.removesuffix(SIDECAR_SUFFIX)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job
 from pipeline.planning.decision import Presence
+from pipeline.save_spec import describe_change
+from pipeline.storage.media_type import PICTURE_TYPES
 from pipeline.storage.pointer import MAX_POINTER_BYTES, read_pointer
 from pipeline.storage.regular_file import open_regular
 
@@ -17,12 +19,15 @@ _SMALL_SIDECAR_BYTES = 256  # ours have several times as many, pointers fewer
 MISSING = Presence(missing="file missing")
 
 
-def find_presence(output: Path, job: Job, *, by_hash: bool = False) -> Presence:
+def find_presence(
+    output: Path, job: Job, *, recipe: str, by_hash: bool = False
+) -> Presence:
     """Look at the files of a SAVED job.
 
     Args:
         output: The output folder.
         job: With its assets.
+        recipe: How its pictures are to be saved, as :attr:`SaveSpec.recipe`.
         by_hash: Compare the SHA-256 of every file, which reads all of them.
     """
     edited: list[str] = []
@@ -34,6 +39,9 @@ def find_presence(output: Path, job: Job, *, by_hash: bool = False) -> Presence:
             or not _is_sidecar(output / (asset.path + SIDECAR_SUFFIX))
         ):
             return MISSING
+        if asset.recipe != recipe and asset.media_type in PICTURE_TYPES:
+            changed = describe_change(asset.recipe, recipe)
+            return Presence(missing=f"saving changed: {changed}")
         if size_bytes == asset.size_bytes and not by_hash:
             continue
         missing = _find_missing(output, asset, by_hash=by_hash, edited=edited)

@@ -240,11 +240,27 @@ class Records:
             self.warn(job.item_id, describe_difference(job.echo))
         return job
 
-    async def saved(self, job: Job) -> Job:
-        """SUCCEEDED → SAVED, with the job's assets."""
+    async def saved(self, job: Job, leftovers: Mapping[str, str]) -> Job:
+        """SUCCEEDED → SAVED, with the job's assets.
+
+        Args:
+            job: With its assets.
+            leftovers: Files that these replace under another name: the path to remove,
+                to the path to keep.
+        """
+        if not leftovers:
+            return await self._told(
+                await self._write_patiently(self._ledger.record_saved, job)
+            )
         return await self._told(
-            await self._write_patiently(self._ledger.record_saved, job)
+            await self._write_patiently(self._record_resaved, job, leftovers)
         )
+
+    def _record_resaved(self, job: Job, leftovers: Mapping[str, str]) -> Job:
+        """In one commit, so that a kill leaves no file that nothing knows of."""
+        saved = self._ledger.record_saved(job)
+        self._ledger.record_leftovers(leftovers)
+        return saved
 
     async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
         """Record the asset id under which the service holds this content."""

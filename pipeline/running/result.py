@@ -44,6 +44,7 @@ class RunResult:
         stopped_by: The error that stopped submitting, or None.
         cost: The cost of this run.
         changed_inputs: Inputs that the service dropped or changed, by item id.
+        reviews: Why a person has to look at the files of an item, by item id.
     """
 
     exit_code: ExitCode
@@ -52,6 +53,7 @@ class RunResult:
     stopped_by: RunError | None
     cost: RunCost = RunCost()
     changed_inputs: Mapping[str, str] = field(default_factory=dict)
+    reviews: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_exit_code(

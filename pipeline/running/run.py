@@ -43,6 +43,7 @@ from pipeline.running.adoption import Adoption
 from pipeline.running.events import Halted, Launched, ProgressCallback
 from pipeline.running.failure import failure_of
 from pipeline.running.key_check import KeyCheck
+from pipeline.running.likenesses import Likenesses
 from pipeline.running.marks import Marks
 from pipeline.running.pausing import Pausing
 from pipeline.running.reconciling import Adopted, Reconciler
@@ -107,6 +108,7 @@ class Run:
         self._cost = Cost()
         self._limits = TeamLimits()
         self._changed_inputs: dict[str, str] = {}
+        self._reviews: dict[str, str] = {}
         service = session.identity.service
         session.join(self, ledger)
         session.uploader.learn(ledger.find_uploads(service.project_id))
@@ -175,6 +177,7 @@ class Run:
             downloader=session.downloader,
             delivery=delivery,
             renaming=self._renaming,
+            likenesses=_find_likenesses(plan, ledger),
             keeps_old=settings.keep_old,
         )
         self._pausing = Pausing(
@@ -323,6 +326,7 @@ class Run:
             planned = self._recovery.as_priced(entry)
             if planned.action is Action.DONE:
                 self._counts["done"] += 1
+                self._note_review(planned.job)
                 if self._settings.strict:
                     self._check_inputs(planned.job)
             elif planned.action is Action.SKIP:
@@ -365,6 +369,7 @@ class Run:
             self._counts[_OUTCOMES[job.status]] += 1
             self._count_failure(job)
             self._check_inputs(job)
+            self._note_review(job)
         except NotSubmitted:
             self._counts["not_submitted"] += 1
         finally:
@@ -399,6 +404,7 @@ class Run:
         self._counts[_OUTCOMES[job.status]] += 1
         self._count_failure(job)
         self._check_inputs(job)
+        self._note_review(job)
 
     async def _rename(self, planned: PlannedItem) -> None:
         """Rename an item's files, then process it further if there is more to do."""
@@ -420,6 +426,7 @@ class Run:
         self._ahead.release()
         self._records.announce(renamed.job)
         self._counts["renamed"] += 1
+        self._note_review(renamed.job)
 
     def _tell_halt(self, reason: str, hint: str) -> None:
         self.tell(Halted(reason=reason, hint=hint, in_flight=self.in_flight))
@@ -484,6 +491,12 @@ class Run:
             hint = "correct the input, or run without --strict"
             self._stopping.give_up(f"{job.item_id}: {difference}", hint)
 
+    def _note_review(self, job: Job) -> None:
+        """Note why a person has to look at the files of a saved job."""
+        whys = [f"{one.path}: {one.review}" for one in job.assets if one.review]
+        if whys and len(self._reviews) < _CHANGES_KEPT:
+            self._reviews[job.item_id] = "; ".join(whys)
+
     def _result(self) -> RunResult:
         counts = self._counts
         if self._abandoned:
@@ -508,6 +521,7 @@ class Run:
             stopped_by=halted,
             cost=self._find_cost(),
             changed_inputs=self._changed_inputs,
+            reviews=self._reviews,
         )
 
     def _find_cost(self) -> RunCost:
@@ -522,6 +536,14 @@ class Run:
             left=self.budget.left,
             team_left=self._limits.units_left,
         )
+
+
+def _find_likenesses(plan: Plan, ledger: Ledger) -> Likenesses:
+    """The recorded pictures, if any item of the manifest is compared with others."""
+    if not plan.manifest.compares_pictures:
+        return Likenesses(are_wanted=False)
+    known = ((item_id, asset.likeness) for item_id, asset in ledger.find_checked())
+    return Likenesses(known, are_wanted=True)
 
 
 class _Place:

@@ -1,0 +1,64 @@
+"""Likenesses: the pictures of a manifest's items, for finding those that are too alike.
+
+An item is compared with the others of its output folder, in the order in which they are
+saved; ``pipeline check`` compares all with all.
+"""
+
+from collections.abc import Iterable
+
+from pipeline.assets.checks.picture import similarity
+from pipeline.save_spec import CheckResult
+
+NAME = "similar_to_another"
+
+
+class Likenesses:
+    """Item ids and the likenesses of their pictures.
+
+    Args:
+        known: Each item with the likeness of a picture of it.
+        are_wanted: Whether any item is to be compared with others.
+    """
+
+    def __init__(
+        self, known: Iterable[tuple[str, str]] = (), *, are_wanted: bool
+    ) -> None:
+        self.are_wanted = are_wanted
+        self._by_item: dict[str, list[str]] = {}
+        for item_id, likeness in known:
+            self.add(item_id, likeness)
+
+    def add(self, item_id: str, likeness: str) -> None:
+        """Note a picture of an item; "" for a file that is none."""
+        if likeness:
+            self._by_item.setdefault(item_id, []).append(likeness)
+
+    def forget(self, item_id: str) -> None:
+        """Forget the pictures of an item, which are made or saved again."""
+        self._by_item.pop(item_id, None)
+
+    def check(self, item_id: str, likeness: str, most: float) -> CheckResult:
+        """Compare a picture with those of all other items.
+
+        Args:
+            item_id: Whose picture it is; its other pictures do not count.
+            likeness: Its likeness.
+            most: From here on it is too similar: above 0, at most 1.
+        """
+        alike = max(
+            (
+                (similarity(likeness, other), other_id)
+                for other_id, others in self._by_item.items()
+                if _item_of(other_id) != _item_of(item_id)
+                for other in others
+            ),
+            default=(0.0, ""),
+        )
+        if alike[0] < most:
+            return CheckResult(name=NAME)
+        return CheckResult(name=NAME, why=f"it is like {alike[1]} ({alike[0]:.2f})")
+
+
+def _item_of(job_id: str) -> str:
+    """The item of a job id: takes and steps of one item may be alike."""
+    return job_id.partition("@")[0].partition("+")[0]
