@@ -295,6 +295,12 @@ class Job(Struct, frozen=True, kw_only=True):
         return is_stuck or self.status in UNSURE
 
     @property
+    def review(self) -> str:
+        """Why a person has to look at its files: ``oak.png: alpha: …``, or ""."""
+        whys = (f"{one.path}: {one.review}" for one in self.assets if one.review)
+        return "; ".join(whys)
+
+    @property
     def committed(self) -> Decimal:
         """Compute units that this attempt takes, or may take, from a budget."""
         return committed_units(

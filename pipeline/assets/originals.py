@@ -7,6 +7,7 @@ download.
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +28,7 @@ from pipeline.storage.regular_file import open_regular
 from pipeline.storage.syncing import sync_file
 
 ORIGINALS_FOLDER = ".originals"
+_SHA256 = re.compile("[0-9a-f]{64}")
 _IGNORE_NAME = ".gitignore"
 
 
@@ -78,10 +80,13 @@ def find_original(output: Path, asset: Asset) -> Receipt | None:
 
 def list_originals(output: Path) -> Iterator[tuple[str, int]]:
     """The SHA-256 and the size in bytes of every original, sorted."""
+    folder = output / ORIGINALS_FOLDER
+    if folder.is_symlink():
+        return
     with contextlib.suppress(OSError):
-        for path in sorted((output / ORIGINALS_FOLDER).iterdir()):
-            if path.name != _IGNORE_NAME and path.is_file() and not path.is_symlink():
-                yield path.name, path.stat().st_size
+        for path in sorted(folder.iterdir()):
+            if _SHA256.fullmatch(path.name) and path.is_file():
+                yield path.name, path.lstat().st_size
 
 
 def _copy(output: Path, name: str, sha256: str) -> Receipt | None:

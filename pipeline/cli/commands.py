@@ -182,6 +182,27 @@ def verify(output: Path, *, as_json: bool) -> ExitCode:
 @MANIFEST
 @place_options
 @ALLOW_OUTSIDE
+@JSON
+def check(manifest: Path, **options: Any) -> ExitCode:
+    """Look at the saved pictures again, as the manifest's checks say. Free."""
+    from pipeline.cli.check import check_command
+
+    return check_command(manifest, **options)
+
+
+@cli.command()
+@click.argument("file", type=HomePath(dir_okay=False), metavar="FILE")
+def show(file: Path) -> ExitCode:
+    """Print the manifest item that would make a saved file again. Free."""
+    from pipeline.cli.show import show_command
+
+    return show_command(file)
+
+
+@cli.command()
+@MANIFEST
+@place_options
+@ALLOW_OUTSIDE
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before removing.")
 @JSON
 def prune(manifest: Path, **options: Any) -> ExitCode:

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.money import CuPrice, units_text
 from pipeline.cli.console.printing import print_note
-from pipeline.cli.console.text import one_line
+from pipeline.cli.console.text import one_line, plural
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan_view import (
     PlanListing,
@@ -105,6 +105,9 @@ def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:
         yield f"  inputs: {one_line(difference, 300)}: {named}"
     if len(changes) > _CHANGES_SHOWN:
         yield f"  inputs: … and {len(changes) - _CHANGES_SHOWN:,} other changes"
+    if result.needs_review:
+        said = f"{plural(result.needs_review, 'item')} to review"
+        yield f"  checks: {said}; the reasons: pipeline status MANIFEST"
 
 
 def run_cost_fields(result: RunResult | None, *, charged: Decimal) -> dict[str, Any]:

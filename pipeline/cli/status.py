@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.check import review_line
 from pipeline.cli.console.money import units_text
 from pipeline.cli.console.printing import failure_line, print_json
 from pipeline.cli.console.text import plural
@@ -42,11 +43,20 @@ def status_command(
                 reason=job.failure.reason if job.failure else "",
                 hint=job.failure.hint if job.failure else "",
             )
+        for item_id, path, why in status.reviews:
+            print_json(
+                event="item",
+                item_id=item_id,
+                status="needs-review",
+                path=path,
+                reason=why,
+            )
         print_json(
             event="status",
             output=str(folder),
             items=loaded.item_count,
             counts={str(status): counts[status] for status in JobStatus},
+            needs_review=len(status.reviews),
             cost={
                 "charged": units_number(cost.charged),
                 "refunded": units_number(cost.refunded),
@@ -60,6 +70,12 @@ def status_command(
         click.echo(failure_line(job.item_id, job.failure.reason if job.failure else ""))
     if len(troubled) > _FAILURES_SHOWN:
         click.echo(f"  … and {len(troubled) - _FAILURES_SHOWN:,} more")
+    if status.reviews:
+        click.echo(f"  {len(status.reviews):>8,}  files need review")
+    for review in status.reviews[:_FAILURES_SHOWN]:
+        click.echo(review_line(*review))
+    if len(status.reviews) > _FAILURES_SHOWN:
+        click.echo(f"  … and {len(status.reviews) - _FAILURES_SHOWN:,} more")
     return ExitCode.OK
 
 

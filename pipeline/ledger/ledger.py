@@ -683,16 +683,15 @@ class Ledger:
             for item_id, *columns in rows:
                 yield item_id, self._asset_from(tuple(columns))
 
-    def find_originals(self) -> set[str]:
-        """The SHA-256 of every original that a recorded file was made from."""
+    def find_originals(self) -> dict[str, str]:
+        """The SHA-256 of the original of each recorded file that differs from it."""
         with self._translated():
-            return {
-                sha256
-                for (sha256,) in self._connection.execute(
-                    "SELECT DISTINCT original_sha256 FROM assets"
+            return dict(
+                self._connection.execute(
+                    "SELECT path, original_sha256 FROM assets"
                     " WHERE original_sha256 <> ''"
                 )
-            }
+            )
 
     def find_uploads(self, project_id: str) -> dict[str, AssetId]:
         """SHA-256 → asset id of every uploaded reference of a project."""

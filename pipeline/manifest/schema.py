@@ -24,6 +24,7 @@ from pipeline.manifest.substitution import LeftOut, Scope, Template, render_valu
 from pipeline.models.checks import ASSET_ID_LENGTH
 from pipeline.models.schema import load_shipped_model, shipped_model_ids
 from pipeline.models.wording import find_misspelt, suggestion
+from pipeline.save_spec import Saving
 from pipeline.units import parse_units
 
 MANIFEST_KEYS = (
@@ -303,6 +304,16 @@ class SchemaReader:
                 meant = f"; {hint}" if hint.startswith("did") else ""
                 text = f"the inputs of {name} are unknown, so they are not checked"
                 found.append(text + meant)
+        treated = {
+            template.model[0] if template.model else model_id
+            for template in templates
+            if template.saving != Saving()
+        }
+        for name in dict.fromkeys(used):
+            schema = self._models(name) if name in treated and name else None
+            if schema is not None and not schema.makes_pictures:
+                text = f"{name} makes no pictures: 'save', 'embed' and 'checks' do"
+                found.append(f"{text} nothing for its files")
         return tuple(found)
 
 

@@ -123,6 +123,7 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
         inputs: By name, in the service's order.
         source: ``shipped`` with the package, ``live`` or ``cached``.
         makes: ``image`` if everything it can do produces images, else "".
+        makes_pictures: False if nothing that it can do produces images.
         refunds: False if the service does not refund failed jobs.
         read_at: When it was read from the service; None for a shipped table.
     """
@@ -132,6 +133,7 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, InputSchema]
     source: str
     makes: str = ""
+    makes_pictures: bool = True
     refunds: bool = True
     read_at: datetime | None = None
 
@@ -241,6 +243,7 @@ def parse_model(record: object, *, source: str) -> ModelSchema:
         inputs={schema.name: schema for schema in parsed},
         source=source,
         makes=_output_kind(record.get("capabilities")),
+        makes_pictures=_may_make_pictures(record.get("capabilities")),
         refunds=record.get("disableRefund") is not True,
     )
 
@@ -249,6 +252,11 @@ def _output_kind(capabilities: object) -> str:
     words = capabilities if isinstance(capabilities, list) else []
     makes_images = bool(words) and all(str(word).endswith("2img") for word in words)
     return "image" if makes_images else ""
+
+
+def _may_make_pictures(capabilities: object) -> bool:
+    words = capabilities if isinstance(capabilities, list) else []
+    return not words or any(str(word).endswith("2img") for word in words)
 
 
 def _parse_input(model_id: str, entry: object) -> InputSchema:

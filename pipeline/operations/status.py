@@ -17,11 +17,13 @@ class Status(Struct, frozen=True, kw_only=True):
         counts: Items by status, of their newest attempts.
         troubled: The newest attempts that failed or are unsure, in the ledger's order.
         cost: What all attempts have cost together.
+        reviews: Item, path and reason of each file that a person has to look at.
     """
 
     counts: Mapping[JobStatus, int]
     troubled: tuple[Job, ...]
     cost: Sum
+    reviews: tuple[tuple[str, str, str], ...]
 
 
 def read_status(output: Path) -> Status:
@@ -41,4 +43,9 @@ def read_status(output: Path) -> Status:
                 ledger.find_latest_jobs_in(JobStatus.FAILED, JobStatus.UNKNOWN)
             ),
             cost=spending.total,
+            reviews=tuple(
+                (item_id, asset.path, asset.review)
+                for item_id, asset in ledger.find_checked()
+                if asset.review
+            ),
         )

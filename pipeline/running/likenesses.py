@@ -1,12 +1,13 @@
 """Likenesses: the pictures of a manifest's items, for finding those that are too alike.
 
-An item is compared with the others of its output folder, in the order in which they are
-saved; ``pipeline check`` compares all with all.
+A run compares an item with the others of its output folder, in the order in which they
+are saved; ``pipeline check`` compares all with all.
 """
 
+import math
 from collections.abc import Iterable
 
-from pipeline.assets.checks.picture import similarity
+from pipeline.assets.checks.picture import LIKENESS_BITS
 from pipeline.save_spec import CheckResult
 
 NAME = "similar_to_another"
@@ -24,14 +25,14 @@ class Likenesses:
         self, known: Iterable[tuple[str, str]] = (), *, are_wanted: bool
     ) -> None:
         self.are_wanted = are_wanted
-        self._by_item: dict[str, list[str]] = {}
+        self._by_item: dict[str, list[int]] = {}
         for item_id, likeness in known:
             self.add(item_id, likeness)
 
     def add(self, item_id: str, likeness: str) -> None:
         """Note a picture of an item; "" for a file that is none."""
         if likeness:
-            self._by_item.setdefault(item_id, []).append(likeness)
+            self._by_item.setdefault(item_id, []).append(int(likeness, 16))
 
     def forget(self, item_id: str) -> None:
         """Forget the pictures of an item, which are made or saved again."""
@@ -43,20 +44,19 @@ class Likenesses:
         Args:
             item_id: Whose picture it is; its other pictures do not count.
             likeness: Its likeness.
-            most: From here on it is too similar: above 0, at most 1.
+            most: From this similarity on it is too similar: above 0, at most 1.
         """
-        alike = max(
-            (
-                (similarity(likeness, other), other_id)
-                for other_id, others in self._by_item.items()
-                if _item_of(other_id) != _item_of(item_id)
-                for other in others
-            ),
-            default=(0.0, ""),
-        )
-        if alike[0] < most:
+        bits, own = int(likeness, 16), _item_of(item_id)
+        fewest, alike = math.floor((1 - most) * LIKENESS_BITS + 1e-9) + 1, ""
+        for other_id, others in self._by_item.items():
+            for other in others:
+                differing = (bits ^ other).bit_count()
+                if differing < fewest and _item_of(other_id) != own:
+                    fewest, alike = differing, other_id
+        if not alike:
             return CheckResult(name=NAME)
-        return CheckResult(name=NAME, why=f"it is like {alike[1]} ({alike[0]:.2f})")
+        similarity = 1 - fewest / LIKENESS_BITS
+        return CheckResult(name=NAME, why=f"it is like {alike} ({similarity:.2f})")
 
 
 def _item_of(job_id: str) -> str:

@@ -335,6 +335,7 @@ class Records:
                 hint=failure.hint if failure else "",
                 failure_class=failure.kind if failure else None,
                 files=tuple(asset.path for asset in job.assets),
+                review=job.review,
                 charged=job.charged,
                 refunded=job.refunded,
             )

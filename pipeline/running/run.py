@@ -108,7 +108,7 @@ class Run:
         self._cost = Cost()
         self._limits = TeamLimits()
         self._changed_inputs: dict[str, str] = {}
-        self._reviews: dict[str, str] = {}
+        self._needs_review = 0
         service = session.identity.service
         session.join(self, ledger)
         session.uploader.learn(ledger.find_uploads(service.project_id))
@@ -492,10 +492,9 @@ class Run:
             self._stopping.give_up(f"{job.item_id}: {difference}", hint)
 
     def _note_review(self, job: Job) -> None:
-        """Note why a person has to look at the files of a saved job."""
-        whys = [f"{one.path}: {one.review}" for one in job.assets if one.review]
-        if whys and len(self._reviews) < _CHANGES_KEPT:
-            self._reviews[job.item_id] = "; ".join(whys)
+        """Count a saved job whose files a person has to look at."""
+        if job.status is JobStatus.SAVED and job.review:
+            self._needs_review += 1
 
     def _result(self) -> RunResult:
         counts = self._counts
@@ -521,7 +520,7 @@ class Run:
             stopped_by=halted,
             cost=self._find_cost(),
             changed_inputs=self._changed_inputs,
-            reviews=self._reviews,
+            needs_review=self._needs_review,
         )
 
     def _find_cost(self) -> RunCost:

@@ -101,11 +101,8 @@ class Saver:
         await self._delivery.remove(superseded)
         if leftovers:
             await self._records.cleared(leftovers)
-        for asset in job.assets:
-            if asset.review:
-                self._records.warn(
-                    job.item_id, f"{asset.path} needs review: {asset.review}"
-                )
+        if job.review:
+            self._records.warn(job.item_id, f"needs review: {job.review}")
         companions = len(job.remote_assets) - len(job.assets)
         if companions:
             left = f"{companions} companion files of other kinds stay at the service"

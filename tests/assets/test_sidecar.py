@@ -8,9 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.assets.sidecar import NoSidecar, Source, parse_sidecar, render_sidecar
+from pipeline.assets.embedding import Reference
+from pipeline.assets.sidecar import (
+    NoSidecar,
+    Source,
+    parse_sidecar,
+    read_references,
+    render_sidecar,
+    replace_checks,
+)
 from pipeline.job import Asset, AssetId, Job, JobKey, JobStatus, RemoteId
 from pipeline.record import replace
+from pipeline.save_spec import CheckResult, SaveSpec
 
 NOON = datetime(2026, 11, 3, 12, 0, 0, 925_000, tzinfo=UTC)
 SOURCE = Source(name="icons", file="manifests/icons.yaml", sha256="m" * 64, line=7)
@@ -51,6 +60,86 @@ JOB = Job(
 
 def rendered(job=JOB, asset=ASSET, *, emulated=False):
     return render_sidecar(job, asset, SOURCE, emulated=emulated)
+
+
+MADE = replace(
+    ASSET,
+    original_sha256="b" * 64,
+    original_size_bytes=9999,
+    recipe=SaveSpec(format="webp", resize=(9, 9), embed=True).recipe,
+    checks=(CheckResult(name="alpha", why="none"), CheckResult(name="min_px")),
+    likeness="0123456789abcdef",
+)
+REFERENCE = Reference(asset_id="asset_up_1", path="refs/a.png", sha256="c" * 64)
+
+
+def test_how_a_file_was_saved_and_checked_is_read_back():
+    content = rendered(asset=MADE)
+
+    assert parse_sidecar(content, MADE.path).assets == (MADE,)
+    assert json.loads(content)["save"] == {
+        "embed": True,
+        "format": "webp",
+        "resize": [9, 9],
+    }
+
+
+def test_the_original_of_a_file_that_is_as_it_came_is_the_file_itself():
+    record = json.loads(rendered())
+
+    assert record["original_sha256"] == record["sha256"]
+    assert record["original_size_bytes"] == record["size_bytes"]
+    assert parse_sidecar(rendered(), ASSET.path).assets == (ASSET,)
+
+
+def test_other_results_replace_those_of_a_sidecar_and_nothing_else():
+    before = rendered(asset=MADE)
+    checked = replace(MADE, checks=(CheckResult(name="alpha"),), likeness="f" * 16)
+
+    after = replace_checks(before, checked)
+
+    assert parse_sidecar(after, MADE.path).assets == (checked,)
+    changed = {
+        key
+        for key, value in json.loads(before).items()
+        if json.loads(after)[key] != value
+    }
+    assert changed == {"checks", "likeness"}
+
+
+def test_a_sidecar_of_an_earlier_version_says_nothing_of_saving():
+    record = json.loads(rendered())
+    for name in ("original_sha256", "original_size_bytes", "save", "checks"):
+        del record[name]
+    del record["likeness"], record["references"]
+    content = json.dumps(record).encode()
+
+    assert parse_sidecar(content, ASSET.path).assets == (ASSET,)
+    assert read_references(content) == ()
+
+
+def test_the_files_of_a_request_are_read_back():
+    source = replace(SOURCE, references=(REFERENCE,))
+    content = render_sidecar(JOB, ASSET, source, emulated=False)
+
+    assert read_references(content) == (REFERENCE,)
+    assert read_references(b'{"references": [7]}') == ()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"likeness": "zz"},
+        {"checks": {"alpha": 7, "min_px": {"why": 3}}},
+        {"save": {"format": [1]}},
+    ],
+)
+def test_forged_details_do_not_keep_a_sidecar_from_being_read(forged):
+    content = json.dumps(json.loads(rendered(asset=MADE)) | forged).encode()
+
+    (asset,) = parse_sidecar(content, MADE.path).assets
+    assert asset.likeness in {"", MADE.likeness}
+    assert asset.sha256 == MADE.sha256
 
 
 def test_every_key_that_was_promised_is_there():

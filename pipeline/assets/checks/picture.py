@@ -1,7 +1,8 @@
 """A saved picture and a CheckSpec → what its checks found, and its likeness. Blocking.
 
 The likeness is a difference hash: the picture as 9 by 8 greys, and one bit for each two
-neighbours that says which of them is lighter. It survives another size or format.
+neighbours that says which of them is lighter. It survives another size or format,
+and does not see colours.
 
 Source: N. Krawetz, "Kind of Like That", hackerfactor.com, 2013.
 """
@@ -60,12 +61,14 @@ def examine(
 
 
 def likeness_of(image: "Picture") -> str:
-    """The difference hash of a picture, as 16 hex digits."""
+    """The difference hash of a picture, as 16 hex digits; "" if it is all one grey."""
     from PIL import Image  # noqa: PLC0415 - 60 ms, and most commands do not need it
 
     grey = Image.new("L", image.size, 128)
     grey.paste(image.convert("L"), mask=_alpha_of(image))
     pixels = grey.resize((9, 8), Image.Resampling.BOX).tobytes()
+    if len(set(pixels)) == 1:
+        return ""
     bits = 0
     for row in range(8):
         for column in range(8):
