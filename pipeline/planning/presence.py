@@ -31,6 +31,7 @@ def find_presence(
         by_hash: Compare the SHA-256 of every file, which reads all of them.
     """
     edited: list[str] = []
+    saving = ""
     for asset in job.assets:
         size_bytes = _size_of(output / asset.path)
         if (
@@ -40,14 +41,13 @@ def find_presence(
         ):
             return MISSING
         if asset.recipe != recipe and asset.media_type in PICTURE_TYPES:
-            changed = describe_change(asset.recipe, recipe)
-            return Presence(missing=f"saving changed: {changed}")
+            saving = describe_change(asset.recipe, recipe)
         if size_bytes == asset.size_bytes and not by_hash:
             continue
         missing = _find_missing(output, asset, by_hash=by_hash, edited=edited)
         if missing:
             return Presence(missing=missing)
-    return Presence(edited=tuple(edited)) if job.assets else MISSING
+    return Presence(edited=tuple(edited), saving=saving) if job.assets else MISSING
 
 
 def _find_missing(

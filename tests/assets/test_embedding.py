@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ MAKING = Making(
     asset_id="asset_1",
     references=(REFERENCE,),
 )
-KINDS = {
+KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "png": ("PNG", "RGBA", {}),
     "palette": ("PNG", "P", {}),
     "jpeg": ("JPEG", "RGB", {}),
@@ -53,6 +54,17 @@ def file_of(name):
     return file.getvalue(), f"image/{kind.lower()}"
 
 
+def embedded(name, making):
+    content, media_type = file_of(name)
+    return embed(content, media_type, making)
+
+
+def texts_of(content):
+    image = Image.open(io.BytesIO(content))
+    image.load()
+    return image.info
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_it_is_read_back_and_the_picture_stays_what_it_was(name):
     content, media_type = file_of(name)
@@ -67,12 +79,12 @@ def test_it_is_read_back_and_the_picture_stays_what_it_was(name):
 
 
 def test_a_png_stays_one_for_the_strictest_reader_and_has_plain_texts_too():
-    written = embed(*file_of("png"), MAKING)
+    written = embedded("png", MAKING)
 
     check = PngCheck()
     check.feed(written)
     assert check.finish() == (31, 17)
-    texts = Image.open(io.BytesIO(written)).text
+    texts = texts_of(written)
     assert texts["Model"] == "model_x"
     assert texts["Description"] == MAKING.prompt
     assert texts["Seed"] == "7"
@@ -81,10 +93,10 @@ def test_a_png_stays_one_for_the_strictest_reader_and_has_plain_texts_too():
 
 @pytest.mark.parametrize("name", ["png", "jpeg", "webp"])
 def test_other_programs_find_the_source_type_of_generated_media(name):
-    image = Image.open(io.BytesIO(embed(*file_of(name), MAKING)))
+    image = Image.open(io.BytesIO(embedded(name, MAKING)))
     image.load()
 
-    packet = image.info.get("xmp") or image.text["XML:com.adobe.xmp"].encode()
+    packet = image.info.get("xmp") or image.info["XML:com.adobe.xmp"].encode()
 
     assert f"DigitalSourceType>{SOURCE_TYPE}<".encode() in packet
     assert b"AISystemUsed>model_x<" in packet
@@ -112,13 +124,13 @@ def test_every_text_survives(prompt, name):
     if any(0xD800 <= ord(char) < 0xE000 for char in prompt + name):
         return  # no manifest has half a character
 
-    assert read_embedded(embed(*file_of("png"), making)) == making
+    assert read_embedded(embedded("png", making)) == making
 
 
 def test_a_prompt_that_no_jpeg_can_hold_is_cut_and_the_file_stays_whole():
     making = Making(**{**_fields(MAKING), "request": {"prompt": '"' * 300_000}})
 
-    written = embed(*file_of("jpeg"), making)
+    written = embedded("jpeg", making)
 
     assert SOURCE_TYPE.encode() in written
     Image.open(io.BytesIO(written)).load()
@@ -133,8 +145,8 @@ def test_a_prompt_that_no_jpeg_can_hold_is_cut_and_the_file_stays_whole():
     ],
 )
 def test_it_is_found_as_an_attribute_too_as_other_programs_write_it(rewrite):
-    written = embed(*file_of("png"), MAKING)
-    packet = Image.open(io.BytesIO(written)).text["XML:com.adobe.xmp"]
+    written = embedded("png", MAKING)
+    packet = texts_of(written)["XML:com.adobe.xmp"]
     from pipeline.assets.embedding import _text_chunk
 
     other = file_of("png")[0]
@@ -165,7 +177,7 @@ def test_a_file_cut_short_is_refused_or_left_readable_and_never_an_error(
 
 @given(st.binary(max_size=300), st.sampled_from(["png", "jpeg", "webp"]))
 def test_any_bytes_after_a_beginning_can_be_read(tail, name):
-    written = embed(*file_of(name), MAKING)
+    written = embedded(name, MAKING)
 
     read_embedded(written[:40] + tail)
     read_embedded(written[:12] + tail)

@@ -50,6 +50,7 @@ def partials(folder):
 def test_a_kept_original_comes_back_as_if_it_was_downloaded(kept):
     found = find_original(kept, recorded())
 
+    assert found is not None
     assert found.partial.read_bytes() == CONTENT
     assert (found.sha256, found.size_bytes) == (SHA256, len(CONTENT))
     assert (found.media_type, found.width_px, found.height_px) == ("image/png", 8, 6)
@@ -65,7 +66,9 @@ def test_the_saved_file_is_its_own_original_if_it_is_as_it_came(tmp_path):
     (tmp_path / "oak.png").write_bytes(CONTENT)
     asset = recorded(original="", sha256=SHA256, path="oak.png")
 
-    assert find_original(tmp_path, asset).partial.read_bytes() == CONTENT
+    found = find_original(tmp_path, asset)
+    assert found is not None
+    assert found.partial.read_bytes() == CONTENT
     assert (tmp_path / "oak.png").read_bytes() == CONTENT
 
 

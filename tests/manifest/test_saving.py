@@ -147,7 +147,7 @@ def test_saving_is_no_part_of_the_request(savings, tmp_path):
         ("save: {max_bytes: 0}", "3:19: 'max_bytes' must be a number of bytes; write 200000, 200kB or 1.5MB"),
         ("save: {max_bytes: lots}", "3:19: 'max_bytes' must be a number of bytes; write 200000, 200kB or 1.5MB"),
         ("save: {max_bytes: 9e99}", "3:19: 'max_bytes' must be a number of bytes; write 200000, 200kB or 1.5MB"),
-        ("save: {fromat: png}", "3:8: unknown key 'fromat'; did you mean 'format'?"),
+        ("save: {formaat: png}", "3:8: unknown key 'formaat'; did you mean 'format'?"),
         ("save: {embed: true}", "3:8: unknown key 'embed'; write `embed: true` beside `save`"),
         ("save: webp", "3:7: save must be a mapping (key: value), not text"),
         ("save: true", "3:7: save must be a mapping (key: value), not true"),

@@ -163,6 +163,29 @@ async def test_a_kill_anywhere_leaves_one_file_for_each_and_pays_nothing(worksho
     assert requests(workshop)[0] == reads
 
 
+async def test_a_rename_to_another_form_that_is_killed_anywhere_is_finished(workshop):
+    write(workshop, WEBP, OAK, ELM)
+    await workshop.run()
+    reads, _ = requests(workshop)
+    kill_at, passed = 1, 1
+    while passed >= kill_at - 1:
+        ending = ("webp", "jpg")[kill_at % 2]
+        name = ("oak", "zebrawood", "fir")[kill_at % 3]
+        write(workshop, {"jpg": JPEG, "webp": WEBP}[ending], (name, "an oak"), ELM)
+
+        passed = await run_killed_at(workshop, kill_at)
+        open_for_writing(workshop.output).close()
+        await workshop.run()
+        open_for_writing(workshop.output).close()
+
+        wanted = with_sidecars(f"{name}.{ending}", f"elm.{ending}")
+        assert shown(workshop) == wanted, kill_at
+        kill_at += 1
+    assert kill_at > 4
+    assert paid(workshop) == 2
+    assert requests(workshop)[0] == reads
+
+
 async def test_an_edit_is_kept_under_another_name(saved):
     (saved.output / "oak.webp").write_bytes(b"painted over by hand")
     write(saved, JPEG, OAK, ELM)
