@@ -261,7 +261,15 @@ def _into_png(content: bytes, making: Making) -> bytes:
         if text
     ]
     chunks.append(_text_chunk(_XMP_KEYWORD, render_xmp(making)))
-    return content[: first[2]] + b"".join(chunks) + content[first[2] :]
+    parts = [content[: first[2]], *chunks]
+    end = first[2]
+    for name, body, after in _png_chunks(content):
+        if after > end:
+            # A file has one packet.
+            if not (name == b"iTXt" and body.startswith(_XMP_KEYWORD + b"\0")):
+                parts.append(content[end:after])
+            end = after
+    return b"".join([*parts, content[end:]])
 
 
 def _text_chunk(keyword: bytes, text: bytes) -> bytes:
@@ -291,15 +299,23 @@ def _jpeg_segments(content: bytes) -> Iterator[tuple[int, int]]:
 def _into_jpeg(content: bytes, making: Making) -> bytes:
     if not content.startswith(b"\xff\xd8\xff"):
         raise CannotHold("it does not begin like a JPEG")
-    position = 2
-    for start, end in _jpeg_segments(content):
-        if content[start + 1] not in {_APP0, _APP1}:  # JFIF and Exif come first
-            break
-        position = end
     packet = render_xmp(making, most_bytes=_MOST_IN_JPEG)
     length = 2 + len(_XMP_MARK) + len(packet)
     segment = b"\xff\xe1" + struct.pack(">H", length) + _XMP_MARK + packet
-    return content[:position] + segment + content[position:]
+    first, others = [content[:2]], []
+    end = 2
+    for start, after in _jpeg_segments(content):
+        kind = content[start + 1]
+        is_packet = content.startswith(_XMP_MARK, start + 4)
+        if kind == _APP1 and is_packet:  # a file has one packet
+            end = after
+            continue
+        # JFIF and Exif come first.
+        (others if others or kind not in {_APP0, _APP1} else first).append(
+            content[end:after]
+        )
+        end = after
+    return b"".join([*first, segment, *others, content[end:]])
 
 
 # --- WebP ---------------------------------------------------------------------

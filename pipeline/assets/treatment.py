@@ -50,7 +50,7 @@ def treat(receipt: Receipt, treatment: Treatment, output: Path) -> Receipt:
         if not spec.recipe:
             return receipt
         kind = receipt.media_type.partition(";")[0]
-        note = f"it is {kind}, no picture: 'save' leaves it as it came"
+        note = f"it is {kind}, which 'save' and 'embed' leave as it came"
         return replace(receipt, notes=(note,))
     if spec.recipe:
         with storage_errors(receipt.partial):

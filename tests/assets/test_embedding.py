@@ -78,6 +78,19 @@ def test_it_is_read_back_and_the_picture_stays_what_it_was(name):
     assert embed(content, media_type, MAKING) == written
 
 
+@pytest.mark.parametrize("name", ["png", "jpeg", "exif", "webp", "alpha"])
+def test_a_packet_that_is_there_is_replaced_so_that_there_is_one(name):
+    content, media_type = file_of(name)
+    other = Making(**{**_fields(MAKING), "seed": 8})
+
+    written = embed(embed(content, media_type, other), media_type, MAKING)
+
+    assert written.count(b"<?xpacket begin") == 1
+    assert read_embedded(written) == MAKING
+    before, after = (Image.open(io.BytesIO(one)) for one in (content, written))
+    assert before.tobytes() == after.tobytes()
+
+
 def test_a_png_stays_one_for_the_strictest_reader_and_has_plain_texts_too():
     written = embedded("png", MAKING)
 
