@@ -302,18 +302,15 @@ def _into_jpeg(content: bytes, making: Making) -> bytes:
     packet = render_xmp(making, most_bytes=_MOST_IN_JPEG)
     length = 2 + len(_XMP_MARK) + len(packet)
     segment = b"\xff\xe1" + struct.pack(">H", length) + _XMP_MARK + packet
-    first, others = [content[:2]], []
+    first: list[bytes] = [content[:2]]  # JFIF and Exif
+    others: list[bytes] = []
     end = 2
     for start, after in _jpeg_segments(content):
         kind = content[start + 1]
-        is_packet = content.startswith(_XMP_MARK, start + 4)
-        if kind == _APP1 and is_packet:  # a file has one packet
-            end = after
-            continue
-        # JFIF and Exif come first.
-        (others if others or kind not in {_APP0, _APP1} else first).append(
-            content[end:after]
-        )
+        is_packet = kind == _APP1 and content.startswith(_XMP_MARK, start + 4)
+        if not is_packet:  # a file has one packet
+            is_early = not others and kind in {_APP0, _APP1}
+            (first if is_early else others).append(content[end:after])
         end = after
     return b"".join([*first, segment, *others, content[end:]])
 
