@@ -11,6 +11,9 @@ MANIFEST_KEYS = (
     "takes",
     "items",
     "max_cost",
+    "save",
+    "embed",
+    "checks",
 )
 ITEM_KEYS = (
     "id",
@@ -24,6 +27,9 @@ ITEM_KEYS = (
     "steps",
     "takes",
     "keep",
+    "save",
+    "embed",
+    "checks",
 )
 MATRIX_KEYS = ("include", "exclude")
 # Those whose value is one text.

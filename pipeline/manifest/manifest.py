@@ -14,8 +14,22 @@ from pipeline.manifest.rows import RowsFile
 from pipeline.manifest.substitution import Compiled, Template
 from pipeline.models.schema import ModelSchema
 from pipeline.record import Struct
+from pipeline.save_spec import Saving
 
 FindModel = Callable[[str], ModelSchema | None]
+SavingPath = tuple[str, ...]  # such as ("save", "format"), or ("embed",)
+
+
+class SavingDraft(Struct, frozen=True, kw_only=True):
+    """What is written, before its variables are replaced.
+
+    Attributes:
+        values: By path, such as ``("save", "format")``.
+        nodes: Where each of them is written.
+    """
+
+    values: Mapping[SavingPath, Compiled] = {}
+    nodes: Mapping[SavingPath, Node] = {}
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -52,6 +66,7 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
         is_step: Whether this is a step: inputs for every item do not concern it.
         takes: How many takes of each item, and its node; None for the top level's.
         was: The former id of the item, and its node; None if it names none.
+        saving: How its files are saved; a draft if that has variables.
     """
 
     node: Node
@@ -70,6 +85,7 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
     is_step: bool = False
     takes: tuple[Compiled, Node] | None = None
     was: tuple[str | Template, Node] | None = None
+    saving: Saving | SavingDraft = Saving()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,3 +131,14 @@ class Manifest:
     text: str = field(repr=False)
     files: ReferenceFiles = field(repr=False)
     models: FindModel = field(repr=False)
+
+    @property
+    def compares_pictures(self) -> bool:
+        """Whether the picture of any item is compared with those of the others."""
+        return any(_compares(template.saving) for template in self.templates)
+
+
+def _compares(saving: Saving | SavingDraft) -> bool:
+    if isinstance(saving, SavingDraft):
+        return ("checks", "similar_to_another") in saving.values
+    return saving.checks.similar_to_another is not None

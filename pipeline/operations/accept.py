@@ -68,7 +68,7 @@ def _keep(
 ) -> Kept:
     item = planned.item
     made = next((job for job in ledger.find_jobs_of(item.item_id) if job.assets), None)
-    if made is None or find_presence(output, made).missing:
+    if made is None or find_presence(output, made, recipe="").missing:
         raise UsageError(
             f"take {item.take} of {item.base} has no file to keep: {planned.reason}",
             hint=f"pipeline run {item.file} --select {item.item_id}",

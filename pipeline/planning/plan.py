@@ -581,7 +581,7 @@ class Plan:
             job_key=keys.job_key,
             request_key=keys.request_key,
             former=(*keys.former, *asked.reseeded),
-            look=self._look_for_files,
+            look=partial(self._look_for_files, asked.item),
             force=self.selection.force,
             insist=self.selection.only_failed,
         )
@@ -765,8 +765,9 @@ class Plan:
             self._uploads[project_id] = self._ledger.find_uploads(project_id)
         return self._uploads.get(project_id, {})
 
-    def _look_for_files(self, job: Job) -> Presence:
-        return find_presence(self.output, job, by_hash=self.selection.verify)
+    def _look_for_files(self, item: Item, job: Job) -> Presence:
+        recipe, by_hash = item.saving.save.recipe, self.selection.verify
+        return find_presence(self.output, job, recipe=recipe, by_hash=by_hash)
 
 
 def make_plan(

@@ -8,6 +8,7 @@ import pytest
 from pipeline.version import __version__
 
 COMMANDS = (
+    "check",
     "completion",
     "doctor",
     "emulator",
@@ -18,6 +19,7 @@ COMMANDS = (
     "resolve",
     "run",
     "schema",
+    "show",
     "spend",
     "status",
     "validate",
