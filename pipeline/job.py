@@ -97,6 +97,9 @@ class Item(Struct, frozen=True, kw_only=True):
         is_last_step: Whether it is that last step.
         variables: The values of its matrix and of its row, by name.
         saving: How its files are saved and checked; no part of the request.
+        was: The job id that it had before the item was renamed, or "".
+        chooses: Whether one of its outputs is chosen, as one of several takes is.
+        decided_as: The id of the item whose decisions count for it, or "" for its own.
     """
 
     item_id: str
@@ -115,6 +118,9 @@ class Item(Struct, frozen=True, kw_only=True):
     is_last_step: bool = False
     variables: Mapping[str, JsonValue] = field(default_factory=dict)
     saving: Saving = Saving()
+    was: str = ""
+    chooses: bool = False
+    decided_as: str = ""
 
     @property
     def base(self) -> str:

@@ -13,6 +13,7 @@ from pipeline.manifest.review import Review
 from pipeline.manifest.rows import RowsFile
 from pipeline.manifest.substitution import Compiled, Template
 from pipeline.models.schema import ModelSchema
+from pipeline.naming import MAX_TAKES
 from pipeline.record import Struct
 from pipeline.save_spec import Saving
 
@@ -67,6 +68,7 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
         takes: How many takes of each item, and its node; None for the top level's.
         was: The former id of the item, and its node; None if it names none.
         saving: How its files are saved; a draft if that has variables.
+        chooses: Whether one of the outputs of a job is chosen.
     """
 
     node: Node
@@ -86,6 +88,7 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
     takes: tuple[Compiled, Node] | None = None
     was: tuple[str | Template, Node] | None = None
     saving: Saving | SavingDraft = Saving()
+    chooses: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +139,19 @@ class Manifest:
     def compares_pictures(self) -> bool:
         """Whether the picture of any item is compared with those of the others."""
         return any(_compares(template.saving) for template in self.templates)
+
+    @property
+    def most_jobs(self) -> int:
+        """How many jobs it asks for at most, with every take of every item."""
+        return sum(
+            template.count * self._most_takes(template) for template in self.templates
+        )
+
+    def _most_takes(self, template: ItemTemplate) -> int:
+        if template.takes is None:
+            return self.takes
+        number = template.takes[0]  # or a variable, whose values are not known yet
+        return number if isinstance(number, int) else MAX_TAKES
 
 
 def _compares(saving: Saving | SavingDraft) -> bool:

@@ -52,7 +52,7 @@ async def accept(
             is_numbered = base not in ids and any(
                 one.startswith(f"{base}@") for one in ids
             )
-            meant = find_take(takes, ids) if is_numbered else takes
+            meant = [one for one, _ in find_take(takes, ids)] if is_numbered else takes
             changed = [one for one in meant if one.then is Action.SUBMIT]
             if not changed:
                 raise UsageError(f"{base} has not changed: there is nothing to accept")
@@ -68,7 +68,7 @@ def _keep(
 ) -> Kept:
     item = planned.item
     made = next((job for job in ledger.find_jobs_of(item.item_id) if job.assets), None)
-    if made is None or find_presence(output, made, recipe="").missing:
+    if made is None or find_presence(output, made).missing:
         raise UsageError(
             f"take {item.take} of {item.base} has no file to keep: {planned.reason}",
             hint=f"pipeline run {item.file} --select {item.item_id}",

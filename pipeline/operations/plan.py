@@ -121,7 +121,7 @@ async def estimate(
             folder,
             target.lock_file_of(loaded),
             service=None if offline else service,
-            item_count=loaded.item_count,
+            item_count=loaded.most_jobs,
         ) as ledger:
             check_manifest(ledger, folder, loaded)
             plan = await target.plan(loaded, ledger, on_item=take, on_orphan=on_orphan)

@@ -12,7 +12,6 @@ from pipeline.assets.sidecar import (
     MAX_SIDECAR_BYTES,
     DamagedSidecar,
     NoSidecar,
-    SentFile,
     parse_origin,
     parse_sidecar,
 )
@@ -130,20 +129,12 @@ def _from_sidecar(path: Path) -> Shown | None:
         digest = digest_of(path.parent, asset.path)
         return Shown(
             path=str(path.with_name(asset.path)),
-            making=making_of(job, asset.asset_id, _references_of(content)),
+            making=making_of(job, asset.asset_id, parse_origin(content).references),
             manifest=_manifest_of(content),
             save=parse_recipe(asset.recipe),
             is_changed=digest not in {"", asset.sha256},
         )
     return None
-
-
-def _references_of(content: bytes) -> tuple[SentFile, ...]:
-    """The files that a request sent; none if they cannot be read."""
-    try:
-        return parse_origin(content).references
-    except NoSidecar:
-        return ()
 
 
 def _from_file(path: Path) -> Shown | None:

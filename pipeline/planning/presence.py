@@ -21,14 +21,15 @@ MISSING = Presence(missing="file missing")
 
 
 def find_presence(
-    output: Path, job: Job, *, recipe: str, by_hash: bool = False
+    output: Path, job: Job, *, recipe: str | None = None, by_hash: bool = False
 ) -> Presence:
     """Look at the files of a SAVED job.
 
     Args:
         output: The output folder.
         job: With its assets.
-        recipe: How its pictures are to be saved, as :attr:`SaveSpec.recipe`.
+        recipe: How its pictures are to be saved, as :attr:`SaveSpec.recipe`;
+            None if that does not matter.
         by_hash: Compare the SHA-256 of every file, which reads all of them.
     """
     edited: list[str] = []
@@ -42,7 +43,7 @@ def find_presence(
         ):
             return MISSING
         is_processed = asset.media_type in PICTURE_TYPES and not asset.role
-        if asset.recipe != recipe and is_processed:
+        if recipe is not None and asset.recipe != recipe and is_processed:
             saving = describe_change(asset.recipe, recipe)
         if size_bytes == asset.size_bytes and not by_hash:
             continue

@@ -115,6 +115,7 @@ class Saver:
                 receipts,
                 stem=planned.stem,
                 outputs=planned.outputs,
+                chosen_output=planned.chosen_output,
                 kind=planned.kind,
                 source=source,
                 earlier=earlier,
