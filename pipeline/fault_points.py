@@ -18,6 +18,8 @@ FAULT_POINTS: Final = (
     "end-recorded",  # SUCCEEDED is durable
     "chunk-written",  # a part of the asset is on disk
     "download-synced",  # the asset is complete, under a temporary name
+    "processed",  # the file made from the asset is complete, under a temporary name
+    "original-placed",  # the original is among those that are kept
     "asset-placed",  # the asset is in place, its sidecar is not
     "sidecar-placed",  # both are in place, SAVED is not recorded
     "saved-recorded",  # SAVED is durable

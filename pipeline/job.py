@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NewType
 
 from pipeline.record import Struct, field
+from pipeline.save_spec import CheckResult, Saving, find_open
 
 JobKey = NewType("JobKey", str)
 RemoteId = NewType("RemoteId", str)
@@ -95,6 +96,7 @@ class Item(Struct, frozen=True, kw_only=True):
         has_steps: Whether steps follow; then the last of them has the item's name.
         is_last_step: Whether it is that last step.
         variables: The values of its matrix and of its row, by name.
+        saving: How its files are saved and checked; no part of the request.
         was: The job id that it had before the item was renamed, or "".
         chooses: Whether one of its outputs is chosen, as one of several takes is.
         decided_as: The id of the item whose decisions count for it, or "" for its own.
@@ -115,6 +117,7 @@ class Item(Struct, frozen=True, kw_only=True):
     has_steps: bool = False
     is_last_step: bool = False
     variables: Mapping[str, JsonValue] = field(default_factory=dict)
+    saving: Saving = Saving()
     was: str = ""
     chooses: bool = False
     decided_as: str = ""
@@ -213,6 +216,14 @@ class Asset(Struct, frozen=True, kw_only=True):
         width_px: The width in pixels, or None if it is not an image.
         height_px: The height in pixels, or None if it is not an image.
         role: "" for an output, ``PREVIEW`` for a companion.
+        original_sha256: The hex digest of the file that the service made; "" if that is
+            the saved file itself.
+        original_size_bytes: Its size; 0 if it is the saved file itself.
+        recipe: How the file was made from the original, as :attr:`SaveSpec.recipe`; ""
+            if it was to be saved as it came.
+        checks: What its checks found when it was saved, or since.
+        likeness: 16 hex digits that similar pictures share most bits of; "" if it was
+            not compared with others.
     """
 
     asset_id: AssetId
@@ -224,6 +235,21 @@ class Asset(Struct, frozen=True, kw_only=True):
     width_px: int | None
     height_px: int | None
     role: str = ""
+    original_sha256: str = ""
+    original_size_bytes: int = 0
+    recipe: str = ""
+    checks: tuple[CheckResult, ...] = ()
+    likeness: str = ""
+
+    @property
+    def content_sha256(self) -> str:
+        """The hex digest of the file that the service made, however it is saved."""
+        return self.original_sha256 or self.sha256
+
+    @property
+    def review(self) -> str:
+        """Why a person has to look at the file, or ""."""
+        return find_open(self.checks)
 
 
 class Failure(Struct, frozen=True, kw_only=True):
@@ -349,6 +375,12 @@ class Job(Struct, frozen=True, kw_only=True):
         return (
             self.remote_id is not None and self.sent_at is None and self.made_with != ""
         )
+
+    @property
+    def review(self) -> str:
+        """Why a person has to look at its files: ``oak.png: alpha: …``, or ""."""
+        whys = (f"{one.path}: {one.review}" for one in self.assets if one.review)
+        return "; ".join(whys)
 
     @property
     def committed(self) -> Decimal:

@@ -6,7 +6,7 @@ no number, and the outputs are counted without it. Pure.
 
 from collections.abc import Iterable
 
-from pipeline.assets.downloader import Receipt
+from pipeline.assets.receipt import Receipt
 from pipeline.job import PICTURED, AssetId
 from pipeline.record import Struct
 

@@ -6,18 +6,22 @@ written after its asset, so a reader never finds a sidecar without its asset.
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
 
 from pipeline.assets.checks.standing import Standing, find_standing
 from pipeline.assets.companions import Fetched, sort_by_role
-from pipeline.assets.downloader import Downloader, Receipt
+from pipeline.assets.downloader import Downloader
 from pipeline.assets.mover import is_foreign, place_copy
+from pipeline.assets.originals import keep_original
+from pipeline.assets.receipt import Receipt
 from pipeline.assets.sidecar import Source, render_sidecar
+from pipeline.assets.treatment import Treatment, as_it_came
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
@@ -31,7 +35,7 @@ from pipeline.job import (
     Job,
 )
 from pipeline.naming import is_kept, item_of, wanted_path
-from pipeline.record import Struct, replace
+from pipeline.record import Struct, field, replace
 from pipeline.storage.atomic_file import (
     CHUNK_SIZE_BYTES,
     put_in_place,
@@ -44,6 +48,7 @@ from pipeline.storage.media_type import HEAD_SIZE_BYTES, extension_of, media_typ
 from pipeline.storage.regular_file import is_inside
 
 _TEXTS = frozenset({"text/plain", "application/json"})
+_NONE: Mapping[AssetId, Any] = {}
 
 
 class Delivery:
@@ -79,8 +84,24 @@ class Delivery:
             ),
         )
 
-    async def fetch_all(self, job: Job, downloader: Downloader) -> tuple[Receipt, ...]:
+    async def fetch_all(
+        self,
+        job: Job,
+        downloader: Downloader,
+        *,
+        kind: str = "",
+        treatments: Mapping[AssetId, Treatment] = _NONE,
+        known: Mapping[AssetId, Asset] = _NONE,
+    ) -> tuple[Receipt, ...]:
         """Download every asset of a job, all at once, in the service's order.
+
+        Args:
+            job: SUCCEEDED.
+            downloader: Downloads one asset.
+            kind: What the model makes, or "": see :mod:`pipeline.assets.companions`.
+            treatments: What is done with each output; left out for nothing.
+                Companions stay as they came.
+            known: The recorded assets whose originals may be here.
 
         Raises:
             DownloadFailed, Unavailable, UnexpectedAnswer: One of them could not be
@@ -89,14 +110,23 @@ class Delivery:
         """
         if job.has_text_result and job.remote_id is not None:
             return (await downloader.download_result(job.remote_id, self._output),)
+
+        async def download(asset_id: AssetId) -> Receipt:
+            return await downloader.download(
+                asset_id,
+                self._output,
+                treatment=treatments.get(asset_id),
+                known=known.get(asset_id),
+            )
+
         if len(job.remote_assets) == 1:
-            return (await downloader.download(job.remote_assets[0], self._output),)
+            return (await download(job.remote_assets[0]),)
         receipts: dict[int, Receipt] = {}
         failures: list[Exception] = []
 
         async def fetch_one(index: int, asset_id: AssetId) -> None:
             try:
-                receipts[index] = await downloader.download(asset_id, self._output)
+                receipts[index] = await download(asset_id)
             except Exception as error:  # noqa: BLE001 - raised again below
                 failures.append(error)
 
@@ -105,9 +135,17 @@ class Delivery:
                 downloads.start_soon(fetch_one, index, asset_id)
         if failures:
             for receipt in receipts.values():
-                receipt.partial.unlink(missing_ok=True)
+                _discard(receipt)
             raise failures[0]
-        return tuple(receipts[index] for index in range(len(job.remote_assets)))
+        fetched = [
+            (asset_id, receipts[index])
+            for index, asset_id in enumerate(job.remote_assets)
+        ]
+        outputs = {asset_id for asset_id, _ in sort_by_role(kind, fetched).outputs}
+        return tuple(
+            receipt if asset_id in outputs else as_it_came(receipt)
+            for asset_id, receipt in fetched
+        )
 
     async def keep_old(
         self,
@@ -202,28 +240,41 @@ class Delivery:
                 width_px=receipt.width_px,
                 height_px=receipt.height_px,
                 role="" if index <= len(files.outputs) else PREVIEW,
+                original_sha256=receipt.original.sha256 if receipt.original else "",
+                original_size_bytes=receipt.original.size_bytes
+                if receipt.original
+                else 0,
+                recipe=receipt.recipe,
+                checks=receipt.checks,
+                likeness=receipt.likeness,
             )
             for index, ((asset_id, receipt), name) in enumerate(
                 zip(wanted, names, strict=True), start=1
             )
         )
         for _, receipt in files.others:
-            receipt.partial.unlink(missing_ok=True)
+            _discard(receipt)
         self._check_owners(job, assets)
         job = replace(job, assets=assets, saved_at=self._clock.utc_now())
         kept_receipts = [receipt for _, receipt in wanted]
         known = {asset.sha256 for other in earlier for asset in other.assets}
-        own = {
-            asset.sha256
+        own = tuple(
+            asset
             for other in earlier
             if other.row_id == job.row_id
             for asset in other.assets
-        }
-        notes: list[str] = []
-        await self._puts.run(_Put(job, kept_receipts, source, known, own, notes))
+        )
+        notes = [
+            f"{asset.path}: {note}"
+            for asset, receipt in zip(assets, kept_receipts, strict=True)
+            for note in receipt.notes
+        ]
+        put = _Put(job, kept_receipts, source, known, own, notes)
+        await self._puts.run(put)
         kept = {asset.path.casefold() for asset in assets}
         superseded = tuple(
-            asset
+            # An edit has been kept under another name.
+            replace(asset, sha256=put.moved.get(asset.path, asset.sha256))
             for other in earlier
             for asset in other.assets
             if asset.path.casefold() not in kept
@@ -240,11 +291,19 @@ class Delivery:
     def _put(self, put: "_Put") -> list[Path]:
         """Put files in place; their names are durable once their folders are synced."""
         self._check_strangers(put.job, put.known)
+        own = {asset.sha256 for asset in put.own}
         placed = []
+        self._keep_own_edits(put, own)
         for asset, receipt in zip(put.job.assets, put.receipts, strict=True):
-            if asset.sha256 in put.own and self._stays(put, asset, receipt):
-                receipt.partial.unlink(missing_ok=True)
+            if asset.sha256 in own and self._stays(put, asset, receipt):
+                _discard(receipt)
                 continue
+            if receipt.original is not None:
+                original = receipt.original
+                placed.append(
+                    keep_original(self._output, original.partial, original.sha256)
+                )
+                reach("original-placed")
             placed.append(put_in_place(receipt.partial, self._output, asset.path))
             reach("asset-placed")
             sidecar = render_sidecar(
@@ -252,6 +311,24 @@ class Delivery:
             )
             write_in_place(sidecar, self._output, asset.path + SIDECAR_SUFFIX)
         return placed
+
+    def _keep_own_edits(self, put: "_Put", own: AbstractSet[str]) -> None:
+        """Keep edits of files that are saved in another form now under another name."""
+        coming = {asset.path: asset.sha256 for asset in put.job.assets}
+        remade = {asset.asset_id for asset in put.job.assets}
+        known = put.known | set(coming.values())
+        for asset in put.own:
+            if asset.asset_id not in remade and asset.path not in coming:
+                continue
+            # One that is only fetched again is judged in its place.
+            is_same = coming.get(asset.path) in own
+            if is_same or asset.path in put.moved or not self._is_edited(asset, known):
+                continue
+            standing, _ = find_standing(self._output, asset, by_hash=True)
+            kept = self._free_name(asset.path, put.job.attempt)
+            place_copy(self._output, asset.path, kept)
+            put.moved[asset.path] = digest_of(self._output, asset.path)
+            put.notes.append(f"{asset.path} was {standing}: it is kept as {kept}")
 
     def _stays(self, put: "_Put", asset: Asset, receipt: Receipt) -> bool:
         """Whether to keep a file that the user has edited, not the fetched one.
@@ -390,16 +467,19 @@ class _Put(Struct, frozen=True):
         receipts: One per asset.
         source: Where the item is defined.
         known: The SHA-256 of everything that attempts of the item have produced.
-        own: The same for this attempt alone, if its files are fetched again.
+        own: The files of this attempt, if they are fetched again.
         notes: Collects warnings for the user.
+        moved: Collects the paths of edits that are under another name now, with their
+            SHA-256.
     """
 
     job: Job
     receipts: Sequence[Receipt]
     source: Source
     known: AbstractSet[str]
-    own: AbstractSet[str]
+    own: Sequence[Asset]
     notes: list[str]
+    moved: dict[str, str] = field(default_factory=dict)
 
 
 def _names(stem: str, files: Sequence[Fetched], wanted: int) -> list[str]:
@@ -423,6 +503,12 @@ def _is_cut_off(path: Path, whole: Path) -> bool:
 def _is_text(path: Path) -> bool:
     with path.open("rb") as file:
         return media_type_of(file.read(HEAD_SIZE_BYTES)) in _TEXTS
+
+
+def _discard(receipt: Receipt) -> None:
+    receipt.partial.unlink(missing_ok=True)
+    if receipt.original is not None:
+        receipt.original.partial.unlink(missing_ok=True)
 
 
 def _suffixes() -> Iterator[str]:

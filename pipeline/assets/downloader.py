@@ -27,12 +27,15 @@ from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.image import PNG
 from pipeline.assets.checks.png import PngCheck
 from pipeline.assets.least_rate import BrokenFile, LeastRate, OutOfTime, watched
+from pipeline.assets.originals import find_original
+from pipeline.assets.receipt import Receipt
 from pipeline.assets.text_result import render_result, text_of
+from pipeline.assets.treatment import Treatment, treat
 from pipeline.clock import Clock
 from pipeline.counting import plural
 from pipeline.errors import DownloadFailed, JobError, Unavailable
 from pipeline.fault_points import reach
-from pipeline.job import AssetId, RemoteId
+from pipeline.job import Asset, AssetId, RemoteId
 from pipeline.record import Struct, field
 from pipeline.settings import Settings
 from pipeline.storage.atomic_file import PartialFile, WriteCall
@@ -65,6 +68,7 @@ class FetchSpec(Struct, frozen=True, kw_only=True):
         kind: As announced. An ``image`` that is not one is refused, and so is one of
             more than ``MAX_IMAGE_BYTES``.
         media_type: As announced; the content decides.
+        treatment: What is done with the file before it is saved; None for nothing.
     """
 
     asset_id: AssetId
@@ -73,6 +77,7 @@ class FetchSpec(Struct, frozen=True, kw_only=True):
     size_bytes: int | None
     kind: str
     media_type: str
+    treatment: Treatment | None = None
 
     @property
     def max_bytes(self) -> int:
@@ -81,29 +86,6 @@ class FetchSpec(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:  # a signed URL is a credential
         return f"FetchSpec({self.asset_id!r})"
-
-
-class Receipt(Struct, frozen=True, kw_only=True):
-    """A complete file, synced to disk, but not in its final place yet.
-
-    Attributes:
-        partial: Its path.
-        sha256: Hex digest.
-        size_bytes: Its size.
-        media_type: By content.
-        kind: ``image``, ``video``, ``audio``, ``3d`` or ``text``; by content, or as
-            announced where that does not show it.
-        width_px: Pixels, or None if it is not an image.
-        height_px: The same.
-    """
-
-    partial: Path
-    sha256: str
-    size_bytes: int
-    media_type: str
-    kind: str
-    width_px: int | None
-    height_px: int | None
 
 
 class ByteLimiter:
@@ -187,14 +169,32 @@ class Downloader:
         if self._hurried_s is None:
             self._hurried_s = self._clock.monotonic_s()
 
-    async def download(self, asset_id: AssetId, output: Path) -> Receipt:
+    async def download(
+        self,
+        asset_id: AssetId,
+        output: Path,
+        *,
+        treatment: Treatment | None = None,
+        known: Asset | None = None,
+    ) -> Receipt:
         """Fetch one asset, with a fresh URL for every attempt.
+
+        Args:
+            asset_id: The service's id of it.
+            output: The output folder.
+            treatment: What is done with it before it is saved; None for nothing.
+            known: The asset as it is recorded. If its original is in the output folder,
+                nothing is requested.
 
         Raises:
             DownloadFailed: Not complete at the deadline, or too large.
             OutOfTime: Not complete within the time that a stop leaves.
             OutputError: The disk is full or not writable.
         """
+        if known is not None:
+            found = await self._take_original(known, output, treatment)
+            if found is not None:
+                return found
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
         began_s = self._clock.monotonic_s()
         trouble = "not complete"
@@ -220,6 +220,7 @@ class Downloader:
                 size_bytes=asset.size_bytes,
                 kind=asset.kind,
                 media_type=asset.media_type,
+                treatment=treatment,
             )
             least_rate = LeastRate(self._clock)
             try:
@@ -271,6 +272,18 @@ class Downloader:
             height_px=None,
         )
 
+    async def _take_original(
+        self, known: Asset, output: Path, treatment: Treatment | None
+    ) -> Receipt | None:
+        def take() -> Receipt | None:
+            receipt = find_original(output, known)
+            if receipt is None or treatment is None:
+                return receipt
+            return treat(receipt, treatment, output)
+
+        async with self._decoders:
+            return await anyio.to_thread.run_sync(take)
+
     async def _attempt(self, spec: FetchSpec, least_rate: LeastRate) -> Receipt:
         """Wait for room, then fetch."""
         async with self._limit, self._byte_limiter.take(spec.size_bytes):
@@ -300,7 +313,7 @@ async def fetch(
     *,
     least_rate: LeastRate | None = None,
 ) -> Receipt:
-    """One attempt: stream, check the length, hash, sync, check the content.
+    """One attempt: stream, check the length, hash, sync, check the content, treat it.
 
     Memory holds at most what the transfer buffers, ``BLOCK_BYTES`` plus two chunks,
     ``CHUNK_SIZE_BYTES`` for joining small ones, and the image if it must be decoded.
@@ -358,7 +371,7 @@ async def fetch(
             except Damaged as error:
                 raise BrokenFile(str(error)) from error
     width_px, height_px = size or (None, None)
-    return Receipt(
+    receipt = Receipt(
         partial=partial.path,
         sha256=sha256,
         size_bytes=partial.size_bytes,
@@ -367,6 +380,18 @@ async def fetch(
         width_px=width_px,
         height_px=height_px,
     )
+    return await _treated(receipt, spec, decoders or anyio.CapacityLimiter(1))
+
+
+async def _treated(
+    receipt: Receipt, spec: FetchSpec, decoders: anyio.CapacityLimiter
+) -> Receipt:
+    if spec.treatment is None:
+        return receipt
+    async with decoders:
+        return await anyio.to_thread.run_sync(
+            treat, receipt, spec.treatment, spec.output
+        )
 
 
 def _recognise(head: bytes, size_bytes: int, spec: FetchSpec) -> str:

@@ -32,6 +32,7 @@ from pipeline.storage.atomic_file import (
     write_in_place,
 )
 from pipeline.storage.files import (
+    digest_of,
     have_same_content,
     is_present,
     remove_empty_folders,
@@ -247,7 +248,19 @@ def _may_go(output: Path, old: str, new: str) -> bool:
     if not is_present(output, old):
         # An empty file counts as missing. A link that leads out is not ours.
         return path.is_file() and not path.is_symlink()
-    return have_same_content(output, old, new)
+    return have_same_content(output, old, new) or _is_former(output, old, new)
+
+
+def _is_former(output: Path, old: str, new: str) -> bool:
+    """Whether both are one asset in two forms, and the old one is unedited."""
+    try:
+        (before,) = load_sidecar(output, old).assets
+        (now,) = load_sidecar(output, new).assets
+    except (NoSidecar, OSError):
+        return False
+    return before.asset_id == now.asset_id and (
+        digest_of(output, old) == before.sha256 != ""
+    )
 
 
 def _is_one_file(left: Path, right: Path) -> bool:

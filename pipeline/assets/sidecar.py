@@ -7,6 +7,7 @@ for ``load_sidecar``.
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -32,6 +33,7 @@ from pipeline.job import (
     RemoteId,
 )
 from pipeline.record import Struct, asdict, field
+from pipeline.save_spec import CheckResult, parse_recipe
 from pipeline.storage.pointer import read_pointer
 from pipeline.storage.regular_file import read_regular
 from pipeline.units import MOST_UNITS, units_number
@@ -170,6 +172,11 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "media_type": asset.media_type,
         "width_px": asset.width_px,
         "height_px": asset.height_px,
+        "original_sha256": asset.content_sha256,
+        "original_size_bytes": asset.original_size_bytes or asset.size_bytes,
+        "save": parse_recipe(asset.recipe),
+        "checks": _checks_of(asset),
+        "likeness": asset.likeness,
         "submitted_at": _time(job.submitted_at),
         "finished_at": _time(job.finished_at),
         "saved_at": _time(job.saved_at),
@@ -189,6 +196,22 @@ def _companions(job: Job) -> Iterator[tuple[AssetId, str]]:
     for asset_id in job.remote_assets if roles else ():
         if asset_id not in roles or roles[asset_id]:
             yield asset_id, roles.get(asset_id, "")
+
+
+def _checks_of(asset: Asset) -> dict[str, Any]:
+    return {one.name: {"passed": not one.why, "why": one.why} for one in asset.checks}
+
+
+def replace_checks(content: bytes, asset: Asset) -> bytes:
+    """A sidecar with the results of other checks.
+
+    Args:
+        content: The bytes of a sidecar that :func:`parse_sidecar` has read.
+        asset: Its asset, with the new results and likeness.
+    """
+    record = json.loads(content)
+    record |= {"checks": _checks_of(asset), "likeness": asset.likeness}
+    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
 
 
 def _printable(path: str) -> str:
@@ -258,8 +281,16 @@ def load_origin(output: Path, name: str) -> Origin:
     try:
         path = output / (name + SIDECAR_SUFFIX)
         content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
+    except OSError:
+        return Origin()
+    return parse_origin(content)
+
+
+def parse_origin(content: bytes) -> Origin:
+    """What the content of a sidecar says besides the job; nothing if unreadable."""
+    try:
         return msgspec.json.decode(content, type=Origin)
-    except (OSError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         return Origin()
 
 
@@ -374,16 +405,45 @@ def parse_sidecar(content: bytes, path: str) -> Job:
                 width_px=record.width_px,
                 height_px=record.height_px,
                 role=PREVIEW if record.role == PREVIEW else "",
+                recipe=_recipe_of(record.save),
+                checks=_results_of(record.checks),
+                likeness=record.likeness
+                if _LIKENESS.fullmatch(record.likeness)
+                else "",
+                **_original_of(record),
             ),
         ),
     )
 
 
+def _original_of(record: "_SidecarRecord") -> dict[str, Any]:
+    if record.original_sha256 in {"", record.sha256}:
+        return {}
+    return {
+        "original_sha256": record.original_sha256,
+        "original_size_bytes": record.original_size_bytes,
+    }
+
+
+def _recipe_of(save: dict[str, Any]) -> str:
+    return json.dumps(save, sort_keys=True) if save else ""
+
+
+def _results_of(checks: dict[str, Any]) -> tuple[CheckResult, ...]:
+    found = []
+    for name, result in checks.items():
+        why = result.get("why") if isinstance(result, dict) else None
+        found.append(CheckResult(name=name, why=why if isinstance(why, str) else ""))
+    return tuple(found)
+
+
+_LIKENESS = re.compile("[0-9a-f]{16}|")
 _INT64 = 2**63 - 1  # what a ledger can hold
 # Nothing that the service makes comes near these; we did not write anything beyond.
 _RANGES = {
     "output_index": (1, 10_000),
     "size_bytes": (0, 2**40),
+    "original_size_bytes": (0, 2**40),
     "width_px": (0, 10**7),
     "height_px": (0, 10**7),
     "seed": (-_INT64, _INT64),
@@ -433,6 +493,11 @@ class _SidecarRecord(msgspec.Struct):
     project_id: str
     author_id: str
     role: Any = ""
+    original_sha256: str = ""
+    original_size_bytes: Any = 0
+    save: dict[str, Any] = {}
+    checks: dict[str, Any] = {}
+    likeness: str = ""
 
 
 def _record_beyond_json(content: bytes, error: Exception) -> _SidecarRecord:

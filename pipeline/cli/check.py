@@ -1,4 +1,4 @@
-"""``check``: which items are ready to be shipped; exit code 3 if not all are."""
+"""``check``: what needs review or is not approved yet; then the exit code is 3."""
 
 from pathlib import Path
 from typing import Any
@@ -7,8 +7,9 @@ from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import one_line
 from pipeline.cli.loading import load
 from pipeline.counting import plural
-from pipeline.errors import ExitCode, UsageError
-from pipeline.operations.check import check_approved
+from pipeline.errors import ExitCode
+from pipeline.manifest import Manifest
+from pipeline.operations.check import check, check_approved, count_open
 from pipeline.planning import Selection
 
 
@@ -21,14 +22,53 @@ def check_command(
     as_json: bool,
     **place: Any,
 ) -> ExitCode:
-    """Print the items whose chosen take is not approved."""
-    if not approved:
-        raise UsageError("there is nothing to check", hint="add --approved")
+    """Check the saved pictures, or with ``approved`` only the approvals."""
     loaded, folder = load(manifest, emulate=emulate, **place)
+    selection = Selection(globs=select)
+    if approved:
+        return _check_approvals(
+            loaded, folder, selection, emulate=emulate, as_json=as_json
+        )
+    return _check_pictures(loaded, folder, selection, as_json=as_json)
+
+
+def _check_pictures(
+    loaded: Manifest, folder: Path, selection: Selection, *, as_json: bool
+) -> ExitCode:
+    checked = check(loaded, folder, selection=selection)
+    left = count_open(checked)
+    code = ExitCode.ITEMS_FAILED if left else ExitCode.OK
+    if as_json:
+        for one in checked:
+            print_json(
+                event="check",
+                item_id=one.item_id,
+                path=one.asset.path,
+                needs_review=one.asset.review,
+                checks={result.name: result.why for result in one.asset.checks},
+            )
+        counts = {"passed": len(checked) - left, "needs_review": left}
+        print_json(event="done", exit_code=int(code), counts=counts)
+        return code
+    for one in checked:
+        if one.asset.review:
+            say(review_line(one.item_id, one.asset.path, one.asset.review))
+    said = f"{len(checked) - left:,} passed"
+    said += f", {left:,} {'needs' if left == 1 else 'need'} review" if left else ""
+    say(f"{folder}: {plural(len(checked), 'picture')} checked, {said}")
+    return code
+
+
+def _check_approvals(
+    loaded: Manifest,
+    folder: Path,
+    selection: Selection,
+    *,
+    emulate: bool,
+    as_json: bool,
+) -> ExitCode:
     total = missing = 0
-    for one in check_approved(
-        loaded, folder, emulate=emulate, selection=Selection(globs=select)
-    ):
+    for one in check_approved(loaded, folder, emulate=emulate, selection=selection):
         total += 1
         missing += bool(one.lacks)
         if as_json:
@@ -49,3 +89,8 @@ def check_command(
     else:
         say(f"{loaded.name}: {total - missing:,} of {plural(total, 'item')} approved")
     return code
+
+
+def review_line(item_id: str, path: str, why: str) -> str:
+    """``? oak: oak.png: alpha: it has no transparency``, in one line."""
+    return f"? {one_line(item_id)}: {one_line(path)}: {one_line(why, 400)}"

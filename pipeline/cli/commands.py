@@ -202,6 +202,15 @@ def verify(output: Path, *, as_json: bool) -> ExitCode:
 
 
 @cli.command()
+@click.argument("file", type=HomePath(dir_okay=False), metavar="FILE")
+def show(file: Path) -> ExitCode:
+    """Print the manifest item that would make a saved file again. Free."""
+    from pipeline.cli.show import show_command
+
+    return show_command(file)
+
+
+@cli.command()
 @MANIFEST
 @place_options
 @ALLOW_OUTSIDE
@@ -324,14 +333,14 @@ def accept(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
 @click.option(
     "--approved",
     is_flag=True,
-    help="Exit with code 3 until the chosen take of every item is approved.",
+    help="Only look whether the chosen take of every item is approved.",
 )
 @SELECT
 @place_options
 @ALLOW_OUTSIDE
 @JSON
 def check(manifest: Path, **options: Any) -> ExitCode:
-    """Check whether every item is ready to be shipped. Free."""
+    """Check the saved pictures again, or what is approved. Free."""
     from pipeline.cli.check import check_command
 
     return check_command(manifest, **options)

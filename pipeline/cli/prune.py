@@ -63,9 +63,8 @@ def prune_command(
 def _list(files: Sequence[OrphanFile], *, to_stderr: bool) -> None:
     for file in files:
         what = f"kept, {one_line(file.kept)}" if file.kept else size(file.size_bytes)
-        say(
-            f"- {one_line(file.item_id)}: {one_line(file.path)} ({what})", err=to_stderr
-        )
+        whose = one_line(file.item_id) or "an original that nothing uses"
+        say(f"- {whose}: {one_line(file.path)} ({what})", err=to_stderr)
 
 
 def _print_events(files: Sequence[OrphanFile], size_bytes: int) -> None:

@@ -370,6 +370,8 @@ def _job_fields(event: JobChanged) -> dict[str, Any]:
         fields["class"] = str(event.failure_class)
     if event.files:
         fields["files"] = list(event.files)
+    if event.review:
+        fields["needs_review"] = event.review
     if event.charged is not None:
         fields["charged"] = units_number(event.charged)
     if event.refunded is not None:
@@ -383,5 +385,6 @@ def _print_done(result: RunResult | None, code: ExitCode, progress: Progress) ->
         event="done",
         exit_code=int(code),
         counts=counts,
+        needs_review=result.needs_review if result is not None else 0,
         cost=run_cost_fields(result, charged=progress.charged),
     )

@@ -107,6 +107,9 @@ def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:
     if len(changes) > _CHANGES_SHOWN:
         more = plural(len(changes) - _CHANGES_SHOWN, "other change")
         yield f"  inputs: … and {more}"
+    if result.needs_review:
+        said = f"{plural(result.needs_review, 'item')} to review"
+        yield f"  checks: {said}; the reasons: pipeline status MANIFEST"
 
 
 def run_cost_fields(result: RunResult | None, *, charged: Decimal) -> dict[str, Any]:

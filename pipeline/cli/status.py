@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pipeline.cli.check import review_line
 from pipeline.cli.console.money import units_text
 from pipeline.cli.console.printing import failure_line, print_json, say
 from pipeline.cli.console.text import one_line
@@ -40,6 +41,14 @@ def status_command(
                 reason=job.failure.reason if job.failure else "",
                 hint=job.failure.hint if job.failure else "",
             )
+        for item_id, path, why in status.reviews:
+            print_json(
+                event="item",
+                item_id=item_id,
+                status="needs-review",
+                path=path,
+                reason=why,
+            )
         print_json(
             event="status",
             output=str(folder),
@@ -48,6 +57,7 @@ def status_command(
             changed=status.changed,
             to_fetch=status.to_fetch,
             orphans=status.orphans,
+            needs_review=len(status.reviews),
             cost={
                 "charged": units_number(cost.charged),
                 "refunded": units_number(cost.refunded),
@@ -72,6 +82,12 @@ def status_command(
         say(f"  {one_line(sentence)}")
     if len(status.stale) > _SENTENCES_SHOWN:
         say(f"  … and {len(status.stale) - _SENTENCES_SHOWN:,} more decisions")
+    if status.reviews:
+        say(f"  {len(status.reviews):>8,}  files need review")
+    for review in status.reviews[:_SENTENCES_SHOWN]:
+        say(review_line(*review))
+    if len(status.reviews) > _SENTENCES_SHOWN:
+        say(f"  … and {len(status.reviews) - _SENTENCES_SHOWN:,} more")
     return ExitCode.OK
 
 

@@ -342,7 +342,11 @@ def _file(file: CheckedFile) -> Iterator[str]:
     if asset.width_px is not None and asset.height_px is not None:
         made.append(f"{asset.width_px:,} x {asset.height_px:,}")
     found = f"{_FOUND[file.finding]}{file.detail and f': {file.detail}'}"
-    yield from _field(asset.path, f"{found}\n{', '.join(made)}, {asset.asset_id}")
+    lines = [found, f"{', '.join(made)}, {asset.asset_id}"]
+    if asset.original_sha256:
+        lines.append(f"made from {asset.original_size_bytes:,} bytes: {asset.recipe}")
+    lines += [f"{one.name}: {one.why or 'passed'}" for one in asset.checks]
+    yield from _field(asset.path, "\n".join(lines))
 
 
 def _field(label: str, text: str) -> Iterator[str]:
@@ -394,6 +398,8 @@ def _print_events(about: Explanation, steps: list[_Step]) -> None:
             size_bytes=file.asset.size_bytes,
             sha256=file.asset.sha256,
             asset_id=file.asset.asset_id,
+            original_sha256=file.asset.content_sha256,
+            checks={one.name: one.why for one in file.asset.checks},
             attempt=file.attempt,
         )
     planned = about.planned

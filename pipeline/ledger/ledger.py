@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pipeline.clock import format_utc, parse_utc
 from pipeline.errors import ExitCode, LedgerDamaged, LedgerError, UnexpectedAnswer
@@ -31,12 +31,14 @@ from pipeline.ledger.connection import SqliteErrors, check_files, connect
 from pipeline.ledger.facts import Facts, facts_from, meta_value
 from pipeline.ledger.migrations import CURRENT_VERSION, check_version, migrate
 from pipeline.ledger.rows import (
+    ASSET_COLUMNS,
     CHANGING_COLUMNS,
     COLUMNS,
     ImpossibleUnits,
     asset_from,
     asset_values,
     changing_values,
+    checks_text,
     fixed_values,
     job_from,
     mark_from,
@@ -65,6 +67,11 @@ _SELECT_COSTS = (
 _INSERT = (
     f"INSERT INTO jobs ({', '.join(COLUMNS[1:])})"  # noqa: S608 - constants alone
     f" VALUES ({', '.join('?' * len(COLUMNS[1:]))})"
+)
+_SELECT_ASSETS = f"SELECT {', '.join(ASSET_COLUMNS)} FROM assets"  # noqa: S608 - constants alone
+_INSERT_ASSET = (
+    f"INSERT INTO assets (row_id, {', '.join(ASSET_COLUMNS)})"  # noqa: S608 - constants alone
+    f" VALUES (?{', ?' * len(ASSET_COLUMNS)})"
 )
 _UPDATE = (
     f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in CHANGING_COLUMNS)}"  # noqa: S608 - constants alone
@@ -391,6 +398,15 @@ class Ledger:
                         for old, new in paths.items()
                     ],
                 )
+
+    def record_checks(self, row_id: int, asset: Asset) -> None:
+        """Record what the checks of an asset found since it was saved."""
+        with self._translated():
+            self._connection.execute(
+                "UPDATE assets SET checks = ?, likeness = ?"
+                " WHERE row_id = ? AND path = ?",
+                (checks_text(asset.checks), asset.likeness, row_id, asset.path),
+            )
 
     def forget_assets(self, paths: Iterable[str]) -> None:
         """Delete the asset records of these paths; their files are gone for good."""
@@ -745,7 +761,7 @@ class Ledger:
         ]
 
     def find_content(self, asset_id: AssetId) -> str:
-        """The SHA-256 of what an asset of the service holds, or "" if unknown."""
+        """The SHA-256 of an asset as the service made it, or "" if unknown."""
         with self._translated():
             row = self._connection.execute(
                 "SELECT sha256 FROM contents WHERE asset_id = ?", (asset_id,)
@@ -759,6 +775,29 @@ class Ledger:
                 "SELECT asset_id FROM contents WHERE sha256 = ?", (sha256,)
             ).fetchall()
         return [AssetId(asset_id) for (asset_id,) in rows]
+
+    def find_checked(self) -> Iterator[tuple[str, Asset]]:
+        """Item and asset of every checked file of a newest attempt, by item."""
+        with self._translated():
+            rows = self._connection.execute(
+                f"SELECT item_id, {', '.join(ASSET_COLUMNS)}"  # noqa: S608 - constants alone
+                " FROM assets JOIN jobs USING (row_id)"
+                f" WHERE (checks <> '' OR likeness <> '') AND status = ?"
+                f" AND {_IS_LATEST} ORDER BY item_id, output_index",
+                (JobStatus.SAVED,),
+            )
+            for item_id, *columns in rows:
+                yield item_id, self._asset_from(tuple(columns))
+
+    def find_originals(self) -> dict[str, str]:
+        """The SHA-256 of the original of each recorded file that differs from it."""
+        with self._translated():
+            return dict(
+                self._connection.execute(
+                    "SELECT path, original_sha256 FROM assets"
+                    " WHERE original_sha256 <> ''"
+                )
+            )
 
     def find_uploads(self, project_id: str) -> dict[str, AssetId]:
         """SHA-256 → asset id of every uploaded reference of a project."""
@@ -875,7 +914,7 @@ class Ledger:
             [(asset.path,) for asset in job.assets],
         )
         self._connection.executemany(
-            "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            _INSERT_ASSET,
             [asset_values(row_id, asset) for asset in job.assets],
         )
         self._write_contents(job)
@@ -883,7 +922,7 @@ class Ledger:
     def _write_contents(self, job: Job) -> None:
         self._connection.executemany(
             "INSERT OR REPLACE INTO contents VALUES (?, ?)",
-            [(asset.asset_id, asset.sha256) for asset in job.assets],
+            [(asset.asset_id, asset.content_sha256) for asset in job.assets],
         )
 
     def _insert_or_advance(self, job: Job, status: JobStatus) -> Job:
@@ -926,12 +965,18 @@ class Ledger:
 
     def _assets_of(self, row_id: int) -> tuple[Asset, ...]:
         rows = self._connection.execute(
-            "SELECT output_index, asset_id, path, sha256, size_bytes, media_type,"
-            " width_px, height_px, role FROM assets WHERE row_id = ?"
-            " ORDER BY output_index",
-            (row_id,),
+            f"{_SELECT_ASSETS} WHERE row_id = ? ORDER BY output_index", (row_id,)
         )
-        return tuple(map(asset_from, rows))
+        return tuple(map(self._asset_from, rows))
+
+    def _asset_from(self, row: tuple[Any, ...]) -> Asset:
+        try:
+            return asset_from(row)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise LedgerDamaged(
+                f"{self.path} is damaged: an asset cannot be read",
+                hint="run again: the ledger is set aside and rebuilt",
+            ) from error
 
     def _edited(self, row_id: int, error: ImpossibleUnits) -> LedgerError:
         # Not LedgerDamaged: a rebuilt ledger would not know what this row has cost.

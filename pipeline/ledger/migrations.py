@@ -19,6 +19,7 @@ STEPS: tuple[str, ...] = tuple(
         "schema_4_marks.sql",
         "schema_5_contents.sql",
         "schema_6_roles.sql",
+        "schema_7_saving.sql",
     )
 )
 CURRENT_VERSION = len(STEPS)

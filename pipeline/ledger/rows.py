@@ -1,6 +1,7 @@
 """Job ↔ a row of the table ``jobs``: all columns in one place."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 from pipeline.clock import format_utc, parse_utc
 from pipeline.job import (
     Asset,
-    AssetId,
     Failure,
     FailureClass,
     Job,
@@ -17,6 +17,7 @@ from pipeline.job import (
     Mark,
     RemoteId,
 )
+from pipeline.save_spec import CheckResult
 
 FIXED_COLUMNS = ("item_id", "attempt", "job_key", "request_key", "model_id")
 CHANGING_COLUMNS = (
@@ -44,6 +45,22 @@ CHANGING_COLUMNS = (
     "failure_reason",
     "failure_hint",
     "failure_trace",
+)
+ASSET_COLUMNS = (
+    "output_index",
+    "asset_id",
+    "path",
+    "sha256",
+    "size_bytes",
+    "media_type",
+    "width_px",
+    "height_px",
+    "role",
+    "original_sha256",
+    "original_size_bytes",
+    "recipe",
+    "checks",
+    "likeness",
 )
 COLUMNS = ("row_id", *FIXED_COLUMNS, *CHANGING_COLUMNS)
 
@@ -150,7 +167,7 @@ def mark_from(row: tuple[Any, ...]) -> Mark:
 
 
 def asset_values(row_id: int, asset: Asset) -> tuple[object, ...]:
-    """The values of a row of the table ``assets``, in column order."""
+    """The values of a row of the table ``assets``: its number, then ASSET_COLUMNS."""
     return (
         row_id,
         asset.output_index,
@@ -162,25 +179,28 @@ def asset_values(row_id: int, asset: Asset) -> tuple[object, ...]:
         asset.width_px,
         asset.height_px,
         asset.role,
+        asset.original_sha256,
+        asset.original_size_bytes,
+        asset.recipe,
+        checks_text(asset.checks),
+        asset.likeness,
     )
 
 
 def asset_from(row: tuple[Any, ...]) -> Asset:
-    """The asset of a row of the table ``assets``, without its row id."""
-    index, asset_id, path, sha256, size_bytes, media_type, width_px, height_px, role = (
-        row
-    )
+    """The asset of a row with the columns ``ASSET_COLUMNS``."""
+    values = dict(zip(ASSET_COLUMNS, row, strict=True))
+    checks = json.loads(values.pop("checks") or "{}")
     return Asset(
-        output_index=index,
-        asset_id=AssetId(asset_id),
-        path=path,
-        sha256=sha256,
-        size_bytes=size_bytes,
-        media_type=media_type,
-        width_px=width_px,
-        height_px=height_px,
-        role=role,
+        checks=tuple(CheckResult(name=name, why=why) for name, why in checks.items()),
+        **values,
     )
+
+
+def checks_text(checks: Iterable[CheckResult]) -> str:
+    """The value of the column ``checks``."""
+    found = {one.name: one.why for one in checks}
+    return json.dumps(found, ensure_ascii=False) if found else ""
 
 
 def _text(moment: datetime | None) -> str | None:

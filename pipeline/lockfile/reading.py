@@ -264,6 +264,9 @@ def _assets_from(path: Path, block: _Block) -> Iterator[Asset]:
             width_px=values.get("width_px"),
             height_px=values.get("height_px"),
             role=values.get("role", ""),
+            original_sha256=values.get("original_sha256", ""),
+            original_size_bytes=values.get("original_size_bytes", 0),
+            recipe=values.get("save", ""),
         )
 
 

@@ -128,9 +128,10 @@ def _compared(jobs: Iterator[Job], locked: Iterator[Job]) -> Iterator[Job]:
             known = next(locked, None)
         is_same = known is not None and known.remote_id == job.remote_id
         locked_assets = known.assets if known is not None and is_same else ()
-        hashes = {asset.asset_id: asset.sha256 for asset in locked_assets}
+        # How a file is saved is the user's choice, and no concern of the service.
+        hashes = {asset.asset_id: asset.content_sha256 for asset in locked_assets}
         for asset in job.assets:
-            if hashes.get(asset.asset_id, asset.sha256) != asset.sha256:
+            if hashes.get(asset.asset_id, asset.content_sha256) != asset.content_sha256:
                 text = "%s differs from the locked file: the service sent another one"
                 logger.warning(text, asset.path)
         yield job

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pipeline.job import PREVIEW
 from pipeline.manifest.item_id import check_id
 from pipeline.naming import item_of
+from pipeline.save_spec import parse_recipe
 from pipeline.units import MOST_UNITS
 
 LOCK_VERSION = 1
@@ -167,6 +168,13 @@ def _read_sha256(value: object) -> str:
     return value
 
 
+def _read_recipe(value: object) -> str:
+    text = _read_text(value)
+    if not parse_recipe(text):
+        raise Wrong(f"must be a JSON object in quotes, not {show(text)}")
+    return text
+
+
 def _read_units(value: object) -> Decimal:
     if not isinstance(value, str) or not UNITS.fullmatch(value):
         raise Wrong('must be a quoted number, such as "7.25"')
@@ -251,7 +259,10 @@ ASSET_KEYS: Keys = {
     "height_px": _read_pixels,
     "sha256": _read_sha256,
     "size_bytes": _read_size,
+    "save": _read_recipe,  # how the file was made from the original
     "output_index": _read_index,  # if it is not the next one
+    "original_sha256": _read_sha256,  # if it is not the file itself
+    "original_size_bytes": _read_size,
     "path": _read_path,
     "role": _read_role,  # if it is no output
 }

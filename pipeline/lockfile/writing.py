@@ -222,7 +222,11 @@ def _asset_values(asset: Asset, before: int) -> Iterator[tuple[str, object]]:
     yield "height_px", asset.height_px
     yield "sha256", asset.sha256
     yield "size_bytes", asset.size_bytes
+    yield "save", asset.recipe or None
     is_next = asset.output_index == before + 1
     yield "output_index", None if is_next else asset.output_index
+    if asset.original_sha256:
+        yield "original_sha256", asset.original_sha256
+        yield "original_size_bytes", asset.original_size_bytes
     yield "path", asset.path
     yield "role", asset.role or None

@@ -16,6 +16,7 @@ from pipeline.manifest.item_schema import TAKES_HINT, wrong_takes
 from pipeline.manifest.manifest import ItemTemplate, Manifest, Step
 from pipeline.manifest.node import unpack_mark
 from pipeline.manifest.row_ids import hint_for_rows
+from pipeline.manifest.saving import render_saving
 from pipeline.manifest.schema import check_model_id, lora_problem, misspelt_model
 from pipeline.manifest.slug import slug_of
 from pipeline.manifest.steps import find_file_input
@@ -34,6 +35,7 @@ from pipeline.models.schema import ModelSchema
 from pipeline.models.wording import find_misspelt, shown
 from pipeline.naming import TAKE_MARK, split_take, step_id
 from pipeline.record import replace
+from pipeline.save_spec import CheckSpec, Saving
 
 _NO_NAMES: Mapping[str, str] = {}
 _ASSUMED_INPUT = "image"  # of a step whose model's inputs are unknown
@@ -129,6 +131,11 @@ def _stems(
     return tuple(stems)
 
 
+def _unchecked(saving: Saving) -> Saving:
+    """For an output that a step works on: it is not what the item is for."""
+    return replace(saving, checks=CheckSpec())
+
+
 class _Expansion:
     """The state of one pass over the items.
 
@@ -171,7 +178,9 @@ class _Expansion:
         if not template.steps and not template.chooses:
             names = (item_id, *_stems(item_id, read.values, schema))
         was = self._former_id(item_id, combination)
-        if not self._take(item_id, names, combination) or not read.are_sound:
+        saving = self._saving(combination)
+        is_new = self._take(item_id, names, combination)
+        if not is_new or not read.are_sound or saving is None:
             return None
         assert template.item_id is not None
         parents = self._link(item_id, read.values, combination)
@@ -188,6 +197,7 @@ class _Expansion:
             may_be_missing=template.foreach is not None,
             former_params=tuple(_sendable(former, schema) for former in read.former),
             variables=combination.variables,
+            saving=_unchecked(saving) if template.steps else saving,
             was=was,
             chooses=template.chooses,
         )
@@ -261,6 +271,7 @@ class _Expansion:
         item_id = self.item_id_of(combination)
         before = item_id or ""
         steps = combination.template.steps
+        saving = self._saving(combination)
         for number, step in enumerate(steps, start=1):
             own = Combination(step.template, combination.scope, combination.row)
             model_id = self._model_id(own)
@@ -270,7 +281,7 @@ class _Expansion:
                 target = self._find_input(step, model_id, schema)
             fed = {target: ItemOutput(item_id=before)} if target else {}
             read = self._params.read(own, schema, fed=fed)
-            if item_id is None or model_id is None:
+            if item_id is None or model_id is None or saving is None:
                 continue
             is_last = number == len(steps)
             before = step_id(item_id, step.name)
@@ -298,7 +309,14 @@ class _Expansion:
                 is_last_step=is_last,
                 is_saved=is_last or step.keep,
                 former_params=tuple(_sendable(one, schema) for one in read.former),
+                saving=saving if is_last else _unchecked(saving),
             )
+
+    def _saving(self, combination: Combination) -> Saving | None:
+        saving = combination.template.saving
+        if isinstance(saving, Saving):
+            return saving
+        return render_saving(saving, combination, self._reporter)
 
     def _find_input(self, step: Step, model_id: str, schema: ModelSchema | None) -> str:
         """The input that takes the output before a step, or "" and a fault."""

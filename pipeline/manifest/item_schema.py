@@ -8,7 +8,7 @@ from pipeline.manifest import xlsx_rows
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import ILLEGAL
 from pipeline.manifest.keys import ITEM_KEYS, MATRIX_KEYS
-from pipeline.manifest.manifest import ItemTemplate
+from pipeline.manifest.manifest import ItemTemplate, SavingDraft
 from pipeline.manifest.matrix import Matrix, TooManyExcludes, value_key
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import VARIABLE_NAME, NodeReader
@@ -16,6 +16,7 @@ from pipeline.manifest.references import BadPath, locate_file
 from pipeline.manifest.row import BadRows
 from pipeline.manifest.row_ids import hint_for_rows
 from pipeline.manifest.rows import RowsFile
+from pipeline.manifest.saving import fix_draft, read_draft
 from pipeline.manifest.slug import slug_of
 from pipeline.manifest.steps import (
     FOREACH_OUTPUT,
@@ -65,6 +66,7 @@ class ItemReader:
         input_names: What the manifest's model takes, for hints.
         steps: Reads the steps.
         foreach: Reads ``foreach``.
+        saving: What the top level says about saving.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class ItemReader:
         input_names: Collection[str],
         steps: StepReader,
         foreach: ForeachReader,
+        saving: SavingDraft,
     ) -> None:
         self._reader = reader
         self._faults: Faults = reader.faults
@@ -88,6 +91,7 @@ class ItemReader:
         self._input_names = input_names
         self._steps = steps
         self._foreach = foreach
+        self._saving = saving
         self._hints = {
             "reference": "write `params: {images: [ref:NAME]}`",
             "count": "write `params: {numOutputs: N}`",
@@ -132,6 +136,7 @@ class ItemReader:
             names |= {FOREACH_OUTPUT}
         params, param_nodes, broken = read_params(self._reader, entries, names)
         steps = self._steps.read(entries.get("steps"), variables, names)
+        saving = read_draft(self._reader, entries, names, self._saving)
         model = self._text_of(entries.get("model"), "model", names)
         if "model" in entries and model is None:
             return None
@@ -155,6 +160,7 @@ class ItemReader:
             steps=steps,
             keep=read_flag(self._reader, entries.get("keep"), "keep"),
             takes=self._takes(entries.get("takes"), names),
+            saving=fix_draft(saving, self._faults),
             was=self._text_of(entries.get("was"), "was", names),
             chooses=self._chooses(entries.get("choose")),
         )

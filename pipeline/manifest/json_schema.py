@@ -10,26 +10,26 @@ from urllib.parse import quote
 
 from pipeline.job import JsonValue
 from pipeline.manifest.item_schema import MAX_AXES, MAX_MATRIX_ENTRIES
+from pipeline.manifest.json_schema_saving import (
+    HAS_DOLLAR,
+    IS_VARIABLE,
+    VARIABLE,
+    Schema,
+    saving_keys,
+)
 from pipeline.manifest.node_reader import VARIABLE_NAME
 from pipeline.manifest.steps import MAX_STEPS
 from pipeline.models.schema import InputSchema, ModelSchema
 from pipeline.naming import MAX_TAKES
 
-Schema = dict[str, JsonValue]
-
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_VARIABLE = r"\$\{[^{}$\n]+\}"
-# A value that is a single variable has the variable's type.
-_IS_VARIABLE: Schema = {"type": "string", "pattern": f"^{_VARIABLE}$"}
-# A text with a dollar in it may become any other text.
-_HAS_DOLLAR: Schema = {"type": "string", "pattern": r"\$"}
 _ANY: list[JsonValue] = ["string", "number", "boolean", "array", "object"]
 
 _NAME = r"^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?$"
-_MODEL_ID = rf"^(?:[^\s/?#%]|{_VARIABLE})+$"
+_MODEL_ID = rf"^(?:[^\s/?#%]|{VARIABLE})+$"
 # No part between slashes is empty or begins or ends with a dot.
-_ID_PART = rf"(?:[A-Za-z0-9_-]|{_VARIABLE})(?:\.*(?:[A-Za-z0-9_-]|{_VARIABLE}))*"
+_ID_PART = rf"(?:[A-Za-z0-9_-]|{VARIABLE})(?:\.*(?:[A-Za-z0-9_-]|{VARIABLE}))*"
 _ID = rf"^{_ID_PART}(?:/{_ID_PART})*$"
 _ROWS = (
     r"\.(?:[cC][sS][vV]|[xX][lL][sS][xX]|[jJ][sS][oO][nN][lL]|[nN][dD][jJ][sS][oO][nN])$"
@@ -131,6 +131,7 @@ def _top_keys(models: Sequence[ModelSchema]) -> Schema:
                 {"type": "string", "pattern": _AMOUNT},
             ],
         },
+        **saving_keys("every item"),
         "items": {
             "description": "What to make. Each entry makes one item, or one for each "
             "combination of its matrix and rows.",
@@ -221,9 +222,10 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
             "of which one is chosen.",
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": MAX_TAKES},
-                _IS_VARIABLE,
+                IS_VARIABLE,
             ],
         },
+        **saving_keys("this item; they override the top level's"),
     }
 
 
@@ -485,7 +487,7 @@ def _values(schema: InputSchema) -> list[Schema]:
         many["minItems"] = schema.min_length
     if schema.max_length is not None:
         # A variable without a value removes its element from the list.
-        many["if"] = {"not": {"contains": _IS_VARIABLE}}
+        many["if"] = {"not": {"contains": IS_VARIABLE}}
         many["then"] = {"maxItems": schema.max_length}
     return [*one, many]
 
@@ -497,19 +499,19 @@ def _one_value(schema: InputSchema) -> list[Schema]:
         words = "ref:NAME, file:PATH, item:ID or an asset id"
         return [{"type": "string", "pattern": _FILE, "patternErrorMessage": words}]
     if schema.allowed_values:
-        rest = _HAS_DOLLAR if wanted in {"string", "model"} else _IS_VARIABLE
+        rest = HAS_DOLLAR if wanted in {"string", "model"} else IS_VARIABLE
         return [{"enum": [*schema.allowed_values]}, rest]
     if wanted == "number":
-        return [_number(schema), _IS_VARIABLE]
+        return [_number(schema), IS_VARIABLE]
     if wanted == "boolean":
-        return [{"type": "boolean"}, _IS_VARIABLE]
+        return [{"type": "boolean"}, IS_VARIABLE]
     if wanted == "inputs_array":
-        return [{"type": "object"}, _IS_VARIABLE]
+        return [{"type": "object"}, IS_VARIABLE]
     text: Schema = {"type": "string"}
     if not schema.is_array and wanted == "string":
         limits = {"minLength": schema.min_length, "maxLength": schema.max_length}
         text |= {key: limit for key, limit in limits.items() if limit is not None}
-    return [text, _HAS_DOLLAR] if len(text) > 1 else [text]
+    return [text, HAS_DOLLAR] if len(text) > 1 else [text]
 
 
 def _number(schema: InputSchema) -> Schema:

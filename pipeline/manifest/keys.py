@@ -11,6 +11,9 @@ MANIFEST_KEYS = (
     "takes",
     "items",
     "max_cost",
+    "save",
+    "embed",
+    "checks",
 )
 ITEM_KEYS = (
     "id",
@@ -26,6 +29,9 @@ ITEM_KEYS = (
     "was",
     "choose",
     "keep",
+    "save",
+    "embed",
+    "checks",
 )
 MATRIX_KEYS = ("include", "exclude")
 # Those whose value is one text.

@@ -15,8 +15,22 @@ from pipeline.manifest.substitution import Compiled, Template
 from pipeline.models.schema import ModelSchema
 from pipeline.naming import MAX_TAKES
 from pipeline.record import Struct
+from pipeline.save_spec import Saving
 
 FindModel = Callable[[str], ModelSchema | None]
+SavingPath = tuple[str, ...]  # such as ("save", "format"), or ("embed",)
+
+
+class SavingDraft(Struct, frozen=True, kw_only=True):
+    """What is written, before its variables are replaced.
+
+    Attributes:
+        values: By path, such as ``("save", "format")``.
+        nodes: Where each of them is written.
+    """
+
+    values: Mapping[SavingPath, Compiled] = {}
+    nodes: Mapping[SavingPath, Node] = {}
 
 
 class Step(Struct, frozen=True, kw_only=True):
@@ -53,6 +67,7 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
         is_step: Whether this is a step: inputs for every item do not concern it.
         takes: How many takes of each item, and its node; None for the top level's.
         was: The former id of the item, and its node; None if it names none.
+        saving: How its files are saved; a draft if that has variables.
         chooses: Whether one of the outputs of a job is chosen.
     """
 
@@ -72,6 +87,7 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
     is_step: bool = False
     takes: tuple[Compiled, Node] | None = None
     was: tuple[str | Template, Node] | None = None
+    saving: Saving | SavingDraft = Saving()
     chooses: bool = False
 
 
@@ -120,6 +136,11 @@ class Manifest:
     models: FindModel = field(repr=False)
 
     @property
+    def compares_pictures(self) -> bool:
+        """Whether the picture of any item is compared with those of the others."""
+        return any(_compares(template.saving) for template in self.templates)
+
+    @property
     def most_jobs(self) -> int:
         """How many jobs it asks for at most, with every take of every item."""
         return sum(
@@ -131,3 +152,9 @@ class Manifest:
             return self.takes
         number = template.takes[0]  # or a variable, whose values are not known yet
         return number if isinstance(number, int) else MAX_TAKES
+
+
+def _compares(saving: Saving | SavingDraft) -> bool:
+    if isinstance(saving, SavingDraft):
+        return ("checks", "similar_to_another") in saving.values
+    return saving.checks.similar_to_another is not None

@@ -163,11 +163,11 @@ class NodeReader:
                 self.faults.add(node.key_mark, *better)
                 meant.update(name for name in known if key.startswith(name))
                 continue
-            if not hint.startswith("did you"):
+            if key in inputs and key not in hints:
+                hint = "model inputs go under params"
+            elif not hint.startswith("did you"):
                 of_input = suggestion(key, list(inputs))
-                if key in inputs:
-                    hint = "model inputs go under params"
-                elif of_input.startswith("did you"):
+                if of_input.startswith("did you"):
                     hint = f"{of_input} model inputs go under params"
             self.faults.add(node.key_mark, f"unknown key '{key[:80]}'", hint)
             meant.update(name for name in known if f"mean '{name}'" in hint)

@@ -11,16 +11,18 @@ from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_schema import MAX_ITEMS, ItemReader, wrong_takes
 from pipeline.manifest.keys import MANIFEST_KEYS, REFERENCE_KEYS
-from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest
+from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest, SavingDraft
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import NodeReader
 from pipeline.manifest.references import BadPath, ReferenceFiles
+from pipeline.manifest.saving import check_draft, read_draft
 from pipeline.manifest.steps import ForeachReader, StepReader
 from pipeline.manifest.substitution import LeftOut, Scope, Template, render_value
 from pipeline.models.checks import ASSET_ID_LENGTH
 from pipeline.models.record import load_shipped_model, shipped_model_ids
 from pipeline.models.schema import ModelSchema
 from pipeline.models.wording import find_misspelt, suggestion
+from pipeline.save_spec import Saving
 from pipeline.units import parse_units
 
 VERSION = 1
@@ -90,7 +92,11 @@ class SchemaReader:
         variables = self._reader.variables(entries.get("vars"), "vars")
         model_id = self._model(_find_model_key(entries, meant), variables)
         params, param_nodes, broken = self._params(entries.get("params"), variables)
-        templates = self._items(root, entries, meant, variables, model_id or "")
+        saving = read_draft(self._reader, entries, variables)
+        check_draft(saving, self._faults)
+        templates = self._items(
+            root, entries, meant, variables, model_id=model_id or "", saving=saving
+        )
         if model_id is None and "model" not in meant:
             self._check_models(root, templates, is_given="model" in entries)
         return Manifest(
@@ -220,7 +226,9 @@ class SchemaReader:
         entries: Mapping[str, Node],
         meant: frozenset[str],
         variables: Mapping[str, Node],
+        *,
         model_id: str,
+        saving: SavingDraft,
     ) -> tuple[ItemTemplate, ...]:
         node = entries.get("items")
         if node is None:
@@ -248,6 +256,7 @@ class SchemaReader:
                 model_id=model_id,
                 models=self._models,
             ),
+            saving=saving,
         )
         found: list[ItemTemplate] = []
         for element in elements or ():
@@ -322,6 +331,17 @@ class SchemaReader:
                 meant = f"; {hint}" if hint.startswith("did") else ""
                 text = f"the inputs of {name} are unknown, so they are not checked"
                 found.append(text + meant)
+        treated = {
+            last.model[0] if last.model else model_id
+            for template in templates
+            for last in [template.steps[-1].template if template.steps else template]
+            if template.saving != Saving()
+        }
+        for name in dict.fromkeys(used):
+            schema = self._models(name) if name in treated and name else None
+            if schema is not None and not schema.makes_pictures:
+                text = f"{name} makes no pictures: 'save', 'embed' and 'checks' do"
+                found.append(f"{text} nothing for its files")
         return tuple(found)
 
 

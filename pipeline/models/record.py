@@ -53,6 +53,7 @@ def parse_model(record: object, *, source: str) -> ModelSchema:
         inputs=parsed,
         source=source,
         makes=kinds[0] if len(kinds) == 1 else "",
+        makes_pictures=not kinds or "image" in kinds,
         lora_of=lora_of,
         refunds=record.get("disableRefund") is not True,
     )

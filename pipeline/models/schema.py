@@ -135,6 +135,7 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
             do produces this kind, else "".
         lora_of: If it is a LoRA, which cannot be run by itself: the ids of the base
             models that take it, "" if the service names none. None for other models.
+        makes_pictures: False if nothing that it can do produces images.
         refunds: False if the service does not refund failed jobs.
         read_at: When it was read from the service; None for a shipped table.
     """
@@ -145,6 +146,7 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
     source: str
     makes: str = ""
     lora_of: str | None = None
+    makes_pictures: bool = True
     refunds: bool = True
     read_at: datetime | None = None
 

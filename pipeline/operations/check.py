@@ -1,15 +1,177 @@
-"""Check: whether every item has what it needs to be shipped. Free; changes nothing."""
+"""Check: the saved pictures against ``checks:``, and which items are approved. Free.
 
-from collections.abc import Iterator
+What the checks find is recorded in the sidecars and in the ledger.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from pipeline.assets.checks.damage import Damaged
+from pipeline.assets.checks.picture import examine
+from pipeline.assets.sidecar import MAX_SIDECAR_BYTES, replace_checks
+from pipeline.job import SIDECAR_SUFFIX, Asset, Item
+from pipeline.ledger.ledger import LEDGER_NAME
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
-from pipeline.output.folder import open_for_reading
+from pipeline.output.folder import check_manifest, holding_ledger, open_for_reading
+from pipeline.output.rebuild import find_asset_names
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
-from pipeline.planning.takes import Take, counts, digests_of
-from pipeline.record import Struct
-from pipeline.storage.files import digest_of
+from pipeline.planning.takes import Take, counts
+from pipeline.record import Struct, replace
+from pipeline.running.likenesses import Likenesses
+from pipeline.save_spec import CheckResult
+from pipeline.storage.atomic_file import storage_errors, sync_folders, write_in_place
+from pipeline.storage.files import digest_of, is_present
+from pipeline.storage.media_type import PICTURE_TYPES
+from pipeline.storage.regular_file import read_regular
+
+_UNREADABLE = "file"  # the name of the result of a picture that cannot be decoded
+
+
+class Checked(Struct, frozen=True, kw_only=True):
+    """One saved picture, and what its checks found.
+
+    Attributes:
+        item_id: Whose it is.
+        asset: As it is recorded now.
+        row_id: The row of its job in the ledger.
+    """
+
+    item_id: str
+    asset: Asset
+    row_id: int
+
+
+def check(
+    manifest: Manifest,
+    output: Path,
+    *,
+    selection: Selection = Selection(),  # noqa: B008 - frozen
+) -> list[Checked]:
+    """Check every picture that is in place; those that are missing are left out.
+
+    Args:
+        manifest: The manifest.
+        output: Its output folder.
+        selection: The items to check; each is compared with all others, too.
+
+    Returns:
+        The pictures of items that have checks, in the order of the manifest.
+
+    Raises:
+        ManifestError: Every fault that the expansion found.
+        LedgerBusy: A run is in progress in the folder.
+        LedgerError, OutputError: The folder cannot be used.
+    """
+    with storage_errors(output):
+        is_unused = not (output / LEDGER_NAME).is_file() and not find_asset_names(
+            output
+        )
+    if is_unused:
+        return []
+    with holding_ledger(output) as ledger:
+        check_manifest(ledger, output, manifest)
+        found: list[tuple[Item, int, Asset]] = []
+
+        def note(planned: PlannedItem) -> None:
+            found.extend(
+                (planned.item, planned.job.row_id, asset)
+                for asset in planned.job.assets
+                if asset.media_type in PICTURE_TYPES
+                and not asset.role
+                and is_present(output, asset.path)
+            )
+
+        make_plan(manifest, output, ledger=ledger, selection=Selection(), on_item=note)
+        compares = manifest.compares_pictures
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            looked = list(
+                pool.map(
+                    lambda one: (
+                        _look_at(output, one[0], one[2], compares=compares)
+                        if selection.includes(one[0].item_id)
+                        else one[2]
+                    ),
+                    found,
+                )
+            )
+        judged = _compare(found, looked, selection, are_wanted=compares)
+        before = [asset for _, _, asset in found]
+        changed = [new for old, new in zip(before, judged, strict=True) if old != new]
+        _record_in_sidecars(output, changed)
+        ledger.begin()
+        for (_, row_id, old), new in zip(found, judged, strict=True):
+            if old != new:
+                ledger.record_checks(row_id, new)
+        ledger.commit()
+        return [
+            Checked(item_id=item.item_id, asset=asset, row_id=row_id)
+            for (item, row_id, _), asset in zip(found, judged, strict=True)
+            if asset.checks and selection.includes(item.item_id)
+        ]
+
+
+def _look_at(output: Path, item: Item, asset: Asset, *, compares: bool) -> Asset:
+    # Whether it could be processed is known from then; it is not processed again.
+    kept = [one for one in asset.checks if one.name == "save"]
+    try:
+        results, likeness = examine(
+            output / asset.path, asset.media_type, item.saving, compares=compares
+        )
+    except (Damaged, OSError) as error:
+        why = CheckResult(name=_UNREADABLE, why=str(error))
+        return replace(asset, checks=(*kept, why), likeness="")
+    if asset.recipe != item.saving.save.recipe:
+        kept = []
+    return replace(asset, checks=(*kept, *results), likeness=likeness)
+
+
+def _compare(
+    found: Sequence[tuple[Item, int, Asset]],
+    looked: Sequence[Asset],
+    selection: Selection,
+    *,
+    are_wanted: bool,
+) -> list[Asset]:
+    if not are_wanted:
+        return list(looked)
+    likenesses = Likenesses(
+        (
+            (item.item_id, asset.likeness)
+            for (item, _, _), asset in zip(found, looked, strict=True)
+        ),
+        are_wanted=True,
+    )
+    judged = []
+    for (item, _, _), asset in zip(found, looked, strict=True):
+        most = item.saving.checks.similar_to_another
+        is_compared = most is not None and selection.includes(item.item_id)
+        if most is None or not is_compared or not asset.likeness:
+            judged.append(asset)
+            continue
+        result = likenesses.check(item.item_id, asset.likeness, most)
+        judged.append(replace(asset, checks=(*asset.checks, result)))
+    return judged
+
+
+def _record_in_sidecars(output: Path, changed: Sequence[Asset]) -> None:
+    placed = []
+    for asset in changed:
+        path = output / (asset.path + SIDECAR_SUFFIX)
+        try:
+            content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
+            text = replace_checks(content, asset)
+        except (OSError, ValueError, RecursionError):
+            continue  # missing or damaged: what a run restores
+        placed.append(write_in_place(text, output, asset.path + SIDECAR_SUFFIX))
+    sync_folders(placed)
+
+
+def count_open(checked: Sequence[Checked]) -> int:
+    """How many of the pictures need review."""
+    return sum(bool(one.asset.review) for one in checked)
 
 
 class Approval(Struct, frozen=True, kw_only=True):
@@ -62,10 +224,10 @@ def check_approved(
     with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
         make_plan(manifest, output, ledger=ledger, selection=selection, on_item=take)
     for planned in chosen:
-        yield _look_at(manifest, output, planned)
+        yield _look_at_take(manifest, output, planned)
 
 
-def _look_at(manifest: Manifest, output: Path, planned: PlannedItem) -> Approval:
+def _look_at_take(manifest: Manifest, output: Path, planned: PlannedItem) -> Approval:
     item, job = planned.item, planned.job
     found = Approval(item_id=item.base, take=item.take)
 
@@ -93,6 +255,9 @@ def _look_at(manifest: Manifest, output: Path, planned: PlannedItem) -> Approval
         for asset in job.assets
         if index in {0, asset.output_index}
     )
-    if on_disk != digests_of(job, index):
+    saved = tuple(
+        asset.sha256 for asset in job.assets if index in {0, asset.output_index}
+    )
+    if on_disk != saved:
         return without("approved, but its file was edited since")
     return Approval(item_id=found.item_id, take=found.take, by=verdict.by)

@@ -6,8 +6,10 @@ charge. Files that the ledger does not know, or that were edited, are kept.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+from pipeline.assets.originals import list_originals, original_name
 from pipeline.assets.sidecar import NoSidecar, load_sidecar
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
@@ -25,7 +27,7 @@ class OrphanFile(Struct, frozen=True, kw_only=True):
     """An asset of an item that is no longer in the manifest.
 
     Attributes:
-        item_id: The item that it belonged to.
+        item_id: The item that it belonged to; "" for an original that nothing uses.
         path: Relative to the output folder, parts separated by ``/``.
         size_bytes: The size of the asset and its sidecar.
         kept: Why the file is kept, or "".
@@ -75,11 +77,40 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
             selection=Selection(),
         )
         found = list(_find_files(plan, ledger, output))
-        if any(not file.kept for file, _ in found):
-            approve([file for file, _ in found])
+        going = {file.path for file, _ in found if not file.kept}
+        unused = _find_unused(output, ledger, without=going)
+        if going or unused:
+            approve([*(file for file, _ in found), *unused])
         removed = [_remove(output, file, asset) for file, asset in found]
         ledger.forget_assets(file.path for file in removed if not file.kept)
-        return removed
+        # Again, as a file may have been edited since and is kept now.
+        unused = _find_unused(output, ledger)
+        for file in unused:
+            with storage_errors(output / file.path):
+                (output / file.path).unlink(missing_ok=True)
+        return [*removed, *unused]
+
+
+def _find_unused(
+    output: Path, ledger: Ledger, *, without: AbstractSet[str] = frozenset()
+) -> list[OrphanFile]:
+    """The originals that no recorded file was made from.
+
+    Args:
+        output: The output folder.
+        ledger: Its ledger.
+        without: Paths of recorded files that do not count.
+    """
+    used = {
+        sha256
+        for path, sha256 in ledger.find_originals().items()
+        if path not in without
+    }
+    return [
+        OrphanFile(item_id="", path=original_name(sha256), size_bytes=size_bytes)
+        for sha256, size_bytes in list_originals(output)
+        if sha256 not in used
+    ]
 
 
 def _find_files(

@@ -249,7 +249,11 @@ class _Execution(Struct, kw_only=True):
         saved_plan = self.hooks.saved_plan
         recorder = PlanRecorder(saved_plan.items if saved_plan else ())
 
+        reviewed = 0
+
         def take(planned: PlannedItem) -> None:
+            nonlocal reviewed
+            reviewed += bool(planned.job.review)
             groups.add(planned)
             if saved_plan is not None:
                 recorder.add(planned)
@@ -276,7 +280,9 @@ class _Execution(Struct, kw_only=True):
 
         if has_nothing_to_do:
             agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
-            result = _nothing_done(plan, run_id, self.hooks.on_event)
+            result = _nothing_done(
+                plan, run_id, self.hooks.on_event, needs_review=reviewed
+            )
         else:
             session = await self.connection.open_session(
                 plan.output / EMULATOR_STATE_NAME
@@ -419,7 +425,9 @@ def _check_frozen(groups: CostGroups) -> None:
         )
 
 
-def _nothing_done(plan: Plan, run_id: int, on_event: ProgressCallback) -> RunResult:
+def _nothing_done(
+    plan: Plan, run_id: int, on_event: ProgressCallback, *, needs_review: int
+) -> RunResult:
     done, skipped = plan.counts[Action.DONE], plan.counts[Action.SKIP]
     on_event(
         Launched(
@@ -434,6 +442,7 @@ def _nothing_done(plan: Plan, run_id: int, on_event: ProgressCallback) -> RunRes
     return RunResult(
         exit_code=ExitCode.ITEMS_FAILED if skipped else ExitCode.OK,
         counts={"done": done, "skipped": skipped},
+        needs_review=needs_review,
         submitted=0,
         stopped_by=None,
     )

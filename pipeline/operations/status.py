@@ -34,6 +34,7 @@ class Status(Struct, frozen=True, kw_only=True):
         troubled: The newest attempts that failed or are unsure, in the ledger's order.
         cost: What all attempts have cost together.
         stale: A sentence for each decision about a take that counts no longer.
+        reviews: Item, path and reason of each file that a person has to look at.
     """
 
     counts: Mapping[JobStatus, int]
@@ -44,6 +45,7 @@ class Status(Struct, frozen=True, kw_only=True):
     troubled: tuple[Job, ...]
     cost: Sum
     stale: tuple[str, ...] = ()
+    reviews: tuple[tuple[str, str, str], ...] = ()
 
 
 def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
@@ -64,6 +66,7 @@ def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
     lock_file = find_lock_file(manifest, emulate=emulate)
     counts: Counter[JobStatus] = Counter()
     waiting: Counter[str] = Counter()
+    reviews: list[tuple[str, str, str]] = []
     changed = 0
     with open_for_reading(output, lock_file, item_count=manifest.item_count) as ledger:
 
@@ -73,6 +76,11 @@ def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
             if planned.old_id:
                 attempts = ledger.find_jobs_of(planned.old_id) or attempts
             counts[attempts[0].status if attempts else JobStatus.PLANNED] += 1
+            reviews.extend(
+                (planned.item.item_id, asset.path, asset.review)
+                for asset in (attempts[0].assets if attempts else ())
+                if asset.review
+            )
             changed += planned.sign == CHANGED_SIGN
             if planned.then is Action.FETCH:
                 why = f"{planned.item.item_id}: {planned.reason}"
@@ -100,6 +108,7 @@ def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
             ),
             cost=spending.total,
             stale=tuple(_find_stale(manifest.review, ledger)),
+            reviews=tuple(reviews),
         )
 
 

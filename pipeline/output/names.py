@@ -1,5 +1,6 @@
 """The names of the tool's own files in an output folder; all others are assets."""
 
+from pipeline.assets.originals import ORIGINALS_FOLDER
 from pipeline.ledger.ledger import LEDGER_NAME
 from pipeline.manifest.review_file import EMULATED_NAME
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
@@ -18,7 +19,9 @@ _OWN_FILES = (
     EMULATED_NAME,
     SHARED_NAME,
 )
-_OWN_FOLDERS = frozenset({PARTIAL_FOLDER, REPORT_FOLDER, EMULATOR_FILES_NAME})
+_OWN_FOLDERS = frozenset(
+    {PARTIAL_FOLDER, ORIGINALS_FOLDER, REPORT_FOLDER, EMULATOR_FILES_NAME}
+)
 
 
 def is_own(name: str) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pipeline.assets.lineage import job_of
 from pipeline.assets.mover import clear_renamed
+from pipeline.assets.originals import ORIGINALS_FOLDER
 from pipeline.assets.sidecar import (
     DamagedSidecar,
     NoSidecar,
@@ -45,6 +46,7 @@ from pipeline.storage.regular_file import leads_outside
 logger = logging.getLogger(__name__)
 
 SEARCH_MARGIN = timedelta(hours=1)  # jobs of the same batch that left no sidecar
+_NOT_ASSETS = frozenset({PARTIAL_FOLDER, ORIGINALS_FOLDER})
 _TIME_STEP_S = 0.05  # more than the step of a file system's clock
 _MOST_AHEAD = timedelta(days=366)  # clocks may be wrong, including this machine's
 _WRONG = (UsageError, OutputError)
@@ -96,7 +98,12 @@ def clear_leftovers(ledger: Ledger, output: Path) -> None:
         OutputError: The folder is not writable.
     """
     left = ledger.find_leftovers()
-    own = {old: new for old, new in left.items() if not ledger.find_path_owner(old)}
+    own = {
+        old: new
+        # Where a file has moved twice, its first move first: it needs the second name.
+        for old, new in sorted(left.items(), key=lambda moved: moved[1] not in left)
+        if not ledger.find_path_owner(old)
+    }
     cleared = [*clear_renamed(output, own), *(left.keys() - own.keys())]
     if cleared:
         ledger.forget_leftovers(cleared)
@@ -257,8 +264,8 @@ def _find_sidecars(output: Path) -> Iterator[tuple[str, float]]:
         if here != output and not MARKS_OF_OUTPUT.isdisjoint(files):
             below.clear()
             continue
-        if here == output and PARTIAL_FOLDER in below:
-            below.remove(PARTIAL_FOLDER)
+        if here == output:
+            below[:] = [one for one in below if one not in _NOT_ASSETS]
         there = set(files)
         prefix = "" if here == output else here.relative_to(output).as_posix() + "/"
         for name in files:

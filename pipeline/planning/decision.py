@@ -25,7 +25,7 @@ class Action(StrEnum):
     WAIT = "wait"  # another item has to be made first; then it may be paid for
     SETTLE = "settle"  # find out whether a submit became a job; free
     COLLECT = "collect"  # in flight: wait for it; free
-    FETCH = "fetch"  # made and paid for, but a file is missing; free
+    FETCH = "fetch"  # made and paid for; a file is missing, or saved otherwise; free
     DONE = "done"  # the files are in place
     ASK = "ask"  # may be one of several old items: the user has to say which
     SKIP = "skip"  # failed for good, or left out of this command
@@ -59,10 +59,12 @@ class Presence(Struct, frozen=True, kw_only=True):
 
     Attributes:
         missing: Why they have to be fetched again, in a few words, or "".
+        saving: In what they are not saved as the manifest says, in a few words, or "".
         edited: Paths of the files that are in place, but not as they were saved.
     """
 
     missing: str = ""
+    saving: str = ""
     edited: tuple[str, ...] = ()
 
 
@@ -142,6 +144,9 @@ def decide(  # noqa: PLR0911 - one return per status
 def _decide_saved(job: Job, presence: Presence) -> Decision:
     if presence.missing:
         return Decision(action=Action.FETCH, reason=presence.missing, job=job)
+    if presence.saving:
+        reason = f"saving changed: {presence.saving}"
+        return Decision(action=Action.FETCH, reason=reason, job=job)
     edited = f"; edited: {', '.join(presence.edited)}" if presence.edited else ""
     return Decision(action=Action.DONE, reason=f"done{edited}", job=job)
 

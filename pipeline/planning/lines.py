@@ -169,7 +169,7 @@ def find_output(job: Job, index: int) -> ItemOutput | None:
                 item_id=job.item_id,
                 index=index,
                 asset_id=asset.asset_id,
-                sha256=asset.sha256,
+                sha256=asset.content_sha256,
             )
     if job.assets or index > len(job.remote_assets):
         return None

@@ -203,10 +203,10 @@ class Plan:
         self._chosen: dict[str, str] = {}  # only those that are not take 1
         self._reviewed: set[str] = set()  # items that have decisions
         self._stale: list[str] = []
-        self._renames = Renames(ledger, self._look_for_files)
+        self._renames = Renames(ledger, self._find_presence)
         if is_shared and ledger is not None:
             makers = Makers(manifest, output, ledger)
-            self._renames = Renames(ledger, self._look_for_files, is_own=makers.is_own)
+            self._renames = Renames(ledger, self._find_presence, is_own=makers.is_own)
         self._is_counted = False
         self._passed_over: set[str] = set()  # renamed ones that are beyond the limit
         self._kept_alikes: set[str] = set()
@@ -728,7 +728,7 @@ class Plan:
             job_key=keys.job_key,
             request_key=keys.request_key,
             former=(*keys.former, *asked.reseeded),
-            look=self._look_for_files,
+            look=partial(self._look_for_files, asked.item),
             force=self.selection.force,
             insist=self.selection.only_failed,
         )
@@ -930,8 +930,12 @@ class Plan:
             self._uploads[project_id] = self._ledger.find_uploads(project_id)
         return self._uploads.get(project_id, {})
 
-    def _look_for_files(self, job: Job) -> Presence:
-        return find_presence(self.output, job, by_hash=self.selection.verify)
+    def _look_for_files(self, item: Item, job: Job) -> Presence:
+        return self._find_presence(job, recipe=item.saving.save.recipe)
+
+    def _find_presence(self, job: Job, *, recipe: str | None = None) -> Presence:
+        by_hash = self.selection.verify
+        return find_presence(self.output, job, recipe=recipe, by_hash=by_hash)
 
 
 def make_plan(

@@ -9,6 +9,8 @@ from pathlib import Path
 from pipeline.job import SIDECAR_SUFFIX, Asset, Job
 from pipeline.naming import is_kept
 from pipeline.planning.decision import Presence
+from pipeline.save_spec import describe_change
+from pipeline.storage.media_type import PICTURE_TYPES
 from pipeline.storage.pointer import MAX_POINTER_BYTES, read_pointer
 from pipeline.storage.regular_file import open_regular
 
@@ -18,15 +20,20 @@ _SMALL_SIDECAR_BYTES = 256  # ours have several times as many, pointers fewer
 MISSING = Presence(missing="file missing")
 
 
-def find_presence(output: Path, job: Job, *, by_hash: bool = False) -> Presence:
+def find_presence(
+    output: Path, job: Job, *, recipe: str | None = None, by_hash: bool = False
+) -> Presence:
     """Look at the files of a SAVED job.
 
     Args:
         output: The output folder.
         job: With its assets.
+        recipe: How its pictures are to be saved, as :attr:`SaveSpec.recipe`;
+            None if that does not matter.
         by_hash: Compare the SHA-256 of every file, which reads all of them.
     """
     edited: list[str] = []
+    saving = ""
     for asset in job.assets:
         size_bytes = _size_of(output / asset.path)
         if (
@@ -35,12 +42,15 @@ def find_presence(output: Path, job: Job, *, by_hash: bool = False) -> Presence:
             or not _is_sidecar(output / (asset.path + SIDECAR_SUFFIX))
         ):
             return MISSING
+        is_processed = asset.media_type in PICTURE_TYPES and not asset.role
+        if recipe is not None and asset.recipe != recipe and is_processed:
+            saving = describe_change(asset.recipe, recipe)
         if size_bytes == asset.size_bytes and not by_hash:
             continue
         missing = _find_missing(output, asset, by_hash=by_hash, edited=edited)
         if missing:
             return Presence(missing=missing)
-    return Presence(edited=tuple(edited)) if job.assets else MISSING
+    return Presence(edited=tuple(edited), saving=saving) if job.assets else MISSING
 
 
 def _find_missing(

@@ -48,14 +48,18 @@ class Layout(Struct, frozen=True, kw_only=True):
 
 
 def digests_of(job: Job, output: int = 0) -> tuple[str, ...]:
-    """The SHA-256 of a job's files as they were made, in their order.
+    """The SHA-256 of a job's files as the service made them, in their order.
+
+    How they are saved does not change them, so decisions outlive a change of ``save``.
 
     Args:
         job: SAVED.
         output: The number of one output, or 0 for all of them.
     """
     return tuple(
-        asset.sha256 for asset in job.assets if output in {0, asset.output_index}
+        asset.content_sha256
+        for asset in job.assets
+        if output in {0, asset.output_index}
     )
 
 

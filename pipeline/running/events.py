@@ -48,6 +48,7 @@ class JobChanged(Struct, frozen=True, kw_only=True):
         hint: The next step, or "".
         failure_class: Set for FAILED only.
         files: For SAVED: paths relative to the output folder.
+        review: For SAVED: why a person has to look at the files, or "".
         charged: From SUBMITTED on: compute units, or None if the service did not say.
         refunded: For FAILED: compute units refunded, or None.
     """
@@ -60,6 +61,7 @@ class JobChanged(Struct, frozen=True, kw_only=True):
     hint: str = ""
     failure_class: FailureClass | None = None
     files: tuple[str, ...] = ()
+    review: str = ""
     charged: Decimal | None = None
     refunded: Decimal | None = None
 

@@ -13,6 +13,7 @@ from pipeline.api.interface import RemoteJob, UnexpectedJob
 from pipeline.job import Job, JsonValue, ParamValue
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import PlannedItem
+from pipeline.planning.lines import find_used
 from pipeline.record import replace
 from pipeline.running.failure import failure_of
 from pipeline.running.marks import Marks
@@ -156,9 +157,10 @@ def _request_of(
     params: Mapping[str, ParamValue], shown: Mapping[str, JsonValue]
 ) -> dict[str, JsonValue]:
     """The inputs of a job as they were sent: ours, with the asset ids that it shows."""
+    chained = {name for name, _ in find_used(params)}
     return {
         name: shown[name]
-        if any(references_in({name: value}))
+        if name in chained or any(references_in({name: value}))
         else cast("JsonValue", value)
         for name, value in params.items()
     }

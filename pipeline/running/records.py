@@ -273,11 +273,27 @@ class Records:
             self.warn(job.item_id, describe_difference(job.echo))
         return job
 
-    async def saved(self, job: Job) -> Job:
-        """SUCCEEDED → SAVED, with the job's assets."""
+    async def saved(self, job: Job, leftovers: Mapping[str, str]) -> Job:
+        """SUCCEEDED → SAVED, with the job's assets.
+
+        Args:
+            job: With its assets.
+            leftovers: Files that these replace under another name: the path to remove,
+                to the path to keep.
+        """
+        if not leftovers:
+            return await self._told(
+                await self._write_patiently(self._ledger.record_saved, job)
+            )
         return await self._told(
-            await self._write_patiently(self._ledger.record_saved, job)
+            await self._write_patiently(self._record_resaved, job, leftovers)
         )
+
+    def _record_resaved(self, job: Job, leftovers: Mapping[str, str]) -> Job:
+        """In one commit, so that a kill leaves no file that nothing knows of."""
+        saved = self._ledger.record_saved(job)
+        self._ledger.record_leftovers(leftovers)
+        return saved
 
     async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
         """Record the asset id under which the service holds this content."""
@@ -331,6 +347,10 @@ class Records:
         """Record that assets have moved: old path to new path."""
         await self._write(self._ledger.record_moved, paths)
 
+    async def cleared(self, paths: Iterable[str]) -> None:
+        """Record that files at these paths, which others replace, are removed."""
+        await self._write(self._ledger.forget_leftovers, paths)
+
     def announce(self, job: Job, *, reason: str = "") -> None:
         """Send the listener the current state of a job, and where it came from."""
         failure = job.failure
@@ -344,6 +364,7 @@ class Records:
                 hint=failure.hint if failure else "",
                 failure_class=failure.kind if failure else None,
                 files=tuple(asset.path for asset in job.assets),
+                review=job.review,
                 charged=job.charged,
                 refunded=job.refunded,
             )

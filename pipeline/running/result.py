@@ -45,6 +45,7 @@ class RunResult:
         stopped_by: The error that stopped submitting, or None.
         cost: The cost of this run.
         changed_inputs: Inputs that the service dropped or changed, by item id.
+        needs_review: Items with a file that a person has to look at.
     """
 
     exit_code: ExitCode
@@ -53,6 +54,7 @@ class RunResult:
     stopped_by: RunError | None
     cost: RunCost = RunCost()
     changed_inputs: Mapping[str, str] = field(default_factory=dict)
+    needs_review: int = 0
 
 
 def find_exit_code(

@@ -46,6 +46,7 @@ from pipeline.running.adoption import Adoption
 from pipeline.running.events import Blocked, Halted, Launched, ProgressCallback
 from pipeline.running.failure import failure_of
 from pipeline.running.key_check import KeyCheck
+from pipeline.running.likenesses import Likenesses
 from pipeline.running.line_scheduler import LineScheduler
 from pipeline.running.marks import Marks
 from pipeline.running.pausing import Pausing
@@ -120,6 +121,7 @@ class Run:
         self._changed_inputs: dict[str, str] = {}
         self._moved: set[str] = set()  # takes whose files have moved
         self._blocked: dict[str, DownloadFailed] = {}  # items whose files could not
+        self._needs_review = 0
         service = session.identity.service
         session.join(self, ledger)
         session.uploader.learn(ledger.find_uploads(service.project_id))
@@ -206,6 +208,7 @@ class Run:
             delivery=delivery,
             renaming=self._renaming,
             relocating=self._relocating,
+            likenesses=_find_likenesses(plan, ledger),
             keeps_old=settings.keep_old,
         )
         self._line_scheduler = LineScheduler(
@@ -413,6 +416,7 @@ class Run:
             return True
         if planned.action is Action.DONE:
             self._counts["renamed" if item_id in self._moved else "done"] += 1
+            self._note_review(planned.job)
             if self._settings.strict:
                 self._check_inputs(planned.job)
         elif planned.action is Action.SKIP:
@@ -524,6 +528,7 @@ class Run:
         self._counts["made" if is_made else _OUTCOMES[job.status]] += 1
         self._count_failure(job)
         self._check_inputs(job)
+        self._note_review(job)
 
     async def _rename(self, planned: PlannedItem, place: "_Place") -> None:
         """Rename an item's files, then process it further if there is more to do."""
@@ -541,6 +546,7 @@ class Run:
         place.leave()
         self._records.announce(renamed.job)
         self._counts["renamed"] += 1
+        self._note_review(renamed.job)
         self._line_scheduler.ended(planned.item.item_id, renamed.job)
 
     def _fail(self, planned: PlannedItem, error: DownloadFailed) -> Job:
@@ -667,6 +673,11 @@ class Run:
             hint = "correct the input, or run without --strict"
             self._stopping.give_up(f"{job.item_id}: {difference}", hint)
 
+    def _note_review(self, job: Job) -> None:
+        """Count a saved job whose files a person has to look at."""
+        if job.status is JobStatus.SAVED and job.review:
+            self._needs_review += 1
+
     def _result(self) -> RunResult:
         counts = self._counts
         if self._abandoned:
@@ -691,6 +702,7 @@ class Run:
             stopped_by=halted,
             cost=self._find_cost(),
             changed_inputs=self._changed_inputs,
+            needs_review=self._needs_review,
         )
 
     def _find_cost(self) -> RunCost:
@@ -705,6 +717,14 @@ class Run:
             left=self.budget.left,
             team_left=self._limits.units_left,
         )
+
+
+def _find_likenesses(plan: Plan, ledger: Ledger) -> Likenesses:
+    """The recorded pictures, if any item of the manifest is compared with others."""
+    if not plan.manifest.compares_pictures:
+        return Likenesses(are_wanted=False)
+    known = ((item_id, asset.likeness) for item_id, asset in ledger.find_checked())
+    return Likenesses(known, are_wanted=True)
 
 
 class _Place:

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import anyio
 from aiofiles.threadpool import wrap as wrap_in_threads
@@ -199,6 +199,17 @@ class PartialFile:
 def new_partial_path(output: Path) -> Path:
     """A unique path for an unfinished file; creates nothing."""
     return output / PARTIAL_FOLDER / f"{_PROCESS_TOKEN}-{next(_numbers):x}"
+
+
+def create_partial(output: Path) -> tuple[Path, BinaryIO]:
+    """A new, empty partial file, open for writing; blocking.
+
+    Raises:
+        OutputError: It cannot be created.
+    """
+    path = new_partial_path(output)
+    with storage_errors(path):
+        return path, os.fdopen(_create(path), "wb")
 
 
 def put_in_place(partial: Path, output: Path, name: str) -> Path:

@@ -76,6 +76,10 @@ _EXTENSIONS = {
 
 
 KNOWN_EXTENSIONS = frozenset(_EXTENSIONS.values())
+# Pictures that can be decoded, checked and saved in another form.
+PICTURE_TYPES = frozenset(
+    f"image/{kind}" for kind in ("png", "jpeg", "gif", "webp", "tiff", "bmp", "avif")
+)
 _SVG = re.compile(
     rb"(<\?xml[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]", re.DOTALL
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.assets.companions import sort_by_role
-from pipeline.assets.downloader import Receipt
+from pipeline.assets.receipt import Receipt
 from pipeline.job import AssetId
 
 

@@ -13,11 +13,14 @@ from hypothesis import strategies as st
 from pipeline.assets.sidecar import (
     NoSidecar,
     PointerSidecar,
+    SentFile,
     Source,
     find_sent_files,
     load_sidecar,
+    parse_origin,
     parse_sidecar,
     render_sidecar,
+    replace_checks,
 )
 from pipeline.job import (
     Asset,
@@ -30,6 +33,7 @@ from pipeline.job import (
     RemoteId,
 )
 from pipeline.record import replace
+from pipeline.save_spec import CheckResult, SaveSpec
 
 NOON = datetime(2026, 11, 3, 12, 0, 0, 925_000, tzinfo=UTC)
 SOURCE = Source(name="icons", file="manifests/icons.yaml", sha256="m" * 64, line=7)
@@ -70,6 +74,93 @@ JOB = Job(
 
 def rendered(job=JOB, asset=ASSET, *, emulated=False):
     return render_sidecar(job, asset, SOURCE, emulated=emulated)
+
+
+MADE = replace(
+    ASSET,
+    original_sha256="b" * 64,
+    original_size_bytes=9999,
+    recipe=SaveSpec(format="webp", resize=(9, 9), embed=True).recipe,
+    checks=(CheckResult(name="alpha", why="none"), CheckResult(name="min_px")),
+    likeness="0123456789abcdef",
+)
+SENT = SentFile(
+    input="images",
+    name="a",
+    path="refs/a.png",
+    sha256="c" * 64,
+    upright=False,
+    asset_id="asset_up_1",
+)
+
+
+def test_how_a_file_was_saved_and_checked_is_read_back():
+    content = rendered(asset=MADE)
+
+    assert parse_sidecar(content, MADE.path).assets == (MADE,)
+    assert json.loads(content)["save"] == {
+        "embed": True,
+        "format": "webp",
+        "resize": [9, 9],
+    }
+
+
+def test_the_original_of_a_file_that_is_as_it_came_is_the_file_itself():
+    record = json.loads(rendered())
+
+    assert record["original_sha256"] == record["sha256"]
+    assert record["original_size_bytes"] == record["size_bytes"]
+    assert parse_sidecar(rendered(), ASSET.path).assets == (ASSET,)
+
+
+def test_other_results_replace_those_of_a_sidecar_and_nothing_else():
+    before = rendered(asset=MADE)
+    checked = replace(MADE, checks=(CheckResult(name="alpha"),), likeness="f" * 16)
+
+    after = replace_checks(before, checked)
+
+    assert parse_sidecar(after, MADE.path).assets == (checked,)
+    changed = {
+        key
+        for key, value in json.loads(before).items()
+        if json.loads(after)[key] != value
+    }
+    assert changed == {"checks", "likeness"}
+
+
+def test_a_sidecar_of_an_earlier_version_says_nothing_of_saving():
+    record = json.loads(rendered())
+    for name in ("original_sha256", "original_size_bytes", "save", "checks"):
+        del record[name]
+    del record["likeness"], record["references"]
+    content = json.dumps(record).encode()
+
+    assert parse_sidecar(content, ASSET.path).assets == (ASSET,)
+    assert parse_origin(content).references == ()
+
+
+def test_the_files_of_a_request_are_read_back():
+    source = replace(SOURCE, references=(SENT,))
+    content = render_sidecar(JOB, ASSET, source, emulated=False)
+
+    assert parse_origin(content).references == (SENT,)
+    assert parse_origin(b'{"references": [7]}').references == ()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"likeness": "zz"},
+        {"checks": {"alpha": 7, "min_px": {"why": 3}}},
+        {"save": {"format": [1]}},
+    ],
+)
+def test_forged_details_do_not_keep_a_sidecar_from_being_read(forged):
+    content = json.dumps(json.loads(rendered(asset=MADE)) | forged).encode()
+
+    (asset,) = parse_sidecar(content, MADE.path).assets
+    assert asset.likeness in {"", MADE.likeness}
+    assert asset.sha256 == MADE.sha256
 
 
 def test_every_key_that_was_promised_is_there():

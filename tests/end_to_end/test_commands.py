@@ -79,6 +79,7 @@ async def test_run_as_json_launches_first_is_done_last_and_tells_each_change(rea
         "event": "done",
         "exit_code": 0,
         "counts": {"saved": 4},
+        "needs_review": 0,
         "cost": {
             "quoted": 24,
             "charged": 24,

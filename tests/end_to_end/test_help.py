@@ -27,6 +27,7 @@ COMMANDS = (
     "restore",
     "run",
     "schema",
+    "show",
     "spend",
     "status",
     "validate",

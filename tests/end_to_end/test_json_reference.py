@@ -23,6 +23,7 @@ name: trees
 model: model_wan-2-7-image
 max_cost: 500
 params: {size: 1K}
+checks: {alpha: true}
 items:
   - {id: oak, prompt: an oak}
   - {id: elm, prompt: "an elm [partial]", params: {numOutputs: 2}}
@@ -61,6 +62,7 @@ async def test_every_event_and_every_field_that_is_printed_is_documented(
     await type_in("plan", manifest)
     await type_in("run", manifest, "--yes", "--fail-fast")
     await type_in("status", manifest)
+    await type_in("check", manifest)
     await type_in("why", manifest, "ash")
     await type_in("why", manifest, "oak")
     await type_in("verify", str(real.output))

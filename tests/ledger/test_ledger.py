@@ -12,6 +12,7 @@ from pipeline.job import LEGAL_TRANSITIONS, Failure, JobStatus
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import IllegalTransition
 from pipeline.record import replace
+from pipeline.save_spec import CheckResult
 
 S = JobStatus
 
@@ -122,6 +123,59 @@ def test_the_row_decides_and_not_what_the_job_says_of_itself(ledger, live, new_j
 def test_a_row_that_is_not_there_cannot_take_a_step(ledger, new_job):
     with pytest.raises(IllegalTransition):
         ledger.record_submitted(new_job(row_id=99, remote_id="job_1"))
+
+
+CHECKED = {
+    "original_sha256": "b" * 64,
+    "original_size_bytes": 77,
+    "recipe": '{"format": "webp"}',
+    "checks": (CheckResult(name="alpha", why="none"), CheckResult(name="min_px")),
+    "likeness": "0123456789abcdef",
+}
+
+
+def test_how_a_file_was_saved_and_checked_comes_back(ledger, live, new_job, new_asset):
+    asset = replace(new_asset(1), **CHECKED)
+    job = ledger.record_saved(
+        replace(live(ledger, new_job(), S.SUCCEEDED), assets=(asset,))
+    )
+
+    assert ledger.find_jobs_of(job.item_id)[0].assets == (asset,)
+    assert list(ledger.find_checked()) == [(job.item_id, asset)]
+    assert ledger.find_originals() == {asset.path: "b" * 64}
+
+
+def test_what_is_checked_again_replaces_the_results(ledger, live, new_job, new_asset):
+    asset = replace(new_asset(1), **CHECKED)
+    job = ledger.record_saved(
+        replace(live(ledger, new_job(), S.SUCCEEDED), assets=(asset,))
+    )
+    passed = replace(asset, checks=(CheckResult(name="alpha"),), likeness="")
+
+    ledger.record_checks(job.row_id, passed)
+
+    assert ledger.find_jobs_of(job.item_id)[0].assets == (passed,)
+
+
+def test_a_file_that_nothing_checked_is_not_among_the_checked(
+    ledger, live, new_job, new_asset
+):
+    ledger.record_saved(
+        replace(live(ledger, new_job(), S.SUCCEEDED), assets=(new_asset(1),))
+    )
+
+    assert list(ledger.find_checked()) == []
+    assert ledger.find_originals() == {}
+
+
+def test_results_that_cannot_be_read_are_damage(ledger, live, new_job, new_asset):
+    job = ledger.record_saved(
+        replace(live(ledger, new_job(), S.SUCCEEDED), assets=(new_asset(1),))
+    )
+    ledger._connection.execute("UPDATE assets SET checks = '['")
+
+    with pytest.raises(LedgerDamaged):
+        ledger.find_jobs_of(job.item_id)
 
 
 def test_saving_again_replaces_the_assets(ledger, live, new_job, new_asset):

@@ -47,6 +47,9 @@ def an_asset(draw, item_id, index):
         media_type=draw(st.sampled_from(["image/png", "", "image/svg+xml", "on"])),
         width_px=draw(st.none() | COUNTS),
         height_px=draw(st.none() | COUNTS),
+        recipe='{"format": "webp", "resize": [9, 9]}' if index % 2 else "",
+        original_sha256="a" * 64 if index % 3 else "",
+        original_size_bytes=index if index % 3 else 0,
     )
 
 
@@ -102,6 +105,9 @@ def from_yaml(item, service, project):
                 media_type=one["media_type"],
                 width_px=one.get("width_px"),
                 height_px=one.get("height_px"),
+                original_sha256=one.get("original_sha256", ""),
+                original_size_bytes=one.get("original_size_bytes", 0),
+                recipe=one.get("save", ""),
             )
         )
     ids = tuple(item.get("job_asset_ids") or [one["id"] for one in files])

@@ -48,12 +48,12 @@ def job(status, kind=None, **changes):
     return replace(JOB, **{"status": status, "failure": failure, **changes})
 
 
-def decided(*attempts, has_files=True, **options):
+def decided(*attempts, has_files=True, saving="", **options):
     return decide(
         attempts,
         job_key=KEY,
         request_key=KEY,
-        look=lambda _job: Presence() if has_files else MISSING,
+        look=lambda _job: Presence(saving=saving) if has_files else MISSING,
         **options,
     )
 
@@ -230,3 +230,25 @@ def test_a_long_reason_of_the_service_is_cut_to_a_line():
 
     assert reason.startswith("failed: moderated: too rude too rude")
     assert len(reason) < 110
+
+
+def test_a_file_that_is_to_be_saved_in_another_form_is_fetched_and_says_why():
+    found = decided(job(JobStatus.SAVED), saving="format")
+
+    assert (found.action, found.reason) == (Action.FETCH, "saving changed: format")
+
+
+def test_a_missing_file_counts_before_the_form_it_is_saved_in():
+    found = decided(job(JobStatus.SAVED), has_files=False, saving="format")
+
+    assert found.reason == "file missing"
+
+
+def test_another_job_of_a_lock_file_does_not_take_the_place_of_files_in_another_form():
+    locked = job(JobStatus.SUCCEEDED, row_id=2, attempt=2, remote_id=RemoteId("job_2"))
+
+    found = decided(locked, job(JobStatus.SAVED), saving="format")
+
+    assert found.action is Action.FETCH
+    assert found.job is not None
+    assert found.job.remote_id == "job_1"

@@ -41,6 +41,18 @@ async def test_the_second_of_two_checkouts_pays_nothing(place):
     await second.check_files()
 
 
+async def test_an_item_that_uses_the_output_of_another_is_taken_over_like_it(place):
+    chain = TREES + "  - {id: d, prompt: both, params: {images: ['item:a']}}\n"
+    first, second = checkout(place, "one"), checkout(place, "two")
+    await first.play(chain)
+
+    played = await second.play("save: {format: webp}\n" + chain)
+
+    assert played.code is ExitCode.OK
+    assert place.paid == place.submits == 4
+    assert second.job("d").request == first.job("d").request
+
+
 async def test_the_event_and_a_warning_say_where_a_job_came_from(place):
     first, second = checkout(place, "one"), checkout(place, "two")
     await first.play(TREES)

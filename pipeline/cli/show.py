@@ -1,0 +1,22 @@
+"""``show``: a saved file → the manifest item that would make it again."""
+
+from pathlib import Path
+
+import click
+
+from pipeline.cli.console.printing import print_note
+from pipeline.cli.console.text import printable
+from pipeline.errors import ExitCode
+from pipeline.operations.show import read_making, render_item
+
+
+def show_command(path: Path) -> ExitCode:
+    """Print the item to stdout, and what should be known about it to stderr."""
+    shown = read_making(path)
+    if shown.is_changed:
+        print_note(f"{path} was changed since it was saved; this made the saved file")
+    if shown.is_embedded:
+        print_note(f"{path} has no sidecar; this is embedded in it")
+    for line in render_item(shown):
+        click.echo(printable(line))
+    return ExitCode.OK

@@ -1,0 +1,110 @@
+"""Originals: kept by their hash, found again, and never taken for something else."""
+
+import hashlib
+
+import pytest
+from doubles.pictures import png_bytes
+
+from pipeline.assets.originals import (
+    ORIGINALS_FOLDER,
+    find_original,
+    keep_original,
+    list_originals,
+    original_name,
+)
+from pipeline.job import Asset, AssetId
+from pipeline.output.names import is_own
+from pipeline.storage.atomic_file import PARTIAL_FOLDER
+
+CONTENT = png_bytes()
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+def recorded(*, original=SHA256, sha256="f" * 64, path="oak.webp"):
+    return Asset(
+        asset_id=AssetId("asset_1"),
+        output_index=1,
+        path=path,
+        sha256=sha256,
+        size_bytes=1,
+        media_type="image/webp",
+        width_px=1,
+        height_px=1,
+        original_sha256=original,
+    )
+
+
+@pytest.fixture
+def kept(tmp_path):
+    partial = tmp_path / PARTIAL_FOLDER / "one"
+    partial.parent.mkdir()
+    partial.write_bytes(CONTENT)
+    keep_original(tmp_path, partial, SHA256)
+    return tmp_path
+
+
+def partials(folder):
+    return list((folder / PARTIAL_FOLDER).iterdir())
+
+
+def test_a_kept_original_comes_back_as_if_it_was_downloaded(kept):
+    found = find_original(kept, recorded())
+
+    assert found is not None
+    assert found.partial.read_bytes() == CONTENT
+    assert (found.sha256, found.size_bytes) == (SHA256, len(CONTENT))
+    assert (found.media_type, found.width_px, found.height_px) == ("image/png", 8, 6)
+    assert list(list_originals(kept)) == [(SHA256, len(CONTENT))]
+
+
+def test_git_leaves_the_originals_alone(kept):
+    assert (kept / ORIGINALS_FOLDER / ".gitignore").read_text() == "*\n"
+    assert is_own(original_name(SHA256))
+
+
+def test_the_saved_file_is_its_own_original_if_it_is_as_it_came(tmp_path):
+    (tmp_path / "oak.png").write_bytes(CONTENT)
+    asset = recorded(original="", sha256=SHA256, path="oak.png")
+
+    found = find_original(tmp_path, asset)
+    assert found is not None
+    assert found.partial.read_bytes() == CONTENT
+    assert (tmp_path / "oak.png").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("content", [b"", b"another", CONTENT[:-1], CONTENT + b"x"])
+def test_a_damaged_original_is_none(content, kept):
+    (kept / original_name(SHA256)).write_bytes(content)
+
+    assert find_original(kept, recorded()) is None
+    assert partials(kept) == []
+
+
+def test_an_edited_file_is_not_taken_for_the_original(tmp_path):
+    (tmp_path / "oak.png").write_bytes(png_bytes("red"))
+    asset = recorded(original="", sha256=SHA256, path="oak.png")
+
+    assert find_original(tmp_path, asset) is None
+
+
+def test_nothing_is_read_through_a_link_that_leads_outside(tmp_path):
+    outside, output = tmp_path / "outside", tmp_path / "output"
+    outside.mkdir()
+    output.mkdir()
+    (outside / SHA256).write_bytes(CONTENT)
+    (output / ORIGINALS_FOLDER).symlink_to(outside)
+
+    assert find_original(output, recorded()) is None
+    assert list(list_originals(output)) == []
+
+
+def test_other_files_in_the_folder_are_nobodys_originals(kept):
+    (kept / ORIGINALS_FOLDER / "notes.txt").write_text("mine")
+    (kept / ORIGINALS_FOLDER / ("a" * 64)).mkdir()
+
+    assert [sha256 for sha256, _ in list_originals(kept)] == [SHA256]
+
+
+def test_without_the_folder_there_are_none(tmp_path):
+    assert list(list_originals(tmp_path)) == []
+    assert find_original(tmp_path, recorded()) is None
