@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from pipeline.job import JsonValue
-from pipeline.manifest.item_schema import MAX_AXES, MAX_MATRIX_ENTRIES
+from pipeline.manifest.matrix_reader import MAX_AXES, MAX_MATRIX_ENTRIES
 from pipeline.manifest.node_reader import VARIABLE_NAME
 from pipeline.manifest.steps import MAX_STEPS
 from pipeline.models.schema import InputSchema, ModelSchema
@@ -41,6 +41,7 @@ _FILE = (
     r"|(?:file|item):[\s\S]+)$|\$"
 )
 _AMOUNT = r"^\s*\+?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*$"
+_NO_VARIABLE = r"^(?![\s\S]*\$\{)"
 _NO_DRY_RUN = r"^(?![dD][rR][yY][rR][uU][nN]$)"
 
 
@@ -251,7 +252,7 @@ def _open_params(description: str) -> Schema:
 def _scalar() -> Schema:
     return {
         "type": ["string", "number", "boolean"],
-        "pattern": r"^(?![\s\S]*\$\{)",
+        "pattern": _NO_VARIABLE,
         "patternErrorMessage": "taken literally: no ${...} here",
     }
 
@@ -282,11 +283,15 @@ def _matrix() -> Schema:
         },
         "propertyNames": {"pattern": f"^{VARIABLE_NAME.pattern}$"},
         "additionalProperties": {
-            "description": "An axis: its values, without duplicates.",
-            "type": "array",
+            "description": "An axis: its values, without duplicates; or a mapping, in "
+            "which each value names the variables that come with it.",
+            "type": ["array", "object"],
             "minItems": 1,
+            "minProperties": 1,
             "uniqueItems": True,
             "items": scalar,
+            "propertyNames": {"pattern": _NO_VARIABLE},
+            "additionalProperties": {"$ref": "#/$defs/vars"},
         },
     }
 
