@@ -30,11 +30,12 @@ def graph_command(
     *,
     output: Path | None,
     emulate: bool,
+    profile: str,
     allow_outside: bool,
     as_json: bool,
 ) -> ExitCode:
     """Print which item needs which."""
-    loaded = load_manifest(manifest, allow_outside=allow_outside)
+    loaded = load_manifest(manifest, allow_outside=allow_outside, profile=profile)
     folder = output_folder(loaded, output=output, emulate=emulate)
     graph = read_graph(loaded, folder, emulate=emulate)
     if as_json:

@@ -36,6 +36,7 @@ def resolve_command(
     link: str | None,
     output: Path | None,
     emulate: bool,
+    profile: str,
     allow_outside: bool,
 ) -> ExitCode:
     """Show the candidates, or record the decision; a later run acts on it."""
@@ -45,11 +46,12 @@ def resolve_command(
             "resolve takes one of --adopt JOB, --resubmit, --give-up and --link JOB",
             hint="without any of them, it shows what there is to decide",
         )
-    loaded = load_manifest(manifest, allow_outside=allow_outside)
+    loaded = load_manifest(manifest, allow_outside=allow_outside, profile=profile)
     folder = output_folder(loaded, output=output, emulate=emulate)
     if link is not None:
         return _print_link(folder, link, emulate=emulate)
-    where = "" if output is None else f" --output {output}"
+    where = f" --profile {profile}" if profile else ""
+    where += "" if output is None else f" --output {output}"
     if not any(chosen):
         job, found = asyncio.run(find_candidates(folder, item, emulate=emulate))
         command = f"pipeline resolve {manifest} {item}{where}"

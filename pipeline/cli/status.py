@@ -23,12 +23,17 @@ def status_command(
     *,
     output: Path | None,
     emulate: bool,
+    profile: str,
     allow_outside: bool,
     as_json: bool,
 ) -> ExitCode:
     """Print counts and reasons from the ledger."""
     loaded, folder = load(
-        manifest, output=output, emulate=emulate, allow_outside=allow_outside
+        manifest,
+        output=output,
+        emulate=emulate,
+        profile=profile,
+        allow_outside=allow_outside,
     )
     status = read_status(folder, loaded.review)
     counts, troubled, cost = status.counts, status.troubled, status.cost

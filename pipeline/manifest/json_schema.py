@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from pipeline.job import JsonValue
+from pipeline.manifest.keys import PROFILE_KEYS
 from pipeline.manifest.matrix_reader import MAX_AXES, MAX_MATRIX_ENTRIES
 from pipeline.manifest.node_reader import VARIABLE_NAME
+from pipeline.manifest.profiles import PROFILE_NAME
 from pipeline.manifest.steps import MAX_STEPS
 from pipeline.models.schema import InputSchema, ModelSchema
 from pipeline.naming import MAX_TAKES
@@ -75,6 +77,28 @@ def manifest_schema(models: Sequence[ModelSchema]) -> Schema:
 
 
 def _top_keys(models: Sequence[ModelSchema]) -> Schema:
+    keys = _plain_top_keys(models)
+    return {**keys, "profiles": _profiles(keys)}
+
+
+def _profiles(keys: Schema) -> Schema:
+    return {
+        "description": "Named sets of keys that override those of the top level and of "
+        "the items: `--profile NAME` uses one, with an output folder of its own.",
+        "type": ["object", "null"],
+        "propertyNames": {
+            "pattern": f"^(?![eE][mM][uU][lL][aA][tT][eE][dD]$){PROFILE_NAME.pattern}$",
+            "patternErrorMessage": "at most 32 letters, digits, '_' or '-'",
+        },
+        "additionalProperties": {
+            "type": ["object", "null"],
+            "properties": {key: keys[key] for key in PROFILE_KEYS},
+            "additionalProperties": False,
+        },
+    }
+
+
+def _plain_top_keys(models: Sequence[ModelSchema]) -> Schema:
     return {
         "version": {"description": "The version of this format: 1.", "const": 1},
         "name": {
@@ -315,8 +339,9 @@ def _lacks(key: str) -> Schema:
 
 
 def _items_need_models() -> Schema:
+    # A profile may name the model.
     return {
-        "if": _lacks("model"),
+        "if": {"properties": {"model": False, "profiles": False}},
         "then": {"properties": {"items": {"items": {"required": ["model"]}}}},
     }
 

@@ -11,7 +11,10 @@ MANIFEST_KEYS = (
     "takes",
     "items",
     "max_cost",
+    "profiles",
 )
+# Those that a profile may override.
+PROFILE_KEYS = ("model", "params", "vars", "takes", "max_cost")
 ITEM_KEYS = (
     "id",
     "prompt",

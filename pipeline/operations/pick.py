@@ -47,7 +47,7 @@ async def pick(
         planned = next((one for one in takes if one.item.take == take), None)
         if planned is None:
             raise no_such_take(takes, take)
-        verdict = verdict_on(planned, signature)
+        verdict = verdict_on(planned, signature, manifest)
         base = planned.item.base
         review = change_item(
             manifest.review, base, lambda item: item.with_pick(verdict)
@@ -121,7 +121,7 @@ async def _judge(
     with holding_takes(manifest, output) as ledger:
         for takes in find_targets(manifest, output, ledger, ids):
             for planned in find_take(takes, ids):
-                verdict = verdict_on(planned, signature, note=note)
+                verdict = verdict_on(planned, signature, manifest, note=note)
                 base = planned.item.base
                 item = review.of(base)
                 item = (

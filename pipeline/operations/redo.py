@@ -205,7 +205,9 @@ class _Adding:
         base = planned.item.base
         item = self.review.of(base)
         if planned.then is not Action.SKIP:  # it has not failed for good
-            verdict = verdict_on(planned, self._signature, note=self._note)
+            verdict = verdict_on(
+                planned, self._signature, self._manifest, note=self._note
+            )
             item = item.with_rejection(verdict)
         added = Added(
             take=self._next_number(base, item, takes),
@@ -268,7 +270,7 @@ class _Adding:
             raise UsageError(
                 f"--seed {self._seed} was used for {used[self._seed]}: the same request"
                 " would give the same result",
-                hint=f"pipeline restore {item.file} {item.base} --take"
+                hint=f"pipeline restore {self._manifest.typed} {item.base} --take"
                 f" {split_take(used[self._seed])[1]}, or choose another seed",
             )
         return self._seed
@@ -368,7 +370,7 @@ def _restored(  # noqa: PLR0917 - what a decision is made of
         )
         raise UsageError(
             f"take {take} of {item_id} was never made",
-            hint=f"pipeline why {manifest.file} {item_id} lists what was made"
+            hint=f"pipeline why {manifest.typed} {item_id} lists what was made"
             + (f": {known}" if known else ""),
         )
     verdict = Verdict(

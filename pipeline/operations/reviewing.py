@@ -79,7 +79,7 @@ def holding_takes(manifest: Manifest, output: Path) -> Iterator[Ledger]:
     if not is_used:
         raise UsageError(
             f"nothing has been made in {output} yet",
-            hint=f"pipeline run {manifest.file}",
+            hint=f"pipeline run {manifest.typed}",
         )
     with holding_ledger(output) as ledger:
         check_manifest(ledger, output, manifest)
@@ -165,9 +165,9 @@ def no_such_take(takes: Sequence[PlannedItem], number: int) -> UsageError:
 
 
 def verdict_on(
-    planned: PlannedItem, signature: Signature, *, note: str = ""
+    planned: PlannedItem, signature: Signature, manifest: Manifest, *, note: str = ""
 ) -> Verdict:
-    """A decision about the bytes of a take.
+    """A decision about the bytes of a take of a manifest.
 
     Raises:
         UsageError: It is not made, so that there is nothing to decide about.
@@ -177,7 +177,7 @@ def verdict_on(
         raise UsageError(
             f"take {item.take} of {item.base} is not there to be judged:"
             f" {planned.reason}",
-            hint=f"pipeline run {item.file} --select {item.item_id}",
+            hint=f"pipeline run {manifest.typed} --select {item.item_id}",
         )
     return Verdict(
         take=item.take,

@@ -565,7 +565,9 @@ class Run:
             failed > settings.fail_share * self._plan.total
         )
         if of_count or of_share:
-            file = shlex.quote(self._plan.manifest.file)
+            manifest = self._plan.manifest
+            file = shlex.quote(manifest.file)
+            file += f" --profile {manifest.profile}" * bool(manifest.profile)
             hint = f"look at the reasons, then: pipeline rerun {file}"
             self._stopping.give_up(f"{failed} items have failed", hint)
 
