@@ -26,9 +26,12 @@ class ReferenceAsset(Struct, frozen=True, kw_only=True):
     Attributes:
         name: Its name in the manifest: the key under ``references``, or the path.
         path: The absolute path of the file.
-        sha256: The hex digest of its content.
-        size_bytes: Its size, at least 1.
-        media_type: Detected from the content, such as ``image/png``.
+        sha256: The hex digest of the bytes that are sent.
+        size_bytes: Their size, at least 1.
+        media_type: Detected from them, such as ``image/png``.
+        file: The path as written, relative to the manifest's folder.
+        upright: Whether the picture is turned upright before it is sent; then the
+            bytes differ from those of the file.
     """
 
     name: str
@@ -36,6 +39,8 @@ class ReferenceAsset(Struct, frozen=True, kw_only=True):
     sha256: str
     size_bytes: int
     media_type: str
+    file: str = ""
+    upright: bool = False
 
 
 class ItemOutput(Struct, frozen=True, kw_only=True):
@@ -54,7 +59,13 @@ class ItemOutput(Struct, frozen=True, kw_only=True):
     sha256: str = ""
 
 
-ParamValue = JsonValue | ReferenceAsset | ItemOutput | list["ParamValue"]
+ParamValue = (
+    JsonValue
+    | ReferenceAsset
+    | ItemOutput
+    | list["ParamValue"]
+    | dict[str, "ParamValue"]
+)
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -83,6 +94,7 @@ class Item(Struct, frozen=True, kw_only=True):
         take: The number of the take, from 1.
         has_steps: Whether steps follow; then the last of them has the item's name.
         is_last_step: Whether it is that last step.
+        variables: The values of its matrix and of its row, by name.
     """
 
     item_id: str
@@ -99,6 +111,7 @@ class Item(Struct, frozen=True, kw_only=True):
     take: int = 1
     has_steps: bool = False
     is_last_step: bool = False
+    variables: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
     def base(self) -> str:
@@ -174,6 +187,9 @@ _STUCK_CLASSES = frozenset({FailureClass.TIMED_OUT, FailureClass.LOST})
 FINAL_CLASSES = frozenset({FailureClass.REFUSED, FailureClass.GIVEN_UP})
 SIDECAR_SUFFIX = ".json"  # follows the full name of the asset: oak.png.json
 KEPT_MARK = ".old-"  # between an asset's name and the attempt: oak.old-1.png
+PREVIEW_MARK = ".preview"  # between an item's id and the ending: oak.preview.webp
+PICTURED = ("3d", "video", "audio")  # kinds of output that come with pictures of them
+PREVIEW = "preview"  # the role of a picture that came with a 3D model or a video
 MODERATION_TRIES = 2  # near the threshold, a second try may pass; a third never did
 
 
@@ -181,14 +197,16 @@ class Asset(Struct, frozen=True, kw_only=True):
     """One verified file that a job produced.
 
     Attributes:
-        asset_id: The service's id.
-        output_index: From 1, in the service's order.
+        asset_id: The service's id; for a text result, which is no asset there, the id
+            of its job.
+        output_index: From 1, in the service's order; companions come after outputs.
         path: Relative to the output folder, parts separated by ``/``.
         sha256: The hex digest of the file.
         size_bytes: The size of the file.
         media_type: Detected from the content.
         width_px: The width in pixels, or None if it is not an image.
         height_px: The height in pixels, or None if it is not an image.
+        role: "" for an output, ``PREVIEW`` for a companion.
     """
 
     asset_id: AssetId
@@ -199,6 +217,7 @@ class Asset(Struct, frozen=True, kw_only=True):
     media_type: str
     width_px: int | None
     height_px: int | None
+    role: str = ""
 
 
 class Failure(Struct, frozen=True, kw_only=True):
@@ -264,7 +283,8 @@ class Job(Struct, frozen=True, kw_only=True):
         submitted_at: When the answer came, or the service's creation time.
         finished_at: When the service ended the job.
         saved_at: When the last sidecar was in place.
-        remote_assets: Asset ids in the service's order, from SUCCEEDED on.
+        remote_assets: Asset ids in the service's order, from SUCCEEDED on. Of a job
+            whose result is a text in its own record, the id of the job alone.
         echo: The inputs that the service's record shows differently.
         failure: Why it is FAILED, UNKNOWN or back to PLANNED.
         assets: The files, once SAVED.
@@ -300,11 +320,29 @@ class Job(Struct, frozen=True, kw_only=True):
     assets: tuple[Asset, ...] = ()
 
     @property
+    def outputs(self) -> tuple[Asset, ...]:
+        """The assets without companions."""
+        return tuple(asset for asset in self.assets if not asset.role)
+
+    @property
+    def has_text_result(self) -> bool:
+        """Whether its result is a text in its own record, and no asset."""
+        job_id = self.remote_id
+        return job_id is not None and self.remote_assets == (AssetId(job_id),)
+
+    @property
     def is_unsure(self) -> bool:
         """Whether the user may have to decide what became of the job."""
         kind = self.failure.kind if self.failure else None
         is_stuck = self.status is JobStatus.FAILED and kind in _STUCK_CLASSES
         return is_stuck or self.status in UNSURE
+
+    @property
+    def is_taken_over(self) -> bool:
+        """Whether another run made its job for the same request: nothing was sent."""
+        return (
+            self.remote_id is not None and self.sent_at is None and self.made_with != ""
+        )
 
     @property
     def committed(self) -> Decimal:

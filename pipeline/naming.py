@@ -14,8 +14,8 @@ STEP_MARK = "+"  # between an item's id and the name of a step
 MAX_TAKES = 100  # of one item in a manifest
 
 _TAKE = re.compile(r"(?P<base>.+)@(?P<take>[1-9][0-9]*)", re.DOTALL)
-# What follows the stem in the name of a file: number, age, ending.
-_REST = re.compile(r"(-\d+)?(\.old-\d+(_\d+)?)?\.[A-Za-z0-9]+")
+# What follows the stem in the name of a file: role, number, age, ending.
+_REST = re.compile(r"(\.preview)?(-\d+)?(\.old-\d+(_\d+)?)?\.[A-Za-z0-9]+")
 
 
 def take_id(base_id: str, take: int) -> str:

@@ -128,8 +128,8 @@ class Settings:
         strict: Stop when the service drops or changes an input.
         frozen: Pay for nothing.
         keep_old: Keep a replaced file under another name.
-        allow_unpriced: Submit even if the inputs of a model are unknown, or the service
-            quotes a price of 0.
+        unchecked: Submit even if the inputs of a model are unknown.
+        allow_unpriced: Submit even if the service quotes a price of 0, or none.
     """
 
     max_jobs: int | None = None
@@ -165,6 +165,7 @@ class Settings:
     strict: bool = False
     frozen: bool = False
     keep_old: bool = False
+    unchecked: bool = False
     allow_unpriced: bool = False
 
     def requests_per_minute(self, *, is_loopback: bool) -> int | None:

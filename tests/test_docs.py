@@ -30,7 +30,7 @@ from pipeline.job import Asset, AssetId, FailureClass, Job, JobKey, JobStatus
 from pipeline.ledger.migrations import migrate
 from pipeline.lockfile import values as lock_values
 from pipeline.manifest import validate_manifest
-from pipeline.manifest.keys import ITEM_KEYS, MANIFEST_KEYS
+from pipeline.manifest.keys import ITEM_KEYS, MANIFEST_KEYS, REFERENCE_KEYS
 from pipeline.planning import Action
 from pipeline.planning.decision import SIGNS
 
@@ -214,6 +214,8 @@ def test_every_environment_variable_is_documented():
 def test_every_manifest_key_is_documented():
     assert row_keys(section(MANIFEST, "## Top-level keys")) == set(MANIFEST_KEYS)
     assert row_keys(section(MANIFEST, "## Item keys")) == set(ITEM_KEYS)
+    turned = section(MANIFEST, "### Pictures that are stored turned")
+    assert row_keys(turned) == set(REFERENCE_KEYS)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,11 @@ DOORS = {
     "click": ("pipeline.cli.",),
     "dotenv": ("pipeline.settings",),
     "keyring": ("pipeline.settings",),
-    "PIL": ("pipeline.assets.checks.image", "pipeline.emulator."),
+    "PIL": (
+        "pipeline.assets.checks.image",
+        "pipeline.storage.orientation",
+        "pipeline.emulator.",
+    ),
     "isal": ("pipeline.assets.checks.png",),
     "deflate": ("pipeline.assets.checks.png",),
     "msgspec": (

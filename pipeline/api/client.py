@@ -24,6 +24,8 @@ from pipeline.api.answers import error_of_answer, error_of_exchange, error_of_su
 from pipeline.api.interface import (
     JobFilter,
     JobPage,
+    ModelPage,
+    NoPrice,
     Quote,
     RemoteAsset,
     RemoteJob,
@@ -55,11 +57,14 @@ from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__
 
 PAGE_SIZE = 100  # the service's cap
+MODELS_PAGE_SIZE = 500  # the service's cap for models
+PUBLIC_TOKEN = "public-auth-token"  # noqa: S105 - anybody's, for what is public
 QUOTE_STATUS = 269  # the answer to a dry run, and to nothing else
 MAX_BODY_BYTES = 16 << 20  # above any real answer (6 MB), below a bomb
 KEEPALIVE_S = 4.0  # less than the 5 s after which common servers close a connection
 _LOGGED_BYTES = 4000
 _ONE_WRITE_BYTES = 32 << 10  # so that head and body stay below aiohttp's 64 KiB
+EMULATOR_HEADER = "X-Pipeline-Emulator"  # in every answer of our emulator
 USER_AGENT = f"scenario-pipeline/{__version__}"
 
 
@@ -70,7 +75,8 @@ class HttpApi:
     """The service behind ``GenerationApi``; an async context manager.
 
     Args:
-        credentials: The service, and our key for it.
+        credentials: The service, and our key for it; without a key, only what is
+            public can be read.
         settings: Rate and timeouts.
         clock: The source of time.
         rate_limiter: The rate limiter; None for one that suits settings and service.
@@ -97,9 +103,12 @@ class HttpApi:
             "Authorization": aiohttp.encode_basic_auth(
                 credentials.key, credentials.secret
             )
+            if credentials.key
+            else PUBLIC_TOKEN
         }
         self._proxy = find_proxy(credentials.base_url)
         self._answered_at_s: float | None = None
+        self._is_emulator = False
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -133,6 +142,11 @@ class HttpApi:
     def answered_at_s(self) -> float | None:
         """When the last answer came, on the monotonic clock; None before the first."""
         return self._answered_at_s
+
+    @property
+    def is_emulator(self) -> bool:
+        """Whether a service on this machine has said that it is our emulator."""
+        return self._is_emulator
 
     def service_now(self) -> datetime:
         """The service's time: our clock, corrected by the last ``Date`` it sent."""
@@ -295,13 +309,24 @@ class HttpApi:
         quote = wire.parse_quote(answer)
         if quote is None:
             # Asking again would not help.
-            raise Rejected(f"pricing {model_id}: the quote names no price", status=269)
+            raise NoPrice(
+                f"pricing {model_id}: the quote names no price", status=status
+            )
         return quote
 
     async def find_model(self, model_id: str) -> Mapping[str, Any] | None:
         """Read the service's record of a model; None on 404."""
         answer = await self._find(f"/models/{_segment(model_id)}", f"model {model_id}")
         return None if answer is None else wire.parse_model_record(answer)
+
+    async def list_public_models(self, *, token: str = "") -> ModelPage:
+        """Read one page of up to 500 public models; their records have no inputs."""
+        query = {"privacy": "public", "pageSize": str(MODELS_PAGE_SIZE)}
+        if token:
+            query["paginationToken"] = token
+        return wire.parse_model_page(
+            await self._exchange("GET", "/models", query=query, what="listing models")
+        )
 
     async def find_limits(self) -> TeamLimits:
         """Read the team's limits; all unknown if the key may not read them."""
@@ -445,6 +470,10 @@ class HttpApi:
             ) from None
         self._answered_at_s = self._clock.monotonic_s()
         self._learn_time(headers)
+        # No other service can have itself taken for one that costs nothing.
+        self._is_emulator |= (
+            self._credentials.is_loopback and EMULATOR_HEADER in headers
+        )
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug(
                 "%s %s %s %s -> %d %s",

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from pipeline.api.interface import ARCHIVED_TEXT
 from pipeline.job import JsonValue
 
-_TEXT_ASSET = re.compile(r"asset_[A-Za-z0-9_-]{1,250}")
 # The inputs that distinguish items weigh more than all others.
 _WEIGHTS = {"seed": 30, "prompt": 30, "text": 30}
 _WEIGHT = 1
@@ -109,8 +109,8 @@ def is_archived(sent: object, echoed: object) -> bool:
     return (
         isinstance(sent, str)
         and isinstance(echoed, str)
-        and not _TEXT_ASSET.fullmatch(sent)
-        and _TEXT_ASSET.fullmatch(echoed) is not None
+        and not ARCHIVED_TEXT.fullmatch(sent)
+        and ARCHIVED_TEXT.fullmatch(echoed) is not None
     )
 
 

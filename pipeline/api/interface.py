@@ -1,5 +1,6 @@
 """What the stages know of the service: records and the ``GenerationApi`` protocol."""
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -8,9 +9,13 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from pipeline.api.rate_limiter import RateLimiter
-from pipeline.errors import BudgetReached, JobError
+from pipeline.errors import BudgetReached, JobError, Rejected
 from pipeline.job import AssetId, JsonValue, RemoteId
 from pipeline.record import Struct, field
+
+# The id of a text asset, which the service puts in place of a text when it archives a
+# job. Source: Scenario API sheet, section 17.1.
+ARCHIVED_TEXT = re.compile(r"asset_[A-Za-z0-9_-]{1,250}")
 
 
 class RemoteStatus(StrEnum):
@@ -39,6 +44,8 @@ class RemoteJob(Struct, frozen=True, kw_only=True):
         model_id: From the echoed inputs, or "".
         inputs: The echoed inputs without ``modelId``; may be empty.
         asset_ids: Outputs in the provider's order.
+        output: A result that is no asset: text, an object or a list; None if there is
+            none.
         error: Why it failed, or "".
         hint: The service's advice, or "".
         charged: Compute units for this job including add-ons, or None if not given.
@@ -62,6 +69,7 @@ class RemoteJob(Struct, frozen=True, kw_only=True):
     refunds: bool
     addons: Mapping[str, Decimal] = field(default_factory=dict)
     discount: Decimal = Decimal(0)
+    output: JsonValue = None
     job_type: str = ""
     is_child: bool = False
     owner_id: str = ""
@@ -138,6 +146,10 @@ class UnexpectedJob(BudgetReached):
         self.inputs: Mapping[str, JsonValue] = {}
 
 
+class NoPrice(Rejected):
+    """The answer to a dry run names no price."""
+
+
 class TeamLimits(Struct, frozen=True, kw_only=True):
     """The team's limits, as far as the key may read them.
 
@@ -156,6 +168,13 @@ class JobPage(Struct, frozen=True, kw_only=True):
     """One page of a listing; ``jobs`` may be empty while ``next_token`` is set."""
 
     jobs: tuple[RemoteJob, ...]
+    next_token: str
+
+
+class ModelPage(Struct, frozen=True, kw_only=True):
+    """One page of the public models; every record has an ``id`` that is text."""
+
+    records: tuple[Mapping[str, Any], ...]
     next_token: str
 
 
@@ -246,6 +265,10 @@ class GenerationApi(Protocol):
     def answered_at_s(self) -> float | None:
         """When the last answer came, on the monotonic clock; None before the first."""
 
+    @property
+    def is_emulator(self) -> bool:
+        """Whether a service on this machine has said that it is our emulator."""
+
     def service_now(self) -> datetime:
         """The service's time: our clock, corrected by the last ``Date`` it sent."""
 
@@ -298,6 +321,9 @@ class GenerationApi(Protocol):
 
     async def find_model(self, model_id: str) -> Mapping[str, Any] | None:
         """Read the service's record of a model; None on 404."""
+
+    async def list_public_models(self, *, token: str = "") -> ModelPage:
+        """Read one page of up to 500 public models; their records have no inputs."""
 
     async def find_limits(self) -> TeamLimits:
         """Read the team's limits; all unknown if the key may not read them."""

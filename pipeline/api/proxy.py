@@ -53,8 +53,9 @@ def _proxy_of(scheme: str, host: str) -> str | None:
     if parts.scheme.startswith("socks"):
         raise UsageError(
             f"the proxy {shown_proxy(proxy)} is a SOCKS proxy, which is not supported",
-            hint="set HTTPS_PROXY to an HTTP proxy, or connect without one:"
-            f" NO_PROXY={host.partition(':')[0]}",
+            hint="set HTTPS_PROXY to an HTTP proxy, such as http://127.0.0.1:8118: many"
+            " SOCKS programs offer one too, and Privoxy puts one in front of SOCKS; or"
+            f" connect without one: NO_PROXY={host.partition(':')[0]}",
         )
     if parts.scheme not in _SCHEMES or not parts.hostname:
         raise no_url

@@ -16,6 +16,7 @@ import msgspec
 
 from pipeline.api.interface import (
     JobPage,
+    ModelPage,
     Quote,
     RemoteAsset,
     RemoteJob,
@@ -152,6 +153,25 @@ def parse_model_record(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     return record
 
 
+def parse_model_page(answer: Mapping[str, Any]) -> ModelPage:
+    """One page of a list of models; records without an id are skipped.
+
+    Raises:
+        UnexpectedAnswer: There is no list of models.
+    """
+    records = answer.get("models")
+    if not isinstance(records, list):
+        raise UnexpectedAnswer("the service's answer contains no list of models")
+    return ModelPage(
+        records=tuple(
+            record
+            for record in records
+            if isinstance(record, dict) and is_safe_id(record.get("id"))
+        ),
+        next_token=_string(answer.get("nextPaginationToken")),
+    )
+
+
 def parse_job_answer(answer: Mapping[str, Any]) -> RemoteJob:
     """The answer to a read of one job.
 
@@ -193,6 +213,7 @@ def parse_job(record: Mapping[str, Any]) -> RemoteJob:
         model_id=_string(model_id),
         inputs=inputs,
         asset_ids=tuple(AssetId(name) for name in asset_ids if is_safe_id(name)),
+        output=metadata.get("output") or None,
         error=_first_text(metadata.get("error"), *map(record.get, _ERROR_KEYS)),
         hint=_string(metadata.get("hint")),
         charged=None if main is None else sum(addons.values(), main),

@@ -6,7 +6,7 @@ written after its asset, so a reader never finds a sidecar without its asset.
 
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -14,13 +14,22 @@ import anyio
 import anyio.to_thread
 
 from pipeline.assets.checks.standing import Standing, find_standing
+from pipeline.assets.companions import Fetched, sort_by_role
 from pipeline.assets.downloader import Downloader, Receipt
 from pipeline.assets.mover import is_foreign, place_copy
 from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
-from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, AssetId, Job
+from pipeline.job import (
+    KEPT_MARK,
+    PREVIEW,
+    PREVIEW_MARK,
+    SIDECAR_SUFFIX,
+    Asset,
+    AssetId,
+    Job,
+)
 from pipeline.naming import is_kept, item_of
 from pipeline.record import Struct, replace
 from pipeline.storage.atomic_file import (
@@ -34,6 +43,8 @@ from pipeline.storage.files import digest_of, have_same_content, is_present
 from pipeline.storage.media_type import HEAD_SIZE_BYTES, extension_of, media_type_of
 from pipeline.storage.regular_file import is_inside
 
+_TEXTS = frozenset({"text/plain", "application/json"})
+
 
 class Delivery:
     """Puts the files of jobs into the output folder.
@@ -42,7 +53,7 @@ class Delivery:
         output: The output folder.
         clock: The source of ``saved_at``.
         find_owner: Finds the item that a path already belongs to, or None.
-        emulated: Whether the emulator made the assets; stored in the sidecars.
+        is_emulated: Whether the emulator made the assets; asked for each sidecar.
         may_be_named: Whether an item of the manifest may produce a file of this name
             (without extension); a kept file must not take it.
     """
@@ -53,13 +64,13 @@ class Delivery:
         clock: Clock,
         *,
         find_owner: Callable[[str], str | None],
-        emulated: bool,
+        is_emulated: Callable[[], bool],
         may_be_named: Callable[[str], bool] = lambda _stem: False,
     ) -> None:
         self._output = output
         self._clock = clock
         self._find_owner = find_owner
-        self._emulated = emulated
+        self._is_emulated = is_emulated
         self._may_be_named = may_be_named
         self._puts: Batcher[_Put, list[Path]] = Batcher(
             self._put,
@@ -76,6 +87,8 @@ class Delivery:
                 fetched whole before the deadline.
             OutputError: The disk is full or not writable.
         """
+        if job.has_text_result and job.remote_id is not None:
+            return (await downloader.download_result(job.remote_id, self._output),)
         if len(job.remote_assets) == 1:
             return (await downloader.download(job.remote_assets[0], self._output),)
         receipts: dict[int, Receipt] = {}
@@ -146,8 +159,7 @@ class Delivery:
             stem: Their name without number and extension.
             outputs: How many files were asked for: one is named by the stem alone,
                 several are numbered from 1.
-            kind: ``image`` to leave companion files of other kinds with the service; ""
-                to keep them all.
+            kind: What the model makes, or "": see :mod:`pipeline.assets.companions`.
             source: Where the item is defined, for the sidecars.
             earlier: All attempts of the item, whose files these replace.
 
@@ -159,21 +171,28 @@ class Delivery:
             DownloadFailed: A file of another item has the name.
             OutputError: The disk is full or not writable.
         """
-        wanted = _of_kind(kind, zip(job.remote_assets, receipts, strict=True))
-        several = outputs > 1 or len(wanted) > 1
+        files = sort_by_role(kind, zip(job.remote_assets, receipts, strict=True))
+        wanted = [*files.outputs, *files.previews]
+        names = _names(stem, files.outputs, outputs)
+        names += _names(stem + PREVIEW_MARK, files.previews, 1)
         assets = tuple(
             Asset(
                 asset_id=asset_id,
                 output_index=index,
-                path=_name(stem, index if several else 0, receipt.media_type),
+                path=name,
                 sha256=receipt.sha256,
                 size_bytes=receipt.size_bytes,
                 media_type=receipt.media_type,
                 width_px=receipt.width_px,
                 height_px=receipt.height_px,
+                role="" if index <= len(files.outputs) else PREVIEW,
             )
-            for index, (asset_id, receipt) in enumerate(wanted, start=1)
+            for index, ((asset_id, receipt), name) in enumerate(
+                zip(wanted, names, strict=True), start=1
+            )
         )
+        for _, receipt in files.others:
+            receipt.partial.unlink(missing_ok=True)
         self._check_owners(job, assets)
         job = replace(job, assets=assets, saved_at=self._clock.utc_now())
         kept_receipts = [receipt for _, receipt in wanted]
@@ -213,7 +232,7 @@ class Delivery:
             placed.append(put_in_place(receipt.partial, self._output, asset.path))
             reach("asset-placed")
             sidecar = render_sidecar(
-                put.job, asset, put.source, emulated=self._emulated
+                put.job, asset, put.source, emulated=self._is_emulated()
             )
             write_in_place(sidecar, self._output, asset.path + SIDECAR_SUFFIX)
         return placed
@@ -327,9 +346,20 @@ class Delivery:
 
     def _check_owners(self, job: Job, assets: Sequence[Asset]) -> None:
         for asset in assets:
-            owner = self._find_owner(asset.path)
+            # A JSON asset may have the name of another item's sidecar.
+            names = (
+                asset.path,
+                asset.path + SIDECAR_SUFFIX,
+                asset.path.removesuffix(SIDECAR_SUFFIX),
+            )
+            found = {self._find_owner(name) for name in names} - {None}
             # A step may take the name that the item's own file had.
-            if owner is not None and item_of(owner) != item_of(job.item_id):
+            owners = {
+                owner
+                for owner in found
+                if owner is not None and item_of(owner) != item_of(job.item_id)
+            }
+            for owner in owners:
                 raise DownloadFailed(
                     f"{asset.path} already belongs to item {owner}",
                     hint="rename one of the two; if that item is gone: pipeline prune",
@@ -356,18 +386,13 @@ class _Put(Struct, frozen=True):
     notes: list[str]
 
 
-def _of_kind(
-    kind: str, pairs: Iterable[tuple[AssetId, Receipt]]
-) -> list[tuple[AssetId, Receipt]]:
-    """Those of a kind; all of them if none is, or if no kind is asked for."""
-    every = list(pairs)
-    chosen = [pair for pair in every if pair[1].media_type.startswith(f"{kind}/")]
-    return chosen or every
-
-
-def _name(stem: str, index: int, media_type: str) -> str:
-    number = f"-{index}" if index else ""
-    return f"{stem}{number}.{extension_of(media_type)}"
+def _names(stem: str, files: Sequence[Fetched], wanted: int) -> list[str]:
+    """The names of files: the stem alone, or numbered from 1 if there are several."""
+    several = wanted > 1 or len(files) > 1
+    return [
+        f"{stem}{f'-{number}' if several else ''}.{extension_of(receipt.media_type)}"
+        for number, (_, receipt) in enumerate(files, start=1)
+    ]
 
 
 def _is_cut_off(path: Path, whole: Path) -> bool:
@@ -381,7 +406,7 @@ def _is_cut_off(path: Path, whole: Path) -> bool:
 
 def _is_text(path: Path) -> bool:
     with path.open("rb") as file:
-        return media_type_of(file.read(HEAD_SIZE_BYTES)) == "text/plain"
+        return media_type_of(file.read(HEAD_SIZE_BYTES)) in _TEXTS
 
 
 def _suffixes() -> Iterator[str]:

@@ -13,19 +13,28 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from pipeline.api.interface import FileTransfer, RemoteAsset, UrlExpired
-from pipeline.api.retry import Backoff
-from pipeline.assets.checks.image import DECODED_TYPES, PNG, measure_image
-from pipeline.assets.checks.png import NotAnImage, PngCheck
+from pipeline.api.interface import (
+    ARCHIVED_TEXT,
+    FileTransfer,
+    RemoteAsset,
+    RemoteJob,
+    UrlExpired,
+)
+from pipeline.api.retry import Backoff, retry_free
+from pipeline.assets.checks.content import CHECKED_TYPES, check_content
+from pipeline.assets.checks.damage import Damaged
+from pipeline.assets.checks.image import PNG
+from pipeline.assets.checks.png import PngCheck
+from pipeline.assets.text_result import render_result, text_of
 from pipeline.clock import Clock
 from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.fault_points import reach
-from pipeline.job import AssetId
+from pipeline.job import AssetId, RemoteId
 from pipeline.record import Struct, field
 from pipeline.settings import Settings
 from pipeline.storage.atomic_file import PartialFile, WriteCall
 from pipeline.storage.batching import Batcher
-from pipeline.storage.media_type import media_type_of
+from pipeline.storage.media_type import kind_of, media_type_of
 
 MAX_FILE_BYTES = 2 << 30  # nothing the service makes comes close
 MAX_IMAGE_BYTES = 256 << 20  # an uncompressed 4K image is 50 MB
@@ -36,6 +45,9 @@ LEAST_WINDOW_S = 30.0
 UNKNOWN_BYTES = 4 << 20  # assumed for a file without an announced size
 _LARGE_AT_ONCE = 4  # at least, however large they are
 BLOCK_BYTES = 4 << 20  # written in one thread call: all of a typical file
+_NOUNS = {"video": "a video", "audio": "a sound"}
+# Models written as text, which may begin with anything.
+_TEXT_MODELS = frozenset({"model/obj", "model/gltf+json", "model/stl"})
 _PIECES_PER_BLOCK = 1024  # each costs some memory, however small it is
 
 
@@ -88,6 +100,8 @@ class Receipt(Struct, frozen=True, kw_only=True):
         sha256: Hex digest.
         size_bytes: Its size.
         media_type: By content.
+        kind: ``image``, ``video``, ``audio``, ``3d`` or ``text``; by content, or as
+            announced where that does not show it.
         width_px: Pixels, or None if it is not an image.
         height_px: The same.
     """
@@ -96,6 +110,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
     sha256: str
     size_bytes: int
     media_type: str
+    kind: str
     width_px: int | None
     height_px: int | None
 
@@ -196,6 +211,7 @@ class Downloader:
         clock: The source of time.
         settings: The deadline, and how many downloads may run at a time.
         resolve: Returns the record of an asset with a fresh URL.
+        find_job: Reads the record of a job.
     """
 
     def __init__(
@@ -205,7 +221,9 @@ class Downloader:
         settings: Settings,
         *,
         resolve: Callable[[AssetId], Awaitable[RemoteAsset]],
+        find_job: Callable[[RemoteId], Awaitable[RemoteJob | None]],
     ) -> None:
+        self._find_job = find_job
         self._transfer = transfer
         self._clock = clock
         self._settings = settings
@@ -272,6 +290,40 @@ class Downloader:
                         or "run again: it is paid for and can be fetched later",
                     ) from error
 
+    async def download_result(self, remote_id: RemoteId, output: Path) -> Receipt:
+        """Fetch the result that is a text in a job's own record.
+
+        Raises:
+            DownloadFailed: The service no longer shows the job, or not its result.
+            Unavailable, UnexpectedAnswer: No answer until the deadline.
+            OutputError: The disk is full or not writable.
+        """
+        job = await retry_free(
+            lambda: self._find_job(remote_id),
+            clock=self._clock,
+            deadline_s=self._settings.free_deadline_s,
+        )
+        result = None if job is None else job.output
+        if ARCHIVED_TEXT.fullmatch(archived := text_of(result) or ""):
+            return await self.download(AssetId(archived), output)
+        if result is None:
+            raise DownloadFailed(
+                f"the service does not show the result of job {remote_id}",
+                hint="run again: it is paid for and can be fetched later",
+            )
+        content, media_type = render_result(result)
+        async with PartialFile(output) as partial:
+            sha256 = await partial.finish([content], self._batcher)
+        return Receipt(
+            partial=partial.path,
+            sha256=sha256,
+            size_bytes=partial.size_bytes,
+            media_type=media_type,
+            kind="text",
+            width_px=None,
+            height_px=None,
+        )
+
 
 async def fetch(
     spec: FetchSpec,
@@ -281,7 +333,7 @@ async def fetch(
     *,
     least_rate: LeastRate | None = None,
 ) -> Receipt:
-    """One attempt: stream, check the length, hash, sync, check the image.
+    """One attempt: stream, check the length, hash, sync, check the content.
 
     Memory holds at most what the transfer buffers, ``BLOCK_BYTES`` plus two chunks,
     ``CHUNK_SIZE_BYTES`` for joining small ones, and the image if it must be decoded.
@@ -289,7 +341,7 @@ async def fetch(
     Args:
         spec: What to fetch and where to put it.
         transfer: Reads signed URLs.
-        decoders: Limits how many images are decoded at a time.
+        decoders: Limits how many files are decoded at a time.
         batcher: Lets small files share a thread call.
         least_rate: Ends a download that is not worth waiting for.
 
@@ -321,16 +373,16 @@ async def fetch(
                 _check_whole(partial.size_bytes + held_bytes, expected)
                 sha256 = await partial.finish(block, batcher)
                 reach("download-synced")
-                media_type = _recognise(partial.head, spec)
+                media_type = _recognise(partial.head, partial.size_bytes, spec)
                 size = None
                 if media_type == PNG:
                     size = png.finish()
-                elif media_type in DECODED_TYPES:
+                elif media_type in CHECKED_TYPES:
                     async with decoders or anyio.CapacityLimiter(1):
                         size = await anyio.to_thread.run_sync(
-                            measure_image, partial.path, media_type
+                            check_content, partial.path, media_type
                         )
-            except NotAnImage as error:
+            except Damaged as error:
                 raise BrokenFile(str(error)) from error
     width_px, height_px = size or (None, None)
     return Receipt(
@@ -338,19 +390,32 @@ async def fetch(
         sha256=sha256,
         size_bytes=partial.size_bytes,
         media_type=media_type or spec.media_type or "application/octet-stream",
+        kind=_kind(media_type, spec),
         width_px=width_px,
         height_px=height_px,
     )
 
 
-def _recognise(head: bytes, spec: FetchSpec) -> str:
+def _recognise(head: bytes, size_bytes: int, spec: FetchSpec) -> str:
     """The media type by content, or ""; refuses what cannot be the asset."""
-    media_type = media_type_of(head)
+    media_type = media_type_of(head, size_bytes)
     if spec.kind == "image" and not media_type.startswith("image/"):
         raise BrokenFile(f"not an image but {media_type or 'unknown bytes'}")
     if media_type == "text/html" and "html" not in spec.media_type:
         raise BrokenFile("a web page instead of the asset")
+    if spec.kind in {"video", "audio"} and kind_of(media_type) == "text":
+        raise BrokenFile(f"not {_NOUNS[spec.kind]} but {media_type}")
+    if media_type == "text/plain" and spec.media_type in _TEXT_MODELS:
+        return spec.media_type
     return media_type
+
+
+def _kind(media_type: str, spec: FetchSpec) -> str:
+    """What kind of file it is: containers of videos may hold sound alone."""
+    found = kind_of(media_type)
+    if found in {"", "text"} or (found == "video" and spec.kind == "audio"):
+        return spec.kind or found
+    return found
 
 
 def _check_record(spec: FetchSpec) -> None:

@@ -13,14 +13,15 @@ from pipeline.assets.sidecar import (
     DamagedSidecar,
     NoSidecar,
     Source,
+    load_origin,
     load_sidecar,
     render_sidecar,
 )
 from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
-from pipeline.job import SIDECAR_SUFFIX, Asset, Job
+from pipeline.job import PREVIEW_MARK, SIDECAR_SUFFIX, Asset, Job
 from pipeline.naming import stems_of
-from pipeline.record import replace
+from pipeline.record import asdict, replace
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
     check_no_link,
@@ -51,7 +52,12 @@ def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:
     """
     count = len(job.remote_assets) if job.request else 0
     numbers = ("", *(f"-{number}" for number in range(1, count + 1)))
-    stems = [stem + number for stem in stems_of(item_id) for number in numbers]
+    stems = [
+        stem + mark + number
+        for stem in stems_of(item_id)
+        for mark in ("", PREVIEW_MARK)
+        for number in numbers
+    ]
     found: list[Asset] = []
     for stem in stems if count else ():
         for extension in KNOWN_EXTENSIONS:
@@ -123,9 +129,21 @@ def place_renamed(
         placed.append(place_copy(output, asset.path, new))
         reach("rename-file-placed")
         moved = replace(asset, path=new)
-        sidecar = render_sidecar(job, moved, source, emulated=emulated)
+        told = _with_origin(source, output, asset.path)
+        sidecar = render_sidecar(job, moved, told, emulated=emulated)
         write_in_place(sidecar, output, new + SIDECAR_SUFFIX)
     sync_folders(placed)
+
+
+def _with_origin(source: Source, output: Path, path: str) -> Source:
+    """The source with what the file's own sidecar says of its request.
+
+    A file that moves was made from what it was made from, whatever the manifest says.
+    """
+    try:
+        return replace(source, **asdict(load_origin(output, path)))
+    except NoSidecar:
+        return source
 
 
 def clear_renamed(output: Path, paths: Mapping[str, str]) -> list[str]:

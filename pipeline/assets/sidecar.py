@@ -7,29 +7,38 @@ for ``load_sidecar``.
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from pipeline.assets.lineage import StepRecord, UsedOutput
 from pipeline.clock import format_utc
 from pipeline.job import (
+    PREVIEW,
     SIDECAR_SUFFIX,
     Asset,
     AssetId,
     Job,
     JobKey,
     JobStatus,
+    JsonValue,
+    ParamValue,
+    ReferenceAsset,
     RemoteId,
 )
-from pipeline.record import Struct
+from pipeline.record import Struct, asdict, field
+from pipeline.storage.pointer import read_pointer
 from pipeline.storage.regular_file import read_regular
 from pipeline.units import MOST_UNITS, units_number
 from pipeline.version import __version__
 
+# Versions before this one ignore keys that they do not know, but not a file with
+# another number: they would pay for its asset again.
 SCHEMA = "scenario-pipeline/sidecar/1"
 MAX_SIDECAR_BYTES = 32 << 20  # a request has at most 10 MB
 
@@ -42,12 +51,76 @@ class Source(Struct, frozen=True, kw_only=True):
         file: The manifest's path as the user gave it.
         sha256: The digest of the manifest's bytes.
         line: The item's line, from 1.
+        variables: The values of the item's matrix and row, by name.
+        references: The files that were sent with the request.
+        parents: The outputs of other items that were sent with it.
+        steps: The jobs before it whose outputs are not saved, the latest first.
     """
 
     name: str
     file: str
     sha256: str
     line: int
+    variables: Mapping[str, JsonValue] = field(default_factory=dict)
+    references: tuple["SentFile", ...] = ()
+    parents: tuple[UsedOutput, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+
+
+class SentFile(Struct, frozen=True, kw_only=True):
+    """A reference file that was sent as an input.
+
+    Attributes:
+        input: The input's name.
+        name: The file's name in the manifest.
+        path: Its path as written, relative to the manifest.
+        sha256: The digest of the bytes that were sent.
+        upright: Whether they are the picture turned upright, not those of the file.
+        asset_id: The asset id that was sent for it; None if it is not known.
+    """
+
+    input: str
+    name: str
+    path: str
+    sha256: str
+    upright: bool
+    asset_id: str | None
+
+
+def find_sent_files(
+    params: Mapping[str, ParamValue], request: Mapping[str, JsonValue]
+) -> tuple[SentFile, ...]:
+    """Every reference file of a request, in the order of its inputs.
+
+    Args:
+        params: The inputs with their references.
+        request: The same inputs as they were sent, with asset ids.
+    """
+    return tuple(
+        sent
+        for name, value in params.items()
+        for sent in _sent_files(name, value, request.get(name))
+    )
+
+
+def _sent_files(name: str, value: object, sent: object) -> Iterator[SentFile]:
+    if isinstance(value, ReferenceAsset):
+        yield SentFile(
+            input=name,
+            name=value.name,
+            path=_printable(value.file),
+            sha256=value.sha256,
+            upright=value.upright,
+            asset_id=sent if isinstance(sent, str) else None,
+        )
+    elif isinstance(value, list):
+        known = sent if isinstance(sent, list) and len(sent) == len(value) else ()
+        for inner, one in zip_longest(value, known):
+            yield from _sent_files(name, inner, one)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            one = sent.get(key) if isinstance(sent, dict) else None
+            yield from _sent_files(name, inner, one)
 
 
 def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) -> bytes:
@@ -68,15 +141,23 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
             "line": source.line,
         },
         "item_id": job.item_id,
+        "variables": dict(source.variables),
         "job_key": job.job_key,
         "request_key": job.request_key,
         "model_id": job.model_id,
         "request": job.request,
+        "references": [asdict(sent) for sent in source.references],
+        "parents": [asdict(used) for used in source.parents],
+        "steps": [asdict(step) for step in source.steps],
         "echo": job.echo or {},
         "job_id": job.remote_id,
         "asset_id": asset.asset_id,
         "output_index": asset.output_index,
+        "role": asset.role,
         "job_asset_ids": list(job.remote_assets),
+        "companions": [
+            {"asset_id": asset_id, "role": role} for asset_id, role in _companions(job)
+        ],
         "seed": job.seed,
         "derived_seed": job.derived_seed,
         "cost": {
@@ -102,6 +183,14 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
     return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
 
 
+def _companions(job: Job) -> Iterator[tuple[AssetId, str]]:
+    """The job's assets that are no outputs; without a role if they were not saved."""
+    roles = {asset.asset_id: asset.role for asset in job.assets}
+    for asset_id in job.remote_assets if roles else ():
+        if asset_id not in roles or roles[asset_id]:
+            yield asset_id, roles.get(asset_id, "")
+
+
 def _printable(path: str) -> str:
     """A path as text: bytes that are not UTF-8, which JSON cannot hold, in hex."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
@@ -119,6 +208,13 @@ class DamagedSidecar(NoSidecar):
     """
 
 
+class PointerSidecar(NoSidecar):
+    """A Git LFS or git-annex pointer in the place of a sidecar.
+
+    ``str()`` says which: ``a Git LFS pointer``.
+    """
+
+
 def load_sidecar(output: Path, name: str) -> Job:
     """Read the sidecar of an asset.
 
@@ -128,11 +224,60 @@ def load_sidecar(output: Path, name: str) -> Job:
 
     Raises:
         NoSidecar, DamagedSidecar: As for :func:`parse_sidecar`.
+        PointerSidecar: The sidecar itself is not there.
         OSError: It is missing, not a file, or larger than a sidecar can be.
     """
     path = output / (name + SIDECAR_SUFFIX)
     content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
+    if pointer := read_pointer(content):
+        raise PointerSidecar(f"a {pointer.kind} pointer")
     return parse_sidecar(content, name)
+
+
+class Origin(Struct, frozen=True, kw_only=True):
+    """What a sidecar says of the request beside its job; see :class:`Source`."""
+
+    variables: dict[str, Any] = field(default_factory=dict)
+    references: tuple[SentFile, ...] = ()
+    parents: tuple[UsedOutput, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+
+
+def load_origin(output: Path, name: str) -> Origin:
+    """Read from the sidecar of an asset what it was made from.
+
+    Args:
+        output: As for :func:`load_sidecar`.
+        name: As for :func:`load_sidecar`.
+
+    Raises:
+        NoSidecar: It cannot be read, or is another JSON file.
+    """
+    try:
+        path = output / (name + SIDECAR_SUFFIX)
+        content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
+        return msgspec.json.decode(content, type=Origin)
+    except (OSError, ValueError, RecursionError) as error:
+        raise NoSidecar(str(error)) from error
+
+
+def load_source(output: Path, name: str) -> Source:
+    """Read from the sidecar of an asset which manifest made it.
+
+    Args:
+        output: As for :func:`load_sidecar`.
+        name: As for :func:`load_sidecar`.
+
+    Raises:
+        NoSidecar: Another JSON file, or one that does not say it.
+        OSError: As for :func:`load_sidecar`.
+    """
+    path = output / (name + SIDECAR_SUFFIX)
+    content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
+    try:
+        return msgspec.json.decode(content, type=_SourceRecord).manifest
+    except (ValueError, RecursionError) as error:
+        raise NoSidecar(str(error)) from error
 
 
 def parse_sidecar(content: bytes, path: str) -> Job:
@@ -193,6 +338,7 @@ def parse_sidecar(content: bytes, path: str) -> Job:
                 media_type=record.media_type,
                 width_px=record.width_px,
                 height_px=record.height_px,
+                role=PREVIEW if record.role == PREVIEW else "",
             ),
         ),
     )
@@ -218,6 +364,10 @@ class _CostRecord(msgspec.Struct):
     charged: Any = None
     quoted: Any = None
     addons: Any = {}
+
+
+class _SourceRecord(msgspec.Struct):
+    manifest: Source
 
 
 class _SidecarRecord(msgspec.Struct):
@@ -247,6 +397,7 @@ class _SidecarRecord(msgspec.Struct):
     base_url: str
     project_id: str
     author_id: str
+    role: Any = ""
 
 
 def _record_beyond_json(content: bytes, error: Exception) -> _SidecarRecord:

@@ -457,18 +457,20 @@ def graph(manifest: Path, **options: Any) -> ExitCode:
 
 @cli.command()
 @click.argument(
-    "outputs",
-    type=HomePath(exists=True, file_okay=False),
-    metavar="[OUTPUT]...",
+    "places",
+    type=HomePath(exists=True),
+    metavar="[MANIFEST|OUTPUT]...",
     nargs=-1,
 )
+@place_options
+@ALLOW_OUTSIDE
 @CU_PRICE
 @JSON
-def spend(outputs: tuple[Path, ...], **options: Any) -> ExitCode:
+def spend(places: tuple[Path, ...], **options: Any) -> ExitCode:
     """Sum up what was spent, by month, model and manifest. Free."""
     from pipeline.cli.spend import spend_command
 
-    return spend_command(outputs, **options)
+    return spend_command(places, **options)
 
 
 @cli.command()
@@ -486,6 +488,32 @@ def schema(model: str | None, **options: Any) -> ExitCode:
     from pipeline.cli.schema import schema_command
 
     return schema_command(model, **options)
+
+
+@cli.command()
+@click.argument("query", type=Text(), metavar="[QUERY]", required=False)
+@click.option(
+    "--kind",
+    type=click.Choice(["image", "video", "audio", "3d", "text", "lora"]),
+    help="Only models that make this, or LoRAs.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 500),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Show at most N models; each takes a request, once a day.",
+)
+@click.option(
+    "--emulate", is_flag=True, help="Show the models of the built-in emulator."
+)
+@JSON
+def models(query: str | None, **options: Any) -> ExitCode:
+    """List public models: what they make, what files they take, price, plan. Free."""
+    from pipeline.cli.models import models_command
+
+    return models_command(query, **options)
 
 
 @cli.command()

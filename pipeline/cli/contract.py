@@ -27,7 +27,7 @@ from pipeline.contract.inquiry import Findings, Inquiry, Questions
 from pipeline.contract.paid_probes import Step
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest import load_manifest
-from pipeline.models.schema import load_shipped_model
+from pipeline.models.record import load_shipped_model
 from pipeline.operations.connection import service_of
 from pipeline.settings import Credentials, Service, Settings
 from pipeline.units import parse_units

@@ -24,7 +24,7 @@ from pipeline.errors import (
 )
 from pipeline.manifest import validate_manifest
 from pipeline.manifest.manifest import FindModel
-from pipeline.models.schema import load_shipped_model
+from pipeline.models.record import load_shipped_model
 from pipeline.operations.connection import (
     offline_catalog,
     service_of,

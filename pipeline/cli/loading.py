@@ -7,7 +7,7 @@ from pipeline.clock import SystemClock
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.manifest.manifest import FindModel
 from pipeline.manifest.review_file import with_review
-from pipeline.models.schema import load_shipped_model
+from pipeline.models.record import load_shipped_model
 from pipeline.operations.connection import offline_catalog
 from pipeline.output.folder import output_folder
 

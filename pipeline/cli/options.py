@@ -196,9 +196,14 @@ _SPENDING = (
         help="Longest pause of submits to wait out, such as 90s or 1h.  [default: 1h]",
     ),
     click.option(
+        "--unchecked",
+        is_flag=True,
+        help="Submit even if the inputs of a model are unknown.",
+    ),
+    click.option(
         "--allow-unpriced",
         is_flag=True,
-        help="Submit even if a model's inputs are unknown or its quoted price is 0.",
+        help="Submit even if the service quotes a price of 0, or none.",
     ),
     click.option("--yes", "-y", is_flag=True, help="Do not ask before spending."),
 )
@@ -291,6 +296,7 @@ class RunOptions:
     max_pause: str | None = None
     fail_threshold: str | None = None
     fail_fast: bool = False
+    unchecked: bool = False
     allow_unpriced: bool = False
     yes: bool = False
     force: bool = False

@@ -240,6 +240,7 @@ def _settings(options: RunOptions) -> Settings:
         strict=options.strict,
         frozen=options.frozen,
         keep_old=options.keep_old,
+        unchecked=options.unchecked,
         allow_unpriced=options.allow_unpriced,
     )
 

@@ -12,13 +12,8 @@ from pipeline.cli.console.text import one_line, plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest.json_schema import manifest_schema
 from pipeline.models.catalog import describe_source
-from pipeline.models.schema import (
-    InputSchema,
-    ModelSchema,
-    RequiredRules,
-    load_shipped_model,
-    shipped_model_ids,
-)
+from pipeline.models.record import load_shipped_model, shipped_model_ids
+from pipeline.models.schema import InputSchema, ModelSchema, RequiredRules
 from pipeline.models.wording import plain, shown, suggestion
 from pipeline.operations.validate import find_model
 from pipeline.version import __version__
@@ -33,6 +28,7 @@ _ANY = {
     "number": "any number",
     "model": "any model id",
     "inputs_array": "groups of inputs",
+    "file": "any file",
 }
 _PRICE = {True: "yes", False: "no", None: "-"}
 
@@ -198,7 +194,7 @@ def allowed_words(schema: InputSchema) -> str:
         noun = " character" if schema.type == "string" else " value"
         noun += "" if limits.endswith(" 1") else "s"
         words.append(limits + ("" if schema.is_file else noun))
-    return ", ".join(words) or _ANY[schema.element_type]
+    return ", ".join(words) or _ANY.get(schema.element_type, "not checked")
 
 
 def _range(schema: InputSchema) -> list[str]:

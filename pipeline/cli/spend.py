@@ -1,15 +1,24 @@
 """``spend``: what was paid according to the ledgers, as a table or JSON lines."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
+from typing import NamedTuple
 
 import click
 
 from pipeline.cli.console.money import CuPrice, units_text
 from pipeline.cli.console.printing import print_json
 from pipeline.cli.console.text import one_line, plural, printable
-from pipeline.errors import PRECEDENCE, ExitCode, PipelineError, RunError, UsageError
+from pipeline.errors import (
+    PRECEDENCE,
+    ExitCode,
+    InputError,
+    PipelineError,
+    RunError,
+    UsageError,
+)
+from pipeline.manifest import Manifest, load_manifest
 from pipeline.operations.spend import (
     Kind,
     Line,
@@ -19,7 +28,7 @@ from pipeline.operations.spend import (
     merged,
     read_spent,
 )
-from pipeline.output.folder import OUTPUT_ROOT
+from pipeline.output.folder import OUTPUT_ROOT, output_folder
 from pipeline.units import units_number
 
 WIDTH = 80
@@ -33,17 +42,30 @@ _Row = tuple[str, Sequence[str]]
 
 
 def spend_command(
-    outputs: tuple[Path, ...], *, cu_price: CuPrice | None, as_json: bool
+    places: tuple[Path, ...],
+    *,
+    output: Path | None,
+    emulate: bool,
+    allow_outside: bool,
+    cu_price: CuPrice | None,
+    as_json: bool,
 ) -> ExitCode:
     """Sum up the ledgers; those that cannot be read are reported and skipped."""
     real: list[Spent] = []
     emulated: list[Spent] = []
     errors: list[PipelineError] = []
     left_out = 0
-    for folder, is_named in _folders(outputs, errors).items():
+    folders = _find_places(
+        places,
+        errors,
+        output=output,
+        emulate=emulate,
+        allow_outside=allow_outside,
+    )
+    for folder, is_named, of_manifest in folders:
         try:
-            found = read_spent(folder)
-        except (RunError, UsageError) as error:
+            found = read_spent(folder, of_manifest, emulate=emulate)
+        except (RunError, InputError) as error:
             errors.append(error)
             continue
         if not found.emulated:
@@ -64,8 +86,65 @@ def spend_command(
     return next((code for code in PRECEDENCE if code in codes), usual)
 
 
-def _folders(outputs: Sequence[Path], errors: list[PipelineError]) -> dict[Path, bool]:
-    """Every output folder once, and whether the user named it.
+class _Folder(NamedTuple):
+    """An output folder.
+
+    Attributes:
+        path: As it is shown.
+        is_named: Whether the user named it, or its manifest.
+        manifest: The manifest that the user named, or None.
+    """
+
+    path: Path
+    is_named: bool
+    manifest: Manifest | None = None
+
+
+def _find_places(
+    places: Sequence[Path],
+    errors: list[PipelineError],
+    *,
+    output: Path | None,
+    emulate: bool,
+    allow_outside: bool,
+) -> Iterable[_Folder]:
+    """The output folders to add up, each once: of manifests first, then of folders.
+
+    Args:
+        places: Manifests and folders that the user named; may be empty.
+        errors: Gets one error for each folder that cannot be listed.
+        output: The output folder of the manifest, or None.
+        emulate: Whether the manifests are emulated.
+        allow_outside: Whether their references may be outside of their folders.
+
+    Raises:
+        UsageError: An option has no manifest, or a folder contains nothing to sum up.
+        ManifestError: A manifest has faults.
+    """
+    manifests = [place for place in places if not place.is_dir()]
+    if (output or emulate or allow_outside) and not manifests:
+        raise UsageError(
+            "--output, --emulate and --allow-outside belong to a manifest",
+            hint="name an output folder itself: pipeline spend output/icons",
+        )
+    if output is not None and len(manifests) > 1:
+        raise UsageError("--output is for one manifest, not for several")
+    found_at: dict[Path, _Folder] = {}
+    for manifest in manifests:
+        loaded = load_manifest(manifest, allow_outside=allow_outside)
+        folder = output_folder(loaded, output=output, emulate=emulate)
+        found_at[folder.resolve()] = _Folder(folder, is_named=True, manifest=loaded)
+    outputs = [place for place in places if place.is_dir()]
+    if outputs or not manifests:
+        for real_path, one in _folders(outputs, errors).items():
+            found_at.setdefault(real_path, one)
+    return found_at.values()
+
+
+def _folders(
+    outputs: Sequence[Path], errors: list[PipelineError]
+) -> dict[Path, _Folder]:
+    """Every output folder once, by its real path.
 
     Args:
         outputs: The folders that the user named.
@@ -87,7 +166,7 @@ def _folders(outputs: Sequence[Path], errors: list[PipelineError]) -> dict[Path,
             )
         for folder in below:
             found.setdefault(folder.resolve(), folder)
-    return {folder: real in named for real, folder in found.items()}
+    return {real: _Folder(path, is_named=real in named) for real, path in found.items()}
 
 
 def _tell(errors: Sequence[PipelineError], left_out: int) -> None:

@@ -1,6 +1,5 @@
-"""``status``: what the ledger says about a manifest, in numbers and reasons."""
+"""``status``: how the items of a manifest stand, in numbers and reasons."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -11,8 +10,7 @@ from pipeline.cli.console.text import one_line, plural
 from pipeline.cli.loading import load
 from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
-from pipeline.operations.spend import Sum
-from pipeline.operations.status import read_status
+from pipeline.operations.status import Status, read_status
 from pipeline.units import units_number
 
 _FAILURES_SHOWN = 20
@@ -27,7 +25,7 @@ def status_command(
     allow_outside: bool,
     as_json: bool,
 ) -> ExitCode:
-    """Print counts and reasons from the ledger."""
+    """Print counts and reasons from ledger, sidecars and lock file."""
     loaded, folder = load(
         manifest,
         output=output,
@@ -35,7 +33,7 @@ def status_command(
         profile=profile,
         allow_outside=allow_outside,
     )
-    status = read_status(folder, loaded.review)
+    status = read_status(loaded, folder, emulate=emulate)
     counts, troubled, cost = status.counts, status.troubled, status.cost
     if as_json:
         for job in troubled:
@@ -51,7 +49,10 @@ def status_command(
             event="status",
             output=str(folder),
             items=loaded.item_count,
-            counts={str(status): counts[status] for status in JobStatus},
+            counts={str(one): counts.get(one, 0) for one in JobStatus},
+            changed=status.changed,
+            to_fetch=status.to_fetch,
+            orphans=status.orphans,
             cost={
                 "charged": units_number(cost.charged),
                 "refunded": units_number(cost.refunded),
@@ -61,7 +62,7 @@ def status_command(
         )
         return ExitCode.OK
     click.echo(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {folder}")
-    _show_counts(counts, cost)
+    _show_counts(status)
     for job in troubled[:_FAILURES_SHOWN]:
         click.echo(failure_line(job.item_id, job.failure.reason if job.failure else ""))
     if len(troubled) > _FAILURES_SHOWN:
@@ -73,13 +74,23 @@ def status_command(
     return ExitCode.OK
 
 
-def _show_counts(counts: Mapping[JobStatus, int], cost: Sum) -> None:
-    for status in JobStatus:
-        if counts[status]:
-            click.echo(f"  {counts[status]:>8,}  {status}")
-    if not counts:
+def _show_counts(status: Status) -> None:
+    counts, cost = status.counts, status.cost
+    is_new = not counts.keys() - {JobStatus.PLANNED} and not cost.jobs
+    if is_new and not status.orphans:
         click.echo("  nothing has been submitted yet")
         return
+    for one in JobStatus:
+        if counts.get(one):
+            click.echo(f"  {counts[one]:>8,}  {one}")
+    if status.to_fetch:
+        text = f"to be fetched, free, such as {one_line(status.why_fetch)}"
+        click.echo(f"  {status.to_fetch:>8,}  of them {text}")
+    if status.changed:
+        text = "of them to be made again: the manifest asks for something else now"
+        click.echo(f"  {status.changed:>8,}  {text}")
+    if status.orphans:
+        click.echo(f"  {status.orphans:>8,}  others are no longer in the manifest")
     click.echo(f"  {units_text(cost.charged):>8}  compute units charged")
     for units, word in ((cost.refunded, "refunded"), (cost.reserved, "reserved")):
         if units:

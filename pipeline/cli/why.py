@@ -217,7 +217,8 @@ def _value_text(about: Explanation, value: ParamValue) -> str:
         held = f"uploaded as {known}" if known else "not uploaded yet"
         name = "" if value.name == str(value.path) else f"{value.name}: "
         return (
-            f"{name}{_near(value.path)}, {value.size_bytes:,} bytes\n"
+            f"{name}{_near(value.path)}, {value.size_bytes:,} bytes"
+            f"{', turned upright' if value.upright else ''}\n"
             f"{value.sha256}\n{held}"
         )
     if isinstance(value, ItemOutput):
@@ -225,6 +226,9 @@ def _value_text(about: Explanation, value: ParamValue) -> str:
         return f"output {value.index} of {value.item_id}: {made}"
     if isinstance(value, list):
         return "\n".join(_value_text(about, element) for element in value) or "[]"
+    if isinstance(value, dict):
+        shown = (f"{name}: {_value_text(about, one)}" for name, one in value.items())
+        return "\n".join(shown) or "{}"
     return plain(value)
 
 
@@ -251,6 +255,8 @@ def _details_of(about: Explanation, job: Job) -> Iterator[tuple[str, str]]:
         names = ", ".join(about.differences.get(job.row_id, ()))
         yield "asked for", f"something else than now{names and f': {names}'}"
     yield "job", job.remote_id or ""
+    if job.is_taken_over:
+        yield "source", "made by another run for the same request, and taken over"
     yield "times", _times(job)
     yield "units", _cost(job)
     if job.failure is not None:
@@ -393,6 +399,7 @@ def _value_json(about: Explanation, value: ParamValue) -> object:
             "name": value.name,
             "path": str(value.path),
             "sha256": value.sha256,
+            "upright": value.upright,
             "asset_id": about.uploads.get(value.sha256),
         }
     if isinstance(value, ItemOutput):
@@ -404,6 +411,8 @@ def _value_json(about: Explanation, value: ParamValue) -> object:
         }
     if isinstance(value, list):
         return [_value_json(about, element) for element in value]
+    if isinstance(value, dict):
+        return {name: _value_json(about, inner) for name, inner in value.items()}
     return value
 
 
@@ -432,6 +441,7 @@ def _print_attempt(about: Explanation, job: Job) -> None:
         attempt=job.attempt,
         status=str(job.status),
         job_id=job.remote_id,
+        taken_over=job.is_taken_over,
         job_key=job.job_key,
         same_request=about.asks_the_same(job),
         differs_in=list(about.differences.get(job.row_id, ())),

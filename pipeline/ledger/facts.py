@@ -26,6 +26,7 @@ class Facts(Struct, frozen=True, kw_only=True):
             service's time, may be ours and have not been searched for yet.
         lock_sha256: Digest of the lock file when it was last read or written, or None.
         tool: The version that created the ledger, or "".
+        emulator: ``1`` if the emulator has made its jobs, in this process or another.
     """
 
     base_url: str = ""
@@ -39,6 +40,12 @@ class Facts(Struct, frozen=True, kw_only=True):
     rebuilt_since: datetime | None = None
     lock_sha256: str | None = None
     tool: str = ""
+    emulator: str = ""
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether the emulator has made the jobs."""
+        return bool(self.emulator)
 
     def is_shared_by(self, manifest: str) -> bool:
         """Whether manifests with other names have used the ledger too."""
@@ -64,6 +71,7 @@ def facts_from(meta: Mapping[str, str]) -> Facts:
         rebuilt_since=None if since is None else parse_utc(since),
         lock_sha256=meta.get("lock_sha256"),
         tool=meta.get("tool", ""),
+        emulator=meta.get("emulator", ""),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pipeline.clock import format_utc
+from pipeline.clock import format_utc, parse_utc
 from pipeline.errors import ExitCode, LedgerDamaged, LedgerError, UnexpectedAnswer
 from pipeline.job import (
     LEGAL_TRANSITIONS,
@@ -87,7 +87,7 @@ _IS_LOCKABLE = (
     " AND (+status IN (?, ?, ?) OR +status = 'failed' AND failure_class IN (?, ?))"
 )
 # Known only from a lock file: its files have never been here.
-_IS_HEARSAY = "(+status = 'succeeded' AND sent_at IS NULL)"
+_IS_HEARSAY = "(+status = 'succeeded' AND sent_at IS NULL AND made_with = '')"
 _NEWEST_LOCKABLE = (
     f"SELECT row_id FROM jobs AS other WHERE other.item_id = jobs.item_id"  # noqa: S608 - constants alone
     f" AND {_IS_LOCKABLE}"
@@ -291,6 +291,10 @@ class Ledger:
     def record_found(self, job: Job) -> None:
         """Record a SAVED job that is known only from a sidecar."""
         self.record_saved(self._insert_or_advance(job, JobStatus.SUCCEEDED))
+
+    def record_made(self, job: Job) -> None:
+        """Record a SUCCEEDED job that is known only from the sidecar of another."""
+        self._insert_or_advance(job, JobStatus.SUCCEEDED)
 
     def record_salvaged(self, job: Job) -> None:
         """Record a row of a damaged ledger as a new row, with any status."""
@@ -527,6 +531,20 @@ class Ledger:
         """The attempt that owns a job of the service, or None."""
         return next(self._jobs("WHERE remote_id = ?", (remote_id,)), None)
 
+    def find_author(self, made_with: str) -> str:
+        """The author of the newest job that was sent with an API key, or "".
+
+        Args:
+            made_with: The digest of the key.
+        """
+        with self._translated():
+            row = self._connection.execute(
+                "SELECT author_id FROM jobs WHERE made_with = ? AND author_id != ''"
+                " AND sent_at IS NOT NULL ORDER BY row_id DESC LIMIT 1",
+                (made_with,),
+            ).fetchone()
+        return "" if row is None else str(row[0])
+
     def find_remote_ids(self, mark_id: int) -> set[RemoteId]:
         """Remote ids of all known jobs that were sent since a mark."""
         with self._translated():
@@ -599,6 +617,19 @@ class Ledger:
                 (path,),
             ).fetchone()
         return None if row is None else str(row[0])
+
+    def find_last_end(self) -> datetime | None:
+        """When the newest run ended; None without one, or if it did not end."""
+        with self._translated():
+            row = self._connection.execute(
+                "SELECT ended_at FROM runs ORDER BY run_id DESC LIMIT 1"
+            ).fetchone()
+        try:
+            return None if row is None or row[0] is None else parse_utc(row[0])
+        except (ValueError, TypeError) as error:
+            raise LedgerDamaged(
+                f"{self.path} is damaged: the end of its newest run cannot be read"
+            ) from error
 
     def find_last_row_id(self) -> int:
         """The highest row number; 0 if there are no rows."""
@@ -826,7 +857,7 @@ class Ledger:
             [(asset.path,) for asset in job.assets],
         )
         self._connection.executemany(
-            "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO assets VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [asset_values(row_id, asset) for asset in job.assets],
         )
         self._write_contents(job)
@@ -878,7 +909,8 @@ class Ledger:
     def _assets_of(self, row_id: int) -> tuple[Asset, ...]:
         rows = self._connection.execute(
             "SELECT output_index, asset_id, path, sha256, size_bytes, media_type,"
-            " width_px, height_px FROM assets WHERE row_id = ? ORDER BY output_index",
+            " width_px, height_px, role FROM assets WHERE row_id = ?"
+            " ORDER BY output_index",
             (row_id,),
         )
         return tuple(map(asset_from, rows))

@@ -18,6 +18,7 @@ STEPS: tuple[str, ...] = tuple(
         "schema_3_names.sql",
         "schema_4_marks.sql",
         "schema_5_contents.sql",
+        "schema_6_roles.sql",
     )
 )
 CURRENT_VERSION = len(STEPS)

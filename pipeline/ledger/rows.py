@@ -161,12 +161,15 @@ def asset_values(row_id: int, asset: Asset) -> tuple[object, ...]:
         asset.media_type,
         asset.width_px,
         asset.height_px,
+        asset.role,
     )
 
 
 def asset_from(row: tuple[Any, ...]) -> Asset:
     """The asset of a row of the table ``assets``, without its row id."""
-    index, asset_id, path, sha256, size_bytes, media_type, width_px, height_px = row
+    index, asset_id, path, sha256, size_bytes, media_type, width_px, height_px, role = (
+        row
+    )
     return Asset(
         output_index=index,
         asset_id=AssetId(asset_id),
@@ -176,6 +179,7 @@ def asset_from(row: tuple[Any, ...]) -> Asset:
         media_type=media_type,
         width_px=width_px,
         height_px=height_px,
+        role=role,
     )
 
 

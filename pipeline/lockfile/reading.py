@@ -261,6 +261,7 @@ def _assets_from(path: Path, block: _Block) -> Iterator[Asset]:
             media_type=values["media_type"],
             width_px=values.get("width_px"),
             height_px=values.get("height_px"),
+            role=values.get("role", ""),
         )
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 
+from pipeline.job import PREVIEW
 from pipeline.manifest.item_id import check_id
 from pipeline.naming import item_of
 from pipeline.units import MOST_UNITS
@@ -154,6 +155,12 @@ def _read_path(value: object) -> str:
     return text
 
 
+def _read_role(value: object) -> str:
+    if value != PREVIEW:
+        raise Wrong(f"must be {PREVIEW}")
+    return PREVIEW
+
+
 def _read_sha256(value: object) -> str:
     if not isinstance(value, str) or not _SHA256.fullmatch(value):
         raise Wrong("must be 64 hex digits")
@@ -246,5 +253,6 @@ ASSET_KEYS: Keys = {
     "size_bytes": _read_size,
     "output_index": _read_index,  # if it is not the next one
     "path": _read_path,
+    "role": _read_role,  # if it is no output
 }
 ASSET_NEEDS = ("media_type", "sha256", "size_bytes", "path")

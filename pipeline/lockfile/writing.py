@@ -230,3 +230,4 @@ def _asset_values(asset: Asset, before: int) -> Iterator[tuple[str, object]]:
     is_next = asset.output_index == before + 1
     yield "output_index", None if is_next else asset.output_index
     yield "path", asset.path
+    yield "role", asset.role or None

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pipeline.job import JsonValue
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.manifest import ItemTemplate, Manifest
-from pipeline.manifest.node import Node, unpack_mark
+from pipeline.manifest.node import Broken, Node, unpack_mark
 from pipeline.manifest.row import BadRows, Row
 from pipeline.manifest.substitution import (
     BadTemplate,
@@ -31,6 +31,18 @@ class Combination(Struct):
     template: ItemTemplate
     scope: Scope
     row: Row | None
+
+    @property
+    def variables(self) -> dict[str, JsonValue]:
+        """The values of its matrix and of its row, without those of ``vars``."""
+        matrix = self.template.matrix
+        names = frozenset[str]() if matrix is None else matrix.names
+        found: dict[str, JsonValue] = {
+            name: node.value
+            for name, node in self.scope.nodes.items()
+            if name in names and not isinstance(node.value, Broken | list | dict)
+        }
+        return {**found, **self.scope.cells}
 
 
 def combinations(template: ItemTemplate, faults: Faults) -> Iterator[Combination]:

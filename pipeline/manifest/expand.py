@@ -6,7 +6,7 @@ Only a digest of each name stays in memory.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from pipeline.job import Item, ItemOutput, ParamValue
+from pipeline.job import PICTURED, PREVIEW_MARK, Item, ItemOutput, ParamValue
 from pipeline.manifest.chain import Link, check_links, outputs_in
 from pipeline.manifest.combination import Combination, Reporter, combinations
 from pipeline.manifest.faults import Faults
@@ -16,7 +16,7 @@ from pipeline.manifest.item_schema import TAKES_HINT, wrong_takes
 from pipeline.manifest.manifest import ItemTemplate, Manifest, Step
 from pipeline.manifest.node import unpack_mark
 from pipeline.manifest.row_ids import hint_for_rows
-from pipeline.manifest.schema import check_model_id, misspelt_model
+from pipeline.manifest.schema import check_model_id, lora_problem, misspelt_model
 from pipeline.manifest.slug import slug_of
 from pipeline.manifest.steps import find_file_input
 from pipeline.manifest.substitution import (
@@ -29,7 +29,8 @@ from pipeline.manifest.substitution import (
     render_value,
 )
 from pipeline.manifest.takes import make_take
-from pipeline.models.schema import ModelSchema, shipped_model_ids
+from pipeline.models.record import shipped_model_ids
+from pipeline.models.schema import ModelSchema
 from pipeline.models.wording import find_misspelt, shown
 from pipeline.naming import step_id
 from pipeline.record import replace
@@ -106,9 +107,12 @@ def _stems(
     item_id: str, params: Mapping[str, ParamValue], schema: ModelSchema | None
 ) -> tuple[str, ...]:
     count = schema.output_count(params) if schema is not None else 1
-    if count == 1:
-        return (item_id,)
-    return tuple(f"{item_id}-{number}" for number in range(1, count + 1))
+    stems = [item_id]
+    if count > 1:
+        stems = [f"{item_id}-{number}" for number in range(1, count + 1)]
+    if schema is not None and schema.makes in PICTURED:
+        stems.append(item_id + PREVIEW_MARK)
+    return tuple(stems)
 
 
 class _Expansion:
@@ -162,6 +166,7 @@ class _Expansion:
             is_saved=template.keep or not template.steps,
             may_be_missing=template.foreach is not None,
             former_params=tuple(_sendable(former, schema) for former in read.former),
+            variables=combination.variables,
         )
 
     def takes_of(self, item: Item, combination: Combination) -> Iterator[Item]:
@@ -314,7 +319,10 @@ class _Expansion:
                 else f"at line {taken[0]}"
             )
             if name != item_id:
-                message = f"id '{item_id}' has several outputs; '{name}' is taken "
+                several = "has several outputs"
+                if name.endswith(PREVIEW_MARK):
+                    several = "may come with a preview"
+                message = f"id '{item_id}' {several}; '{name}' is taken "
                 message, hint = message + where, "rename one of the two"
             elif taken[1]:
                 message = f"id '{item_id}' is already an output's name, {where}"
@@ -359,6 +367,11 @@ class _Expansion:
             place = self._reporter.origin(node, names, combination)
             self._reporter.add(place, *misspelt_model(model_id, near))
             return near[0] if len(near) == 1 else None
+        if why := lora_problem(self._schema(model_id)):
+            names = text.names if isinstance(text, Template) else ()
+            place = self._reporter.origin(node, names, combination)
+            self._reporter.add(place, *why)
+            return None
         return model_id
 
     def _near(self, model_id: str) -> list[str]:

@@ -7,6 +7,9 @@ strictest system.
 import hashlib
 import re
 from array import array
+from unicodedata import combining
+
+from pipeline.storage.near_names import code_points
 
 MAX_ID_CHARS = 240
 MAX_SEGMENT_CHARS = 120
@@ -18,7 +21,8 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNOREC
 _OURS = re.compile(r"ledger\.sqlite3.*|report", re.IGNORECASE)
 # A folder with such a name could be where another item's file belongs.
 _FILE_LIKE = re.compile(
-    r".*\.(png|jpe?g|webp|gif|avif|tiff?|heic|svg|json|mp4|webm|glb|part|tmp)",
+    r".*\.(png|jpe?g|webp|gif|avif|tiff?|heic|svg|json|txt|part|tmp"
+    r"|mp4|webm|mov|mp3|wav|ogg|flac|m4a|glb|gltf|fbx|obj|stl|usdz|ply|zip)",
     re.IGNORECASE,
 )
 
@@ -29,10 +33,11 @@ def check_id(text: str) -> tuple[str, str] | None:  # noqa: PLR0911 - a list of 
     if not text:
         return "the id is empty", ""
     if match := ILLEGAL.search(text):
-        hint = "use letters, digits, '.', '_', '-' and '/' for folders"
+        letters = "letters" if match.group().isascii() else "letters a to z"
+        hint = f"use {letters}, digits, '.', '_', '-' and '/' for folders"
         if match.group() == "\\":
             hint = "write / for folders"
-        return f"{shown} contains {match.group()!r}", hint
+        return f"{shown} contains {_shown_at(text, match.start())}", hint
     if len(text) > MAX_ID_CHARS:
         return f"{shown} is longer than {MAX_ID_CHARS} characters", ""
     if text.startswith("/"):
@@ -44,6 +49,15 @@ def check_id(text: str) -> tuple[str, str] | None:  # noqa: PLR0911 - a list of 
     if _OURS.fullmatch(segments[0]):
         return f"{shown} is a reserved name in the output folder", "rename it"
     return None
+
+
+def _shown_at(text: str, at: int) -> str:
+    """A character; if it is not ASCII, with what it combines with, and its code."""
+    if text[at].isascii():
+        return repr(text[at])
+    start = at - 1 if at and combining(text[at]) else at
+    char = text[start : at + 1]
+    return f"'{char}' ({code_points(char)})" if char.isprintable() else repr(char)
 
 
 def _check_segment(  # noqa: PLR0911 - a list of rules

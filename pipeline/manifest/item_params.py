@@ -82,8 +82,11 @@ class ParamsReader:
             problems += _check_prompt(name, value) or _check_text(name, value)
             known = schema.inputs.get(name) if schema is not None else None
             resolved: ParamValue = value
-            if _may_hold_files(name, known, schema):
-                resolved = self._resolve(value, (name,), problems)
+            if known is None and (schema is not None or name == "prompt"):
+                pass  # a fault already, or a text
+            elif known is None or _may_hold_files(known):
+                fields = known.fields if known is not None else {}
+                resolved = self._resolve(value, (name,), problems, fields)
             if len(problems) > count:
                 unbound.add(name)
             else:
@@ -190,16 +193,27 @@ class ParamsReader:
         value: JsonValue,
         path: tuple[str | int, ...],
         problems: list[InputProblem],
+        fields: Mapping[str, InputSchema],
     ) -> ParamValue:
-        """The value with its references loaded; those that fail become problems."""
+        """The value with its references loaded; those that fail become problems.
+
+        ``fields`` tells which entries of an object are files, if that is known.
+        """
         if isinstance(value, list):
             return [
-                self._resolve(element, (*path, index), problems)
+                self._resolve(element, (*path, index), problems, fields)
                 for index, element in enumerate(value)
             ]
         if isinstance(value, dict):
             entries = {
-                key: self._resolve(entry, (*path, key), problems)
+                key: self._resolve(
+                    entry,
+                    (*path, key),
+                    problems,
+                    fields[key].fields if key in fields else {},
+                )
+                if key not in fields or _may_hold_files(fields[key])
+                else entry
                 for key, entry in value.items()
             }
             return cast("ParamValue", entries)
@@ -234,12 +248,8 @@ def _has_line_end(cells: Mapping[str, JsonValue]) -> bool:
     return any(isinstance(cell, str) and "\n" in cell for cell in cells.values())
 
 
-def _may_hold_files(
-    name: str, known: InputSchema | None, schema: ModelSchema | None
-) -> bool:
-    if schema is not None:
-        return known is not None and (known.is_file or known.type == "inputs_array")
-    return name != "prompt"
+def _may_hold_files(known: InputSchema) -> bool:
+    return known.is_file or known.type == "inputs_array" or not known.is_known
 
 
 def _check_prompt(name: str, value: JsonValue) -> list[InputProblem]:

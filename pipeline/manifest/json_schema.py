@@ -118,7 +118,28 @@ def _plain_top_keys(models: Sequence[ModelSchema]) -> Schema:
             "on the service. Use them as `ref:NAME` under params.",
             "type": ["object", "null"],
             "propertyNames": {"pattern": f"^{_REFERENCE_NAME}$"},
-            "additionalProperties": {"type": "string", "minLength": 1},
+            "additionalProperties": {
+                "anyOf": [
+                    {"type": "string", "minLength": 1},
+                    {
+                        "type": "object",
+                        "properties": {
+                            "file": {
+                                "description": "A file, relative to the manifest.",
+                                "type": "string",
+                                "minLength": 1,
+                            },
+                            "upright": {
+                                "description": "Turn the picture as its EXIF data says"
+                                " before it is sent.",
+                                "type": "boolean",
+                            },
+                        },
+                        "required": ["file"],
+                        "additionalProperties": False,
+                    },
+                ]
+            },
         },
         "vars": {"description": "Variables of every item.", "$ref": "#/$defs/vars"},
         "steps": _steps("The steps of every item that has none of its own.", models),
@@ -473,6 +494,8 @@ def _input(schema: InputSchema, model: ModelSchema) -> Schema:
 
 def _values(schema: InputSchema) -> list[Schema]:
     """The shapes an input's value may have; a list may be given as a bare value."""
+    if not schema.is_known:
+        return [{}]
     one = _one_value(schema)
     if not schema.is_array:
         return one

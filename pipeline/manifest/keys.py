@@ -31,3 +31,4 @@ ITEM_KEYS = (
 MATRIX_KEYS = ("include", "exclude")
 # Those whose value is one text.
 TEXT_KEYS = frozenset({"name", "model", "id", "prompt", "rows"})
+REFERENCE_KEYS = ("file", "upright")

@@ -16,7 +16,8 @@ from pipeline.manifest.review import Review
 from pipeline.manifest.review_file import read_review, review_path
 from pipeline.manifest.schema import SchemaReader
 from pipeline.manifest.source import MAX_FILE_BYTES, parse_source
-from pipeline.models.schema import load_shipped_model
+from pipeline.models.record import load_shipped_model
+from pipeline.storage.near_names import near_file
 from pipeline.storage.regular_file import NotAFile, open_regular
 
 
@@ -186,7 +187,7 @@ def _read_bytes(file: str) -> bytes:
     except IsADirectoryError:
         reason, hint = "it is a folder", "name the .yaml file"
     except FileNotFoundError:
-        reason, hint = "no such file", ""
+        reason, hint = "no such file", near_file(Path(), file)
     except OSError as exc:
         reason, hint = str(exc.strerror or exc), ""
     except ValueError:

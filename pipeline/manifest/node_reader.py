@@ -119,6 +119,14 @@ class NodeReader:
             return False
         return not isinstance(node.value, Broken)
 
+    def flag(self, node: Node | None, what: str) -> bool:
+        """True or false, false if it is left out; anything else is a fault."""
+        if node is None:
+            return False
+        if not isinstance(node.value, bool):
+            self._wrong(node, f"{what} must be true or false")
+        return node.value is True
+
     def _wrong(self, node: Node, message: str, hint: str = "") -> None:
         # A BROKEN node already has a fault of its own.
         if not isinstance(node.value, Broken):

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_schema import MAX_ITEMS, ItemReader, wrong_takes
-from pipeline.manifest.keys import MANIFEST_KEYS
+from pipeline.manifest.keys import MANIFEST_KEYS, REFERENCE_KEYS
 from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import NodeReader
@@ -24,7 +24,8 @@ from pipeline.manifest.references import BadPath, ReferenceFiles
 from pipeline.manifest.steps import ForeachReader, StepReader
 from pipeline.manifest.substitution import LeftOut, Scope, Template, render_value
 from pipeline.models.checks import ASSET_ID_LENGTH
-from pipeline.models.schema import load_shipped_model, shipped_model_ids
+from pipeline.models.record import load_shipped_model, shipped_model_ids
+from pipeline.models.schema import ModelSchema
 from pipeline.models.wording import find_misspelt, suggestion
 from pipeline.units import parse_units
 
@@ -198,7 +199,11 @@ class SchemaReader:
         if wrong := check_model_id(model_id):
             self._faults.add(node.mark, wrong)
             return None
-        if self._models(model_id) is None:
+        schema = self._models(model_id)
+        if wrong_use := lora_problem(schema):
+            self._faults.add(node.mark, *wrong_use)
+            return None
+        if schema is None:
             # One letter off a known model is a typo; anything else may be a new model.
             near = find_misspelt(model_id, shipped_model_ids())
             if near:
@@ -299,22 +304,41 @@ class SchemaReader:
                 text = f"'{name[:80]}' is not a reference name"
                 self._faults.add(value.key_mark, text, hint)
                 continue
-            text_value = self._reader.string(value, f"reference '{name}'")
-            if text_value is None:
-                continue
-            if text_value.startswith("asset_") and "/" not in text_value:
-                if wrong := _check_asset_id(text_value):
-                    self._faults.add(value.mark, f"reference '{name}': {wrong}")
-                else:
-                    found[name] = text_value
-                continue
-            try:
-                path = text_value.removeprefix("file:")
-                found[name] = self._files.load(path, name=name)
-            except BadPath as exc:
-                text = f"reference '{name}': {exc.message}"
-                self._faults.add(value.mark, text, exc.hint)
+            found[name] = self._reference(name, value)
         return found
+
+    def _reference(self, name: str, value: Node) -> ReferenceAsset | str:
+        """A file or an asset id; "" and a fault if it is neither."""
+        what, upright = f"reference '{name}'", False
+        if isinstance(value.value, dict):
+            entries = value.value
+            meant = self._reader.unknown_keys(
+                entries, REFERENCE_KEYS, {"path": "did you mean 'file'?"}
+            )
+            upright = self._reader.flag(entries.get("upright"), f"{what}: 'upright'")
+            if "file" not in entries:
+                if "file" not in meant:
+                    hint = "write {file: PATH, upright: true}"
+                    self._faults.add(value.mark, f"{what} has no 'file'", hint)
+                return ""
+            value = entries["file"]
+        text = self._reader.string(value, what)
+        if text is None:
+            return ""
+        if text.startswith("asset_") and "/" not in text:
+            wrong = _check_asset_id(text)
+            if upright and not wrong:
+                wrong = "an asset of the service cannot be turned: name the file"
+            if wrong:
+                self._faults.add(value.mark, f"{what}: {wrong}")
+                return ""
+            return text
+        try:
+            path = text.removeprefix("file:")
+            return self._files.load(path, name=name, upright=upright)
+        except BadPath as exc:
+            self._faults.add(value.mark, f"{what}: {exc.message}", exc.hint)
+            return ""
 
     def _warnings(
         self, model_id: str | None, templates: tuple[ItemTemplate, ...]
@@ -361,6 +385,20 @@ def misspelt_model(model_id: str, near: Sequence[str]) -> tuple[str, str]:
     """The message and hint for a misspelt model and the models that it resembles."""
     meant = " or ".join(f"'{one}'" for one in near)
     return f"unknown model '{model_id}'", f"did you mean {meant}?"
+
+
+def lora_problem(schema: ModelSchema | None) -> tuple[str, str] | None:
+    """The message and hint for a LoRA that is used as the model; None for a model.
+
+    The service refuses it. Source: Scenario API sheet, section 17.2.
+    """
+    if schema is None or schema.lora_of is None:
+        return None
+    base = f"its base model ({schema.lora_of})" if schema.lora_of else "its base model"
+    return (
+        f"'{schema.model_id}' is a LoRA, which cannot be run by itself",
+        f"use {base}, with params: {{loras: [{schema.model_id}], lorasScale: [1]}}",
+    )
 
 
 def _check_asset_id(asset_id: str) -> str:

@@ -15,12 +15,8 @@ from typing import Any
 
 from pipeline.clock import format_utc, parse_utc
 from pipeline.errors import JobError, OutputError, RunError
-from pipeline.models.schema import (
-    InputSchema,
-    ModelSchema,
-    load_shipped_model,
-    parse_model,
-)
+from pipeline.models.record import load_shipped_model, parse_model
+from pipeline.models.schema import InputSchema, ModelSchema
 from pipeline.record import replace
 from pipeline.settings import Service, user_folder
 from pipeline.storage.atomic_file import write_in_place
@@ -127,6 +123,7 @@ class ModelCatalog:
 
     Attributes:
         notes: What a person should know about the tables used, one sentence each.
+        put_off: Models that the service has not been asked for yet.
     """
 
     def __init__(
@@ -142,12 +139,33 @@ class ModelCatalog:
         self._cache = cache
         self._now = now
         self._found: dict[str, ModelSchema | None] = {}
+        self._puts_off = False
         self.notes: list[str] = []
+        self.put_off: set[str] = set()
+
+    def put_off_asking(self) -> None:
+        """Find models without a request for now, from older answers or the package.
+
+        That is enough to see whether everything is done already.
+        """
+        self._puts_off = True
+
+    def ask_now(self) -> None:
+        """Ask the service from now on, also for the models that were put off."""
+        self._puts_off = False
+        for model_id in self.put_off:
+            self._found.pop(model_id, None)
+        self.put_off.clear()
 
     def find(self, model_id: str) -> ModelSchema | None:
         """The model's inputs, or None if they are unknown."""
         if model_id not in self._found:
-            self._found[model_id] = self._look_up(model_id)
+            found = self._found[model_id] = self._look_up(model_id)
+            if found is not None and found.unchecked:
+                self.notes.append(
+                    f"{model_id}: inputs of an unknown type are sent unchecked:"
+                    f" {_several(list(found.unchecked))}"
+                )
         return self._found[model_id]
 
     def _look_up(self, model_id: str) -> ModelSchema | None:
@@ -158,6 +176,11 @@ class ModelCatalog:
             if schema is not None:
                 return self._compared(shipped, schema)
         why = "the service was not asked"
+        if self._read is not None and self._puts_off:
+            self.put_off.add(model_id)
+            return (None if kept is None else _parse(kept[0], "cached", kept[1])) or (
+                shipped
+            )
         if self._read is not None:
             try:
                 record = self._read(model_id)

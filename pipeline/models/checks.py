@@ -4,6 +4,7 @@ Or, worse, would drop and still charge for. A problem has only the path into the
 the manifest finds the position in the file.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from fractions import Fraction
@@ -11,7 +12,7 @@ from fractions import Fraction
 from pipeline.job import ItemOutput, JsonValue, ParamValue, ReferenceAsset
 from pipeline.models.schema import InputSchema, ModelSchema, json_equal
 from pipeline.models.wording import described, plain, shown, suggestion
-from pipeline.record import Struct
+from pipeline.record import Struct, replace
 
 # The service's ids are opaque; these rules only keep them safe in a URL.
 ASSET_ID_LENGTH = 256
@@ -93,16 +94,16 @@ def check_inputs(
             problems += _check_value(known, value)
     if schema is not None:
         # A misspelt input is one mistake, not also a missing one.
-        problems += [p for p in _missing(schema, params) if p.path[0] not in suspects]
+        missing = _missing(schema.inputs, params, f"{schema.model_id} requires it")
+        problems += [p for p in missing if p.path[0] not in suspects]
         problems += _check_4k(schema, params)
+        problems += _check_scales(schema, params)
     return problems
 
 
 def _check_value(schema: InputSchema, value: ParamValue) -> list[InputProblem]:
     name = schema.name
-    if not schema.is_array:
-        return _check_element(schema, value, (name,))
-    if not isinstance(value, list):
+    if not schema.is_array or not isinstance(value, list):
         return _check_element(schema, value, (name,))
     problems = [
         problem
@@ -128,13 +129,13 @@ def _check_element(
     name, wanted = schema.name, schema.element_type
     if wanted == "file":
         return _check_file(schema, value, path)
-    fits = {
+    fits = not schema.is_known or {
         "boolean": isinstance(value, bool),
         "number": isinstance(value, int | float) and not isinstance(value, bool),
         "string": isinstance(value, str),
         "model": isinstance(value, str),
         "inputs_array": isinstance(value, dict),
-    }[wanted]
+    }.get(wanted, True)
     if not fits:
         return problem(
             f"'{name}' takes {_TYPE_WORDS[wanted]}, not {described(value)}",
@@ -146,11 +147,47 @@ def _check_element(
         words = [shown(allowed).strip("'") for allowed in schema.allowed_values]
         message = f"'{name}' does not take {shown(value)}"
         return problem(message, _allowed_hint(str(value), words))
-    if isinstance(value, str) and wanted == "string" and not schema.is_array:
+    return _check_limits(schema, value, path) if schema.is_known else []
+
+
+def _check_limits(
+    schema: InputSchema, value: ParamValue, path: tuple[str | int, ...]
+) -> list[InputProblem]:
+    if isinstance(value, dict):
+        return _check_fields(schema, value, path)
+    if isinstance(value, str) and schema.type == "string":
         return _check_length(schema, value, path)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _check_number(schema, value, path)
     return []
+
+
+def _check_fields(
+    schema: InputSchema, group: Mapping[str, ParamValue], path: tuple[str | int, ...]
+) -> list[InputProblem]:
+    """The values of one object of an ``inputs_array``, if the service describes it."""
+    problems: list[InputProblem] = []
+    if not schema.fields:
+        return problems
+    for name, value in group.items():
+        known = schema.fields.get(name)
+        if known is None:
+            message = f"unknown input '{name}' in '{schema.name}'"
+            hint = suggestion(name, list(schema.fields))
+            found = [
+                InputProblem(path=(name,), message=message, hint=hint, at_key=True)
+            ]
+        elif value is None:
+            found = [InputProblem(path=(name,), message=f"'{name}' has no value")]
+        else:
+            found = _check_value(known, value)
+        problems += found
+    problems += [
+        # Its place is that of the object: the input itself has none.
+        replace(problem, path=(), missing=False)
+        for problem in _missing(schema.fields, group, f"'{schema.name}' requires it")
+    ]
+    return [replace(problem, path=(*path, *problem.path)) for problem in problems]
 
 
 def _check_length(
@@ -174,6 +211,8 @@ def _check_number(
         message = f"'{name}' must be at least {low:.15g}, not {shown(value)}"
     elif high is not None and value > high:
         message = f"'{name}' must be at most {high:.15g}, not {shown(value)}"
+    elif not math.isfinite(value):
+        message = f"'{name}' must be a number, not {shown(value)}"
     elif schema.step == 1 and value != int(value):
         message = f"'{name}' takes a whole number, not {shown(value)}"
     elif schema.step and _is_off_step(value, schema.step, low or 0):
@@ -230,20 +269,49 @@ def _suits_kind(media_type: str, kind: str) -> bool:
 
 
 def _missing(
-    schema: ModelSchema, params: Mapping[str, ParamValue]
+    inputs: Mapping[str, InputSchema], params: Mapping[str, ParamValue], why: str
 ) -> list[InputProblem]:
     problems: list[InputProblem] = []
-    for name, wanted in schema.inputs.items():
+    for name, wanted in inputs.items():
         if name in params:
             continue
         if wanted.required:
-            message = f"'{name}' is missing: {schema.model_id} requires it"
-        elif why := wanted.required_rules.reason(params):
-            message = f"'{name}' is missing: it is required because {why}"
+            message = f"'{name}' is missing: {why}"
+        elif reason := wanted.required_rules.reason(params):
+            message = f"'{name}' is missing: it is required because {reason}"
         else:
             continue
         problems.append(InputProblem(path=(name,), message=message, missing=True))
     return problems
+
+
+def _check_scales(
+    schema: ModelSchema, params: Mapping[str, ParamValue]
+) -> list[InputProblem]:
+    """``lorasScale`` has a number for each of ``loras``.
+
+    The service's dry run does not notice another count. Source: Scenario API sheet,
+    section 17.1.
+    """
+    problems: list[InputProblem] = []
+    for name, known in schema.inputs.items():
+        scales = schema.inputs.get(f"{name}Scale")
+        if known.type != "model_array" or scales is None or not scales.is_array:
+            continue
+        given, scaled = (_count(params.get(one.name)) for one in (known, scales))
+        if scaled is not None and given != scaled:
+            message = f"'{scales.name}' has {scaled} values, but '{name}' {given or 0}"
+            hint = f"give one number for each entry of {name}, in the same order"
+            problem = InputProblem(path=(scales.name,), message=message, hint=hint)
+            problems.append(problem)
+    return problems
+
+
+def _count(value: ParamValue) -> int | None:
+    """How many values are sent for an array; a bare one becomes a list."""
+    if value is None:
+        return None
+    return len(value) if isinstance(value, list) else 1
 
 
 def _check_4k(

@@ -1,35 +1,33 @@
 """What a model takes: the JSON of ``GET /models/{id}`` → ModelSchema. Pure.
 
-``sendable`` converts values to the shape the service wants. checks.py says what is
-wrong with values.
+``sendable`` converts values to the shape the service wants. record.py reads the JSON,
+checks.py says what is wrong with values.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
-from importlib import resources
-from typing import Literal, cast, get_args
+from typing import cast
 
 from pipeline.fingerprint import SEED_MAX
 from pipeline.job import JsonValue, ParamValue
 from pipeline.models.wording import shown
-from pipeline.record import Struct
+from pipeline.record import Struct, field
 
-InputType = Literal[
-    "boolean",
-    "file",
-    "file_array",
-    "inputs_array",
-    "model",
-    "model_array",
-    "number",
-    "number_array",
-    "string",
-    "string_array",
-]
-
+KNOWN_TYPES = frozenset(
+    {
+        "boolean",
+        "file",
+        "file_array",
+        "inputs_array",
+        "model",
+        "model_array",
+        "number",
+        "number_array",
+        "string",
+        "string_array",
+    }
+)
 
 MOST_OUTPUTS = 1000  # of one job; a table that allows more is broken
 
@@ -63,7 +61,7 @@ class RequiredRules(Struct, frozen=True, kw_only=True):
         ]
         wanted = len(self.conditional) if self.match_all else 1
         if self.conditional and len(hits) >= wanted:
-            return f"'{hits[0]}' is {shown(given[hits[0]])}"
+            return f"'{hits[0]}' is {shown(given.get(hits[0]))}"
         return ""
 
 
@@ -71,20 +69,24 @@ class InputSchema(Struct, frozen=True, kw_only=True):
     """One input of a model.
 
     Attributes:
-        type: As the service names it.
+        type: As the service names it; values of a type that is not in
+            ``KNOWN_TYPES`` are sent as they are written, unchecked.
         required: Always required.
         has_default: Whether ``default`` is set.
         minimum: The smallest allowed number; ``maximum`` is the largest.
         step: The distance between allowed numbers, starting from ``minimum`` or 0.
         min_length: The fewest characters of a text, or items of an array;
             ``max_length`` is the most.
-        kind: The kind of file: image, video, audio, 3d, …; "" if it takes no file.
+        kind: The kind of file: image, video, audio, 3d, …; "" if it takes no file, or
+            files of several kinds.
         max_size_bytes: The size limit of a file, or None.
         cost_impact: Whether it changes the price; None if the service does not say.
+        fields: Of an ``inputs_array``: what each of its objects holds, by name; empty
+            if the service does not say.
     """
 
     name: str
-    type: InputType
+    type: str
     required: bool = False
     required_rules: RequiredRules = RequiredRules()
     default: JsonValue = None
@@ -98,6 +100,12 @@ class InputSchema(Struct, frozen=True, kw_only=True):
     kind: str = ""
     max_size_bytes: int | None = None
     cost_impact: bool | None = None
+    fields: Mapping[str, "InputSchema"] = field(default_factory=dict)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether values can be checked; the service may add types at any time."""
+        return self.type in KNOWN_TYPES
 
     @property
     def is_array(self) -> bool:
@@ -123,7 +131,10 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
     Attributes:
         inputs: By name, in the service's order.
         source: ``shipped`` with the package, ``live`` or ``cached``.
-        makes: ``image`` if everything it can do produces images, else "".
+        makes: ``image``, ``video``, ``audio``, ``3d`` or ``text`` if everything it can
+            do produces this kind, else "".
+        lora_of: If it is a LoRA, which cannot be run by itself: the ids of the base
+            models that take it, "" if the service names none. None for other models.
         refunds: False if the service does not refund failed jobs.
         read_at: When it was read from the service; None for a shipped table.
     """
@@ -133,8 +144,18 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, InputSchema]
     source: str
     makes: str = ""
+    lora_of: str | None = None
     refunds: bool = True
     read_at: datetime | None = None
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """The inputs whose type is not known here: ``tint (colour)``."""
+        return tuple(
+            f"{one.name} ({one.type or 'no type'})"
+            for one in self.inputs.values()
+            if not one.is_known
+        )
 
     def find_input(self, name: str) -> InputSchema | None:
         """The input of that name, or None."""
@@ -165,16 +186,7 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
         Bare values become lists where the model wants arrays, numbers such as
         ``2.0`` become ``2``. Unknown inputs pass through.
         """
-        sent: dict[str, ParamValue] = {}
-        for name, value in params.items():
-            schema = self.inputs.get(name)
-            if schema is None:
-                sent[name] = value
-                continue
-            whole = _whole_numbers(value) if "number" in schema.type else value
-            wrap = schema.is_array and not isinstance(whole, list)
-            sent[name] = cast("ParamValue", [whole] if wrap else whole)
-        return sent
+        return _sendable(self.inputs, params)
 
     def normalised(self, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
         """``sendable`` without the values that equal the model's default.
@@ -217,7 +229,38 @@ class ModelSchema(Struct, frozen=True, kw_only=True):
         count = params.get("numOutputs", default)
         if isinstance(count, bool) or not isinstance(count, int | float):
             return 1
-        return min(max(1, int(count)), MOST_OUTPUTS)
+        return int(min(max(1, count), MOST_OUTPUTS)) if math.isfinite(count) else 1
+
+
+def _sendable(
+    inputs: Mapping[str, InputSchema], params: Mapping[str, ParamValue]
+) -> dict[str, ParamValue]:
+    sent: dict[str, ParamValue] = {}
+    for name, value in params.items():
+        schema = inputs.get(name)
+        if schema is None:
+            sent[name] = value
+            continue
+        shaped = _whole_numbers(value) if "number" in schema.type else value
+        if schema.is_array and not isinstance(shaped, list):
+            shaped = cast("ParamValue", [shaped])
+        if schema.fields and isinstance(shaped, list):
+            shaped = [
+                cast("ParamValue", _sendable(schema.fields, one))
+                if isinstance(one, dict)
+                else one
+                for one in shaped
+            ]
+        sent[name] = shaped
+    return sent
+
+
+def _whole_numbers(value: ParamValue) -> ParamValue:
+    if isinstance(value, list):
+        return [_whole_numbers(element) for element in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
 
 
 def json_equal(left: object, right: object) -> bool:
@@ -231,129 +274,3 @@ def json_equal(left: object, right: object) -> bool:
             json_equal(value, right[key]) for key, value in left.items()
         )
     return left == right
-
-
-def parse_model(record: object, *, source: str) -> ModelSchema:
-    """Read the ``model`` object of ``GET /models/{id}``; unknown keys are ignored.
-
-    Raises:
-        ValueError: The record is not a model, or an input has no usable name or type.
-    """
-    if not isinstance(record, Mapping):
-        raise ValueError("a model record must be a JSON object")  # noqa: TRY004 - it is data
-    model_id = record.get("id")
-    if not isinstance(model_id, str) or not model_id:
-        raise ValueError("a model record must have an 'id'")
-    inputs = record.get("inputs")
-    if not isinstance(inputs, list):
-        raise ValueError(f"model {model_id}: 'inputs' must be a list")  # noqa: TRY004 - it is data
-    parsed = [_parse_input(model_id, entry) for entry in inputs]
-    name = record.get("name")
-    return ModelSchema(
-        model_id=model_id,
-        name=name if isinstance(name, str) and name else model_id,
-        inputs={schema.name: schema for schema in parsed},
-        source=source,
-        makes=_output_kind(record.get("capabilities")),
-        refunds=record.get("disableRefund") is not True,
-    )
-
-
-def _output_kind(capabilities: object) -> str:
-    words = capabilities if isinstance(capabilities, list) else []
-    makes_images = bool(words) and all(str(word).endswith("2img") for word in words)
-    return "image" if makes_images else ""
-
-
-def _parse_input(model_id: str, entry: object) -> InputSchema:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("name"), str):
-        raise ValueError(f"model {model_id}: an input without a name")  # noqa: TRY004 - it is data
-    name, kind = entry["name"], entry.get("kind")
-    input_type = entry.get("type")
-    if input_type not in get_args(InputType):
-        raise ValueError(f"model {model_id}: input '{name}' has type {input_type!r}")
-    required = entry.get("required")
-    allowed = entry.get("allowedValues")
-    is_file = input_type in {"file", "file_array"}
-    cost_impact = entry.get("costImpact")
-    return InputSchema(
-        name=name,
-        type=cast("InputType", input_type),
-        # Only a true "always" counts: records also carry {"always": false}.
-        required=required is True
-        or (isinstance(required, Mapping) and required.get("always") is True),
-        required_rules=_parse_rules(required),
-        default=entry.get("default"),
-        has_default=entry.get("default") is not None,
-        allowed_values=tuple(allowed) if isinstance(allowed, list) else (),
-        minimum=_number(entry.get("min")),
-        maximum=_number(entry.get("max")),
-        step=_number(entry.get("step")),
-        min_length=_length(entry.get("minLength")),
-        max_length=_length(entry.get("maxLength")),
-        kind=(kind if isinstance(kind, str) and kind else "image") if is_file else "",
-        max_size_bytes=_length(entry.get("maxSize")),
-        cost_impact=cost_impact if isinstance(cost_impact, bool) else None,
-    )
-
-
-def _parse_rules(required: object) -> RequiredRules:
-    if not isinstance(required, Mapping):
-        return RequiredRules()
-    conditional = required.get("conditional")
-    values = conditional.get("values") if isinstance(conditional, Mapping) else None
-    match_all = not (
-        isinstance(conditional, Mapping) and conditional.get("operator") == "or"
-    )
-    return RequiredRules(
-        if_defined=_names(required.get("ifDefined")),
-        if_not_defined=_names(required.get("ifNotDefined")),
-        conditional=tuple(
-            (str(name), tuple(wanted) if isinstance(wanted, list) else (wanted,))
-            for name, wanted in (values.items() if isinstance(values, Mapping) else ())
-        ),
-        match_all=match_all,
-    )
-
-
-def _names(messages: object) -> tuple[str, ...]:
-    return tuple(map(str, messages)) if isinstance(messages, Mapping) else ()
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return value if math.isfinite(value) else None
-    except OverflowError:  # an integer too large for a float
-        return None
-
-
-def _length(value: object) -> int | None:
-    number = _number(value)
-    return None if number is None else int(number)
-
-
-def shipped_model_ids() -> tuple[str, ...]:
-    """The models whose input tables come with the package, sorted."""
-    tables = resources.files("pipeline").joinpath("model_tables")
-    names = (table.name for table in tables.iterdir())
-    return tuple(sorted(n.removesuffix(".json") for n in names if n.endswith(".json")))
-
-
-@cache
-def load_shipped_model(model_id: str) -> ModelSchema | None:
-    """The shipped table of a model, or None if there is none."""
-    if model_id not in shipped_model_ids():
-        return None
-    tables = resources.files("pipeline").joinpath("model_tables")
-    text = tables.joinpath(f"{model_id}.json").read_text(encoding="utf-8")
-    return parse_model(json.loads(text), source="shipped")
-
-
-def _whole_numbers(value: ParamValue) -> ParamValue:
-    if isinstance(value, list):
-        return [_whole_numbers(element) for element in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value

@@ -6,6 +6,7 @@ from difflib import SequenceMatcher, get_close_matches
 
 from pipeline.job import ItemOutput, ParamValue, ReferenceAsset
 from pipeline.redaction import SECRETS
+from pipeline.storage.near_names import describe_spelling, find_same
 
 _TYPO_SIMILARITY = 0.96  # of two ids of 20 letters, of which one has one more
 _ONE_SLIP_IN_SHORT_IDS = 0.8
@@ -13,6 +14,8 @@ _ONE_SLIP_IN_SHORT_IDS = 0.8
 
 def suggestion(word: str, known: Sequence[str]) -> str:
     """A hint with the closest known word, or else a list of some; "" if none exist."""
+    if same := find_same(word, known):
+        return f"did you mean '{same}'? {describe_spelling(same, word)}"
     lowered = {name.lower(): name for name in reversed(known)}
     matches = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
     if matches:

@@ -32,7 +32,10 @@ from pipeline.settings import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
     EMULATOR_NAME,
+    KEY_VARIABLE,
+    SECRET_VARIABLE,
     Credentials,
+    MissingCredentials,
     Service,
     Settings,
     find_credentials,
@@ -197,6 +200,11 @@ class Connection:
             from pipeline.api.client import HttpApi  # noqa: PLC0415
 
             credentials = self._credentials
+            if credentials is None and not self.service.is_emulated:
+                raise MissingCredentials(
+                    "no credentials for what is to be done meanwhile",
+                    hint=f"set {KEY_VARIABLE} and {SECRET_VARIABLE}, then run again",
+                )
             # No other process uses the emulator of this one.
             is_shared = credentials is not None
             if credentials is None:

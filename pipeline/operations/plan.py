@@ -136,7 +136,7 @@ async def estimate(
             taken=budget.taken,
             limit=budget.limit,
             service=service,
-            notes=(*target.notes(loaded, plan, connection), *notes),
+            notes=(*target.notes(plan, connection), *notes),
         )
 
 

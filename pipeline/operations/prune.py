@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from pipeline.assets.sidecar import NoSidecar, load_sidecar
-from pipeline.errors import UsageError
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.manifest import Manifest
@@ -18,7 +17,7 @@ from pipeline.output.rebuild import find_asset_names
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.record import Struct
 from pipeline.storage.atomic_file import storage_errors
-from pipeline.storage.files import digest_of, is_shared, remove_empty_folders
+from pipeline.storage.files import digest_of, remove_empty_folders
 from pipeline.storage.regular_file import is_inside
 
 
@@ -44,6 +43,8 @@ Approve = Callable[[Sequence[OrphanFile]], None]  # raises to stop the command
 def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile]:
     """Remove the files of items that the manifest no longer has.
 
+    In a folder that other manifests use too, only files that are certainly its own.
+
     Args:
         manifest: The manifest.
         output: Its output folder.
@@ -55,7 +56,7 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
 
     Raises:
         ManifestError: Every fault that the expansion found.
-        UsageError: Other manifests use the folder too.
+        UsageError: The folder belongs to another manifest.
         LedgerBusy: A run is in progress in the folder.
         LedgerError, OutputError: The folder cannot be used.
     """
@@ -67,12 +68,6 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
         return []
     with holding_ledger(output) as ledger:
         check_manifest(ledger, output, manifest)
-        if ledger.find_facts().is_shared_by(manifest.name) or is_shared(output):
-            raise UsageError(
-                f"{output} holds the files of several manifests, and nothing tells"
-                " which file belongs to which",
-                hint="give each manifest its own --output",
-            )
         plan = make_plan(
             manifest,
             output,

@@ -12,14 +12,15 @@ from pathlib import Path
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import (
+    PRECEDENCE,
     ExitCode,
     LockError,
+    ManifestError,
     OutputError,
     PipelineError,
     PlanMoved,
     UsageError,
 )
-from pipeline.job import UNFINISHED
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.lockfile.reconcile import write_lock_file
@@ -28,6 +29,7 @@ from pipeline.operations.connection import (
     Connection,
     service_of,
 )
+from pipeline.operations.idle import find_idle_service, is_idle
 from pipeline.operations.target import Target
 from pipeline.output.folder import check_owner, claim, folder_of, holding_output
 from pipeline.output.names import EMULATOR_STATE_NAME
@@ -39,7 +41,7 @@ from pipeline.record import replace as replace_record
 from pipeline.running.events import Launched, ProgressCallback, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
-from pipeline.settings import Credentials, Settings
+from pipeline.settings import Credentials, MissingCredentials, Settings
 from pipeline.storage.syncing import take_unsynced
 
 Approve = Callable[[Estimate], None]
@@ -127,25 +129,39 @@ async def run(
         on_event=on_event,
         on_start=on_start,
     )
+    offline = False
     try:
         service, credentials = service_of(
             os.environ, emulate=emulate, credentials=credentials
         )
     except UsageError as error:
-        await target.report_faults_first(error)
+        is_missing = isinstance(error, MissingCredentials) and saved_plan is None
+        idle = await find_idle_service(target) if is_missing else None
+        if idle is None:
+            await target.report_faults_first(error)
+        service, offline = idle, True
     async with Connection(
         credentials,
         settings,
         target.clock,
         service=service,
+        offline=offline,
         is_fresh=saved_plan is not None,
     ) as connection:
-        loaded = await target.load(
-            connection,
-            on_name=lambda name: check_owner(
-                folder_of(name, output=output, emulate=emulate), service
-            ),
-        )
+
+        def look_at_folder(name: str) -> None:
+            folder = folder_of(name, output=output, emulate=emulate)
+            check_owner(folder, service)
+            if saved_plan is None and folder.is_dir():  # else nothing can be done
+                connection.catalog.put_off_asking()
+
+        try:
+            loaded = await target.load(connection, on_name=look_at_folder)
+        except ManifestError:
+            if not connection.catalog.put_off:
+                raise
+            connection.catalog.ask_now()  # the service may take what it did not before
+            loaded = await target.load(connection)
         await connection.check_address()
         with holding_output(
             target.folder_of(loaded),
@@ -182,7 +198,7 @@ class _Hooks(Struct, frozen=True, kw_only=True):
     before_spending: Callable[[], None] = lambda: None
 
 
-class _Execution(Struct, frozen=True, kw_only=True):
+class _Execution(Struct, kw_only=True):
     """A run with its manifest loaded, and its folder and connection open."""
 
     target: Target
@@ -232,15 +248,14 @@ class _Execution(Struct, frozen=True, kw_only=True):
                 recorder.add(planned)
             self.hooks.on_item(planned)
 
-        plan = await self.target.plan(self.loaded, self.reader, on_item=take)
+        plan, has_nothing_to_do = await self._plan(take)
         settings = self.target.settings_for(self.loaded)
         if settings.frozen:
             _check_frozen(groups)
+        if not settings.unchecked:
+            _check_known(groups, self.loaded)
         service = self.connection.service
-        notes = (
-            *self.notes,
-            *self.target.notes(self.loaded, plan, self.connection),
-        )
+        notes = (*self.notes, *self.target.notes(plan, self.connection))
 
         def agree(priced: Estimate) -> None:
             if saved_plan is not None:
@@ -248,8 +263,7 @@ class _Execution(Struct, frozen=True, kw_only=True):
             self.hooks.approve(priced)
             self.hooks.before_spending()
 
-        # --strict also checks items that are done.
-        if _has_nothing_to_do(plan, self.reader) and not settings.strict:
+        if has_nothing_to_do:
             agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
             result = _nothing_done(plan, run_id, self.hooks.on_event)
         else:
@@ -267,13 +281,32 @@ class _Execution(Struct, frozen=True, kw_only=True):
                 )
                 priced = await run.price(groups, notes=notes)
                 if not settings.allow_unpriced:
-                    _check_known(groups, self.loaded, priced.cost or Cost())
+                    _check_priced(groups, priced.cost or Cost())
                 agree(priced)
                 self.hooks.on_start(run)
                 async with session.watching():
                     result = await run.carry_out(run_id, notes=notes)
         self._write_lock_file(plan)
         return result
+
+    async def _plan(self, take: Callable[[PlannedItem], None]) -> tuple[Plan, bool]:
+        """The plan, and whether there is nothing to do.
+
+        The service is asked for its models only if there is something to do.
+        """
+        catalog = self.connection.catalog
+        if catalog.put_off and not await self._is_idle():
+            catalog.ask_now()
+            self.loaded = await self.target.load(self.connection)
+        plan = await self.target.plan(self.loaded, self.reader, on_item=take)
+        return plan, is_idle(plan, self.reader, self.target.settings)
+
+    async def _is_idle(self) -> bool:
+        try:
+            plan = await self.target.plan(self.loaded, self.reader, on_item=_pass)
+        except ManifestError:
+            return False
+        return is_idle(plan, self.reader, self.target.settings)
 
     def _write_lock_file(self, plan: Plan) -> None:
         lock_file = self.target.lock_file_of(self.loaded)
@@ -293,19 +326,33 @@ class _Execution(Struct, frozen=True, kw_only=True):
             tell(Warned(message=f"{text}; if it is from a rehearsal, delete it"))
 
 
-def _check_known(groups: CostGroups, loaded: Manifest, cost: Cost) -> None:
-    """Submit nothing blindly: each model's inputs are known, and each price is one.
+def _pass(_planned: PlannedItem) -> None:
+    """Items of a plan that is not the last one are not shown."""
+
+
+def _check_known(groups: CostGroups, loaded: Manifest) -> None:
+    """Check that the inputs of each model that will be paid for are known.
+
+    Unknown fields may be ignored by the service, and charged all the same.
 
     Raises:
         UsageError: They are not.
     """
-    hint = "check the model's id, or submit all the same: --allow-unpriced"
     unknown = sorted(one for one in groups.models if loaded.models(one) is None)
     if unknown:
         raise UsageError(
             f"the inputs of {', '.join(unknown)} are unknown: nothing is submitted",
-            hint=hint,
+            hint="check the model's id with `pipeline models`, or submit all the same:"
+            " --unchecked",
         )
+
+
+def _check_priced(groups: CostGroups, cost: Cost) -> None:
+    """Check that no price is 0: nobody can say what such a job will cost.
+
+    Raises:
+        UsageError: One is.
+    """
     free = [
         group.samples[0].item
         for key, group in groups.by_key.items()
@@ -316,7 +363,7 @@ def _check_known(groups: CostGroups, loaded: Manifest, cost: Cost) -> None:
         raise UsageError(
             f"{item.file}:{item.line}: the service quotes 0 units for"
             f" '{item.item_id}', so nothing is submitted",
-            hint=hint,
+            hint="submit one job all the same, and see what it costs: --allow-unpriced",
         )
 
 
@@ -329,14 +376,6 @@ def _check_frozen(groups: CostGroups) -> None:
             f" such as {sample}",
             hint="run without --frozen and commit the lock file",
         )
-
-
-def _has_nothing_to_do(plan: Plan, ledger: Ledger) -> bool:
-    counts = ledger.count_by_status()
-    if plan.to_do or plan.moves or any(counts.get(status) for status in UNFINISHED):
-        return False
-    # A run that crashed has not compared its submits with the service's job list.
-    return plan.selection.only_fetch or not ledger.find_open_marks()
 
 
 def _nothing_done(plan: Plan, run_id: int, on_event: ProgressCallback) -> RunResult:
@@ -362,7 +401,7 @@ def _nothing_done(plan: Plan, run_id: int, on_event: ProgressCallback) -> RunRes
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The error to raise for an exception group of the task groups.
 
-    If there are only pipeline errors, the first one; else the bug, or the whole group
+    If there are only pipeline errors, the gravest one; else the bug, or the whole group
     if there are several bugs.
     """
     errors: list[BaseException] = []
@@ -377,5 +416,11 @@ def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
     flatten(group)
     bugs = [error for error in errors if not isinstance(error, PipelineError)]
     if not bugs:
-        return errors[0]
+        return min(errors, key=_rank)
     return bugs[0] if len(bugs) == 1 else group
+
+
+def _rank(error: BaseException) -> int:
+    """How grave a pipeline error is, by its exit code; 0 is the gravest."""
+    code = error.exit_code if isinstance(error, PipelineError) else ExitCode.BUG
+    return PRECEDENCE.index(code) if code in PRECEDENCE else len(PRECEDENCE)

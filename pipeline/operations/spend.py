@@ -15,6 +15,8 @@ from pathlib import Path
 from pipeline.errors import OutputError
 from pipeline.job import UNSURE, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.lockfile.reconcile import find_lock_file
+from pipeline.manifest import Manifest
 from pipeline.output.folder import open_for_reading
 from pipeline.output.rebuild import find_asset_names
 from pipeline.record import Struct, field
@@ -196,19 +198,34 @@ class Spent(Struct, frozen=True, kw_only=True):
     spending: Spending
 
 
-def read_spent(output: Path) -> Spent:
+def read_spent(
+    output: Path, manifest: Manifest | None = None, *, emulate: bool = False
+) -> Spent:
     """Add up one output folder; a run may be in progress in it.
+
+    Args:
+        output: The folder; it need not exist.
+        manifest: Its manifest, with whose lock file it is read; or None.
+        emulate: Whether the manifest is emulated; then the lock file is ignored.
 
     Raises:
         LedgerError: Its ledger is damaged, or written by a newer version.
+        LockError: The lock file cannot be read.
         OutputError: The disk fails.
     """
-    with open_for_reading(output) as ledger:
+    lock_file, item_count = None, None
+    if manifest is not None:
+        lock_file = find_lock_file(manifest, emulate=emulate)
+        item_count = manifest.item_count
+    with open_for_reading(output, lock_file, item_count=item_count) as ledger:
         facts = ledger.find_facts()
-        name = facts.manifest or output.absolute().name
+        name = facts.manifest or (manifest.name if manifest else "")
+        name = name or output.absolute().name
         return Spent(
             output=output,
-            emulated=facts.base_url == EMULATOR_NAME,
+            emulated=facts.base_url == EMULATOR_NAME
+            or facts.is_emulated
+            or (emulate and not facts.base_url),
             spending=_summed(ledger, name),
         )
 

@@ -1,4 +1,7 @@
-"""An output folder → how its items stand; a run may be at work in it."""
+"""A manifest and its output folder → how its items stand; a run may be at work.
+
+What the ledger does not know comes from the sidecars and from the lock file.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -6,52 +9,97 @@ from pathlib import Path
 
 from pipeline.job import Job, JobStatus
 from pipeline.ledger.ledger import Ledger
+from pipeline.lockfile.reconcile import find_lock_file
+from pipeline.manifest import Manifest
 from pipeline.manifest.review import Review
 from pipeline.naming import split_take
 from pipeline.operations.spend import Spending, Sum
 from pipeline.output.folder import open_for_reading
+from pipeline.planning import Action, PlannedItem, Selection, make_plan
+from pipeline.planning.decision import CHANGED_SIGN
 from pipeline.planning.takes import Take, find_stale
 from pipeline.record import Struct
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """What the ledger of an output folder says.
+    """How the items of a manifest stand.
 
     Attributes:
-        counts: Items by status, of their newest attempts.
+        counts: Items of the manifest by status, of their newest attempts; an item that
+            has none is PLANNED. A renamed item counts once, under its new id.
+        changed: How many of them ask for something else than their newest attempt.
+        to_fetch: How many are paid for, with a file that is not in place.
+        why_fetch: Why one of those has to be fetched, or "".
+        orphans: Items that are known, but no longer in the manifest.
         troubled: The newest attempts that failed or are unsure, in the ledger's order.
         cost: What all attempts have cost together.
         stale: A sentence for each decision about a take that counts no longer.
     """
 
     counts: Mapping[JobStatus, int]
+    changed: int
+    to_fetch: int
+    why_fetch: str
+    orphans: int
     troubled: tuple[Job, ...]
     cost: Sum
     stale: tuple[str, ...] = ()
 
 
-def read_status(output: Path, review: Review = Review()) -> Status:  # noqa: B008 - frozen
-    """Read how the items of an output folder stand.
+def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
+    """Read how the items of a manifest stand.
 
     Args:
-        output: The output folder.
-        review: The decisions about its takes.
+        manifest: The manifest.
+        output: The output folder; it need not exist.
+        emulate: Whether the folder belongs to the emulator; then the lock file is
+            ignored.
 
     Raises:
+        ManifestError: The manifest has faults.
         LedgerError: The ledger cannot be read.
+        LockError: The lock file cannot be read.
         OutputError: The folder cannot be read.
     """
-    with open_for_reading(output) as ledger:
+    lock_file = find_lock_file(manifest, emulate=emulate)
+    counts: Counter[JobStatus] = Counter()
+    waiting: Counter[str] = Counter()
+    changed = 0
+    with open_for_reading(output, lock_file, item_count=manifest.item_count) as ledger:
+
+        def count(planned: PlannedItem) -> None:
+            nonlocal changed
+            attempts = ledger.find_jobs_of(planned.item.item_id)
+            if planned.old_id:
+                attempts = ledger.find_jobs_of(planned.old_id) or attempts
+            counts[attempts[0].status if attempts else JobStatus.PLANNED] += 1
+            changed += planned.sign == CHANGED_SIGN
+            if planned.then is Action.FETCH:
+                why = f"{planned.item.item_id}: {planned.reason}"
+                waiting[next(iter(waiting), why)] += 1
+
+        orphans = 0
+        if ledger.find_last_row_id():
+            plan = make_plan(
+                manifest, output, ledger=ledger, selection=Selection(), on_item=count
+            )
+            orphans = sum(1 for _ in plan.orphan_ids())
+        else:  # a million new items need not be made to be counted
+            counts[JobStatus.PLANNED] = manifest.item_count
         spending = Spending()
         for job in ledger.find_costs():
             spending.add(job, "")
         return Status(
-            counts=Counter(ledger.count_by_status()),
+            counts=counts,
+            changed=changed,
+            to_fetch=waiting.total(),
+            why_fetch=next(iter(waiting), ""),
+            orphans=orphans,
             troubled=tuple(
                 ledger.find_latest_jobs_in(JobStatus.FAILED, JobStatus.UNKNOWN)
             ),
             cost=spending.total,
-            stale=tuple(_find_stale(review, ledger)),
+            stale=tuple(_find_stale(manifest.review, ledger)),
         )
 
 

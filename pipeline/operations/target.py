@@ -159,12 +159,15 @@ class Target:
         return find_lock_file(loaded, emulate=self.emulate)
 
     @staticmethod
-    def notes(loaded: Manifest, plan: Plan, connection: Connection) -> tuple[str, ...]:
-        """What the user should know about manifest, decisions, models and service."""
-        service = connection.service
+    def notes(plan: Plan, connection: Connection) -> tuple[str, ...]:
+        """What the user should know about the plan, its models and the service."""
+        service, loaded = connection.service, plan.manifest
+        repeated = plan.repeats.describe(loaded)
         return (
             *loaded.warnings,
             *plan.notes,
+            *((repeated,) if repeated else ()),
+            *loaded.files.notes,
             *connection.catalog.notes,
             *notes_on(service, os.environ),
             *notes_on_contract(loaded.path.parent, service, os.environ),

@@ -34,8 +34,8 @@ async def validate(
         profile: The profile whose items are counted; all of them are checked.
 
     Returns:
-        The manifest, the number of its items, and notes for the user on the model
-        tables that were used.
+        The manifest, the number of its items, and notes for the user on references
+        and on the model tables that were used.
 
     Raises:
         ManifestError: Every fault.
@@ -50,7 +50,8 @@ async def validate(
                 profile=profile,
             )
         )
-        return loaded, count, (*loaded.warnings, *connection.catalog.notes)
+        notes = (*loaded.warnings, *loaded.files.notes, *connection.catalog.notes)
+        return loaded, count, notes
 
 
 async def find_model(

@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipeline.assets.checks.image import measure_image
-from pipeline.assets.checks.png import NotAnImage
+from pipeline.assets.checks.content import check_content
+from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.recorded import Finding, check_recorded
-from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
+from pipeline.assets.sidecar import (
+    DamagedSidecar,
+    NoSidecar,
+    PointerSidecar,
+    load_sidecar,
+)
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.output.names import is_own
 from pipeline.record import Struct
@@ -50,15 +55,23 @@ def verify(output: Path) -> Iterator[Verified]:
     assets: dict[str, Asset] = {}
     explained: set[str] = set()
     damaged: list[Verified] = []
+    there = set(files)
     for name in files:
         if not name.endswith(SIDECAR_SUFFIX) or is_own(name):
             continue
+        if name + SIDECAR_SUFFIX in there:
+            continue  # an asset that is JSON
         asset_name = name.removesuffix(SIDECAR_SUFFIX)
         try:
             job = load_sidecar(output, asset_name)
         except DamagedSidecar as error:
             detail = f"the sidecar says {error}"
             damaged.append(Verified(path=name, finding=Finding.BROKEN, detail=detail))
+            explained |= {name, asset_name}
+            continue
+        except PointerSidecar as error:
+            detail = f"the sidecar is {error}"
+            damaged.append(Verified(path=name, finding=Finding.MISSING, detail=detail))
             explained |= {name, asset_name}
             continue
         except (NoSidecar, OSError):
@@ -77,7 +90,7 @@ def _verify_one(output: Path, asset: Asset) -> Verified:
     finding, detail = check_recorded(output, asset)
     if finding is Finding.OK:
         try:
-            measure_image(output / asset.path, asset.media_type)
-        except NotAnImage as error:
+            check_content(output / asset.path, asset.media_type)
+        except Damaged as error:
             finding, detail = Finding.BROKEN, str(error)
     return Verified(path=asset.path, finding=finding, detail=detail)

@@ -7,7 +7,12 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.assets.checks.recorded import Finding, check_recorded
-from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
+from pipeline.assets.sidecar import (
+    DamagedSidecar,
+    NoSidecar,
+    PointerSidecar,
+    load_sidecar,
+)
 from pipeline.errors import UsageError
 from pipeline.job import (
     Asset,
@@ -153,7 +158,9 @@ def explain(
         },
         renamed_to=renamed_to,
         files=tuple(_files(output, attempts)),
-        emulated=facts.base_url == EMULATOR_NAME if facts.base_url else emulate,
+        emulated=facts.base_url == EMULATOR_NAME or facts.is_emulated
+        if facts.base_url
+        else emulate,
     )
 
 
@@ -264,6 +271,8 @@ def _check_sidecar(output: Path, job: Job, asset: Asset) -> tuple[Finding, str]:
         return Finding.MISSING, "its sidecar is missing"
     except DamagedSidecar as error:
         return Finding.BROKEN, f"its sidecar says {error}"
+    except PointerSidecar as error:
+        return Finding.MISSING, f"its sidecar is {error}"
     except (NoSidecar, OSError):
         return Finding.BROKEN, "its sidecar cannot be read"
     if said.remote_id != job.remote_id:

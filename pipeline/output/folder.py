@@ -22,7 +22,12 @@ from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
 from pipeline.lockfile.reconcile import knows_more, learn_lock
 from pipeline.manifest import Manifest
 from pipeline.output.names import LOCK_NAME
-from pipeline.output.rebuild import find_asset_names, open_for_writing, rebuild
+from pipeline.output.rebuild import (
+    find_missing_jobs,
+    find_written_s,
+    open_for_writing,
+    rebuild,
+)
 from pipeline.settings import Service
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
@@ -222,15 +227,18 @@ def open_for_reading(
     path = folder / LEDGER_NAME
     check_own(path)  # else a pipe in its place would count as a missing ledger
     if _is_there(path):
+        written_s = find_written_s(path)
         with Ledger(path, read_only=True) as ledger:
             is_current = ledger.is_current and not knows_more(
                 lock_file, ledger, item_count
             )
-            if is_current and ledger.find_paths().issuperset(find_asset_names(folder)):
+            if is_current and not find_missing_jobs(
+                ledger, folder, written_s=written_s
+            ):
                 yield ledger
                 return
             with ledger.copy_in_memory() as copy:
-                rebuild(copy, folder)
+                rebuild(copy, folder, written_s=written_s)
                 learn_lock(copy, lock_file, service, item_count=item_count)
                 yield copy
         return

@@ -1,20 +1,39 @@
-"""Rebuilds a missing or damaged ledger, so that nothing is paid for again.
+"""Rebuilds a missing, damaged or outdated ledger, so that nothing is paid for again.
 
-Its rows come from the readable part of the old ledger and from the sidecars.
+Its rows come from the readable part of the old ledger and from the sidecars. Of the
+sidecars that the ledger knows, only those that were changed since it was last written
+are read again, such as those that came with ``git pull``.
 """
 
 import contextlib
 import logging
 import os
+import re
+import stat
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pipeline.assets.lineage import job_of
 from pipeline.assets.mover import clear_renamed
-from pipeline.assets.sidecar import DamagedSidecar, NoSidecar, load_sidecar
+from pipeline.assets.sidecar import (
+    DamagedSidecar,
+    NoSidecar,
+    PointerSidecar,
+    load_origin,
+    load_sidecar,
+)
 from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
-from pipeline.job import KEPT_MARK, SIDECAR_SUFFIX, Asset, Job, JobStatus, RemoteId
+from pipeline.job import (
+    KEPT_MARK,
+    PREVIEW_MARK,
+    SIDECAR_SUFFIX,
+    Asset,
+    Job,
+    JobStatus,
+    RemoteId,
+)
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.naming import split_stem, stems_of
@@ -26,7 +45,9 @@ from pipeline.storage.regular_file import leads_outside
 logger = logging.getLogger(__name__)
 
 SEARCH_MARGIN = timedelta(hours=1)  # jobs of the same batch that left no sidecar
+_TIME_STEP_S = 0.05  # more than the step of a file system's clock
 _MOST_AHEAD = timedelta(days=366)  # clocks may be wrong, including this machine's
+_WRONG = (UsageError, OutputError)
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
 
 
@@ -43,12 +64,13 @@ def open_for_writing(output: Path) -> Ledger:
         UsageError: A sidecar has impossible values.
     """
     path = output / LEDGER_NAME
+    written_s = find_written_s(path)
     try:
         ledger = Ledger(path)
         try:
             ledger.check()
             clear_leftovers(ledger, output)
-            if rebuild(ledger, output):
+            if rebuild(ledger, output, written_s=written_s):
                 clear_leftovers(ledger, output)
         except BaseException:
             ledger.close()
@@ -113,15 +135,16 @@ def _salvage(damaged: Path, ledger: Ledger) -> None:
     ledger.commit()
 
 
-def rebuild(ledger: Ledger, output: Path) -> int:
+def rebuild(ledger: Ledger, output: Path, *, written_s: float = 0.0) -> int:
     """Record every job that is known only from the sidecars below ``output``.
 
-    Also records from when on the service has to be searched for further jobs of ours:
-    see ``running.adoption``.
+    If whole items were unknown, also records from when on the service has to be
+    searched for further jobs of ours: see ``running.adoption``.
 
     Args:
         ledger: Open for writing.
         output: The output folder.
+        written_s: When the ledger's file was last written: see :func:`find_written_s`.
 
     Returns:
         How many jobs were recorded.
@@ -129,24 +152,90 @@ def rebuild(ledger: Ledger, output: Path) -> int:
     Raises:
         UsageError, OutputError: As for :func:`find_saved_jobs`; nothing is recorded.
     """
+    known = ledger.find_paths()
     twins: dict[str, str] = {}
-    jobs = list(find_saved_jobs(output, passed_over=ledger.find_paths(), twins=twins))
-    owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
-    missing = [job for job in jobs if job.remote_id not in owned]
+    missing = find_missing_jobs(ledger, output, written_s=written_s, twins=twins)
     if not missing:
         return 0
     ledger.begin()
     for job in missing:
-        attempts = ledger.find_jobs_of(job.item_id)
-        ledger.record_found(replace(job, attempt=len(attempts) + 1))
+        attempt = ledger.find_last_attempt(job.item_id) + 1
+        is_saved = job.status is JobStatus.SAVED
+        record = ledger.record_found if is_saved else ledger.record_made
+        record(replace(job, attempt=attempt))
         if job.author_id:
             ledger.record_facts(author_id=job.author_id)
-    times = [job.submitted_at for job in missing if job.submitted_at]
+    times = [
+        job.submitted_at
+        for job in missing
+        if job.submitted_at and not known.issuperset(one.path for one in job.assets)
+    ]
     if times:
         ledger.record_facts(rebuilt_since=_search_from(times))
     ledger.record_leftovers(twins)
     ledger.commit()
     return len(missing)
+
+
+def find_missing_jobs(
+    ledger: Ledger,
+    output: Path,
+    *,
+    written_s: float,
+    twins: dict[str, str] | None = None,
+) -> list[Job]:
+    """The jobs of sidecars that no row owns.
+
+    Args:
+        ledger: For reading.
+        output: The output folder.
+        written_s: When the ledger's file was last written: see :func:`find_written_s`.
+        twins: As for :func:`find_saved_jobs`.
+
+    Raises:
+        UsageError, OutputError: As for :func:`find_saved_jobs`.
+    """
+    known = ledger.find_paths()
+    ended = ledger.find_last_end()
+    # A restored copy has a new file time, but knows of no run since it was made.
+    since_s = written_s if ended is None else min(written_s, ended.timestamp())
+    unchanged = {
+        name
+        for name, changed_s in _find_sidecars(output)
+        if name in known and changed_s < since_s - _TIME_STEP_S
+    }
+    jobs = list(
+        find_saved_jobs(output, passed_over=unchanged, in_ledger=known, twins=twins)
+    )
+    jobs += _find_steps(output, jobs)
+    owned = ledger.find_owned(job.remote_id for job in jobs if job.remote_id)
+    missing = {job.remote_id: job for job in jobs if job.remote_id not in owned}
+    return list(missing.values())
+
+
+def _find_steps(output: Path, jobs: Sequence[Job]) -> list[Job]:
+    """The jobs without files of their own that the sidecars of these jobs name."""
+    found: list[Job] = []
+    for job in jobs:
+        for asset in job.assets[:1]:
+            with contextlib.suppress(NoSidecar, ValueError):
+                steps = load_origin(output, asset.path).steps
+                found += map(job_of, reversed(steps))
+    return found
+
+
+def find_written_s(ledger: Path) -> float:
+    """When a ledger's file was last written, in seconds since 1970; 0 without one.
+
+    Ask before the ledger is opened for writing.
+    """
+    times = [0.0]
+    for suffix in ("", "-wal"):
+        with contextlib.suppress(OSError):
+            about = ledger.with_name(ledger.name + suffix).stat()
+            if about.st_size:  # readers leave an empty one
+                times.append(about.st_mtime)
+    return max(times)
 
 
 def _search_from(times: Sequence[datetime]) -> datetime:
@@ -155,7 +244,14 @@ def _search_from(times: Sequence[datetime]) -> datetime:
 
 def find_asset_names(output: Path) -> list[str]:
     """Names of files with a sidecar, sorted; other output folders are left out."""
-    names: list[str] = []
+    return sorted(name for name, _ in _find_sidecars(output))
+
+
+def _find_sidecars(output: Path) -> Iterator[tuple[str, float]]:
+    """Each file's name and when its sidecar was changed, in seconds since 1970.
+
+    A JSON file that has a sidecar itself is an asset, whatever is in it.
+    """
     for folder, below, files in os.walk(output):
         here = Path(folder)
         if here != output and not MARKS_OF_OUTPUT.isdisjoint(files):
@@ -163,19 +259,34 @@ def find_asset_names(output: Path) -> list[str]:
             continue
         if here == output and PARTIAL_FOLDER in below:
             below.remove(PARTIAL_FOLDER)
+        there = set(files)
         prefix = "" if here == output else here.relative_to(output).as_posix() + "/"
-        names += [
-            prefix + name.removesuffix(SIDECAR_SUFFIX)
-            for name in files
-            if name.endswith(SIDECAR_SUFFIX) and (here / name).is_file()
-        ]
-    return sorted(names)
+        for name in files:
+            if name.endswith(SIDECAR_SUFFIX) and name + SIDECAR_SUFFIX not in there:
+                changed_s = _find_changed_s(os.path.join(folder, name))  # noqa: PTH118 - faster
+                if changed_s is not None:
+                    yield prefix + name.removesuffix(SIDECAR_SUFFIX), changed_s
+
+
+def _find_changed_s(path: str) -> float | None:
+    """When a file, or the link to it, was changed; None if it is not a file."""
+    try:
+        about = os.lstat(path)
+        # Programs that copy may keep the time of the content, but not the other one.
+        changed_s = max(about.st_mtime, about.st_ctime)
+        if stat.S_ISLNK(about.st_mode):
+            about = os.stat(path)  # noqa: PTH116 - faster
+            changed_s = max(changed_s, about.st_mtime, about.st_ctime)
+    except OSError:
+        return None
+    return changed_s if stat.S_ISREG(about.st_mode) else None
 
 
 def find_saved_jobs(
     output: Path,
     *,
     passed_over: AbstractSet[str] = frozenset(),
+    in_ledger: AbstractSet[str] = frozenset(),
     twins: dict[str, str] | None = None,
 ) -> Iterator[Job]:
     """The jobs that the sidecars name, each with the assets that have a sidecar.
@@ -185,6 +296,7 @@ def find_saved_jobs(
     Args:
         output: The output folder.
         passed_over: Names of assets whose sidecars are not read.
+        in_ledger: Names of assets that the ledger knows: their sidecars stop nothing.
         twins: Collects files that are there twice, because the file of a take was moved
             when the power went: the path that is not taken, to the one that is.
 
@@ -195,7 +307,10 @@ def find_saved_jobs(
     jobs: dict[RemoteId | None, Job] = {}
     assets: dict[RemoteId | None, dict[int, tuple[bool, Asset]]] = {}
     for name in find_asset_names(output):
-        job = None if name in passed_over else _read_sidecar(output, name)
+        job = None
+        if name not in passed_over:
+            with contextlib.suppress(*(_WRONG if name in in_ledger else ())):
+                job = _read_sidecar(output, name)
         if job is None:
             continue
         other = jobs.get(job.remote_id)
@@ -236,6 +351,13 @@ def _read_sidecar(output: Path, name: str) -> Job | None:
         job = load_sidecar(output, name)
     except DamagedSidecar as error:
         raise _damaged(path, str(error)) from error
+    except PointerSidecar as error:
+        raise OutputError(
+            f"{path} is {error}, not the sidecar itself",
+            hint="fetch it, with git lfs pull or git annex get: without it, the asset"
+            " beside it may be paid for again; if the lock file lists the asset, the"
+            " pointer may be deleted",
+        ) from error
     except NoSidecar:
         return None
     except OSError:
@@ -271,13 +393,14 @@ def _at_home(job: Job) -> tuple[Asset, bool]:
     """
     (asset,) = job.assets
     stem, dot, extension = asset.path.rpartition(".")
-    homes = [
-        home
-        for own in stems_of(job.item_id)
-        for home in (own, f"{own}-{asset.output_index}")
-    ]
+    mark = PREVIEW_MARK if asset.role else ""
+    bases = [own + mark for own in stems_of(job.item_id)]
+    homes = [home for base in bases for home in (base, f"{base}-{asset.output_index}")]
     if stem in homes or stem.startswith(tuple(home + KEPT_MARK for home in homes)):
         return asset, True
+    for base in bases if asset.role else ():
+        if re.fullmatch(rf"{re.escape(base)}-\d+({KEPT_MARK}.*)?", stem):
+            return asset, True  # companions have numbers of their own
     number = f"-{asset.output_index}" if len(job.remote_assets) > 1 else ""
-    home = job.item_id + number
+    home = job.item_id + mark + number
     return replace(asset, path=f"{home}{dot}{extension}"), False

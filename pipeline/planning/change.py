@@ -40,7 +40,9 @@ def find_changes(
         name
         for name in names
         if (name in now) != (name in before)
-        or not json_equal(_as_sent(now[name], uploads), _with_line_feeds(before[name]))
+        or not json_equal(
+            _as_sent(now[name], before[name], uploads), _with_line_feeds(before[name])
+        )
     ]
 
 
@@ -60,14 +62,27 @@ def _with_line_feeds(value: ParamValue) -> ParamValue:
         return value.replace("\r\n", "\n").replace("\r", "\n")
     if isinstance(value, list):
         return [_with_line_feeds(inner) for inner in value]
+    if isinstance(value, dict):
+        return {name: _with_line_feeds(inner) for name, inner in value.items()}
     return value
 
 
-def _as_sent(value: ParamValue, uploads: Mapping[str, AssetId]) -> object:
+def _as_sent(value: ParamValue, sent: object, uploads: Mapping[str, AssetId]) -> object:
     if isinstance(value, ReferenceAsset):
-        return uploads.get(value.sha256, value)
+        # Null was sent as an asset id that a lock file did not tell.
+        return None if sent is None else uploads.get(value.sha256, value)
     if isinstance(value, ItemOutput):
         return value.asset_id or value
     if isinstance(value, list):
-        return [_as_sent(inner, uploads) for inner in value]
+        known = sent if isinstance(sent, list) and len(sent) == len(value) else value
+        return [
+            _as_sent(inner, one, uploads)
+            for inner, one in zip(value, known, strict=True)
+        ]
+    if isinstance(value, dict):
+        shown = sent if isinstance(sent, dict) else value
+        return {
+            name: _as_sent(inner, shown.get(name, inner), uploads)
+            for name, inner in value.items()
+        }
     return value

@@ -85,9 +85,13 @@ class Lines:
         """Whether any item uses an output of this one."""
         return item_id in self._children_of
 
+    def find(self, item_id: str) -> Item | None:
+        """An item that has parents or children, or None."""
+        return self.children.get(item_id) or self.roots.get(item_id)
+
     def is_saved(self, item_id: str) -> bool:
         """Whether the files of an item are saved."""
-        item = self.children.get(item_id) or self.roots.get(item_id)
+        item = self.find(item_id)
         return item is None or item.is_saved
 
     def root_ids(self) -> set[str]:
@@ -149,7 +153,7 @@ def _with_jobs(
 
 def find_output(job: Job, index: int) -> ItemOutput | None:
     """The output of a job with this number; None if the job did not make it."""
-    for asset in job.assets:
+    for asset in job.outputs:
         if asset.output_index == index:
             return ItemOutput(
                 item_id=job.item_id,
@@ -243,6 +247,14 @@ def asset_forms(
             return replace(output, asset_id=known[output], sha256="")
 
         yield with_outputs(item.params, partial(name, known=by_output))
+
+
+def find_used(
+    params: Mapping[str, ParamValue],
+) -> Iterator[tuple[str, ItemOutput]]:
+    """The outputs of other items among the inputs, each with the input's name."""
+    for path, output in outputs_in(params):
+        yield str(path[0]), output
 
 
 def _outputs_of(item: Item) -> list[ItemOutput]:

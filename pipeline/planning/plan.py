@@ -19,6 +19,7 @@ from pipeline.job import (
     AssetId,
     Item,
     Job,
+    JobKey,
     JobStatus,
     ParamValue,
 )
@@ -57,8 +58,11 @@ from pipeline.planning.lines import (
     find_missing,
     with_parents,
 )
+from pipeline.planning.makers import Makers
 from pipeline.planning.presence import find_presence
 from pipeline.planning.rename import MOVABLE, Renames, Request
+from pipeline.planning.repeats import Repeats
+from pipeline.planning.seeds import equal_params
 from pipeline.planning.selection import Limit, Selection
 from pipeline.planning.takes import Layout, Take, find_stale, lay_out, stands
 from pipeline.record import Struct, replace
@@ -89,7 +93,7 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
             output of another item that is not made yet.
         derived_seed: Whether the seed in ``params`` is derived from the item's id.
         outputs: How many files it asks for, at least 1.
-        kind: ``image`` if the model makes only images, else "".
+        kind: What the model makes, or "": see ``ModelSchema.makes``.
         cost_key: Equal for items that certainly have the same price; "" for items that
             cannot cost anything.
         stem: The name of its files without number and extension.
@@ -142,6 +146,7 @@ class _Asked(Struct, frozen=True, kw_only=True):
     schema: ModelSchema | None
     request: Request
     attempts: Sequence[Job]
+    reseeded: tuple[tuple[JobKey, JobKey], ...] = ()  # the seed written the other way
 
 
 class Plan:
@@ -152,6 +157,7 @@ class Plan:
         output: The output folder.
         counts: Items by action, without those that this command does not apply to.
         lines: The items that use the outputs of others.
+        repeats: Finished items that would be paid for again with the same seed.
         orphan_count: Items that have files in the ledger but are gone from the
             manifest.
         moves: By item id: where the files of its takes belong, for items whose files
@@ -171,6 +177,7 @@ class Plan:
         self.output = output
         self.selection = selection
         self.counts: Counter[Action] = Counter()
+        self.repeats = Repeats()
         self.orphan_count = 0
         self.lines = Lines()
         self._within: set[str] = set()  # ids of items with work to do, with a limit
@@ -181,7 +188,10 @@ class Plan:
         self._chosen: dict[str, str] = {}  # only those that are not take 1
         self._reviewed: set[str] = set()  # items that have decisions
         self._stale: list[str] = []
-        self._renames = Renames(None if is_shared else ledger)
+        self._renames = Renames(ledger)
+        if is_shared and ledger is not None:
+            makers = Makers(manifest, output, ledger)
+            self._renames = Renames(ledger, is_own=makers.is_own)
         self._is_counted = False
         self._late: set[str] = set()  # ids of items that may be renamed: decided last
         self._passed_over: set[str] = set()  # those of them that are beyond the limit
@@ -192,6 +202,11 @@ class Plan:
         """Whether the service refunds the failed jobs of a model."""
         schema = self.manifest.models(model_id)
         return schema is None or schema.refunds
+
+    def makes(self, model_id: str) -> str:
+        """The kind of file that a model makes, or "": see ``ModelSchema.makes``."""
+        schema = self.manifest.models(model_id)
+        return "" if schema is None else schema.makes
 
     @property
     def total(self) -> int:
@@ -552,6 +567,10 @@ class Plan:
                 ),
             ),
             attempts=attempts,
+            reseeded=tuple(
+                keys_of(item.model_id, params, schema)
+                for params in equal_params(item, schema, attempts)
+            ),
         )
 
     def _decide(self, asked: _Asked, old_id: str) -> Decision:
@@ -560,7 +579,7 @@ class Plan:
             asked.attempts,
             job_key=keys.job_key,
             request_key=keys.request_key,
-            former=keys.former,
+            former=(*keys.former, *asked.reseeded),
             look=self._look_for_files,
             force=self.selection.force,
             insist=self.selection.only_failed,
@@ -657,6 +676,9 @@ class Plan:
         params = dict(item.params)
         if seed is not None:
             params["seed"] = seed
+        if decision.action is Action.SUBMIT and not self._is_counted:
+            same = (*asked.request.keys, *asked.reseeded)
+            self.repeats.note(item.item_id, attempts, same, seed=seed)
         known = find_same(attempts, asked.request.former)
         keys = asked.request if known is None else known  # as the ledger knows it
         job = decision.job or Job(

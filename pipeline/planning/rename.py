@@ -7,7 +7,7 @@ request as one of those is that item, renamed. Costs nothing if the ledger is em
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pipeline.job import Job, JobKey
 from pipeline.ledger.ledger import Ledger
@@ -43,14 +43,21 @@ class Renames:
 
     Args:
         ledger: The ledger to search, or None.
+        is_own: Whether an item that is gone was made by this manifest.
 
     Attributes:
         old_ids: New id to old id, for every rename passed to :meth:`fix`.
     """
 
-    def __init__(self, ledger: Ledger | None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger | None,
+        *,
+        is_own: Callable[[str], bool] = lambda _item_id: True,
+    ) -> None:
         last = 0 if ledger is None else ledger.find_last_row_id()
         self._ledger = ledger if last else None
+        self._is_own = is_own
         self._is_there = bytearray(last + 1 if last else 0)
         self._candidates: dict[Request, _Candidates] = {}
         self._given: set[str] = set()
@@ -105,7 +112,7 @@ class Renames:
             return
         for item_id, row_id in self._ledger.find_items():
             is_kept = item_id in self._given or item_id in self.old_ids
-            if not is_kept and not self._has_noted(row_id):
+            if not is_kept and not self._has_noted(row_id) and self._is_own(item_id):
                 yield item_id
 
     def _note(self, row_ids: Iterable[int]) -> None:
@@ -135,7 +142,7 @@ class Renames:
                 former=request.former,
                 look=lambda _job: Presence(),
             )
-            if decision.action in MOVABLE:
+            if decision.action in MOVABLE and self._is_own(item_id):
                 yield item_id
 
 

@@ -69,7 +69,11 @@ class Adoption:
             derived_seed: Whether the seed is derived from the item id. A renamed item
                 was then sent with another seed.
         """
-        candidates = self._jobs.get(model_id, [])
+        candidates = [
+            job
+            for job in self._jobs.get(model_id, [])
+            if not self._session.identity.is_adopted(job.remote_id)
+        ]
         found = next((job for job in candidates if _shows(inputs, job.inputs)), None)
         if found is None and derived_seed:
             asked = {name: value for name, value in inputs.items() if name != "seed"}
@@ -82,7 +86,7 @@ class Adoption:
                 None,
             )
         if found is not None:
-            candidates.remove(found)
+            self._session.identity.adopt(found.remote_id)
         return found
 
     def may_hold(self, model_id: str, inputs: Mapping[str, JsonValue]) -> list[str]:
@@ -91,6 +95,7 @@ class Adoption:
             job.remote_id
             for job in self._jobs.get(model_id, [])
             if _may_show(inputs, job.inputs)
+            and not self._session.identity.is_adopted(job.remote_id)
         ]
 
 

@@ -43,7 +43,8 @@ class JobChanged(Struct, frozen=True, kw_only=True):
         status: The status in the ledger now.
         attempt: The number of the attempt, from 1.
         remote_id: The service's id, or "".
-        reason: The reason for FAILED, UNKNOWN and PLANNED; else "".
+        reason: The reason for FAILED, UNKNOWN and PLANNED. For SUBMITTED: where the job
+            came from, if nothing was sent for it. Else "".
         hint: The next step, or "".
         failure_class: Set for FAILED only.
         files: For SAVED: paths relative to the output folder.

@@ -7,15 +7,17 @@ service; the next run settles it instead of sending it again.
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import cast
 
-from pipeline.api.interface import UnexpectedJob
-from pipeline.job import Job, JsonValue
+from pipeline.api.interface import RemoteJob, UnexpectedJob
+from pipeline.job import Job, JsonValue, ParamValue
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import PlannedItem
 from pipeline.record import replace
 from pipeline.running.failure import failure_of
 from pipeline.running.marks import Marks
 from pipeline.settings import Service
+from pipeline.stages.uploader import references_in
 
 
 def intent_of(
@@ -99,6 +101,69 @@ def record_unexpected_job(
     )
 
 
-def _seed_in(inputs: Mapping[str, JsonValue]) -> int | None:
+def record_adopted(
+    ledger: Ledger,
+    planned: PlannedItem,
+    job: Job,
+    remote: RemoteJob,
+    *,
+    service: Service,
+    made_with: str,
+    quoted: Decimal | None,
+) -> Job:
+    """Record a job that another run made for the same request as the item's own.
+
+    Args:
+        ledger: Open for writing.
+        planned: The item.
+        job: Its attempt, PLANNED.
+        remote: The job, as it was listed.
+        service: The service that lists it.
+        made_with: The digest of the API key that sees it.
+        quoted: What counts until the service says what it charged, or None.
+
+    Returns:
+        The job: SUBMITTED.
+    """
+    job = ledger.record_submitting(
+        replace(
+            job,
+            request=_request_of(planned.params, remote.inputs),
+            seed=_seed_in(planned.params),
+            derived_seed=planned.derived_seed,
+            base_url=service.base_url,
+            project_id=service.project_id,
+            made_with=made_with,
+            mark_id=None,
+            sent_at=None,
+            quoted=quoted if remote.charged is None else None,
+            failure=None,
+        )
+    )
+    return ledger.record_submitted(
+        replace(
+            job,
+            remote_id=remote.remote_id,
+            author_id=remote.author_id,
+            charged=remote.charged,
+            addons=remote.addons,
+            submitted_at=remote.created_at,
+        )
+    )
+
+
+def _request_of(
+    params: Mapping[str, ParamValue], shown: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """The inputs of a job as they were sent: ours, with the asset ids that it shows."""
+    return {
+        name: shown[name]
+        if any(references_in({name: value}))
+        else cast("JsonValue", value)
+        for name, value in params.items()
+    }
+
+
+def _seed_in(inputs: Mapping[str, ParamValue]) -> int | None:
     seed = inputs.get("seed")
     return seed if isinstance(seed, int) and not isinstance(seed, bool) else None

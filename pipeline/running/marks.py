@@ -43,6 +43,7 @@ class Marks:
 
     Attributes:
         recorded: Numbers of the marks of this run.
+        listing: The jobs that the first reading showed.
         models: Models for which the mark includes a job of an earlier run. A reading
             from the mark on has to show that job.
     """
@@ -64,11 +65,19 @@ class Marks:
         self._submits = 0
         self._first = anyio.Lock()
         self.recorded: set[int] = set()
+        self.listing: list[RemoteJob] = []
+        self._is_whole = False
 
     @property
     def is_set(self) -> bool:
         """Whether a mark has been read, so that submits may follow."""
         return self._mark is not None
+
+    def shows_all_since(self, moment: datetime) -> bool:
+        """Whether the first reading showed every job made since then."""
+        times = [job.created_at for job in self.listing if job.created_at is not None]
+        is_past = _is_newest_first((), self.listing) and times[-1] < moment
+        return self._is_whole or is_past
 
     async def set(self) -> None:
         """Read the first mark, unless that has been done.
@@ -139,10 +148,14 @@ class Marks:
         with contextlib.suppress(UnexpectedAnswer):
             async for page in pages_of(self._api, JobFilter(created_after=LONG_AGO)):
                 pages += 1
+                if self._mark is None:
+                    self.listing += page
                 is_over = _is_newest_first(newest, page)
                 newest = _newest_of([*newest, *page])
                 if is_over or pages >= _MOST_PAGES:
                     break
+            else:
+                self._is_whole = True
         since = self._find_own(newest)
         if since is None and len(newest) >= _KEPT:
             since = min(

@@ -15,7 +15,7 @@ from pipeline.planning import PlannedItem
 from pipeline.pricing import Budget
 from pipeline.record import Struct, field, replace
 from pipeline.running.events import JobChanged, ProgressCallback, Warned
-from pipeline.running.intents import record_unexpected_job
+from pipeline.running.intents import record_adopted, record_unexpected_job
 from pipeline.running.marks import Marks
 from pipeline.running.session import Session
 
@@ -132,6 +132,39 @@ class Records:
             await self.bind_project(remote.owner_id)
         return await self._told(submitted)
 
+    async def adopted(
+        self,
+        planned: PlannedItem,
+        job: Job,
+        remote: RemoteJob,
+        quoted: Decimal | None,
+    ) -> Job:
+        """PLANNED → SUBMITTED with a job that another run made for the same request.
+
+        Nothing is sent, so it has no ``sent_at`` and no mark. What it took counts in
+        the budget, but not as charged to this run.
+
+        Args:
+            planned: The item.
+            job: Its attempt.
+            remote: The job.
+            quoted: What counts until the service says what it charged, or None.
+        """
+        return await self._told(
+            await self._write(
+                record_adopted,
+                self._ledger,
+                planned,
+                job,
+                remote,
+                service=self._service,
+                made_with=self._identity.key_digest,
+                quoted=quoted,
+            ),
+            reason=f"another run made job {remote.remote_id} for the same request;"
+            " taken over, not paid again",
+        )
+
     async def watched_again(self, job: Job) -> Job:
         """FAILED by its deadline → SUBMITTED: the job may have ended since."""
         return await self._told(
@@ -205,7 +238,7 @@ class Records:
             else None,
             submitted_at=remote.created_at or job.submitted_at,
             finished_at=remote.updated_at or self.service_now(),
-            remote_assets=remote.asset_ids,
+            remote_assets=remote.asset_ids if failure else _made_by(remote),
             echo=echo_difference(job.request or {}, remote.inputs),
         )
         self._note_charge(before, job)
@@ -260,6 +293,10 @@ class Records:
         """Forget the asset id of this content: the service may no longer hold it."""
         await self._write(self._ledger.forget_upload, sha256, self._service.project_id)
 
+    async def note_emulator(self) -> None:
+        """Record that the emulator has made these jobs."""
+        await self._write(self._ledger.record_facts, emulator="1")
+
     async def author(self, author_id: str) -> None:
         """Record the author id that the service has for us."""
         if author_id != self._author_id:
@@ -294,8 +331,8 @@ class Records:
         """Record that assets have moved: old path to new path."""
         await self._write(self._ledger.record_moved, paths)
 
-    def announce(self, job: Job) -> None:
-        """Send the listener the current state of a job."""
+    def announce(self, job: Job, *, reason: str = "") -> None:
+        """Send the listener the current state of a job, and where it came from."""
         failure = job.failure
         self.tell(
             JobChanged(
@@ -303,7 +340,7 @@ class Records:
                 status=job.status,
                 attempt=job.attempt,
                 remote_id=job.remote_id or "",
-                reason=failure.reason if failure else "",
+                reason=failure.reason if failure else reason,
                 hint=failure.hint if failure else "",
                 failure_class=failure.kind if failure else None,
                 files=tuple(asset.path for asset in job.assets),
@@ -322,10 +359,17 @@ class Records:
         self.charges.addons.update(after.addons)
         self.charges.addons.subtract(before.addons)
 
-    async def _told(self, job: Job) -> Job:
+    async def _told(self, job: Job, *, reason: str = "") -> Job:
         self._budget.note(job)
-        self.announce(job)
+        self.announce(job, reason=reason)
         return job
+
+
+def _made_by(remote: RemoteJob) -> tuple[AssetId, ...]:
+    """What a job has made; its own id stands for a result in its record."""
+    if not remote.asset_ids and remote.output is not None:
+        return (AssetId(remote.remote_id),)
+    return remote.asset_ids
 
 
 def _last_charge(job: Job, remote: RemoteJob) -> Decimal | None:

@@ -48,6 +48,7 @@ from pipeline.running.key_check import KeyCheck
 from pipeline.running.line_scheduler import LineScheduler
 from pipeline.running.marks import Marks
 from pipeline.running.pausing import Pausing
+from pipeline.running.recent_jobs import RecentJobs
 from pipeline.running.reconciling import Adopted, Reconciler
 from pipeline.running.records import Records
 from pipeline.running.recovery import Recovery, next_attempt
@@ -120,6 +121,7 @@ class Run:
         self.budget = budget_of(ledger, settings.max_cost)
         facts = ledger.find_facts()
         self._rebuilt_since = facts.rebuilt_since
+        self._was_emulated = facts.is_emulated
         session.identity.last_author_id = (
             session.identity.last_author_id or facts.author_id
         )
@@ -149,6 +151,7 @@ class Run:
             ledger, session.slots, records=self._records, watch=self._watch
         )
         self._adoption = Adoption(session)
+        self._recent = RecentJobs(session, ledger, plan=plan, records=self._records)
         self._submitter = Submitter(
             session,
             ledger,
@@ -178,7 +181,7 @@ class Run:
             plan.output,
             session.clock,
             find_owner=ledger.find_path_owner,
-            emulated=service.is_emulated,
+            is_emulated=self._is_emulated,
             may_be_named=plan.may_be_named,
         )
         self._saver = Saver(
@@ -229,6 +232,7 @@ class Run:
                 if groups.by_key:
                     # Before the quotes, because a dry run may start a job.
                     await self._set_mark()
+                    await self._recent.find(self._marks)
                 self._cost = await find_cost(groups, self._session.quotes)
             except UnexpectedJob as unexpected:
                 sample = groups.find_sample(unexpected.item_id)
@@ -292,8 +296,11 @@ class Run:
                 self._recovery.start(self._items)
                 await self._start_items()
             self._line_scheduler.leave_rest()
+            self._recent.tell()
             if self._marks.recorded:
                 await self._collect_adopted(await self._reconciler.reconcile())
+            if self._session.is_emulated and not self._was_emulated:
+                await self._records.note_emulator()
             if self._searched and self._is_complete():
                 await self._records.search_done()
             watchers.cancel_scope.cancel()
@@ -333,6 +340,10 @@ class Run:
         """Compute units charged for jobs in flight."""
         jobs = self._ledger.find_jobs_in(JobStatus.SUBMITTED)
         return sum((job.charged or Decimal(0) for job in jobs), Decimal(0))
+
+    def _is_emulated(self) -> bool:
+        """Whether the emulator makes the assets, in this process or in another."""
+        return self._session.is_emulated or self._was_emulated
 
     @property
     def _pays_nothing(self) -> bool:
@@ -421,6 +432,10 @@ class Run:
                     place.leave()
                     if job.status is not JobStatus.SUCCEEDED:
                         job = await self._records.succeeded(job)
+                found = await self._recent.adopt(planned, job)
+                if found is not None:
+                    place.leave()
+                    job = await self._watch.wait_until_ended(found[0], listed=found[1])
                 while not self._pays_nothing and job.status is JobStatus.PLANNED:
                     job = await self._submitter.submit(planned, job, place.leave)
                     job = await self._watch.wait_until_ended(job)
@@ -478,7 +493,7 @@ class Run:
 
     async def _rename(self, planned: PlannedItem, place: "_Place") -> None:
         """Rename an item's files, then process it further if there is more to do."""
-        source = self._saver.source_of(planned)
+        source = self._saver.source_of(planned, planned.job)
         try:
             renamed = await self._renaming.carry_out(planned, source)
         except DownloadFailed as error:

@@ -1,15 +1,27 @@
 """A finished job → its files in place, and the ledger's record of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
+from pipeline.assets.checks.media import MEDIA_TYPES, MISSING, can_check_media
 from pipeline.assets.delivery import Delivery
 from pipeline.assets.downloader import Downloader, OutOfTime, Receipt
-from pipeline.assets.sidecar import Source
+from pipeline.assets.lineage import StepRecord, UsedOutput, names_in, record_of
+from pipeline.assets.sidecar import Source, find_sent_files
 from pipeline.errors import JobError
 from pipeline.fault_points import reach
-from pipeline.job import FailureClass, Job
+from pipeline.job import (
+    AssetId,
+    FailureClass,
+    ItemOutput,
+    Job,
+    JsonValue,
+    ReferenceAsset,
+)
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Plan, PlannedItem
+from pipeline.planning.lines import find_used
+from pipeline.record import replace
 from pipeline.running.failure import failure_of
 from pipeline.running.records import Records
 from pipeline.running.relocating import Relocating
@@ -58,6 +70,8 @@ class Saver:
         self._renaming = renaming
         self._relocating = relocating
         self._keeps_old = keeps_old
+        self._uploads: Mapping[str, AssetId] | None = None
+        self._has_told_of_media = False
 
     async def save(self, planned: PlannedItem, job: Job) -> Job:
         """SUCCEEDED → SAVED, or FAILED with the asset ids recorded.
@@ -65,6 +79,8 @@ class Saver:
         The job stays SUCCEEDED if the run stops before its files are downloaded.
         """
         reach("end-recorded")
+        if not job.request:  # known only from a lock file, which holds no inputs
+            job = replace(job, request=self._request_of(planned, job))
         try:
             receipts = await self._delivery.fetch_all(job, self._downloader)
             # The planned job still names the files that are being fetched again.
@@ -72,7 +88,9 @@ class Saver:
             if job.attempt > 1 or planned.job.row_id:  # else there is no earlier one
                 earlier += self._ledger.find_jobs_of(job.item_id)
             earlier += self._others_of(planned)
-            await self._relocating.make_room(planned, self.source_of(planned))
+            await self._relocating.make_room(
+                planned, source_at(self._plan, planned.item.line)
+            )
             if planned.siblings:
                 earlier = [planned.job, *self._ledger.find_jobs_of(job.item_id)]
             await self._keep_old(job, earlier, receipts)
@@ -82,7 +100,7 @@ class Saver:
                 stem=planned.stem,
                 outputs=planned.outputs,
                 kind=planned.kind,
-                source=self.source_of(planned),
+                source=self.source_of(planned, job),
                 earlier=earlier,
             )
             for note in notes:
@@ -100,18 +118,60 @@ class Saver:
         # be superseded; so superseded files are removed last.
         await self._renaming.finish(job)
         await self._delivery.remove(superseded)
-        companions = len(job.remote_assets) - len(job.assets)
-        if companions:
-            left = f"{companions} companion files of other kinds stay at the service"
-            self._records.warn(job.item_id, left)
-        if len(job.assets) < planned.outputs:
-            made = f"{len(job.assets)} of {planned.outputs} outputs were made"
-            self._records.warn(job.item_id, made)
+        self._tell_made(planned, job, receipts)
         return job
 
-    def source_of(self, planned: PlannedItem) -> Source:
-        """The place of an item in the manifest, for its sidecars."""
-        return source_at(self._plan, planned.item.line)
+    def _tell_made(
+        self, planned: PlannedItem, job: Job, receipts: Sequence[Receipt]
+    ) -> None:
+        saved = {asset.asset_id for asset in job.assets}
+        left = [asset_id for asset_id in job.remote_assets if asset_id not in saved]
+        if left:
+            text = f"companions of other kinds stay at the service: {', '.join(left)}"
+            self._records.warn(job.item_id, text)
+        if len(job.outputs) < planned.outputs:
+            made = f"{len(job.outputs)} of {planned.outputs} outputs were made"
+            self._records.warn(job.item_id, made)
+        unopened = any(one.media_type in MEDIA_TYPES for one in receipts)
+        if unopened and not self._has_told_of_media and not can_check_media():
+            self._has_told_of_media = True
+            self._records.warn("", MISSING)
+
+    def source_of(self, planned: PlannedItem, job: Job) -> Source:
+        """The place of an item in the manifest, for the sidecars of a job."""
+        return replace(
+            source_at(self._plan, planned.item.line),
+            variables=planned.item.variables,
+            references=find_sent_files(planned.params, job.request or {}),
+            parents=tuple(
+                UsedOutput(
+                    input=name,
+                    item_id=used.item_id,
+                    output=used.index,
+                    asset_id=used.asset_id,
+                    sha256=used.sha256,
+                )
+                for name, used in find_used(planned.params)
+            ),
+            steps=tuple(self._steps_before(planned, job)),
+        )
+
+    def _steps_before(self, planned: PlannedItem, job: Job) -> Iterator[StepRecord]:
+        """The jobs before this one whose outputs are not saved, the latest first."""
+        lines = self._plan.lines
+        waiting = [(planned.item, job)]
+        while waiting:
+            item, made = waiting.pop()
+            used = names_in(dict(made.request or {}))
+            for parent in item.parents:
+                before = lines.find(parent)
+                if before is None or before.is_saved:
+                    continue
+                for one in self._ledger.find_jobs_of(parent):
+                    if one.remote_id and not used.isdisjoint(one.remote_assets):
+                        yield record_of(one)
+                        waiting.append((before, one))
+                        break
 
     def _others_of(self, planned: PlannedItem) -> Sequence[Job]:
         """Jobs whose files may have the item's name until now: its steps, or itself."""
@@ -125,6 +185,29 @@ class Saver:
             if job_id != item.item_id
             for job in self._ledger.find_jobs_of(job_id)
         ]
+
+    def _request_of(self, planned: PlannedItem, job: Job) -> dict[str, JsonValue]:
+        """The request of an item as the manifest has it now, which asks for the same.
+
+        The asset ids of references are those that the ledger knows, else null.
+        """
+        if self._uploads is None:
+            self._uploads = self._ledger.find_uploads(job.project_id)
+        uploads = self._uploads
+
+        def sent(value: object) -> JsonValue:
+            if isinstance(value, ReferenceAsset):
+                return uploads.get(value.sha256)
+            if isinstance(value, ItemOutput):
+                return value.asset_id or None
+            if isinstance(value, list):
+                return [sent(inner) for inner in value]
+            if isinstance(value, dict):
+                return {key: sent(inner) for key, inner in value.items()}
+            return cast("JsonValue", value)
+
+        request = {name: sent(value) for name, value in planned.params.items()}
+        return request if job.seed is None else {**request, "seed": job.seed}
 
     async def _keep_old(
         self, job: Job, earlier: Sequence[Job], receipts: Sequence[Receipt]

@@ -108,8 +108,17 @@ class Session:
         self.uploader = Uploader(api, transfer, clock, settings, memory=self)
         self.quotes = Quotes(api, clock, settings, uploader=self.uploader)
         self.downloader = Downloader(
-            transfer, clock, settings, resolve=self.resolver.resolve
+            transfer,
+            clock,
+            settings,
+            resolve=self.resolver.resolve,
+            find_job=api.find_job,
         )
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether the service is known to be the emulator."""
+        return self.identity.service.is_emulated or self.api.is_emulator
 
     def join(self, member: Member, rows: Owners) -> None:
         """Add a run to this session.

@@ -50,13 +50,16 @@ class Stopping:
     def halt(self, error: RunError, model_id: str = "") -> None:
         """Stop because of an error; a 403 on a submit concerns only that model.
 
+        A graver error takes the place of one that has stopped the run already.
+
         Args:
             error: The reason.
             model_id: The model of the refused submit, or "".
         """
         of_model = isinstance(error, AccessDenied) and error.status == FORBIDDEN
         scope = model_id if of_model else ""
-        if scope in self.halts or "" in self.halts:
+        known = self.halts.get("") or self.halts.get(scope)
+        if known is not None and _rank(known) <= _rank(error):
             return
         self.halts[scope] = error
         if not scope:
@@ -75,9 +78,7 @@ class Stopping:
         found: list[RunError] = [*self.halts.values()]
         if self.over_budget is not None:
             found.append(self.over_budget)
-        return min(
-            found, key=lambda error: PRECEDENCE.index(error.exit_code), default=None
-        )
+        return min(found, key=_rank, default=None)
 
     def concerns(self, model_id: str) -> bool:
         """Whether items of this model may no longer be submitted."""
@@ -107,3 +108,8 @@ class Stopping:
     def _end_waiting(self) -> None:
         for scope in list(self._waiting):
             scope.cancel()
+
+
+def _rank(error: RunError) -> int:
+    """How grave an error is; 0 is the gravest."""
+    return PRECEDENCE.index(error.exit_code)

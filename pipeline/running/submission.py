@@ -9,8 +9,10 @@ could have come from it.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from pipeline.api.interface import (
+    NoPrice,
     Quote,
     RemoteJob,
     Submission,
@@ -384,6 +386,10 @@ class Submitter:
                     return await self._quotes.price(planned)
             except RateLimited:
                 pass  # dry runs may need a slot, and others may hold all of them
+            except NoPrice as error:
+                if not self._settings.allow_unpriced:
+                    raise UnexpectedAnswer(error.message, hint=_UNPRICED) from error
+                return Quote(units=Decimal(0))
 
     async def _record_intent(
         self, planned: PlannedItem, job: Job, inputs: dict[str, JsonValue], price: Quote

@@ -28,6 +28,9 @@ from pipeline.running.stopping import Stopping
 from pipeline.stages.poller import JobClaimed, JobLost
 from pipeline.stages.reading import Rows
 
+# How long a success with a result in its record is given to name assets, too: by what
+# the model makes. One that makes files has to name them.
+_TEXT_S = {"text": 0.0, "": 15.0}
 OTHER_KEY_S = 10.0  # how long a job that another key made may answer 404
 
 
@@ -54,6 +57,7 @@ class Watch:
         stopping: Stopping,
     ) -> None:
         self._refunds = plan.refunds
+        self._makes = plan.makes
         self._rows = rows
         self._records = records
         self._stopping = stopping
@@ -76,16 +80,24 @@ class Watch:
         await self.note_own(submission.job)
         return job
 
-    async def wait_until_ended(self, job: Job) -> Job:
+    async def wait_until_ended(
+        self, job: Job, *, listed: RemoteJob | None = None
+    ) -> Job:
         """SUBMITTED → SUCCEEDED or FAILED; any other status is returned unchanged.
 
         Another submit's own answer may claim the job. Then this submit is settled
         again, and its job may become PLANNED or UNKNOWN. The slot is free when this
         returns.
+
+        Args:
+            job: Any job.
+            listed: Its record in a listing, if there is one: if it has ended there,
+                with its assets, the service is not asked again.
         """
         if job.status is not JobStatus.SUBMITTED:
             return job
-        ended = await self._watch(job)
+        is_over = listed is not None and listed.has_ended and listed.asset_ids
+        ended = listed if listed and is_over else await self._watch(job)
         return ended if isinstance(ended, Job) else await self._take_end(job, ended)
 
     async def _watch(self, job: Job) -> RemoteJob | Job:
@@ -97,6 +109,7 @@ class Watch:
                 job.remote_id,
                 known_since=job.submitted_at,
                 missing_s=OTHER_KEY_S if is_of_another_key else None,
+                text_s=_TEXT_S.get(self._makes(job.model_id)),
             )
         except JobClaimed as error:
             return await self._settle_claimed(job, error)
@@ -111,7 +124,7 @@ class Watch:
     async def _take_end(self, job: Job, remote: RemoteJob) -> Job:
         if not self._identity.is_adopted(job.remote_id):
             self._habits.note(job.request or {}, remote.inputs)
-        failure = self._failure_in(remote)
+        failure = self._failure_in(job, remote)
         if failure is None:
             self._slots.retired()
         await self.note_own(remote)
@@ -212,9 +225,11 @@ class Watch:
             and not keeps_moderated(job.model_id, failure)
         )
 
-    def _failure_in(self, remote: RemoteJob) -> Failure | None:
+    def _failure_in(self, job: Job, remote: RemoteJob) -> Failure | None:
         if remote.status is RemoteStatus.SUCCESS:
-            return None if remote.asset_ids else failure_of(NoOutput(), None)
+            is_text = remote.output is not None and self._makes(job.model_id) in _TEXT_S
+            made = remote.asset_ids or is_text
+            return None if made else failure_of(NoOutput(), None)
         if remote.asset_ids:
             return None  # part of the outputs was made: it is saved
         failure = failure_of_remote(remote)

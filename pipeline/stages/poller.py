@@ -66,6 +66,7 @@ class _WatchedJob(Struct, eq=False):
     listed: bool = False
     missed_s: float | None = None  # when a read by id last found nothing
     bare_since_s: float | None = None
+    text_s: float | None = None
     status_text: str = ""
     updated_at: datetime | None = None
     ended: anyio.Event = field(default_factory=anyio.Event)
@@ -119,6 +120,7 @@ class Poller:
         *,
         known_since: datetime | None = None,
         missing_s: float | None = None,
+        text_s: float | None = None,
     ) -> RemoteJob:
         """Suspend until the service ends this job.
 
@@ -129,10 +131,12 @@ class Poller:
             known_since: A time of the service before which the job did not change.
             missing_s: How long the service may not show the job; None for
                 ``fresh_job_s``.
+            text_s: How long a success that has a result in its own record is given to
+                name assets; None for ``output_s``.
 
         Returns:
             The final record: success, failure or canceled. A success has its assets,
-            unless they did not appear within ``output_s``.
+            unless they did not appear within ``output_s`` or ``text_s``.
 
         Raises:
             GenerationTimedOut: The job is still running after ``job_timeout_s``.
@@ -153,6 +157,7 @@ class Poller:
             seen_s=now_s,
             missing_s=self._settings.fresh_job_s if missing_s is None else missing_s,
             known_since=known_since,
+            text_s=text_s,
         )
         self._watches[remote_id] = watch
         if known_since is not None:
@@ -422,7 +427,10 @@ class Poller:
             return False
         if watch.bare_since_s is None:
             watch.bare_since_s = watch.seen_s
-        return watch.seen_s - watch.bare_since_s < self._settings.output_s
+        wait_s = self._settings.output_s
+        if job.output is not None and watch.text_s is not None:
+            wait_s = min(wait_s, watch.text_s)
+        return watch.seen_s - watch.bare_since_s < wait_s
 
     def _is_late(self, job: RemoteJob) -> bool:
         """Whether only the long overlap could show the end of this job."""

@@ -8,6 +8,7 @@ upload.
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,6 +33,7 @@ from pipeline.errors import (
 )
 from pipeline.job import AssetId, ItemOutput, JsonValue, ParamValue, ReferenceAsset
 from pipeline.settings import Settings
+from pipeline.storage.orientation import CannotTurn, turn_upright
 from pipeline.storage.regular_file import read_regular
 
 SMALL_IMAGE_BYTES = 3_500_000  # as official clients do; API section 8.1
@@ -119,8 +121,15 @@ class Uploader:
             return value.asset_id
         if isinstance(value, list):
             return [await self._input_of(inner) for inner in value]
+        if isinstance(value, dict):
+            return {name: await self._input_of(inner) for name, inner in value.items()}
         result: JsonValue = value
         return result
+
+    @property
+    def known(self) -> Mapping[str, AssetId]:
+        """The contents that the service holds: SHA-256 → asset id."""
+        return self._known
 
     def learn(self, known: Mapping[str, AssetId]) -> None:
         """Add the uploads of earlier runs: SHA-256 → asset id."""
@@ -140,7 +149,7 @@ class Uploader:
         content = await _read_unchanged(reference)
         is_image = reference.media_type.startswith("image/")
         if is_image and reference.size_bytes < SMALL_IMAGE_BYTES:
-            return await self._send_whole(reference.path.name, content)
+            return await self._send_whole(_file_name(reference), content)
         return await self._send_parts(reference, content)
 
     async def _send_whole(self, name: str, content: bytes) -> AssetId:
@@ -178,7 +187,7 @@ class Uploader:
     ) -> AssetId:
         count = max(1, math.ceil(len(content) / PART_SIZE_BYTES))
         upload = await self._api.create_upload(
-            reference.path.name, len(content), reference.media_type, count
+            _file_name(reference), len(content), reference.media_type, count
         )
         if len(upload.parts) != count:
             raise UnexpectedAnswer(
@@ -278,7 +287,12 @@ class Renewal:
 
 
 def _flat(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else [value]
+    """Every single value in it, at any depth."""
+    if isinstance(value, dict):
+        value = [*value.values()]
+    if not isinstance(value, list):
+        return [value]
+    return [one for inner in value for one in _flat(inner)]
 
 
 async def _read_unchanged(reference: ReferenceAsset) -> bytes:
@@ -286,6 +300,9 @@ async def _read_unchanged(reference: ReferenceAsset) -> bytes:
 
     def read() -> bytes:
         content = read_regular(path)
+        if reference.upright:
+            with suppress(CannotTurn):  # it has changed: the digest shows it
+                content = turn_upright(content)
         if hashlib.sha256(content).hexdigest() != reference.sha256:
             raise ReferenceChanged(
                 f"{path} has changed since the plan was made", hint="run again"
@@ -300,9 +317,23 @@ async def _read_unchanged(reference: ReferenceAsset) -> bytes:
         ) from error
 
 
+def _file_name(reference: ReferenceAsset) -> str:
+    """The name to upload it under; its ending fits what is sent."""
+    name = reference.path.name
+    if reference.upright and reference.media_type == "image/png":
+        return f"{reference.path.stem}.png"
+    return name
+
+
 def references_in(params: Mapping[str, ParamValue]) -> Iterator[ReferenceAsset]:
     """Every reference file that the params name."""
     for value in params.values():
-        for inner in value if isinstance(value, list) else (value,):
-            if isinstance(inner, ReferenceAsset):
-                yield inner
+        yield from _references_in(value)
+
+
+def _references_in(value: object) -> Iterator[ReferenceAsset]:
+    if isinstance(value, ReferenceAsset):
+        yield value
+    elif isinstance(value, list | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _references_in(inner)

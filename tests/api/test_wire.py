@@ -90,6 +90,24 @@ def test_a_job_with_nothing_but_an_id_is_running():
     assert job.refunds
 
 
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        ("an oak", "an oak"),
+        ({"tags": ["oak"]}, {"tags": ["oak"]}),
+        ("", None),
+        ({}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_a_result_in_the_record_is_read_and_an_empty_one_is_none(output, found):
+    job = wire.parse_job({"jobId": "job_1", "metadata": {"output": output}})
+
+    assert job.output == found
+    assert job.status is RemoteStatus.RUNNING
+
+
 def test_reading_a_job_leaves_the_answer_alone():
     asked = {"modelId": "m", "a": 1}
 
@@ -424,3 +442,16 @@ def test_what_the_submit_charges_is_beside_the_job():
 )
 def test_a_time_is_iso_8601_or_none(text, moment):
     assert wire.parse_time(text) == (None if moment is None else parse_utc(moment))
+
+
+# --- models ---------------------------------------------------------------------------------
+
+
+def test_a_page_of_models_passes_over_what_is_no_model():
+    page = wire.parse_model_page(
+        {"models": [{"id": "m"}, {"id": "a/b"}, {}, 7], "nextPaginationToken": "t"}
+    )
+
+    assert (page.records, page.next_token) == (({"id": "m"},), "t")
+    with pytest.raises(UnexpectedAnswer):
+        wire.parse_model_page({"models": None})

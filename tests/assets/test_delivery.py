@@ -28,9 +28,11 @@ class Desk:
     def __init__(self, api, transfer, clock, folder, finish) -> None:
         self.api, self.clock, self.folder, self.finish = api, clock, folder, finish
         self.owners = {}
-        self.downloader = Downloader(transfer, clock, SETTINGS, resolve=api.find_asset)
+        self.downloader = Downloader(
+            transfer, clock, SETTINGS, resolve=api.find_asset, find_job=api.find_job
+        )
         self.delivery = Delivery(
-            folder, clock, find_owner=self.owners.get, emulated=False
+            folder, clock, find_owner=self.owners.get, is_emulated=lambda: False
         )
 
     def made(self, outputs=1, *, item_id="oak"):
@@ -136,7 +138,7 @@ async def test_the_ending_follows_the_content_and_not_the_record(desk, api):
 async def test_companions_of_another_kind_stay_at_the_service(desk, api, monkeypatch):
     made = desk.made(2)
     receipts = await desk.fetch(made)
-    companion = replace(receipts[1], media_type="application/json")
+    companion = replace(receipts[1], media_type="application/json", kind="text")
 
     job, *_ = await desk.delivery.put_in_place(
         made,
@@ -155,7 +157,7 @@ async def test_companions_of_another_kind_stay_at_the_service(desk, api, monkeyp
 async def test_where_no_kind_is_asked_for_every_file_is_kept(desk):
     made = desk.made(2)
     receipts = await desk.fetch(made)
-    other = replace(receipts[1], media_type="model/gltf-binary")
+    other = replace(receipts[1], media_type="audio/wav", kind="audio")
 
     job, *_ = await desk.delivery.put_in_place(
         made,
@@ -167,7 +169,43 @@ async def test_where_no_kind_is_asked_for_every_file_is_kept(desk):
         earlier=(),
     )
 
-    assert [asset.path for asset in job.assets] == ["oak-1.png", "oak-2.glb"]
+    assert [asset.path for asset in job.assets] == ["oak-1.png", "oak-2.wav"]
+
+
+@pytest.mark.parametrize("kind", ["3d", ""])
+async def test_a_preview_before_a_model_is_no_output_and_lies_beside_it(desk, kind):
+    made = desk.made(2)
+    receipts = await desk.fetch(made)
+    model = replace(receipts[1], media_type="model/gltf-binary", kind="3d")
+
+    job, *_ = await desk.delivery.put_in_place(
+        made, (receipts[0], model), stem="oak", outputs=1, kind=kind, source=SOURCE, earlier=()
+    )
+
+    assert [(one.path, one.role, one.output_index) for one in job.assets] == [
+        ("oak.glb", "", 1),
+        ("oak.preview.png", "preview", 2),
+    ]
+    assert [asset.path for asset in job.outputs] == ["oak.glb"]
+    record = json.loads((desk.folder / "oak.glb.json").read_text())
+    assert (record["role"], record["companions"]) == (
+        "",
+        [{"asset_id": made.remote_assets[0], "role": "preview"}],
+    )
+    record = json.loads((desk.folder / "oak.preview.png.json").read_text())
+    assert record["role"] == "preview"
+
+
+async def test_a_json_asset_never_takes_the_place_of_another_items_sidecar(desk):
+    desk.owners["oak.png"] = "oak"
+    made = desk.made(item_id="oak.png")
+    [receipt] = await desk.fetch(made)
+    text = replace(receipt, media_type="application/json", kind="text")
+
+    with pytest.raises(DownloadFailed, match="already belongs to item oak"):
+        await desk.delivery.put_in_place(
+            made, (text,), stem=made.item_id, outputs=1, kind="", source=SOURCE, earlier=()
+        )
 
 
 # --- on the disk -------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import pytest
 from doubles.downloads import PNG, SETTINGS, partial_files, spec_of
+from doubles.media import glb_of, sound_of, video_of
 from doubles.transfer import Body, FakeTransfer
 from PIL import Image
 
@@ -130,10 +131,49 @@ async def test_a_web_page_that_was_asked_for_is_none(fetch_bytes):
 
 
 async def test_what_is_no_picture_is_taken_by_its_length_and_has_no_size(fetch_bytes):
-    receipt = await fetch_bytes(b"glTF" + bytes(100), kind="3d", media_type="")
+    receipt = await fetch_bytes(b"ply\n" + bytes(100), kind="3d", media_type="")
 
-    assert receipt.media_type == "model/gltf-binary"
+    assert (receipt.media_type, receipt.kind) == ("model/ply", "3d")
     assert receipt.width_px is None
+
+
+@pytest.mark.parametrize(
+    ("content", "announced", "found"),
+    [
+        (video_of("webm"), ("audio", "audio/webm"), ("video/webm", "audio")),
+        (video_of("mp4"), ("", ""), ("video/mp4", "video")),
+        (sound_of("m4a"), ("video", ""), ("audio/mp4", "audio")),
+        (glb_of(), ("image-hdr", ""), ("model/gltf-binary", "3d")),
+        (b"some words", ("", ""), ("text/plain", "text")),
+        (b"v like victory\n", ("3d", "model/obj"), ("model/obj", "3d")),
+        (b"\x01\x02\x00", ("3d", "model/x"), ("model/x", "3d")),
+        (b"\x01\x02\x00", ("", ""), ("application/octet-stream", "")),
+    ],
+)
+async def test_the_kind_is_that_of_the_content_or_else_as_announced(
+    fetch_bytes, content, announced, found
+):
+    kind, media_type = announced
+
+    receipt = await fetch_bytes(content, kind=kind, media_type=media_type)
+
+    assert (receipt.media_type, receipt.kind) == found
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "why"),
+    [
+        (glb_of()[:-8], "3d", "the file has"),
+        (video_of("mp4")[:900], "video", "does not play"),
+        (b'{"error": "gone"}', "video", "not a video but application/json"),
+        (b"try later", "audio", "not a sound but text/plain"),
+    ],
+)
+async def test_what_is_no_whole_file_of_its_kind_is_broken(
+    fetch_bytes, content, kind, why
+):
+    with pytest.raises(BrokenFile, match=why):
+        await fetch_bytes(content, kind=kind, media_type="")
 
 
 async def test_a_model_that_is_cut_short_shows_by_its_length_alone(

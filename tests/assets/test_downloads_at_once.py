@@ -35,7 +35,13 @@ async def most_open_of_twelve(settings, api, transfer, clock, folder):
     clock.jump(10)
     asset_ids = [job.asset_ids[0] for job in jobs]
     largest = max(len(api.files[asset_id]) for asset_id in asset_ids)
-    downloader = Downloader(transfer, clock, settings(largest), resolve=api.find_asset)
+    downloader = Downloader(
+        transfer,
+        clock,
+        settings(largest),
+        resolve=api.find_asset,
+        find_job=api.find_job,
+    )
     transfer.gate = anyio.Event()
     async with anyio.create_task_group() as tasks:
         for asset_id in asset_ids:

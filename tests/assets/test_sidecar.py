@@ -3,13 +3,32 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.assets.sidecar import NoSidecar, Source, parse_sidecar, render_sidecar
-from pipeline.job import Asset, AssetId, Job, JobKey, JobStatus, RemoteId
+from pipeline.assets.sidecar import (
+    NoSidecar,
+    PointerSidecar,
+    Source,
+    find_sent_files,
+    load_sidecar,
+    parse_sidecar,
+    render_sidecar,
+)
+from pipeline.job import (
+    Asset,
+    AssetId,
+    Job,
+    JobKey,
+    JobStatus,
+    JsonValue,
+    ReferenceAsset,
+    RemoteId,
+)
 from pipeline.record import replace
 
 NOON = datetime(2026, 11, 3, 12, 0, 0, 925_000, tzinfo=UTC)
@@ -95,6 +114,78 @@ def test_it_holds_no_url_but_that_of_the_service():
 @pytest.mark.parametrize("emulated", [True, False])
 def test_it_says_whether_the_emulator_made_it(emulated):
     assert json.loads(rendered(emulated=emulated))["emulated"] is emulated
+
+
+def reference(name, *, upright=False):
+    return ReferenceAsset(
+        name=name,
+        path=Path(f"/art/{name}.png"),
+        sha256=name * 64,
+        size_bytes=3,
+        media_type="image/png",
+        file=f"refs/{name}.png",
+        upright=upright,
+    )
+
+
+def test_it_names_references_by_path_and_hash_beside_their_asset_ids():
+    params: dict[str, Any] = {
+        "prompt": "an oak",
+        "images": [reference("a"), "asset_given", reference("b", upright=True)],
+        "mask": reference("c"),
+        "shots": [{"image": reference("d")}],
+    }
+    request: dict[str, JsonValue] = {
+        "prompt": "an oak",
+        "images": ["asset_a", "asset_given", "asset_b"],
+        "mask": "asset_c",
+        "shots": [{"image": "asset_d"}],
+    }
+    source = replace(SOURCE, references=find_sent_files(params, request))
+
+    record = json.loads(render_sidecar(JOB, ASSET, source, emulated=False))
+
+    first, turned, _, nested = record["references"]
+    assert first == {
+        "input": "images",
+        "name": "a",
+        "path": "refs/a.png",
+        "sha256": "a" * 64,
+        "upright": False,
+        "asset_id": "asset_a",
+    }
+    assert (turned["upright"], turned["asset_id"]) == (True, "asset_b")
+    assert (nested["input"], nested["asset_id"]) == ("shots", "asset_d")
+
+
+@pytest.mark.parametrize("sent", [{}, {"images": None}, {"images": ["asset_a"]}])
+def test_an_asset_id_that_is_not_known_is_null(sent):
+    params = {"images": [reference("a"), reference("b")]}
+
+    assert [one.asset_id for one in find_sent_files(params, sent)] == [None, None]
+
+
+def test_it_keeps_the_variables_with_their_types():
+    source = replace(SOURCE, variables={"biome": "forest", "size": 3, "wet": True})
+
+    record = json.loads(render_sidecar(JOB, ASSET, source, emulated=False))
+
+    assert record["variables"] == {"biome": "forest", "size": 3, "wet": True}
+
+
+def test_a_sidecar_from_before_these_keys_is_still_read():
+    record = json.loads(rendered())
+    del record["variables"], record["references"]
+
+    assert parse_sidecar(json.dumps(record).encode(), ASSET.path) == remembered(JOB)
+
+
+def test_a_pointer_in_its_place_is_no_sidecar(tmp_path):
+    text = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64
+    (tmp_path / "oak.png.json").write_text(f"{text}\nsize 900\n")
+
+    with pytest.raises(PointerSidecar, match="a Git LFS pointer"):
+        load_sidecar(tmp_path, "oak.png")
 
 
 def remembered(job):

@@ -33,7 +33,9 @@ def fetched(api, transfer, clock, *, finish, asset_id, tmp_path):
     """Download with these settings, and with this done beside it."""
 
     async def run(settings, beside=None):
-        downloader = Downloader(transfer, clock, settings, resolve=api.find_asset)
+        downloader = Downloader(
+            transfer, clock, settings, resolve=api.find_asset, find_job=api.find_job
+        )
 
         async def both():
             async with anyio.create_task_group() as tasks:

@@ -130,11 +130,12 @@ async def test_nothing_is_submitted_for_a_model_whose_inputs_are_unknown(place):
     )
 
     refused = await place.type("run", "--yes")
-    asked_for = await place.type("run", "--yes", "--allow-unpriced")
+    priced = await place.type("run", "--yes", "--allow-unpriced")
+    asked_for = await place.type("run", "--yes", "--unchecked")
 
-    assert refused.code == 2
+    assert refused.code == priced.code == 2
     assert "inputs of model_nobody_knows are unknown: nothing" in refused.err
-    assert "--allow-unpriced" in refused.err
+    assert "--unchecked" in refused.err
     assert asked_for.code == 3  # the service does not know the model either
     assert place.submits == 0
 
@@ -144,10 +145,11 @@ async def test_nothing_is_submitted_for_a_price_of_nothing(place_of):
         (place.folder / "knobs.yaml").write_text(items("an oak"))
 
         refused = await place.type("run", "--yes")
+        unchecked = await place.type("run", "--yes", "--unchecked")
         before = place.submits
         said = await place.type("run", "--yes", "--allow-unpriced")
 
-        assert refused.code == 2
+        assert refused.code == unchecked.code == 2
         assert "knobs.yaml:" in refused.err
         assert "quotes 0 units for 'a'" in refused.err
         assert (before, place.submits) == (0, 1)

@@ -9,7 +9,7 @@ from doubles.tables import shipped_model
 from pipeline.cli.main import run_command
 from pipeline.cli.schema import WIDTH, allowed_words, lay_out, required_words
 from pipeline.errors import ExitCode
-from pipeline.models.schema import parse_model, shipped_model_ids
+from pipeline.models.record import parse_model, shipped_model_ids
 from pipeline.version import __version__
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "manifest.schema.json"

@@ -11,9 +11,10 @@ import pytest
 from pipeline.cli.main import run_command
 from pipeline.cli.options import CU_PRICE_VARIABLE
 from pipeline.errors import ExitCode
-from pipeline.job import Failure, FailureClass, Job, JobStatus
+from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.ledger.migrations import STEPS
+from pipeline.lockfile import lock_path, write_lock
 from pipeline.settings import EMULATOR_NAME
 
 MAY, JUNE = (datetime(2026, month, 5, 12, tzinfo=UTC) for month in (5, 6))
@@ -514,3 +515,75 @@ def test_without_a_price_there_is_no_money(tmp_path, lines):
     put(tmp_path / "output/a", job("a"))
 
     assert "money" not in lines()[-1]
+
+
+# --- of a manifest --------------------------------------------------------------------
+
+MANIFEST = "version: 1\nname: icons\nmodel: model_wan-2-7-image\nitems:\n"
+MANIFEST += "  - {id: oak, prompt: an oak}\n"
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    path = tmp_path / "icons.yaml"
+    path.write_text(MANIFEST, encoding="utf-8")
+    return path
+
+
+def test_a_manifest_stands_for_its_output_folder(manifest, lines, tmp_path):
+    put(tmp_path / "output" / "icons", job("oak"))
+    put(tmp_path / "output" / "other", job("elm", "100"))
+    put(tmp_path / "elsewhere", job("fir", "7"))
+
+    own = lines(manifest)
+    named = lines(manifest, "--output", tmp_path / "elsewhere")
+    both = lines(manifest, tmp_path / "elsewhere")
+
+    assert [one[-1]["net"] for one in (own, named, both)] == [3, 7, 10]
+    assert [one[-1]["ledgers"] for one in (own, named, both)] == [1, 1, 2]
+
+
+def test_a_manifest_and_its_folder_count_once(manifest, lines, tmp_path):
+    put(tmp_path / "output" / "icons", job("oak"))
+
+    assert lines(manifest, tmp_path / "output", manifest)[-1]["net"] == 3
+
+
+def test_a_manifest_without_output_has_cost_what_its_lock_file_says(
+    manifest, lines, tmp_path
+):
+    assert lines(manifest)[-1]["net"] == 0
+
+    locked = [job("oak", remote_assets=(AssetId("asset_1"),))]
+    write_lock(lock_path(manifest), locked, base_url=SERVICE, project_id="")
+
+    told = {(line["by"], line["key"]): line["net"] for line in lines(manifest)}
+    assert told["total", ""] == told["manifest", "icons"] == 3
+    assert told["month", "no date"] == 3
+    assert not (tmp_path / "output").exists()
+
+
+def test_an_emulated_manifest_is_told_apart(manifest, lines, spend, tmp_path):
+    put(tmp_path / "output" / "icons.emulated", job("oak"), base_url=EMULATOR_NAME)
+
+    assert lines(manifest, "--emulate")[-1]["emulated"] is True
+    assert "EMULATED" in spend(manifest, "--emulate")[1]
+
+
+@pytest.mark.parametrize(
+    "options", [["--emulate"], ["--output", "x"], ["--allow-outside"]], ids=str
+)
+def test_the_options_of_a_manifest_need_one(spend, options):
+    code, _, err = spend(*options)
+
+    assert code == ExitCode.USAGE
+    assert "belong to a manifest" in err
+
+
+def test_one_output_folder_is_not_for_two_manifests(spend, manifest, tmp_path):
+    other = tmp_path / "other.yaml"
+    other.write_text(MANIFEST, encoding="utf-8")
+
+    code, _, err = spend(manifest, other, "--output", "x")
+
+    assert (code, "for one manifest" in err) == (ExitCode.USAGE, True)

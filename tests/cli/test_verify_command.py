@@ -1,5 +1,6 @@
 """``verify``: what it finds in an output folder, and that it changes nothing."""
 
+import hashlib
 import os
 
 import pytest
@@ -53,6 +54,35 @@ async def test_what_was_just_made_is_ok(made, verify):
 
     assert (code, found) == (0, OK)
     assert text == f"{made}: 3 ok\n"
+
+
+def pointer(content, digest=""):
+    digest = digest or hashlib.sha256(content).hexdigest()
+    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\n"
+    return f"{text}size {len(content)}\n".encode()
+
+
+async def test_a_pointer_is_told_from_a_file_that_was_edited(made, verify):
+    oak, elm, sidecar = (
+        made / name for name in ("oak.png", "elm.png", "park/fir.png.json")
+    )
+    oak.write_bytes(pointer(oak.read_bytes()))
+    elm.write_bytes(pointer(elm.read_bytes(), "0" * 64))
+    sidecar.write_bytes(pointer(sidecar.read_bytes()))
+
+    code, found, details, _ = await verify(made)
+
+    assert code == 3
+    assert found == {
+        "oak.png": "missing",
+        "elm.png": "changed",
+        "park/fir.png.json": "missing",
+    }
+    assert details == {
+        "oak.png": "there is only its Git LFS pointer",
+        "elm.png": "a Git LFS pointer to another file",
+        "park/fir.png.json": "the sidecar is a Git LFS pointer",
+    }
 
 
 async def test_a_missing_asset_is_named_with_what_to_do(made, verify):

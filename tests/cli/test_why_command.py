@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from PIL import Image
 
 from pipeline.assets.sidecar import Source, render_sidecar
 from pipeline.cli.main import run_command
@@ -343,6 +344,7 @@ def take_others_sidecar(path):
 def test_each_file_is_held_against_the_ledger(desk, spoil, said):
     desk.write("{id: oak, prompt: o, params: {numOutputs: 2}}")
     desk.record(desk.make_files(desk.attempt("oak"), "oak-1.png", "oak-2.png"))
+    desk.record(replace(desk.attempt("oak"), item_id="elm", remote_id="job_2"))
     spoil(desk.output / "oak-2.png")
 
     _, out, _ = desk.why("oak")
@@ -602,3 +604,43 @@ def test_the_last_line_of_json_has_the_whole_decision(desk):
         "an oak"
     )
     assert (events[0]["charged"], events[0]["class"]) == (3, None)
+
+
+# --- pointers -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("oak.png", "there is only its Git LFS pointer"),
+        ("oak.png.json", "its sidecar is a Git LFS pointer"),
+    ],
+)
+def test_a_pointer_in_the_place_of_a_file_is_said(desk, name, said):
+    desk.record(desk.make_files(desk.attempt("oak"), "oak.png"))
+    path = desk.output / name
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\n"
+    path.write_text(f"{text}size {len(content)}\n")
+
+    (file,) = [line for line in desk.events("oak") if line["event"] == "file"]
+
+    assert (file["finding"], file["detail"]) == ("missing", said)
+    assert desk.next("oak") == ["pipeline fetch m.yaml --select oak"]
+
+
+def test_a_reference_that_is_turned_upright_is_said(desk):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (60, 40)).save(desk.folder / "photo.jpg", exif=exif)
+    head = HEAD.replace(
+        "items:", "references: {r: {file: photo.jpg, upright: true}}\nitems:"
+    )
+    desk.write("{id: oak, prompt: an oak, params: {images: [ref:r]}}", head=head)
+
+    _, text, _ = desk.why("oak")
+    inputs = {one["name"]: one["value"] for one in desk.events("oak")[-1]["inputs"]}
+
+    assert "bytes, turned upright" in text
+    assert inputs["images"][0]["upright"] is True

@@ -13,6 +13,7 @@ from typing import Any
 
 from doubles.jobs import MODEL, MODEL_PRO, FakeJobs
 from pipeline.api.interface import (
+    ModelPage,
     Quote,
     RemoteAsset,
     RemoteJob,
@@ -24,6 +25,7 @@ from pipeline.api.interface import (
 from pipeline.api.rate_limiter import RateLimiter
 from pipeline.errors import RateLimited, Rejected
 from pipeline.job import AssetId, JsonValue
+from pipeline.storage.media_type import kind_of
 
 CDN = "https://cdn.cloud.scenario.com"
 
@@ -49,6 +51,7 @@ class FakeApi(FakeJobs):
         units_left: What it says of the units.
         models: Model records by id.
         quotes: Model and inputs of every request that was priced.
+        model_ids: The models that there are.
         sparse: The answer to a submit holds nothing but the id.
         asset_pending_s: An asset is pending so long after its job's success.
         upload_pending_s: An uploaded asset is pending for so long.
@@ -66,6 +69,7 @@ class FakeApi(FakeJobs):
     units_left: Decimal | None = None
     models: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     quotes: list[tuple[str, dict[str, JsonValue]]] = field(default_factory=list)
+    model_ids: frozenset[str] = frozenset({MODEL, MODEL_PRO})
     sparse: bool = False
     asset_pending_s: float = 0.0
     upload_pending_s: float = 0.0
@@ -91,7 +95,7 @@ class FakeApi(FakeJobs):
     ) -> Submission:
         async with self._call("submit", model_id, inputs):
             self.submits.append((model_id, dict(inputs)))
-            if model_id not in {MODEL, MODEL_PRO}:
+            if model_id not in self.model_ids:
                 raise Rejected(f"Model {model_id} was not found", status=404)
             self._refuse_missing_assets(inputs)
             if self.ceiling is not None and self.in_flight >= self.ceiling:
@@ -122,6 +126,10 @@ class FakeApi(FakeJobs):
         async with self._call("quote", model_id, inputs):
             self._refuse_missing_assets(inputs)
         return Quote(units=self.price_of(inputs))
+
+    async def list_public_models(self, *, token: str = "") -> ModelPage:
+        async with self._call("list_public_models", token):
+            return ModelPage(records=(), next_token="")
 
     async def find_model(self, model_id: str) -> Mapping[str, Any] | None:
         async with self._call("find_model", model_id):
@@ -206,8 +214,8 @@ class FakeApi(FakeJobs):
             url=f"{CDN}/{asset_id}?Signature={self._signatures}&at={now_s}",
             is_ready=ready,
             has_failed=False,
-            media_type="image/png",
-            kind="image",
+            media_type=(media_type := self.media_types.get(asset_id, "image/png")),
+            kind=kind_of(media_type),
             size_bytes=len(content) if ready else None,
             author_id=author_id,
         )

@@ -35,6 +35,7 @@ class FakeCalls:
         on_point: Called with the method before its effect and with ``method!``
             after it, each before a checkpoint; may cancel.
         calls: How often each method was called.
+        says_emulator: Whether it says that it is our emulator.
     """
 
     clock: Clock
@@ -45,6 +46,7 @@ class FakeCalls:
     )
     _broken: dict[str, PipelineError] = field(default_factory=dict)
     _spared: Counter[str] = field(default_factory=Counter)
+    says_emulator: bool = False
     _answered_at_s: float | None = None
 
     def fail_next(
@@ -99,6 +101,10 @@ class FakeCalls:
     @property
     def answered_at_s(self) -> float | None:
         return self._answered_at_s
+
+    @property
+    def is_emulator(self) -> bool:
+        return self.says_emulator
 
     @asynccontextmanager
     async def _call(self, method: str, *arguments: object) -> AsyncIterator[None]:

@@ -21,7 +21,9 @@ def asset_id(api, clock):
 
 @pytest.fixture
 def downloader(api, transfer, clock):
-    return Downloader(transfer, clock, SETTINGS, resolve=api.find_asset)
+    return Downloader(
+        transfer, clock, SETTINGS, resolve=api.find_asset, find_job=api.find_job
+    )
 
 
 @pytest.fixture

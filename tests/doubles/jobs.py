@@ -15,6 +15,7 @@ from doubles.pictures import png_of
 from pipeline.api.interface import JobFilter, JobPage, RemoteJob, RemoteStatus
 from pipeline.job import AssetId, JsonValue, RemoteId
 from pipeline.record import replace
+from pipeline.storage.media_type import media_type_of
 
 MODEL = "model_wan-2-7-image"
 MODEL_PRO = "model_wan-2-7-image-pro"
@@ -43,6 +44,7 @@ class FakeJobs(FakeCalls):
         reads: The id of every read of one job.
         jobs: Every job, foreign ones too, in order of creation.
         files: Content of every asset by id.
+        media_types: Of assets that are no pictures.
         by_id: The jobs that a read by id finds.
     """
 
@@ -62,6 +64,7 @@ class FakeJobs(FakeCalls):
     reads: list[RemoteId] = field(default_factory=list)
     jobs: list[FakeJob] = field(default_factory=list)
     files: dict[AssetId, bytes] = field(default_factory=dict)
+    media_types: dict[AssetId, str] = field(default_factory=dict)
     by_id: dict[str, FakeJob] = field(default_factory=dict)
     _outcomes: dict[str, deque[Outcome]] = field(default_factory=dict)
 
@@ -175,6 +178,7 @@ class FakeJobs(FakeCalls):
             charged=self.charge_of(job) + outcome.discount,
             refunds=outcome.refunds,
             discount=outcome.discount,
+            output=outcome.output if ended else None,
         )
 
     # --- the client's side ----------------------------------------------------
@@ -213,7 +217,9 @@ class FakeJobs(FakeCalls):
         life_s = self.duration_s if outcome.duration_s is None else outcome.duration_s
         steps = [(created_s + life_s * share, status) for status, share in outcome.path]
         outputs = outcome.outputs
-        if outputs is None:
+        if outcome.files:
+            outputs = len(outcome.files)
+        elif outputs is None:
             wanted = inputs.get("numOutputs", 1)
             outputs = wanted if isinstance(wanted, int) else 1
         if outcome.ends:
@@ -233,6 +239,9 @@ class FakeJobs(FakeCalls):
         )
         for asset_id in job.asset_ids:
             self.files[asset_id] = png_of(asset_id)
+        for asset_id, content in zip(job.asset_ids, outcome.files, strict=False):
+            self.files[asset_id] = content
+            self.media_types[asset_id] = media_type_of(content)
         self.jobs.append(job)
         self.by_id[job.remote_id] = job
         return job

@@ -25,6 +25,8 @@ class Outcome:
         path: Statuses before the last and the fraction of the life at which each
             begins.
         outputs: How many assets, of a failure too; None for as many as were asked for.
+        files: Their contents, instead of pictures.
+        output: A result in the record of the job.
         charged: Compute units; None for what was quoted.
         refunds: Whether they are given back after a failure.
         answered: Units that the answer to the submit names; None for ``charged``.
@@ -37,6 +39,8 @@ class Outcome:
     duration_s: float | None = None
     path: tuple[tuple[str, float], ...] = PATH
     outputs: int | None = None
+    files: tuple[bytes, ...] = ()
+    output: JsonValue = None
     charged: Decimal | None = None
     refunds: bool = True
     answered: Decimal | None = None

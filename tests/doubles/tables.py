@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from pipeline.job import ReferenceAsset
-from pipeline.models.schema import ModelSchema, load_shipped_model, parse_model
+from pipeline.models.record import load_shipped_model, parse_model
+from pipeline.models.schema import ModelSchema
 
 
 def shipped_model(model_id: str) -> ModelSchema:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from pipeline.job import Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import load_manifest
-from pipeline.models.schema import ModelSchema, load_shipped_model
+from pipeline.models.record import load_shipped_model
+from pipeline.models.schema import ModelSchema
 from pipeline.output.rebuild import clear_leftovers
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.pricing import CostGroups, Estimate
@@ -260,6 +262,11 @@ class Workshop:
                 " WHERE row_id = ?",
                 (*changes.values(), job.row_id),
             )
+
+    def forget(self) -> None:
+        """Lose the output folder with everything in it, as a fresh checkout has none."""
+        shutil.rmtree(self.output)
+        self.output.mkdir()
 
     def decide(self) -> None:
         """What a person does who looks unsure submits up in the web app."""

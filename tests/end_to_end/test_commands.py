@@ -1,7 +1,7 @@
 """The commands as a person types them: what they print, send and leave behind."""
 
 import pytest
-from doubles.shell import manifest_of, sidecars_in
+from doubles.shell import TREES, manifest_of, sidecars_in
 
 # --- plan
 
@@ -224,10 +224,18 @@ async def test_emulated_run_says_so_everywhere_and_needs_no_credentials(shell):
     assert "trees.emulated" in status.out
 
 
-async def test_real_run_does_not_call_itself_emulated(real, emulator):
+async def test_sidecars_of_an_emulator_in_another_process_say_so(real, emulator):
     done = await real.run("run", "trees.yaml", "--yes", "--limit", "1")
-
     (sidecar,) = sidecars_in(real.output).values()
+    real.write(TREES.replace("oak, elm, ash, yew", "fir").replace("a ${name}", "a oak"))
+    moved = await real.run("run", "trees.yaml", "--yes")
+    spent = await real.run("spend", "trees.yaml", "--json")
+    everything = await real.run("spend")
+
     assert "EMULATED" not in done.err
-    assert sidecar["emulated"] is False
+    assert sidecar["emulated"] is True
     assert sidecar["base_url"] == emulator.base_url
+    assert (moved.code, emulator.counters()["jobs_made"]) == (0, 1)
+    assert sidecars_in(real.output)["fir.png"]["emulated"] is True
+    assert (spent.events[-1]["emulated"], spent.events[-1]["net"]) == (True, 6)
+    assert "left out: 1 emulated output folder" in everything.err

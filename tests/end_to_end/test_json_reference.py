@@ -59,6 +59,7 @@ async def test_every_event_and_every_field_that_is_printed_is_documented(
     await type_in("spend", "--cu-price", "0.012EUR")
     await type_in("schema")
     await type_in("schema", "model_wan-2-7-image")
+    await type_in("models", "wan")
     real.write(MIXED.replace("  - {id: oak, prompt: an oak}\n", ""))
     await type_in("plan", manifest)
     await type_in("prune", manifest, "--yes")

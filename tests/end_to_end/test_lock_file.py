@@ -5,6 +5,7 @@ The emulator's counters are the judge: what they charged is what was paid.
 
 import shutil
 
+from doubles.pictures import png_bytes
 from doubles.priced_batch import paid
 from doubles.shell import TREES, sidecars_in
 
@@ -67,3 +68,38 @@ async def test_lock_file_in_conflict_is_refused_and_left_as_it_is(real, emulator
     assert "conflict" in done.err
     assert lock.read_text("utf-8") == broken
     assert paid(emulator) == (4, 24)
+
+
+async def test_what_a_lock_file_fetches_has_the_request_of_the_manifest(real, emulator):
+    (real.folder / "style.png").write_bytes(png_bytes("purple", 16, 16))
+    styled = "params: {size: 1K, thinkingMode: false, images: [file:style.png]}"
+    real.write(TREES.replace("params: {size: 1K, thinkingMode: false}", styled))
+    await real.run("run", "trees.yaml", "--yes")
+    before = sidecars_in(real.output)
+    shutil.rmtree(real.folder / "output")
+    await real.run("fetch", "trees.yaml")
+    after = sidecars_in(real.output)
+
+    assert paid(emulator)[0] == len(before) == len(after) == 4
+    for name, made in before.items():
+        fetched = after[name]
+        (reference,) = made["references"]
+        # The lock file does not tell which asset id was sent.
+        assert fetched["request"] == {**made["request"], "images": [None]}
+        assert fetched["references"] == [{**reference, "asset_id": None}]
+        assert fetched["variables"] == made["variables"] == {"name": name[:-4]}
+        assert (reference["path"], reference["input"]) == ("style.png", "images")
+        assert made["request"]["images"] == [reference["asset_id"]]
+
+
+async def test_what_a_lock_file_fetched_can_be_edited_and_told_apart(real, emulator):
+    await real.run("run", "trees.yaml", "--yes")
+    shutil.rmtree(real.folder / "output")
+    await real.run("fetch", "trees.yaml")
+    real.write(TREES.replace("a ${name}", "one ${name}"))
+    planned = await real.run("plan", "trees.yaml", "--json", "--offline")
+
+    assert {line["reason"] for line in planned.of("item")} == {
+        "prompt changed (line 7)"
+    }
+    assert paid(emulator)[0] == 4

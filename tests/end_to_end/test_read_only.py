@@ -50,7 +50,7 @@ def leave_wal(shell):
         ("status trees.yaml", "4  saved"),
         ("plan trees.yaml", "4 done"),
         ("why trees.yaml oak", "oak: done"),
-        ("spend", "total"),
+        ("spend trees.yaml", "total"),
         ("verify output/trees", "4 ok"),
     ],
 )

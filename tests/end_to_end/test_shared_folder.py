@@ -52,23 +52,62 @@ async def test_both_ways_out_work(two):
     assert (by_name.code, by_option.code) == (0, 0)
 
 
-async def test_a_folder_that_says_so_is_shared_without_renames(two):
+@pytest.fixture
+async def shared(two):
+    """Both have made their trees in one folder: four of the first, two of the second."""
     (two.folder / "output" / "manifest").mkdir(parents=True)
     (two.folder / "output" / "manifest" / ".shared").touch()
-    await two.run("run", FIRST, "--yes")
     other = two.folder / SECOND
-    other.write_text(other.read_text().replace("[oak, elm, ash, yew]", "[fir]"))
+    other.write_text(other.read_text().replace("[oak, elm, ash, yew]", "[fir, beech]"))
+    for name in (FIRST, SECOND):
+        assert (await two.run("run", name, "--yes")).code == 0
+    return two
 
-    second = await two.run("run", SECOND, "--yes")
-    pruned = await two.run("prune", SECOND, "--yes")
-    again = await two.run("run", FIRST, "--yes", "--json")
-    verified = await two.run("verify", "output/manifest")
 
-    assert second.code == again.code == verified.code == 0
+def pictures(shared):
+    return {path.stem for path in (shared.folder / "output/manifest").glob("*.png")}
+
+
+async def test_a_folder_that_says_so_is_shared(shared):
+    again = await shared.run("run", FIRST, "--yes", "--json")
+    verified = await shared.run("verify", "output/manifest")
+
+    assert again.code == verified.code == 0
     assert again.events[-1]["counts"]["done"] == 4
     assert again.events[-1]["cost"]["charged"] == 0
-    assert pruned.code == 2
-    assert (two.folder / "output" / "manifest" / "oak.png").is_file()
+
+
+async def test_prune_in_a_shared_folder_removes_a_manifests_own_files_alone(shared):
+    other = shared.folder / SECOND
+    other.write_text(other.read_text().replace("[fir, beech]", "[fir]"))
+
+    pruned = await shared.run("prune", SECOND, "--yes")
+
+    assert pruned.code == 0
+    assert pictures(shared) == {"oak", "elm", "ash", "yew", "fir"}
+
+
+async def test_a_renamed_item_in_a_shared_folder_is_recognised(shared, emulator):
+    paid = emulator.counters()["submits_received"]
+    other = shared.folder / SECOND
+    other.write_text(other.read_text().replace("id: ${name}", "id: big-${name}"))
+
+    renamed = await shared.run("run", SECOND, "--yes", "--json")
+
+    assert renamed.events[-1]["counts"]["renamed"] == 2
+    assert emulator.counters()["submits_received"] == paid
+    assert pictures(shared) == {"oak", "elm", "ash", "yew", "big-fir", "big-beech"}
+
+
+async def test_the_item_of_another_manifest_is_never_taken_for_a_renamed_one(shared):
+    """The second manifest asks for what the first has made, under another id."""
+    other = shared.folder / SECOND
+    first = (shared.folder / FIRST).read_text()
+    other.write_text(first.replace("id: ${name}", "id: big-${name}"))
+
+    await shared.run("run", SECOND, "--yes")
+
+    assert {"oak", "elm", "ash", "yew", "big-oak"} <= pictures(shared)
 
 
 async def test_a_manifest_that_was_moved_keeps_its_folder(two):

@@ -9,7 +9,7 @@ import pytest
 from doubles.shell import TREES, credentials_of, manifest_of
 
 import pipeline
-from pipeline.settings import DEFAULT_BASE_URL, find_credentials
+from pipeline.settings import DEFAULT_BASE_URL, KEY_VARIABLE, find_credentials
 
 PROGRAM = """\
 import asyncio, sys, pipeline
@@ -18,7 +18,7 @@ print(result.exit_code, result.submitted, sorted(result.counts.items()))
 """
 SAME = (
     "SELECT item_id, attempt, job_key, request_key, model_id, status, request, seed,"
-    " derived_seed, base_url, project_id, author_id, charged, failure_class,"
+    " derived_seed, base_url, project_id, author_id != '', charged, failure_class,"
     " failure_reason, echo FROM jobs ORDER BY item_id"
 )
 FILES = (
@@ -35,8 +35,10 @@ def rows_in(output: Path) -> list[tuple[object, ...]]:
 
 
 async def test_notebook_program_and_shell_leave_the_same_ledger(
-    shell, emulator, monkeypatch
+    shell, start_emulator, monkeypatch
 ):
+    # Each has a key of its own, or the others would take over what the first has made.
+    emulator = await start_emulator(keys_share_jobs=False)
     shell.use(emulator)
     shell.write(TEXT)
     monkeypatch.chdir(shell.folder)
@@ -48,10 +50,12 @@ async def test_notebook_program_and_shell_leave_the_same_ledger(
     lock = shell.folder / "trees.yaml.lock"
     locks = [lock.read_text(encoding="utf-8")]
     lock.unlink()  # else the others would fetch what it names
+    shell.environment[KEY_VARIABLE] = "key of the program"
     async with shell.start("program", program=("-c", PROGRAM)) as running:
         program = await running.end()
     locks.append(lock.read_text(encoding="utf-8"))
     lock.unlink()
+    shell.environment[KEY_VARIABLE] = "key of the shell"
     typed = await shell.run("run", "trees.yaml", "--yes", "--output", "typed", "--json")
 
     assert (notebook.exit_code, notebook.counts) == (3, COUNTS)

@@ -41,7 +41,8 @@ QUICK = Settings(
     output_s=20.0,
     submit_timeout_s=1.0,
     read_timeout_s=1.0,
-    allow_unpriced=True,  # some cases are about models without a table
+    unchecked=True,  # some cases are about models without a table
+    allow_unpriced=True,  # and some about a price of 0
 )
 
 HEAD = f"""\
@@ -138,6 +139,7 @@ class World:
     clock: ScaledClock
     settings: Settings = QUICK
     project_id: str = ""
+    key: str = KEY
 
     @property
     def output(self) -> Path:
@@ -170,7 +172,7 @@ class World:
                 manifest,
                 output=self.output,
                 credentials=Credentials(
-                    key=KEY,
+                    key=self.key,
                     secret=SECRET,
                     base_url=self.emulator.base_url,
                     project_id=self.project_id,

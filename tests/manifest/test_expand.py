@@ -1,15 +1,23 @@
 """Expand: which items come out, in which order, with which inputs."""
 
 import hashlib
+from typing import Any
 
 import pytest
 
 from pipeline.errors import ManifestError
 from pipeline.job import ReferenceAsset
-from pipeline.manifest import expand, load_manifest, output_stems
+from pipeline.manifest import (
+    expand,
+    load_manifest,
+    output_stems,
+    validate_manifest,
+)
 from pipeline.manifest.faults import MAX_FAULTS
-from pipeline.models.schema import load_shipped_model, parse_model
+from pipeline.models.record import load_shipped_model, parse_model
 
+WAN = "model_wan-2-7-image"
+WAN_TABLE = load_shipped_model(WAN)
 PNG = b"\x89PNG\r\n\x1a\n and more"
 
 
@@ -58,6 +66,27 @@ def test_a_matrix_makes_an_item_of_each_combination(expand_text):
     ]
     assert items[3].params == {"prompt": "a desert tree", "seed": 2}
     assert {item.template_id for item in items} == {"tree-${biome}-${n}"}
+
+
+def test_an_item_keeps_the_values_of_its_matrix_and_its_row(expand_text):
+    items = expand_text(
+        "vars: {mood: calm, size: 1K}\n"
+        "items:\n"
+        "  - id: ${slug}-${time}\n"
+        "    prompt: ${slug} ${mood}\n"
+        "    rows: a.csv\n"
+        "    matrix:\n"
+        "      time: [1, 2]\n"
+        "      include: [{time: 2, wet: true}]\n"
+        "  - {id: plain, prompt: x}\n",
+        {"a.csv": b"slug,kind\noak,tree\n"},
+    )
+
+    assert [item.variables for item in items] == [
+        {"time": 1, "slug": "oak", "kind": "tree"},
+        {"time": 2, "wet": True, "slug": "oak", "kind": "tree"},
+        {},
+    ]
 
 
 def test_rows_are_the_outer_and_combinations_the_inner_loop(expand_text):
@@ -354,3 +383,85 @@ def test_files_outside_are_allowed_on_demand(tmp_path):
         load_manifest(path)
     [item] = expand(load_manifest(path, allow_outside=True))
     assert item.item_id == "oak"
+
+
+# --- models that cannot be run ------------------------------------------------------------
+
+LORA = parse_model(
+    {"id": "model_ink", "type": "flux.2-dev-lora", "parentModelId": "model_base"},
+    source="live",
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("model: model_ink\nitems: [{id: a, prompt: x}]", "icons.yaml:2:8"),
+        (
+            "model: model_wan-2-7-image\nitems: [{id: a, prompt: x, model: model_ink}]",
+            "icons.yaml:3:35",
+        ),
+    ],
+)
+def test_a_lora_as_the_model_is_a_fault_that_names_the_way_out(tmp_path, text, place):
+    path = tmp_path / "icons.yaml"
+    path.write_text(f"version: 1\n{text}\n")
+
+    with pytest.raises(ManifestError) as raised:
+        validate_manifest(path, models={"model_ink": LORA, WAN: WAN_TABLE}.get)
+
+    [fault] = raised.value.faults
+    assert f"{fault}".endswith(
+        f"{place}: 'model_ink' is a LoRA, which cannot be run by itself; use its base"
+        " model (model_base), with params: {loras: [model_ink], lorasScale: [1]}"
+    )
+
+
+def test_files_are_found_in_inputs_of_an_unknown_type_and_in_objects(tmp_path):
+    (tmp_path / "a.png").write_bytes(PNG)
+    path = tmp_path / "icons.yaml"
+    path.write_text(
+        "version: 1\nmodel: model_x\nreferences: {a: a.png}\nitems:\n"
+        "  - {id: a, params: {cover: ref:a, shots: [{image: file:a.png, text: 'ref:z'}]}}\n"
+    )
+    shots: dict[str, Any] = {"name": "shots", "type": "inputs_array"}
+    shots["inputs"] = [
+        {"name": "image", "type": "file"},
+        {"name": "text", "type": "string"},
+    ]
+    inputs = [{"name": "cover", "type": "picture"}, shots]
+    model = parse_model({"id": "model_x", "inputs": inputs}, source="live")
+
+    manifest, count = validate_manifest(path, models=lambda _model_id: model)
+
+    [item] = expand(manifest)
+    assert count == 1
+    assert isinstance(item.params["cover"], ReferenceAsset)
+    shot: Any = item.params["shots"]
+    shot = shot[0]
+    assert isinstance(shot["image"], ReferenceAsset)
+    assert shot["text"] == "ref:z"
+
+
+def test_the_name_of_a_preview_is_taken_where_the_model_may_make_one(tmp_path):
+    path = tmp_path / "icons.yaml"
+    path.write_text(
+        "version: 1\nmodel: model_x\nitems:\n"
+        "  - {id: chest.preview, params: {}}\n"
+        "  - {id: chest, params: {}}\n"
+    )
+
+    def check(capability):
+        record = {"id": "model_x", "capabilities": [capability], "inputs": []}
+        model = parse_model(record, source="live")
+        validate_manifest(path, models=lambda _model_id: model)
+
+    check("txt2img")
+    with pytest.raises(ManifestError) as raised:
+        check("txt23d")
+
+    [fault] = raised.value.faults
+    assert f"{fault}".endswith(
+        "icons.yaml:5:10: id 'chest' may come with a preview; 'chest.preview' is taken"
+        " at line 4; rename one of the two"
+    )

@@ -21,12 +21,8 @@ from pipeline.manifest.keys import ITEM_KEYS, MANIFEST_KEYS
 from pipeline.manifest.node import Node
 from pipeline.manifest.source import parse_source
 from pipeline.models.checks import check_inputs
-from pipeline.models.schema import (
-    InputSchema,
-    ModelSchema,
-    parse_model,
-    shipped_model_ids,
-)
+from pipeline.models.record import parse_model, shipped_model_ids
+from pipeline.models.schema import InputSchema, ModelSchema
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "docs" / "manifest.schema.json"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.manifest import expand, output_stems, validate_manifest
-from pipeline.models.schema import load_shipped_model
+from pipeline.models.record import load_shipped_model
 
 FOLDER = Path(__file__).parents[2] / "manifests"
 

@@ -17,7 +17,7 @@ from pipeline.models.catalog import (
     describe_source,
     find_drift,
 )
-from pipeline.models.schema import load_shipped_model, parse_model
+from pipeline.models.record import load_shipped_model, parse_model
 from pipeline.settings import Service
 
 WAN = "model_wan-2-7-image"
@@ -46,6 +46,17 @@ class Asked:
         if self.error is not None:
             raise self.error
         return self.records.get(model_id)
+
+
+def test_inputs_of_an_unknown_type_are_named(catalog_of):
+    inputs = [*RECORD["inputs"], {"name": "tint", "type": "colour"}]
+    catalog = catalog_of(Asked(RECORD | {"inputs": inputs}))
+
+    assert catalog.find(OWN).inputs["tint"].type == "colour"
+    assert catalog.find(OWN).has_seed is False
+    assert catalog.notes == [
+        f"{OWN}: inputs of an unknown type are sent unchecked: tint (colour)"
+    ]
 
 
 @pytest.fixture
@@ -226,8 +237,6 @@ def test_a_model_that_the_service_does_not_know_is_said_so(catalog_of):
         "none",
         [7],
         [{"type": "string"}],
-        [{"name": "a", "type": "colour"}],
-        [{"name": "a", "type": ["string"]}],
     ],
 )
 def test_a_record_that_cannot_be_read_is_neither_used_nor_kept(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.models.checks import check_inputs
-from pipeline.models.schema import parse_model
+from pipeline.models.record import parse_model
 from pipeline.models.wording import suggestion
 
 

@@ -15,7 +15,7 @@ from pipeline.errors import (
     UnexpectedAnswer,
     UsageError,
 )
-from pipeline.models.schema import load_shipped_model
+from pipeline.models.record import load_shipped_model
 from pipeline.operations.connection import (
     Connection,
     offline_catalog,

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from pipeline.assets.sidecar import Source, render_sidecar
+from pipeline.errors import OutputError
 from pipeline.job import Asset, AssetId, Job, JobKey, JobStatus, RemoteId
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
@@ -84,6 +85,20 @@ def test_a_job_comes_back_as_it_was_saved(tmp_path, ledger, save):
 
     [found] = ledger.find_jobs_of("oak")
     assert found == replace(job, row_id=1)
+
+
+def test_a_pointer_in_the_place_of_a_sidecar_stops_before_anything_is_paid(
+    tmp_path, ledger, save
+):
+    save(make_job("oak", "oak.png"))
+    text = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64
+    (tmp_path / "oak.png.json").write_text(f"{text}\nsize 900\n")
+
+    with pytest.raises(OutputError, match="a Git LFS pointer") as caught:
+        rebuild(ledger, tmp_path)
+
+    assert "git lfs pull" in caught.value.hint
+    assert ledger.count_by_status() == {}
 
 
 def test_outputs_of_one_job_come_back_together_and_in_order(tmp_path, save):

@@ -519,3 +519,81 @@ def test_every_file_of_a_done_item_costs_one_stat(desk, monkeypatch):
     assert looked_at.count("oak.png") == 2
     assert looked_at.count("oak.png.json") == 2
     assert not [path for path in opened if "oak" in path]
+
+
+# --- a seed that is written down, or removed ------------------------------------------
+
+
+def pinned(seed):
+    return f"items:\n  - {{id: oak, prompt: oak, params: {{seed: {seed}}}}}\n"
+
+
+UNPINNED = "items:\n  - {id: oak, prompt: oak}\n"
+
+
+def test_a_seed_pinned_to_the_one_that_was_derived_is_the_same_request(desk):
+    made = desk.record(desk.entry(UNPINNED), JobStatus.SAVED)
+
+    planned = desk.entry(pinned(made.seed))
+
+    assert planned.action is Action.DONE
+    assert planned.job.remote_id == made.remote_id
+
+
+def test_another_pinned_seed_is_a_changed_request(desk):
+    made = desk.record(desk.entry(UNPINNED), JobStatus.SAVED)
+
+    assert desk.entry(pinned(made.seed + 1)).action is Action.SUBMIT
+
+
+def test_a_pin_of_the_derived_seed_that_is_removed_is_the_same_request(desk):
+    derived = desk.entry(UNPINNED).params["seed"]
+    desk.record(desk.entry(pinned(derived)), JobStatus.SAVED)
+
+    assert desk.entry(UNPINNED).action is Action.DONE
+
+
+def test_a_pin_of_another_seed_that_is_removed_is_a_changed_request(desk):
+    desk.record(desk.entry(pinned(5)), JobStatus.SAVED)
+
+    assert desk.entry(UNPINNED).action is Action.SUBMIT
+
+
+def test_a_pinned_seed_with_another_prompt_is_a_changed_request(desk):
+    made = desk.record(desk.entry(UNPINNED), JobStatus.SAVED)
+
+    edited = pinned(made.seed).replace("prompt: oak", "prompt: an oak")
+
+    assert desk.entry(edited).action is Action.SUBMIT
+
+
+# --- the same bytes, paid for again ----------------------------------------------------
+
+
+def test_force_on_a_finished_item_is_said_to_give_the_same_bytes(desk):
+    desk.record(desk.entry(item_id="oak"), JobStatus.SAVED)
+
+    plan = desk.plan(force=True)
+
+    assert (plan.repeats.count, plan.repeats.item_ids) == (1, ["oak"])
+    said = plan.repeats.describe(plan.manifest)
+    assert "the same bytes" in said
+    assert said.endswith(f"pipeline redo {desk.folder / 'icons.yaml'} oak")
+
+
+@pytest.mark.parametrize("status", [JobStatus.FAILED, JobStatus.SAVED])
+def test_without_a_result_or_with_another_seed_nothing_is_said(desk, status):
+    desk.record(desk.entry(UNPINNED), status, kind=FailureClass.GENERATION)
+
+    text = UNPINNED if status is JobStatus.FAILED else pinned(5)
+
+    assert desk.plan(text, force=True).repeats.describe(desk.plan().manifest) == ""
+
+
+def test_many_repeats_are_counted_and_the_first_are_named(desk):
+    for name in ("oak", "elm", "fir", "yew"):
+        desk.record(desk.entry(item_id=name), JobStatus.SAVED)
+
+    plan = desk.plan(force=True)
+
+    assert "oak, elm, fir and 1 more" in plan.repeats.describe(plan.manifest)

@@ -8,7 +8,8 @@ from doubles.rows import FakeMemory
 from doubles.watched_loop import pytest_asyncio_loop_factories  # noqa: F401 - hook
 
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
-from pipeline.models.schema import ModelSchema, load_shipped_model
+from pipeline.models.record import load_shipped_model
+from pipeline.models.schema import ModelSchema
 from pipeline.pricing import CostGroups, Quotes
 from pipeline.record import replace
 from pipeline.stages.uploader import Uploader

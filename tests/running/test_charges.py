@@ -11,6 +11,7 @@ from doubles.kills import Cut
 from doubles.lost import of
 from doubles.outcome import Outcome
 
+from pipeline.api.interface import NoPrice
 from pipeline.errors import BudgetReached, ExitCode
 from pipeline.job import JobStatus
 
@@ -150,5 +151,20 @@ async def test_what_is_quoted_as_free_is_tried_with_one_job(batch):
 
     result = await batch.run()
 
+    assert len(batch.api.own_jobs) == 1
+    assert result.exit_code is ExitCode.BUDGET
+
+
+async def test_what_has_no_price_fails_unpaid_and_is_tried_with_one_job_if_asked(batch):
+    batch.api.fail_next("quote", NoPrice("no price", status=269), times=99)
+    for name in NAMES:
+        batch.api.script(name, Outcome(charged=Decimal(3)))
+
+    refused = await batch.run()
+    batch.set(allow_unpriced=True)
+    result = await batch.run()
+
+    assert refused.counts == {"failed": len(NAMES)}
+    assert "--allow-unpriced" in batch.job(NAMES[-1]).failure.hint
     assert len(batch.api.own_jobs) == 1
     assert result.exit_code is ExitCode.BUDGET

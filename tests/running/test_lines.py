@@ -1,5 +1,6 @@
 """Items that build on items: whole runs, with what is paid read at the service."""
 
+import json
 from decimal import Decimal
 from itertools import pairwise
 
@@ -256,15 +257,34 @@ async def test_a_budget_never_starts_an_item_that_no_longer_fits(workshop):
     assert result.counts == {"saved": 3, "not_submitted": 2}
 
 
-async def test_a_lost_ledger_is_rebuilt_with_its_lines(place):
-    text = f"version: 1\nmodel: model_wan-2-7-image\n{LINE}"
+@pytest.mark.parametrize(("items", "count"), [("LINE", 5), ("STEPS", 3)])
+async def test_a_lost_ledger_is_rebuilt_with_its_lines(place, items, count):
+    text = f"version: 1\nmodel: model_wan-2-7-image\n{globals()[items]}"
     await place.play(text)
     place.lose_ledger()
 
     played = await place.play(text)
 
-    assert played.result.counts["done"] == 5
-    assert place.paid == 5
+    assert played.result.counts["done"] == count
+    assert place.paid == count
+
+
+async def test_the_sidecar_of_a_step_tells_what_came_before_it(workshop):
+    workshop.write(STEPS)
+    await workshop.run()
+
+    told = json.loads((workshop.output / "hero.png.json").read_text())
+
+    assert [one["item_id"] for one in told["steps"]] == ["hero+1", "hero"]
+    assert told["parents"] == [
+        {
+            "input": "images",
+            "item_id": "hero+1",
+            "output": 1,
+            "asset_id": asset_of(workshop, "hero+1"),
+            "sha256": "",
+        }
+    ]
 
 
 async def test_a_renamed_parent_keeps_its_line(workshop):

@@ -11,6 +11,7 @@ from pipeline.api.client import HttpApi
 from pipeline.emulator import Emulator
 from pipeline.job import FailureClass, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.output import rebuild
 from pipeline.running.events import JobChanged
 from pipeline.settings import EMULATOR_NAME
 
@@ -154,6 +155,53 @@ async def test_a_sidecar_without_its_asset_proves_that_it_is_paid_for(made):
 
     assert (played.code, made.paid) == (ExitCode.OK, 3)
     assert (made.output / "a.png").read_bytes() == before
+
+
+# --- older than the files
+
+
+@pytest.mark.parametrize("copy", [shutil.copy, shutil.copy2], ids=["now", "old times"])
+async def test_a_newer_file_and_sidecar_at_a_known_path_are_learned(made, copy):
+    """Another checkout has made an edited item again, and its files are pulled."""
+    edited = TREES.replace("an elm", "an old elm")
+    older = made.output.with_name("older")
+    shutil.copytree(made.output, older)
+    await made.play(edited)
+    newer = made.job("b")
+    pulled = {name: made.output / name for name in ("b.png", "b.png.json")}
+    there = made.folder / "pulled"
+    there.mkdir()
+    for path in pulled.values():
+        shutil.copy2(path, there)
+    shutil.rmtree(made.output)
+    older.rename(made.output)
+    for name, path in pulled.items():
+        path.unlink()
+        copy(there / name, path)
+    (made.folder / "knobs.yaml.lock").unlink()
+
+    status = await made.type("plan", "--json")
+    played = await made.play(edited)
+
+    assert '"action":"submit"' not in status.out.replace(" ", "")
+    assert (played.code, made.paid) == (ExitCode.OK, 4)
+    assert played.result.counts == {"done": 3, "skipped": 0}
+    assert made.job("b").remote_id == newer.remote_id
+    assert [job.attempt for job in made.attempts("b")] == [2, 1]
+    await made.check_files()
+
+
+async def test_sidecars_that_have_not_changed_are_not_read_again(made, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        rebuild, "load_sidecar", lambda _output, name: read.append(name)
+    )
+    written_s = max(p.stat().st_mtime for p in made.output.iterdir()) + 3600
+
+    with Ledger(made.output / LEDGER_NAME, read_only=True) as ledger:
+        assert not rebuild.find_missing_jobs(ledger, made.output, written_s=written_s)
+
+    assert read == []
 
 
 # --- deleted while jobs were in flight

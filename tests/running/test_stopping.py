@@ -3,7 +3,14 @@
 import pytest
 from doubles.outcome import Outcome
 
-from pipeline.errors import ExitCode, OutcomeUnknown
+from pipeline.errors import (
+    AccessDenied,
+    BudgetReached,
+    ExitCode,
+    OutcomeUnknown,
+    ServiceUnreachable,
+)
+from pipeline.running.stopping import Stopping
 
 EIGHT = [f"tree-{number}" for number in range(8)]
 LUCKLESS = Outcome(ends="failure", error="no luck")
@@ -200,3 +207,40 @@ async def test_a_stop_after_the_last_submit_is_still_an_interruption(workshop):
 
     assert result.counts == {"saved": 1}
     assert result.exit_code is ExitCode.INTERRUPTED
+
+
+OVERCHARGE = BudgetReached("charged 4, quoted 3")
+UNAUTHORIZED = AccessDenied("who are you", status=401)
+UNREACHABLE = ServiceUnreachable("no route")
+
+
+@pytest.mark.parametrize(
+    ("errors", "code", "told"),
+    [
+        ([OVERCHARGE, UNAUTHORIZED], ExitCode.ACCESS, 2),
+        ([UNAUTHORIZED, OVERCHARGE], ExitCode.ACCESS, 1),
+        ([OVERCHARGE, UNREACHABLE, UNAUTHORIZED], ExitCode.ACCESS, 3),
+        ([UNREACHABLE, OVERCHARGE], ExitCode.UNREACHABLE, 1),
+        ([OVERCHARGE, OVERCHARGE], ExitCode.BUDGET, 1),
+    ],
+)
+def test_the_gravest_reason_decides_and_a_lesser_one_says_nothing(errors, code, told):
+    said = []
+    stopping = Stopping(lambda reason, _hint: said.append(reason))
+
+    for error in errors:
+        stopping.halt(error)
+
+    assert stopping.reason is not None
+    assert stopping.reason.exit_code is code
+    assert len(said) == told
+
+
+def test_a_model_above_the_plan_outweighs_an_overcharge_that_came_first():
+    stopping = Stopping(lambda _reason, _hint: None)
+
+    stopping.halt(OVERCHARGE)
+    stopping.halt(AccessDenied("above the plan", status=403), "model_x")
+
+    assert stopping.reason is not None
+    assert stopping.reason.exit_code is ExitCode.ACCESS

@@ -7,6 +7,7 @@ import pytest
 from doubles.api import FakeApi
 from doubles.pictures import png_bytes
 from doubles.rows import FakeMemory
+from PIL import Image
 
 from pipeline.api.interface import UrlExpired
 from pipeline.errors import GenerationFailed, Rejected, Unavailable, UnexpectedAnswer
@@ -18,6 +19,7 @@ from pipeline.stages.uploader import (
     ReferenceChanged,
     Uploader,
 )
+from pipeline.storage.orientation import turn_upright
 
 SETTINGS = Settings(free_deadline_s=60.0, uploads=4)
 
@@ -59,6 +61,72 @@ def upload(uploader, finish):
     return lambda reference: finish(lambda: uploader.upload(reference))
 
 
+# --- upright ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A picture that is stored turned, as a reference that is to be upright."""
+
+    def make(kind="JPEG", name="photo.jpg"):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        path = tmp_path / name
+        Image.new("RGB", (60, 40), "teal").save(path, kind, exif=exif)
+        sent = turn_upright(path.read_bytes())
+        return ReferenceAsset(
+            name="photo",
+            path=path,
+            sha256=hashlib.sha256(sent).hexdigest(),
+            size_bytes=len(sent),
+            media_type="image/jpeg" if kind == "JPEG" else "image/png",
+            file=name,
+            upright=True,
+        )
+
+    return make
+
+
+async def test_an_upright_reference_is_sent_turned(api, upload, photo, remembered):
+    sent = []
+
+    def note(name, content):
+        sent.append((name, hashlib.sha256(content).hexdigest()))
+        return False  # let it pass
+
+    api.fail_next("upload_image", Unavailable("never"), where=note)
+    first, second = photo(), photo("WEBP", "w.webp")
+
+    asset_id = await upload(first)
+    await upload(second)
+
+    assert sent == [("photo.jpg", first.sha256), ("w.png", second.sha256)]
+    assert remembered[first.sha256] == asset_id
+
+
+@pytest.mark.parametrize("content", [b"no picture", png_bytes()])
+async def test_an_upright_reference_that_has_changed_is_not_sent(
+    api, upload, photo, content
+):
+    reference = photo()
+    reference.path.write_bytes(content)
+
+    with pytest.raises(ReferenceChanged, match="has changed"):
+        await upload(reference)
+
+    assert not api.calls["upload_image"]
+
+
+async def test_a_reference_inside_of_a_mapping_is_uploaded(uploader, reference, finish):
+    params = {"shots": [{"image": reference(), "text": "a"}]}
+
+    sent = await finish(lambda: uploader.inputs_of(params))
+
+    (shot,) = sent["shots"]
+    assert shot["image"].startswith("asset_")
+    assert shot["text"] == "a"
+
+
 # --- once -----------------------------------------------------------------------------
 
 
@@ -81,6 +149,20 @@ async def test_many_that_wait_for_one_content_share_one_upload(
     assert api.calls["upload_image"] == 1
     assert len(ids) == 20
     assert set(ids) == {"asset_up_1"}
+
+
+async def test_files_at_any_depth_are_uploaded_and_replaced(
+    uploader, api, reference, finish
+):
+    style = reference()
+    params = {"shots": [{"image": style, "frames": [style]}], "n": 1}
+
+    sent = await finish(lambda: uploader.inputs_of(params))
+
+    [asset_id] = {name for name in api.files if "up" in name}
+    assert sent == {"shots": [{"image": asset_id, "frames": [asset_id]}], "n": 1}
+    error = Rejected(f"{asset_id} not found", status=404)
+    assert uploader.renewal_of(params).may_help(error, sent)
 
 
 async def test_an_upload_is_remembered_with_its_content(upload, reference, remembered):

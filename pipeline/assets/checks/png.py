@@ -12,6 +12,8 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 
+from pipeline.assets.checks.damage import Damaged
+
 try:  # two thirds of the time, measured on images of the service's sizes
     from isal import isal_zlib as expanding
 except ImportError:  # no wheel for this machine
@@ -51,7 +53,7 @@ _PASSES = (
 )
 
 
-class NotAnImage(Exception):
+class NotAnImage(Damaged):
     """The file is damaged, truncated, or too large to be what it claims."""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.job import Asset
 from pipeline.storage.files import sha256_of
+from pipeline.storage.pointer import MAX_POINTER_BYTES, Pointer, read_pointer
 from pipeline.storage.regular_file import open_regular
 
 
@@ -32,6 +33,8 @@ def check_recorded(output: Path, asset: Asset) -> tuple[Finding, str]:
     try:
         with open_regular(output / asset.path, inside=output) as file:
             size_bytes = os.fstat(file.fileno()).st_size
+            pointer = read_pointer(file.read(MAX_POINTER_BYTES + 1))
+            file.seek(0)
             digest = sha256_of(file)
     except FileNotFoundError:
         return Finding.MISSING, ""
@@ -41,6 +44,16 @@ def check_recorded(output: Path, asset: Asset) -> tuple[Finding, str]:
         return Finding.BROKEN, error.strerror or str(error)
     if digest == asset.sha256:
         return Finding.OK, ""
+    return _differing(asset, size_bytes, pointer)
+
+
+def _differing(
+    asset: Asset, size_bytes: int, pointer: Pointer | None
+) -> tuple[Finding, str]:
+    if pointer is not None:
+        if pointer.is_of(asset.sha256, asset.size_bytes):
+            return Finding.MISSING, f"there is only its {pointer.kind} pointer"
+        return Finding.CHANGED, f"a {pointer.kind} pointer to another file"
     if size_bytes == asset.size_bytes:
         return Finding.CHANGED, "the same size, other bytes"
     return Finding.CHANGED, f"{size_bytes:,} bytes instead of {asset.size_bytes:,}"

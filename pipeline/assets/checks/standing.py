@@ -15,7 +15,7 @@ from pipeline.storage.regular_file import open_regular
 _PICTURES = DECODED_TYPES | {PNG}
 # A picture that a checkout with other line ends has damaged begins like this too.
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"II*\0", b"MM\0*")
-_NOT_EDITS = frozenset({"", "text/plain", "text/html"})
+_NOT_EDITS = frozenset({"", "text/plain", "text/html", "application/json"})
 
 
 class Standing(StrEnum):

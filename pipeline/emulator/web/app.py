@@ -24,6 +24,7 @@ from pipeline.emulator.web.credentials import author_of
 from pipeline.emulator.web.fault_answers import answer_with_fault, html_answer
 
 JSON_TYPE = "application/json"
+EMULATOR_HEADER = "X-Pipeline-Emulator"  # so that nobody takes it for the service
 TOO_LARGE = "Request body too large"
 DRY_RUNS = frozenset({"true", "api"})
 
@@ -139,10 +140,9 @@ class Api:
             trace_id=trace_id,
         )
 
-    async def stamp_date(
-        self, _request: web.Request, response: web.StreamResponse
-    ) -> None:
-        """Set the ``Date`` header to the service's time, with the profile's skew."""
+    async def stamp(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """Say that this is the emulator, and the service's time with its skew."""
+        response.headers[EMULATOR_HEADER] = "1"
         now = self._service.timeline.clock.utc_now() + self._date_skew
         response.headers["Date"] = format_datetime(now, usegmt=True)
 

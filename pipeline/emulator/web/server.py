@@ -134,10 +134,10 @@ class Emulator:
         ):
             routes.add_to(api_app.router)
         api_app.router.add_get("/emulator/counters", self._send_counters)
-        api_app.on_response_prepare.append(api.stamp_date)
+        api_app.on_response_prepare.append(api.stamp)
         cdn_app = web.Application()
         Cdn(api, service, profile.cdn, gallery, urls).add_to(cdn_app.router)
-        cdn_app.on_response_prepare.append(api.stamp_date)
+        cdn_app.on_response_prepare.append(api.stamp)
         port, cdn_port = self._ports
         self._addresses.api = await self._listen(api_app, port)
         self._addresses.cdn = await self._listen(cdn_app, cdn_port)

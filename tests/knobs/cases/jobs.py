@@ -155,7 +155,7 @@ CASES: tuple[Case, ...] = (
     Case(
         knob="companion_assets",
         value=2,
-        changed=Ends(check=says("2 companion files")),
+        changed=Ends(check=says("companions of other kinds stay at the service")),
     ),
     Case(
         knob="asset_error_rate",
