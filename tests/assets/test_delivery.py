@@ -179,7 +179,13 @@ async def test_a_preview_before_a_model_is_no_output_and_lies_beside_it(desk, ki
     model = replace(receipts[1], media_type="model/gltf-binary", kind="3d")
 
     job, *_ = await desk.delivery.put_in_place(
-        made, (receipts[0], model), stem="oak", outputs=1, kind=kind, source=SOURCE, earlier=()
+        made,
+        (receipts[0], model),
+        stem="oak",
+        outputs=1,
+        kind=kind,
+        source=SOURCE,
+        earlier=(),
     )
 
     assert [(one.path, one.role, one.output_index) for one in job.assets] == [
@@ -204,7 +210,13 @@ async def test_a_json_asset_never_takes_the_place_of_another_items_sidecar(desk)
 
     with pytest.raises(DownloadFailed, match="already belongs to item oak"):
         await desk.delivery.put_in_place(
-            made, (text,), stem=made.item_id, outputs=1, kind="", source=SOURCE, earlier=()
+            made,
+            (text,),
+            stem=made.item_id,
+            outputs=1,
+            kind="",
+            source=SOURCE,
+            earlier=(),
         )
 
 

@@ -176,7 +176,7 @@ async def test_a_saved_plan_is_that_of_its_profile(studio):
         *(["prune", "--yes"], ["pick", "oak", "1"], ["approve", "oak"]),
         *(["reject", "oak"], ["redo", "oak"], ["restore", "oak", "--take", "1"]),
         *(["accept", "oak"], ["check", "--approved"], ["resolve", "oak"]),
-        *(["why", "oak"], ["graph"]),
+        *(["why", "oak"], ["graph"], ["spend"]),
     ],
     ids=lambda command: command[0],
 )
@@ -189,6 +189,32 @@ async def test_every_command_refuses_an_unknown_profile(studio, command):
 
     assert "trees.yaml has no profile 'fnal'" in done.err
     assert "did you mean 'final'? known: draft, final" in done.err
+
+
+async def test_a_run_without_credentials_looks_at_its_own_profile(studio):
+    """With everything there, a run needs no credentials; otherwise it does."""
+    await ran(studio, "run", "trees.yaml", "--profile", "draft", "--yes")
+    studio.environment = {
+        name: value
+        for name, value in studio.environment.items()
+        if not name.startswith("SCENARIO")
+    }
+
+    await ran(studio, "run", "trees.yaml", "--profile", "draft", "--yes")
+    done = await studio.run("run", "trees.yaml", "--profile", "final", "--yes")
+
+    assert done.code != ExitCode.OK
+    assert paid(studio) == 2
+
+
+async def test_spend_sums_up_one_profile(studio):
+    await ran(studio, "run", "trees.yaml", "--profile", "draft", "--yes")
+    await ran(studio, "run", "trees.yaml", "--profile", "final", "--yes")
+
+    done = await ran(studio, "spend", "trees.yaml", "--profile", "draft", "--json")
+
+    assert '"trees.draft"' in done.out
+    assert '"trees.final"' not in done.out
 
 
 async def test_why_names_the_profile_in_what_to_type_next(studio):
