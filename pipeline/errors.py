@@ -34,8 +34,8 @@ Further subclasses live beside the code that they concern:
   ``stages.poller.JobClaimed`` (JobErrors)
 - ``api.interface.UrlExpired`` (a JobError), ``api.interface.UnexpectedJob`` (a
   BudgetReached)
-- ``api.cdn.ForeignHost``, ``assets.downloader.BrokenFile`` (Unavailable)
-- ``assets.downloader.OutOfTime``, ``assets.downloader.TooLarge`` (DownloadFailed)
+- ``api.cdn.ForeignHost``, ``assets.least_rate.BrokenFile`` (Unavailable)
+- ``assets.least_rate.OutOfTime``, ``assets.downloader.TooLarge`` (DownloadFailed)
 - ``running.failure.NoOutput`` (a GenerationFailed)
 - ``cli.console.streams.ResultLost`` (an OutputError)
 

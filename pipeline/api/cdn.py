@@ -12,16 +12,19 @@ from urllib.parse import urljoin
 import aiohttp
 from yarl import URL
 
+from pipeline.activity import Activity
 from pipeline.api.answers import error_of_exchange
 from pipeline.api.client import USER_AGENT, sendable
 from pipeline.api.interface import UrlExpired
 from pipeline.api.proxy import find_proxy
 from pipeline.api.wire import split_url
+from pipeline.clock import SystemClock
 from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.settings import Settings, is_loopback_url
 
 CDN_HOSTS = frozenset({"cdn.cloud.scenario.com", "cdn.scenario.com"})  # API section 7
 MAX_REDIRECTS = 3
+LEAST_SENT_PER_S = 16 << 10  # a part of an upload that takes longer is sent anew
 BUFFER_BYTES = 1 << 18  # as much as one socket read; twice that may be buffered
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _EXPIRED = frozenset({403, 404, 410})
@@ -36,9 +39,17 @@ class HttpTransfer:
     Args:
         settings: Timeouts.
         loopback: Whether the service runs on this machine, so that its CDN may too.
+        activity: Is told of each part that is sent, to be shown.
     """
 
-    def __init__(self, settings: Settings, *, loopback: bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        loopback: bool,
+        activity: Activity | None = None,
+    ) -> None:
+        self._activity = activity or Activity(SystemClock())
         self._settings = settings
         self._loopback = loopback
         self._session: aiohttp.ClientSession | None = None
@@ -85,6 +96,10 @@ class HttpTransfer:
             UrlExpired: 403, 404 or 410.
             Unavailable: Anything else that is not a success.
         """
+        with self._activity.request("sending a part of an upload"):
+            await self._send(url, content, media_type)
+
+    async def _send(self, url: str, content: bytes, media_type: str) -> None:
         assert self._session is not None
         if not (split_url(url).scheme == "https" or self._is_own_machine(url)):
             raise DownloadFailed("the service named an upload address without https")
@@ -96,7 +111,10 @@ class HttpTransfer:
                 headers={"Content-Type": media_type},
                 allow_redirects=False,
                 proxy=proxy,
-                timeout=self._timeout(),
+                # aiohttp's other limits do not apply while a body is sent.
+                timeout=self._timeout(
+                    self._settings.read_timeout_s + len(content) / LEAST_SENT_PER_S
+                ),
             ) as response:
                 status = response.status
         except _BROKEN as error:
@@ -152,10 +170,11 @@ class HttpTransfer:
     def _is_own_machine(self, url: str) -> bool:
         return self._loopback and is_loopback_url(split_url(url).geturl())
 
-    def _timeout(self) -> aiohttp.ClientTimeout:
-        # No total: a large file may take long, but a silent connection may not.
+    def _timeout(self, total_s: float | None = None) -> aiohttp.ClientTimeout:
+        # A download has no total: a large file may take long, but a silent connection
+        # may not. Who reads it looks at its rate.
         return aiohttp.ClientTimeout(
-            total=None,
+            total=total_s,
             # The whole connection setup: a proxy may accept it and then stay silent.
             connect=self._settings.read_timeout_s,
             sock_connect=self._settings.connect_timeout_s,

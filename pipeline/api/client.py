@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from pipeline.activity import Activity
 from pipeline.api import wire
 from pipeline.api.answers import error_of_answer, error_of_exchange, error_of_submit
 from pipeline.api.interface import (
@@ -42,6 +43,7 @@ from pipeline.api.rate_limiter import (
     rate_limiter_of,
 )
 from pipeline.clock import Clock, format_utc
+from pipeline.counting import plural
 from pipeline.errors import (
     AccessDenied,
     JobError,
@@ -80,6 +82,7 @@ class HttpApi:
         settings: Rate and timeouts.
         clock: The source of time.
         rate_limiter: The rate limiter; None for one that suits settings and service.
+        activity: Is told of each request and how it ends, to be shown.
     """
 
     def __init__(
@@ -89,7 +92,9 @@ class HttpApi:
         clock: Clock,
         *,
         rate_limiter: RateLimiter | None = None,
+        activity: Activity | None = None,
     ) -> None:
+        self._activity = activity or Activity(clock)
         self._credentials = credentials
         self._settings = settings
         self._clock = clock
@@ -223,7 +228,7 @@ class HttpApi:
             priority=Priority.READ,
             query={"originalAssets": "true"},
             body={"assetIds": list(asset_ids)},
-            what=f"reading {len(asset_ids)} assets",
+            what=f"reading {plural(len(asset_ids), 'asset')}",
             keeps_urls=True,
         )
         return wire.parse_assets(answer)
@@ -425,6 +430,31 @@ class HttpApi:
         assert self._session is not None, "HttpApi is an async context manager"
         if priority is not Priority.SUBMIT:
             await self._rate_limiter.wait_for_turn(priority)
+        with self._activity.request(what):
+            return await self._request(
+                method,
+                path,
+                what=what,
+                priority=priority,
+                query=query,
+                body=body,
+                timeout_s=timeout_s,
+                keeps_urls=keeps_urls,
+            )
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        what: str,
+        priority: Priority,
+        query: Mapping[str, str] | None,
+        body: object,
+        timeout_s: float | None,
+        keeps_urls: bool,
+    ) -> tuple[int, bytes]:
+        assert self._session is not None
         parameters = dict(query or {})
         if self._credentials.project_id:
             parameters["projectId"] = self._credentials.project_id

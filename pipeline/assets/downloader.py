@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial as bound
 from pathlib import Path
 
 import anyio
@@ -25,9 +26,11 @@ from pipeline.assets.checks.content import CHECKED_TYPES, check_content
 from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.image import PNG
 from pipeline.assets.checks.png import PngCheck
+from pipeline.assets.least_rate import BrokenFile, LeastRate, OutOfTime, watched
 from pipeline.assets.text_result import render_result, text_of
 from pipeline.clock import Clock
-from pipeline.errors import DownloadFailed, Unavailable
+from pipeline.counting import plural
+from pipeline.errors import DownloadFailed, JobError, Unavailable
 from pipeline.fault_points import reach
 from pipeline.job import AssetId, RemoteId
 from pipeline.record import Struct, field
@@ -38,10 +41,6 @@ from pipeline.storage.media_type import kind_of, media_type_of
 
 MAX_FILE_BYTES = 2 << 30  # nothing the service makes comes close
 MAX_IMAGE_BYTES = 256 << 20  # an uncompressed 4K image is 50 MB
-# In each window except the first: 1 KiB/s, the share of each of 64 downloads on a line
-# of half a megabit per second.
-LEAST_BYTES = 30 << 10
-LEAST_WINDOW_S = 30.0
 UNKNOWN_BYTES = 4 << 20  # assumed for a file without an announced size
 _LARGE_AT_ONCE = 4  # at least, however large they are
 BLOCK_BYTES = 4 << 20  # written in one thread call: all of a typical file
@@ -49,14 +48,6 @@ _NOUNS = {"video": "a video", "audio": "a sound"}
 # Models written as text, which may begin with anything.
 _TEXT_MODELS = frozenset({"model/obj", "model/gltf+json", "model/stl"})
 _PIECES_PER_BLOCK = 1024  # each costs some memory, however small it is
-
-
-class BrokenFile(Unavailable):
-    """What arrived is not the announced file; another attempt may succeed."""
-
-
-class OutOfTime(DownloadFailed):
-    """The run is stopping and waits no longer; the asset can be fetched later."""
 
 
 class TooLarge(DownloadFailed):
@@ -113,51 +104,6 @@ class Receipt(Struct, frozen=True, kw_only=True):
     kind: str
     width_px: int | None
     height_px: int | None
-
-
-class LeastRate:
-    """Checks, at each chunk, that a download is fast enough to be worth waiting for.
-
-    The transfer ends a silent connection; this is for one that trickles.
-
-    Args:
-        clock: The source of time.
-        must_end: Whether no download may take any more time.
-    """
-
-    def __init__(self, clock: Clock, must_end: Callable[[], bool]) -> None:
-        self._clock = clock
-        self._must_end = must_end
-        self._window_ends_s = clock.monotonic_s() + LEAST_WINDOW_S
-        self._bytes = 0
-        self._is_first = True
-
-    async def watch(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the same chunks, as long as they arrive fast enough.
-
-        Raises:
-            BrokenFile: They do not, or time is up.
-        """
-        async for chunk in chunks:
-            self.check()
-            self._bytes += len(chunk)
-            now_s = self._clock.monotonic_s()
-            if now_s >= self._window_ends_s:
-                if self._bytes < LEAST_BYTES and not self._is_first:
-                    text = f"{self._bytes} bytes in {LEAST_WINDOW_S:.0f} s: too slow"
-                    raise BrokenFile(text)
-                self._window_ends_s = now_s + LEAST_WINDOW_S
-                self._bytes, self._is_first = 0, False
-            yield chunk
-
-    def check(self) -> None:
-        """Check that there is time left.
-
-        Raises:
-            BrokenFile: There is none left.
-        """
-        if self._must_end():
-            raise BrokenFile("not complete in the time that is left after a stop")
 
 
 class ByteLimiter:
@@ -251,16 +197,22 @@ class Downloader:
         """
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
         began_s = self._clock.monotonic_s()
+        trouble = "not complete"
 
-        def must_end() -> bool:
+        def out_of_time() -> OutOfTime | None:
+            """Once the run stops, neither asking nor reading may take any longer."""
             if self._hurried_s is None:
-                return False
+                return None
             since_s = max(began_s, self._hurried_s)
-            allowed_s = self._settings.hurried_download_s
-            return self._clock.monotonic_s() - since_s >= allowed_s
+            if self._clock.monotonic_s() - since_s < self._settings.hurried_download_s:
+                return None
+            text = f"asset {asset_id}: {trouble}, and no time is left after a stop"
+            return OutOfTime(text)
 
         while True:
-            asset = await self._resolve(asset_id)
+            asset = await watched(
+                bound(self._resolve, asset_id), out_of_time, self._clock
+            )
             spec = FetchSpec(
                 asset_id=asset_id,
                 url=asset.url,
@@ -269,20 +221,15 @@ class Downloader:
                 kind=asset.kind,
                 media_type=asset.media_type,
             )
+            least_rate = LeastRate(self._clock)
             try:
-                async with self._limit, self._byte_limiter.take(asset.size_bytes):
-                    least_rate = LeastRate(self._clock, must_end)
-                    least_rate.check()
-                    return await fetch(
-                        spec,
-                        self._transfer,
-                        self._decoders,
-                        self._batcher,
-                        least_rate=least_rate,
-                    )
+                return await watched(
+                    bound(self._attempt, spec, least_rate),
+                    bound(_find_error, least_rate, out_of_time),
+                    self._clock,
+                )
             except (Unavailable, UrlExpired) as error:
-                if must_end():
-                    raise OutOfTime(f"asset {asset_id}: {error.message}") from error
+                trouble = error.message
                 if not await backoff.sleep():
                     raise DownloadFailed(
                         f"asset {asset_id}: {error.message}",
@@ -324,6 +271,26 @@ class Downloader:
             height_px=None,
         )
 
+    async def _attempt(self, spec: FetchSpec, least_rate: LeastRate) -> Receipt:
+        """Wait for room, then fetch."""
+        async with self._limit, self._byte_limiter.take(spec.size_bytes):
+            return await fetch(
+                spec,
+                self._transfer,
+                self._decoders,
+                self._batcher,
+                least_rate=least_rate,
+            )
+
+
+def _find_error(
+    least_rate: LeastRate, out_of_time: Callable[[], OutOfTime | None]
+) -> JobError | None:
+    """Why an attempt must end; never once all of the file has arrived."""
+    if least_rate.is_finished:
+        return None
+    return out_of_time() or least_rate.find_error()
+
 
 async def fetch(
     spec: FetchSpec,
@@ -343,7 +310,7 @@ async def fetch(
         transfer: Reads signed URLs.
         decoders: Limits how many files are decoded at a time.
         batcher: Lets small files share a thread call.
-        least_rate: Ends a download that is not worth waiting for.
+        least_rate: Is told what arrives.
 
     Raises:
         TooLarge: According to the service's own record.
@@ -352,6 +319,8 @@ async def fetch(
     """
     _check_record(spec)
     png = PngCheck()
+    if least_rate is not None:
+        least_rate.begin()
     async with transfer.read(spec.url) as (announced, chunks):
         _check_length(announced, spec)
         expected = announced if announced is not None else spec.size_bytes
@@ -360,16 +329,20 @@ async def fetch(
             try:
                 block: list[bytes] = []
                 held_bytes = 0
-                async for chunk in (
-                    chunks if least_rate is None else least_rate.watch(chunks)
-                ):
+                async for chunk in chunks:
+                    if least_rate is not None:
+                        least_rate.add(len(chunk))
                     if held_bytes >= BLOCK_BYTES or len(block) == _PIECES_PER_BLOCK:
                         await partial.write(block)
                         block, held_bytes = [], 0
                     block.append(chunk)
                     held_bytes += len(chunk)
                     if partial.size_bytes + held_bytes > most:
-                        raise BrokenFile(f"more than the {most} bytes allowed")
+                        raise BrokenFile(
+                            f"more than the {plural(most, 'byte')} allowed"
+                        )
+                if least_rate is not None:
+                    least_rate.finish()
                 _check_whole(partial.size_bytes + held_bytes, expected)
                 sha256 = await partial.finish(block, batcher)
                 reach("download-synced")
@@ -422,15 +395,15 @@ def _check_record(spec: FetchSpec) -> None:
     """Check that the size in the service's own record is allowed."""
     if spec.size_bytes is not None and spec.size_bytes > spec.max_bytes:
         raise TooLarge(
-            f"asset {spec.asset_id}: {spec.size_bytes:,} bytes, which is more than the"
-            f" {spec.max_bytes:,} allowed",
+            f"asset {spec.asset_id}: {plural(spec.size_bytes, 'byte')}, which is more"
+            f" than the {spec.max_bytes:,} allowed",
             hint="fetch it by hand from the Scenario web app",
         )
 
 
 def _check_whole(arrived: int, expected: int | None) -> None:
     if expected is not None and arrived != expected:
-        raise BrokenFile(f"{arrived} of {expected} bytes arrived")
+        raise BrokenFile(f"{arrived} of {plural(expected, 'byte')} arrived")
     if not arrived:
         raise BrokenFile("an empty file")
 
@@ -443,8 +416,10 @@ def _check_length(announced: int | None, spec: FetchSpec) -> None:
     if announced is None:
         return
     if spec.size_bytes not in {None, announced}:
-        raise BrokenFile(f"{announced} bytes announced instead of {spec.size_bytes}")
+        raise BrokenFile(
+            f"{plural(announced, 'byte')} announced instead of {spec.size_bytes:,}"
+        )
     if announced > spec.max_bytes:
         raise BrokenFile(
-            f"{announced} bytes announced, at most {spec.max_bytes} allowed"
+            f"{plural(announced, 'byte')} announced, at most {spec.max_bytes:,} allowed"
         )

@@ -280,6 +280,39 @@ def load_source(output: Path, name: str) -> Source:
         raise NoSidecar(str(error)) from error
 
 
+class Maker(Struct, frozen=True, kw_only=True):
+    """What made an asset, as far as a command to type needs it.
+
+    Attributes:
+        name: The manifest's name.
+        file: The manifest's path as the user gave it.
+        is_emulated: Whether the emulator made it.
+    """
+
+    name: str
+    file: str
+    is_emulated: bool
+
+
+def load_maker(output: Path, name: str) -> Maker | None:
+    """What made an asset; None if its sidecar does not say it.
+
+    Args:
+        output: As for :func:`load_sidecar`.
+        name: As for :func:`load_sidecar`.
+    """
+    path = output / (name + SIDECAR_SUFFIX)
+    try:
+        content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
+        record = json.loads(content)
+        source = record["manifest"]
+        names = str(source["name"]), str(source["file"])
+        is_emulated = record["emulated"] is True
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return Maker(name=names[0], file=names[1], is_emulated=is_emulated)
+
+
 def parse_sidecar(content: bytes, path: str) -> Job:
     """The content of a sidecar: a SAVED job with this one asset.
 

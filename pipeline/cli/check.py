@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import click
-
-from pipeline.cli.console.printing import print_json
-from pipeline.cli.console.text import one_line, plural
+from pipeline.cli.console.printing import print_json, say
+from pipeline.cli.console.text import one_line
 from pipeline.cli.loading import load
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.operations.check import check_approved
 from pipeline.planning import Selection
@@ -42,13 +41,11 @@ def check_command(
                 reason=one.lacks,
             )
         elif one.lacks:
-            click.echo(f"{one.item_id}: {one_line(one.lacks)}")
+            say(f"{one.item_id}: {one_line(one.lacks)}")
     code = ExitCode.ITEMS_FAILED if missing else ExitCode.OK
     if as_json:
         counts = {"approved": total - missing, "not_approved": missing}
         print_json(event="done", exit_code=int(code), counts=counts)
     else:
-        click.echo(
-            f"{loaded.name}: {total - missing:,} of {plural(total, 'item')} approved"
-        )
+        say(f"{loaded.name}: {total - missing:,} of {plural(total, 'item')} approved")
     return code

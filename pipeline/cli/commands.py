@@ -26,7 +26,7 @@ from pipeline.cli.options import (
     selection_options,
     spending_options,
 )
-from pipeline.errors import ExitCode, UsageError
+from pipeline.errors import ExitCode, PipelineError, UsageError
 from pipeline.version import __version__
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
@@ -40,7 +40,24 @@ def _check_force(options: dict[str, Any]) -> None:
         )
 
 
-@click.group(context_settings=CONTEXT)
+class _Command(click.Command):
+    """A command whose errors name the next command in full."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PipelineError as error:
+            from pipeline.cli.next_step import complete_hint
+
+            error.hint = complete_hint(error.hint)
+            raise
+
+
+class _Commands(click.Group):
+    command_class = _Command
+
+
+@click.group(cls=_Commands, context_settings=CONTEXT)
 @click.version_option(__version__, message="scenario-pipeline %(version)s")
 def cli() -> None:
     """Turn a manifest of prompts and reference art into finished asset files.

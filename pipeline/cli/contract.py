@@ -13,6 +13,8 @@ import click
 from pipeline.api.probing import ProbeClient
 from pipeline.api.rate_limiter import Priority, rate_limiter_of
 from pipeline.cli.console.asking import agree
+from pipeline.cli.console.money import units_phrase
+from pipeline.cli.console.printing import say
 from pipeline.cli.console.text import one_line
 from pipeline.clock import Clock, SystemClock, format_utc
 from pipeline.contract.assumptions import ASSUMPTIONS, verdict_on
@@ -25,6 +27,7 @@ from pipeline.contract.contract_file import (
 from pipeline.contract.fixtures import clean, line_of
 from pipeline.contract.inquiry import Findings, Inquiry, Questions
 from pipeline.contract.paid_probes import Step
+from pipeline.counting import choose, plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest import load_manifest
 from pipeline.models.record import load_shipped_model
@@ -138,12 +141,14 @@ def _turns_of(credentials: Credentials, clock: Clock) -> Callable[[], Awaitable[
 
 def _agree(steps: Sequence[Step], budget: Decimal, *, yes: bool) -> bool:
     if not steps:
-        _say(f"no question fits into {budget:f} units")
+        _say(f"no question fits into {units_phrase(budget)}")
         return False
     for step in steps:
-        _say(f"  {step.total:>8f} units  {step.name}, {step.model_id}")
+        units = choose(step.total, "unit ", "units")
+        _say(f"  {step.total:>8f} {units}  {step.name}, {step.model_id}")
     total = sum((step.total for step in steps), Decimal(0))
-    _say(f"  {total:>8f} units of {budget:f}")
+    units = choose(total, "unit", "units")
+    _say(f"  {total:>8f} {units} of {budget:f}")
     if not yes:
         try:
             agree("Spend them?")
@@ -169,14 +174,14 @@ def _tell(findings: Findings, service: Service, path: Path) -> None:
         if verdict == "differ":
             means = f"; {assumption.safety}" if assumption.safety else ""
             text = f"{assumption.text}; seen: {seen}{means}"
-            click.echo(f"differ  {assumption.key:<20} {one_line(text, 300)}")
+            say(f"differ  {assumption.key:<20} {one_line(text, 300)}")
     told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    click.echo(f"{told}, of {len(ASSUMPTIONS)} assumptions about {service.base_url}")
+    say(f"{told}, of {plural(len(ASSUMPTIONS), 'assumption')} about {service.base_url}")
     if findings.spent:
-        click.echo(f"{findings.spent:f} units spent")
+        say(f"{units_phrase(findings.spent)} spent")
     if findings.trouble:
-        click.echo(f"BAD     {one_line(findings.trouble, 300)}")
-    click.echo(f"saved to {path} and {exchanges_path(path).name}")
+        say(f"BAD     {one_line(findings.trouble, 300)}")
+    say(f"saved to {path} and {exchanges_path(path).name}")
 
 
 def _budget_of(spend: str | None) -> Decimal:
@@ -192,4 +197,4 @@ def _budget_of(spend: str | None) -> Decimal:
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    say(text, err=True)

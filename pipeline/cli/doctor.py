@@ -1,20 +1,22 @@
 """``doctor``: checks everything a run needs; each line says ok or what to do."""
 
-import asyncio
 import os
 import platform
 import shutil
 import sqlite3
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-import click
-
+from pipeline.activity import Activity
 from pipeline.api.client import HttpApi
 from pipeline.api.interface import GenerationApi, JobFilter
+from pipeline.cli.console.heartbeat import run_shown
+from pipeline.cli.console.printing import say
 from pipeline.cli.console.text import one_line, printable
 from pipeline.clock import Clock, SystemClock
+from pipeline.counting import plural
 from pipeline.errors import (
     ExitCode,
     OutputError,
@@ -45,18 +47,18 @@ class _Report:
         self.code = ExitCode.OK
 
     def ok(self, what: str, detail: str) -> None:
-        click.echo(f"ok    {what:<12} {one_line(detail)}")
+        say(f"ok    {what:<12} {one_line(detail)}")
 
     def note(self, what: str, detail: str) -> None:
-        click.echo(f"note  {what:<12} {one_line(detail, 300)}")
+        say(f"note  {what:<12} {one_line(detail, 300)}")
 
     def bad(self, what: str, error: PipelineError) -> None:
-        click.echo(f"BAD   {what:<12} {printable(error.message)}")
+        say(f"BAD   {what:<12} {printable(error.message)}")
         hint = error.hint
         if isinstance(error, Unavailable):
             hint = hint or "check the network and SCENARIO_BASE_URL"
         if hint:
-            click.echo(f"      {'':<12} next: {printable(hint)}")
+            say(f"      {'':<12} next: {printable(hint)}")
         if self.code is ExitCode.OK:
             away = isinstance(error, Unavailable)
             self.code = ExitCode.UNREACHABLE if away else error.exit_code
@@ -79,7 +81,7 @@ def doctor_command(
             if not emulate:
                 models = offline_catalog(SystemClock(), os.environ).find
             loaded, count = validate_manifest(manifest, models=models, profile=profile)
-            report.ok("manifest", f"{loaded.file}: {count:,} items")
+            report.ok("manifest", f"{loaded.file}: {plural(count, 'item')}")
             folder = output_folder(loaded, output=output, emulate=emulate)
         except PipelineError as error:
             report.bad("manifest", error)
@@ -96,15 +98,17 @@ def doctor_command(
         return report.code
     assert credentials is not None
     report.ok("credentials", f"found, for {credentials.base_url}")
-    asyncio.run(_check_service(report, credentials))
+    run_shown(partial(_check_service, report, credentials))
     return report.code
 
 
-async def _check_service(report: _Report, credentials: Credentials) -> None:
+async def _check_service(
+    report: _Report, credentials: Credentials, activity: Activity
+) -> None:
     clock = SystemClock()
     settings = Settings(read_timeout_s=10.0)
     try:
-        service = HttpApi(credentials, settings, clock)
+        service = HttpApi(credentials, settings, clock, activity=activity)
     except UsageError as error:  # a proxy setting in the environment is wrong
         report.bad("proxy", error)
         return
@@ -124,11 +128,11 @@ async def _check_service(report: _Report, credentials: Credentials) -> None:
     if limits.ceiling is None:
         report.note("ceiling", "the key may not read it; a run will find it out")
     else:
-        report.ok("ceiling", f"{limits.ceiling} jobs in flight")
+        report.ok("ceiling", f"{plural(limits.ceiling, 'job')} in flight")
     if limits.units_left is None:
         report.note("units", "the key may not read how many are left")
     else:
-        report.ok("units", f"{limits.units_left:,} compute units left")
+        report.ok("units", f"{plural(limits.units_left, 'compute unit')} left")
 
 
 def _check_clock(report: _Report, api: GenerationApi, clock: Clock) -> None:

@@ -7,11 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import anyio
-import click
 
+from pipeline.cli.console.printing import say
 from pipeline.cli.console.streams import find_lost_result
 from pipeline.contract.contract_file import read_contract
 from pipeline.contract.rehearsal import knobs_of
+from pipeline.counting import plural
 from pipeline.emulator.faults import parse_fault_rate
 from pipeline.emulator.model_definition import read_definitions
 from pipeline.emulator.profile import EmulatorProfile
@@ -73,9 +74,8 @@ def _profile_from(path: Path | None) -> EmulatorProfile:
         return EmulatorProfile()
     contract = read_contract(path)
     knobs = knobs_of(contract)
-    click.echo(
-        f"behaving like {contract.base_url}: {len(contract.seen)} assumptions seen"
-    )
+    seen = plural(len(contract.seen), "assumption")
+    say(f"behaving like {contract.base_url}: {seen} seen")
     return EmulatorProfile.of(**knobs)
 
 
@@ -119,7 +119,7 @@ def _print_addresses(emulator: Emulator) -> None:
     ]
     with suppress(BrokenPipeError):  # who reads them has read enough; it serves on
         for line in lines:
-            click.echo(line)
+            say(line)
     lost = find_lost_result()  # nobody could know its address
     if lost is not None:
         raise lost

@@ -95,7 +95,8 @@ def _show(error: PipelineError) -> None:
 
 
 def _say(text: str) -> None:
+    from pipeline.cli.console.printing import say
     from pipeline.cli.console.text import printable
 
     with tolerate_closed_pipe(sys.stderr):
-        click.echo(printable(text), err=True)
+        say(printable(text), err=True)

@@ -2,11 +2,10 @@
 
 import asyncio
 
-import click
-
-from pipeline.cli.console.printing import print_json, print_note
-from pipeline.cli.console.text import one_line, plural
+from pipeline.cli.console.printing import print_json, print_note, say
+from pipeline.cli.console.text import one_line
 from pipeline.cli.schema import lay_out
+from pipeline.counting import plural
 from pipeline.errors import ExitCode
 from pipeline.models.public import FileInput, PublicModel
 from pipeline.operations.models import FoundModels, find_models
@@ -31,7 +30,7 @@ def models_command(
     if found.models:
         rows = [_HEADING, *map(_row, found.models)]
         for line in lay_out(rows, _UNBROKEN):
-            click.echo(line)
+            say(line)
     print_note(_summary(found))
     return ExitCode.OK
 

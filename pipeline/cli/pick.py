@@ -5,9 +5,7 @@ from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
-from pipeline.cli.console.printing import print_json
+from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import one_line
 from pipeline.cli.loading import load
 from pipeline.errors import ExitCode
@@ -84,4 +82,4 @@ def print_decided(decided: Sequence[Decided], word: str, *, as_json: bool) -> No
             )
             continue
         files = one_line(", ".join(one.files))
-        click.echo(f"{one.item_id}: take {one.take} is {word} ({files})")
+        say(f"{one.item_id}: take {one.take} is {word} ({files})")

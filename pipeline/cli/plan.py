@@ -1,13 +1,11 @@
 """``plan``: what a run would do, why, and what it costs."""
 
-import asyncio
 from decimal import Decimal
 from pathlib import Path
 
-import click
-
+from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
-from pipeline.cli.console.printing import print_faults, print_note
+from pipeline.cli.console.printing import print_faults, print_note, say
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan import estimate
@@ -55,8 +53,8 @@ def plan_command(
             recorder.add(planned)
 
     try:
-        made = asyncio.run(
-            estimate(
+        made = run_shown(
+            lambda activity: estimate(
                 manifest,
                 output=output,
                 emulate=emulate,
@@ -67,6 +65,7 @@ def plan_command(
                 offline=offline,
                 on_item=take,
                 on_orphan=listing.add_orphan,
+                activity=activity,
             )
         )
     except ManifestError as error:
@@ -84,7 +83,7 @@ def plan_command(
         print_estimate(made, cu_price=cu_price)
         if made.plan.manifest.profiles and not profile:
             names = ", ".join(made.plan.manifest.profiles)
-            click.echo(f"profiles: {names}; --profiles shows what each would cost")
+            say(f"profiles: {names}; --profiles shows what each would cost")
     if detailed_exitcode and made.plan.to_do:
         return ExitCode.CHANGES_PENDING
     return ExitCode.OK

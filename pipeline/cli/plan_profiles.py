@@ -1,13 +1,13 @@
 """``plan --profiles``: what a run with each profile of a manifest would cost."""
 
-import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import click
-
+from pipeline.activity import Activity
+from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
-from pipeline.cli.console.printing import print_faults, print_note
+from pipeline.cli.console.printing import print_faults, print_note, say
 from pipeline.cli.plan import FIRST_CONTACT_S
 from pipeline.cli.plan_view import print_profile_event, total_line
 from pipeline.errors import ExitCode, ManifestError, UsageError
@@ -54,8 +54,9 @@ def plan_profiles_command(
     )
     try:
         made = {
-            name: asyncio.run(
-                estimate(
+            name: run_shown(
+                partial(
+                    _estimate,
                     manifest,
                     emulate=emulate,
                     allow_outside=allow_outside,
@@ -80,10 +81,14 @@ def plan_profiles_command(
     return ExitCode.OK
 
 
+async def _estimate(manifest: Path, activity: Activity, **options: Any) -> Estimate:
+    return await estimate(manifest, activity=activity, **options)
+
+
 def _print(
     name: str, made: Estimate, cu_price: CuPrice | None, *, as_json: bool
 ) -> None:
     if as_json:
         print_profile_event(name, made)
     else:
-        click.echo(f"{name}: {total_line(made, cu_price)}")
+        say(f"{name}: {total_line(made, cu_price)}")

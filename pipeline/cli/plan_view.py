@@ -11,11 +11,10 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-import click
-
-from pipeline.cli.console.money import CuPrice, units_text
-from pipeline.cli.console.printing import print_json
-from pipeline.cli.console.text import one_line, plural, printable
+from pipeline.cli.console.money import CuPrice, units_phrase, units_text
+from pipeline.cli.console.printing import print_json, say
+from pipeline.cli.console.text import one_line, printable
+from pipeline.counting import choose, plural
 from pipeline.planning import Action, Orphan, PlannedItem
 from pipeline.pricing import Cost, Estimate
 from pipeline.units import units_number
@@ -110,7 +109,8 @@ class PlanListing:
                 self._say(f"{sign} {one_line(template_id)}: {plural(count, 'item')}")
             if len(self._groups) > LISTED_ITEMS:
                 more = len(self._groups) - LISTED_ITEMS
-                self._say(f"… and {more:,} more entries (--long for every item)")
+                entries = plural(more, "more entry", "more entries")
+                self._say(f"… and {entries} (--long for every item)")
         for orphan in self._orphans:
             self._print_orphan(orphan)
         if self._more_orphans:
@@ -125,7 +125,7 @@ class PlanListing:
         self._say(f"{text} ({one_line(', '.join(files))})")
 
     def _say(self, text: str) -> None:
-        click.echo(text, err=self._to_stderr)
+        say(text, err=self._to_stderr)
 
     def _print(self, lines: Iterable[_Line], cost: Cost | None) -> None:
         for line in lines:
@@ -169,7 +169,7 @@ def print_estimate(
     if cost is not None and (cost.items or estimate.unsure):
         lines = [*_share_lines(cost), "", *cost_lines(estimate, cu_price)]
     for line in (*lines, total_line(estimate, cu_price)):
-        click.echo(line, err=to_stderr)
+        say(line, err=to_stderr)
 
 
 def cost_lines(estimate: Estimate, cu_price: CuPrice | None) -> Iterator[str]:
@@ -177,15 +177,16 @@ def cost_lines(estimate: Estimate, cu_price: CuPrice | None) -> Iterator[str]:
     cost = estimate.cost
     assert cost is not None
     for name, units in sorted(cost.addons.items()):
-        yield f"of these units, {units_text(units)} are for {one_line(name)}"
+        verb = choose(units, "is", "are")
+        yield f"of these units, {units_text(units)} {verb} for {one_line(name)}"
     for problem in cost.problems[:_SHOWN]:
         yield f"no price: {one_line(problem, 400)}"
     if estimate.unsure:
-        yield f"unsure items may cost {units_text(estimate.unsure)} units more"
+        yield f"unsure items may cost {units_phrase(estimate.unsure)} more"
     if estimate.limit is not None and estimate.left is not None:
         left = estimate.left
-        text = f"budget: {units_text(estimate.taken)} of {units_text(estimate.limit)}"
-        text += f" units taken, {units_text(left)} left"
+        text = f"budget: {units_text(estimate.taken)} of {units_phrase(estimate.limit)}"
+        text += f" taken, {units_text(left)} left"
         if cost.units > left:
             text += ": not everything will be made"
         yield text
@@ -211,7 +212,7 @@ def unsure_text(estimate: Estimate) -> str:
     """`` and up to 60 units more for unsure items``, or ""."""
     if not estimate.unsure:
         return ""
-    return f" and up to {units_text(estimate.unsure)} units more for unsure items"
+    return f" and up to {units_phrase(estimate.unsure)} more for unsure items"
 
 
 def total_line(estimate: Estimate, cu_price: CuPrice | None) -> str:
@@ -305,5 +306,5 @@ def cost_fields(estimate: Estimate) -> dict[str, Any]:
 
 
 def _money(units: Decimal, cu_price: CuPrice | None) -> str:
-    text = f"{units_text(units)} units"
+    text = units_phrase(units)
     return text if cu_price is None else f"{text} ({cu_price.shown(units)})"

@@ -5,12 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from pipeline.cli.console.asking import agree
-from pipeline.cli.console.printing import print_json
-from pipeline.cli.console.text import one_line, plural, printable, size
+from pipeline.cli.console.printing import print_json, say
+from pipeline.cli.console.text import one_line, printable, size
 from pipeline.cli.loading import load
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.operations.prune import OrphanFile, prune
 
@@ -63,14 +62,14 @@ def prune_command(
     if yes or not removed:
         _list(files, to_stderr=False)
     said = f"{plural(len(removed), 'file')} removed, {size(size_bytes)}"
-    click.echo(f"{folder}: {said if removed else 'nothing to remove'}")
+    say(f"{folder}: {said if removed else 'nothing to remove'}")
     return ExitCode.OK
 
 
 def _list(files: Sequence[OrphanFile], *, to_stderr: bool) -> None:
     for file in files:
         what = f"kept, {one_line(file.kept)}" if file.kept else size(file.size_bytes)
-        click.echo(
+        say(
             f"- {one_line(file.item_id)}: {one_line(file.path)} ({what})", err=to_stderr
         )
 

@@ -1,15 +1,17 @@
 """``resolve``: the jobs that may belong to an unsure item, and the user's decision."""
 
-import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import click
-
 from pipeline.api.interface import RemoteJob
+from pipeline.cli.console.heartbeat import run_shown
+from pipeline.cli.console.printing import say
 from pipeline.cli.console.streams import write_unchanged
-from pipeline.cli.console.text import one_line, plural
+from pipeline.cli.console.text import one_line, printable
+from pipeline.cli.next_step import command_line
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.job import Job
 from pipeline.manifest import load_manifest
@@ -50,27 +52,25 @@ def resolve_command(
     folder = output_folder(loaded, output=output, emulate=emulate)
     if link is not None:
         return _print_link(folder, link, emulate=emulate)
-    where = f" --profile {profile}" if profile else ""
-    where += "" if output is None else f" --output {output}"
     if not any(chosen):
-        job, found = asyncio.run(find_candidates(folder, item, emulate=emulate))
-        command = f"pipeline resolve {manifest} {item}{where}"
-        _show(job, found, command, run=f"pipeline run {manifest}{where}")
+        job, found = run_shown(partial(find_candidates, folder, item, emulate=emulate))
+        command = printable(command_line("resolve", item_id=item))
+        _show(job, found, command, run=printable(command_line("run")))
         return ExitCode.OK
     kind = (Resolution.ADOPT, Resolution.RESUBMIT, Resolution.GIVE_UP)[
         chosen.index(True)
     ]
-    job = asyncio.run(
-        resolve(folder, item, kind, remote_id=adopt or "", emulate=emulate)
+    job = run_shown(
+        partial(resolve, folder, item, kind, remote_id=adopt or "", emulate=emulate)
     )
-    click.echo(f"{one_line(job.item_id)}: {job.status}")
+    say(f"{one_line(job.item_id)}: {job.status}")
     if kind is not Resolution.GIVE_UP:
-        click.echo(f"next: pipeline run {manifest}{where}")
+        say(f"next: {printable(command_line('run'))}")
     return ExitCode.OK
 
 
 def _print_link(folder: Path, remote_id: str, *, emulate: bool) -> ExitCode:
-    url = asyncio.run(find_link(folder, remote_id, emulate=emulate))
+    url = run_shown(partial(find_link, folder, remote_id, emulate=emulate))
     if url is None:
         raise UsageError(
             f"job {remote_id} has no picture yet",
@@ -82,24 +82,24 @@ def _print_link(folder: Path, remote_id: str, *, emulate: bool) -> ExitCode:
 
 def _show(job: Job, found: Sequence[Candidate], command: str, *, run: str) -> None:
     why = f": {one_line(job.failure.reason)}" if job.failure else ""
-    click.echo(f"{one_line(job.item_id)} is {job.status}{why}")
+    say(f"{one_line(job.item_id)} is {job.status}{why}")
     if job.remote_id is not None:
-        click.echo(f"its job is {job.remote_id}; the next run checks it again, free")
+        say(f"its job is {job.remote_id}; the next run checks it again, free")
     elif not found:
-        click.echo("the service lists no job that may have come from its submit")
+        say("the service lists no job that may have come from its submit")
     else:
-        click.echo(f"{plural(len(found), 'job')} may have come from its submit:\n")
+        say(f"{plural(len(found), 'job')} may have come from its submit:\n")
         _print_table(job, found[:_SHOWN])
         if len(found) > _SHOWN:
-            click.echo(f"and {plural(len(found) - _SHOWN, 'job')} more")
-    click.echo("")
+            say(f"and {plural(len(found) - _SHOWN, 'job')} more")
+    say("")
     if found:
         best = found[0].remote.remote_id
-        click.echo(f"see one:       {command} --link {best}")
-        click.echo(f"take one over: {command} --adopt {best}")
-    click.echo(f"look again:    {run}    (free)")
-    click.echo(f"pay again:     {command} --resubmit")
-    click.echo(f"leave it:      {command} --give-up")
+        say(f"see one:       {command} --link {best}")
+        say(f"take one over: {command} --adopt {best}")
+    say(f"look again:    {run}    (free)")
+    say(f"pay again:     {command} --resubmit")
+    say(f"leave it:      {command} --give-up")
 
 
 def _print_table(job: Job, found: Sequence[Candidate]) -> None:
@@ -113,9 +113,9 @@ def _print_table(job: Job, found: Sequence[Candidate]) -> None:
     table.add_column("asked for", overflow="fold")
     for number, one in enumerate(found, start=1):
         # An id is too wide for a column, so it is printed above the table.
-        click.echo(f"  {number}  {one_line(one.remote.remote_id)}")
+        say(f"  {number}  {one_line(one.remote.remote_id)}")
         table.add_column(str(number), overflow="fold")
-    click.echo("")
+    say("")
 
     def add(name: str, asked: object, tell: Callable[[RemoteJob], object]) -> None:
         cells = [_cell(asked), *(_cell(tell(one.remote)) for one in found)]

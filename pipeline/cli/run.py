@@ -13,22 +13,31 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.logs import configure_logging
-from pipeline.cli.console.printing import failure_line, print_faults, print_json
+from pipeline.cli.console.printing import print_faults, print_json
 from pipeline.cli.console.progress import Progress
-from pipeline.cli.console.screen import PlainScreen, QuietScreen, Screen
+from pipeline.cli.console.screen import (
+    PhaseScreen,
+    PlainScreen,
+    QuietScreen,
+    Screen,
+    is_live,
+)
 from pipeline.cli.console.streams import tolerate_closed_pipe
-from pipeline.cli.console.text import duration, one_line, plural
+from pipeline.cli.console.text import duration
+from pipeline.cli.next_step import complete_hint
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
 from pipeline.cli.plan_view import PlanListing, cost_lines, price_text
 from pipeline.cli.run_cost import (
     confirm,
     may_be_asked,
-    result_lines,
     run_cost_fields,
 )
+from pipeline.cli.run_summary import summary_lines
 from pipeline.clock import SystemClock, format_utc
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
 from pipeline.operations.run import run
 from pipeline.planning import Plan, PlannedItem, Selection
@@ -48,8 +57,6 @@ from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Settings
 from pipeline.units import units_number
-
-_FAILURES_SHOWN = 20
 
 
 def run_command(
@@ -116,7 +123,7 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
     start: Callable[..., Coroutine[Any, Any, RunResult]],
 ) -> RunResult:
     settings = _settings(options)
-    stage = _Stage()
+    stage = _Stage(QuietScreen() if options.quiet else PhaseScreen(progress))
     listing = PlanListing(to_stderr=True)
     on_item = listing.add if may_be_asked(options) else _not_listed
 
@@ -129,19 +136,10 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
             with tolerate_closed_pipe(sys.stdout):
                 _print_event(event)
 
-    with ExitStack() as stack:
+    which = {"selection": selection, "saved_plan": saved}
 
-        def begin(estimate: Estimate) -> None:
-            was_shown = confirm(estimate, options, listing)
-            screen = _screen(estimate.plan, options, progress)
-            stage.folder, stage.screen = estimate.plan.output, screen
-            stack.enter_context(screen)
-            _tell_price(estimate, options, stage, was_shown=was_shown)
-
-        which = {"selection": selection, "saved_plan": saved}
-        on_start = stack.enter_context(_signals(stage, settings))
-        gc.freeze()  # imported objects never become garbage
-        result = asyncio.run(
+    async def carry_out(on_start: Callable[[Run], None]) -> RunResult:
+        return await with_heartbeat(
             start(
                 manifest,
                 output=options.output,
@@ -153,12 +151,32 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
                 approve=begin,
                 on_event=on_event,
                 on_start=on_start,
+                activity=progress.activity,
+                clock=progress.clock,
                 **({} if start is not run else which),
-            )
+            ),
+            stage.beat,
+            progress.clock,
         )
-    if not options.quiet:
-        with tolerate_closed_pipe(sys.stderr):
-            _tell_result(progress, result, stage, options)
+
+    def begin(estimate: Estimate) -> None:
+        was_shown = confirm(estimate, options, listing)
+        screen = _screen(estimate.plan, options, progress)
+        stage.plan, stage.screen = estimate.plan, screen
+        stack.enter_context(screen)
+        _tell_price(estimate, options, stage, was_shown=was_shown)
+
+    result: RunResult | None = None
+    try:
+        with ExitStack() as stack:
+            on_start = stack.enter_context(_signals(stage))
+            gc.freeze()  # imported objects never become garbage
+            result = asyncio.run(carry_out(on_start))
+    finally:
+        if not options.quiet and stage.plan is not None:
+            with tolerate_closed_pipe(sys.stderr):
+                for line in summary_lines(progress, result, options, stage.plan):
+                    stage.screen.say(line)
     return result
 
 
@@ -169,14 +187,18 @@ def _not_listed(planned: PlannedItem) -> None:
 class _Stage:
     """Where a run is shown, once its plan is known."""
 
-    def __init__(self) -> None:
-        self.screen: Screen = QuietScreen()
-        self.folder = Path()
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        self.plan: Plan | None = None
         self.told: frozenset[str] = frozenset()  # warnings that have been shown
+
+    def beat(self) -> None:
+        """Let the current screen say what is waited for."""
+        self.screen.beat()
 
 
 @contextmanager
-def _signals(stage: _Stage, settings: Settings) -> Iterator[Callable[[Run], None]]:
+def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
     """First SIGINT or SIGTERM: stop submitting. Second: leave.
 
     Uses ``signal.signal``, because Windows lacks the event loop's own handlers.
@@ -195,16 +217,16 @@ def _signals(stage: _Stage, settings: Settings) -> Iterator[Callable[[Run], None
                 loop.call_soon_threadsafe(stop if counted == 1 else begun.abandon)
 
         def stop() -> None:
-            begun.stop()
+            longest_s = begun.stop()
             with tolerate_closed_pipe(sys.stderr):
+                jobs = plural(begun.in_flight, "job")
+                units = plural(begun.find_units_in_flight(), "unit")
+                rest = f"{jobs} in flight ({units} paid) will be collected"
+                if not begun.in_flight:
+                    rest = "what is made will be downloaded"
                 stage.screen.say(
-                    "stopping: nothing more is submitted;"
-                    f" {plural(begun.in_flight, 'job')} in flight"
-                    f" ({begun.find_units_in_flight():,} units paid)"
-                    " will be collected, which takes at most"
-                    f" {duration(settings.job_timeout_s)} for a job and"
-                    f" {duration(settings.hurried_download_s)} for a download;"
-                    " press Ctrl-C again to leave at once"
+                    f"stopping: nothing more is submitted; {rest}, which takes at most"
+                    f" {duration(longest_s)}; press Ctrl-C again to leave at once"
                 )
 
         if threading.current_thread() is threading.main_thread():
@@ -288,11 +310,15 @@ def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
     if options.quiet:
         return QuietScreen()
     title = f"{plan.manifest.name} → {plan.output}"
-    if sys.stderr.isatty() and not options.debug:
+    if is_live() and not options.debug:
         from pipeline.cli.console.live_screen import LiveScreen
 
-        return LiveScreen(progress, title=title, emulated=options.emulate)
-    return PlainScreen(progress, title=title, emulated=options.emulate)
+        return LiveScreen(
+            progress, title=title, emulated=options.emulate, on_hint=complete_hint
+        )
+    return PlainScreen(
+        progress, title=title, emulated=options.emulate, on_hint=complete_hint
+    )
 
 
 def _tell_price(
@@ -310,49 +336,6 @@ def _tell_price(
         for line in cost_lines(estimate, options.cu_price):
             stage.screen.say(line)
         stage.told = frozenset(cost.problems)
-
-
-def _tell_result(
-    progress: Progress, result: RunResult, stage: _Stage, options: RunOptions
-) -> None:
-    counts, screen = result.counts, stage.screen
-    words = (
-        ("saved", "saved"),
-        ("renamed", "renamed"),
-        ("done", "done before"),
-        ("failed", "failed"),
-        ("skipped", "failed for good before"),
-        ("blocked", "blocked"),
-        ("made", "made for later steps"),
-        ("not_needed", "not needed"),
-        ("unknown", "unsure"),
-        ("in_flight", "left in flight"),
-        ("not_fetched", "made but not fetched"),
-        ("not_submitted", "not submitted"),
-    )
-    parts = [f"{counts[key]:,} {word}" for key, word in words if counts.get(key)]
-    if progress.files > counts.get("saved", 0) and not counts.get("renamed"):
-        parts[0] += f" ({progress.files:,} files)"
-    for trouble in list(progress.troubles.values())[:_FAILURES_SHOWN]:
-        screen.say(failure_line(trouble.item_id, trouble.reason))
-        if trouble.hint:
-            screen.say(f"    {one_line(trouble.hint)}")
-    screen.say(
-        f"{', '.join(parts) or 'nothing to do'} in {duration(progress.elapsed_s)}"
-        f" → {stage.folder}" + (" (emulated)" if options.emulate else "")
-    )
-    for line in result_lines(result, options.cu_price):
-        screen.say(line)
-    advice = {
-        ExitCode.ITEMS_FAILED: "look at the reasons, then: pipeline rerun MANIFEST",
-        ExitCode.PLAN_MOVED: "run without --frozen to pay for the rest",
-        ExitCode.BUDGET: "run again with a larger budget to make the rest",
-        ExitCode.LEFT_IN_FLIGHT: "run the same command again to collect the rest",
-        ExitCode.UNKNOWN_OUTCOME: "run again later to settle what is unsure",
-        ExitCode.INTERRUPTED: "run the same command again to continue",
-    }.get(result.exit_code)
-    if advice:
-        screen.say(f"  next: {advice}")
 
 
 def _print_event(event: Event) -> None:

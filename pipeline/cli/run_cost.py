@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from pipeline.cli.console.asking import agree
-from pipeline.cli.console.money import CuPrice, units_text
+from pipeline.cli.console.money import CuPrice, units_phrase, units_text
 from pipeline.cli.console.printing import print_note
 from pipeline.cli.console.text import one_line
 from pipeline.cli.options import RunOptions
@@ -16,6 +16,7 @@ from pipeline.cli.plan_view import (
     print_estimate,
     unsure_text,
 )
+from pipeline.counting import plural
 from pipeline.errors import UsageError
 from pipeline.pricing import Estimate
 from pipeline.running.result import RunResult
@@ -74,7 +75,7 @@ def _question(estimate: Estimate) -> str:
         units, most = estimate.left, "at most "
     more = " and what has no price" * bool(cost.unpriced and not most)
     where = f" at {estimate.service.base_url}" if estimate.service else ""
-    spend = f"Spend {most}{units_text(units)} units{more}{where}"
+    spend = f"Spend {most}{units_phrase(units)}{more}{where}"
     return f"{spend}{unsure_text(estimate)}, into {estimate.plan.output}?"
 
 
@@ -104,7 +105,8 @@ def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:
         named += more * (len(item_ids) > _ITEMS_NAMED)
         yield f"  inputs: {one_line(difference, 300)}: {named}"
     if len(changes) > _CHANGES_SHOWN:
-        yield f"  inputs: … and {len(changes) - _CHANGES_SHOWN:,} other changes"
+        more = plural(len(changes) - _CHANGES_SHOWN, "other change")
+        yield f"  inputs: … and {more}"
 
 
 def run_cost_fields(result: RunResult | None, *, charged: Decimal) -> dict[str, Any]:

@@ -5,10 +5,9 @@ import json
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-import click
-
-from pipeline.cli.console.printing import print_json, print_note
-from pipeline.cli.console.text import one_line, plural
+from pipeline.cli.console.printing import print_json, print_note, say
+from pipeline.cli.console.text import one_line
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest.json_schema import manifest_schema
 from pipeline.models.catalog import describe_source
@@ -46,12 +45,12 @@ def schema_command(
     if model_id is not None:
         models = [_model(model_id, offline=offline)]
     if as_json_schema:
-        click.echo(json.dumps(manifest_schema(models), indent=2))
+        say(json.dumps(manifest_schema(models), indent=2))
     elif as_json:
         _print_events(models, one=model_id is not None)
     elif model_id is None:
         for line in lay_out([(m.model_id, one_line(m.name)) for m in models], WIDTH):
-            click.echo(line)
+            say(line)
     else:
         _print_table(models[0])
     return ExitCode.OK
@@ -136,11 +135,11 @@ def _print_input(schema: InputSchema) -> None:
 
 def _print_table(model: ModelSchema) -> None:
     words = f"{model.model_id}: {model.name}, {plural(len(model.inputs), 'input')}"
-    click.echo(f"{one_line(words)}; {_origin_of(model)}")
-    click.echo()
+    say(f"{one_line(words)}; {_origin_of(model)}")
+    say()
     rows = [_HEADING, *(_row(schema) for schema in model.inputs.values())]
     for line in lay_out(rows, WIDTH):
-        click.echo(line)
+        say(line)
 
 
 def _row(schema: InputSchema) -> tuple[str, ...]:
@@ -222,7 +221,7 @@ def _size(size_bytes: int) -> str:
     for unit, unit_bytes in units.items():
         if size_bytes and not size_bytes % unit_bytes:
             return f"{size_bytes // unit_bytes:,} {unit}"
-    return f"{size_bytes:,} bytes"
+    return plural(size_bytes, "byte")
 
 
 def lay_out(rows: Sequence[Sequence[str]], width: int) -> list[str]:

@@ -5,11 +5,10 @@ from pathlib import Path
 from textwrap import wrap
 from typing import NamedTuple
 
-import click
-
 from pipeline.cli.console.money import CuPrice, units_text
-from pipeline.cli.console.printing import print_json
-from pipeline.cli.console.text import one_line, plural, printable
+from pipeline.cli.console.printing import print_json, say
+from pipeline.cli.console.text import one_line, printable
+from pipeline.counting import plural
 from pipeline.errors import (
     PRECEDENCE,
     ExitCode,
@@ -81,7 +80,7 @@ def spend_command(
         _show(emulated, cu_price, as_json=as_json, emulated=True)
     if real or (not emulated and (as_json or not errors)):
         if emulated and not as_json:
-            click.echo()
+            say()
         _show(real, cu_price, as_json=as_json, emulated=False, unread=len(errors))
     codes = {error.exit_code for error in errors}
     usual = ExitCode.USAGE if codes else ExitCode.OK
@@ -176,9 +175,9 @@ def _folders(
 def _tell(errors: Sequence[PipelineError], left_out: int) -> None:
     for error in errors:
         hint = f"; {error.hint}" if error.hint else ""
-        click.echo(printable(f"not counted: {error.message}{hint}"), err=True)
+        say(printable(f"not counted: {error.message}{hint}"), err=True)
     if left_out:
-        click.echo(
+        say(
             f"left out: {plural(left_out, 'emulated output folder')}, where nothing"
             " was paid; name one to see it",
             err=True,
@@ -202,15 +201,15 @@ def _show(
         _print_line(total, price, emulated=emulated, ledgers=len(spent), unread=unread)
         return
     if emulated:
-        click.echo("EMULATED: none of this was really paid")
+        say("EMULATED: none of this was really paid")
     if not whole.total.jobs:
         read = " in the folders that can be read" if unread else ""
-        click.echo(f"nothing has been spent{read}")
+        say(f"nothing has been spent{read}")
         return
     for text in table(whole, price):
-        click.echo(text)
+        say(text)
     if whole.total.reserved:
-        click.echo("\nreserved: may have been charged; the cost is not known yet")
+        say("\nreserved: may have been charged; the cost is not known yet")
 
 
 def _print_line(line: Line, price: CuPrice | None, **more: object) -> None:

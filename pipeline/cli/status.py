@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-import click
-
 from pipeline.cli.console.money import units_text
-from pipeline.cli.console.printing import failure_line, print_json
-from pipeline.cli.console.text import one_line, plural
+from pipeline.cli.console.printing import failure_line, print_json, say
+from pipeline.cli.console.text import one_line
 from pipeline.cli.loading import load
+from pipeline.cli.run_summary import find_places
+from pipeline.counting import plural
 from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
 from pipeline.operations.status import Status, read_status
 from pipeline.units import units_number
 
-_FAILURES_SHOWN = 20
+_SENTENCES_SHOWN = 20
 
 
 def status_command(
@@ -61,16 +61,22 @@ def status_command(
             stale=list(status.stale),
         )
         return ExitCode.OK
-    click.echo(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {folder}")
+    say(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {folder}")
     _show_counts(status)
-    for job in troubled[:_FAILURES_SHOWN]:
-        click.echo(failure_line(job.item_id, job.failure.reason if job.failure else ""))
-    if len(troubled) > _FAILURES_SHOWN:
-        click.echo(f"  … and {len(troubled) - _FAILURES_SHOWN:,} more")
-    for sentence in status.stale[:_FAILURES_SHOWN]:
-        click.echo(f"  {one_line(sentence)}")
-    if len(status.stale) > _FAILURES_SHOWN:
-        click.echo(f"  … and {len(status.stale) - _FAILURES_SHOWN:,} more decisions")
+    places = find_places(loaded, [job.item_id for job in troubled])
+    for job in troubled:
+        say(
+            failure_line(
+                job.item_id,
+                job.failure.reason if job.failure else "",
+                place=places.get(job.item_id, ""),
+                is_unsure=job.status is JobStatus.UNKNOWN,
+            )
+        )
+    for sentence in status.stale[:_SENTENCES_SHOWN]:
+        say(f"  {one_line(sentence)}")
+    if len(status.stale) > _SENTENCES_SHOWN:
+        say(f"  … and {len(status.stale) - _SENTENCES_SHOWN:,} more decisions")
     return ExitCode.OK
 
 
@@ -78,20 +84,20 @@ def _show_counts(status: Status) -> None:
     counts, cost = status.counts, status.cost
     is_new = not counts.keys() - {JobStatus.PLANNED} and not cost.jobs
     if is_new and not status.orphans:
-        click.echo("  nothing has been submitted yet")
+        say("  nothing has been submitted yet")
         return
     for one in JobStatus:
         if counts.get(one):
-            click.echo(f"  {counts[one]:>8,}  {one}")
+            say(f"  {counts[one]:>8,}  {one}")
     if status.to_fetch:
         text = f"to be fetched, free, such as {one_line(status.why_fetch)}"
-        click.echo(f"  {status.to_fetch:>8,}  of them {text}")
+        say(f"  {status.to_fetch:>8,}  of them {text}")
     if status.changed:
         text = "of them to be made again: the manifest asks for something else now"
-        click.echo(f"  {status.changed:>8,}  {text}")
+        say(f"  {status.changed:>8,}  {text}")
     if status.orphans:
-        click.echo(f"  {status.orphans:>8,}  others are no longer in the manifest")
-    click.echo(f"  {units_text(cost.charged):>8}  compute units charged")
+        say(f"  {status.orphans:>8,}  others are no longer in the manifest")
+    say(f"  {units_text(cost.charged):>8}  compute units charged")
     for units, word in ((cost.refunded, "refunded"), (cost.reserved, "reserved")):
         if units:
-            click.echo(f"  {units_text(units):>8}  {word}")
+            say(f"  {units_text(units):>8}  {word}")

@@ -3,10 +3,8 @@
 import asyncio
 from pathlib import Path
 
-import click
-
-from pipeline.cli.console.printing import print_faults, print_json, print_note
-from pipeline.cli.console.text import plural
+from pipeline.cli.console.printing import print_faults, print_json, print_note, say
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, ManifestError
 from pipeline.operations.validate import validate
 
@@ -32,5 +30,5 @@ def validate_command(
     if as_json:
         print_json(event="done", exit_code=0, counts={"items": count})
     else:
-        click.echo(f"{loaded.file}: {plural(count, 'item')}, no faults")
+        say(f"{loaded.file}: {plural(count, 'item')}, no faults")
     return ExitCode.OK

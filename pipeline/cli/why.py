@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import wrap
 
-import click
-
 from pipeline.assets.checks.recorded import Finding
 from pipeline.cli.console.money import units_text
-from pipeline.cli.console.printing import print_json
+from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import one_line, printable
 from pipeline.cli.loading import load
 from pipeline.clock import format_utc
+from pipeline.counting import plural
 from pipeline.errors import ExitCode
 from pipeline.job import (
     UNFINISHED,
@@ -97,13 +96,13 @@ def why_command(
         _print_events(about, steps)
         return ExitCode.OK
     for line in render(about):
-        click.echo(line)
-    click.echo()
+        say(line)
+    say()
     if not steps:
-        click.echo("next: nothing to do")
+        say("next: nothing to do")
     for number, step in enumerate(steps):
-        click.echo(f"{'or' if number else 'next'}: {step.command}")
-        click.echo(f"    {step.why}")
+        say(f"{'or' if number else 'next'}: {step.command}")
+        say(f"    {step.why}")
     return ExitCode.OK
 
 
@@ -217,7 +216,7 @@ def _value_text(about: Explanation, value: ParamValue) -> str:
         held = f"uploaded as {known}" if known else "not uploaded yet"
         name = "" if value.name == str(value.path) else f"{value.name}: "
         return (
-            f"{name}{_near(value.path)}, {value.size_bytes:,} bytes"
+            f"{name}{_near(value.path)}, {plural(value.size_bytes, 'byte')}"
             f"{', turned upright' if value.upright else ''}\n"
             f"{value.sha256}\n{held}"
         )
@@ -317,7 +316,7 @@ def _echo_text(job: Job, name: str, value: JsonValue) -> str:
 
 def _file(file: CheckedFile) -> Iterator[str]:
     asset = file.asset
-    made = [f"{asset.size_bytes:,} bytes"]
+    made = [plural(asset.size_bytes, "byte")]
     if asset.width_px is not None and asset.height_px is not None:
         made.append(f"{asset.width_px:,} x {asset.height_px:,}")
     found = f"{_FOUND[file.finding]}{file.detail and f': {file.detail}'}"

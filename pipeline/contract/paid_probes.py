@@ -23,6 +23,7 @@ from pipeline.contract.prober import (
     time_in,
     word_in,
 )
+from pipeline.counting import choose, plural
 from pipeline.errors import UnexpectedAnswer
 from pipeline.record import Struct
 
@@ -127,7 +128,7 @@ class PaidProbes:
         for number, step in enumerate(steps):
             if self.trouble or self.spent + step.total > self._budget:
                 return
-            tell(f"{step.name}, {step.total:f} units")
+            tell(f"{step.name}, {plural(step.total, 'unit')}")
             if step.submits > 1:
                 await self._ask_ceiling(step)
             elif step.inputs.get("imageSetMode"):
@@ -167,7 +168,10 @@ class PaidProbes:
     def _compare_charge(self, step: Step, charged: Decimal | None) -> None:
         if charged is not None and charged > step.units:
             self.is_overcharged = True
-            self.trouble = f"{charged:f} units were charged, {step.units:f} quoted"
+            was = choose(charged, "was", "were")
+            self.trouble = (
+                f"{plural(charged, 'unit')} {was} charged, {step.units:f} quoted"
+            )
 
     async def _ask_one(self, step: Step, *, is_first: bool) -> None:
         prober, note = self._prober, self._prober.note

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pipeline.counting import plural
 from pipeline.errors import LockError
 from pipeline.job import Asset, AssetId, Job, JobKey, JobStatus, RemoteId
 from pipeline.lockfile.values import (
@@ -99,7 +100,8 @@ def check_size(path: Path, item_count: int | None) -> None:
     except OSError:
         return  # reported by the code that opens it
     if size_bytes > most:
-        text = f"the file has {size_bytes:,} bytes, more than {item_count:,} items need"
+        needs = plural(item_count, "item needs", "items need")
+        text = f"the file has {plural(size_bytes, 'byte')}, more than {needs}"
         _fail(path, 1, text, _NOT_ITS_OWN)
 
 
@@ -127,7 +129,7 @@ def _read_jobs(path: Path, header: LockHeader, item_count: int | None) -> Iterat
             or in_flight > _SPARE_IN_FLIGHT + item_count
         ):
             text = f"{blocks:,} blocks so far, {in_flight:,} of them in flight,"
-            text = f"{text} for a manifest of {item_count:,} items"
+            text = f"{text} for a manifest of {plural(item_count, 'item')}"
             _fail(path, block.line, text, _NOT_ITS_OWN)
         taken = known.take(
             job.item_id.encode().hex(), _short_digest(job.remote_id), is_output=False

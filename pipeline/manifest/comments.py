@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple
 
+from pipeline.counting import plural
 from pipeline.manifest.node import Node
 
 MAX_WARNINGS = 5  # of one manifest: more would be one habit repeated
@@ -85,7 +86,9 @@ def warn_of_comments(
     warnings = tuple(islice(found.values(), MAX_WARNINGS))
     more = len(found) - len(warnings)
     if more:
-        warnings += (f"{file}: {more:,} more texts end at a comment",)
+        warnings += (
+            f"{file}: {plural(more, 'more text ends', 'more texts end')} at a comment",
+        )
     return warnings
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 
+from pipeline.counting import plural
 from pipeline.job import ItemOutput, JsonValue, ParamValue, ReferenceAsset
 from pipeline.models.schema import InputSchema, ModelSchema, json_equal
 from pipeline.models.wording import described, plain, shown, suggestion
@@ -112,10 +113,10 @@ def _check_value(schema: InputSchema, value: ParamValue) -> list[InputProblem]:
     ]
     count, low, high = len(value), schema.min_length, schema.max_length
     if high is not None and count > high:
-        message = f"'{name}' takes at most {high} values, this has {count}"
+        message = f"'{name}' takes at most {plural(high, 'value')}, this has {count}"
         problems.append(InputProblem(path=(name,), message=message))
     if low is not None and count < low:
-        message = f"'{name}' takes at least {low} values, this has {count}"
+        message = f"'{name}' takes at least {plural(low, 'value')}, this has {count}"
         problems.append(InputProblem(path=(name,), message=message))
     return problems
 
@@ -242,7 +243,7 @@ def _check_file(
             message = f"'{name}' takes {schema.kind} files; {value.path.name} is "
             message += value.media_type
         elif limit is not None and value.size_bytes > limit:
-            message = f"'{name}' takes files of at most {limit} bytes; "
+            message = f"'{name}' takes files of at most {plural(limit, 'byte')}; "
             message += f"{value.path.name} has {value.size_bytes}"
     elif not isinstance(value, str):
         message = f"'{name}' takes a file, not {described(value)}"

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import anyio.from_thread
 
+from pipeline.activity import Activity
 from pipeline.api.interface import FileTransfer, GenerationApi, JobFilter
 from pipeline.api.rate_limiter import rate_limiter_of
 from pipeline.api.retry import retry_free
@@ -136,8 +137,10 @@ class Connection:
         service: The service that the credentials are for.
         offline: Never open the connection: models come from the cache or the package.
         is_fresh: Read models from the service even if they are cached.
+        activity: Is told of each request, to be shown.
 
     Attributes:
+        activity: What is done with the connection now.
         service: As given.
         catalog: The inputs of the service's models.
     """
@@ -151,7 +154,9 @@ class Connection:
         service: Service,
         offline: bool = False,
         is_fresh: bool = False,
+        activity: Activity | None = None,
     ) -> None:
+        self.activity = activity or Activity(clock)
         self.service = service
         self._credentials = credentials
         self._settings = settings
@@ -219,10 +224,15 @@ class Connection:
                         self._settings,
                         self._clock,
                         rate_limiter=rate_limiter,
+                        activity=self.activity,
                     )
                 ),
                 await self._stack.enter_async_context(
-                    HttpTransfer(self._settings, loopback=credentials.is_loopback)
+                    HttpTransfer(
+                        self._settings,
+                        loopback=credentials.is_loopback,
+                        activity=self.activity,
+                    )
                 ),
             )
         return self._opened
@@ -256,7 +266,14 @@ class Connection:
         """
         api, transfer = await self.open(emulator_state)
         identity = Identity(self.service, key_digest=self.key_digest)
-        return Session(api, transfer, self._clock, self._settings, identity)
+        return Session(
+            api,
+            transfer,
+            self._clock,
+            self._settings,
+            identity,
+            activity=self.activity,
+        )
 
     def _read_model(self, model_id: str) -> Mapping[str, Any] | None:
         """Read a model from the service; call it from a thread of this event loop.
@@ -303,11 +320,18 @@ class Connection:
 
 @asynccontextmanager
 async def connected(
-    credentials: Credentials | None, settings: Settings, clock: Clock, output: Path
+    credentials: Credentials | None,
+    settings: Settings,
+    clock: Clock,
+    output: Path,
+    *,
+    activity: Activity | None = None,
 ) -> AsyncIterator[tuple[GenerationApi, FileTransfer]]:
     """The service and its CDN; without credentials, starts the emulator."""
     service = Service(base_url=credentials.base_url if credentials else EMULATOR_NAME)
-    async with Connection(credentials, settings, clock, service=service) as connection:
+    async with Connection(
+        credentials, settings, clock, service=service, activity=activity
+    ) as connection:
         yield await connection.open(output / EMULATOR_STATE_NAME)
 
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from pipeline.activity import Activity
 from pipeline.api.interface import TeamLimits, UnexpectedJob
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable, UsageError
@@ -23,6 +24,7 @@ from pipeline.pricing import (
     CostGroups,
     Estimate,
     Quotes,
+    asking_prices,
     check_project,
     find_cost,
     find_limits,
@@ -49,6 +51,7 @@ async def estimate(
     offline: bool = False,
     on_item: Callable[[PlannedItem], None] = lambda _planned: None,
     on_orphan: Callable[[Orphan], None] = lambda _orphan: None,
+    activity: Activity | None = None,
 ) -> Estimate:
     """What :func:`run` would do and what it would cost; spends nothing.
 
@@ -69,6 +72,7 @@ async def estimate(
         on_item: Called in a thread with each item, in the order of the manifest.
         on_orphan: Called in a thread with each item that has files and is no longer in
             the manifest.
+        activity: As for :func:`run`.
 
     Raises:
         InputError: The user has to change a file, an option or the environment.
@@ -95,13 +99,21 @@ async def estimate(
     except UsageError as error:
         await target.report_faults_first(error)
     async with Connection(
-        credentials, settings, target.clock, service=service, offline=offline
+        credentials,
+        settings,
+        target.clock,
+        service=service,
+        offline=offline,
+        activity=activity,
     ) as connection:
+        connection.activity.begin("reading the manifest")
         loaded = await target.load(connection)
         if not offline:
+            connection.activity.begin("connecting to the service")
             await connection.check_address()
         folder = target.folder_of(loaded)
         groups = CostGroups()
+        connection.activity.begin("planning")
 
         def take(planned: PlannedItem) -> None:
             if not offline:
@@ -174,12 +186,15 @@ class _Pricing:
             ServiceUnreachable: The service did not answer.
         """
         settings, clock = self._target.settings, self._target.clock
+        activity = self._connection.activity
+        activity.begin("connecting to the service")
         api, transfer = await self._connection.open()
         uploader = Uploader(api, transfer, clock, settings, memory=self)
         uploader.learn(known)
         limits = await find_limits(api, clock, settings)
         check_project(limits.project_id, bound, self._folder)
         quotes = Quotes(api, clock, settings, uploader=uploader)
+        activity.begin(asking_prices(self._groups, quotes))
         try:
             cost = await find_cost(self._groups, quotes)
         except UnexpectedJob as unexpected:

@@ -7,6 +7,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
+from pipeline.activity import Activity
 from pipeline.api.echo import echo_difference
 from pipeline.api.interface import GenerationApi, RemoteJob
 from pipeline.api.wire import is_safe_id
@@ -50,7 +51,13 @@ class Resolution(StrEnum):
 
 
 async def resolve(
-    output: Path, item_id: str, resolution: Resolution, *, remote_id: str, emulate: bool
+    output: Path,
+    item_id: str,
+    resolution: Resolution,
+    activity: Activity,
+    *,
+    remote_id: str,
+    emulate: bool,
 ) -> Job:
     """Record a decision about the newest attempt of an item.
 
@@ -58,6 +65,7 @@ async def resolve(
         output: The output folder; no run may be in progress in it.
         item_id: The item.
         resolution: The decision.
+        activity: Is told what is done, to be shown.
         remote_id: With ADOPT: the job, which is checked with the service.
         emulate: Whether the output folder belongs to the emulator.
 
@@ -76,7 +84,7 @@ async def resolve(
         match resolution:
             case Resolution.ADOPT:
                 async with connected(
-                    credentials, Settings(), SystemClock(), output
+                    credentials, Settings(), SystemClock(), output, activity=activity
                 ) as (api, _transfer):
                     return await _adopt(ledger, job, RemoteId(remote_id), api)
             case Resolution.RESUBMIT:
@@ -98,13 +106,14 @@ async def resolve(
 
 
 async def find_candidates(
-    output: Path, item_id: str, *, emulate: bool
+    output: Path, item_id: str, activity: Activity, *, emulate: bool
 ) -> tuple[Job, list[Candidate]]:
     """The unsure attempt of an item, and the jobs that it may have made.
 
     Args:
         output: The output folder; a run may be in progress in it.
         item_id: The item.
+        activity: As for :func:`resolve`.
         emulate: Whether the output folder belongs to the emulator.
 
     Returns:
@@ -122,10 +131,10 @@ async def find_candidates(
         job = _find_unsure(ledger, item_id)
         if job.remote_id is not None:
             return job, []
-        async with connected(credentials, Settings(), SystemClock(), output) as (
-            api,
-            _,
-        ):
+        activity.begin("reading the service's job list")
+        async with connected(
+            credentials, Settings(), SystemClock(), output, activity=activity
+        ) as (api, _):
             identity = Identity(
                 service, key_digest=credentials.key_digest if credentials else ""
             )
@@ -144,7 +153,9 @@ async def find_candidates(
     ]
 
 
-async def find_link(output: Path, remote_id: str, *, emulate: bool) -> str | None:
+async def find_link(
+    output: Path, remote_id: str, activity: Activity, *, emulate: bool
+) -> str | None:
     """A signed link to the first output of a job, or None while there is none.
 
     Anyone with the link can see the picture until the link expires.
@@ -153,7 +164,9 @@ async def find_link(output: Path, remote_id: str, *, emulate: bool) -> str | Non
         UsageError: The service does not know the job.
     """
     _, credentials = service_of(os.environ, emulate=emulate)
-    async with connected(credentials, Settings(), SystemClock(), output) as (api, _):
+    async with connected(
+        credentials, Settings(), SystemClock(), output, activity=activity
+    ) as (api, _):
         job = await _find_remote(api, RemoteId(remote_id))
         if not job.asset_ids:
             return None

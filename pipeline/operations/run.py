@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.activity import Activity
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import (
     PRECEDENCE,
@@ -82,6 +83,7 @@ async def run(
     approve: Approve = lambda _estimate: None,
     on_event: ProgressCallback = lambda _event: None,
     on_start: Callable[[Run], None] = lambda _run: None,
+    activity: Activity | None = None,
     amend: Amend | None = None,
 ) -> RunResult:
     """Plan a manifest and carry the plan out; finished items are left alone.
@@ -104,6 +106,7 @@ async def run(
         on_start: Called with the run before it begins, so that it can be stopped.
         amend: Called with the manifest, its folder and the ledger, once they are held;
             its result is planned instead of the manifest and ``selection``.
+        activity: Is told what is done at each moment, for a display of progress.
 
     Returns:
         The result of the run. An item that fails raises no exception.
@@ -147,7 +150,9 @@ async def run(
         service=service,
         offline=offline,
         is_fresh=saved_plan is not None,
+        activity=activity,
     ) as connection:
+        connection.activity.begin("reading the manifest")
 
         def look_at_folder(name: str) -> None:
             folder = folder_of(name, output=output, emulate=emulate)
@@ -162,7 +167,9 @@ async def run(
                 raise
             connection.catalog.ask_now()  # the service may take what it did not before
             loaded = await target.load(connection)
+        connection.activity.begin("connecting to the service")
         await connection.check_address()
+        connection.activity.begin("opening the output folder")
         with holding_output(
             target.folder_of(loaded),
             service,
@@ -248,6 +255,8 @@ class _Execution(Struct, kw_only=True):
                 recorder.add(planned)
             self.hooks.on_item(planned)
 
+        activity = self.connection.activity
+        activity.begin("planning")
         plan, has_nothing_to_do = await self._plan(take)
         settings = self.target.settings_for(self.loaded)
         if settings.frozen:
@@ -286,6 +295,7 @@ class _Execution(Struct, kw_only=True):
                 self.hooks.on_start(run)
                 async with session.watching():
                     result = await run.carry_out(run_id, notes=notes)
+        activity.begin("writing the lock file")
         self._write_lock_file(plan)
         return result
 

@@ -47,7 +47,9 @@ def cost_key(item: Item, schema: ModelSchema | None) -> str:
 
     Outputs of other items that are not made yet count alike.
     """
-    params = with_outputs(item.params, lambda one: one if one.asset_id else _NOT_MADE)
+    params = item.params
+    if item.parents:
+        params = with_outputs(params, lambda one: one if one.asset_id else _NOT_MADE)
     priced = params if schema is None else schema.priced(params)
     return job_key(item.model_id, priced)
 

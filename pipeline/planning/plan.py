@@ -12,6 +12,7 @@ from functools import lru_cache, partial
 from itertools import groupby
 from pathlib import Path
 
+from pipeline.counting import plural
 from pipeline.errors import OutputError, UsageError
 from pipeline.job import (
     SIDECAR_SUFFIX,
@@ -563,7 +564,7 @@ class Plan:
                         keys_of(item.model_id, former, schema)
                         for former in (*item.former_params, *other_forms)
                     ),
-                    *find_aliases(item, keys, attempts, schema=schema, review=review),
+                    *find_aliases(item, keys, attempts, review=review),
                 ),
             ),
             attempts=attempts,
@@ -676,7 +677,7 @@ class Plan:
         params = dict(item.params)
         if seed is not None:
             params["seed"] = seed
-        if decision.action is Action.SUBMIT and not self._is_counted:
+        if attempts and decision.action is Action.SUBMIT and not self._is_counted:
             same = (*asked.request.keys, *asked.reseeded)
             self.repeats.note(item.item_id, attempts, same, seed=seed)
         known = find_same(attempts, asked.request.former)
@@ -714,7 +715,7 @@ class Plan:
             siblings=siblings,
             job=replace(job, item_id=item.item_id) if old_id else job,
             params=params,
-            priced_as=with_placeholders(params, schema),
+            priced_as=with_placeholders(params, schema) if item.parents else params,
             derived_seed=is_derived,
             outputs=output_count(item, schema),
             kind="" if schema is None else schema.makes,
@@ -811,7 +812,7 @@ def make_plan(
     is_filter = selection.only_failed or selection.only
     if selection.globs and not plan.total and not is_filter:
         raise UsageError(
-            f"--select matches none of the {manifest.item_count} items",
+            f"--select matches none of the {plural(manifest.item_count, 'item')}",
             hint="patterns are matched against whole item ids: 'tree-*'",
         )
     return plan

@@ -26,8 +26,10 @@ def equal_params(
         Without the pinned seed, if it is the one that all attempts derived; or with the
         derived seed pinned.
     """
+    if not attempts:
+        return
     seed, is_derived = seed_of(item, schema, attempts)
-    if seed is None or not attempts:
+    if seed is None:
         return
     if is_derived:
         yield {**item.params, "seed": seed}

@@ -6,7 +6,7 @@ first contact with the service, and ``saved_plan`` saves a plan for a later run.
 """
 
 from pipeline.pricing.budget import Budget
-from pipeline.pricing.cost import Cost, Estimate, find_cost
+from pipeline.pricing.cost import Cost, Estimate, asking_prices, find_cost
 from pipeline.pricing.groups import CostGroups
 from pipeline.pricing.limits import check_project, find_limits, find_project
 from pipeline.pricing.quotes import Quotes
@@ -17,6 +17,7 @@ __all__ = [
     "CostGroups",
     "Estimate",
     "Quotes",
+    "asking_prices",
     "check_project",
     "find_cost",
     "find_limits",

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import anyio
 
+from pipeline.counting import choose, plural
 from pipeline.errors import BudgetReached
 from pipeline.job import UNFINISHED, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
@@ -158,9 +159,11 @@ class Budget:
 
     def reached(self, price: Decimal) -> BudgetReached:
         """The error for an item of this price that does not fit."""
+        assert self.limit is not None, "without a limit, every price fits"
+        verb = choose(self.taken, "is", "are")
         return BudgetReached(
-            f"the budget of {self.limit:,f} units does not allow another"
-            f" {price:,f}: {self.taken:,f} are charged or reserved",
+            f"the budget of {plural(self.limit, 'unit')} does not allow another"
+            f" {price:,f}: {self.taken:,f} {verb} charged or reserved",
             hint="to continue, raise --max-cost or max_cost",
         )
 

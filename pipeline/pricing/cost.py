@@ -1,12 +1,13 @@
 """Cost: groups of items and their quotes → the exact cost of a plan."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
 import anyio
 
 from pipeline.api.interface import Quote, UnexpectedJob
+from pipeline.counting import plural
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -101,6 +102,11 @@ class Estimate(Struct, frozen=True, kw_only=True):
         return left_of(self.limit, self.taken)
 
 
+def asking_prices(groups: CostGroups, quotes: Quotes) -> Callable[[], str]:
+    """``asking for prices: 3 of 40``: what :func:`find_cost` does, to be shown."""
+    return lambda: f"asking for prices: {quotes.asked:,} of {len(groups.by_key):,}"
+
+
 async def find_cost(groups: CostGroups, quotes: Quotes) -> Cost:
     """Ask for each price once and add the prices up.
 
@@ -161,7 +167,8 @@ async def _ask_for(group: CostGroup, quotes: Quotes) -> str:
 def _left_out(groups: CostGroups) -> Iterator[str]:
     if groups.beyond:
         yield (
-            f"{groups.beyond:,} items have too many different inputs to price them"
+            f"{plural(groups.beyond, 'item has', 'items have')} too many different"
+            " inputs to price them"
             " all in advance: their prices are asked for when they are submitted"
         )
 

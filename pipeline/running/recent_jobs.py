@@ -159,11 +159,8 @@ class RecentJobs:
         """Tell the user how many jobs were taken over, if any."""
         if self.taken:
             jobs = "1 job" if self.taken == 1 else f"{self.taken:,} jobs"
-            self._records.warn(
-                "",
-                f"{jobs} that another run has made for the same request taken over"
-                " from the service's list: not paid for again",
-            )
+            text = f"{jobs} of another run taken over, made for exactly the same"
+            self._records.warn("", f"{text} request: not paid for again")
 
     def _find_similar(self, planned: PlannedItem) -> Iterator[RemoteJob]:
         """The jobs that show the seed of an item, or else its prompt."""

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from pipeline.api.interface import RemoteJob, Submission
 from pipeline.api.retry import Backoff
+from pipeline.counting import plural
 from pipeline.errors import AccessDenied, BudgetReached, JobError, Unavailable
 from pipeline.job import Failure, FailureClass, Job, JobStatus, Mark
 from pipeline.ledger.ledger import Ledger
@@ -213,7 +214,7 @@ class Reconciler:
         more = f" and {len(rest) - _IDS_NAMED} more" if len(rest) > _IDS_NAMED else ""
         whose = "of ours" if self._identity.author_id else "that may be ours"
         when = "" if since.created_at is None else f" since {since.created_at:%H:%M:%S}"
-        jobs = "1 job" if len(rest) == 1 else f"{len(rest)} jobs"
+        jobs = plural(len(rest), "job")
         self._records.warn(
             "",
             f"the service lists {jobs} {whose}{when} that no item of this folder has"

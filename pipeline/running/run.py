@@ -7,7 +7,6 @@ ledger without paying again.
 """
 
 import itertools
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,6 +22,7 @@ from pipeline.api.interface import (
     UnexpectedJob,
 )
 from pipeline.assets.delivery import Delivery
+from pipeline.counting import plural
 from pipeline.errors import (
     DownloadFailed,
     Unavailable,
@@ -36,6 +36,7 @@ from pipeline.pricing import (
     Cost,
     CostGroups,
     Estimate,
+    asking_prices,
     find_cost,
 )
 from pipeline.pricing.budget import budget_of
@@ -62,6 +63,7 @@ from pipeline.running.submission import Submitter
 from pipeline.running.watching import Watch
 from pipeline.settings import Settings
 
+WIND_UP_S = 10.0  # after a stop, for what follows the last download
 _ITEMS_PER_CHECKPOINT = 200
 _CHANGES_KEPT = 1000
 _OUTCOMES = {
@@ -100,6 +102,7 @@ class Run:
         self._session = session
         self._ledger = ledger
         self._clock = session.clock
+        self._activity = session.activity
         self._settings = settings
         self.tell = on_event
         self._counts: Counter[str] = Counter()
@@ -107,6 +110,8 @@ class Run:
         self._in_progress = 0
         self._searched = False
         self._scope = anyio.CancelScope()
+        self._must_leave_in_s: float | None = None
+        self._stopped = anyio.Event()
         self._ahead = anyio.Semaphore(settings.ahead)
         self._undelivered = anyio.Semaphore(settings.undelivered)
         self._cost = Cost()
@@ -227,12 +232,15 @@ class Run:
         """
         if groups.by_key or self._key_check.has_jobs_to_see():
             try:
+                self._activity.begin("connecting to the service")
                 self._limits = await self._session.find_limits()
                 await self._key_check.check_project(self._limits)
                 if groups.by_key:
                     # Before the quotes, because a dry run may start a job.
+                    self._activity.begin("reading the service's job list")
                     await self._set_mark()
                     await self._recent.find(self._marks)
+                self._activity.begin(asking_prices(groups, self._session.quotes))
                 self._cost = await find_cost(groups, self._session.quotes)
             except UnexpectedJob as unexpected:
                 sample = groups.find_sample(unexpected.item_id)
@@ -284,19 +292,23 @@ class Run:
             self._scope = watchers.cancel_scope
             watchers.start_soon(self._stop_at_deadline)
             watchers.start_soon(self._pausing.run)
+            watchers.start_soon(self._leave_in_time)
             # After Ctrl-C nothing is submitted, but jobs in flight are collected.
             with suppress(NotSubmitted), self._stopping.ending_waits():
+                self._activity.begin("looking at jobs of earlier runs")
                 await self._adopt_forgotten()
                 await self._key_check.check_jobs()
                 if not self._pays_nothing:
                     await self._reconciler.reconcile(must_read=True)
             await self._renaming.rename_unfinished(plan.old_ids)
             await self._lay_out_takes()
+            self._activity.begin("")
             async with anyio.create_task_group() as self._items:
                 self._recovery.start(self._items)
                 await self._start_items()
             self._line_scheduler.leave_rest()
             self._recent.tell()
+            self._activity.begin("comparing the service's job list with this run")
             if self._marks.recorded:
                 await self._collect_adopted(await self._reconciler.reconcile())
             if self._session.is_emulated and not self._was_emulated:
@@ -306,10 +318,19 @@ class Run:
             watchers.cancel_scope.cancel()
         return self._result()
 
-    def stop(self) -> None:
-        """Stop submitting; collect paid jobs, with a short time limit on downloads."""
+    def stop(self) -> float:
+        """Stop submitting; collect paid jobs, with a short time limit on downloads.
+
+        Returns:
+            The longest time that this takes, in seconds from the first stop: after it,
+            the run leaves, as by :meth:`abandon`.
+        """
         self._stopping.interrupt()
         self._session.downloader.hurry()
+        if self._must_leave_in_s is None:
+            self._must_leave_in_s = self._find_longest_wait()
+            self._stopped.set()
+        return self._must_leave_in_s
 
     def abandon(self) -> None:
         """Stop at once; the ledger knows which jobs are in flight."""
@@ -548,7 +569,9 @@ class Run:
         self._searched = True
         count = await self._adoption.find(since)
         self._records.warn(
-            "", f"the ledger was rebuilt; {count} earlier jobs found at the service"
+            "",
+            f"the ledger was rebuilt; {plural(count, 'earlier job')} found at the"
+            " service",
         )
 
     def _is_complete(self) -> bool:
@@ -557,6 +580,27 @@ class Run:
         is_part = selection.globs or selection.limit or selection.ids is not None
         whole = not (is_part or selection.only_failed or selection.only)
         return whole and not self._counts["not_submitted"] and not self._abandoned
+
+    def _find_longest_wait(self) -> float:
+        """Seconds until all that is in flight has ended and is downloaded."""
+        settings = self._session.settings
+        poller = self._session.poller
+        jobs_s = poller.longest_left_s
+        if self.in_flight > poller.watched:
+            jobs_s = settings.job_timeout_s
+        if any(self._ledger.find_jobs_in(JobStatus.SUBMITTING, JobStatus.UNKNOWN)):
+            settled_s = settings.submit_timeout_s + settings.settle_s
+            jobs_s = max(jobs_s, settled_s + settings.job_timeout_s)
+        return jobs_s + settings.hurried_download_s + WIND_UP_S
+
+    async def _leave_in_time(self) -> None:
+        """After a stop, leave once the longest wait is over."""
+        await self._stopped.wait()
+        assert self._must_leave_in_s is not None
+        await self._clock.sleep(self._must_leave_in_s)
+        reason = "the longest wait after a stop is over"
+        self._tell_halt(reason, "run the same command again to collect the rest")
+        self.abandon()
 
     async def _stop_at_deadline(self) -> None:
         """Stop as the first Ctrl-C does, so that a CI job collects what it paid for."""
@@ -580,11 +624,10 @@ class Run:
             failed > settings.fail_share * self._plan.total
         )
         if of_count or of_share:
-            manifest = self._plan.manifest
-            file = shlex.quote(manifest.file)
-            file += f" --profile {manifest.profile}" * bool(manifest.profile)
-            hint = f"look at the reasons, then: pipeline rerun {file}"
-            self._stopping.give_up(f"{failed} items have failed", hint)
+            hint = "look at the reasons, then: pipeline rerun"
+            self._stopping.give_up(
+                f"{plural(failed, 'item has', 'items have')} failed", hint
+            )
 
     def _check_inputs(self, job: Job) -> None:
         """Note inputs that the service dropped or changed; with --strict, stop."""

@@ -5,9 +5,11 @@ from typing import cast
 
 from pipeline.assets.checks.media import MEDIA_TYPES, MISSING, can_check_media
 from pipeline.assets.delivery import Delivery
-from pipeline.assets.downloader import Downloader, OutOfTime, Receipt
+from pipeline.assets.downloader import Downloader, Receipt
+from pipeline.assets.least_rate import OutOfTime
 from pipeline.assets.lineage import StepRecord, UsedOutput, names_in, record_of
 from pipeline.assets.sidecar import Source, find_sent_files
+from pipeline.counting import choose, plural
 from pipeline.errors import JobError
 from pipeline.fault_points import reach
 from pipeline.job import (
@@ -130,7 +132,9 @@ class Saver:
             text = f"companions of other kinds stay at the service: {', '.join(left)}"
             self._records.warn(job.item_id, text)
         if len(job.outputs) < planned.outputs:
-            made = f"{len(job.outputs)} of {planned.outputs} outputs were made"
+            outputs = plural(planned.outputs, "output")
+            was = choose(len(job.outputs), "was", "were")
+            made = f"{len(job.outputs)} of {outputs} {was} made"
             self._records.warn(job.item_id, made)
         unopened = any(one.media_type in MEDIA_TYPES for one in receipts)
         if unopened and not self._has_told_of_media and not can_check_media():

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import anyio
 
+from pipeline.activity import Activity
 from pipeline.api.interface import FileTransfer, GenerationApi, TeamLimits
 from pipeline.assets.downloader import Downloader
 from pipeline.clock import Clock
@@ -46,8 +47,10 @@ class Session:
         clock: The clock to use.
         settings: Limits and timeouts of the connection.
         identity: Who we are to the service.
+        activity: Is told what a run does, to be shown.
 
     Attributes:
+        activity: What the runs do now.
         api: The service.
         transfer: Its CDN.
         clock: The clock to use.
@@ -72,7 +75,10 @@ class Session:
         clock: Clock,
         settings: Settings,
         identity: Identity,
+        *,
+        activity: Activity | None = None,
     ) -> None:
+        self.activity = activity or Activity(clock)
         self.api = api
         self.transfer = transfer
         self.clock = clock

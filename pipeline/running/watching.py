@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from pipeline.api.interface import RemoteJob, RemoteStatus, Submission
+from pipeline.counting import plural
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -145,9 +146,10 @@ class Watch:
             self._slots.retired()
         elif remote.status is not RemoteStatus.SUCCESS:
             text = failure_of_remote(remote).reason
-            made = f"the job failed ({text}) but has {len(remote.asset_ids)} assets"
+            assets = plural(len(remote.asset_ids), "asset")
+            made = f"the job failed ({text}) but has {assets}"
             self._records.warn(
-                job.item_id, f"{made}: they are saved, and the job is charged"
+                job.item_id, f"{made}: what it made is saved, and the job is charged"
             )
         return job
 
@@ -210,7 +212,8 @@ class Watch:
         """Stop submitting if a job was charged more than its quote."""
         if job.quoted is None or job.charged is None or job.charged <= job.quoted:
             return
-        text = f"{job.item_id}: charged {job.charged:,f} units, quoted {job.quoted:,f}"
+        charged = plural(job.charged, "unit")
+        text = f"{job.item_id}: charged {charged}, quoted {job.quoted:,f}"
         hint = "check the prices in the Scenario web app, then run: pipeline plan"
         self._stopping.halt(BudgetReached(text, hint=hint))
 

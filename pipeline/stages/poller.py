@@ -177,6 +177,27 @@ class Poller:
         assert watch.result is not None
         return watch.result
 
+    @property
+    def watched(self) -> int:
+        """How many jobs are watched."""
+        return len(self._watches)
+
+    @property
+    def longest_left_s(self) -> float:
+        """Seconds until the last job that is watched must have ended; 0 for none."""
+        now_s = self._clock.monotonic_s()
+        return (
+            max(
+                (self._must_end_s(one) for one in self._watches.values()), default=now_s
+            )
+            - now_s
+        )
+
+    def _must_end_s(self, watch: _WatchedJob) -> float:
+        if watch.bare_since_s is not None:
+            return watch.bare_since_s + self._settings.output_s
+        return watch.deadline_s
+
     async def run(self) -> None:
         """Poll until cancelled.
 

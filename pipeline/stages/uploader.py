@@ -24,6 +24,7 @@ from pipeline.api.interface import (
 )
 from pipeline.api.retry import Backoff, retry_free
 from pipeline.clock import Clock
+from pipeline.counting import plural
 from pipeline.errors import (
     GenerationFailed,
     JobError,
@@ -191,7 +192,7 @@ class Uploader:
         )
         if len(upload.parts) != count:
             raise UnexpectedAnswer(
-                f"asked for {count} upload parts, got {len(upload.parts)}"
+                f"asked for {plural(count, 'upload part')}, got {len(upload.parts)}"
             )
         for index, part in enumerate(upload.parts):
             start = index * PART_SIZE_BYTES

@@ -1,5 +1,6 @@
 """HttpTransfer: signed URLs as they are, no credential, known hosts, whole bodies."""
 
+import asyncio
 import gzip
 import logging
 
@@ -437,3 +438,19 @@ async def test_a_foreign_error_s_text_is_not_passed_on(strict, monkeypatch):
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+async def test_a_part_that_nobody_reads_is_given_up(transfer, monkeypatch):
+    """While a body is sent, the limit on a silent connection does not apply."""
+    monkeypatch.setattr("pipeline.api.cdn.LEAST_SENT_PER_S", 1 << 30)
+    ended = asyncio.Event()
+
+    async def read_nothing(reader, writer):
+        await ended.wait()
+        writer.close()
+
+    async with await asyncio.start_server(read_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Unavailable, match="sending a part: "):
+            await transfer.write(f"http://127.0.0.1:{port}/", bytes(64 << 20), "a/b")
+        ended.set()

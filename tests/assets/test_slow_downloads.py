@@ -9,14 +9,11 @@ import pytest
 from doubles.downloads import SETTINGS, partial_files
 from PIL import Image
 
-from pipeline.assets.downloader import (
-    LEAST_BYTES,
-    LEAST_WINDOW_S,
-    Downloader,
-    OutOfTime,
-)
+from pipeline.assets.downloader import Downloader
+from pipeline.assets.least_rate import LEAST_BYTES, LEAST_WINDOW_S, OutOfTime
 from pipeline.errors import DownloadFailed
 from pipeline.settings import Settings
+from pipeline.stages.resolver import Resolver
 
 
 @pytest.fixture
@@ -134,5 +131,89 @@ async def test_a_download_that_is_done_in_time_does_not_feel_a_stop(
 ):
     transfer.chunk_bytes, transfer.chunk_s = 1 << 12, 1.0
     downloader.hurry()
+
+    assert (await download()).size_bytes == len(large)
+
+
+async def test_a_head_that_trickles_for_ever_is_as_slow_as_a_body(
+    fetched, transfer, clock, large
+):
+    """No chunk arrives, and the connection is never silent either."""
+    transfer.gate = anyio.Event()
+    began_s = clock.monotonic_s()
+
+    def mend(point):
+        if point == "read" and len(transfer.reads) == 2:
+            transfer.gate = None
+
+    transfer.on_point = mend
+    receipt = await fetched(Settings())
+
+    assert receipt.size_bytes == len(large)
+    assert len(set(transfer.reads)) == 2
+    assert clock.monotonic_s() - began_s < 2 * LEAST_WINDOW_S + 5
+
+
+async def test_a_head_that_trickles_for_ever_does_not_outlast_a_stop(
+    fetched, transfer, clock, large
+):
+    transfer.gate = anyio.Event()
+    stopped_s = clock.monotonic_s() + 40
+
+    async def stop(downloader):
+        await clock.sleep(40)
+        downloader.hurry()
+
+    with pytest.raises(OutOfTime, match="too slow, and no time is left after a stop"):
+        await fetched(Settings(), stop)
+
+    assert 120 <= clock.monotonic_s() - stopped_s <= 122
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["is not stored", "hangs"])
+async def test_a_stop_does_not_wait_ten_minutes_for_an_asset_that_is_not_stored(
+    api, transfer, clock, *, finish, asset_id, tmp_path, hangs
+):
+    resolver = Resolver(api, clock, Settings())
+    api.asset_pending_s = 10_000.0
+    if hangs:
+        api.hold_next("find_assets")
+    downloader = Downloader(
+        transfer,
+        clock,
+        Settings(),
+        resolve=resolver.resolve,
+        find_job=api.find_job,
+    )
+    downloader.hurry()
+    began_s = clock.monotonic_s()
+
+    async def both():
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(resolver.run)
+            try:
+                await downloader.download(asset_id, tmp_path)
+            finally:
+                tasks.cancel_scope.cancel()
+
+    with pytest.raises(ExceptionGroup) as group:
+        await finish(both)
+
+    assert group.group_contains(OutOfTime, match="no time is left after a stop")
+    assert 120 <= clock.monotonic_s() - began_s <= 122
+
+
+async def test_what_has_arrived_is_not_thrown_away_by_a_stop(
+    downloader, download, transfer, clock, large
+):
+    """Decoding, syncing and waiting for them take no part in the limit."""
+    downloader.hurry()
+
+    def delay(point):
+        if point == "read!":
+            clock.jump(119)
+            transfer.on_point = lambda _point: None
+
+    transfer.on_point = delay
 
     assert (await download()).size_bytes == len(large)

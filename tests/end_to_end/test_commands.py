@@ -198,7 +198,8 @@ async def test_status_tells_counts_and_reasons_without_asking_the_service(
     assert (text.code, text.err) == (0, "")
     assert "1  saved" in text.out
     assert "1  failed" in text.out
-    assert "x b: The provider could not generate the image" in text.out
+    assert "x b (trees.yaml:" in text.out
+    assert "The provider could not generate the image" in text.out
     assert (
         lines.events[-1]["counts"] | {"saved": 1, "failed": 1}
         == (lines.events[-1]["counts"])

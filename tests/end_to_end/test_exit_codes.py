@@ -19,7 +19,8 @@ async def test_all_saved_is_0_and_a_failed_item_is_3(real):
     failed = await real.run("run", "trees.yaml", "--yes")
 
     assert (fine.code, failed.code) == (0, 3)
-    assert "x fir: The provider could not generate the image" in failed.err
+    assert "x fir (trees.yaml:" in failed.err
+    assert "The provider could not generate the image" in failed.err
     assert "pipeline rerun" in failed.err
 
 

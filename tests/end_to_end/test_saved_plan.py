@@ -41,7 +41,7 @@ async def test_edited_manifest_no_longer_fits_the_plan(real, emulator):
 
     assert done.code == 8
     assert "trees.yaml was edited" in done.err
-    assert "pipeline plan --out" in done.err
+    assert "pipeline plan trees.yaml --out plan.json\n" in done.err
     assert emulator.counters()["submits_received"] == 0
 
 

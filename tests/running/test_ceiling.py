@@ -78,7 +78,7 @@ async def test_a_slot_is_free_while_the_asset_is_still_downloading(workshop):
     workshop.transfer.gate = anyio.Event()
 
     async def look(_run):
-        await workshop.clock.sleep(200)
+        await workshop.clock.sleep(50)
         jobs_made.append(len(workshop.api.jobs))
         saved.extend(workshop.files())
         workshop.transfer.gate.set()

@@ -1,7 +1,5 @@
 """``--keep-old``: a changed item replaces its file, or keeps it beside the new one."""
 
-import json
-
 import pytest
 from doubles.kills import run_killed_at
 from doubles.outcome import Outcome
@@ -210,10 +208,8 @@ async def test_notes_with_a_sidecars_name_are_left_alone(made):
 async def test_manifests_that_share_a_folder_take_nothing_from_each_other(made):
     with Ledger(made.output / LEDGER_NAME) as ledger:
         ledger.record_manifest("another")
-    path = made.output / "oak.png.json"
-    told = json.loads(path.read_text())
-    told["manifest"] |= {"name": "another", "file": "another.yaml"}
-    path.write_text(json.dumps(told))
+    sidecar = made.output / "oak.png.json"
+    sidecar.write_text(sidecar.read_text().replace("icons.yaml", "another.yaml"))
     write(made, ("fir", "an oak"), ("elm", "an elm"))
 
     await made.run()

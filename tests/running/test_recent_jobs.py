@@ -54,7 +54,7 @@ async def test_the_event_and_a_warning_say_where_a_job_came_from(place):
     ]
     assert len(said) == 3
     assert all(TAKEN_OVER in reason for reason in said)
-    assert sum("3 jobs that another run has made" in w for w in played.warnings) == 1
+    assert sum("3 jobs of another run taken over" in w for w in played.warnings) == 1
 
 
 async def test_why_says_where_a_job_came_from(place):

@@ -263,3 +263,25 @@ async def test_a_model_that_is_not_allowed_leaves_the_other_model_going(workshop
     assert result.exit_code is ExitCode.ACCESS
     assert result.counts == {"saved": 2, "not_submitted": 2}
     assert workshop.api.paid_by_prompt() == {"fir": 1, "yew": 1}
+
+
+async def test_what_the_run_does_is_told_at_each_moment(workshop):
+    workshop.write_items("oak")
+    seen = {}
+
+    def note(point):
+        if workshop.current is not None:
+            phases = seen.setdefault(point, [])
+            phase = workshop.current._session.activity.phase
+            phases += [phase] if phase not in phases else []
+
+    workshop.on_point = note
+    await workshop.run()
+
+    assert seen["find_limits"] == ["connecting to the service"]
+    assert seen["quote"] == ["asking for prices: 1 of 1"]
+    assert seen["submit"] == [""]  # the items show it
+    assert seen["list_jobs"] == [
+        "reading the service's job list",
+        "comparing the service's job list with this run",
+    ]

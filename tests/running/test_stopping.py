@@ -10,6 +10,7 @@ from pipeline.errors import (
     OutcomeUnknown,
     ServiceUnreachable,
 )
+from pipeline.running.run import WIND_UP_S
 from pipeline.running.stopping import Stopping
 
 EIGHT = [f"tree-{number}" for number in range(8)]
@@ -244,3 +245,98 @@ def test_a_model_above_the_plan_outweighs_an_overcharge_that_came_first():
 
     assert stopping.reason is not None
     assert stopping.reason.exit_code is ExitCode.ACCESS
+
+
+# --- the longest wait after a stop
+
+
+@pytest.fixture
+def stopped(workshop):
+    """A run that is stopped after so many seconds; what it said, and how long it took."""
+
+    async def run(after_s):
+        said = []
+
+        async def stop(run):
+            await workshop.clock.sleep(after_s)
+            said.append(run.stop())
+
+        result = await workshop.run(meanwhile=stop)
+        return result, said[0], workshop.clock.monotonic_s() - after_s
+
+    return run
+
+
+async def test_jobs_that_never_end_are_waited_for_as_long_as_was_said(
+    workshop, stopped
+):
+    workshop.write_items("oak", "elm")
+    workshop.api.duration_s = 1e6
+    workshop.set(job_timeout_s=300.0)
+
+    result, said_s, took_s = await stopped(100.0)
+
+    hurried_s = workshop.settings.hurried_download_s
+    assert said_s == pytest.approx(200 + hurried_s + WIND_UP_S, abs=1)
+    assert took_s <= said_s
+    assert result.exit_code is ExitCode.ITEMS_FAILED
+
+
+async def test_a_service_that_is_gone_is_waited_for_as_long_as_was_said(
+    workshop,
+):
+    workshop.write_items("oak", "elm")
+    workshop.api.duration_s = 30.0
+    workshop.set(job_timeout_s=60.0, free_deadline_s=600.0)
+    gone = ("find_job", "list_jobs", "find_assets", "find_asset")
+
+    async def cut_off(run):
+        await workshop.clock.sleep(20)
+        workshop.api.break_down(*gone)
+        said.append(run.stop())
+
+    said = []
+    first = await workshop.run(meanwhile=cut_off)
+    took_s, halts = workshop.clock.monotonic_s() - 20, workshop.halts()
+    workshop.api.mend()
+    second = await workshop.run()
+
+    assert took_s == pytest.approx(said[0], abs=1)
+    assert halts == ["the longest wait after a stop is over"]
+    assert first.exit_code is ExitCode.LEFT_IN_FLIGHT
+    assert first.counts["in_flight"] == 2
+    assert second.counts == {"saved": 2}
+    assert set(workshop.api.paid_by_prompt().values()) == {1}
+
+
+async def test_an_asset_that_is_not_stored_is_waited_for_as_long_as_was_said(
+    workshop, stopped
+):
+    workshop.write_items("oak")
+    workshop.api.asset_pending_s = 5000.0
+    workshop.set(free_deadline_s=600.0)
+
+    result, said_s, took_s = await stopped(60.0)
+
+    assert said_s == workshop.settings.hurried_download_s + WIND_UP_S
+    assert took_s <= said_s
+    assert result.exit_code is ExitCode.LEFT_IN_FLIGHT
+    assert result.counts == {"not_fetched": 1}
+
+
+async def test_a_second_stop_does_not_begin_the_wait_again(workshop):
+    workshop.write_items("oak")
+    workshop.api.asset_pending_s = 5000.0
+    workshop.set(free_deadline_s=600.0)
+    said = []
+
+    async def stop_twice(run):
+        await workshop.clock.sleep(60)
+        said.append(run.stop())
+        await workshop.clock.sleep(100)
+        said.append(run.stop())
+
+    await workshop.run(meanwhile=stop_twice)
+
+    assert said[0] == said[1]
+    assert workshop.clock.monotonic_s() <= 60 + said[0]

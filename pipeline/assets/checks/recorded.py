@@ -4,6 +4,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
+from pipeline.counting import plural
 from pipeline.job import Asset
 from pipeline.storage.files import sha256_of
 from pipeline.storage.pointer import MAX_POINTER_BYTES, Pointer, read_pointer
@@ -56,4 +57,7 @@ def _differing(
         return Finding.CHANGED, f"a {pointer.kind} pointer to another file"
     if size_bytes == asset.size_bytes:
         return Finding.CHANGED, "the same size, other bytes"
-    return Finding.CHANGED, f"{size_bytes:,} bytes instead of {asset.size_bytes:,}"
+    return (
+        Finding.CHANGED,
+        f"{plural(size_bytes, 'byte')} instead of {asset.size_bytes:,}",
+    )

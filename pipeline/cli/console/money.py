@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
+from pipeline.counting import choose
 from pipeline.errors import UsageError
 
 _SIGNS = "$€£¥₩₹₽"
@@ -88,6 +89,11 @@ def units_text(units: Decimal, *, decimals: int | None = None) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return _unsigned_zero(text)
+
+
+def units_phrase(units: Decimal) -> str:
+    """``1 unit``, ``99 units``."""
+    return f"{units_text(units)} {choose(units, 'unit', 'units')}"
 
 
 def _unsigned_zero(text: str) -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from pipeline.activity import Activity
 from pipeline.clock import Clock
-from pipeline.job import JobStatus
+from pipeline.job import FailureClass, JobStatus
 from pipeline.running.events import (
     Blocked,
     Event,
@@ -30,6 +31,7 @@ class Trouble:
     item_id: str
     reason: str
     hint: str
+    is_unsure: bool = False
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class Progress:
     """The progress of a run; :meth:`take` must get every event.
 
     Attributes:
+        activity: What the command does now; written by the command.
         total: Items in the run.
         done: Items whose files were already in place.
         skipped: Items that failed for good earlier.
@@ -44,6 +47,7 @@ class Progress:
         states: Items in progress, by their current status.
         troubles: Items that failed or are unsure, by id, the latest last; bounded.
         failed: Items that failed in this run.
+        failures: The same by failure class; None if there is none.
         blocked: Items that cannot be made because an item that they need was not.
         charged: Compute units charged for jobs submitted in this run.
         halted: Why nothing more is submitted, or None.
@@ -51,6 +55,7 @@ class Progress:
     """
 
     clock: Clock
+    activity: Activity = field(init=False)
     started_s: float = 0.0
     total: int = 0
     done: int = 0
@@ -65,12 +70,16 @@ class Progress:
     paused_until: datetime | None = None
     warnings: int = 0
     files: int = 0
+    failures: Counter[FailureClass | None] = field(default_factory=Counter)
     states: Counter[JobStatus] = field(default_factory=Counter)
     troubles: dict[str, Trouble] = field(default_factory=dict)
     _state_of: dict[str, JobStatus] = field(default_factory=dict)
     _saved_at_s: deque[float] = field(
         default_factory=lambda: deque(maxlen=_RATE_WINDOW)
     )
+
+    def __post_init__(self) -> None:
+        self.activity = Activity(self.clock)
 
     def take(self, event: Event) -> None:
         """Update the counts."""
@@ -98,6 +107,12 @@ class Progress:
         """Items that need no more work."""
         unmade = self.skipped + self.failed + self.blocked
         return self.done + self.saved + unmade
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait for their turn."""
+        busy = sum(self.states.values()) - self.states[JobStatus.PLANNED]
+        return max(0, self.total - self.finished - busy)
 
     @property
     def paused_s(self) -> float:
@@ -141,16 +156,23 @@ class Progress:
                 return
             case JobStatus.FAILED:
                 self.failed += 1
+                self.failures[change.failure_class] += 1
                 self._add_trouble(change.item_id, change.reason, change.hint)
                 return
             case JobStatus.UNKNOWN:
-                self._add_trouble(change.item_id, change.reason, change.hint)
+                self._add_trouble(
+                    change.item_id, change.reason, change.hint, is_unsure=True
+                )
             case JobStatus.SUBMITTED:
                 self.charged += change.charged or 0
         self.states[change.status] += 1
         self._state_of[change.item_id] = change.status
 
-    def _add_trouble(self, item_id: str, reason: str, hint: str = "") -> None:
-        self.troubles[item_id] = Trouble(item_id=item_id, reason=reason, hint=hint)
+    def _add_trouble(
+        self, item_id: str, reason: str, hint: str = "", *, is_unsure: bool = False
+    ) -> None:
+        self.troubles[item_id] = Trouble(
+            item_id=item_id, reason=reason, hint=hint, is_unsure=is_unsure
+        )
         if len(self.troubles) > _FAILURES_KEPT:
             del self.troubles[next(iter(self.troubles))]

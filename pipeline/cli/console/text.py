@@ -1,5 +1,9 @@
-"""Untrusted text → text that is safe to show on a terminal."""
+"""Untrusted text → text that is safe to show on a terminal, in lines that fit."""
 
+import re
+from unicodedata import combining, east_asian_width
+
+from pipeline.counting import plural
 from pipeline.redaction import SECRETS
 
 
@@ -23,6 +27,45 @@ def one_line(text: str, length: int = 160) -> str:
     return flat if len(flat) <= length else flat[: length - 1] + "…"
 
 
+def wrapped(text: str, width: int) -> str:
+    """``text`` in lines of at most ``width`` columns, broken between words.
+
+    A word is broken only if it is longer than a line. What continues a line is indented
+    two columns further than the line.
+    """
+    return "\n".join(
+        part for line in text.split("\n") for part in _parts_of(line, width)
+    )
+
+
+def columns(text: str) -> int:
+    """How many columns of a terminal a printable text takes."""
+    return sum(
+        0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+def _parts_of(line: str, width: int) -> list[str]:
+    if columns(line) <= width:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip(" "))]
+    inner = indent + "  " if columns(indent) + 2 < width else ""
+    parts, part = [], ""
+    for space, word in re.findall(r"( *)([^ ]+)", line):
+        if part and columns(part + space + word) > width:
+            parts.append(part)
+            part = inner
+        else:
+            part += space
+        for char in word:
+            if columns(part + char) > width:
+                parts.append(part)
+                part = inner
+            part += char
+    return [*parts, part]
+
+
 def duration(seconds: float) -> str:
     """``42 s``, ``3:05 min`` or ``2:10 h``."""
     whole = round(seconds)
@@ -40,8 +83,3 @@ def size(size_bytes: int) -> str:
     if size_bytes < 1_000_000:  # noqa: PLR2004 - a megabyte
         return f"{size_bytes / 1000:,.1f} kB"
     return f"{size_bytes / 1_000_000:,.1f} MB"
-
-
-def plural(count: int, noun: str) -> str:
-    """``1 item``, ``2 items``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

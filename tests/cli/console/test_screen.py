@@ -8,9 +8,11 @@ import pytest
 from doubles.clock import FakeClock
 from rich.console import Console
 
+from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.live_screen import LiveScreen
 from pipeline.cli.console.progress import Progress
-from pipeline.cli.console.screen import PlainScreen, QuietScreen
+from pipeline.cli.console.screen import PhaseScreen, PlainScreen, QuietScreen
+from pipeline.errors import RateLimited, Rejected, Unavailable
 from pipeline.job import JobStatus
 from pipeline.running.events import (
     Halted,
@@ -100,9 +102,7 @@ def test_a_quiet_screen_says_only_what_stops_the_run(progress, tell, capsys):
     assert capsys.readouterr().err == "stopped submitting: no credit\n"
 
 
-def test_plain_lines_tell_the_beginning_and_each_failure_at_once(
-    progress, tell, capsys
-):
+def test_plain_lines_tell_the_beginning_and_what_goes_wrong(progress, tell, capsys):
     screen = PlainScreen(progress, title="icons → output/icons", emulated=True)
     with screen:
         tell(
@@ -119,8 +119,7 @@ def test_plain_lines_tell_the_beginning_and_each_failure_at_once(
         "icons → output/icons",
         "EMULATED: nothing is real, nothing is spent",
         "10,000 items: 2 done, 9,997 to submit",
-        "failed: b: bad size",
-        "unsure: c: no answer",
+        "unsure: c: no answer; looking for its job",
         "warning: d: fewer outputs",
         "stopped submitting: no credit",
         "  next: buy some",
@@ -140,7 +139,7 @@ def test_plain_progress_is_told_every_five_seconds_at_most(
     lines = capsys.readouterr().err.splitlines()[2:]
     assert len(lines) in {1, 2}
     assert "3 of 10,000, " in lines[0]
-    assert "in flight, 5 s" in lines[0]
+    assert lines[0].endswith("waiting, 5 s")
 
 
 def test_the_live_picture_shows_counts_slots_and_charges(progress, tell, clock):
@@ -185,6 +184,244 @@ def test_before_the_ceiling_is_known_the_picture_says_so(progress):
 
     assert "finding out" in text.getvalue()
     assert "EMULATED" not in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("status", "end"),
+    [
+        (S.SUBMITTED, "its job was found"),
+        (S.PLANNED, "the service made no job of it, so nothing was paid"),
+        (S.FAILED, "it has failed"),
+    ],
+)
+def test_an_unsure_item_is_followed_by_how_it_ended(
+    progress, tell, capsys, status, end
+):
+    with PlainScreen(progress, title="t", emulated=False) as screen:
+        tell(
+            screen,
+            change("c", S.UNKNOWN, reason="no answer"),
+            change("c", S.UNKNOWN, reason="not settled"),
+            change("c", status),
+            change("d", status),
+        )
+
+    assert capsys.readouterr().err.splitlines() == [
+        "t",
+        "unsure: c: no answer; looking for its job",
+        f"settled: c: {end}",
+    ]
+
+
+# --- silence
+
+
+@pytest.fixture
+def beats(clock):
+    """So many seconds go by without an event; the screen is asked each second."""
+
+    def go(screen, seconds, at=lambda _second: None):
+        for second in range(seconds):
+            clock.jump(1.0)
+            at(second)
+            screen.beat()
+
+    return go
+
+
+def test_a_plain_run_is_never_silent_for_ten_seconds(
+    progress, tell, clock, capsys, beats
+):
+    with PlainScreen(progress, title="t", emulated=False) as screen:
+        tell(screen, LAUNCHED, change("a", S.SUBMITTED))
+        capsys.readouterr()
+        beats(screen, 60)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "3 of 10,000, 1 in flight, 9,996 waiting, 8 s"
+    assert len(lines) == 60 // 8
+
+
+def test_what_is_said_for_another_reason_breaks_the_silence_too(
+    progress, tell, capsys, beats
+):
+    with PlainScreen(progress, title="t", emulated=False) as screen:
+        tell(screen, LAUNCHED)
+        beats(screen, 7)
+        tell(screen, Warned(message="odd"))
+        capsys.readouterr()
+        beats(screen, 7)
+
+    assert capsys.readouterr().err == ""
+
+
+def test_before_the_plan_is_known_the_phase_is_said(progress, clock, capsys, beats):
+    screen = PhaseScreen(progress)
+    asked = iter(range(100))
+    progress.activity.begin(lambda: f"asking for prices: {next(asked)} of 40")
+    with progress.activity.request("pricing model_a"):
+        beats(screen, 4)
+    beats(screen, 12)
+
+    assert capsys.readouterr().err.splitlines() == [
+        "asking for prices: 0 of 40, 8 s",
+        "asking for prices: 1 of 40, 16 s",
+    ]
+
+
+def test_after_the_last_item_the_phase_is_said(progress, tell, capsys, beats):
+    launched = Launched(run_id=1, total=1, done=0, skipped=0, to_submit=1, ceiling=None)
+    with PlainScreen(progress, title="t", emulated=False) as screen:
+        tell(screen, launched, change("a", S.SAVED))
+        progress.activity.begin("comparing the service's job list with this run")
+        capsys.readouterr()
+        beats(screen, 8)
+
+    text = "1 of 1, comparing the service's job list with this run, 8 s"
+    assert capsys.readouterr().err == f"{text}\n"
+
+
+def test_an_upload_is_named_while_nothing_else_is_going_on(
+    progress, tell, capsys, beats
+):
+    with PlainScreen(progress, title="t", emulated=False) as screen:
+        tell(screen, LAUNCHED)
+        capsys.readouterr()
+        beats(screen, 7)
+        with progress.activity.request("uploading oak.png"):
+            beats(screen, 1)
+
+    assert "9,997 waiting, uploading oak.png, 8 s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [PlainScreen, LiveScreen])
+def test_a_lost_network_is_said_within_seconds_and_its_end_too(
+    progress, tell, capsys, *, beats, kind
+):
+    def fail(_second):
+        with (
+            pytest.raises(Unavailable),
+            progress.activity.request("listing jobs"),
+        ):
+            raise Unavailable("listing jobs: no route")
+
+    with kind(progress, title="t", emulated=False) as screen:
+        tell(screen, LAUNCHED, change("a", S.SUBMITTED), change("b", S.SUBMITTED))
+        beats(screen, 3, at=fail)
+        said = capsys.readouterr().err
+        beats(screen, 3, at=fail)
+        more = capsys.readouterr().err
+        with progress.activity.request("listing jobs"):
+            pass
+        beats(screen, 1)
+
+    said = " ".join(said.split())
+    assert "the service cannot be reached: listing jobs: no route; retrying" in said
+    assert "2 jobs in flight are safe" in said
+    assert "cannot be reached" not in more
+    assert "the service answers again, after 6 s" in capsys.readouterr().err
+
+
+def test_a_service_that_does_not_answer_at_all_is_said_before_the_timeout(
+    progress, tell, capsys, beats
+):
+    with PlainScreen(progress, title="t", emulated=False) as screen:
+        tell(screen, LAUNCHED)
+        with progress.activity.request("listing jobs"):
+            beats(screen, 5)
+
+    text = "the service has not answered for 5 s (listing jobs); still waiting\n"
+    assert text in capsys.readouterr().err
+
+
+def test_one_lost_request_is_no_outage(progress, tell, capsys, beats):
+    with PlainScreen(progress, title="t", emulated=False) as screen:
+        tell(screen, LAUNCHED)
+        capsys.readouterr()
+        with (
+            pytest.raises(Unavailable),
+            progress.activity.request("listing jobs"),
+        ):
+            raise Unavailable("listing jobs: connection reset")
+        beats(screen, 1)
+        with progress.activity.request("listing jobs"):
+            pass
+        beats(screen, 3)
+
+    assert capsys.readouterr().err == ""
+
+
+def test_a_server_error_is_said_as_an_answer(progress, tell, capsys, beats):
+    with PlainScreen(progress, title="t", emulated=False) as screen:
+        with (
+            pytest.raises(Unavailable),
+            progress.activity.request("listing jobs"),
+        ):
+            raise Unavailable("listing jobs: busy (HTTP 503)", status=503)
+        beats(screen, 2)
+
+    assert "the service answers with an error: listing jobs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("refusal", [RateLimited("wait"), Rejected("no", status=400)])
+def test_a_refusal_is_an_answer(progress, refusal):
+    activity = progress.activity
+    activity.trouble = "gone"
+    with pytest.raises(type(refusal)), activity.request("x"):
+        raise refusal
+
+    assert activity.trouble == ""
+
+
+def test_a_quiet_screen_is_quiet_about_waiting(progress, capsys, beats):
+    screen = QuietScreen()
+    with progress.activity.request("listing jobs"):
+        beats(screen, 60)
+
+    assert capsys.readouterr().err == ""
+
+
+async def test_the_heart_beats_each_second_and_stops_with_the_work(clock):
+    beats = []
+
+    async def work():
+        await clock.sleep(10.5)
+        return "done"
+
+    result = await clock.finish(
+        lambda: with_heartbeat(work(), lambda: beats.append(1), clock)
+    )
+    clock.jump(5)
+    await clock.settle()
+
+    assert (result, len(beats)) == ("done", 10)
+
+
+# --- narrow terminals, no colours
+
+
+def drawn(screen, width, **named):
+    """The live picture on a terminal of this width, as text."""
+    text = io.StringIO()
+    console = Console(file=text, width=width, **named)
+    screen._console = console
+    console.print(screen._render())
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_the_bar_is_visible_without_colours_at_any_width(progress, tell, width):
+    half = Launched(run_id=1, total=4, done=2, skipped=0, to_submit=2, ceiling=4)
+    screen = LiveScreen(progress, title="icons → output/icons", emulated=True)
+    tell(screen, half, change("a", S.SUBMITTED))
+
+    shown = drawn(screen, width, no_color=True)
+
+    bar = next(line for line in shown.splitlines() if "█" in line)
+    assert bar.count("█") == bar.count("░") > 5
+    assert all(len(line.rstrip()) <= width for line in shown.splitlines())
+    words = {"icons", "EMULATED", "nothing", "spent", "saved", "flight", "waiting"}
+    assert words <= set(shown.replace(",", " ").replace(":", " ").split())
 
 
 def paused(clock, left_s):

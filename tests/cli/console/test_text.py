@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cli.console.text import duration, one_line, plural, printable
+from pipeline.cli.console.text import columns, duration, one_line, printable, wrapped
 
 
 @given(text=st.text())
@@ -77,9 +77,31 @@ def test_a_duration_is_said_in_the_unit_that_fits(seconds, text):
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 items"), (1, "1 item"), (2, "2 items"), (10_000, "10,000 items")],
-)
-def test_one_is_singular(count, text):
-    assert plural(count, "item") == text
+LONG = "the service cannot be reached: retrying, 3 jobs in flight are safe"
+
+
+@pytest.mark.parametrize("width", range(16, 70))
+def test_lines_break_between_words(width):
+    lines = wrapped(LONG, width).split("\n")
+
+    assert all(columns(line) <= width for line in lines)
+    assert " ".join(lines).split() == LONG.split()
+
+
+def test_what_fits_stays_as_it_is():
+    text = "  a   b\n\n  c"
+
+    assert wrapped(text, 7) == text
+
+
+def test_what_continues_a_line_is_indented():
+    assert wrapped("  next: look at it", 12) == "  next: look\n    at it"
+
+
+def test_only_a_word_longer_than_a_line_is_broken():
+    assert wrapped("see abcdefghijkl now", 8) == "see\n  abcdef\n  ghijkl\n  now"
+
+
+def test_wide_characters_take_two_columns():
+    assert columns("樫の木") == 6
+    assert wrapped("樫の木 樫の木", 8) == "樫の木\n  樫の木"

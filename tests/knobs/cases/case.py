@@ -25,7 +25,6 @@ class Ends:
         jobs: Jobs that the service made, each of which is paid for.
         posts: Submits sent; None for as many as jobs, -1 for any number.
         check: Further demands.
-        again: The exit code of a second run, after a first one that ended well.
     """
 
     code: ExitCode = ExitCode.OK
@@ -33,7 +32,6 @@ class Ends:
     jobs: int = 4
     posts: int | None = None
     check: Check = nothing
-    again: ExitCode = ExitCode.OK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
