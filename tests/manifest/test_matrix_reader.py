@@ -125,8 +125,8 @@ def test_a_fault_in_a_value_is_reported_at_its_own_place(expand_text):
             ("'${px}' of axis 'size' is taken literally: no ${…} here", ""),
         ),
         (
-            "      size:\n        small: {px: 1}\n      exclude: [{size: smal}]\n",
-            ("exclude: axis 'size' has no value 'smal'", "did you mean 'small'?"),
+            "      size:\n        small: {px: 1}\n      exclude: [{size: smol}]\n",
+            ("exclude: axis 'size' has no value 'smol'", "did you mean 'small'?"),
         ),
     ],
 )
