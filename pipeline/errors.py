@@ -32,8 +32,8 @@ Further subclasses live beside the code that they concern:
 - ``settings.MissingCredentials`` (a UsageError)
 - ``stages.uploader.ReferenceChanged``, ``stages.poller.JobLost`` and
   ``stages.poller.JobClaimed`` (JobErrors)
-- ``api.interface.UrlExpired`` (a JobError), ``api.interface.UnexpectedJob`` (a
-  BudgetReached)
+- ``api.interface.UrlExpired`` (a JobError), ``api.interface.NoPrice`` (a Rejected),
+  ``api.interface.UnexpectedJob`` (a BudgetReached)
 - ``api.cdn.ForeignHost``, ``assets.least_rate.BrokenFile`` (Unavailable)
 - ``assets.least_rate.OutOfTime``, ``assets.downloader.TooLarge`` (DownloadFailed)
 - ``running.failure.NoOutput`` (a GenerationFailed)

@@ -95,6 +95,9 @@ class Item(Struct, frozen=True, kw_only=True):
         has_steps: Whether steps follow; then the last of them has the item's name.
         is_last_step: Whether it is that last step.
         variables: The values of its matrix and of its row, by name.
+        was: The job id that it had before the item was renamed, or "".
+        chooses: Whether one of its outputs is chosen, as one of several takes is.
+        decided_as: The id of the item whose decisions count for it, or "" for its own.
     """
 
     item_id: str
@@ -112,6 +115,9 @@ class Item(Struct, frozen=True, kw_only=True):
     has_steps: bool = False
     is_last_step: bool = False
     variables: Mapping[str, JsonValue] = field(default_factory=dict)
+    was: str = ""
+    chooses: bool = False
+    decided_as: str = ""
 
     @property
     def base(self) -> str:

@@ -15,6 +15,7 @@ MAX_TAKES = 100  # of one item in a manifest
 
 _TAKE = re.compile(r"(?P<base>.+)@(?P<take>[1-9][0-9]*)", re.DOTALL)
 # What follows the stem in the name of a file: role, number, age, ending.
+_NUMBER = re.compile(r"-\d+")
 _REST = re.compile(r"(\.preview)?(-\d+)?(\.old-\d+(_\d+)?)?\.[A-Za-z0-9]+")
 
 
@@ -69,6 +70,37 @@ def split_stem(path: str, job_id: str) -> tuple[str, str] | None:
         if path.startswith(stem) and _REST.fullmatch(path, len(stem)):
             return stem, path[len(stem) :]
     return None
+
+
+def wanted_path(
+    path: str, job_id: str, stem: str, *, output: int, count: int, chosen_output: int
+) -> str | None:
+    """The name that a job's file is to have; None if it is not named after its job.
+
+    Args:
+        path: Its name now.
+        job_id: The job that made it.
+        stem: The stem that the job's files are to have.
+        output: The number of the output, from 1.
+        count: How many files the job has.
+        chosen_output: With ``choose: one``, the number of the output that has the
+            item's own name if the take is the chosen one; else 0.
+    """
+    found = split_stem(path, job_id)
+    if found is None:
+        return None
+    number, ending = _split_number(found[1])
+    base, take = split_take(job_id)
+    if not chosen_output:
+        return f"{stem}-{output}{ending}" if count > 1 else stem + number + ending
+    if stem == base and output == chosen_output:
+        return base + ending
+    return f"{numbered_stem(base, take)}-{output}{ending}"
+
+
+def _split_number(rest: str) -> tuple[str, str]:
+    found = _NUMBER.match(rest)
+    return (found.group(), rest[found.end() :]) if found else ("", rest)
 
 
 def is_kept(path: str, job_id: str) -> bool:

@@ -30,7 +30,7 @@ from pipeline.job import (
     AssetId,
     Job,
 )
-from pipeline.naming import is_kept, item_of
+from pipeline.naming import is_kept, item_of, wanted_path
 from pipeline.record import Struct, replace
 from pipeline.storage.atomic_file import (
     CHUNK_SIZE_BYTES,
@@ -147,6 +147,7 @@ class Delivery:
         *,
         stem: str,
         outputs: int,
+        chosen_output: int = 0,
         kind: str,
         source: Source,
         earlier: Sequence[Job],
@@ -159,6 +160,8 @@ class Delivery:
             stem: Their name without number and extension.
             outputs: How many files were asked for: one is named by the stem alone,
                 several are numbered from 1.
+            chosen_output: With ``choose: one``, the output that has the item's own name
+                if the take is the chosen one; else 0.
             kind: What the model makes, or "": see :mod:`pipeline.assets.companions`.
             source: Where the item is defined, for the sidecars.
             earlier: All attempts of the item, whose files these replace.
@@ -174,6 +177,19 @@ class Delivery:
         files = sort_by_role(kind, zip(job.remote_assets, receipts, strict=True))
         wanted = [*files.outputs, *files.previews]
         names = _names(stem, files.outputs, outputs)
+        if chosen_output:
+            names = [
+                wanted_path(
+                    name,
+                    job.item_id,
+                    stem,
+                    output=index,
+                    count=len(names),
+                    chosen_output=chosen_output,
+                )
+                or name
+                for index, name in enumerate(names, start=1)
+            ]
         names += _names(stem + PREVIEW_MARK, files.previews, 1)
         assets = tuple(
             Asset(

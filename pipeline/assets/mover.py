@@ -21,7 +21,7 @@ from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
 from pipeline.job import PREVIEW_MARK, SIDECAR_SUFFIX, Asset, Job
 from pipeline.naming import stems_of
-from pipeline.record import asdict, replace
+from pipeline.record import replace
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
     check_no_link,
@@ -118,7 +118,8 @@ def place_renamed(
         files: As returned by :func:`find_movable`; each job has the new item id.
         paths: Old path to new path.
         source: Where the item is defined now.
-        emulated: Whether the emulator made them; stored in the sidecars.
+        emulated: Whether the emulator made them, also where the old sidecars do not
+            say so; stored in the new ones.
 
     Raises:
         OutputError: The disk is full or not writable.
@@ -129,21 +130,19 @@ def place_renamed(
         placed.append(place_copy(output, asset.path, new))
         reach("rename-file-placed")
         moved = replace(asset, path=new)
-        told = _with_origin(source, output, asset.path)
-        sidecar = render_sidecar(job, moved, told, emulated=emulated)
+        known = load_origin(output, asset.path)
+        told = replace(
+            source,
+            variables=source.variables or known.variables,
+            # What was sent, even if the files have been moved since.
+            references=known.references or source.references,
+            parents=known.parents or source.parents,
+            steps=known.steps or source.steps,
+        )
+        is_emulated = emulated or known.emulated
+        sidecar = render_sidecar(job, moved, told, emulated=is_emulated)
         write_in_place(sidecar, output, new + SIDECAR_SUFFIX)
     sync_folders(placed)
-
-
-def _with_origin(source: Source, output: Path, path: str) -> Source:
-    """The source with what the file's own sidecar says of its request.
-
-    A file that moves was made from what it was made from, whatever the manifest says.
-    """
-    try:
-        return replace(source, **asdict(load_origin(output, path)))
-    except NoSidecar:
-        return source
 
 
 def clear_renamed(output: Path, paths: Mapping[str, str]) -> list[str]:

@@ -235,30 +235,32 @@ def load_sidecar(output: Path, name: str) -> Job:
 
 
 class Origin(Struct, frozen=True, kw_only=True):
-    """What a sidecar says of the request beside its job; see :class:`Source`."""
+    """What a sidecar says besides the job; see :class:`Source`.
+
+    Attributes:
+        emulated: Whether the emulator made the asset.
+    """
 
     variables: dict[str, Any] = field(default_factory=dict)
     references: tuple[SentFile, ...] = ()
     parents: tuple[UsedOutput, ...] = ()
     steps: tuple[StepRecord, ...] = ()
+    emulated: bool = False
 
 
 def load_origin(output: Path, name: str) -> Origin:
-    """Read from the sidecar of an asset what it was made from.
+    """What the sidecar of an asset says besides the job; nothing if it is unreadable.
 
     Args:
         output: As for :func:`load_sidecar`.
         name: As for :func:`load_sidecar`.
-
-    Raises:
-        NoSidecar: It cannot be read, or is another JSON file.
     """
     try:
         path = output / (name + SIDECAR_SUFFIX)
         content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
         return msgspec.json.decode(content, type=Origin)
-    except (OSError, ValueError, RecursionError) as error:
-        raise NoSidecar(str(error)) from error
+    except (OSError, ValueError, RecursionError):
+        return Origin()
 
 
 def load_source(output: Path, name: str) -> Source:

@@ -9,6 +9,7 @@ import click
 
 from pipeline.cli.options import (
     ALLOW_OUTSIDE,
+    AS_NEW,
     CU_PRICE,
     FORCE,
     ITEMS,
@@ -100,6 +101,7 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
 @place_options
 @selection_options
 @FORCE
+@AS_NEW
 @ALLOW_OUTSIDE
 @JSON
 @CU_PRICE
@@ -144,6 +146,7 @@ def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
 @place_options
 @selection_options
 @FORCE
+@AS_NEW
 @ALLOW_OUTSIDE
 @JSON
 @spending_options
@@ -225,11 +228,11 @@ def prune(manifest: Path, **options: Any) -> ExitCode:
 @cli.command()
 @MANIFEST
 @click.argument("item", type=Text(), metavar="ITEM")
-@click.argument("take", type=click.IntRange(min=1), metavar="TAKE")
+@click.argument("take", type=Text(), metavar="TAKE")
 @place_options
 @ALLOW_OUTSIDE
 @JSON
-def pick(manifest: Path, item: str, take: int, **options: Any) -> ExitCode:
+def pick(manifest: Path, item: str, take: str, **options: Any) -> ExitCode:
     """Choose a take of an item: its file gets the item's own name. Free."""
     from pipeline.cli.pick import pick_command
 

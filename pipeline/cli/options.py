@@ -147,6 +147,11 @@ CU_PRICE = click.option(
     callback=_cu_price,
     help="Price of a compute unit, such as 0.012EUR, to show money beside units.",
 )
+AS_NEW = click.option(
+    "--as-new",
+    is_flag=True,
+    help="Pay for items that may be one of several old ones under a new name.",
+)
 FORCE = click.option(
     "--force", is_flag=True, help="Generate the selected items again; needs --select."
 )
@@ -300,5 +305,6 @@ class RunOptions:
     allow_unpriced: bool = False
     yes: bool = False
     force: bool = False
+    as_new: bool = False
     saved_plan: Path | None = None
     frozen: bool = False

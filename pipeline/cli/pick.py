@@ -12,16 +12,17 @@ from pipeline.errors import ExitCode
 from pipeline.manifest import Manifest
 from pipeline.operations.accept import accept
 from pipeline.operations.pick import approve, pick, reject
-from pipeline.operations.reviewing import Decided
+from pipeline.operations.reviewing import Decided, parse_take
 
 
 def pick_command(
-    manifest: Path, item: str, take: int, *, as_json: bool, **place: Any
+    manifest: Path, item: str, take: str, *, as_json: bool, **place: Any
 ) -> ExitCode:
     """Choose a take, and print where its files are."""
 
     async def choose(loaded: Manifest, folder: Path) -> list[Decided]:
-        return [await pick(loaded, folder, item, take)]
+        number, index = parse_take(take)
+        return [await pick(loaded, folder, item, number, output_index=index)]
 
     return _decide(manifest, choose, "chosen", as_json=as_json, **place)
 

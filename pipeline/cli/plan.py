@@ -28,6 +28,7 @@ def plan_command(
     only: str | None,
     verify: bool,
     force: bool,
+    as_new: bool,
     allow_outside: bool,
     as_json: bool,
     long_form: bool,
@@ -44,7 +45,12 @@ def plan_command(
     recorder = PlanRecorder()
     settings = Settings(first_contact_s=FIRST_CONTACT_S, max_cost=parse_cost(max_cost))
     selection = Selection(
-        globs=select, limit=limit, force=force, verify=verify, only=only or ""
+        globs=select,
+        limit=limit,
+        force=force,
+        verify=verify,
+        only=only or "",
+        as_new=as_new,
     )
 
     def take(planned: PlannedItem) -> None:

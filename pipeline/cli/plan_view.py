@@ -121,7 +121,10 @@ class PlanListing:
         if self._as_json:
             print_json(event="orphan", item_id=orphan.item_id, files=files)
             return
-        text = f"{ORPHAN_SIGN} {orphan.item_id}: no longer in the manifest"
+        why = "no longer in the manifest"
+        if orphan.take:
+            why = f"take {orphan.take} is not wanted any more"
+        text = f"{ORPHAN_SIGN} {orphan.item_id}: {why}"
         self._say(f"{text} ({one_line(', '.join(files))})")
 
     def _say(self, text: str) -> None:

@@ -10,7 +10,8 @@ from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.options import RunOptions
 from pipeline.cli.run import run_command
 from pipeline.errors import ExitCode
-from pipeline.operations.redo import NewTake, redo, restore
+from pipeline.operations.redo import NewTake, redo
+from pipeline.operations.restore import restore
 
 
 def redo_command(

@@ -85,6 +85,7 @@ def run_command(
         only_fetch=only_fetch,
         verify=options.verify,
         only=options.only or "",
+        as_new=options.as_new,
     )
     saved = None
     if options.saved_plan is not None:

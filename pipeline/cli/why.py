@@ -25,7 +25,13 @@ from pipeline.job import (
     ReferenceAsset,
 )
 from pipeline.models.wording import plain
-from pipeline.operations.why import CheckedFile, Explanation, Input, explain
+from pipeline.operations.why import (
+    CheckedFile,
+    Explanation,
+    Input,
+    TakeHistory,
+    explain,
+)
 from pipeline.planning import Action
 from pipeline.units import units_number
 
@@ -40,6 +46,7 @@ _DOES = {
     Action.COLLECT: "a run waits for its job, free",
     Action.FETCH: "a run downloads it again, free",
     Action.DONE: "a run leaves it alone",
+    Action.ASK: "a run asks which item it was before",
     Action.SKIP: "a run leaves it alone",
 }
 _NEXT = {
@@ -161,11 +168,32 @@ def render(about: Explanation) -> Iterator[str]:
             yield from _attempt(about, job)
     else:
         yield "history: never submitted"
+    if about.takes:
+        yield ""
+        yield "takes"
+        for take in about.takes:
+            yield from _field(f"take {take.take}", _take_text(take))
     if about.files:
         yield ""
         yield f"files in {one_line(str(about.output))}"
         for file in about.files:
             yield from _file(file)
+
+
+def _take_text(take: TakeHistory) -> str:
+    if take.is_chosen:
+        said = "the chosen one"
+    else:
+        said = "wanted" if take.is_wanted else "not wanted any more"
+    job = take.job
+    if job is None:
+        return "\n".join((f"{said}, not made yet", *take.decisions))
+    seed = "" if job.seed is None else f", seed {job.seed}"
+    made = ", ".join(job.remote_assets) or str(job.status)
+    cost = _cost(job)
+    return "\n".join(
+        (f"{said}{seed}", f"{made}{cost and f', {cost}'}", *take.decisions)
+    )
 
 
 def _orphan_text(about: Explanation) -> str:
@@ -350,6 +378,19 @@ def _wrapped(text: str, width: int = WIDTH) -> Iterator[str]:
 def _print_events(about: Explanation, steps: list[_Step]) -> None:
     for job in about.attempts:
         _print_attempt(about, job)
+    for take in about.takes:
+        made = take.job
+        print_json(
+            event="history",
+            take=take.take,
+            wanted=take.is_wanted,
+            chosen=take.is_chosen,
+            job_id=None if made is None else made.remote_id,
+            asset_ids=[] if made is None else list(made.remote_assets),
+            seed=None if made is None else made.seed,
+            charged=None if made is None else units_number(made.charged),
+            decisions=list(take.decisions),
+        )
     for file in about.files:
         print_json(
             event="file",

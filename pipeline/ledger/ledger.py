@@ -340,6 +340,24 @@ class Ledger:
         self.record_relocated(paths)
         return own if moved else 0
 
+    def record_reassigned(
+        self, new: str, attempts: Mapping[int, int], paths: Mapping[str, str]
+    ) -> None:
+        """Give attempts to another item.
+
+        Args:
+            new: The item.
+            attempts: The number of the row, to its number among the item's attempts.
+            paths: Old path to new path of their assets; as for
+                :meth:`record_relocated`.
+        """
+        with self._translated():
+            self._connection.executemany(
+                "UPDATE jobs SET item_id = ?, attempt = ? WHERE row_id = ?",
+                [(new, attempt, row_id) for row_id, attempt in attempts.items()],
+            )
+        self.record_relocated(paths)
+
     def record_relocated(self, paths: Mapping[str, str]) -> None:
         """Record that files have moved, and that they are still at the old paths too.
 

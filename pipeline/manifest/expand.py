@@ -32,27 +32,37 @@ from pipeline.manifest.takes import make_take
 from pipeline.models.record import shipped_model_ids
 from pipeline.models.schema import ModelSchema
 from pipeline.models.wording import find_misspelt, shown
-from pipeline.naming import step_id
+from pipeline.naming import TAKE_MARK, split_take, step_id
 from pipeline.record import replace
 
+_NO_NAMES: Mapping[str, str] = {}
+_ASSUMED_INPUT = "image"  # of a step whose model's inputs are unknown
+_WAS_HINT = "write the id under which the item was made before, or leave `was` out"
 
-def expand(manifest: Manifest) -> Iterator[Item]:
-    """Yield the items of a manifest in order, ``item_count`` of them.
+
+def expand(manifest: Manifest, *, was: Mapping[str, str] = _NO_NAMES) -> Iterator[Item]:
+    """Yield the items of a manifest in order, each of their takes by itself.
 
     A faulty item is skipped and the rest continue, so that all faults are found. A
     caller that gets the error at the end must discard the items yielded before it.
+
+    Args:
+        manifest: The manifest.
+        was: Former ids of items that name none themselves, by item id.
 
     Raises:
         ManifestError: At the end, with every fault found, or the first hundred.
     """
     faults = Faults(manifest.file)
-    yield from expand_into(manifest, faults)
+    yield from expand_into(manifest, faults, was=was)
     faults.raise_any()
 
 
-def expand_into(manifest: Manifest, faults: Faults) -> Iterator[Item]:
+def expand_into(
+    manifest: Manifest, faults: Faults, *, was: Mapping[str, str] = _NO_NAMES
+) -> Iterator[Item]:
     """Like ``expand``, but collect the faults instead of raising them."""
-    expansion = _Expansion(manifest, faults)
+    expansion = _Expansion(manifest, faults, was)
     for template in manifest.templates:
         for combination in combinations(template, faults):
             item = expansion.build(combination)
@@ -69,7 +79,7 @@ def expand_into(manifest: Manifest, faults: Faults) -> Iterator[Item]:
 def _names(manifest: Manifest) -> Iterator[tuple[str, int | None]]:
     """Every item's id, and the number of its outputs unless the item has faults."""
     faults = Faults(manifest.file)  # they are reported by the main pass
-    expansion = _Expansion(manifest, faults)
+    expansion = _Expansion(manifest, faults, _NO_NAMES)
     for template in manifest.templates:
         for combination in combinations(template, faults):
             item = expansion.build(combination)
@@ -90,10 +100,14 @@ def output_stems(item: Item, schema: ModelSchema | None) -> tuple[str, ...]:
         item: From ``expand``.
         schema: The inputs of its model; None if they are unknown.
     """
+    if item.chooses:
+        return (item.item_id,)
     return _stems(item.item_id, item.params, schema)
 
 
 def _count(item: Item, manifest: Manifest) -> int:
+    if item.chooses:
+        return 1
     return len(output_stems(item, manifest.models(item.model_id)))
 
 
@@ -122,8 +136,12 @@ class _Expansion:
         links: Every use of another item's output so far.
     """
 
-    def __init__(self, manifest: Manifest, faults: Faults) -> None:
+    def __init__(
+        self, manifest: Manifest, faults: Faults, was: Mapping[str, str]
+    ) -> None:
         self._manifest = manifest
+        self._was = was
+        self._former: dict[str, int] = {}  # former ids: the line that names each
         self._reporter = Reporter(manifest, faults)
         self._params = ParamsReader(manifest, self._reporter)
         self._taken = TakenNames(manifest.item_count)
@@ -147,9 +165,12 @@ class _Expansion:
         read = self._params.read(combination, schema)
         if item_id is None:
             return None
-        # With steps, the files are those of the last one.
-        stems = () if template.steps else _stems(item_id, read.values, schema)
-        names = (item_id, *stems)
+        # With steps, the files are those of the last one; of outputs to choose from,
+        # one has the item's own name.
+        names: tuple[str, ...] = (item_id,)
+        if not template.steps and not template.chooses:
+            names = (item_id, *_stems(item_id, read.values, schema))
+        was = self._former_id(item_id, combination)
         if not self._take(item_id, names, combination) or not read.are_sound:
             return None
         assert template.item_id is not None
@@ -167,12 +188,18 @@ class _Expansion:
             may_be_missing=template.foreach is not None,
             former_params=tuple(_sendable(former, schema) for former in read.former),
             variables=combination.variables,
+            was=was,
+            chooses=template.chooses,
         )
 
     def takes_of(self, item: Item, combination: Combination) -> Iterator[Item]:
         """The item's takes that are wanted, sorted by number; at least one."""
         count = self._take_count(combination)
         review = self._manifest.review.of(item.item_id)
+        if review.is_empty and item.was and TAKE_MARK not in item.was:
+            review = self._manifest.review.of(item.was)
+            if not review.is_empty:
+                item = replace(item, decided_as=item.was)
         if count == 1 and review.is_empty:
             yield item
             return
@@ -181,6 +208,32 @@ class _Expansion:
             item = replace(item, is_saved=True)
         for number in review.wanted_takes(count or 1):
             yield make_take(item, number, review, schema)
+
+    def _former_id(self, item_id: str, combination: Combination) -> str:
+        """The former id of an item, or "" if it has none; or "" and a fault."""
+        if combination.template.was is None:
+            return self._was.get(item_id, "")
+        text, node = combination.template.was
+        try:
+            was = render_text(text, combination.scope)
+        except Unbound as exc:
+            self._reporter.add_unbound(exc, node, combination)
+            return ""
+        names = text.names if isinstance(text, Template) else ()
+        place = self._reporter.origin(node, names, combination)
+        wrong = check_id(split_take(was)[0])
+        line = unpack_mark(combination.template.node.mark)[0]
+        if wrong is not None:
+            self._reporter.add(place, f"was: {wrong[0]}", wrong[1])
+        elif was == item_id:
+            self._reporter.add(place, f"'{was}' is the item's own id", _WAS_HINT)
+        elif was in self._former:
+            said = f"'{was}' is already the former id of the item at line"
+            self._reporter.add(place, f"{said} {self._former[was]}", _WAS_HINT)
+        else:
+            self._former[was] = line
+            return was
+        return ""
 
     def _take_count(self, combination: Combination) -> int | None:
         """How many takes an item is to have, or None and a fault."""
@@ -249,13 +302,11 @@ class _Expansion:
 
     def _find_input(self, step: Step, model_id: str, schema: ModelSchema | None) -> str:
         """The input that takes the output before a step, or "" and a fault."""
-        found = "" if schema is None else find_file_input(schema)
+        # Without a table, nothing is paid for unless the user insists.
+        found = _ASSUMED_INPUT if schema is None else find_file_input(schema)
         if not found:
             text = f"{model_id} takes no file"
             hint = "a step works on the output before it"
-            if schema is None:
-                text = f"the inputs of {model_id} are unknown"
-                hint = "name the one that takes the output before: input: NAME"
             mark = step.template.node.mark
             self._reporter.add((self._manifest.file, *unpack_mark(mark)), text, hint)
         return found

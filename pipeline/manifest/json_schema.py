@@ -230,6 +230,17 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
         },
         "steps": _steps("What is done with the item's output, in order.", models),
         "keep": _keep("the item's own output although steps follow"),
+        "choose": {
+            "description": "Several outputs of a job are takes, of which one is "
+            "chosen; without it, all of them are wanted.",
+            "enum": ["one"],
+        },
+        "was": {
+            "description": "The id under which the item was made before it was "
+            "renamed; hero@2 for its second take.",
+            "type": "string",
+            "minLength": 1,
+        },
         "takes": {
             "description": "How many takes of the item: jobs with seeds of their own, "
             "of which one is chosen.",

@@ -26,6 +26,8 @@ ITEM_KEYS = (
     "foreach",
     "steps",
     "takes",
+    "was",
+    "choose",
     "keep",
 )
 MATRIX_KEYS = ("include", "exclude")

@@ -13,6 +13,7 @@ from pipeline.manifest.review import Review
 from pipeline.manifest.rows import RowsFile
 from pipeline.manifest.substitution import Compiled, Template
 from pipeline.models.schema import ModelSchema
+from pipeline.naming import MAX_TAKES
 from pipeline.record import Struct
 
 FindModel = Callable[[str], ModelSchema | None]
@@ -52,6 +53,7 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
         is_step: Whether this is a step: inputs for every item do not concern it.
         takes: How many takes of each item, and its node; None for the top level's.
         was: The former id of the item, and its node; None if it names none.
+        chooses: Whether one of the outputs of a job is chosen.
     """
 
     node: Node
@@ -70,6 +72,7 @@ class ItemTemplate(Struct, frozen=True, kw_only=True):
     is_step: bool = False
     takes: tuple[Compiled, Node] | None = None
     was: tuple[str | Template, Node] | None = None
+    chooses: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,3 +128,16 @@ class Manifest:
     def typed(self) -> str:
         """The manifest as an argument of a command, for hints."""
         return f"{self.file} --profile {self.profile}" if self.profile else self.file
+
+    @property
+    def most_jobs(self) -> int:
+        """How many jobs it asks for at most, with every take of every item."""
+        return sum(
+            template.count * self._most_takes(template) for template in self.templates
+        )
+
+    def _most_takes(self, template: ItemTemplate) -> int:
+        if template.takes is None:
+            return self.takes
+        number = template.takes[0]  # or a variable, whose values are not known yet
+        return number if isinstance(number, int) else MAX_TAKES

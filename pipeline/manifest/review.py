@@ -7,7 +7,7 @@ counts only as long as the take has these bytes.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pipeline.naming import split_take
+from pipeline.job import Item
 from pipeline.record import Struct, field, replace
 
 
@@ -193,9 +193,16 @@ class Review(Struct, frozen=True, kw_only=True):
         """The decisions about an item; empty if there are none."""
         return self.items.get(base_id, _NOTHING)
 
-    def of_job(self, job_id: str) -> ItemReview:
-        """The decisions about the item of a job."""
-        return self.of(split_take(job_id)[0])
+    def of_item(self, item: Item) -> ItemReview:
+        """The decisions that count for a take: those of its item, or its former one."""
+        return self.of(item.decided_as or item.base)
+
+    def with_renamed(self, old: str, new: str) -> "Review":
+        """With the decisions about an item under its new id, unless it has others."""
+        if new in self.items or old not in self.items:
+            return self
+        moved = self.of(old)
+        return self.with_item(old, ItemReview()).with_item(new, moved)
 
     def with_item(self, base_id: str, review: ItemReview) -> "Review":
         """With other decisions about an item; without it if there are none."""

@@ -155,7 +155,7 @@ def _flow(record: Verdict | Added | Kept, names: tuple[str, ...]) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_scalar, value))}]"
+        return f"[{', '.join(map(json.dumps, value))}]"
     return str(value) if isinstance(value, int) else _scalar(str(value))
 
 
@@ -176,7 +176,8 @@ def _read(data: bytes, faults: Faults) -> Mapping[str, ItemReview]:
         hint = "keep the lines of one side, or of both, and remove the three markers"
         faults.add_at(line, 1, text, hint)
         return {}
-    if not data.strip():
+    lines = (line.strip() for line in data.splitlines())
+    if all(not line or line.startswith(b"#") for line in lines):
         return {}
     root, text = parse_source(data, faults)
     if root is None:

@@ -33,6 +33,7 @@ def make_take(
         item_id=take_id(item.item_id, number),
         base_id=item.item_id,
         take=number,
+        was=take_id(item.was, number) if item.was and number > 1 else item.was,
         params=seeded(dict(item.params)),
         former_params=tuple(seeded(dict(former)) for former in item.former_params),
     )

@@ -59,7 +59,7 @@ def check_approved(
         if planned.stem == planned.item.base:
             chosen.append(planned)
 
-    with open_for_reading(output, lock_file, item_count=manifest.item_count) as ledger:
+    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
         make_plan(manifest, output, ledger=ledger, selection=selection, on_item=take)
     for planned in chosen:
         yield _look_at(manifest, output, planned)
@@ -74,16 +74,25 @@ def _look_at(manifest: Manifest, output: Path, planned: PlannedItem) -> Approval
 
     if planned.then is not Action.DONE or not job.assets:
         return without(f"not made: {planned.reason}")
-    review = manifest.review.of(item.base)
+    review = manifest.review.of_item(item)
     made = Take(number=item.take, made=job)
-    if any(one.take == item.take and counts(one, made) for one in review.rejected):
+    index = planned.chosen_output
+    places = {(item.take, 0), (item.take, index)}
+    rejections = [one for one in review.rejected if (one.take, one.output) in places]
+    if any(counts(one, made) for one in rejections):
         return without("rejected")
-    verdict = next((one for one in review.approved if one.take == item.take), None)
+    approvals = [one for one in review.approved if (one.take, one.output) in places]
+    verdict = next((one for one in approvals if counts(one, made)), None)
+    verdict = verdict or next(iter(approvals), None)
     if verdict is None:
         return without("not approved yet")
     if not counts(verdict, made):
         return without("approved, but its file has other bytes now")
-    on_disk = tuple(digest_of(output, asset.path) for asset in job.assets)
-    if on_disk != digests_of(job):
+    on_disk = tuple(
+        digest_of(output, asset.path)
+        for asset in job.assets
+        if index in {0, asset.output_index}
+    )
+    if on_disk != digests_of(job, index):
         return without("approved, but its file was edited since")
     return Approval(item_id=found.item_id, take=found.take, by=verdict.by)

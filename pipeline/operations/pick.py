@@ -13,7 +13,7 @@ from pipeline.operations.reviewing import (
     find_take,
     find_targets,
     holding_takes,
-    no_such_take,
+    one_take,
     sign,
     verdict_on,
 )
@@ -25,6 +25,7 @@ async def pick(
     item_id: str,
     take: int,
     *,
+    output_index: int = 0,
     clock: Clock | None = None,
 ) -> Decided:
     """Choose a take of an item: its file gets the item's own name. Free.
@@ -33,7 +34,9 @@ async def pick(
         manifest: With its review: see ``with_review``.
         output: Its output folder; no run may be in progress in it.
         item_id: The item.
-        take: The number of the take.
+        take: The number of the take; with ``choose: one`` and a single take, that of
+            the output.
+        output_index: With ``choose: one``, the number of the output of that take.
         clock: The clock to use; None for the machine's.
 
     Raises:
@@ -44,16 +47,16 @@ async def pick(
     signature = sign(manifest, (clock or SystemClock()).utc_now())
     with holding_takes(manifest, output) as ledger:
         (takes,) = find_targets(manifest, output, ledger, [item_id])
-        planned = next((one for one in takes if one.item.take == take), None)
-        if planned is None:
-            raise no_such_take(takes, take)
-        verdict = verdict_on(planned, signature, manifest)
+        planned, index = one_take(takes, take, output_index)
+        if planned.item.chooses:
+            index = index or 1
+        verdict = verdict_on(planned, signature, output=index)
         base = planned.item.base
         review = change_item(
             manifest.review, base, lambda item: item.with_pick(verdict)
         )
         (decided,) = await carry_out(
-            manifest, output, ledger, review=review, takes=[(base, take)]
+            manifest, output, ledger, review=review, takes=[(base, planned.item.take)]
         )
         return decided
 
@@ -120,8 +123,8 @@ async def _judge(
     decided: list[tuple[str, int]] = []
     with holding_takes(manifest, output) as ledger:
         for takes in find_targets(manifest, output, ledger, ids):
-            for planned in find_take(takes, ids):
-                verdict = verdict_on(planned, signature, manifest, note=note)
+            for planned, index in find_take(takes, ids):
+                verdict = verdict_on(planned, signature, output=index, note=note)
                 base = planned.item.base
                 item = review.of(base)
                 item = (

@@ -6,11 +6,8 @@ on are uploaded.
 
 import logging
 import os
-import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pipeline.activity import Activity
 from pipeline.api.interface import TeamLimits, UnexpectedJob
@@ -22,7 +19,7 @@ from pipeline.operations.connection import Connection, service_of
 from pipeline.operations.target import Target
 from pipeline.output.folder import check_manifest, holding_output, open_for_reading
 from pipeline.output.names import EMULATOR_STATE_NAME
-from pipeline.planning import Orphan, PlannedItem, Selection
+from pipeline.planning import Action, Orphan, PlannedItem, Selection
 from pipeline.pricing import (
     Cost,
     CostGroups,
@@ -37,7 +34,6 @@ from pipeline.pricing.budget import budget_of
 from pipeline.running.intents import record_unexpected_job
 from pipeline.settings import Credentials, MissingCredentials, Service, Settings
 from pipeline.stages.uploader import Uploader
-from pipeline.storage.regular_file import check_own
 
 logger = logging.getLogger(__name__)
 
@@ -103,17 +99,14 @@ async def estimate(
         notes = (f"no prices: {error.message}; {error.hint}",)
     except UsageError as error:
         await target.report_faults_first(error)
-    async with (
-        _scratch(is_needed=emulate) as scratch,
-        Connection(
-            credentials,
-            settings,
-            target.clock,
-            service=service,
-            offline=offline,
-            activity=activity,
-        ) as connection,
-    ):
+    async with Connection(
+        credentials,
+        settings,
+        target.clock,
+        service=service,
+        offline=offline,
+        activity=activity,
+    ) as connection:
         connection.activity.begin("reading the manifest")
         loaded = await target.load(connection)
         if not offline:
@@ -132,7 +125,7 @@ async def estimate(
             folder,
             target.lock_file_of(loaded),
             service=None if offline else service,
-            item_count=loaded.item_count,
+            item_count=loaded.most_jobs,
         ) as ledger:
             check_manifest(ledger, folder, loaded)
             plan = await target.plan(loaded, ledger, on_item=take, on_orphan=on_orphan)
@@ -140,10 +133,11 @@ async def estimate(
             unsure = ledger.find_unsure_units()
             bound = "" if service.project_id else ledger.find_facts().key_project
             known = {} if emulate else ledger.find_uploads(service.project_id)
-        cost: Cost | None = None if plan.to_submit else Cost()
+        may_pay = plan.to_submit or plan.counts[Action.WAIT]
+        cost: Cost | None = None if may_pay else Cost()
         limits = TeamLimits()
         if cost is None and not offline:
-            pricing = _Pricing(target, connection, folder, groups, scratch)
+            pricing = _Pricing(target, connection, folder, groups)
             try:
                 cost, limits = await pricing.ask(known, bound)
             except ServiceUnreachable as error:
@@ -160,16 +154,6 @@ async def estimate(
         )
 
 
-@asynccontextmanager
-async def _scratch(*, is_needed: bool) -> AsyncIterator[Path]:
-    """An empty folder, removed at the end."""
-    if not is_needed:
-        yield Path()
-        return
-    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
 class _Pricing:
     """Asks what the items of a plan cost, and records the uploads that this needed.
 
@@ -178,18 +162,11 @@ class _Pricing:
         connection: The connection to the service.
         folder: The output folder, locked only while something is recorded.
         groups: The items by price.
-        scratch: An empty folder.
     """
 
     def __init__(
-        self,
-        target: Target,
-        connection: Connection,
-        folder: Path,
-        groups: CostGroups,
-        scratch: Path,
+        self, target: Target, connection: Connection, folder: Path, groups: CostGroups
     ) -> None:
-        self._scratch = scratch
         self._target = target
         self._connection = connection
         self._folder = folder
@@ -213,8 +190,8 @@ class _Pricing:
         settings, clock = self._target.settings, self._target.clock
         activity = self._connection.activity
         activity.begin("connecting to the service")
-        state = self._copy_emulator() if self._target.emulate else None
-        api, transfer = await self._connection.open(state)
+        state = self._folder / EMULATOR_STATE_NAME
+        api, transfer = await self._connection.open_to_read(state)
         uploader = Uploader(api, transfer, clock, settings, memory=self)
         uploader.learn(known)
         limits = await find_limits(api, clock, settings)
@@ -228,19 +205,6 @@ class _Pricing:
             raise
         self._record_uploads()
         return cost, limits
-
-    def _copy_emulator(self) -> Path | None:
-        """A copy of the emulator's state, so that it knows what was made before.
-
-        Its files are left out: a price needs none of them.
-        """
-        state = self._folder / EMULATOR_STATE_NAME
-        check_own(state)
-        if not state.is_file():
-            return None
-        copy = self._scratch / EMULATOR_STATE_NAME
-        shutil.copyfile(state, copy)
-        return copy
 
     async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
         """Note the asset id under which the service holds this content."""

@@ -1,6 +1,6 @@
-"""Redo and restore: another take with a fresh seed, or an earlier one brought back.
+"""Redo: another take with a fresh seed in the place of one that is rejected.
 
-``redo`` writes the new take and its seed to the review file once the user has agreed to
+It writes the new take and its seed to the review file once the user has agreed to
 the price, and before anything is paid for. So a redo that is killed is finished by the
 next one, or by a run, and not paid for twice.
 """
@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.errors import ExitCode, UsageError
+from pipeline.errors import UsageError
 from pipeline.fault_points import reach
 from pipeline.fingerprint import SEED_MAX
-from pipeline.job import Item, Job, JobStatus
+from pipeline.job import Item
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
-from pipeline.manifest.review import Added, ItemReview, Kept, Review, Verdict
+from pipeline.manifest.review import Added, ItemReview, Review
 from pipeline.manifest.review_file import write_review
 from pipeline.naming import TAKE_MARK, split_take, take_id
-from pipeline.operations.pick import pick
 from pipeline.operations.reviewing import (
     Signature,
     find_take,
@@ -33,7 +32,6 @@ from pipeline.operations.reviewing import (
 from pipeline.operations.run import Amended, run
 from pipeline.planning import Action, PlannedItem, Selection
 from pipeline.planning.inputs import keys_of
-from pipeline.planning.takes import digests_of
 from pipeline.record import Struct
 from pipeline.record import replace as replace_record
 from pipeline.running.result import RunResult
@@ -182,7 +180,7 @@ class _Adding:
             if before in pending or waiting:
                 yield self._reuse(pending.get(before) or waiting[-1], takes)
                 continue
-            for planned in find_take(takes, [one]):
+            for planned, _ in find_take(takes, [one]):
                 yield self._replace(planned, takes)
 
     def _reuse(self, planned: PlannedItem, takes: Sequence[PlannedItem]) -> NewTake:
@@ -205,9 +203,7 @@ class _Adding:
         base = planned.item.base
         item = self.review.of(base)
         if planned.then is not Action.SKIP:  # it has not failed for good
-            verdict = verdict_on(
-                planned, self._signature, self._manifest, note=self._note
-            )
+            verdict = verdict_on(planned, self._signature, note=self._note)
             item = item.with_rejection(verdict)
         added = Added(
             take=self._next_number(base, item, takes),
@@ -270,7 +266,7 @@ class _Adding:
             raise UsageError(
                 f"--seed {self._seed} was used for {used[self._seed]}: the same request"
                 " would give the same result",
-                hint=f"pipeline restore {self._manifest.typed} {item.base} --take"
+                hint=f"pipeline restore {item.file} {item.base} --take"
                 f" {split_take(used[self._seed])[1]}, or choose another seed",
             )
         return self._seed
@@ -304,102 +300,3 @@ def _find_pinned(manifest: Manifest, bases: frozenset[str]) -> dict[str, int]:
         if item.base in bases and item.take == 1 and type(seed) is int:
             found[item.base] = seed
     return found
-
-
-async def restore(
-    manifest: str | os.PathLike[str] | Manifest,
-    item_id: str,
-    take: int,
-    *,
-    clock: Clock | None = None,
-    **options: Any,
-) -> RunResult:
-    """Bring an earlier take back and choose it; its files are fetched if needed. Free.
-
-    Args:
-        manifest: As for :func:`run`.
-        item_id: The item.
-        take: The number of the take: one that was replaced, whose files were removed,
-            or that is beyond the number of takes now.
-        clock: The clock to use; None for the machine's.
-        options: As for :func:`run`, without ``selection`` and ``saved_plan``.
-
-    Raises:
-        UsageError: The take was never paid for.
-        InputError, RunError: As for :func:`run`.
-    """
-    clock = clock or SystemClock()
-    folder: list[tuple[Manifest, Path]] = []
-
-    def amend(loaded: Manifest, output: Path, ledger: Ledger) -> Amended:
-        signature = sign(loaded, clock.utc_now())
-        review = _restored(loaded, output, ledger, item_id, take, signature)
-        write_review(review, loaded.path.name)
-        reach("review-written")
-        loaded = replace(loaded, review=review)
-        folder.append((loaded, output))
-        ids = frozenset({take_id(item_id, take)})
-        return Amended(manifest=loaded, selection=Selection(ids=ids, only_fetch=True))
-
-    result = await run(manifest, clock=clock, amend=amend, **options)
-    if result.exit_code is ExitCode.OK:
-        # Its bytes are known now: the choice is bound to them.
-        await pick(*folder[0], item_id, take, clock=clock)
-    return result
-
-
-def _restored(  # noqa: PLR0917 - what a decision is made of
-    manifest: Manifest,
-    output: Path,
-    ledger: Ledger,
-    item_id: str,
-    take: int,
-    signature: Signature,
-) -> Review:
-    """The review with a take brought back and chosen."""
-    (takes,) = find_targets(manifest, output, ledger, [item_id])
-    job_id = take_id(item_id, take)
-    paid = [
-        job
-        for job in ledger.find_jobs_of(job_id)
-        if job.status in {JobStatus.SAVED, JobStatus.SUCCEEDED} and job.remote_assets
-    ]
-    if not paid:
-        known = ", ".join(
-            str(split_take(one)[1]) for one in ledger.find_take_ids(item_id)
-        )
-        raise UsageError(
-            f"take {take} of {item_id} was never made",
-            hint=f"pipeline why {manifest.typed} {item_id} lists what was made"
-            + (f": {known}" if known else ""),
-        )
-    verdict = Verdict(
-        take=take,
-        sha256=_digests_known(manifest.review.of(item_id), take, paid[0]),
-        by=signature.by,
-        at=signature.at,
-    )
-    item = manifest.review.of(item_id).with_pick(verdict)
-    review = manifest.review.with_item(item_id, item)
-    (takes,) = find_targets(replace(manifest, review=review), output, ledger, [item_id])
-    planned = next(one for one in takes if one.item.take == take)
-    if planned.then is Action.SUBMIT:
-        # It was made from another wording, and is kept as the result of this one.
-        kept = Kept(
-            take=take,
-            job_key=planned.job.job_key,
-            made_by=paid[0].job_key,
-            sha256=verdict.sha256,
-            by=signature.by,
-            at=signature.at,
-        )
-        review = review.with_item(item_id, item.with_kept(kept))
-    return review
-
-
-def _digests_known(item: ItemReview, take: int, job: Job) -> tuple[str, ...]:
-    """The SHA-256 of a take's files; empty if no record has them any more."""
-    if job.assets:
-        return digests_of(job)
-    verdicts = (*item.rejected, *item.approved)
-    return next((one.sha256 for one in verdicts if one.take == take), ())

@@ -4,6 +4,7 @@ A decision is written to the review file first; then files move to where it want
 If that is interrupted, the next run moves them.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.review import ItemReview, Review, Verdict
 from pipeline.manifest.review_file import write_review
-from pipeline.naming import TAKE_MARK, split_take
+from pipeline.naming import TAKE_MARK
 from pipeline.operations.reviewer import find_reviewer
 from pipeline.operations.why import nearest
 from pipeline.output.folder import check_manifest, holding_ledger
@@ -32,6 +33,7 @@ from pipeline.running.saving import source_at
 from pipeline.settings import EMULATOR_NAME
 
 _IDS_SEARCHED = 50_000  # for the closest matches
+_TAKE = re.compile(r"([1-9][0-9]{0,3})(?:-([1-9][0-9]{0,3}))?")
 _GLOB_SIGNS = frozenset("*?[")
 
 
@@ -104,7 +106,7 @@ def find_targets(
         UsageError: The manifest has no such item.
     """
     patterns = [one for one in ids if not _GLOB_SIGNS.isdisjoint(one)]
-    bases = {split_take(one)[0] for one in ids if one not in patterns}
+    bases = {base_of(one) for one in ids if one not in patterns}
     found: dict[str, list[PlannedItem]] = {}
 
     def take(planned: PlannedItem) -> None:
@@ -122,13 +124,15 @@ def find_targets(
         on_item=take,
     )
     for one in ids:
-        if one not in patterns and split_take(one)[0] not in found:
-            raise _unknown(manifest, split_take(one)[0])
-    named = dict.fromkeys(split_take(one)[0] for one in ids if one not in patterns)
+        if one not in patterns and base_of(one) not in found:
+            raise _unknown(manifest, base_of(one))
+    named = dict.fromkeys(base_of(one) for one in ids if one not in patterns)
     return [found[base] for base in dict.fromkeys((*named, *found))]
 
 
-def find_take(takes: Sequence[PlannedItem], ids: Sequence[str]) -> list[PlannedItem]:
+def find_take(
+    takes: Sequence[PlannedItem], ids: Sequence[str]
+) -> list[tuple[PlannedItem, int]]:
     """The takes of one item that are meant: those with a number, else the chosen one.
 
     Raises:
@@ -136,17 +140,61 @@ def find_take(takes: Sequence[PlannedItem], ids: Sequence[str]) -> list[PlannedI
     """
     base = takes[0].item.base
     numbers = [
-        split_take(one)[1]
+        parse_take(one.partition(TAKE_MARK)[2])
         for one in ids
-        if TAKE_MARK in one and split_take(one)[0] == base
+        if TAKE_MARK in one and base_of(one) == base
     ]
     if not numbers:
-        return [planned for planned in takes if is_chosen(planned)]
-    by_number = {planned.item.take: planned for planned in takes}
-    for number in numbers:
-        if number not in by_number:
-            raise no_such_take(takes, number)
-    return [by_number[number] for number in dict.fromkeys(numbers)]
+        return [
+            (planned, planned.chosen_output) for planned in takes if is_chosen(planned)
+        ]
+    return [one_take(takes, *pair) for pair in dict.fromkeys(numbers)]
+
+
+def base_of(text: str) -> str:
+    """The item's id in what a user writes: ``hero``, ``hero@2`` or ``hero@2-3``."""
+    return text.partition(TAKE_MARK)[0]
+
+
+def parse_take(text: str) -> tuple[int, int]:
+    """``2`` → take 2; ``2-3`` → output 3 of take 2. The second number is 0 for all.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    found = _TAKE.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"'{text}' is not the number of a take",
+            hint="write it like 2, or like 2-3 for its third output with choose: one",
+        )
+    return int(found[1]), int(found[2] or 0)
+
+
+def one_take(
+    takes: Sequence[PlannedItem], number: int, output: int
+) -> tuple[PlannedItem, int]:
+    """A take by its number, and the number of the output, or 0 for all of them.
+
+    With ``choose: one`` and a single take, the only number is that of the output.
+
+    Raises:
+        UsageError: The item has no such take or output.
+    """
+    first = takes[0].item
+    if first.chooses and not output and len(takes) == 1:
+        number, output = first.take, number
+    planned = next((one for one in takes if one.item.take == number), None)
+    if planned is None:
+        raise no_such_take(takes, number)
+    indices = {asset.output_index for asset in planned.job.assets}
+    if output and (not first.chooses or (indices and output not in indices)):
+        count = len(indices) if first.chooses else 0
+        raise UsageError(
+            f"take {number} of {first.base} has {count} outputs to choose from",
+            hint="outputs are takes only if the item says 'choose: one'",
+        )
+    return planned, output
 
 
 def is_chosen(planned: PlannedItem) -> bool:
@@ -165,9 +213,9 @@ def no_such_take(takes: Sequence[PlannedItem], number: int) -> UsageError:
 
 
 def verdict_on(
-    planned: PlannedItem, signature: Signature, manifest: Manifest, *, note: str = ""
+    planned: PlannedItem, signature: Signature, *, output: int = 0, note: str = ""
 ) -> Verdict:
-    """A decision about the bytes of a take of a manifest.
+    """A decision about the bytes of a take, or of one of its outputs.
 
     Raises:
         UsageError: It is not made, so that there is nothing to decide about.
@@ -177,11 +225,12 @@ def verdict_on(
         raise UsageError(
             f"take {item.take} of {item.base} is not there to be judged:"
             f" {planned.reason}",
-            hint=f"pipeline run {manifest.typed} --select {item.item_id}",
+            hint=f"pipeline run {item.file} --select {item.item_id}",
         )
     return Verdict(
         take=item.take,
-        sha256=digests_of(planned.job),
+        output=output,
+        sha256=digests_of(planned.job, output),
         by=signature.by,
         at=signature.at,
         note=note,

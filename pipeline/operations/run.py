@@ -5,6 +5,7 @@ emulator. It can be called from a notebook (``await run(...)``), a program or th
 command line, and prints nothing.
 """
 
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,6 +27,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.lockfile.reconcile import write_lock_file
 from pipeline.manifest import Manifest
+from pipeline.manifest.review_file import write_review
 from pipeline.operations.connection import (
     Connection,
     service_of,
@@ -46,6 +48,7 @@ from pipeline.settings import Credentials, MissingCredentials, Settings
 from pipeline.storage.syncing import take_unsynced
 
 Approve = Callable[[Estimate], None]
+_NAMES_SHOWN = 5
 
 
 class Amended(Struct, frozen=True, kw_only=True):
@@ -174,7 +177,7 @@ async def run(
             target.folder_of(loaded),
             service,
             target.lock_file_of(loaded),
-            item_count=loaded.item_count,
+            item_count=loaded.most_jobs,
         ) as (ledger, reader):
             notes: tuple[str, ...] = ()
             if amend is not None:
@@ -258,6 +261,7 @@ class _Execution(Struct, kw_only=True):
         activity = self.connection.activity
         activity.begin("planning")
         plan, has_nothing_to_do = await self._plan(take)
+        self._check_clear(plan)
         settings = self.target.settings_for(self.loaded)
         if settings.frozen:
             _check_frozen(groups)
@@ -271,6 +275,7 @@ class _Execution(Struct, kw_only=True):
                 saved_plan.check(priced, groups, recorder)
             self.hooks.approve(priced)
             self.hooks.before_spending()
+            self._rename_reviews(plan)
 
         if has_nothing_to_do:
             agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
@@ -307,7 +312,9 @@ class _Execution(Struct, kw_only=True):
         catalog = self.connection.catalog
         if catalog.put_off and not await self._is_idle():
             catalog.ask_now()
-            self.loaded = await self.target.load(self.connection)
+            fresh = await self.target.load(self.connection)
+            # A command may have amended the decisions, and not written them yet.
+            self.loaded = dataclasses.replace(fresh, review=self.loaded.review)
         plan = await self.target.plan(self.loaded, self.reader, on_item=take)
         return plan, is_idle(plan, self.reader, self.target.settings)
 
@@ -317,6 +324,33 @@ class _Execution(Struct, kw_only=True):
         except ManifestError:
             return False
         return is_idle(plan, self.reader, self.target.settings)
+
+    def _check_clear(self, plan: Plan) -> None:
+        """Pay for nothing that may be an old item under a new name.
+
+        Raises:
+            UsageError: The user has to say which items were which.
+        """
+        unclear = plan.unclear
+        if not plan.counts[Action.ASK]:
+            return
+        item_id, names = next(iter(unclear.items()))
+        shown = ", ".join(names[:_NAMES_SHOWN])
+        shown += ", …" if len(names) > _NAMES_SHOWN else ""
+        raise UsageError(
+            f"{item_id} may be one of {shown} under a new name; nothing is paid for"
+            f" and nothing is moved ({plan.counts[Action.ASK]:,} such items)",
+            hint=f"write 'was: {names[0]}' beside its id if it is that one; if it is"
+            " new: --as-new",
+        )
+
+    def _rename_reviews(self, plan: Plan) -> None:
+        """Take the decisions about renamed items along, before their files."""
+        review = self.loaded.review
+        for new, old in plan.renamed_reviews.items():
+            review = review.with_renamed(old, new)
+        if review != self.loaded.review:
+            write_review(review, self.loaded.path.name)
 
     def _write_lock_file(self, plan: Plan) -> None:
         lock_file = self.target.lock_file_of(self.loaded)

@@ -23,7 +23,9 @@ from pipeline.job import (
 from pipeline.ledger.ledger import Ledger
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest, expand
+from pipeline.manifest.review import ItemReview, Review
 from pipeline.models.schema import ModelSchema
+from pipeline.naming import is_step, split_take
 from pipeline.output.folder import open_for_reading
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
@@ -67,6 +69,24 @@ class CheckedFile(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class TakeHistory(Struct, frozen=True, kw_only=True):
+    """One take of the item, wanted or not.
+
+    Attributes:
+        take: Its number.
+        job: Its newest attempt that was paid for; None if it is not made yet.
+        decisions: What was decided about it, in words; may be empty.
+        is_wanted: Whether the manifest wants it, and it was not replaced.
+        is_chosen: Whether it has the item's own name.
+    """
+
+    take: int
+    job: Job | None
+    decisions: tuple[str, ...]
+    is_wanted: bool
+    is_chosen: bool
+
+
 class Explanation(Struct, frozen=True, kw_only=True):
     """Everything about one item.
 
@@ -82,6 +102,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
             request.
         renamed_to: The new id of an item that was renamed in the manifest, or "".
         files: In the order of the attempts.
+        takes: Every take of the item, by number; empty if it never had several.
         emulated: Whether the output folder belongs to the emulator.
     """
 
@@ -95,6 +116,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     differences: Mapping[int, Sequence[str]]
     renamed_to: str
     files: tuple[CheckedFile, ...]
+    takes: tuple[TakeHistory, ...]
     emulated: bool
 
     @property
@@ -131,9 +153,12 @@ def explain(
         LockError: The lock file cannot be read.
     """
     lock_file = find_lock_file(manifest, emulate=emulate)
-    with open_for_reading(output, lock_file, item_count=manifest.item_count) as ledger:
-        planned = _planned(manifest, output, item_id, ledger)
-        attempts = _attempts(ledger, item_id, planned)
+    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
+        wanted = _wanted(manifest, output, item_id, ledger)
+        planned = _meant(wanted, item_id)
+        job_id = item_id if planned is None else planned.item.item_id
+        attempts = _attempts(ledger, job_id, planned)
+        takes = tuple(_takes(manifest.review, ledger, wanted, item_id))
         if planned is None and not attempts:
             raise _unknown_item(manifest, item_id, ledger)
         facts = ledger.find_facts()
@@ -143,7 +168,7 @@ def explain(
             renamed_to = _new_id(manifest, output, item_id, ledger)
     model = None if planned is None else manifest.models(planned.item.model_id)
     return Explanation(
-        item_id=item_id,
+        item_id=job_id,
         output=output,
         planned=planned,
         model=model,
@@ -158,25 +183,86 @@ def explain(
         },
         renamed_to=renamed_to,
         files=tuple(_files(output, attempts)),
+        takes=takes,
         emulated=facts.base_url == EMULATOR_NAME or facts.is_emulated
         if facts.base_url
         else emulate,
     )
 
 
-def _planned(
+def _meant(wanted: Sequence[PlannedItem], item_id: str) -> PlannedItem | None:
+    """The take that an id means: its own, or the chosen one of the item."""
+    chosen = [one for one in wanted if one.stem == item_id == one.item.base]
+    exact = [one for one in wanted if one.item.item_id == item_id]
+    return next(iter((*chosen, *exact)), None)
+
+
+def _takes(
+    review: Review, ledger: Ledger, wanted: Sequence[PlannedItem], item_id: str
+) -> Iterator[TakeHistory]:
+    base = split_take(item_id)[0]
+    decided = review.of_item(wanted[0].item) if wanted else review.of(base)
+    by_number = {one.item.take: one for one in wanted}
+    known = {split_take(one)[1]: one for one in ledger.find_take_ids(base)}
+    numbers = sorted(by_number.keys() | known.keys())
+    if numbers in ([], [1]) and decided.is_empty:
+        return
+    for number in numbers:
+        planned = by_number.get(number)
+        jobs = ledger.find_jobs_of(known[number]) if number in known else []
+        paid = (job for job in jobs if job.remote_id is not None)
+        yield TakeHistory(
+            take=number,
+            job=next(paid, None),
+            decisions=tuple(_decisions(decided, number)),
+            is_wanted=planned is not None,
+            is_chosen=planned is not None and planned.stem == base,
+        )
+
+
+def _decisions(review: ItemReview, number: int) -> Iterator[str]:
+    picked = () if review.picked is None else (review.picked,)
+    for word, verdicts in (
+        ("chosen", picked),
+        ("approved", review.approved),
+        ("rejected", review.rejected),
+    ):
+        for one in verdicts:
+            if one.take == number:
+                output = f"output {one.output} " if one.output else ""
+                by = f" by {one.by}" if one.by else ""
+                note = f": {one.note}" if one.note else ""
+                yield f"{output}{word}{by} {one.at}{note}".strip()
+    for added in review.added:
+        if added.take == number:
+            yield f"made again in the place of take {added.replaces}"
+        if added.replaces == number:
+            yield f"replaced by take {added.take}"
+    for kept in review.kept:
+        if kept.take == number:
+            yield f"kept after an edit {kept.at}".strip()
+
+
+def _wanted(
     manifest: Manifest, output: Path, item_id: str, ledger: Ledger
-) -> PlannedItem | None:
+) -> list[PlannedItem]:
+    """The takes that the manifest wants of the item."""
     found: list[PlannedItem] = []
     make_plan(
         manifest,
         output,
         ledger=ledger,
-        selection=Selection(ids=frozenset({item_id})),
+        selection=Selection(ids=frozenset({split_take(item_id)[0]})),
         on_item=found.append,
     )
     # The items that it needs may come with it.
-    return next((one for one in found if one.item.item_id == item_id), None)
+    base_id = split_take(item_id)[0]
+    return [
+        one
+        for one in found
+        if item_id in {one.item.item_id, one.item.base}
+        or (one.item.base == base_id and not is_step(one.item.item_id))
+    ]
 
 
 def _new_id(manifest: Manifest, output: Path, item_id: str, ledger: Ledger) -> str:

@@ -1,6 +1,7 @@
 """The names of the tool's own files in an output folder; all others are assets."""
 
 from pipeline.ledger.ledger import LEDGER_NAME
+from pipeline.manifest.review_file import EMULATED_NAME
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
 from pipeline.storage.files import SHARED_NAME
 
@@ -10,7 +11,13 @@ EMULATOR_FILES_NAME = "emulator.jsonl.files"
 REPORT_FOLDER = "report"
 # A folder with one of these is an output folder, even inside another one.
 MARKS_OF_OUTPUT = frozenset({LEDGER_NAME, LOCK_NAME})
-_OWN_FILES = (LEDGER_NAME, LOCK_NAME, EMULATOR_STATE_NAME, SHARED_NAME)
+_OWN_FILES = (
+    LEDGER_NAME,
+    LOCK_NAME,
+    EMULATOR_STATE_NAME,
+    EMULATED_NAME,
+    SHARED_NAME,
+)
 _OWN_FOLDERS = frozenset({PARTIAL_FOLDER, REPORT_FOLDER, EMULATOR_FILES_NAME})
 
 

@@ -218,7 +218,7 @@ def _find_steps(output: Path, jobs: Sequence[Job]) -> list[Job]:
     found: list[Job] = []
     for job in jobs:
         for asset in job.assets[:1]:
-            with contextlib.suppress(NoSidecar, ValueError):
+            with contextlib.suppress(ValueError):
                 steps = load_origin(output, asset.path).steps
                 found += map(job_of, reversed(steps))
     return found

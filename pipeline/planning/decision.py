@@ -27,6 +27,7 @@ class Action(StrEnum):
     COLLECT = "collect"  # in flight: wait for it; free
     FETCH = "fetch"  # made and paid for, but a file is missing; free
     DONE = "done"  # the files are in place
+    ASK = "ask"  # may be one of several old items: the user has to say which
     SKIP = "skip"  # failed for good, or left out of this command
 
 
@@ -46,6 +47,7 @@ SIGNS = {
     Action.COLLECT: "*",
     Action.FETCH: "<",
     Action.DONE: "=",
+    Action.ASK: "?",
     Action.SKIP: "x",
 }
 # What is settled or collected may turn out to need another, paid submit.

@@ -54,30 +54,53 @@ def cost_key(item: Item, schema: ModelSchema | None) -> str:
     return job_key(item.model_id, priced)
 
 
-def with_placeholders(
+def price_forms(
     params: Mapping[str, ParamValue], schema: ModelSchema | None
-) -> Mapping[str, ParamValue]:
+) -> tuple[Mapping[str, ParamValue], ...]:
     """The inputs for asking a price, although some may not be made yet.
 
-    A picture stands for an output in an input that takes pictures; other inputs with
-    such an output are left out.
+    Outputs that are not made yet are left out, unless the model needs the input or says
+    that it changes the price. The other form, for a service that refuses the first,
+    has a picture in their place where the input takes pictures.
+
+    Returns:
+        One form or two, in the order to ask with.
     """
-    missing = {path[0] for path, one in outputs_in(params) if not one.asset_id}
+    missing = {str(path[0]) for path, one in outputs_in(params) if not one.asset_id}
     if not missing:
-        return params
-    kept: dict[str, ParamValue] = {}
+        return (params,)
+    filled: dict[str, ParamValue] = {}
+    short: dict[str, ParamValue] = {}
+    needs_all = False
     for name, value in params.items():
         known = None if schema is None else schema.inputs.get(name)
         if name not in missing:
-            kept[name] = value
-        elif known is None or known.kind in {"image", ""}:
-            filled = with_outputs({name: value}, _with_placeholder)
-            kept[name] = filled[name]
-    return kept
+            filled[name] = short[name] = value
+            continue
+        if known is None or known.kind in {"image", ""}:
+            filled |= with_outputs({name: value}, _with_placeholder)
+        made = _without_missing(value)
+        if made not in (None, []):
+            short[name] = made
+        needs_all = needs_all or (
+            known is not None and (known.required or known.cost_impact is True)
+        )
+    return (filled,) if needs_all else (short, filled)
 
 
 def _with_placeholder(output: ItemOutput) -> ParamValue:
     return output if output.asset_id else _placeholder()
+
+
+def _without_missing(value: ParamValue) -> ParamValue:
+    """A value without the outputs that are not made yet; None if nothing is left."""
+    if isinstance(value, ItemOutput):
+        return value if value.asset_id else None
+    if isinstance(value, list):
+        found = [_without_missing(inner) for inner in value]
+        kept: list[ParamValue] = [inner for inner in found if inner is not None]
+        return kept
+    return value if not any(outputs_in({"": value})) else None
 
 
 @cache

@@ -57,13 +57,19 @@ class Lines:
         """Add an item that has parents; :meth:`link` follows the last one."""
         self.children[item.item_id] = item
 
-    def link(self, find_chosen: Callable[[str], str]) -> None:
+    def link(
+        self,
+        find_chosen: Callable[[str], str],
+        find_output: Callable[[str], int],
+    ) -> None:
         """Find out who needs whom, once every child is known.
 
         Who names an item means its chosen take; or its last step, if it has steps.
 
         Args:
             find_chosen: An item's id → the job id of its chosen take.
+            find_output: An item's id → the number of its chosen output, or 0 if all
+                of them are wanted.
         """
         last = {
             item.base: item.item_id
@@ -71,7 +77,7 @@ class Lines:
             if item.is_last_step
         }
         for item in self.children.values():
-            linked = _with_jobs(item, last, find_chosen)
+            linked = _with_jobs(item, last, find_chosen, find_output)
             self.children[item.item_id] = linked
             for parent in linked.parents:
                 self._children_of[parent].append(item.item_id)
@@ -135,7 +141,10 @@ class Lines:
 
 
 def _with_jobs(
-    item: Item, last: Mapping[str, str], find_chosen: Callable[[str], str]
+    item: Item,
+    last: Mapping[str, str],
+    find_chosen: Callable[[str], str],
+    find_chosen_output: Callable[[str], int],
 ) -> Item:
     """The item with the job ids of its parents in the place of item ids."""
 
@@ -143,7 +152,8 @@ def _with_jobs(
         parent = output.item_id
         if parent in last and parent != item.base:
             return replace(output, item_id=last[parent])
-        return replace(output, item_id=find_chosen(parent))
+        index = find_chosen_output(parent) or output.index
+        return replace(output, item_id=find_chosen(parent), index=index)
 
     params = with_outputs(item.params, link)
     parents = dict.fromkeys(output.item_id for _, output in outputs_in(params))

@@ -29,8 +29,9 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.chain import outputs_in
 from pipeline.manifest.lines import MODEL, find_line
+from pipeline.manifest.review import ItemReview
 from pipeline.models.schema import ModelSchema
-from pipeline.naming import is_step, numbered_stem
+from pipeline.naming import TAKE_MARK, is_step, numbered_stem, split_take, take_id
 from pipeline.planning.aliases import find_aliases
 from pipeline.planning.change import describe_changes, find_changes
 from pipeline.planning.decision import (
@@ -48,8 +49,8 @@ from pipeline.planning.inputs import (
     cost_key,
     keys_of,
     output_count,
+    price_forms,
     seed_of,
-    with_placeholders,
 )
 from pipeline.planning.lines import (
     NOT_NEEDED,
@@ -61,7 +62,7 @@ from pipeline.planning.lines import (
 )
 from pipeline.planning.makers import Makers
 from pipeline.planning.presence import find_presence
-from pipeline.planning.rename import MOVABLE, Renames, Request
+from pipeline.planning.rename import MOVABLE, Reassignment, Renames, Request
 from pipeline.planning.repeats import Repeats
 from pipeline.planning.seeds import equal_params
 from pipeline.planning.selection import Limit, Selection
@@ -74,7 +75,7 @@ _UNTOUCHED = frozenset({Action.DONE, Action.SKIP})
 _MADE = frozenset({Action.DONE, Action.FETCH})
 _NOTES_SHOWN = 20
 _FOLDERS_KEPT = 1024  # of the million that a million items may have
-_FRUITLESS = frozenset({JobStatus.PLANNED, JobStatus.FAILED})
+_NAMES_ASKED = 3  # of items that a new one may have been
 
 
 class PlannedItem(Struct, frozen=True, kw_only=True):
@@ -90,8 +91,8 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
             has the old paths.
         params: The inputs to send: with the derived seed, and with references that are
             not uploaded yet.
-        priced_as: ``params`` for asking the price: a placeholder stands for each
-            output of another item that is not made yet.
+        priced_as: ``params`` for asking the price, in the order to try: without the
+            outputs of other items that are not made yet, or with a placeholder.
         derived_seed: Whether the seed in ``params`` is derived from the item's id.
         outputs: How many files it asks for, at least 1.
         kind: What the model makes, or "": see ``ModelSchema.makes``.
@@ -104,6 +105,8 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
             others; "" for all others.
         old_id: The ledger's id of a renamed item; else "".
         blocked: Why it cannot be made, if that is due to an item it needs; else "".
+        chosen_output: With ``choose: one``, the output that has the stem alone if the
+            take is the chosen one; else 0.
         siblings: The job ids of the item's other takes that have rows.
         then: The action that follows a RENAME, else the action itself.
     """
@@ -114,7 +117,7 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
     reason: str
     job: Job
     params: Mapping[str, ParamValue]
-    priced_as: Mapping[str, ParamValue]
+    priced_as: tuple[Mapping[str, ParamValue], ...]
     derived_seed: bool
     outputs: int
     kind: str
@@ -124,6 +127,7 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
     bound_key: str = ""
     old_id: str = ""
     blocked: str = ""
+    chosen_output: int = 0
     siblings: tuple[str, ...] = ()
     then: Action
 
@@ -134,10 +138,12 @@ class Orphan(Struct, frozen=True, kw_only=True):
     Attributes:
         item_id: Its id in the ledger.
         assets: Its assets that still have a file or a sidecar.
+        take: The number of the take if the item itself is still there; else 0.
     """
 
     item_id: str
     assets: tuple[Asset, ...]
+    take: int = 0
 
 
 class _Asked(Struct, frozen=True, kw_only=True):
@@ -148,6 +154,8 @@ class _Asked(Struct, frozen=True, kw_only=True):
     request: Request
     attempts: Sequence[Job]
     reseeded: tuple[tuple[JobKey, JobKey], ...] = ()  # the seed written the other way
+    old_id: str = ""  # the job id whose attempts come first, because it was renamed
+    is_whole: bool = True  # with every attempt, not only those of the same request
 
 
 class Plan:
@@ -163,6 +171,9 @@ class Plan:
             manifest.
         moves: By item id: where the files of its takes belong, for items whose files
             have to move because another take is chosen.
+        reassigned: By new job id: attempts that belong to another item now, because ids
+            were swapped or shifted.
+        renamed_reviews: New item id to old one, where the decisions go with a rename.
     """
 
     def __init__(
@@ -184,18 +195,20 @@ class Plan:
         self._within: set[str] = set()  # ids of items with work to do, with a limit
         self.moves: dict[str, Layout] = {}
         self._layouts: dict[str, Layout] = {}  # by item id, of those with takes
+        self._old_children: dict[str, _Asked] = {}  # with parents, and renamed
+        self.reassigned: dict[str, Reassignment] = {}
+        self.renamed_reviews: dict[str, str] = {}
         self._ledger = ledger
         self._has_takes = ledger is not None and ledger.has_takes()
         self._chosen: dict[str, str] = {}  # only those that are not take 1
         self._reviewed: set[str] = set()  # items that have decisions
         self._stale: list[str] = []
-        self._renames = Renames(ledger)
+        self._renames = Renames(ledger, self._look_for_files)
         if is_shared and ledger is not None:
             makers = Makers(manifest, output, ledger)
-            self._renames = Renames(ledger, is_own=makers.is_own)
+            self._renames = Renames(ledger, self._look_for_files, is_own=makers.is_own)
         self._is_counted = False
-        self._late: set[str] = set()  # ids of items that may be renamed: decided last
-        self._passed_over: set[str] = set()  # those of them that are beyond the limit
+        self._passed_over: set[str] = set()  # renamed ones that are beyond the limit
         self._kept_alikes: set[str] = set()
         self._uploads: dict[str, Mapping[str, AssetId]] = {}
 
@@ -228,6 +241,11 @@ class Plan:
     def old_ids(self) -> Mapping[str, str]:
         """New id to old id, for every renamed item."""
         return self._renames.old_ids
+
+    @property
+    def unclear(self) -> Mapping[str, Sequence[str]]:
+        """By item id: the old items that it may have been."""
+        return self._renames.unclear
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -269,20 +287,13 @@ class Plan:
     def free_entries(self, limit: Limit | None = None) -> Iterator[PlannedItem]:
         """Those of :meth:`entries` that use no output of another item."""
         limit = limit or Limit(self.selection.limit)
-        for _, group in groupby(expand(self.manifest), key=_group_of):
+        for group_id, group in groupby(self._expand(), key=_group_of):
+            if self._is_counted and self._renames.is_late(group_id):
+                continue
             items = list(group)
-            wanted = [self._look_at(item) for item in items]
-            present = [asked for asked in wanted if asked is not None]
-            layout = self._lay_out(items, present)
-            if layout is not None:
-                self._layouts[layout.base_id] = layout
-            for asked in filter(self._is_meant, present):
-                planned = self._plan_item(asked, layout)
-                if planned is not None and limit.admits(planned.action):
-                    self._note_moves(layout)
-                    self._note_within(planned)
-                    yield planned
-        if self._late:
+            present = self._look_at(items)
+            yield from self._plan_group(items, present, limit)
+        if self._renames.has_late:
             yield from self._late_entries(limit)
 
     def orphans(self) -> Iterator[Orphan]:
@@ -299,7 +310,9 @@ class Plan:
                 or _exists(self.output / (asset.path + SIDECAR_SUFFIX))
             )
             if assets:
-                yield Orphan(item_id=item_id, assets=assets)
+                base, number = split_take(item_id)
+                take = number if self._renames.has_living_take(base) else 0
+                yield Orphan(item_id=item_id, assets=assets, take=take)
 
     def orphan_ids(self) -> Iterator[str]:
         """Every item in the ledger but not in the manifest, with or without files.
@@ -326,42 +339,72 @@ class Plan:
         numbered = re.sub(r"-\d+$", "", stem)
         return not self._kept_alikes.isdisjoint({stem, numbered})
 
-    def _look_at(self, item: Item) -> _Asked | None:
-        """The item's request; None if it is not for this command, or decided later."""
-        if item.parents:
-            if not self._is_counted:
-                self.lines.add(item)
-                self._renames.note_item(item.item_id)
-            return None
-        if self._is_counted and item.item_id in self._late:
-            return None
-        if not self._is_counted and ".old" in item.item_id.casefold():
-            self._kept_alikes.add(item.item_id.casefold())
-        if not self.selection.includes(item.item_id):
-            if not self._is_counted and self._renames.note_item(item.item_id):
-                self._put_off(self._ask(item))
-            return None
-        asked = self._ask(item)
-        if self._is_counted:
-            return asked
-        self._renames.note_attempts(asked.attempts)
-        if self.selection.force or not self._has_nothing(asked):
-            return asked
-        return None if self._put_off(asked) else asked
+    def _expand(self) -> Iterator[Item]:
+        return expand(self.manifest, was=self._renames.implied)
 
-    def _has_nothing(self, asked: _Asked) -> bool:
-        """Whether an item has no results and nothing in flight."""
-        return not asked.attempts or (
-            all(job.status in _FRUITLESS for job in asked.attempts)
-            and self._decide(asked, "").action in {Action.SUBMIT, Action.SKIP}
+    def _look_at(self, items: Sequence[Item]) -> list[_Asked]:
+        """The takes of an item that this command is about; none if decided later."""
+        if items[0].parents:
+            self._note_children(items)
+            return []
+        meant = [item for item in items if self.selection.includes(item.item_id)]
+        if self._is_counted:
+            return [self._ask(item) for item in meant]
+        base_id = items[0].base
+        if ".old" in base_id.casefold():
+            self._kept_alikes.add(base_id.casefold())
+        if not items[0].decided_as and not self._review_of(items[0]).is_empty:
+            self._renames.note_reviewed(base_id)
+        if self._renames.is_idle:
+            return [self._ask(item) for item in meant]
+        every = [self._ask(item) for item in items]
+        for asked in every:
+            self._renames.note(asked.attempts, asked.request)
+        if not (self.selection.force and meant) and self._put_off(every):
+            return []
+        ids = {item.item_id for item in meant}
+        return [asked for asked in every if asked.item.item_id in ids]
+
+    def _note_children(self, items: Sequence[Item]) -> None:
+        """Note items that use outputs of others; they are planned after all others."""
+        if self._is_counted:
+            return
+        if not items[0].decided_as and not self._review_of(items[0]).is_empty:
+            self._renames.note_reviewed(items[0].base)
+        for item in items:
+            self.lines.add(item)
+            if self._ledger is not None:
+                self._renames.note_kept(self._ledger.find_row_ids(item.item_id))
+
+    def _put_off(self, every: Sequence[_Asked]) -> bool:
+        """Whether an item may be a renamed old one; if so, it is decided last."""
+        without = [asked for asked in every if not _has_results(asked)]
+        named = [asked for asked in every if asked.item.was]
+        if named:
+            # It is told which one it was; that counts once that one is gone.
+            may_be = [self._put_off_one(asked) for asked in named]
+            return any(may_be)
+        if not without or len(without) < len(every):
+            return False
+        return self._put_off_one(without[0])
+
+    def _put_off_one(self, asked: _Asked) -> bool:
+        item = asked.item
+        return self._renames.put_off(
+            item.base, asked.request, job_id=item.item_id, was=item.was
         )
 
-    def _put_off(self, asked: _Asked) -> bool:
-        """Whether a new item may be a renamed old one; if so, it is decided last."""
-        may_be = self._renames.may_be_renamed(asked.item.item_id, asked.request)
-        if may_be:
-            self._late.add(asked.item.item_id)
-        return may_be
+    def _plan_group(
+        self, items: Sequence[Item], present: Sequence[_Asked], limit: Limit
+    ) -> Iterator[PlannedItem]:
+        """Plan the takes of one item that are not renamed."""
+        layout = self._lay_out(items, present)
+        for asked in filter(self._is_meant, present):
+            planned = self._plan_item(asked, layout)
+            if planned is not None and limit.admits(planned.action):
+                self._note_moves(layout)
+                self._note_within(planned)
+                yield planned
 
     def line_entries(self, limit: Limit | None = None) -> Iterator[PlannedItem]:
         """Those of :meth:`entries` that use an output of another item.
@@ -371,16 +414,16 @@ class Plan:
         """
         lines, limit = self.lines, limit or Limit(None)
         if lines and not lines.roots:
-            lines.link(self.chosen_id)
+            lines.link(self.chosen_id, self._chosen_output)
             self._find_roots()
         chosen = {one for one in lines.children if self.selection.includes(one)}
         needed = lines.ancestors_of(chosen)
         wanted = chosen | needed
         for item in lines.roots.values():
-            asked, old_id = self._with_old_id(self._ask(item))
-            decision = self._decide(asked, old_id)
-            planned = self._entry_of(asked, decision, self._layout_of(item), old_id)
-            is_coming = bool(old_id) or self._concerns(decision)
+            asked = self._with_decided(self._ask(item))
+            decision = self._decide(asked)
+            planned = self._entry_of(asked, decision, self._layout_of(item))
+            is_coming = bool(asked.old_id) or self._concerns(decision)
             if self.selection.includes(item.item_id):
                 is_coming = is_coming and self._is_within_limit(planned)
             else:
@@ -399,6 +442,7 @@ class Plan:
             if is_coming:
                 self._note_moves(self._layout_of(item))
                 yield planned
+            self._note_renamed_child(planned, is_coming=is_coming)
             lines.parents[item.item_id] = self._parent_of(planned, is_coming=is_coming)
 
     def plan_child(self, item_id: str, made: Mapping[str, Job]) -> PlannedItem:
@@ -431,12 +475,12 @@ class Plan:
                 reason += "; made again if that changes"
             decision = Decision(action=Action.WAIT, reason=reason)
         else:
-            asked, old_id = self._with_old_id(asked)
-            decision = self._decide(asked, old_id)
-            planned = self._entry_of(asked, decision, layout, old_id)
-            is_concerned = bool(old_id) or self._concerns(decision)
+            asked = self._with_old_child(asked)
+            decision = self._decide(asked)
+            planned = self._entry_of(asked, decision, layout)
+            is_concerned = bool(asked.old_id) or self._concerns(decision)
             return planned, is_concerned and self._is_meant(asked)
-        planned = self._entry_of(asked, decision, layout, "")
+        planned = self._entry_of(asked, decision, layout)
         planned = replace(planned, blocked=blocked)
         if not self._is_meant(asked):
             return planned, False
@@ -446,20 +490,31 @@ class Plan:
         is_coming = all(parents[one].is_coming for one in missing)
         return planned, is_coming and not self.selection.only_fetch
 
-    def _with_old_id(self, asked: _Asked) -> tuple[_Asked, str]:
-        """The item with the attempts under its old id, if it is renamed."""
-        item_id = asked.item.item_id
-        if not self._is_counted and asked.item.parents and self._has_nothing(asked):
-            old_id = self._renames.find_old_id(item_id, asked.request) or ""
-            if old_id and self.selection.includes(item_id):
-                self._renames.fix(item_id, old_id)
-            elif old_id:
-                self._renames.set_apart(old_id)
-        old_id = self.old_ids.get(item_id, "")
-        if not old_id or self._ledger is None:
-            return asked, ""
-        made = self._ledger.find_jobs_of(old_id)
-        return replace(asked, attempts=[*made, *asked.attempts]), old_id
+    def _with_old_child(self, asked: _Asked) -> _Asked:
+        """With the attempts of the item that it was, if it was another one."""
+        item = asked.item
+        if self._is_counted:
+            return self._with_decided(asked)
+        was = item.was
+        if not was and item.take == 1 and not _has_results(asked):
+            was = self._renames.claim(item.base, asked.request)
+        elif not was and item.base in self._renames.implied:
+            was = take_id(self._renames.implied[item.base], item.take)
+        if not was:
+            return asked
+        found = self._with_old(replace(asked, item=replace(item, was=was)))
+        if found.old_id:
+            self._old_children[item.item_id] = found
+        return found
+
+    def _note_renamed_child(self, planned: PlannedItem, *, is_coming: bool) -> None:
+        asked = self._old_children.pop(planned.item.item_id, None)
+        if asked is None:
+            return
+        if is_coming:
+            self._note_rename(asked, planned)
+        else:
+            self._renames.set_apart(asked.old_id)
 
     def _parent_of(self, planned: PlannedItem, *, is_coming: bool) -> Parent:
         """What is known of an item that others need."""
@@ -471,6 +526,10 @@ class Plan:
             blocked=blocked,
             is_coming=is_coming,
         )
+
+    def _chosen_output(self, item_id: str) -> int:
+        layout = self._layouts.get(item_id)
+        return 0 if layout is None else layout.chosen_output
 
     def _layout_of(self, item: Item) -> Layout | None:
         return None if is_step(item.item_id) else self._layouts.get(item.base)
@@ -505,44 +564,129 @@ class Plan:
         return planned.item.item_id in self._within
 
     def _late_entries(self, limit: Limit) -> Iterator[PlannedItem]:
-        for item in expand(self.manifest):
-            if item.item_id not in self._late:
+        self._renames.resolve()
+        for base_id, group in groupby(self._expand(), key=_group_of):
+            if self._renames.is_late(base_id):
+                yield from self._late_group(list(group), limit)
+
+    def _late_group(self, items: Sequence[Item], limit: Limit) -> Iterator[PlannedItem]:
+        """Plan the takes of an item that may be a renamed one."""
+        every = [self._with_old(self._ask(item)) for item in items]
+        layout = self._lay_out(items, every)
+        for asked in every:
+            item_id = asked.item.item_id
+            if self._is_counted and item_id in self._passed_over:
                 continue
-            if self._is_counted and item.item_id in self._passed_over:
-                continue
-            asked = self._ask(item)
-            old_id = self._find_old_id(asked)
-            if not self.selection.includes(item.item_id):
-                self._renames.set_apart(old_id)
-                continue
-            if old_id and self._ledger is not None:
-                made = self._ledger.find_jobs_of(old_id)
-                asked = replace(asked, attempts=[*made, *asked.attempts])
-            if not self._is_meant(asked):
-                self._renames.set_apart(old_id)
-                continue
-            planned = self._plan_item(asked, None, old_id=old_id)
+            planned = None
+            if self.selection.includes(item_id) and self._is_meant(asked):
+                planned = self._plan_item(asked, layout)
             if planned is None or not limit.admits(planned.action):
                 # More may fit when the plan is carried out, but its folder was not
                 # checked here.
-                self._passed_over.add(item.item_id)
-                self._renames.set_apart(old_id)
+                self._passed_over.add(item_id)
+                if asked.old_id:
+                    self._renames.set_apart(asked.old_id)
                 continue
-            if old_id:
-                self._renames.fix(item.item_id, old_id)
+            self._note_moves(layout)
             self._note_within(planned)
+            if not self._is_counted and asked.old_id:
+                self._note_rename(asked, planned)
             yield planned
+        if not self._is_counted:
+            self._note_history(items)
+        first = items[0]
+        if first.decided_as and all(self._renames.is_gone(one.was) for one in items):
+            self.renamed_reviews[first.base] = first.decided_as
 
     def _note_within(self, planned: PlannedItem) -> None:
         # With a limit, these are few.
         if self.selection.limit is not None and planned.action not in _UNTOUCHED:
             self._within.add(planned.item.item_id)
 
-    def _find_old_id(self, asked: _Asked) -> str:
-        item_id = asked.item.item_id
+    def _note_history(self, items: Sequence[Item]) -> None:
+        """Takes that a renamed item does not want any more go with it too."""
+        was = {item.was for item in items}
+        # Not if a single take has become an item of its own.
+        moved = [
+            item
+            for item in items
+            if item.item_id in self.old_ids and split_take(item.was)[1] == item.take
+        ]
+        if not moved or not self._has_takes or self._ledger is None:
+            return
+        base_id = moved[0].base
+        for job_id in self._ledger.find_take_ids(split_take(moved[0].was)[0]):
+            number = split_take(job_id)[1]
+            new_id = take_id(base_id, number)
+            jobs = self._ledger.find_jobs_of(job_id)
+            if job_id in was or new_id in self.old_ids:
+                continue
+            self.reassigned[new_id] = Reassignment(
+                new_id=new_id,
+                old_id=job_id,
+                stem=numbered_stem(base_id, number),
+                rows=tuple(job.row_id for job in reversed(jobs)),
+                newest=jobs[0].row_id,
+                line=items[0].line,
+            )
+
+    def _with_old(self, asked: _Asked) -> _Asked:
+        """With the attempts of the item that it was, if it was another one."""
+        was = asked.item.was
         if self._is_counted:
-            return self.old_ids.get(item_id, "")
-        return self._renames.find_old_id(item_id, asked.request) or ""
+            return self._with_decided(asked)
+        movable = self._renames.find_movable(was, asked.request)
+        if not movable:
+            return asked
+        if _has_results(asked) and not self._renames.is_gone(was):
+            return asked
+        is_whole = self._renames.is_gone(was) and not any(
+            job.assets for job in asked.attempts
+        )
+        return replace(
+            asked,
+            attempts=[*movable, *asked.attempts],
+            old_id=was,
+            is_whole=is_whole,
+        )
+
+    def _with_decided(self, asked: _Asked) -> _Asked:
+        """As :meth:`_with_old`, as it was decided while the items were counted."""
+        item_id = asked.item.item_id
+        old_id = self.old_ids.get(item_id, "")
+        move = self.reassigned.get(item_id)
+        if self._ledger is None:
+            return asked
+        if old_id:
+            made = self._ledger.find_jobs_of(old_id)
+            return replace(asked, attempts=[*made, *asked.attempts], old_id=old_id)
+        if move is None:
+            return asked
+        jobs = self._ledger.find_jobs_of(move.old_id)
+        made = [job for job in jobs if job.row_id in move.rows]
+        if not made:  # they have moved
+            return asked
+        attempts = [*made, *asked.attempts]
+        return replace(asked, attempts=attempts, old_id=move.old_id, is_whole=False)
+
+    def _note_rename(self, asked: _Asked, planned: PlannedItem) -> None:
+        if asked.is_whole:
+            self._renames.fix(asked.item.item_id, asked.old_id)
+            return
+        self._renames.set_apart(asked.old_id)
+        rows = [
+            job
+            for job in asked.attempts
+            if job.item_id == asked.old_id and asked.request.is_of(job)
+        ]
+        self.reassigned[asked.item.item_id] = Reassignment(
+            new_id=asked.item.item_id,
+            old_id=asked.old_id,
+            stem=planned.stem,
+            rows=tuple(job.row_id for job in reversed(rows)),
+            newest=rows[0].row_id,
+            line=asked.item.line,
+        )
 
     def _ask(
         self, item: Item, other_forms: Sequence[Mapping[str, ParamValue]] = ()
@@ -552,7 +696,7 @@ class Plan:
         attempts = (
             [] if self._ledger is None else self._ledger.find_jobs_of(item.item_id)
         )
-        review = self.manifest.review.of(item.base)
+        review = self._review_of(item)
         return _Asked(
             item=item,
             schema=schema,
@@ -574,7 +718,10 @@ class Plan:
             ),
         )
 
-    def _decide(self, asked: _Asked, old_id: str) -> Decision:
+    def _review_of(self, item: Item) -> ItemReview:
+        return self.manifest.review.of_item(item)
+
+    def _decide(self, asked: _Asked) -> Decision:
         keys, item = asked.request, asked.item
         decision = decide(
             asked.attempts,
@@ -590,7 +737,7 @@ class Plan:
             assert decision.job is not None
             if decision.job.status is not JobStatus.FAILED:
                 return replace(decision, action=Action.DONE, reason="made")
-        if not old_id or decision.action in MOVABLE:
+        if not asked.old_id or decision.action in MOVABLE:
             return decision
         # It has ended since the plan was made; collecting it finds out how.
         same = find_same(asked.attempts, keys.keys)
@@ -608,11 +755,13 @@ class Plan:
         base_id = items[0].base
         if is_step(items[0].item_id):
             return None
-        review = self.manifest.review.of(base_id)
-        if len(items) == 1 and review.is_empty and not self._has_takes:
+        review = self._review_of(items[0])
+        is_plain = len(items) == 1 and review.is_empty and not items[0].chooses
+        is_plain = is_plain and not any(map(_are_numbered, present))
+        if is_plain and not self._has_takes:
             return None
         known = [] if self._ledger is None else self._ledger.find_take_ids(base_id)
-        if len(items) == 1 and review.is_empty and known in ([], [base_id]):
+        if is_plain and known in ([], [base_id]):
             return None
         seen = {asked.item.item_id: asked for asked in present}
         asked_all = [seen.get(item.item_id) or self._ask(item) for item in items]
@@ -628,12 +777,14 @@ class Plan:
             jobs,
             line=items[0].line,
             has_steps=items[0].has_steps,
+            chooses=items[0].chooses,
         )
+        self._layouts[base_id] = layout
         self._chosen.pop(base_id, None)
         if layout.chosen != base_id:
             self._chosen[base_id] = layout.chosen
         if not self._is_counted and not review.is_empty:
-            self._reviewed.add(base_id)
+            self._reviewed.add(items[0].decided_as or base_id)
             self._stale += find_stale(base_id, review, takes)
         return layout
 
@@ -643,13 +794,7 @@ class Plan:
             saved = (job for job in asked.attempts if job.status is JobStatus.SAVED)
             made = next(saved, None)
             return Take(number=asked.item.take, made=made, is_paid=made is not None)
-        decision = decide(
-            asked.attempts,
-            job_key=asked.request.job_key,
-            request_key=asked.request.request_key,
-            former=asked.request.former,
-            look=lambda _job: Presence(),
-        )
+        decision = asked.request.decide(asked.attempts, lambda _job: Presence())
         is_made = decision.action is Action.DONE
         return Take(
             number=asked.item.take,
@@ -661,18 +806,17 @@ class Plan:
         if layout is not None and layout.misplaced and not self._is_counted:
             self.moves[layout.base_id] = layout
 
-    def _plan_item(
-        self, asked: _Asked, layout: Layout | None, *, old_id: str = ""
-    ) -> PlannedItem | None:
-        decision = self._decide(asked, old_id)
-        if not old_id and not self._concerns(decision):
+    def _plan_item(self, asked: _Asked, layout: Layout | None) -> PlannedItem | None:
+        decision = self._decide(asked)
+        if not asked.old_id and not self._concerns(decision):
             return None
-        return self._entry_of(asked, decision, layout, old_id)
+        return self._entry_of(asked, decision, layout)
 
     def _entry_of(
-        self, asked: _Asked, decision: Decision, layout: Layout | None, old_id: str
+        self, asked: _Asked, decision: Decision, layout: Layout | None
     ) -> PlannedItem:
         item, schema, attempts = asked.item, asked.schema, asked.attempts
+        old_id = asked.old_id
         seed, is_derived = seed_of(item, schema, attempts)
         params = dict(item.params)
         if seed is not None:
@@ -699,10 +843,14 @@ class Plan:
             siblings = tuple(one for one in layout.stems if one != item.item_id)
             is_misplaced = item.item_id in layout.misplaced
             is_moved = is_misplaced and decision.action is Action.DONE
-        reason = self._reason(asked, decision, old_id)
+        reason = self._reason(asked, decision)
+        if self._is_unclear(asked, decision):
+            reason = self._question(item)
+            decision = replace(decision, action=Action.ASK, changed=False)
         if is_moved:
             why = "chosen" if stem == item.base else "not chosen"
             reason = f"{why}: its files move to {stem}"
+            reason = "another output is chosen" if item.chooses else reason
         return PlannedItem(
             item=item,
             action=Action.RENAME if old_id or is_moved else decision.action,
@@ -710,12 +858,13 @@ class Plan:
             sign=_sign_of(decision, is_moved=bool(old_id) or is_moved),
             reason=reason,
             steps_left=self.lines.steps_left(item.item_id) if item.parents else 0,
-            old_id=old_id,
+            old_id=old_id if asked.is_whole else "",
             stem=stem,
+            chosen_output=0 if layout is None else layout.chosen_output,
             siblings=siblings,
             job=replace(job, item_id=item.item_id) if old_id else job,
             params=params,
-            priced_as=with_placeholders(params, schema) if item.parents else params,
+            priced_as=price_forms(params, schema) if item.parents else (params,),
             derived_seed=is_derived,
             outputs=output_count(item, schema),
             kind="" if schema is None else schema.makes,
@@ -726,7 +875,7 @@ class Plan:
         """Whether ``--only`` includes a take, by the decision about its files."""
         if not self.selection.only:
             return True
-        review = self.manifest.review.of(asked.item.base)
+        review = self._review_of(asked.item)
         is_rejected = self.selection.only == "rejected"
         verdicts = review.rejected if is_rejected else review.approved
         return any(
@@ -734,16 +883,32 @@ class Plan:
             for verdict in verdicts
         )
 
+    def _is_unclear(self, asked: _Asked, decision: Decision) -> bool:
+        """Whether the user has to say which old item this is, before it is paid for."""
+        is_new = decision.action is Action.SUBMIT and not asked.old_id
+        may_be_old = asked.item.base in self._renames.unclear
+        return is_new and may_be_old and not self.selection.as_new
+
+    def _question(self, item: Item) -> str:
+        names = self._renames.unclear[item.base]
+        shown = ", ".join(names[:_NAMES_ASKED])
+        more = len(names) - _NAMES_ASKED
+        shown += f" or {more:,} more" if more > 0 else ""
+        return f"may be one of {shown}: say which with 'was: ID', or pay: --as-new"
+
     def _concerns(self, decision: Decision) -> bool:
         """Whether this command applies to an item."""
         if self.selection.only_failed:
             return decision.failed or decision.action in {Action.SETTLE, Action.COLLECT}
         return not self.selection.only_fetch or decision.action is not Action.SUBMIT
 
-    def _reason(self, asked: _Asked, decision: Decision, old_id: str) -> str:
-        if old_id:
-            return f"renamed from {old_id}"
+    def _reason(self, asked: _Asked, decision: Decision) -> str:
+        if asked.old_id:
+            return f"renamed from {asked.old_id}"
         if not decision.changed:
+            is_new = decision.action is Action.SUBMIT and not asked.attempts
+            if is_new and asked.item.was:
+                return f"new: {asked.item.was} has made nothing that it asks for"
             return decision.reason
         item, before = asked.item, asked.attempts[0]
         names = find_changes(
@@ -816,6 +981,19 @@ def make_plan(
             hint="patterns are matched against whole item ids: 'tree-*'",
         )
     return plan
+
+
+def _are_numbered(asked: _Asked) -> bool:
+    """Whether files have names of takes."""
+    return any(
+        TAKE_MARK in asset.path for job in asked.attempts for asset in job.assets
+    )
+
+
+def _has_results(asked: _Asked) -> bool:
+    """Whether an item has results of what it asks for, or something in flight."""
+    decision = asked.request.decide(asked.attempts, lambda _job: Presence())
+    return decision.action not in {Action.SUBMIT, Action.SKIP}
 
 
 def _group_of(item: Item) -> str:

@@ -19,6 +19,7 @@ class Selection:
         only_fetch: ``fetch``: only items that are paid for and whose files are missing.
         ids: Only these items, or None for all.
         verify: Compare the files of finished items by SHA-256, not only by size.
+        as_new: Items that may be renamed ones, but it is not clear which, are new.
         only: Only takes about which this was decided, ``rejected`` or ``approved``; ""
             for all.
     """
@@ -30,6 +31,7 @@ class Selection:
     only_fetch: bool = False
     ids: frozenset[str] | None = None
     verify: bool = False
+    as_new: bool = False
     only: str = ""
 
     def includes(self, item_id: str) -> bool:

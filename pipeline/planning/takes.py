@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.job import Job
 from pipeline.manifest.review import ItemReview, Verdict
-from pipeline.naming import numbered_stem, split_stem, split_take, take_id
+from pipeline.naming import numbered_stem, split_take, take_id, wanted_path
 from pipeline.record import Struct
 
 
@@ -35,6 +35,7 @@ class Layout(Struct, frozen=True, kw_only=True):
         chosen: The job id of the chosen take.
         stems: Job id → stem, for every take that is wanted or has rows.
         line: The item's line in the manifest.
+        chosen_output: With ``choose: one``, the number of the chosen output; else 0.
         misplaced: The jobs whose files have to move.
     """
 
@@ -42,6 +43,7 @@ class Layout(Struct, frozen=True, kw_only=True):
     chosen: str
     stems: Mapping[str, str]
     line: int
+    chosen_output: int = 0
     misplaced: frozenset[str] = frozenset()
 
 
@@ -77,25 +79,42 @@ def stands(verdict: Verdict, attempts: Sequence[Job]) -> bool:
     return made is None or digests_of(made, verdict.output) == verdict.sha256
 
 
-def choose(review: ItemReview, takes: Sequence[Take]) -> int:
-    """The number of the chosen take: the picked one, else the first not rejected.
+def choose(
+    review: ItemReview, takes: Sequence[Take], *, chooses: bool = False
+) -> tuple[int, int]:
+    """The chosen take: the picked one, else the first that is not rejected.
 
     Args:
         review: The decisions about the item.
         takes: Those that it wants, at least one, sorted by number.
+        chooses: Whether each output of a job is a take of its own.
+
+    Returns:
+        The number of the take, and that of the output or 0.
     """
     by_number = {take.number: take for take in takes}
     picked = review.picked
     take = None if picked is None else by_number.get(picked.take)
     if picked is not None and take is not None and counts(picked, take):
-        return picked.take
+        return picked.take, (picked.output or 1) if chooses else 0
     rejected = {
-        verdict.take
+        (verdict.take, verdict.output)
         for verdict in review.rejected
         if verdict.take in by_number and counts(verdict, by_number[verdict.take])
     }
-    left = [take.number for take in takes if take.number not in rejected]
-    return left[0] if left else takes[0].number
+    every = [
+        (take.number, output)
+        for take in takes
+        for output in (_outputs_of(take) if chooses else (0,))
+    ]
+    left = [one for one in every if rejected.isdisjoint({one, (one[0], 0)})]
+    return left[0] if left else every[0]
+
+
+def _outputs_of(take: Take) -> Sequence[int]:
+    if take.made is None or not take.made.assets:
+        return (1,)
+    return [asset.output_index for asset in take.made.assets]
 
 
 def find_stale(
@@ -115,9 +134,14 @@ def find_stale(
                 continue
             why = "is made again" if take.made is None else "has other bytes now"
             yield (
-                f"the {word} of take {verdict.take} of {base_id} counts no longer:"
+                f"the {word} of take {_label(verdict)} of {base_id} counts no longer:"
                 f" it {why}"
             )
+
+
+def _label(verdict: Verdict) -> str:
+    output = f"-{verdict.output}" if verdict.output else ""
+    return f"{verdict.take}{output}"
 
 
 def lay_out(
@@ -128,6 +152,7 @@ def lay_out(
     *,
     line: int,
     has_steps: bool = False,
+    chooses: bool = False,
 ) -> Layout:
     """Decide under which stem the files of each take belong.
 
@@ -141,8 +166,9 @@ def lay_out(
         jobs: By job id: the attempts of every take that is wanted or has rows.
         line: The item's line in the manifest.
         has_steps: Whether steps follow: then the last of them has the item's name.
+        chooses: Whether each output of a job is a take of its own.
     """
-    number = choose(review, takes)
+    number, output = choose(review, takes, chooses=chooses)
     chosen = take_id(base_id, number)
     stems = {
         job_id: base_id
@@ -154,17 +180,31 @@ def lay_out(
     misplaced = frozenset(
         job_id
         for job_id, attempts in jobs.items()
-        if made is not None and _are_misplaced(attempts, job_id, stems[job_id])
+        if made is not None and _are_misplaced(attempts, job_id, stems[job_id], output)
     )
     return Layout(
-        base_id=base_id, chosen=chosen, stems=stems, line=line, misplaced=misplaced
+        base_id=base_id,
+        chosen=chosen,
+        stems=stems,
+        line=line,
+        chosen_output=output,
+        misplaced=misplaced,
     )
 
 
-def _are_misplaced(attempts: Sequence[Job], job_id: str, stem: str) -> bool:
+def _are_misplaced(
+    attempts: Sequence[Job], job_id: str, stem: str, chosen_output: int
+) -> bool:
     for job in attempts:
         for asset in job.assets:
-            found = split_stem(asset.path, job_id)
-            if found is not None and found[0] != stem:
+            wanted = wanted_path(
+                asset.path,
+                job_id,
+                stem,
+                output=asset.output_index,
+                count=len(job.assets),
+                chosen_output=chosen_output,
+            )
+            if wanted not in {None, asset.path}:
                 return True
     return False

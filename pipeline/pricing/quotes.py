@@ -5,6 +5,7 @@ stops the run, because money may have been spent.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import anyio
 
@@ -12,7 +13,7 @@ from pipeline.api.interface import GenerationApi, Quote, UnexpectedJob
 from pipeline.api.retry import retry_free
 from pipeline.clock import Clock
 from pipeline.errors import BudgetReached, Rejected
-from pipeline.job import JsonValue
+from pipeline.job import JsonValue, ParamValue
 from pipeline.planning import PlannedItem
 from pipeline.settings import Settings
 from pipeline.stages.uploader import Uploader
@@ -79,9 +80,18 @@ class Quotes:
         return self._known[key]
 
     async def _ask(self, planned: PlannedItem) -> Quote:
-        renewal = self._uploader.renewal_of(planned.priced_as)
+        *others, last = planned.priced_as
+        for form in others:
+            with suppress(Rejected):
+                return await self._ask_as(planned, form)
+        return await self._ask_as(planned, last)
+
+    async def _ask_as(
+        self, planned: PlannedItem, params: Mapping[str, ParamValue]
+    ) -> Quote:
+        renewal = self._uploader.renewal_of(params)
         while True:
-            inputs = await self._uploader.inputs_of(planned.priced_as)
+            inputs = await self._uploader.inputs_of(params)
             try:
                 return await self._ask_with(planned, inputs)
             except Rejected as error:

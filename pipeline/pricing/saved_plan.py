@@ -167,6 +167,7 @@ def save_plan(path: Path, estimate: Estimate, recorder: PlanRecorder) -> None:
             "force": plan.selection.force,
             "limit": plan.selection.limit,
             "only": plan.selection.only,
+            "as_new": plan.selection.as_new,
         },
         "models": {
             model_id: _digest_of_model(plan.manifest.models(model_id))
@@ -200,6 +201,7 @@ def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
         is_part = chosen["limit"] is not None or bool(chosen.get("only"))
         selection = Selection(
             globs=_globs(record["selection"]["globs"]),
+            as_new=bool(chosen.get("as_new")),
             force=bool(record["selection"]["force"]),
             # The same items, even if the first of them are done by now.
             ids=frozenset(items) if is_part else None,

@@ -24,7 +24,7 @@ from pipeline.errors import DownloadFailed
 from pipeline.fault_points import reach
 from pipeline.job import Asset, Job
 from pipeline.ledger.ledger import Ledger
-from pipeline.naming import numbered_stem, split_stem, split_take
+from pipeline.naming import numbered_stem, split_stem, split_take, wanted_path
 from pipeline.planning import PlannedItem
 from pipeline.planning.takes import Layout
 
@@ -79,7 +79,8 @@ class Relocating:
         async with self._lock:
             # The chosen take last: then its name is free.
             for job_id in sorted(layout.misplaced, key=is_last):
-                await self._move(job_id, layout.stems[job_id], source)
+                output = layout.chosen_output
+                await self._move(job_id, layout.stems[job_id], output, source)
         return [self._ledger.find_jobs_of(one)[0] for one in sorted(layout.misplaced)]
 
     async def make_room(self, planned: PlannedItem, source: Source) -> None:
@@ -89,14 +90,15 @@ class Relocating:
             DownloadFailed: Another file already has a new name.
             OutputError: The disk is full or not writable.
         """
-        if not planned.siblings:
+        output = planned.chosen_output
+        if not planned.siblings and not output:
             return
         async with self._lock:
             for job_id in planned.siblings:
                 base, take = split_take(job_id)
                 if self._has_files_at(planned.stem, job_id):
-                    await self._move(job_id, numbered_stem(base, take), source)
-            await self._move(planned.item.item_id, planned.stem, source)
+                    await self._move(job_id, numbered_stem(base, take), output, source)
+            await self._move(planned.item.item_id, planned.stem, output, source)
 
     def _has_files_at(self, stem: str, job_id: str) -> bool:
         found = (
@@ -105,19 +107,43 @@ class Relocating:
         )
         return any(one is not None and one[0] == stem for one in found)
 
-    async def _move(self, job_id: str, stem: str, source: Source) -> None:
+    async def _move(
+        self, job_id: str, stem: str, chosen_output: int, source: Source
+    ) -> None:
         jobs = {job.row_id: job for job in self._ledger.find_jobs_of(job_id)}
         files = [
             (jobs[row_id], asset)
             for row_id, asset in self._ledger.find_assets_of(job_id)
         ]
-        paths = {}
-        for _, asset in files:
-            found = split_stem(asset.path, job_id)
-            if found is not None and found[0] != stem:
-                paths[asset.path] = stem + found[1]
+        paths: dict[str, str] = {}
+        for job, asset in files:
+            wanted = wanted_path(
+                asset.path,
+                job_id,
+                stem,
+                output=asset.output_index,
+                count=sum(other.row_id == job.row_id for other, _ in files),
+                chosen_output=chosen_output,
+            )
+            if wanted is not None and wanted != asset.path:
+                paths[asset.path] = wanted
         if not paths:
             return
+        # An output that was the chosen one leaves its name before another takes it.
+        first = {old: new for old, new in paths.items() if new not in paths}
+        for part in (first, {old: paths[old] for old in paths.keys() - first.keys()}):
+            await self._move_paths(job_id, files, part, source)
+
+    async def _move_paths(
+        self,
+        job_id: str,
+        files: Sequence[tuple[Job, Asset]],
+        paths: Mapping[str, str],
+        source: Source,
+    ) -> None:
+        if not paths:
+            return
+        files = [(job, asset) for job, asset in files if asset.path in paths]
         self.check_owners(paths, {job_id})
         await self.place(files, paths, source)
         await self._write(self._writer.record_relocated, paths)

@@ -5,7 +5,7 @@ the old name after. Possible leftovers are recorded first, and the next run remo
 them. So a crash at any point loses no file and causes no second payment.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.assets.mover import find_unrecorded
@@ -13,7 +13,7 @@ from pipeline.assets.sidecar import Source
 from pipeline.fault_points import reach
 from pipeline.job import UNFINISHED, Asset, Job
 from pipeline.ledger.ledger import Ledger
-from pipeline.naming import split_stem, stems_of
+from pipeline.naming import split_stem, stems_of, wanted_path
 from pipeline.planning import Action, PlannedItem
 from pipeline.record import replace
 from pipeline.running.records import Records
@@ -75,9 +75,9 @@ class Renaming:
         old, new = planned.old_id, planned.item.item_id
         files = self._find_files(old, new)
         paths = {
-            asset.path: planned.stem + found[1]
-            for _, asset in files
-            if (found := split_stem(asset.path, old)) is not None
+            asset.path: self._name_of(planned, job, asset, files)
+            for job, asset in files
+            if split_stem(asset.path, old) is not None
         }
         self._relocating.check_owners(paths, {old, new})
         await self._relocating.place(files, paths, source)
@@ -110,6 +110,29 @@ class Renaming:
             for stem in stems_of(old)
         }
         await self._relocating.clear({**unnamed, **paths})
+
+    def _name_of(
+        self,
+        planned: PlannedItem,
+        job: Job,
+        asset: Asset,
+        files: Sequence[tuple[Job, Asset]],
+    ) -> str:
+        """The new path of a file that has the stem of the old item."""
+        found = split_stem(asset.path, planned.old_id)
+        assert found is not None
+        if not planned.chosen_output:
+            return planned.stem + found[1]
+        new_id = planned.item.item_id
+        wanted = wanted_path(
+            stems_of(new_id)[1] + found[1],
+            new_id,
+            planned.stem,
+            output=asset.output_index,
+            count=sum(other.row_id == job.row_id for other, _ in files),
+            chosen_output=planned.chosen_output,
+        )
+        return wanted or planned.stem + found[1]
 
     def _find_files(self, old: str, new: str) -> list[tuple[Job, Asset]]:
         """Every asset of the item's attempts, under the old or the new name."""

@@ -49,6 +49,7 @@ from pipeline.running.key_check import KeyCheck
 from pipeline.running.line_scheduler import LineScheduler
 from pipeline.running.marks import Marks
 from pipeline.running.pausing import Pausing
+from pipeline.running.reassigning import Reassigning
 from pipeline.running.recent_jobs import RecentJobs
 from pipeline.running.reconciling import Adopted, Reconciler
 from pipeline.running.records import Records
@@ -176,6 +177,14 @@ class Run:
             output=plan.output,
             emulated=service.is_emulated,
         )
+        self._reassigning = Reassigning(
+            ledger,
+            writer=writer.ledger,
+            write=writer.write,
+            relocating=self._relocating,
+            output=plan.output,
+            may_be_named=plan.may_be_named,
+        )
         self._renaming = Renaming(
             ledger,
             records=self._records,
@@ -300,6 +309,7 @@ class Run:
                 await self._key_check.check_jobs()
                 if not self._pays_nothing:
                     await self._reconciler.reconcile(must_read=True)
+            await self._reassign()
             await self._renaming.rename_unfinished(plan.old_ids)
             await self._lay_out_takes()
             self._activity.begin("")
@@ -397,16 +407,19 @@ class Run:
             self._count_blocked(planned, planned.blocked)
             self._line_scheduler.blocked(item_id, planned.blocked)
             return True
+        if item_id in self._blocked:
+            job = self._fail(planned, self._blocked[item_id])
+            self._line_scheduler.ended(item_id, job)
+            return True
         if planned.action is Action.DONE:
             self._counts["renamed" if item_id in self._moved else "done"] += 1
             if self._settings.strict:
                 self._check_inputs(planned.job)
         elif planned.action is Action.SKIP:
             self._counts["skipped"] += 1
-        elif planned.action is Action.RENAME and not planned.old_id:
-            self._fail(planned, self._blocked[planned.item.base])
-        elif planned.action is Action.SUBMIT and self._stopping.concerns(
-            planned.item.model_id
+        elif planned.action is Action.ASK or (
+            planned.action is Action.SUBMIT
+            and self._stopping.concerns(planned.item.model_id)
         ):
             self._counts["not_submitted"] += 1
             self._line_scheduler.ended(item_id, None)
@@ -539,14 +552,28 @@ class Run:
         self._count_failure(job)
         return job
 
+    async def _reassign(self) -> None:
+        """Give attempts to the items that ask for them now: ids were swapped."""
+        moves = list(self._plan.reassigned.values())
+        try:
+            jobs = await self._reassigning.carry_out(
+                moves, lambda line: source_at(self._plan, line)
+            )
+        except DownloadFailed as error:
+            self._blocked |= {move.new_id: error for move in moves}
+            return
+        for job in jobs:
+            self._moved.add(job.item_id)
+            self._records.announce(job)
+
     async def _lay_out_takes(self) -> None:
         """Give each item's own name to the chosen one of its takes."""
-        for base_id, layout in self._plan.moves.items():
+        for layout in self._plan.moves.values():
             try:
                 source = source_at(self._plan, layout.line)
                 jobs = await self._relocating.lay_out(layout, source)
             except DownloadFailed as error:
-                self._blocked[base_id] = error
+                self._blocked |= dict.fromkeys(layout.stems, error)
                 continue
             for job in jobs:
                 self._moved.add(job.item_id)

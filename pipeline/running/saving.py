@@ -101,6 +101,7 @@ class Saver:
                 receipts,
                 stem=planned.stem,
                 outputs=planned.outputs,
+                chosen_output=planned.chosen_output,
                 kind=planned.kind,
                 source=self.source_of(planned, job),
                 earlier=earlier,

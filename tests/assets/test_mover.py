@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assets.mover import check_free, clear_renamed, place_copy
-from pipeline.assets.sidecar import Source, render_sidecar
+from pipeline.assets.mover import (
+    check_free,
+    clear_renamed,
+    place_copy,
+    place_renamed,
+)
+from pipeline.assets.sidecar import SentFile, Source, load_origin, render_sidecar
 from pipeline.errors import DownloadFailed, OutputError
 from pipeline.job import Asset, AssetId, Job, JobKey, RemoteId
+from pipeline.record import replace
 
 ASSET = Asset(
     asset_id=AssetId("asset_1"),
@@ -178,3 +184,41 @@ def test_two_names_of_one_file_where_case_does_not_count_are_not_cleared(
     assert removed == []
     monkeypatch.undo()
     assert names(output) == {"Oak.png", "Oak.png.json"}
+
+
+# --- what a sidecar says besides the job ----------------------------------------------
+
+
+def test_a_moved_sidecar_keeps_what_the_old_one_said(tmp_path):
+    sent = SentFile(
+        input="images",
+        name="style",
+        path="refs/style.png",
+        sha256="5" * 64,
+        upright=False,
+        asset_id="asset_style",
+    )
+    told = replace(SOURCE, variables={"biome": "forest"}, references=(sent,))
+    (tmp_path / "oak.png").write_bytes(b"oak")
+    (tmp_path / "oak.png.json").write_bytes(
+        render_sidecar(JOB, ASSET, told, emulated=True)
+    )
+
+    place_renamed(
+        tmp_path, [(JOB, ASSET)], {"oak.png": "fir.png"}, SOURCE, emulated=False
+    )
+
+    details = load_origin(tmp_path, "fir.png")
+    assert details.variables == {"biome": "forest"}
+    assert details.references == (sent,)
+    assert details.emulated
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b'{"schema": "other"}'])
+def test_a_sidecar_that_says_nothing_has_no_details(tmp_path, content):
+    if content is not None:
+        (tmp_path / "oak.png.json").write_bytes(content)
+
+    details = load_origin(tmp_path, "oak.png")
+
+    assert (details.variables, details.references, details.emulated) == ({}, (), False)

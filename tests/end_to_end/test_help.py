@@ -8,14 +8,23 @@ import pytest
 from pipeline.version import __version__
 
 COMMANDS = (
+    "accept",
+    "approve",
+    "check",
     "completion",
     "doctor",
     "emulator",
     "fetch",
+    "graph",
+    "models",
+    "pick",
     "plan",
     "prune",
+    "redo",
+    "reject",
     "rerun",
     "resolve",
+    "restore",
     "run",
     "schema",
     "spend",

@@ -63,6 +63,12 @@ async def test_every_event_and_every_field_that_is_printed_is_documented(
     real.write(MIXED.replace("  - {id: oak, prompt: an oak}\n", ""))
     await type_in("plan", manifest)
     await type_in("prune", manifest, "--yes")
+    takes = str(real.write(TREES.replace("name: trees", "name: takes"), "takes.yaml"))
+    await type_in("run", takes, "--yes")
+    await type_in("redo", takes, "oak", "--yes")
+    await type_in("approve", takes, "oak")
+    await type_in("why", takes, "oak")
+    await type_in("check", takes, "--approved")
     # A pause that is longer than is waited for: it is told of, and nobody waits.
     real.use(await start_emulator(cooldown_s=60.0, cooldown_after=1))
     manifest = str(real.write(TREES.replace("name: trees", "name: pausing")))

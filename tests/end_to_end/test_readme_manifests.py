@@ -100,9 +100,7 @@ async def test_the_poses_are_those_of_the_take_that_was_chosen(shell):
     for file in files.values():
         with Image.open(file) as picture:
             assert (picture.format, picture.size) == ("WEBP", (2048, 2048))
-            low, high = picture.getchannel("A").getextrema()
-            assert low == 0
-            assert high > 0
+            assert picture.getchannel("A").getextrema() == (0, 254)
     chosen = sidecars_in(output)["hero.png"]["asset_id"]
     journal = (output / "emulator.jsonl").read_text(encoding="utf-8")
     inputs = [
@@ -130,8 +128,8 @@ async def test_a_prop_is_a_3d_model_with_its_preview(shell):
     assert jobs_in(output) == 4
     assert again.events[0]["to_submit"] == 0
     for prop in ("lantern", "chest"):
-        mesh = trimesh.load(output / "props" / f"{prop}.glb", force="mesh")
-        assert len(mesh.faces) > 0
+        mesh = trimesh.load_mesh(output / "props" / f"{prop}.glb")
+        assert mesh.area > 0
         for picture in (f"props/{prop}.preview.webp", f"concepts/{prop}.png"):
             with Image.open(output / picture) as opened:
                 opened.load()

@@ -189,6 +189,24 @@ async def test_a_take_whose_files_were_pruned_is_brought_back_free(studio):
     assert counted(studio) == 3
 
 
+async def test_why_lists_the_takes_with_seed_price_and_decision(studio):
+    seed = sidecars_in(studio.output)["elm.png"]["seed"]
+    await ran(studio, "redo", "trees.yaml", "elm", "--yes", "--note", "too dark")
+
+    done = await ran(studio, "why", "trees.yaml", "elm", "--json")
+
+    first, second = done.of("history")
+    assert (first["take"], first["wanted"], first["chosen"]) == (1, False, False)
+    assert (first["seed"], first["charged"]) == (seed, second["charged"])
+    assert first["decisions"][0].endswith(": too dark")
+    assert first["decisions"][1] == "replaced by take 2"
+    assert (second["wanted"], second["chosen"]) == (True, True)
+    assert len(first["asset_ids"]) == 1
+    text = (await ran(studio, "why", "trees.yaml", "elm")).out
+    assert f"not wanted any more, seed {seed}" in text
+    assert done.events[-1]["item_id"] == "elm@2"
+
+
 async def test_a_take_that_was_never_made_cannot_be_brought_back(studio):
     done = await ran(
         studio, *("restore", "trees.yaml", "elm", "--take", "4"), code=ExitCode.USAGE

@@ -226,6 +226,56 @@ async def test_a_choice_about_other_bytes_counts_no_longer(studio):
     assert "choice of take 2 of hero counts no longer" in status.out
 
 
+SET = """\
+version: 1
+name: trees
+model: model_wan-2-7-image
+params: {size: 1K, thinkingMode: false}
+items:
+  - {id: hero, prompt: a hero, params: {numOutputs: 3}, choose: one}
+  - {id: hero-2, prompt: another}
+"""
+
+
+async def test_of_the_outputs_of_a_job_one_is_chosen(studio):
+    studio.write(SET)
+    await ran(studio, "run", "trees.yaml", "--yes")
+    names = ["hero-2.png", "hero.png", "hero@1-2.png", "hero@1-3.png"]
+    assert sorted(files(studio)) == names
+    third = (studio.output / "hero@1-3.png").read_bytes()
+
+    await ran(studio, "pick", "trees.yaml", "hero", "3")
+
+    assert sorted(files(studio)) == ["hero-2.png", "hero.png", "hero@1-1.png", names[2]]
+    assert (studio.output / "hero.png").read_bytes() == third
+    await ran(studio, "reject", "trees.yaml", "hero")
+    await ran(studio, "approve", "trees.yaml", "hero@1-2", "hero-2")
+    await ran(studio, "check", "trees.yaml", "--approved", code=ExitCode.ITEMS_FAILED)
+    await ran(studio, "pick", "trees.yaml", "hero", "1-2")
+    await ran(studio, "check", "trees.yaml", "--approved")
+    done = await ran(studio, "run", "trees.yaml", "--json")
+    assert done.events[-1]["counts"]["done"] == 2
+    assert paid(studio) == 2
+
+
+async def test_outputs_that_become_takes_are_moved_and_back(studio):
+    plain = SET.replace(", choose: one", "").replace("id: hero-2", "id: elm")
+    studio.write(plain)
+    await ran(studio, "run", "trees.yaml", "--yes")
+    before = {path: (studio.output / path).read_bytes() for path in files(studio)}
+    assert sorted(before) == ["elm.png", "hero-1.png", "hero-2.png", "hero-3.png"]
+
+    studio.write(SET.replace("id: hero-2", "id: elm"))
+    await ran(studio, "run", "trees.yaml")
+    assert sorted(files(studio))[1:] == ["hero.png", "hero@1-2.png", "hero@1-3.png"]
+    assert (studio.output / "hero.png").read_bytes() == before["hero-1.png"]
+
+    studio.write(plain)
+    await ran(studio, "run", "trees.yaml")
+    assert {path: (studio.output / path).read_bytes() for path in before} == before
+    assert paid(studio) == 2
+
+
 async def test_a_broken_review_file_is_refused_with_its_place(studio):
     (studio.folder / "trees.review.yaml").write_text(
         "version: 1\nitems:\n<<<<<<< HEAD\n  hero: {}\n=======\n>>>>>>> b\n"
@@ -246,3 +296,69 @@ async def test_decisions_about_emulated_files_stay_with_them(studio):
     assert not (studio.folder / "trees.review.yaml").exists()
     done = await ran(studio, "run", "trees.yaml", "--emulate", "--json")
     assert done.events[-1]["counts"]["done"] == 4
+
+
+@pytest.mark.parametrize("was", [", was: hero", ""])
+@pytest.mark.parametrize("takes", [", takes: 4", ""])
+async def test_the_chosen_take_stays_the_chosen_one_under_a_new_name(
+    studio, was, takes
+):
+    await ran(studio, "run", "trees.yaml", "--yes")
+    await ran(studio, "pick", "trees.yaml", "hero", "2")
+    chosen = (studio.output / "hero.png").read_bytes()
+    studio.write(
+        HERO.replace("id: hero", f"id: knight{was}").replace(", takes: 4", takes)
+    )
+
+    await ran(studio, "run", "trees.yaml", "--yes")
+
+    assert paid(studio) == 4
+    assert (studio.output / "knight.png").read_bytes() == chosen
+    assert files(studio) == {
+        path.replace("hero", "knight"): item.replace("hero", "knight")
+        for path, item in SECOND.items()
+    }
+    studio.write((studio.folder / "trees.yaml").read_text().replace(was, ""))
+    done = await ran(studio, "run", "trees.yaml", "--json")
+    assert done.events[-1]["counts"]["done"] == (4 if takes else 1)
+    assert (studio.output / "knight.png").read_bytes() == chosen
+    assert "hero" not in (studio.folder / "trees.review.yaml").read_text()
+
+
+async def test_a_take_becomes_an_item_under_a_name_of_its_own(studio):
+    await ran(studio, "run", "trees.yaml", "--yes")
+    second = (studio.output / "hero@2.png").read_bytes()
+    studio.write(
+        HERO.replace("hero, prompt", "knight, was: hero@2, prompt", 1).replace(
+            ", takes: 4", ""
+        )
+    )
+
+    await ran(studio, "run", "trees.yaml")
+
+    assert (studio.output / "knight.png").read_bytes() == second
+    assert paid(studio) == 4
+
+
+async def test_which_of_several_items_it_was_is_asked_before_anything_is_paid(studio):
+    studio.write(
+        HERO.replace("id: hero, ", "id: 'hero-take${n}', ").replace(
+            "takes: 4", "matrix: {n: [1, 2, 3, 4]}"
+        )
+    )
+    await ran(studio, "run", "trees.yaml", "--yes")
+    second = (studio.output / "hero-take2.png").read_bytes()
+    one = HERO.replace(", takes: 4", "")
+    studio.write(one)
+
+    done = await ran(studio, "run", "trees.yaml", "--yes", code=ExitCode.USAGE)
+    assert "hero may be one of hero-take1, hero-take2, hero-take3" in done.err
+    plan = await ran(studio, "plan", "trees.yaml", "--json")
+    assert [item["action"] for item in plan.of("item")] == ["ask"]
+    assert paid(studio) == 4
+    assert "hero-take2.png" in files(studio)
+
+    studio.write(one.replace("id: hero, ", "id: hero, was: hero-take2, "))
+    await ran(studio, "run", "trees.yaml")
+    assert (studio.output / "hero.png").read_bytes() == second
+    assert paid(studio) == 4

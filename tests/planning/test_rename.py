@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from pipeline.errors import ManifestError
 from pipeline.job import (
     SIDECAR_SUFFIX,
     Asset,
@@ -203,13 +204,58 @@ def test_an_item_that_is_still_there_gives_its_files_to_nobody(desk):
     assert plan.counts == {Action.DONE: 1, Action.SUBMIT: 1}
 
 
-def test_an_item_that_has_rows_of_its_own_is_changed_and_not_renamed(desk):
+def test_an_attempt_goes_to_the_item_that_asks_for_it_now(desk):
     desk.make(items(("oak", "an oak"), ("fir", "a fir")))
 
     plan = desk.plan(items(("fir", "an oak")))
 
-    assert plan.counts == {Action.SUBMIT: 1}
-    assert orphans(plan) == ["oak"]
+    (planned,) = plan.entries()
+    assert (planned.action, planned.then) == (Action.RENAME, Action.DONE)
+    assert planned.reason == "renamed from oak"
+    (move,) = plan.reassigned.values()
+    assert (move.old_id, move.new_id, move.stem) == ("oak", "fir", "fir")
+    assert plan.to_submit == 0
+    assert orphans(plan) == []
+
+
+def test_ids_that_are_swapped_are_two_renames(desk):
+    desk.make(items(("oak", "an oak"), ("fir", "a fir")))
+
+    plan = desk.plan(items(("oak", "a fir"), ("fir", "an oak")))
+
+    assert plan.counts == {Action.RENAME: 2}
+    assert {(one.old_id, one.new_id) for one in plan.reassigned.values()} == {
+        ("oak", "fir"),
+        ("fir", "oak"),
+    }
+
+
+def test_ids_that_are_shifted_are_moved_and_the_new_one_is_paid(desk):
+    desk.make(items(("t-1", "an oak"), ("t-2", "a fir")))
+
+    plan = desk.plan(items(("t-1", "a yew"), ("t-2", "an oak"), ("t-3", "a fir")))
+
+    assert plan.counts == {Action.SUBMIT: 1, Action.RENAME: 2}
+    moved = {one.new_id: one.old_id for one in plan.reassigned.values()} | dict(
+        plan.old_ids
+    )
+    assert moved == {"t-2": "t-1", "t-3": "t-2"}
+
+
+def test_a_swap_of_ids_that_ask_for_the_same_is_none(desk):
+    desk.make(items(("oak", "an oak"), ("fir", "an oak")))
+
+    plan = desk.plan(items(("fir", "an oak"), ("oak", "an oak")))
+
+    assert plan.counts == {Action.DONE: 2}
+
+
+def test_an_item_that_still_asks_for_its_result_gives_it_to_nobody(desk):
+    desk.make(items(("oak", "an oak"), ("fir", "a fir")))
+
+    plan = desk.plan(items(("oak", "an oak"), ("fir", "an oak")))
+
+    assert plan.counts == {Action.DONE: 1, Action.SUBMIT: 1}
 
 
 def test_an_item_that_is_not_selected_counts_as_there(desk):
@@ -239,20 +285,162 @@ def test_a_name_is_given_away_once_in_the_order_of_the_manifest(desk):
     assert plan.counts == {Action.RENAME: 1, Action.SUBMIT: 1}
 
 
-def test_of_several_the_one_whose_id_ends_alike_is_taken(desk):
+def test_ids_that_differ_in_their_first_part_alone_are_told_apart(desk):
     desk.make(items(("oak-1", "an oak"), ("oak-2", "an oak"), ("oak-3", "an oak")))
 
-    plan = desk.plan(items(("fir-3", "an oak"), ("b/fir_1", "an oak")))
+    names = ("fir-3", "b/fir_1", "fir.2")
+    plan = desk.plan(items(*((name, "an oak") for name in names)))
 
-    assert old_ids(plan) == {"fir-3": "oak-3", "b/fir_1": "oak-1"}
-    assert orphans(plan) == ["oak-2"]
+    assert old_ids(plan) == {"fir-3": "oak-3", "b/fir_1": "oak-1", "fir.2": "oak-2"}
+    assert orphans(plan) == []
 
 
-def test_else_the_oldest_is_taken(desk):
-    desk.make(items(("yew", "an oak")))
+TAKES = [(f"hero-take{number}", "a hero") for number in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("name", ["hero", "final-take2"])
+def test_of_several_none_is_taken_and_nothing_is_paid(desk, name):
+    desk.make(items(*TAKES))
+
+    plan = desk.plan(items((name, "a hero")))
+
+    planned = only(plan)
+    assert (planned.action, planned.sign, planned.cost_key) == (Action.ASK, "?", "")
+    assert planned.reason == (
+        "may be one of hero-take1, hero-take2, hero-take3 or 1 more: say which with"
+        " 'was: ID', or pay: --as-new"
+    )
+    assert (plan.to_submit, plan.to_do, orphans(plan)) == (0, 1, [])
+    assert len(plan.unclear[name]) == 4
+
+
+def test_the_user_says_which_of_several_it_was(desk):
+    desk.make(items(*TAKES))
+
+    text = "items: [{id: hero, prompt: a hero, was: hero-take2}]\n"
+    plan = desk.plan(text)
+
+    assert old_ids(plan) == {"hero": "hero-take2"}
+    assert only(plan).job.remote_id == "job_2"
+    assert orphans(plan) == ["hero-take1", "hero-take3", "hero-take4"]
+
+
+def test_the_former_id_may_hold_variables(desk):
+    desk.make(items(*TAKES))
+
+    text = (
+        "items: [{id: 'knight-${n}', prompt: a hero, was: 'hero-take${n}',"
+        " matrix: {n: [3, 1]}}]\n"
+    )
+    assert old_ids(desk.plan(text)) == {
+        "knight-3": "hero-take3",
+        "knight-1": "hero-take1",
+    }
+
+
+def test_an_item_with_results_takes_those_of_the_one_that_it_is_said_to_have_been(desk):
+    desk.make(items(("hero", "a hero"), ("hero-take2", "a hero")))
+
+    plan = desk.plan("items: [{id: hero, prompt: a hero, was: hero-take2}]\n")
+
+    (move,) = plan.reassigned.values()
+    assert (move.new_id, move.old_id) == ("hero", "hero-take2")
+    assert only(plan).action is Action.RENAME
+
+
+def test_a_former_id_that_is_still_there_gives_nothing(desk):
+    desk.make(items(("oak", "an oak")))
+
+    plan = desk.plan(
+        items(("oak", "an oak")) + "  - {id: fir, prompt: an oak, was: oak}\n"
+    )
+
+    assert plan.counts == {Action.DONE: 1, Action.SUBMIT: 1}
+    assert plan.to_submit == 1
+
+
+def test_a_former_id_that_has_made_nothing_is_said_to(desk):
+    desk.make(items(("oak", "an oak")))
+
+    planned = only(desk.plan("items: [{id: fir, prompt: an oak, was: aok}]\n"))
+
+    assert planned.reason == "new: aok has made nothing that it asks for"
+
+
+def test_one_whose_files_are_gone_is_not_taken_while_another_fits(desk):
     desk.make(items(("yew", "an oak"), ("elm", "an oak")))
+    for path in desk.output.glob("yew.png*"):
+        path.unlink()
 
-    assert old_ids(desk.plan(items(("fir", "an oak")))) == {"fir": "yew"}
+    assert old_ids(desk.plan(items(("fir", "an oak")))) == {"fir": "elm"}
+
+
+def test_what_is_said_to_be_new_is_paid(desk):
+    desk.make(items(*TAKES))
+
+    plan = desk.plan(items(("hero", "a hero")), as_new=True)
+
+    assert plan.counts == {Action.SUBMIT: 1}
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("{id: oak, prompt: a, was: oak}", "'oak' is the item's own id"),
+        ("{id: oak, prompt: a, was: ../x}", "was: id '../x' contains '..'"),
+        ("{id: oak, prompt: a, was: '${n}'}", "unknown variable 'n'"),
+        ("{id: oak, prompt: a, was: 3}", "was must be text, not the number 3"),
+    ],
+)
+def test_a_wrong_former_id_is_a_fault_with_its_place(desk, entry, message):
+    with pytest.raises(ManifestError) as caught:
+        desk.plan(f"items:\n  - {entry}\n")
+
+    (fault,) = caught.value.faults
+    assert fault.message == message
+    assert fault.line == 4
+
+
+def test_two_items_cannot_have_been_the_same_one(desk):
+    with pytest.raises(ManifestError) as caught:
+        desk.plan(
+            "items:\n  - {id: oak, prompt: a, was: x}\n"
+            "  - {id: elm, prompt: a, was: x}\n"
+        )
+
+    (fault,) = caught.value.faults
+    assert "'x' is already the former id of the item at line 4" in fault.message
+
+
+# --- takes ------------------------------------------------------------------------------
+
+
+def test_takes_move_with_their_item(desk):
+    desk.make("items: [{id: hero, prompt: a hero, takes: 3}]\n")
+
+    for was in ("", ", was: hero"):
+        plan = desk.plan(f"items: [{{id: knight, prompt: a hero, takes: 3{was}}}]\n")
+        assert old_ids(plan) == {
+            "knight": "hero",
+            "knight@2": "hero@2",
+            "knight@3": "hero@3",
+        }
+
+
+def test_a_take_becomes_an_item_of_its_own(desk):
+    desk.make("items: [{id: hero, prompt: a hero, takes: 3}]\n")
+
+    plan = desk.plan("items: [{id: knight, prompt: a hero, was: hero@2}]\n")
+
+    assert old_ids(plan) == {"knight": "hero@2"}
+
+
+def test_the_takes_of_an_item_that_is_there_are_nobody_elses(desk):
+    desk.make("items: [{id: hero, prompt: a hero, takes: 3}]\n")
+
+    plan = desk.plan(items(("hero", "a hero"), ("knight", "a hero")))
+
+    assert plan.counts == {Action.DONE: 1, Action.SUBMIT: 1}
 
 
 def test_a_default_written_out_beside_a_new_name_is_still_a_rename(desk):

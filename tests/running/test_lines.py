@@ -12,6 +12,7 @@ from doubles.outcome import Outcome
 
 from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
+from pipeline.models.record import load_shipped_model
 from pipeline.running.events import Blocked, JobChanged
 
 LINE = """\
@@ -52,7 +53,7 @@ async def test_the_parents_assets_are_passed_on_without_an_upload(workshop):
     assert result.counts == {"saved": 5}
     assert workshop.api.paid_by_prompt() == ONCE
     uploads = workshop.api.calls["upload_image"] + workshop.api.calls["create_upload"]
-    assert uploads == 1  # the placeholder that stands for what is not made yet
+    assert uploads == 1  # a placeholder, because here a picture changes the price
     assert inputs_of(workshop, "b")["images"] == [asset_of(workshop, "a")]
     assert inputs_of(workshop, "c")["images"] == [
         asset_of(workshop, "b"),
@@ -466,3 +467,16 @@ async def test_a_fresh_checkout_with_the_lock_file_pays_nothing(workshop, text):
     assert result.exit_code is ExitCode.OK
     assert len(workshop.api.own_jobs) == paid
     assert set((await workshop.run()).counts) == {"done"}
+
+
+async def test_nothing_is_uploaded_where_a_picture_does_not_change_the_price(
+    workshop, monkeypatch
+):
+    monkeypatch.setattr(type(workshop), "models", staticmethod(load_shipped_model))
+    workshop.write(LINE)
+
+    await workshop.run()
+
+    assert workshop.api.paid_by_prompt() == ONCE
+    assert not workshop.api.calls["upload_image"]
+    assert not workshop.api.calls["create_upload"]
