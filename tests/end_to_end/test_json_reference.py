@@ -39,6 +39,17 @@ items:
 """
 
 
+LINES = """\
+version: 1
+name: lines
+model: model_wan-2-7-image
+profiles: {draft: {takes: 1}}
+items:
+  - {id: hero, prompt: "a hero [fail]"}
+  - {id: pose, prompt: a pose, params: {images: ["item:hero"]}}
+"""
+
+
 def fields_of(event: dict[str, object]) -> set[str]:
     """The keys of an event but for its name; those of ``cost`` with a dot."""
     found = set(event) - {"event", "cost"}
@@ -79,9 +90,10 @@ async def test_every_event_and_every_field_that_is_printed_is_documented(
     await type_in("approve", takes, "oak")
     await type_in("why", takes, "oak")
     await type_in("check", takes, "--approved")
-    line = str(real.write(LINE, "line.yaml"))
-    await type_in("graph", line)
-    await type_in("run", line, "--yes")
+    lines = str(real.write(LINES, "lines.yaml"))
+    await type_in("graph", lines)
+    await type_in("plan", lines, "--profiles")
+    await type_in("run", lines, "--yes")
     # A pause that is longer than is waited for: it is told of, and nobody waits.
     real.use(await start_emulator(cooldown_s=60.0, cooldown_after=1))
     manifest = str(real.write(TREES.replace("name: trees", "name: pausing")))
