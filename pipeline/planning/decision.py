@@ -52,6 +52,7 @@ SIGNS = {
 }
 # What is settled or collected may turn out to need another, paid submit.
 MAY_BE_PAID = frozenset({Action.SUBMIT, Action.WAIT, Action.SETTLE, Action.COLLECT})
+UNTOUCHED = frozenset({Action.DONE, Action.SKIP})  # nothing is done with these
 
 
 class Presence(Struct, frozen=True, kw_only=True):

@@ -93,7 +93,8 @@ class Renames:
     Args:
         ledger: The ledger to search, or None.
         look: Looks whether the files of a SAVED job are in place.
-        is_own: Whether an item that is gone was made by this manifest.
+        is_own: Whether an item that is gone was made by this manifest; None if all
+            were.
 
     Attributes:
         old_ids: New job id to old one, for every rename passed to :meth:`fix`.
@@ -106,7 +107,7 @@ class Renames:
         ledger: Ledger | None,
         look: Callable[[Job], Presence],
         *,
-        is_own: Callable[[str], bool] = lambda _item_id: True,
+        is_own: Callable[[str], bool] | None = None,
     ) -> None:
         last = 0 if ledger is None else ledger.find_last_row_id()
         self._ledger = ledger if last else None
@@ -303,7 +304,7 @@ class Renames:
             is_kept = split_take(item_id)[0] in apart or item_id in self.old_ids
             if is_kept or self._has(row_id, _IS_THERE):
                 continue
-            if self._is_own(item_id):
+            if self._is_own is None or self._is_own(item_id):
                 yield item_id
 
     # --- inside -------------------------------------------------------------------
@@ -334,7 +335,7 @@ class Renames:
         }
         for _, item_id in sorted(found.items()):
             jobs = self.find_movable(item_id, request)
-            if not self._is_own(item_id):
+            if self._is_own is not None and not self._is_own(item_id):
                 continue
             if not jobs or (
                 self.is_gone(item_id) and self.has_living_take(split_take(item_id)[0])

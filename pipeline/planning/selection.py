@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from pipeline.naming import item_of
-from pipeline.planning.decision import Action
+from pipeline.planning.decision import UNTOUCHED, Action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Limit:
 
     def admits(self, action: Action) -> bool:
         """Whether an item with this action is within the limit; counts it if so."""
-        if self._left is None or action in {Action.DONE, Action.SKIP}:
+        if self._left is None or action in UNTOUCHED:
             return True
         self._left -= 1
         return self._left >= 0
