@@ -1,7 +1,7 @@
 """Job ↔ a row of the table ``jobs``: all columns in one place."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -239,3 +239,8 @@ def _units_of(text: str) -> Decimal:
     if units < 0:
         raise ImpossibleUnits(str(text))
     return units
+
+
+def placeholders(values: Sequence[object]) -> str:
+    """Question marks for a statement with these values: ``?, ?``."""
+    return ", ".join("?" * len(values))
