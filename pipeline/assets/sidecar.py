@@ -308,9 +308,12 @@ def load_source(output: Path, name: str) -> Source:
     path = output / (name + SIDECAR_SUFFIX)
     content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
     try:
-        return msgspec.json.decode(content, type=_SourceRecord).manifest
+        found = msgspec.json.decode(content, type=_SourceRecord).manifest
     except (ValueError, RecursionError) as error:
         raise NoSidecar(str(error)) from error
+    return Source(
+        name=found.name, file=found.file, sha256=found.sha256, line=found.line
+    )
 
 
 class Maker(Struct, frozen=True, kw_only=True):
@@ -461,8 +464,15 @@ class _CostRecord(msgspec.Struct):
     addons: Any = {}
 
 
+class _ManifestRecord(msgspec.Struct):
+    name: str
+    file: str
+    sha256: str
+    line: int
+
+
 class _SourceRecord(msgspec.Struct):
-    manifest: Source
+    manifest: _ManifestRecord
 
 
 class _SidecarRecord(msgspec.Struct):

@@ -183,10 +183,8 @@ def _keeping(schema):
 @pytest.mark.parametrize(
     ("error", "kept"), [("blocked by moderation", 6), ("no luck", 0)]
 )
-async def test_xai_keeps_the_charge_of_what_it_moderated(
-    workshop, monkeypatch, error, kept
-):
-    monkeypatch.setattr("doubles.api.MODEL_PRO", "model_xai-grok-imagine")
+async def test_xai_keeps_the_charge_of_what_it_moderated(workshop, error, kept):
+    workshop.api.model_ids |= {"model_xai-grok-imagine"}
     workshop.write(
         "items:\n  - {id: oak, prompt: oak, model: model_xai-grok-imagine}\n"
     )
