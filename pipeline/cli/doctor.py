@@ -15,6 +15,7 @@ from pipeline.api.interface import GenerationApi, JobFilter
 from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.printing import say
 from pipeline.cli.console.text import one_line, printable
+from pipeline.cli.emulated_models import find_emulated_model
 from pipeline.clock import Clock, SystemClock
 from pipeline.counting import plural
 from pipeline.errors import (
@@ -26,7 +27,6 @@ from pipeline.errors import (
 )
 from pipeline.manifest import validate_manifest
 from pipeline.manifest.manifest import FindModel
-from pipeline.models.record import load_shipped_model
 from pipeline.operations.connection import (
     offline_catalog,
     service_of,
@@ -77,7 +77,7 @@ def doctor_command(
     folder = output or Path()
     if manifest is not None:
         try:
-            models: FindModel = load_shipped_model
+            models: FindModel = find_emulated_model
             if not emulate:
                 models = offline_catalog(SystemClock(), os.environ).find
             loaded, count = validate_manifest(manifest, models=models)

@@ -5,10 +5,9 @@ from pathlib import Path
 import click
 
 from pipeline.cli.console.printing import print_json
+from pipeline.cli.loading import load
 from pipeline.errors import ExitCode
-from pipeline.manifest import load_manifest
 from pipeline.operations.graph import Graph, read_graph
-from pipeline.output.folder import output_folder
 from pipeline.planning import Action
 
 # Colours of the boxes: light enough for dark text, and not needed to read the chart.
@@ -34,8 +33,9 @@ def graph_command(
     as_json: bool,
 ) -> ExitCode:
     """Print which item needs which."""
-    loaded = load_manifest(manifest, allow_outside=allow_outside)
-    folder = output_folder(loaded, output=output, emulate=emulate)
+    loaded, folder = load(
+        manifest, output=output, emulate=emulate, allow_outside=allow_outside
+    )
     graph = read_graph(loaded, folder, emulate=emulate)
     if as_json:
         _print_events(graph)

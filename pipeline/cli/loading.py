@@ -3,11 +3,11 @@
 import os
 from pathlib import Path
 
+from pipeline.cli.emulated_models import find_emulated_model
 from pipeline.clock import SystemClock
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.manifest.manifest import FindModel
 from pipeline.manifest.review_file import with_review
-from pipeline.models.record import load_shipped_model
 from pipeline.operations.connection import offline_catalog
 from pipeline.output.folder import output_folder
 
@@ -20,7 +20,7 @@ def load(
     Raises:
         ManifestError: With every fault.
     """
-    models: FindModel = load_shipped_model
+    models: FindModel = find_emulated_model
     if not emulate:
         models = offline_catalog(SystemClock(), os.environ).find
     loaded = load_manifest(manifest, allow_outside=allow_outside, models=models)

@@ -10,11 +10,11 @@ from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.printing import say
 from pipeline.cli.console.streams import write_unchanged
 from pipeline.cli.console.text import one_line, printable
+from pipeline.cli.loading import load
 from pipeline.cli.next_step import command_line
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.job import Job
-from pipeline.manifest import load_manifest
 from pipeline.operations.resolve import (
     Candidate,
     Resolution,
@@ -22,7 +22,6 @@ from pipeline.operations.resolve import (
     find_link,
     resolve,
 )
-from pipeline.output.folder import output_folder
 
 _SHOWN = 6  # candidates shown side by side
 _CELL = 60  # characters of a value
@@ -47,8 +46,9 @@ def resolve_command(
             "resolve takes one of --adopt JOB, --resubmit, --give-up and --link JOB",
             hint="without any of them, it shows what there is to decide",
         )
-    loaded = load_manifest(manifest, allow_outside=allow_outside)
-    folder = output_folder(loaded, output=output, emulate=emulate)
+    _, folder = load(
+        manifest, output=output, emulate=emulate, allow_outside=allow_outside
+    )
     if link is not None:
         return _print_link(folder, link, emulate=emulate)
     if not any(chosen):

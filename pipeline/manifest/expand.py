@@ -38,6 +38,7 @@ from pipeline.record import replace
 from pipeline.save_spec import CheckSpec, Saving
 
 _NO_NAMES: Mapping[str, str] = {}
+_ASSUMED_INPUT = "image"  # of a step whose model's inputs are unknown
 _WAS_HINT = "write the id under which the item was made before, or leave `was` out"
 
 
@@ -319,13 +320,11 @@ class _Expansion:
 
     def _find_input(self, step: Step, model_id: str, schema: ModelSchema | None) -> str:
         """The input that takes the output before a step, or "" and a fault."""
-        found = "" if schema is None else find_file_input(schema)
+        # Without a table, nothing is paid for unless the user insists.
+        found = _ASSUMED_INPUT if schema is None else find_file_input(schema)
         if not found:
             text = f"{model_id} takes no file"
             hint = "a step works on the output before it"
-            if schema is None:
-                text = f"the inputs of {model_id} are unknown"
-                hint = "name the one that takes the output before: input: NAME"
             mark = step.template.node.mark
             self._reporter.add((self._manifest.file, *unpack_mark(mark)), text, hint)
         return found

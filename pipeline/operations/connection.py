@@ -4,6 +4,8 @@ A command that does not need the service opens no connection and starts no emula
 """
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -237,6 +239,22 @@ class Connection:
             )
         return self._opened
 
+    async def open_to_read(
+        self, emulator_state: Path
+    ) -> tuple[GenerationApi, FileTransfer]:
+        """As :meth:`open`, with an emulator that knows its state but changes nothing.
+
+        Args:
+            emulator_state: The file, which need not exist.
+        """
+        if self._credentials is not None:
+            return await self.open()
+        folder = Path(tempfile.mkdtemp(prefix="pipeline-"))
+        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        return await self.open(
+            await anyio.to_thread.run_sync(_copy_state, emulator_state, folder)
+        )
+
     async def check_address(self) -> None:
         """Refuse an address that is not the API's, before any folder is bound to it.
 
@@ -316,6 +334,17 @@ class Connection:
             secret="emulated",  # noqa: S106 - the emulator accepts any
             base_url=emulator.base_url,
         )
+
+
+def _copy_state(state: Path, folder: Path) -> Path:
+    """Copy an emulator's state file, if there is one; returns the path of the copy."""
+    copy = folder / state.name
+    files = state.with_name(EMULATOR_FILES_NAME)
+    if state.is_file():
+        shutil.copyfile(state, copy)
+    if files.is_dir():
+        shutil.copytree(files, folder / EMULATOR_FILES_NAME)
+    return copy
 
 
 @asynccontextmanager

@@ -18,7 +18,8 @@ from pipeline.manifest import Manifest
 from pipeline.operations.connection import Connection, service_of
 from pipeline.operations.target import Target
 from pipeline.output.folder import check_manifest, holding_output, open_for_reading
-from pipeline.planning import Orphan, PlannedItem, Selection
+from pipeline.output.names import EMULATOR_STATE_NAME
+from pipeline.planning import Action, Orphan, PlannedItem, Selection
 from pipeline.pricing import (
     Cost,
     CostGroups,
@@ -129,7 +130,8 @@ async def estimate(
             unsure = ledger.find_unsure_units()
             bound = "" if service.project_id else ledger.find_facts().key_project
             known = {} if emulate else ledger.find_uploads(service.project_id)
-        cost: Cost | None = None if plan.to_submit else Cost()
+        may_pay = plan.to_submit or plan.counts[Action.WAIT]
+        cost: Cost | None = None if may_pay else Cost()
         limits = TeamLimits()
         if cost is None and not offline:
             pricing = _Pricing(target, connection, folder, groups)
@@ -185,7 +187,8 @@ class _Pricing:
         settings, clock = self._target.settings, self._target.clock
         activity = self._connection.activity
         activity.begin("connecting to the service")
-        api, transfer = await self._connection.open()
+        state = self._folder / EMULATOR_STATE_NAME
+        api, transfer = await self._connection.open_to_read(state)
         uploader = Uploader(api, transfer, clock, settings, memory=self)
         uploader.learn(known)
         limits = await find_limits(api, clock, settings)

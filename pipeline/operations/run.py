@@ -5,6 +5,7 @@ emulator. It can be called from a notebook (``await run(...)``), a program or th
 command line, and prints nothing.
 """
 
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -314,7 +315,9 @@ class _Execution(Struct, kw_only=True):
         catalog = self.connection.catalog
         if catalog.put_off and not await self._is_idle():
             catalog.ask_now()
-            self.loaded = await self.target.load(self.connection)
+            fresh = await self.target.load(self.connection)
+            # A command may have amended the decisions, and not written them yet.
+            self.loaded = dataclasses.replace(fresh, review=self.loaded.review)
         plan = await self.target.plan(self.loaded, self.reader, on_item=take)
         return plan, is_idle(plan, self.reader, self.target.settings)
 

@@ -91,6 +91,14 @@ def test_a_step_has_the_variables_of_its_item(tmp_path):
     assert items["a-wild+1"].params["prompt"] == "a wild one"
 
 
+def test_the_input_of_a_model_without_a_table_is_called_image(tmp_path):
+    items = items_of(
+        tmp_path, "items:\n  - {id: a, prompt: x, steps: [{model: model_new}]}\n"
+    )
+
+    assert items["a+1"].params == {"image": ItemOutput(item_id="a")}
+
+
 def test_foreach_makes_an_item_for_each_output(tmp_path):
     items = items_of(
         tmp_path,
@@ -136,9 +144,6 @@ FAULTS = {
     "an input that does not exist": (
         "items:\n  - id: a\n    prompt: x\n    steps:\n      - {model: model_wan-2-7-image, prompt: y, input: picture}\n",
         ["m.yaml:7:9: unknown input 'picture' of model_wan-2-7-image"]),
-    "an unknown model without input": (
-        "items:\n  - id: a\n    prompt: x\n    steps:\n      - model: model_new\n",
-        ["m.yaml:7:9: the inputs of model_new are unknown; name the one that takes the output before: input: NAME"]),
     "foreach without item": (
         "items:\n  - {id: 'a-${index}', prompt: x, foreach: sheet}\n",
         ["m.yaml:4:44: 'foreach' must name an item; write foreach: item:ID, with the ID of another entry as it stands"]),
