@@ -205,7 +205,7 @@ def test_the_emulator_is_written_from_the_contract_alone():
     assert seen <= {"pipeline.clock"}
 
 
-def test_the_emulator_is_started_by_the_command_line_and_the_connection_alone():
+def test_the_emulator_is_known_to_the_command_line_and_the_connection_alone():
     users = {
         module
         for module in MODULES
@@ -214,7 +214,11 @@ def test_the_emulator_is_started_by_the_command_line_and_the_connection_alone():
         if name.startswith("pipeline.emulator")
     }
 
-    assert users <= {"pipeline.operations.connection", "pipeline.cli.emulator"}
+    assert users <= {
+        "pipeline.operations.connection",
+        "pipeline.cli.emulator",
+        "pipeline.cli.emulated_models",
+    }
 
 
 @pytest.mark.parametrize("library", DOORS)

@@ -63,7 +63,7 @@ class Source(Struct, frozen=True, kw_only=True):
     file: str
     sha256: str
     line: int
-    variables: Mapping[str, JsonValue] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
     references: tuple["SentFile", ...] = ()
     parents: tuple[UsedOutput, ...] = ()
     steps: tuple[StepRecord, ...] = ()
@@ -308,12 +308,9 @@ def load_source(output: Path, name: str) -> Source:
     path = output / (name + SIDECAR_SUFFIX)
     content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
     try:
-        found = msgspec.json.decode(content, type=_SourceRecord).manifest
+        return msgspec.json.decode(content, type=_SourceRecord).manifest
     except (ValueError, RecursionError) as error:
         raise NoSidecar(str(error)) from error
-    return Source(
-        name=found.name, file=found.file, sha256=found.sha256, line=found.line
-    )
 
 
 class Maker(Struct, frozen=True, kw_only=True):
@@ -464,15 +461,8 @@ class _CostRecord(msgspec.Struct):
     addons: Any = {}
 
 
-class _ManifestRecord(msgspec.Struct):
-    name: str
-    file: str
-    sha256: str
-    line: int
-
-
 class _SourceRecord(msgspec.Struct):
-    manifest: _ManifestRecord
+    manifest: Source
 
 
 class _SidecarRecord(msgspec.Struct):
