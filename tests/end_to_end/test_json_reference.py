@@ -29,6 +29,14 @@ items:
   - {id: elm, prompt: "an elm [partial]", params: {numOutputs: 2}}
   - {id: ash, prompt: "an ash [fail]"}
 """
+CHAIN = """\
+version: 1
+name: chain
+model: model_wan-2-7-image
+items:
+  - {id: hero, prompt: "a hero [fail]"}
+  - {id: pose, prompt: a pose, params: {images: ['item:hero']}}
+"""
 
 
 def fields_of(event: dict[str, object]) -> set[str]:
@@ -71,6 +79,9 @@ async def test_every_event_and_every_field_that_is_printed_is_documented(
     await type_in("approve", takes, "oak")
     await type_in("why", takes, "oak")
     await type_in("check", takes, "--approved")
+    chain = str(real.write(CHAIN, "chain.yaml"))
+    await type_in("graph", chain)
+    await type_in("run", chain, "--yes")
     # A pause that is longer than is waited for: it is told of, and nobody waits.
     real.use(await start_emulator(cooldown_s=60.0, cooldown_after=1))
     manifest = str(real.write(TREES.replace("name: trees", "name: pausing")))

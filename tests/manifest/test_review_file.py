@@ -108,7 +108,11 @@ GOOD = f"{{take: 1, sha256: ['{A}']}}"
         ),
         ("version: 1\nitems:\n  ../x: {}\n", (3, 3), "id '../x' contains '..'"),
         (HEAD + "=======\n", (4, 1), "a merge has left a conflict marker here"),
-        ("version: 1\nitems: [a b\n c: d\n", (2, 8), "the list has no ']'"),
+        (
+            "version: 1\nitems: [a b\n c: d\n",
+            (2, 8),
+            "the list or mapping that begins here",
+        ),
     ],
 )
 def test_a_broken_file_says_where_and_what(path, text, place, message):
