@@ -217,7 +217,7 @@ def test_the_emulator_is_known_to_the_command_line_and_the_connection_alone():
     assert users <= {
         "pipeline.operations.connection",
         "pipeline.cli.emulator",
-        "pipeline.cli.emulated_models",
+        "pipeline.cli.emulated_models",  # reads its tables, and starts nothing
     }
 
 

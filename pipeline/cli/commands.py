@@ -17,6 +17,7 @@ from pipeline.cli.options import (
     MANIFEST,
     NOTE,
     OFFLINE,
+    PROFILE,
     SELECT,
     HomePath,
     RunOptions,
@@ -84,6 +85,7 @@ def cli() -> None:
 
 @cli.command()
 @MANIFEST
+@PROFILE
 @ALLOW_OUTSIDE
 @OFFLINE
 @JSON
@@ -122,11 +124,20 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
     is_flag=True,
     help="Exit with code 10 if there is something to do.",
 )
-def plan(manifest: Path, **options: Any) -> ExitCode:
+@click.option(
+    "--profiles",
+    is_flag=True,
+    help="Show instead what a run with each of the manifest's profiles would cost.",
+)
+def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
     """Show what a run would do to each item, why, and what it costs. Free."""
     from pipeline.cli.plan import plan_command
 
     _check_force(options)
+    if profiles:
+        from pipeline.cli.plan_profiles import plan_profiles_command
+
+        return plan_profiles_command(manifest, **options)
     return plan_command(manifest, **options)
 
 
@@ -427,7 +438,12 @@ def doctor(
     if code is not ExitCode.OK:
         return code
     return contract_command(
-        manifest, out=out, spend=spend, yes=yes, asks_rate=not skip_rate
+        manifest,
+        out=out,
+        spend=spend,
+        yes=yes,
+        asks_rate=not skip_rate,
+        profile=options["profile"],
     )
 
 

@@ -66,6 +66,7 @@ def contract_command(
     spend: str | None,
     yes: bool,
     asks_rate: bool,
+    profile: str,
 ) -> ExitCode:
     """Ask the service how it behaves, and save the answers.
 
@@ -78,7 +79,7 @@ def contract_command(
     assert credentials is not None, "only the emulator needs none"
     model_id = MODEL_ID
     if manifest is not None:
-        model_id = load_manifest(manifest).model_id or MODEL_ID
+        model_id = load_manifest(manifest, profile=profile).model_id or MODEL_ID
     shipped = load_shipped_model(model_id)
     questions = Questions(
         service=service,

@@ -65,7 +65,7 @@ class _Report:
 
 
 def doctor_command(
-    manifest: Path | None, *, output: Path | None, emulate: bool
+    manifest: Path | None, *, output: Path | None, emulate: bool, profile: str
 ) -> ExitCode:
     """Check one thing after the other; a failure does not stop the others."""
     report = _Report()
@@ -80,7 +80,7 @@ def doctor_command(
             models: FindModel = find_emulated_model
             if not emulate:
                 models = offline_catalog(SystemClock(), os.environ).find
-            loaded, count = validate_manifest(manifest, models=models)
+            loaded, count = validate_manifest(manifest, models=models, profile=profile)
             report.ok("manifest", f"{loaded.file}: {plural(count, 'item')}")
             folder = output_folder(loaded, output=output, emulate=emulate)
         except PipelineError as error:

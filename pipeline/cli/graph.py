@@ -29,12 +29,17 @@ def graph_command(
     *,
     output: Path | None,
     emulate: bool,
+    profile: str,
     allow_outside: bool,
     as_json: bool,
 ) -> ExitCode:
     """Print which item needs which."""
     loaded, folder = load(
-        manifest, output=output, emulate=emulate, allow_outside=allow_outside
+        manifest,
+        output=output,
+        emulate=emulate,
+        profile=profile,
+        allow_outside=allow_outside,
     )
     graph = read_graph(loaded, folder, emulate=emulate)
     if as_json:

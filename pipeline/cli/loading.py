@@ -13,16 +13,24 @@ from pipeline.output.folder import output_folder
 
 
 def load(
-    manifest: Path, *, output: Path | None, emulate: bool, allow_outside: bool
+    manifest: Path,
+    *,
+    output: Path | None,
+    emulate: bool,
+    allow_outside: bool,
+    profile: str,
 ) -> tuple[Manifest, Path]:
     """The manifest with its decisions, and its output folder.
 
     Raises:
         ManifestError: With every fault.
+        UsageError: The manifest has no such profile.
     """
     models: FindModel = find_emulated_model
     if not emulate:
         models = offline_catalog(SystemClock(), os.environ).find
-    loaded = load_manifest(manifest, allow_outside=allow_outside, models=models)
+    loaded = load_manifest(
+        manifest, allow_outside=allow_outside, models=models, profile=profile
+    )
     folder = output_folder(loaded, output=output, emulate=emulate)
     return with_review(loaded, folder, emulate=emulate), folder

@@ -26,6 +26,7 @@ _NOT_REPEATED = {
     "out",
     "detailed_exitcode",
     "long_form",
+    "profiles",
     "prompts",
     "offline",
     "cu_price",

@@ -82,7 +82,15 @@ NOTE = click.option(
     metavar="TEXT",
     help="A note for the review file.",
 )
+PROFILE = click.option(
+    "--profile",
+    type=Text(),
+    default="",
+    metavar="NAME",
+    help="Use this profile of the manifest, with an output folder of its own.",
+)
 _PLACE = (
+    PROFILE,
     click.option(
         "--output",
         "-o",
@@ -270,6 +278,7 @@ class RunOptions:
 
     output: Path | None
     emulate: bool
+    profile: str
     allow_outside: bool
     as_json: bool
     strict: bool

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
-from pipeline.cli.console.printing import print_faults, print_note
+from pipeline.cli.console.printing import print_faults, print_note, say
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan import estimate
@@ -14,7 +14,7 @@ from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.settings import Settings
 from pipeline.units import parse_units
 
-_FIRST_CONTACT_S = 10.0  # a person is waiting
+FIRST_CONTACT_S = 10.0  # a person is waiting
 
 
 def plan_command(
@@ -22,6 +22,7 @@ def plan_command(
     *,
     output: Path | None,
     emulate: bool,
+    profile: str,
     select: tuple[str, ...],
     limit: int | None,
     only: str | None,
@@ -42,7 +43,7 @@ def plan_command(
     _check_may_be_written(out)
     listing = PlanListing(as_json=as_json, long_form=long_form, prompts=prompts)
     recorder = PlanRecorder()
-    settings = Settings(first_contact_s=_FIRST_CONTACT_S, max_cost=parse_cost(max_cost))
+    settings = Settings(first_contact_s=FIRST_CONTACT_S, max_cost=parse_cost(max_cost))
     selection = Selection(
         globs=select,
         limit=limit,
@@ -63,6 +64,7 @@ def plan_command(
                 manifest,
                 output=output,
                 emulate=emulate,
+                profile=profile,
                 allow_outside=allow_outside,
                 selection=selection,
                 settings=settings,
@@ -85,6 +87,9 @@ def plan_command(
         print_plan_event(made)
     else:
         print_estimate(made, cu_price=cu_price)
+        if made.plan.manifest.profiles and not profile:
+            names = ", ".join(made.plan.manifest.profiles)
+            say(f"profiles: {names}; --profiles shows what each would cost")
     if detailed_exitcode and made.plan.to_do:
         return ExitCode.CHANGES_PENDING
     return ExitCode.OK

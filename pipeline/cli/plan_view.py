@@ -267,15 +267,23 @@ def _share_lines(cost: Cost) -> Iterator[str]:
 
 def print_plan_event(estimate: Estimate) -> None:
     """The last line of ``plan --json``."""
+    print_json(event="plan", **_plan_fields(estimate))
+
+
+def print_profile_event(name: str, estimate: Estimate) -> None:
+    """One line of ``plan --profiles --json``."""
+    print_json(event="profile", name=name, **_plan_fields(estimate))
+
+
+def _plan_fields(estimate: Estimate) -> dict[str, Any]:
     plan, cost = estimate.plan, estimate.cost
-    print_json(
-        event="plan",
-        counts={str(action): plan.counts[action] for action in Action},
-        orphans=plan.orphan_count,
-        cost=cost_fields(estimate),
-        unpriced=0 if cost is None else cost.unpriced,
-        problems=[] if cost is None else list(cost.problems),
-    )
+    return {
+        "counts": {str(action): plan.counts[action] for action in Action},
+        "orphans": plan.orphan_count,
+        "cost": cost_fields(estimate),
+        "unpriced": 0 if cost is None else cost.unpriced,
+        "problems": [] if cost is None else list(cost.problems),
+    }
 
 
 def cost_fields(estimate: Estimate) -> dict[str, Any]:

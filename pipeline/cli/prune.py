@@ -19,16 +19,22 @@ def prune_command(
     *,
     output: Path | None,
     emulate: bool,
+    profile: str,
     allow_outside: bool,
     yes: bool,
     as_json: bool,
 ) -> ExitCode:
     """List the files of removed items, ask once, and remove them."""
     loaded, folder = load(
-        manifest, output=output, emulate=emulate, allow_outside=allow_outside
+        manifest,
+        output=output,
+        emulate=emulate,
+        profile=profile,
+        allow_outside=allow_outside,
     )
 
-    options = [] if output is None else ["--output", str(output)]
+    options = ["--profile", profile] if profile else []
+    options += [] if output is None else ["--output", str(output)]
     options += ["--emulate"] if emulate else []
     options += ["--allow-outside"] if allow_outside else []
     typed = shlex.join(["pipeline", "prune", str(manifest), *options, "--yes"])

@@ -37,6 +37,7 @@ def resolve_command(
     link: str | None,
     output: Path | None,
     emulate: bool,
+    profile: str,
     allow_outside: bool,
 ) -> ExitCode:
     """Show the candidates, or record the decision; a later run acts on it."""
@@ -47,7 +48,11 @@ def resolve_command(
             hint="without any of them, it shows what there is to decide",
         )
     _, folder = load(
-        manifest, output=output, emulate=emulate, allow_outside=allow_outside
+        manifest,
+        output=output,
+        emulate=emulate,
+        profile=profile,
+        allow_outside=allow_outside,
     )
     if link is not None:
         return _print_link(folder, link, emulate=emulate)

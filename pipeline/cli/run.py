@@ -145,6 +145,7 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
                 manifest,
                 output=options.output,
                 emulate=options.emulate,
+                profile=options.profile,
                 allow_outside=options.allow_outside,
                 settings=settings,
                 on_item=on_item,

@@ -45,6 +45,7 @@ def spend_command(
     *,
     output: Path | None,
     emulate: bool,
+    profile: str,
     allow_outside: bool,
     cu_price: CuPrice | None,
     as_json: bool,
@@ -59,6 +60,7 @@ def spend_command(
         errors,
         output=output,
         emulate=emulate,
+        profile=profile,
         allow_outside=allow_outside,
     )
     for folder, is_named, of_manifest in folders:
@@ -105,6 +107,7 @@ def _find_places(
     *,
     output: Path | None,
     emulate: bool,
+    profile: str,
     allow_outside: bool,
 ) -> Iterable[_Folder]:
     """The output folders to add up, each once: of manifests first, then of folders.
@@ -114,6 +117,7 @@ def _find_places(
         errors: Gets one error for each folder that cannot be listed.
         output: The output folder of the manifest, or None.
         emulate: Whether the manifests are emulated.
+        profile: The profile of the manifests, or "".
         allow_outside: Whether their references may be outside of their folders.
 
     Raises:
@@ -121,16 +125,16 @@ def _find_places(
         ManifestError: A manifest has faults.
     """
     manifests = [place for place in places if not place.is_dir()]
-    if (output or emulate or allow_outside) and not manifests:
+    if (output or emulate or profile or allow_outside) and not manifests:
         raise UsageError(
-            "--output, --emulate and --allow-outside belong to a manifest",
+            "--output, --emulate, --profile and --allow-outside belong to a manifest",
             hint="name an output folder itself: pipeline spend output/icons",
         )
     if output is not None and len(manifests) > 1:
         raise UsageError("--output is for one manifest, not for several")
     found_at: dict[Path, _Folder] = {}
     for manifest in manifests:
-        loaded = load_manifest(manifest, allow_outside=allow_outside)
+        loaded = load_manifest(manifest, allow_outside=allow_outside, profile=profile)
         folder = output_folder(loaded, output=output, emulate=emulate)
         found_at[folder.resolve()] = _Folder(folder, is_named=True, manifest=loaded)
     outputs = [place for place in places if place.is_dir()]

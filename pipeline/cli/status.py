@@ -22,12 +22,17 @@ def status_command(
     *,
     output: Path | None,
     emulate: bool,
+    profile: str,
     allow_outside: bool,
     as_json: bool,
 ) -> ExitCode:
     """Print counts and reasons from ledger, sidecars and lock file."""
     loaded, folder = load(
-        manifest, output=output, emulate=emulate, allow_outside=allow_outside
+        manifest,
+        output=output,
+        emulate=emulate,
+        profile=profile,
+        allow_outside=allow_outside,
     )
     status = read_status(loaded, folder, emulate=emulate)
     counts, troubled, cost = status.counts, status.troubled, status.cost

@@ -10,12 +10,14 @@ from pipeline.operations.validate import validate
 
 
 def validate_command(
-    manifest: Path, *, allow_outside: bool, offline: bool, as_json: bool
+    manifest: Path, *, allow_outside: bool, offline: bool, profile: str, as_json: bool
 ) -> ExitCode:
     """Print every fault of the manifest at once."""
     try:
         loaded, count, notes = asyncio.run(
-            validate(manifest, allow_outside=allow_outside, offline=offline)
+            validate(
+                manifest, allow_outside=allow_outside, offline=offline, profile=profile
+            )
         )
     except ManifestError as error:
         if not as_json:

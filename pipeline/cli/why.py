@@ -81,15 +81,21 @@ def why_command(
     *,
     output: Path | None,
     emulate: bool,
+    profile: str,
     allow_outside: bool,
     as_json: bool,
 ) -> ExitCode:
     """Print everything about one item, and what to run next."""
     loaded, folder = load(
-        manifest, output=output, emulate=emulate, allow_outside=allow_outside
+        manifest,
+        output=output,
+        emulate=emulate,
+        profile=profile,
+        allow_outside=allow_outside,
     )
     about = explain(loaded, folder, item, emulate=emulate)
-    options = [] if output is None else ["--output", str(output)]
+    options = ["--profile", profile] if profile else []
+    options += [] if output is None else ["--output", str(output)]
     options += ["--emulate"] if emulate else []
     options += ["--allow-outside"] if allow_outside else []
     steps = list(_steps(about, str(manifest), options))

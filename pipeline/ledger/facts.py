@@ -20,6 +20,7 @@ class Facts(Struct, frozen=True, kw_only=True):
         manifest: The name of the manifest that last used the ledger, or "".
         manifest_file: The path of the manifest that it belongs to, relative to its
             folder, parts separated by ``/``; "" if unknown.
+        profile: The profile of that manifest to which it belongs, or "".
         manifests: The names of all manifests that have used it.
         rebuilt_since: Set if the ledger was rebuilt: jobs made since then, in the
             service's time, may be ours and have not been searched for yet.
@@ -34,6 +35,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     author_id: str = ""
     manifest: str = ""
     manifest_file: str = ""
+    profile: str = ""
     manifests: tuple[str, ...] = ()
     rebuilt_since: datetime | None = None
     lock_sha256: str | None = None
@@ -64,6 +66,7 @@ def facts_from(meta: Mapping[str, str]) -> Facts:
         author_id=meta.get("author_id", ""),
         manifest=meta.get("manifest", ""),
         manifest_file=meta.get("manifest_file", ""),
+        profile=meta.get("profile", ""),
         manifests=tuple(map(str, json.loads(meta.get("manifests", "[]")))),
         rebuilt_since=None if since is None else parse_utc(since),
         lock_sha256=meta.get("lock_sha256"),

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 def find_lock_file(manifest: Manifest, *, emulate: bool) -> Path | None:
     """The lock file of a manifest; None for the emulator, whose jobs are not locked."""
-    return None if emulate else lock_path(manifest.path)
+    return None if emulate else lock_path(manifest.path, manifest.profile)
 
 
 def learn_lock(

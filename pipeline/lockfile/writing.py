@@ -42,9 +42,14 @@ LOCK_SUFFIX = ".lock"  # follows the full name of the manifest
 _NOTE = "# Made by pipeline: what is paid for. Commit it together with the manifest."
 
 
-def lock_path(manifest_path: Path) -> Path:
-    """Where the lock file of a manifest is: ``icons.yaml`` → ``icons.yaml.lock``."""
-    return manifest_path.with_name(manifest_path.name + LOCK_SUFFIX)
+def lock_path(manifest_path: Path, profile: str = "") -> Path:
+    """Where the lock file of a manifest is, or of one of its profiles.
+
+    ``icons.yaml`` has ``icons.yaml.lock``, and for the profile ``final``
+    ``icons.yaml.final.lock``.
+    """
+    suffix = f".{profile}" if profile else ""
+    return manifest_path.with_name(manifest_path.name + suffix + LOCK_SUFFIX)
 
 
 def render_lock(

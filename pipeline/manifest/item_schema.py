@@ -7,11 +7,12 @@ from pathlib import Path
 from pipeline.manifest import xlsx_rows
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import ILLEGAL
-from pipeline.manifest.keys import ITEM_KEYS, MATRIX_KEYS
+from pipeline.manifest.keys import ITEM_KEYS
 from pipeline.manifest.manifest import ItemTemplate, SavingDraft
-from pipeline.manifest.matrix import Matrix, TooManyExcludes, value_key
+from pipeline.manifest.matrix import Matrix, TooManyExcludes
+from pipeline.manifest.matrix_reader import MatrixReader
 from pipeline.manifest.node import Broken, Node
-from pipeline.manifest.node_reader import VARIABLE_NAME, NodeReader
+from pipeline.manifest.node_reader import NodeReader
 from pipeline.manifest.references import BadPath, locate_file
 from pipeline.manifest.row import BadRows
 from pipeline.manifest.row_ids import hint_for_rows
@@ -32,13 +33,10 @@ from pipeline.manifest.substitution import (
     Variable,
     render_text,
 )
-from pipeline.models.wording import suggestion
 from pipeline.naming import MAX_TAKES
 from pipeline.record import replace
 
 MAX_ITEMS = 5_000_000
-MAX_AXES = 50
-MAX_MATRIX_ENTRIES = 1_000
 
 TAKES_HINT = "write `takes: 4`, or `takes: ${column}` for one variable"
 _COUNTABLE = 10**15
@@ -97,6 +95,7 @@ class ItemReader:
             "count": "write `params: {numOutputs: N}`",
             "name": "did you mean 'id'?",
         }
+        self._matrices = MatrixReader(reader)
         # path → number of rows and the columns, or None if it is broken
         self._counted: dict[str, tuple[int, frozenset[str]] | None] = {}
 
@@ -112,7 +111,7 @@ class ItemReader:
         variables = {**self._variables, **own} if own else self._variables
         rows_node, matrix_node = entries.get("rows"), entries.get("matrix")
         rows = self._rows(rows_node, variables) if rows_node else None
-        matrix = self._matrix(matrix_node) if matrix_node else None
+        matrix = self._matrices.read(matrix_node) if matrix_node else None
         if (rows_node and not rows) or (matrix_node and not matrix):
             return None
         foreach_node = entries.get("foreach")
@@ -276,81 +275,6 @@ class ItemReader:
         return node.value == "one"
 
     # --- matrix -----------------------------------------------------------------
-
-    def _matrix(self, node: Node) -> Matrix | None:
-        entries = self._reader.mapping(node, "matrix")
-        if entries is None:
-            return None
-        before = len(self._faults)
-        axes: dict[str, tuple[Node, ...]] = {}
-        for name, values in entries.items():
-            if name in MATRIX_KEYS:
-                continue
-            if not VARIABLE_NAME.fullmatch(name):
-                hint = "use letters, digits, '_' and '-'"
-                self._faults.add(
-                    values.key_mark, f"'{name[:80]}' is not an axis name", hint
-                )
-            else:
-                axes[name] = self._axis(name, values)
-        exclude = self._entries(entries.get("exclude"), "exclude")
-        include = self._entries(entries.get("include"), "include")
-        for entry in exclude:
-            self._check_exclude(entry, axes)
-        if len(axes) > MAX_AXES:
-            text = f"a matrix has at most {MAX_AXES} axes"
-            self._faults.add(node.mark, text, "use `rows` for the items you want")
-        if not axes and not include:
-            self._faults.add(
-                node.mark, "the matrix has no axis", "write `axis: [a, b]`"
-            )
-        if len(self._faults) > before or self._faults.is_full:
-            return None
-        return Matrix(axes, exclude, include)
-
-    def _axis(self, name: str, node: Node) -> tuple[Node, ...]:
-        values = self._reader.sequence(node, f"axis '{name}'")
-        if values == []:
-            self._faults.add(node.mark, f"axis '{name}' has no values")
-        seen: dict[tuple[str, object], Node] = {}
-        for value in values or ():
-            if not self._reader.scalar(value, f"a value of axis '{name}'"):
-                continue
-            first = seen.setdefault(value_key(value), value)
-            if first is not value:
-                text = (
-                    f"axis '{name}' has the value '{value.text or value.value}' twice"
-                )
-                self._faults.add(value.mark, text)
-        return tuple(seen.values())
-
-    def _entries(self, node: Node | None, what: str) -> tuple[Mapping[str, Node], ...]:
-        elements = self._reader.sequence(node, what) if node is not None else None
-        found: list[Mapping[str, Node]] = []
-        if node is not None and elements and len(elements) > MAX_MATRIX_ENTRIES:
-            text = f"{what} has at most {MAX_MATRIX_ENTRIES:,} entries"
-            self._faults.add(node.mark, text, "use `rows` for the items you want")
-            return ()
-        for element in elements or ():
-            entry = self._reader.variables(element, f"an entry of {what}")
-            if element.value == {}:
-                self._faults.add(element.mark, f"an entry of {what} is empty")
-            if entry:
-                found.append(entry)
-        return tuple(found)
-
-    def _check_exclude(
-        self, entry: Mapping[str, Node], axes: Mapping[str, tuple[Node, ...]]
-    ) -> None:
-        for name, node in entry.items():
-            if name not in axes:
-                hint = suggestion(name, list(axes))
-                self._faults.add(node.key_mark, f"exclude: no axis '{name}'", hint)
-            elif value_key(node) not in set(map(value_key, axes[name])):
-                values = [str(value.text or value.value) for value in axes[name]]
-                shown = node.text or node.value
-                text = f"exclude: axis '{name}' has no value '{shown}'"
-                self._faults.add(node.mark, text, suggestion(str(shown), values))
 
     def _count(self, matrix: Matrix | None, node: Node | None, row_count: int) -> int:
         """How many items; 0 and a fault if there are none or too many."""

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from pipeline.job import JsonValue
-from pipeline.manifest.item_schema import MAX_AXES, MAX_MATRIX_ENTRIES
 from pipeline.manifest.json_schema_saving import (
     HAS_DOLLAR,
     IS_VARIABLE,
@@ -17,7 +16,10 @@ from pipeline.manifest.json_schema_saving import (
     Schema,
     saving_keys,
 )
+from pipeline.manifest.keys import PROFILE_KEYS
+from pipeline.manifest.matrix_reader import MAX_AXES, MAX_MATRIX_ENTRIES
 from pipeline.manifest.node_reader import VARIABLE_NAME
+from pipeline.manifest.profiles import PROFILE_NAME
 from pipeline.manifest.steps import MAX_STEPS
 from pipeline.models.schema import InputSchema, ModelSchema
 from pipeline.naming import MAX_TAKES
@@ -41,6 +43,7 @@ _FILE = (
     r"|(?:file|item):[\s\S]+)$|\$"
 )
 _AMOUNT = r"^\s*\+?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*$"
+_NO_VARIABLE = r"^(?![\s\S]*\$\{)"
 _NO_DRY_RUN = r"^(?![dD][rR][yY][rR][uU][nN]$)"
 
 
@@ -74,6 +77,28 @@ def manifest_schema(models: Sequence[ModelSchema]) -> Schema:
 
 
 def _top_keys(models: Sequence[ModelSchema]) -> Schema:
+    keys = _plain_top_keys(models)
+    return {**keys, "profiles": _profiles(keys)}
+
+
+def _profiles(keys: Schema) -> Schema:
+    return {
+        "description": "Named sets of keys that override those of the top level and of "
+        "the items: `--profile NAME` uses one, with an output folder of its own.",
+        "type": ["object", "null"],
+        "propertyNames": {
+            "pattern": f"^(?![eE][mM][uU][lL][aA][tT][eE][dD]$){PROFILE_NAME.pattern}$",
+            "patternErrorMessage": "at most 32 letters, digits, '_' or '-'",
+        },
+        "additionalProperties": {
+            "type": ["object", "null"],
+            "properties": {key: keys[key] for key in PROFILE_KEYS},
+            "additionalProperties": False,
+        },
+    }
+
+
+def _plain_top_keys(models: Sequence[ModelSchema]) -> Schema:
     return {
         "version": {"description": "The version of this format: 1.", "const": 1},
         "name": {
@@ -285,7 +310,7 @@ def _open_params(description: str) -> Schema:
 def _scalar() -> Schema:
     return {
         "type": ["string", "number", "boolean"],
-        "pattern": r"^(?![\s\S]*\$\{)",
+        "pattern": _NO_VARIABLE,
         "patternErrorMessage": "taken literally: no ${...} here",
     }
 
@@ -316,11 +341,15 @@ def _matrix() -> Schema:
         },
         "propertyNames": {"pattern": f"^{VARIABLE_NAME.pattern}$"},
         "additionalProperties": {
-            "description": "An axis: its values, without duplicates.",
-            "type": "array",
+            "description": "An axis: its values, without duplicates; or a mapping, in "
+            "which each value names the variables that come with it.",
+            "type": ["array", "object"],
             "minItems": 1,
+            "minProperties": 1,
             "uniqueItems": True,
             "items": scalar,
+            "propertyNames": {"pattern": _NO_VARIABLE},
+            "additionalProperties": {"$ref": "#/$defs/vars"},
         },
     }
 
@@ -344,8 +373,9 @@ def _lacks(key: str) -> Schema:
 
 
 def _items_need_models() -> Schema:
+    # A profile may name the model.
     return {
-        "if": _lacks("model"),
+        "if": {"properties": {"model": False, "profiles": False}},
         "then": {"properties": {"items": {"items": {"required": ["model"]}}}},
     }
 

@@ -14,6 +14,18 @@ MANIFEST_KEYS = (
     "save",
     "embed",
     "checks",
+    "profiles",
+)
+# Those that a profile may override.
+PROFILE_KEYS = (
+    "model",
+    "params",
+    "vars",
+    "takes",
+    "save",
+    "embed",
+    "checks",
+    "max_cost",
 )
 ITEM_KEYS = (
     "id",

@@ -10,6 +10,8 @@ from pipeline.manifest.comments import Comment, warn_of_comments
 from pipeline.manifest.expand import expand_into
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.manifest import FindModel, Manifest
+from pipeline.manifest.node_reader import NodeReader
+from pipeline.manifest.profiles import read_profiles
 from pipeline.manifest.review import Review
 from pipeline.manifest.review_file import read_review, review_path
 from pipeline.manifest.schema import SchemaReader
@@ -25,6 +27,7 @@ def load_manifest(
     allow_outside: bool = False,
     models: FindModel = load_shipped_model,
     on_name: Callable[[str], None] = lambda _name: None,
+    profile: str = "",
 ) -> Manifest:
     """Read and check a manifest without making its items.
 
@@ -37,13 +40,20 @@ def load_manifest(
         models: Finds a model's inputs by its id. The inputs of a model for which it
             returns None are not checked.
         on_name: Called with the manifest's name before the first model is looked up.
+        profile: The profile to use; "" for the top level alone.
 
     Raises:
         ManifestError: With every fault, including those in individual items.
+        UsageError: The manifest has no such profile.
     """
     faults = Faults(os.fspath(path))
     manifest = _load(
-        path, faults, allow_outside=allow_outside, models=models, on_name=on_name
+        path,
+        faults,
+        allow_outside=allow_outside,
+        models=models,
+        on_name=on_name,
+        profile=profile,
     )
     if manifest is not None and len(faults):
         for _ in expand_into(manifest, faults):
@@ -53,31 +63,67 @@ def load_manifest(
     return manifest
 
 
+def find_profiles(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The names of a manifest's profiles, without reading anything else of it.
+
+    Raises:
+        ManifestError: The file is not YAML, or its profiles have faults.
+    """
+    faults = Faults(os.fspath(path))
+    root, text = parse_source(_read_bytes(os.fspath(path)), faults)
+    found: tuple[str, ...] = ()
+    if root is not None and isinstance(root.value, dict):
+        node = root.value.get("profiles")
+        found = tuple(read_profiles(node, NodeReader(text, faults)))
+    faults.raise_any()
+    return found
+
+
 def validate_manifest(
     path: str | os.PathLike[str],
     *,
     allow_outside: bool = False,
     models: FindModel = load_shipped_model,
+    profile: str = "",
 ) -> tuple[Manifest, int]:
     """Read a manifest and make all its items, to find every fault.
+
+    The items of every other profile are made too; a fault that only they have says so.
 
     Args:
         path: As for ``load_manifest``.
         allow_outside: As for ``load_manifest``.
         models: As for ``load_manifest``.
+        profile: As for ``load_manifest``.
 
     Returns:
         The manifest and how many items it makes.
 
     Raises:
         ManifestError: With every fault.
+        UsageError: The manifest has no such profile.
     """
     faults = Faults(os.fspath(path))
-    manifest = _load(path, faults, allow_outside=allow_outside, models=models)
-    count = 0
-    if manifest is not None:
-        for _ in expand_into(manifest, faults):
-            count += 1
+
+    def read(name: str, found: Faults) -> tuple[Manifest | None, int]:
+        manifest = _load(
+            path, found, allow_outside=allow_outside, models=models, profile=name
+        )
+        if manifest is None:
+            return None, 0
+        return manifest, sum(1 for _ in expand_into(manifest, found))
+
+    manifest, count = read(profile, faults)
+    known = set(faults.all())
+    for other in manifest.profiles if manifest is not None else ():
+        if other == profile:
+            continue
+        its_own = Faults(os.fspath(path))
+        read(other, its_own)
+        for fault in its_own.all():
+            if fault not in known:
+                message = f"{fault.message} (with profile '{other}')"
+                faults.add_at(fault.line, fault.column, message, fault.hint, fault.file)
     faults.raise_any()
     assert manifest is not None
     return manifest, count
@@ -90,6 +136,7 @@ def _load(
     allow_outside: bool,
     models: FindModel,
     on_name: Callable[[str], None] = lambda _name: None,
+    profile: str = "",
 ) -> Manifest | None:
     file = os.fspath(path)
     data = _read_bytes(file)
@@ -106,9 +153,10 @@ def _load(
         allow_outside=allow_outside,
         models=models,
         on_name=on_name,
+        profile=profile,
     )
     manifest = reader.read(root)
-    review = _load_review(Path(file), faults)
+    review = _load_review(Path(file), profile, faults)
     if manifest is not None:
         manifest = replace(manifest, review=review)
     if manifest is None or not comments:
@@ -117,8 +165,8 @@ def _load(
     return replace(manifest, warnings=warnings)
 
 
-def _load_review(manifest: Path, faults: Faults) -> Review:
-    shown = review_path(manifest)
+def _load_review(manifest: Path, profile: str, faults: Faults) -> Review:
+    shown = review_path(manifest, profile)
     try:
         return read_review(shown.absolute(), str(shown))
     except ManifestError as error:

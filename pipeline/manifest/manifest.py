@@ -96,7 +96,8 @@ class Manifest:
     """What the user wrote, checked as far as possible without making the items.
 
     Attributes:
-        name: Names the output folder; letters, digits, ``.``, ``_`` and ``-``.
+        name: Names the output folder; letters, digits, ``.``, ``_`` and ``-``. With
+            a profile, it ends with the profile's name.
         file: The path as the user gave it.
         path: The absolute path.
         sha256: Hex digest of the file's bytes.
@@ -110,6 +111,8 @@ class Manifest:
         doubtful: Those that a reported fault may concern; not reported as missing.
         templates: The entries under ``items``.
         takes: How many takes of each item that does not say so itself.
+        profile: The name of the profile that it is read with, or "".
+        profiles: The names of its profiles.
         review: What was decided about its takes.
         text: The file's text, for finding columns.
         files: Reads what ``file:`` names.
@@ -130,10 +133,17 @@ class Manifest:
     doubtful: frozenset[str] = field(repr=False)
     templates: tuple[ItemTemplate, ...] = field(repr=False)
     takes: int = 1
+    profile: str = ""
+    profiles: tuple[str, ...] = ()
     review: Review = field(default=Review(), repr=False)
     text: str = field(repr=False)
     files: ReferenceFiles = field(repr=False)
     models: FindModel = field(repr=False)
+
+    @property
+    def typed(self) -> str:
+        """The manifest as an argument of a command, for hints."""
+        return f"{self.file} --profile {self.profile}" if self.profile else self.file
 
     @property
     def compares_pictures(self) -> bool:

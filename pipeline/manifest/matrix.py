@@ -2,7 +2,8 @@
 
 The semantics are those of GitHub Actions: ``exclude`` removes every combination that
 has all of its values; then each ``include`` adds its other keys to the combinations it
-agrees with, or, if there are none, becomes a combination of its own.
+agrees with, or, if there are none, becomes a combination of its own. Beyond that, a
+value of an axis can bring further variables along; ``include`` may override them.
 """
 
 import itertools
@@ -38,16 +39,19 @@ class Matrix(Struct, frozen=True):
         axes: Name → values; at least one, without duplicates.
         exclude: Axis → value; at least one entry each.
         include: Any key → value; at least one entry each.
+        brought: Axis → key of its value → the variables that come with that value.
     """
 
     axes: Mapping[str, tuple[Node, ...]]
     exclude: tuple[Mapping[str, Node], ...] = ()
     include: tuple[Mapping[str, Node], ...] = ()
+    brought: Mapping[str, Mapping[ValueKey, Mapping[str, Node]]] = {}
 
     @property
     def names(self) -> frozenset[str]:
         """Every variable that some combination has."""
-        return frozenset(self.axes).union(*self.include)
+        brought = [one for values in self.brought.values() for one in values.values()]
+        return frozenset(self.axes).union(*self.include, *brought)
 
     @property
     def product_size(self) -> int:
@@ -93,12 +97,25 @@ class Matrix(Struct, frozen=True):
                 keys = dict(zip(self.axes, (key for key, _ in chosen), strict=True))
                 if excluded.matches(keys):
                     continue
+                self._bring(combination)
                 for index in sorted(added.matches(keys)):
                     extra = self.include[index]
                     combination.update((k, extra[k]) for k in extra.keys() - self.axes)
+            else:
+                self._bring(combination)
             yield combination
         for index in standalone:
-            yield dict(self.include[index])
+            combination = dict(self.include[index])
+            self._bring(combination)
+            yield combination
+
+    def _bring(self, combination: dict[str, Node]) -> None:
+        """Add the variables that the combination's values bring along."""
+        for axis, values in self.brought.items():
+            node = combination.get(axis)
+            if node is not None:
+                for name, value in values.get(value_key(node), {}).items():
+                    combination.setdefault(name, value)
 
     def _constraint(self, entry: Mapping[str, Node]) -> Constraint:
         return {k: value_key(node) for k, node in entry.items() if k in self.axes}

@@ -23,7 +23,6 @@ from pipeline.manifest.source import parse_source
 from pipeline.storage.atomic_file import write_beside
 from pipeline.storage.regular_file import read_regular
 
-REVIEW_SUFFIX = ".review.yaml"
 EMULATED_NAME = "emulator.review.yaml"  # in the output folder of the emulator
 
 VERSION = 1
@@ -47,9 +46,15 @@ _KEPT_KEYS = ("take", "job_key", "made_by", "sha256", "by", "at")
 _INT64_MAX = 2**63 - 1
 
 
-def review_path(manifest: Path) -> Path:
-    """The review file of a manifest: ``icons.review.yaml`` beside ``icons.yaml``."""
-    return manifest.with_name(manifest.stem + REVIEW_SUFFIX)
+def review_path(manifest: Path, profile: str = "") -> Path:
+    """The review file of a manifest, or of one of its profiles.
+
+    ``icons.yaml`` has ``icons.review.yaml`` beside it, and for the profile ``final``
+    ``icons.review.final.yaml``. (``icons.final.review.yaml`` would be the review file
+    of a manifest ``icons.final.yaml``.)
+    """
+    suffix = f".{profile}" if profile else ""
+    return manifest.with_name(f"{manifest.stem}.review{suffix}.yaml")
 
 
 def with_review(manifest: Manifest, output: Path, *, emulate: bool) -> Manifest:
@@ -61,7 +66,11 @@ def with_review(manifest: Manifest, output: Path, *, emulate: bool) -> Manifest:
     Raises:
         ManifestError: The emulator's review file has faults.
     """
-    path = output / EMULATED_NAME if emulate else review_path(manifest.path)
+    path = (
+        output / EMULATED_NAME
+        if emulate
+        else review_path(manifest.path, manifest.profile)
+    )
     if manifest.review.path == path:
         return manifest
     return replace(manifest, review=read_review(path))

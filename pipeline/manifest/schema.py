@@ -14,6 +14,12 @@ from pipeline.manifest.keys import MANIFEST_KEYS, REFERENCE_KEYS
 from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest, SavingDraft
 from pipeline.manifest.node import Broken, Node
 from pipeline.manifest.node_reader import NodeReader
+from pipeline.manifest.profiles import (
+    Profiles,
+    apply_profile,
+    find_profile,
+    read_profiles,
+)
 from pipeline.manifest.references import BadPath, ReferenceFiles
 from pipeline.manifest.saving import check_draft, read_draft
 from pipeline.manifest.steps import ForeachReader, StepReader
@@ -44,6 +50,7 @@ class SchemaReader:
         allow_outside: Whether files may be outside the manifest's folder.
         models: Finds a model's inputs.
         on_name: Called with the manifest's name before the first model is looked up.
+        profile: The name of the profile to use, or "".
     """
 
     def __init__(
@@ -57,7 +64,9 @@ class SchemaReader:
         allow_outside: bool,
         models: FindModel,
         on_name: Callable[[str], None],
+        profile: str = "",
     ) -> None:
+        self._profile = profile
         self._on_name = on_name
         self._data = data
         self._text = text
@@ -70,7 +79,11 @@ class SchemaReader:
         self._files = ReferenceFiles(path.parent, allow_outside=allow_outside)
 
     def read(self, root: Node) -> Manifest | None:
-        """The manifest as far as it can be understood; None if nothing can be."""
+        """The manifest as far as it can be understood; None if nothing can be.
+
+        Raises:
+            UsageError: There is no such profile.
+        """
         entries = self._reader.mapping(root, "a manifest")
         if entries is None:
             return None
@@ -79,6 +92,11 @@ class SchemaReader:
             self._faults.add(root.mark, text, "see manifests/quickstart.yaml")
             return None
         name = self._name(entries.get("name"))
+        profiles = read_profiles(entries.get("profiles"), self._reader)
+        if self._profile:
+            chosen = find_profile(profiles, self._profile, self._file)
+            entries = apply_profile(entries, chosen)
+            name = f"{name}.{self._profile}"
         self._on_name(name)
         hints = {
             "prompt": "a prompt belongs to an item",
@@ -98,7 +116,9 @@ class SchemaReader:
             root, entries, meant, variables, model_id=model_id or "", saving=saving
         )
         if model_id is None and "model" not in meant:
-            self._check_models(root, templates, is_given="model" in entries)
+            self._check_models(
+                root, templates, is_given="model" in entries, profiles=profiles
+            )
         return Manifest(
             name=name,
             file=self._file,
@@ -114,6 +134,8 @@ class SchemaReader:
             doubtful=broken,
             templates=templates,
             takes=self._takes(entries.get("takes")),
+            profile=self._profile,
+            profiles=tuple(profiles),
             text=self._text,
             files=self._files,
             models=self._models,
@@ -197,11 +219,19 @@ class SchemaReader:
         return model_id
 
     def _check_models(
-        self, root: Node, templates: tuple[ItemTemplate, ...], *, is_given: bool
+        self,
+        root: Node,
+        templates: tuple[ItemTemplate, ...],
+        *,
+        is_given: bool,
+        profiles: Profiles,
     ) -> None:
         without = [template for template in templates if template.model is None]
         if without and not is_given:
             hint = f"write `model: {shipped_model_ids()[0]}`"
+            with_model = [name for name, keys in profiles.items() if "model" in keys]
+            if with_model and not self._profile:
+                hint += f", or use a profile that has one: --profile {with_model[0]}"
             self._faults.add(root.mark, "'model' is missing", hint)
 
     def _params(

@@ -75,6 +75,7 @@ def _find(target: Target) -> Service | None:
             allow_outside=target.allow_outside,
             models=find,
             on_name=open_cache,
+            profile=target.profile,
         )
     if service is None:
         return None

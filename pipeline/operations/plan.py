@@ -44,6 +44,7 @@ async def estimate(
     output: str | os.PathLike[str] | None = None,
     emulate: bool = False,
     allow_outside: bool = False,
+    profile: str = "",
     selection: Selection = Selection(),  # noqa: B008 - frozen
     settings: Settings = Settings(),  # noqa: B008 - frozen
     credentials: Credentials | None = None,
@@ -63,6 +64,7 @@ async def estimate(
         output: As for :func:`run`.
         emulate: As for :func:`run`.
         allow_outside: As for :func:`run`.
+        profile: As for :func:`run`.
         selection: As for :func:`run`.
         settings: As for :func:`run`.
         credentials: As for :func:`run`.
@@ -82,6 +84,7 @@ async def estimate(
         output=output,
         emulate=emulate,
         allow_outside=allow_outside,
+        profile=profile,
         selection=selection,
         settings=settings,
         clock=clock or SystemClock(),

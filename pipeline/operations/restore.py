@@ -86,7 +86,7 @@ def _restored(  # noqa: PLR0917 - what a decision is made of
         )
         raise UsageError(
             f"take {take} of {item_id} was never made",
-            hint=f"pipeline why {manifest.file} {item_id} lists what was made"
+            hint=f"pipeline why {manifest.typed} {item_id} lists what was made"
             + (f": {known}" if known else ""),
         )
     verdict = Verdict(

@@ -81,7 +81,7 @@ def holding_takes(manifest: Manifest, output: Path) -> Iterator[Ledger]:
     if not is_used:
         raise UsageError(
             f"nothing has been made in {output} yet",
-            hint=f"pipeline run {manifest.file}",
+            hint=f"pipeline run {manifest.typed}",
         )
     with holding_ledger(output) as ledger:
         check_manifest(ledger, output, manifest)

@@ -76,6 +76,7 @@ async def run(
     output: str | os.PathLike[str] | None = None,
     emulate: bool = False,
     allow_outside: bool = False,
+    profile: str = "",
     selection: Selection = Selection(),  # noqa: B008 - frozen
     settings: Settings = Settings(),  # noqa: B008 - frozen
     credentials: Credentials | None = None,
@@ -95,6 +96,7 @@ async def run(
         output: The output folder, or None for ``output/<name>``.
         emulate: Start the emulator in this process and use it; spends nothing.
         allow_outside: Allow references outside the manifest's folder.
+        profile: The manifest's profile to use; "" for its top level alone.
         selection: The items to run.
         settings: Limits and timeouts.
         credentials: None to read them from the environment, ``.env`` or the keyring.
@@ -121,6 +123,7 @@ async def run(
         output=output,
         emulate=emulate,
         allow_outside=allow_outside,
+        profile=profile,
         selection=selection,
         settings=settings,
         clock=clock or SystemClock(),

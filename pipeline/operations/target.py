@@ -32,6 +32,7 @@ class Target:
         output: The output folder, or None for ``output/<name>``.
         emulate: Start the emulator in this process and use it; spends nothing.
         allow_outside: Allow references outside the manifest's folder.
+        profile: The manifest's profile to use, or "".
         selection: The items to plan or run.
         settings: Limits and timeouts.
         clock: The clock to use.
@@ -41,6 +42,7 @@ class Target:
     output: str | os.PathLike[str] | None
     emulate: bool
     allow_outside: bool
+    profile: str
     selection: Selection
     settings: Settings
     clock: Clock
@@ -60,8 +62,10 @@ class Target:
 
         Raises:
             ManifestError: Every fault.
+            UsageError: The manifest has no such profile, or was loaded without it.
         """
         if isinstance(self.manifest, Manifest):
+            self._check_profile(self.manifest)
             return self._reviewed(self.manifest)
         loaded = await anyio.to_thread.run_sync(
             partial(
@@ -70,9 +74,17 @@ class Target:
                 allow_outside=self.allow_outside,
                 models=connection.catalog.find,
                 on_name=on_name,
+                profile=self.profile,
             )
         )
         return self._reviewed(loaded)
+
+    def _check_profile(self, loaded: Manifest) -> None:
+        if self.profile not in {"", loaded.profile}:
+            raise UsageError(
+                f"the manifest was not loaded with profile '{self.profile[:80]}'",
+                hint="give the profile to load_manifest instead",
+            )
 
     def _reviewed(self, loaded: Manifest) -> Manifest:
         """The manifest with the decisions about the files of this output folder."""
@@ -102,7 +114,9 @@ class Target:
     def _check_offline(self) -> None:
         loaded = self.manifest
         if not isinstance(loaded, Manifest):
-            loaded = load_manifest(loaded, allow_outside=self.allow_outside)
+            loaded = load_manifest(
+                loaded, allow_outside=self.allow_outside, profile=self.profile
+            )
         make_plan(
             loaded,
             self.folder_of(loaded),

@@ -23,6 +23,7 @@ async def validate(
     *,
     allow_outside: bool = False,
     offline: bool = False,
+    profile: str = "",
 ) -> tuple[Manifest, int, tuple[str, ...]]:
     """Check a manifest against the current inputs of its models, if they are known.
 
@@ -30,6 +31,7 @@ async def validate(
         manifest: The YAML file.
         allow_outside: Allow references outside the manifest's folder.
         offline: Send the service no requests.
+        profile: The profile whose items are counted; all of them are checked.
 
     Returns:
         The manifest, the number of its items, and notes for the user on references
@@ -45,6 +47,7 @@ async def validate(
                 manifest,
                 allow_outside=allow_outside,
                 models=connection.catalog.find,
+                profile=profile,
             )
         )
         notes = (*loaded.warnings, *loaded.files.notes, *connection.catalog.notes)

@@ -88,9 +88,10 @@ def check_owner(folder: Path, service: Service) -> None:
 
 
 def check_manifest(ledger: Ledger, output: Path, manifest: Manifest) -> None:
-    """Refuse a folder of another manifest: each would replace the other's files.
+    """Refuse a folder of another manifest or profile: each would replace its files.
 
-    A folder whose manifest is gone, because it was moved or renamed, may be taken over.
+    A folder whose manifest is gone, because it was moved or renamed, may be taken over;
+    so may that of a profile which the manifest no longer has.
 
     Args:
         ledger: Of the folder.
@@ -98,11 +99,23 @@ def check_manifest(ledger: Ledger, output: Path, manifest: Manifest) -> None:
         manifest: The manifest that wants to use it.
 
     Raises:
-        UsageError: The folder belongs to another manifest, which still exists.
+        UsageError: The folder belongs to another manifest or profile, which still
+            exists.
     """
-    owner = ledger.find_facts().manifest_file
-    if not owner or is_shared(output) or owner == _relative(manifest.path, output):
+    facts = ledger.find_facts()
+    owner = facts.manifest_file
+    if not owner or is_shared(output):
         return
+    if owner == _relative(manifest.path, output):
+        is_gone = facts.profile and facts.profile not in manifest.profiles
+        if facts.profile == manifest.profile or is_gone:
+            return
+        names = (facts.profile, manifest.profile)
+        theirs, ours = (f"profile '{one}'" if one else "no profile" for one in names)
+        raise UsageError(
+            f"{output} belongs to {manifest.file} with {theirs}, not with {ours}",
+            hint="choose another --output: each profile has a folder of its own",
+        )
     other = Path(os.path.normpath(output.resolve() / _unescape(owner)))
     if not os.path.isfile(other):  # noqa: PTH113 - no error where it cannot be seen
         return
@@ -121,7 +134,9 @@ def claim(ledger: Ledger, output: Path, manifest: Manifest) -> None:
     """
     check_manifest(ledger, output, manifest)
     ledger.record_manifest(manifest.name)
-    ledger.record_facts(manifest_file=_relative(manifest.path, output))
+    ledger.record_facts(
+        manifest_file=_relative(manifest.path, output), profile=manifest.profile
+    )
 
 
 def _relative(manifest: Path, output: Path) -> str:

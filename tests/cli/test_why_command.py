@@ -520,8 +520,8 @@ def test_a_renamed_item_is_explained_under_either_name(desk):
         ("Oak", "did you mean 'oak'?"),
         ("gone", "did you mean 'gone-1'?"),
         ("tree-*", "did you mean 'tree-"),
-        ("zzz", "pipeline plan m.yaml --long lists all"),
-        ("", "pipeline plan m.yaml --long lists all"),
+        ("zzz", "--long lists all items"),
+        ("", "--long lists all items"),
     ],
 )
 def test_an_unknown_item_is_a_usage_error_with_the_nearest_ids(desk, typed, hint):

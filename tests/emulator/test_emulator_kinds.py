@@ -89,7 +89,7 @@ async def test_every_model_has_the_record_of_the_sdk(desk):
         _, body = await desk.client.call("GET", f"/models/{name}")
         types.ModelRetrieveResponse.model_validate_json(json.dumps(body), strict=True)
         assert body["model"]["inputs"]
-    assert len(names) == len(set(names)) == 19
+    assert len(names) == len(set(names)) == 20
     assert set(names) > TOOLS
 
 
@@ -306,8 +306,13 @@ async def test_3d_model_wears_the_picture(desk):
     assert texture.convert("RGB").getpixel((48, 32)) == (200, 20, 30)
 
 
-async def test_preview_comes_before_the_3d_model(desk):
-    made = await desk.make("model_rodin-hyper3d-v2-5-text-to-3d", prompt="a castle")
+@pytest.mark.parametrize("by", ["prompt", "images"])
+async def test_preview_comes_before_the_3d_model(desk, by):
+    if by == "prompt":
+        made = await desk.make("model_rodin-hyper3d-v2-5-text-to-3d", prompt="a castle")
+    else:
+        images = [await desk.upload(apple())]
+        made = await desk.make("model_rodin-hyper3d-v2-5", images=images)
 
     assert [asset.mime_type for asset, _ in made] == ["image/webp", "model/gltf-binary"]
     assert [asset.kind for asset, _ in made] == ["image", "3d"]

@@ -29,13 +29,24 @@ items:
   - {id: elm, prompt: "an elm [partial]", params: {numOutputs: 2}}
   - {id: ash, prompt: "an ash [fail]"}
 """
-CHAIN = """\
+LINE = """\
 version: 1
-name: chain
+name: line
 model: model_wan-2-7-image
 items:
+  - {id: oak, prompt: "an oak [fail]"}
+  - {id: elm, prompt: an elm, params: {images: ['item:oak']}}
+"""
+
+
+LINES = """\
+version: 1
+name: lines
+model: model_wan-2-7-image
+profiles: {draft: {takes: 1}}
+items:
   - {id: hero, prompt: "a hero [fail]"}
-  - {id: pose, prompt: a pose, params: {images: ['item:hero']}}
+  - {id: pose, prompt: a pose, params: {images: ["item:hero"]}}
 """
 
 
@@ -79,9 +90,10 @@ async def test_every_event_and_every_field_that_is_printed_is_documented(
     await type_in("approve", takes, "oak")
     await type_in("why", takes, "oak")
     await type_in("check", takes, "--approved")
-    chain = str(real.write(CHAIN, "chain.yaml"))
-    await type_in("graph", chain)
-    await type_in("run", chain, "--yes")
+    lines = str(real.write(LINES, "lines.yaml"))
+    await type_in("graph", lines)
+    await type_in("plan", lines, "--profiles")
+    await type_in("run", lines, "--yes")
     # A pause that is longer than is waited for: it is told of, and nobody waits.
     real.use(await start_emulator(cooldown_s=60.0, cooldown_after=1))
     manifest = str(real.write(TREES.replace("name: trees", "name: pausing")))

@@ -35,6 +35,7 @@ async def test_plan_as_json_tells_each_price_and_the_total(batch, cheap):
     assert (last["unpriced"], last["problems"], last["orphans"]) == (0, [], 0)
     assert last["cost"] == {
         "quoted": 99,
+        "bound": 99,
         "addons": {},
         "files": 33,
         "taken": 0,

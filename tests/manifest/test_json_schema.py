@@ -148,6 +148,11 @@ MATRIX = ITEMS + "  - id: x-${a}\n    prompt: x\n    matrix: "
 
 # fmt: off
 WRONG = [
+    ("a key that a profile cannot have", OAK + "profiles: {draft: {items: []}}\n", {"$.profiles.draft"}),
+    ("a profile's number of takes", OAK + "profiles: {draft: {takes: 0}}\n", {"$.profiles.draft.takes"}),
+    ("a profile's name", OAK + "profiles: {emulated: {takes: 1}}\n", {"$.profiles"}),
+    ("a value of an axis without names", MATRIX + "{a: {small: 1}}\n", {"$.items[0].matrix.a.small"}),
+    ("an axis without values, as a mapping", MATRIX + "{a: {}}\n", {"$.items[0].matrix.a"}),
     ("no version", "model: m\nitems: [{id: a, prompt: x}]\n", {"$"}),
     ("version 2", "version: 2\nmodel: m\nitems: [{id: a, prompt: x}]\n", {"$.version"}),
     ("version as text", "version: '1'\nmodel: m\nitems: [{id: a, prompt: x}]\n", {"$.version"}),
@@ -244,6 +249,8 @@ def test_max_cost_is_nothing_but_an_amount(value):
 
 # fmt: off
 RIGHT = {
+    "profiles": OAK + "profiles: {draft: {model: model_wan-2-7-image, params: {size: 1K}, vars: {a: b}, takes: 2, max_cost: 3}, final: }\n",
+    "an axis whose values bring variables": MATRIX + "{a: {small: {px: 1}, large: }}\n",
     "keys without a value": HEAD + "params:\nreferences:\nvars:\nitems: [{id: a, prompt: x, params: , vars: }]\n",
     "models of items": "version: 1\nparams: {size: 4K, sead: 1}\nitems: [{id: a, prompt: x, model: m}]\n",
     "a size for all that fits the items' own model": HEAD + "params: {size: 4K}\nitems: [{id: a, prompt: x, model: model_wan-2-7-image-pro}]\n",

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.manifest.matrix import Matrix, TooManyExcludes
 from pipeline.manifest.node import Node
+from pipeline.record import replace
 
 
 def make_matrix(axes, exclude=(), include=()):
@@ -55,6 +56,35 @@ def test_include_follows_the_example_of_githubs_documentation():
         {"fruit": "banana", "animal": "cat"},
     ]
     assert matrix.count() == 6
+
+
+def test_a_value_brings_its_variables_and_include_overrides_them():
+    brought = {
+        "size": {
+            ("text", "small"): {"px": Node(512, 1), "label": Node("S", 1)},
+            ("text", "large"): {"px": Node(2048, 1)},
+        }
+    }
+    matrix = make_matrix(
+        {"size": ["small", "large"], "time": ["dawn", "dusk"]},
+        exclude=[{"size": "large", "time": "dusk"}],
+        include=[
+            {"size": "small", "time": "dusk", "px": 256},
+            {"size": "large", "time": "noon"},
+            {"size": "huge", "time": "noon"},
+        ],
+    )
+    matrix = replace(matrix, brought=brought)
+
+    assert combinations(matrix) == [
+        {"size": "small", "time": "dawn", "px": 512, "label": "S"},
+        {"size": "small", "time": "dusk", "px": 256, "label": "S"},
+        {"size": "large", "time": "dawn", "px": 2048},
+        {"size": "large", "time": "noon", "px": 2048},
+        {"size": "huge", "time": "noon"},
+    ]
+    assert matrix.count() == 5
+    assert matrix.names == {"size", "time", "px", "label"}
 
 
 def test_include_alone_makes_its_own_combinations():
