@@ -205,7 +205,7 @@ def test_the_emulator_is_written_from_the_contract_alone():
     assert seen <= {"pipeline.clock"}
 
 
-def test_the_emulator_is_started_by_the_command_line_and_the_connection_alone():
+def test_the_emulator_is_known_to_the_command_line_and_the_connection_alone():
     users = {
         module
         for module in MODULES

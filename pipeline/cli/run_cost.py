@@ -9,6 +9,7 @@ from pipeline.cli.console.asking import agree
 from pipeline.cli.console.money import CuPrice, units_phrase, units_text
 from pipeline.cli.console.printing import print_note
 from pipeline.cli.console.text import one_line
+from pipeline.cli.next_step import command_line
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan_view import (
     PlanListing,
@@ -109,7 +110,7 @@ def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:
         yield f"  inputs: … and {more}"
     if result.needs_review:
         said = f"{plural(result.needs_review, 'item')} to review"
-        yield f"  checks: {said}; the reasons: pipeline status MANIFEST"
+        yield f"  checks: {said}; the reasons: {command_line('status')}"
 
 
 def run_cost_fields(result: RunResult | None, *, charged: Decimal) -> dict[str, Any]:

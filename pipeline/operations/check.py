@@ -235,7 +235,8 @@ def _look_at_take(manifest: Manifest, output: Path, planned: PlannedItem) -> App
         return Approval(item_id=item.base, take=item.take, lacks=lacks)
 
     if planned.then is not Action.DONE or not job.assets:
-        return without(f"not made: {planned.reason}")
+        what = "not in place" if planned.then is Action.FETCH else "not made"
+        return without(f"{what}: {planned.reason}")
     review = manifest.review.of_item(item)
     made = Take(number=item.take, made=job)
     index = planned.chosen_output

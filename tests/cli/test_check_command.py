@@ -149,6 +149,13 @@ async def test_status_and_why_say_what_needs_review(made):
     assert "min_px: passed" in why.out
 
 
+async def test_the_end_of_a_run_says_how_to_see_the_reasons(made):
+    said = await made.type("run", "--yes")
+
+    assert "checks: 2 items to review; the reasons: pipeline status " in said.err
+    assert "MANIFEST" not in said.err
+
+
 async def test_the_result_of_a_run_counts_them(made):
     said = await made.type("run", "--yes", "--json")
 

@@ -159,3 +159,33 @@ async def test_with_select_the_others_are_compared_with_and_not_listed(place):
     assert [one["item_id"] for one in said.of("check")] == ["a"]
     assert "it is like b" in said.of("check")[0]["needs_review"]
     assert said.code == 3
+
+
+@pytest.mark.parametrize("saving", ["", WEBP])
+async def test_an_item_that_is_renamed_and_saved_otherwise_at_once_is_not_paid_again(
+    workshop, saving
+):
+    text = "items:\n  - {id: oak, prompt: tree}\n  - {id: elm, prompt: elm}\n"
+    workshop.write(saving + text)
+    await workshop.run()
+    renamed = text.replace("id: oak", "id: ash")
+    workshop.write("save: {format: jpeg}\n" + renamed)
+
+    result = await workshop.run()
+
+    assert workshop.api.paid_by_prompt() == {"tree": 1, "elm": 1}
+    assert shown(workshop) == with_sidecars("ash.jpg", "elm.jpg")
+    assert result.exit_code == 0
+    assert (await workshop.run()).counts == {"done": 2}
+
+
+async def test_two_identical_items_that_are_renamed_keep_their_pictures(workshop):
+    text = "items:\n  - {id: oak, prompt: t}\n  - {id: elm, prompt: t}\n"
+    workshop.write(WEBP + text)
+    await workshop.run()
+    workshop.write("save: {format: jpeg}\n" + text.replace("oak", "oak2"))
+
+    await workshop.run()
+
+    assert workshop.api.paid_by_prompt() == {"t": 2}
+    assert shown(workshop) == with_sidecars("oak2.jpg", "elm.jpg")
