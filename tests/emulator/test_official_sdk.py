@@ -15,6 +15,10 @@ from scenario_sdk import (
     types,
 )
 
+from pipeline.emulator.model_records import load_models
+from pipeline.emulator.profiles.jobs import JobsProfile
+from pipeline.emulator.profiles.money import MoneyProfile
+
 MODEL = "model_wan-2-7-image"
 
 
@@ -145,7 +149,9 @@ async def test_models_teams_and_limits_can_be_read(start, connect):
         many = await sdk.models.get_bulk(model_ids=[MODEL, "model_none"])
         assert [found.id for found in many.models] == [MODEL]
         assert (await sdk.models.list(page_size=1)).models == []
-        assert len((await sdk.models.list(privacy="public")).models) == 19
+        listed = (await sdk.models.list(privacy="public")).models
+        known = load_models(JobsProfile(), MoneyProfile())
+        assert {model.id for model in listed} == known.keys()
         teams = await sdk.teams.list()
         assert len(teams.teams[0].projects) == 1
         limits = await sdk.teams.retrieve_limits(teams.teams[0].id)
