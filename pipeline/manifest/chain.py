@@ -10,7 +10,9 @@ from pipeline.job import ItemOutput, JsonValue, ParamValue
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import check_id
 from pipeline.manifest.references import BadPath
+from pipeline.models.record import KINDS
 from pipeline.models.wording import suggestion
+from pipeline.naming import item_of
 from pipeline.record import Struct
 
 _SYNTAX = "write item:ID, or item:ID/N for its Nth output"
@@ -83,40 +85,69 @@ class Link(Struct, frozen=True, kw_only=True):
         child: The id of the item that uses it.
         output: What is used.
         place: File, line and column.
+        input_name: The input that gets it.
+        kind: The kind of file that the input takes; "" if it is not known.
     """
 
     child: str
     output: ItemOutput
     place: Place
+    input_name: str = ""
+    kind: str = ""
 
 
-def check_links(
-    links: Sequence[Link], items: Iterator[tuple[str, int | None]], faults: Faults
-) -> None:
-    """Report outputs that no item makes, and items that need themselves.
+class Made(Struct, frozen=True, kw_only=True):
+    """What an item makes, as other items see it: with steps, what the last one makes.
+
+    Attributes:
+        item_id: The item.
+        count: The number of its outputs; None if it is not known.
+        kind: Of ``KINDS``, or "".
+        own_kind: The same before its steps.
+    """
+
+    item_id: str
+    count: int | None
+    kind: str = ""
+    own_kind: str = ""
+
+
+def check_links(links: Sequence[Link], items: Iterator[Made], faults: Faults) -> None:
+    """Report outputs that no item makes or no input takes, and items in a circle.
 
     Args:
         links: Every use of an output in the manifest.
-        items: Every id, with the number of outputs if it is known.
+        items: What every item makes.
         faults: Collects what is wrong.
     """
     wanted = {link.output.item_id for link in links}
-    counts: dict[str, int | None] = {}
+    found: dict[str, Made] = {}
     known: list[str] = []
-    for item_id, count in items:
-        if item_id in wanted:
-            counts[item_id] = count
+    for made in items:
+        if made.item_id in wanted:
+            found[made.item_id] = made
         if len(known) < _MOST_SUGGESTED:
-            known.append(item_id)
+            known.append(made.item_id)
     for link in links:
         output = link.output
-        if output.item_id not in counts:
+        if output.item_id not in found:
             text = f"there is no item '{output.item_id}'"
             _add(faults, link, text, _suggestion(output, known))
-        elif (count := counts[output.item_id]) is not None and output.index > count:
-            text = f"item '{output.item_id}' makes {_outputs(count)}, not"
-            _add(faults, link, f"{text} {output.index}", "use a smaller number")
+        else:
+            _check_link(link, found[output.item_id], faults)
     _report_cycles(links, faults)
+
+
+def _check_link(link: Link, made: Made, faults: Faults) -> None:
+    is_own_step = link.child != made.item_id == item_of(link.child)
+    kind = made.own_kind if is_own_step else made.kind
+    if made.count is not None and link.output.index > made.count:
+        text = f"item '{made.item_id}' makes {_outputs(made.count)}, not"
+        _add(faults, link, f"{text} {link.output.index}", "use a smaller number")
+    elif kind and link.kind in KINDS and link.kind != kind:
+        text = f"'{link.input_name}' takes {link.kind} files; item '{made.item_id}'"
+        hint = f"use an item that makes {link.kind} files"
+        _add(faults, link, f"{text} makes {kind}", hint)
 
 
 def _suggestion(output: ItemOutput, known: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ Only a digest of each name stays in memory.
 from collections.abc import Iterable, Iterator, Mapping
 
 from pipeline.job import PICTURED, PREVIEW_MARK, Item, ItemOutput, ParamValue
-from pipeline.manifest.chain import Link, check_links, outputs_in
+from pipeline.manifest.chain import Link, Made, check_links, outputs_in
 from pipeline.manifest.combination import Combination, Reporter, combinations
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import ILLEGAL, TakenNames, check_id
@@ -31,7 +31,7 @@ from pipeline.manifest.substitution import (
 )
 from pipeline.manifest.takes import make_take
 from pipeline.models.record import shipped_model_ids
-from pipeline.models.schema import ModelSchema
+from pipeline.models.schema import InputSchema, ModelSchema
 from pipeline.models.wording import find_misspelt, shown
 from pipeline.naming import TAKE_MARK, split_take, step_id
 from pipeline.record import replace
@@ -75,11 +75,11 @@ def expand_into(
             if template.steps:
                 yield from expansion.build_steps(combination)
     if expansion.links:
-        check_links(expansion.links, _names(manifest), faults)
+        check_links(expansion.links, _find_made(manifest), faults)
 
 
-def _names(manifest: Manifest) -> Iterator[tuple[str, int | None]]:
-    """Every item's id, and the number of its outputs unless the item has faults."""
+def _find_made(manifest: Manifest) -> Iterator[Made]:
+    """What every item and every step makes; little is known of those with faults."""
     faults = Faults(manifest.file)  # they are reported by the main pass
     expansion = _Expansion(manifest, faults, _NO_NAMES)
     for template in manifest.templates:
@@ -90,9 +90,29 @@ def _names(manifest: Manifest) -> Iterator[tuple[str, int | None]]:
                 continue
             last = item
             for last in expansion.build_steps(combination):
-                yield last.item_id, _count(last, manifest)
+                yield _made_by(last, manifest)
+            if item is None or last is None:
+                yield Made(item_id=item_id, count=None)
+                continue
+            own = _made_by(item, manifest)
             # The outputs of an item with steps are those of its last one.
-            yield item_id, None if last is None else _count(last, manifest)
+            yield replace(_made_by(last, manifest), item_id=item_id, own_kind=own.kind)
+
+
+def _find_input_at(
+    schema: ModelSchema, path: tuple[str | int, ...]
+) -> InputSchema | None:
+    """The input that a path among the params leads to; None if it is not known."""
+    found = schema.find_input(str(path[0]))
+    if found is not None and found.fields:
+        found = found.fields.get(str(path[-1]))
+    return found
+
+
+def _made_by(item: Item, manifest: Manifest) -> Made:
+    schema = manifest.models(item.model_id)
+    kind = "" if schema is None else schema.makes
+    return Made(item_id=item.item_id, count=_count(item, manifest), kind=kind)
 
 
 def output_stems(item: Item, schema: ModelSchema | None) -> tuple[str, ...]:
@@ -183,7 +203,7 @@ class _Expansion:
         if not is_new or not read.are_sound or saving is None:
             return None
         assert template.item_id is not None
-        parents = self._link(item_id, read.values, combination)
+        parents = self._link(item_id, read.values, combination, schema)
         return Item(
             item_id=item_id,
             model_id=model_id,
@@ -304,7 +324,7 @@ class _Expansion:
                 template_id=step_id(str(written), step.name),
                 file=self._manifest.file,
                 line=unpack_mark(step.template.node.mark)[0],
-                parents=self._link(before, read.values, own),
+                parents=self._link(before, read.values, own, schema),
                 base_id=item_id,
                 is_last_step=is_last,
                 is_saved=is_last or step.keep,
@@ -334,12 +354,20 @@ class _Expansion:
         item_id: str,
         params: Mapping[str, ParamValue],
         combination: Combination,
+        schema: ModelSchema | None,
     ) -> tuple[str, ...]:
         """The items whose outputs an item uses, each use noted for the check."""
         parents: dict[str, None] = {}
         for path, output in outputs_in(params):
-            place = self._reporter.place(path, combination)
-            self.links.append(Link(child=item_id, output=output, place=place))
+            wanted = None if schema is None else _find_input_at(schema, path)
+            link = Link(
+                child=item_id,
+                output=output,
+                place=self._reporter.place(path, combination),
+                input_name=str(path[0] if wanted is None else wanted.name),
+                kind="" if wanted is None else wanted.kind,
+            )
+            self.links.append(link)
             parents[output.item_id] = None
         return tuple(parents)
 

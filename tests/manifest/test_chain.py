@@ -7,19 +7,20 @@ from pipeline.job import ItemOutput
 from pipeline.manifest import expand, load_manifest
 from pipeline.manifest.chain import parse_output
 from pipeline.manifest.references import BadPath
+from pipeline.models.record import load_shipped_model, parse_model
 
 HEAD = "version: 1\nmodel: model_wan-2-7-image\nitems:\n"
 
 
-def items_of(tmp_path, text):
+def items_of(tmp_path, text, models=load_shipped_model):
     path = tmp_path / "m.yaml"
     path.write_text(HEAD + text)
-    return list(expand(load_manifest(path)))
+    return list(expand(load_manifest(path, models=models)))
 
 
-def faults_of(tmp_path, text):
+def faults_of(tmp_path, text, models=load_shipped_model):
     with pytest.raises(ManifestError) as caught:
-        items_of(tmp_path, text)
+        items_of(tmp_path, text, models)
     return [str(fault).removeprefix(f"{tmp_path}/") for fault in caught.value.faults]
 
 
@@ -91,6 +92,90 @@ def test_more_outputs_than_the_parent_makes_are_a_fault(tmp_path):
     assert faults_of(tmp_path, text) == [
         "m.yaml:5:45: item 'hero' makes 2 outputs, not 3; use a smaller number"
     ]
+
+
+def find_tool(model_id):
+    """A model such as ``model_image-to-3d``, or one of the package."""
+    if "-to-" not in model_id:
+        return load_shipped_model(model_id)
+    taken, _, made = model_id.removeprefix("model_").partition("-to-")
+    source = {"name": "source", "type": "file", "kind": taken}
+    scene = {"name": "picture", "type": "file", "kind": "image"}
+    record = {
+        "id": model_id,
+        "inputs": [
+            source,
+            {"name": "scene", "type": "inputs_array", "inputs": [scene]},
+        ],
+        "capabilities": [f"any2{made}"] if made != "unknown" else [],
+    }
+    return parse_model(record, source="live")
+
+
+def tool(item_id, model, params):
+    return f"  - {{id: {item_id}, model: model_{model}, params: {params}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (
+            tool("b", "audio-to-audio", "{source: item:a}"),
+            (
+                "m.yaml:5:59: 'source' takes audio files; item 'a' makes image; use an item"
+                " that makes audio files"
+            ),
+        ),
+        (
+            tool("p", "image-to-3d", "{source: item:a}")
+            + tool("c", "image-to-img", "{scene: [{picture: item:p}]}"),
+            (
+                "m.yaml:6:67: 'picture' takes image files; item 'p' makes 3d; use an item"
+                " that makes image files"
+            ),
+        ),
+        (
+            (
+                "  - {id: p, prompt: x, steps: [{model: model_image-to-3d},"
+                " {model: model_image-to-img}]}\n"
+            ),
+            (
+                "m.yaml:5:60: 'source' takes image files; item 'p+1' makes 3d; use"
+                " an item that makes image files"
+            ),
+        ),
+        (
+            "  - {id: t, model: model_image-to-txt, params: {source: item:a}}\n"
+            + entry("b", "item:t"),
+            (
+                "m.yaml:6:42: 'images' takes image files; item 't' makes text; use an item"
+                " that makes image files"
+            ),
+        ),
+    ],
+    ids=["input", "field", "step", "text"],
+)
+def test_an_output_of_the_wrong_kind_is_a_fault(tmp_path, item, message):
+    assert faults_of(tmp_path, entry("a") + item, find_tool) == [message]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        tool("b", "image-to-3d", "{source: item:a}"),
+        # The first step works on the item's own picture, not on what the last one made.
+        "  - {id: p, prompt: x, steps: [{model: model_image-to-3d}]}\n"
+        + tool("b", "3d-to-3d", "{source: item:p}"),
+        tool("u", "image-to-unknown", "{source: item:a}")
+        + tool("b", "audio-to-audio", "{source: item:u}"),
+        tool("b", "anything-to-audio", "{source: item:a}"),
+    ],
+    ids=["fits", "steps", "output-unknown", "input-unknown"],
+)
+def test_an_output_that_may_fit_is_no_fault(tmp_path, item):
+    items = items_of(tmp_path, entry("a") + item, find_tool)
+
+    assert items[-1].item_id == "b"
 
 
 def test_an_id_that_ends_with_a_number_is_explained(tmp_path):
