@@ -1,5 +1,6 @@
 """The records of a manifest that has been read: Manifest and ItemTemplate."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -143,7 +144,8 @@ class Manifest:
     @property
     def typed(self) -> str:
         """The manifest as an argument of a command, for hints."""
-        return f"{self.file} --profile {self.profile}" if self.profile else self.file
+        profile = ["--profile", self.profile] if self.profile else []
+        return shlex.join([self.file, *profile])
 
     @property
     def compares_pictures(self) -> bool:

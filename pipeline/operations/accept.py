@@ -57,21 +57,25 @@ async def accept(
             if not changed:
                 raise UsageError(f"{base} has not changed: there is nothing to accept")
             for planned in changed:
-                kept = _keep(output, ledger, planned, signature)
+                kept = _keep(manifest, output, ledger, planned, signature)
                 review = review.with_item(base, review.of(base).with_kept(kept))
                 decided.append((base, planned.item.take))
         return await carry_out(manifest, output, ledger, review=review, takes=decided)
 
 
 def _keep(
-    output: Path, ledger: Ledger, planned: PlannedItem, signature: Signature
+    manifest: Manifest,
+    output: Path,
+    ledger: Ledger,
+    planned: PlannedItem,
+    signature: Signature,
 ) -> Kept:
     item = planned.item
     made = next((job for job in ledger.find_jobs_of(item.item_id) if job.assets), None)
     if made is None or find_presence(output, made).missing:
         raise UsageError(
             f"take {item.take} of {item.base} has no file to keep: {planned.reason}",
-            hint=f"pipeline run {item.file} --select {item.item_id}",
+            hint=f"pipeline run {manifest.typed} --select {item.item_id}",
         )
     return Kept(
         take=item.take,

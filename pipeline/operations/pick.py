@@ -50,7 +50,7 @@ async def pick(
         planned, index = one_take(takes, take, output_index)
         if planned.item.chooses:
             index = index or 1
-        verdict = verdict_on(planned, signature, output=index)
+        verdict = verdict_on(manifest, planned, signature, output=index)
         base = planned.item.base
         review = change_item(
             manifest.review, base, lambda item: item.with_pick(verdict)
@@ -124,7 +124,9 @@ async def _judge(
     with holding_takes(manifest, output) as ledger:
         for takes in find_targets(manifest, output, ledger, ids):
             for planned, index in find_take(takes, ids):
-                verdict = verdict_on(planned, signature, output=index, note=note)
+                verdict = verdict_on(
+                    manifest, planned, signature, output=index, note=note
+                )
                 base = planned.item.base
                 item = review.of(base)
                 item = (

@@ -203,7 +203,9 @@ class _Adding:
         base = planned.item.base
         item = self.review.of(base)
         if planned.then is not Action.SKIP:  # it has not failed for good
-            verdict = verdict_on(planned, self._signature, note=self._note)
+            verdict = verdict_on(
+                self._manifest, planned, self._signature, note=self._note
+            )
             item = item.with_rejection(verdict)
         added = Added(
             take=self._next_number(base, item, takes),
@@ -266,7 +268,7 @@ class _Adding:
             raise UsageError(
                 f"--seed {self._seed} was used for {used[self._seed]}: the same request"
                 " would give the same result",
-                hint=f"pipeline restore {item.file} {item.base} --take"
+                hint=f"pipeline restore {self._manifest.typed} {item.base} --take"
                 f" {split_take(used[self._seed])[1]}, or choose another seed",
             )
         return self._seed

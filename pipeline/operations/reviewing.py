@@ -213,7 +213,12 @@ def no_such_take(takes: Sequence[PlannedItem], number: int) -> UsageError:
 
 
 def verdict_on(
-    planned: PlannedItem, signature: Signature, *, output: int = 0, note: str = ""
+    manifest: Manifest,
+    planned: PlannedItem,
+    signature: Signature,
+    *,
+    output: int = 0,
+    note: str = "",
 ) -> Verdict:
     """A decision about the bytes of a take, or of one of its outputs.
 
@@ -225,7 +230,7 @@ def verdict_on(
         raise UsageError(
             f"take {item.take} of {item.base} is not there to be judged:"
             f" {planned.reason}",
-            hint=f"pipeline run {item.file} --select {item.item_id}",
+            hint=f"pipeline run {manifest.typed} --select {item.item_id}",
         )
     return Verdict(
         take=item.take,

@@ -4,7 +4,6 @@ The same request with the same seed gives the same bytes: it is paid for, and no
 changes. So the user is told before the price is agreed to.
 """
 
-import shlex
 from collections.abc import Sequence
 
 from pipeline.job import Job, JobKey, JobStatus
@@ -58,9 +57,8 @@ class Repeats(Struct):
         named = ", ".join(self.item_ids)
         more = self.count - len(self.item_ids)
         named += f" and {more:,} more" if more else ""
-        redo = ["pipeline", "redo", manifest.file, *self.item_ids[:1]]
         return (
             f"--force makes {named} again with the same seed: that gives the same bytes"
             " and is paid for again. To get another picture, give another seed:"
-            f" {shlex.join(redo)}"
+            f" pipeline redo {manifest.typed} {self.item_ids[0]}"
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from pipeline.naming import item_of
+from pipeline.naming import TAKE_MARK, is_step, item_of
 from pipeline.planning.decision import UNTOUCHED, Action
 
 
@@ -37,9 +37,13 @@ class Selection:
     def includes(self, item_id: str) -> bool:
         """Whether an item or a take is included, by its job id.
 
-        The id of an item includes all of its takes.
+        The id of an item includes all of its takes; ``hero@1`` is the first alone.
         """
+        if self.ids is None and not self.globs:
+            return True
         names = {item_id, item_of(item_id)}
+        if TAKE_MARK not in item_id and not is_step(item_id):
+            names.add(f"{item_id}{TAKE_MARK}1")
         if self.ids is not None and names.isdisjoint(self.ids):
             return False
         return not self.globs or any(

@@ -223,3 +223,15 @@ async def test_why_names_the_profile_in_what_to_type_next(studio):
     commands = done.of("why")[0]["next"]
     assert commands
     assert all("--profile final" in one for one in commands), json.dumps(commands)
+
+
+async def test_hints_name_the_profile(studio):
+    await ran(studio, "run", "trees.yaml", "--profile", "draft", "--yes")
+    final = ("trees.yaml", "--profile", "final")
+    await ran(studio, "run", *final, "--select", "elm@1", "--yes")
+
+    judged = await ran(studio, "approve", *final, "elm@2", code=ExitCode.USAGE)
+    forced = await ran(studio, "plan", *final, "--select", "elm@1", "--force")
+
+    assert "pipeline run trees.yaml --profile final --select elm@2" in judged.err
+    assert "pipeline redo trees.yaml --profile final elm" in forced.err
