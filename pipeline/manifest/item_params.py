@@ -7,6 +7,7 @@ from pipeline.job import ItemOutput, JsonValue, ParamValue, ReferenceAsset
 from pipeline.manifest.chain import parse_output
 from pipeline.manifest.combination import Combination, Reporter
 from pipeline.manifest.manifest import Manifest
+from pipeline.manifest.node import unpack_mark
 from pipeline.manifest.references import BadPath
 from pipeline.manifest.substitution import LeftOut, Scope, Unbound, render_value
 from pipeline.manifest.text import (
@@ -121,6 +122,13 @@ class ParamsReader:
     ) -> str:
         """The problem's hint, or one that shows the text that may have been meant."""
         name = str(problem.path[0])
+        template = combination.template
+        if known is None and template.model and name not in template.params:
+            line = unpack_mark(template.node.mark)[0]
+            way_out = (
+                f"leave it out of the item at line {line}: params: {{{name}: null}}"
+            )
+            return f"{problem.hint}; or {way_out}" if problem.hint else way_out
         node = combination.template.param_nodes.get(
             name
         ) or self._manifest.param_nodes.get(name)
@@ -182,7 +190,9 @@ class ParamsReader:
                 unbound.add(name)
                 values.pop(name, None)
                 continue
-            if not isinstance(value, LeftOut):
+            if value is None and name in values:
+                del values[name]  # the item leaves out what the top level says
+            elif not isinstance(value, LeftOut):
                 values[name] = value
             elif name == "prompt":
                 values[name] = ""

@@ -58,7 +58,8 @@ def manifest_schema(models: Sequence[ModelSchema]) -> Schema:
     for model in models:
         defs[f"{model.model_id}.params"] = _params_of(model)
         defs[f"{model.model_id}.item"] = _item_of(model)
-    rules: list[JsonValue] = [_items_need_models()]
+        defs[f"{model.model_id}.own-item"] = _own_item_of(model)
+    rules: list[JsonValue] = [_items_need_models(), _items_need_values()]
     rules += [_rule_of(model) for model in models]
     return {
         "$schema": DIALECT,
@@ -171,7 +172,7 @@ def _item(models: Sequence[ModelSchema]) -> Schema:
     own_model: list[JsonValue] = [
         {
             "if": _has_model(model),
-            "then": {"$ref": _pointer("$defs", f"{model.model_id}.item")},
+            "then": {"$ref": _pointer("$defs", f"{model.model_id}.own-item")},
         }
         for model in models
     ]
@@ -199,16 +200,10 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
             "type": _ANY,
             "pattern": r"\S",
         },
-        "params": {
-            **_open_params("Inputs of the model, by the service's own names."),
-            "additionalProperties": {
-                "if": {"type": "null"},
-                "then": {
-                    "type": "string",
-                    "errorMessage": "leave the input out to use the model's default",
-                },
-            },
-        },
+        "params": _open_params(
+            "Inputs of the model, by the service's own names; null leaves out what the "
+            "top level gives."
+        ),
         "matrix": _matrix(),
         "rows": {
             "description": "A .csv, .xlsx, .jsonl or .ndjson file, relative to the "
@@ -440,6 +435,17 @@ def _unless_own_model(then: Schema) -> Schema:
     return {"if": _lacks("model"), "then": then}
 
 
+def _items_need_values() -> Schema:
+    """Null leaves out what the top level gives: without that, it is a mistake."""
+    message = "leave the input out to use the model's default"
+    value: Schema = {
+        "if": {"type": "null"},
+        "then": {"type": "string", "errorMessage": message},
+    }
+    item: Schema = {"properties": {"params": {"additionalProperties": value}}}
+    return {"if": _lacks("params"), "then": {"properties": {"items": {"items": item}}}}
+
+
 def _some_item(such: Schema) -> Schema:
     """Matches if there is such an item, or no item yet."""
     return {"properties": {"items": {"contains": such}}}
@@ -480,6 +486,26 @@ def _item_of(model: ModelSchema) -> Schema:
     }
 
 
+def _own_item_of(model: ModelSchema) -> Schema:
+    """As :func:`_item_of`, for an item that names the model itself.
+
+    With null, it leaves out what the top level gives to the items of another model.
+    """
+
+    def fits(name: str) -> Schema:
+        params = f"{model.model_id}.params"
+        return {"$ref": _pointer("$defs", params, "properties", name)}
+
+    message = f"no input of {model.name}; null leaves out what the top level gives"
+    params: Schema = {
+        "type": ["object", "null"],
+        "properties": {name: fits(name) for name in model.inputs},
+        "additionalProperties": {"type": "null", "errorMessage": message},
+    }
+    prompt: JsonValue = "prompt" in model.inputs and fits("prompt")
+    return {"properties": {"params": params, "prompt": prompt}}
+
+
 def _params_of(model: ModelSchema) -> Schema:
     """``params`` of an item: the model's inputs and no others."""
     inputs: Schema = {
@@ -497,7 +523,8 @@ def _input(schema: InputSchema, model: ModelSchema) -> Schema:
     words += ["required"] if schema.required else []
     words += [f"{schema.kind} files"] if schema.kind else []
     words += ["changes the price"] if schema.cost_impact else []
-    found: Schema = {"description": ", ".join(words), "anyOf": [*_values(schema)]}
+    values: list[JsonValue] = [*_values(schema), {"type": "null"}]
+    found: Schema = {"description": ", ".join(words), "anyOf": values}
     if schema.has_default:
         found["default"] = schema.default
     if schema.name == "prompt":

@@ -49,6 +49,30 @@ def test_an_items_own_inputs_win_over_the_common_ones(expand_text):
     assert items[1].params == {"size": "1K", "seed": 2, "prompt": "y"}
 
 
+def test_null_leaves_out_a_common_input(tmp_path):
+    tool = parse_model({"id": "model_tool", "inputs": []}, source="live")
+    text = (
+        f"version: 1\nmodel: {WAN}\nparams: {{size: 1K}}\nitems:\n"
+        "  - {id: oak, prompt: an oak, params: {size: null}}\n"
+        "  - {id: tool, model: model_tool, params: PARAMS}\n"
+    )
+
+    def read(params):
+        path = tmp_path / "m.yaml"
+        path.write_text(text.replace("PARAMS", params))
+        find = {WAN: WAN_TABLE, "model_tool": tool}.get
+        return list(expand(load_manifest(path, models=find)))
+
+    assert [item.params for item in read("{size: null}")] == [{"prompt": "an oak"}, {}]
+    with pytest.raises(ManifestError) as caught:
+        read("{}")
+    [fault] = caught.value.faults
+    assert str(fault) == (
+        f"{tmp_path}/m.yaml:3:10: unknown input 'size' of model_tool; leave it out of"
+        " the item at line 6: params: {size: null}"
+    )
+
+
 def test_a_matrix_makes_an_item_of_each_combination(expand_text):
     items = expand_text(
         "items:\n"

@@ -253,6 +253,8 @@ RIGHT = {
     "an axis whose values bring variables": MATRIX + "{a: {small: {px: 1}, large: }}\n",
     "keys without a value": HEAD + "params:\nreferences:\nvars:\nitems: [{id: a, prompt: x, params: , vars: }]\n",
     "models of items": "version: 1\nparams: {size: 4K, sead: 1}\nitems: [{id: a, prompt: x, model: m}]\n",
+    "an item that leaves out an input of the top level": "version: 1\nmodel: model_x\nparams: {mood: calm}\nitems: [{id: a, prompt: x, model: model_wan-2-7-image, params: {mood: null}}]\n",
+    "an item that leaves out a value of the top level": HEAD + "params: {size: 4K}\nitems: [{id: a, prompt: x, params: {size: null}}]\n",
     "a size for all that fits the items' own model": HEAD + "params: {size: 4K}\nitems: [{id: a, prompt: x, model: model_wan-2-7-image-pro}]\n",
     "a size for all that each item replaces": HEAD + "params: {size: 8K}\nitems: [{id: a, prompt: x, params: {size: 1K}}]\n",
     "a prompt for all that each item replaces": HEAD + "params: {prompt: ''}\nitems: [{id: a, prompt: x}]\n",
