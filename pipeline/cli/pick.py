@@ -77,10 +77,14 @@ def print_decided(decided: Sequence[Decided], word: str, *, as_json: bool) -> No
                 event="take",
                 item_id=one.item_id,
                 take=one.take,
+                **({"output": one.output} if one.output else {}),
                 decision=word,
                 chosen=one.is_chosen,
                 files=list(one.files),
             )
             continue
         files = one_line(", ".join(one.files))
-        say(f"{one.item_id}: take {one.take} is {word} ({files})")
+        what = f"take {one.take}"
+        if one.output:
+            what = f"output {one.output} of {what}"
+        say(f"{one.item_id}: {what} is {word} ({files})")

@@ -45,7 +45,7 @@ async def accept(
     """
     signature = sign(manifest, (clock or SystemClock()).utc_now())
     review = manifest.review
-    decided: list[tuple[str, int]] = []
+    decided: list[tuple[str, int, int]] = []
     with holding_takes(manifest, output) as ledger:
         for takes in find_targets(manifest, output, ledger, ids):
             base = takes[0].item.base
@@ -59,7 +59,7 @@ async def accept(
             for planned in changed:
                 kept = _keep(manifest, output, ledger, planned, signature)
                 review = review.with_item(base, review.of(base).with_kept(kept))
-                decided.append((base, planned.item.take))
+                decided.append((base, planned.item.take, 0))
         return await carry_out(manifest, output, ledger, review=review, takes=decided)
 
 

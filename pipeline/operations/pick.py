@@ -55,8 +55,9 @@ async def pick(
         review = change_item(
             manifest.review, base, lambda item: item.with_pick(verdict)
         )
+        takes_chosen = [(base, planned.item.take, index)]
         (decided,) = await carry_out(
-            manifest, output, ledger, review=review, takes=[(base, planned.item.take)]
+            manifest, output, ledger, review=review, takes=takes_chosen
         )
         return decided
 
@@ -120,7 +121,7 @@ async def _judge(
         raise UsageError("no item is named", hint="name its id, such as hero or hero@2")
     signature = sign(manifest, (clock or SystemClock()).utc_now())
     review = manifest.review
-    decided: list[tuple[str, int]] = []
+    decided: list[tuple[str, int, int]] = []
     with holding_takes(manifest, output) as ledger:
         for takes in find_targets(manifest, output, ledger, ids):
             for planned, index in find_take(takes, ids):
@@ -135,5 +136,5 @@ async def _judge(
                     else item.with_rejection(verdict)
                 )
                 review = review.with_item(base, item)
-                decided.append((base, planned.item.take))
+                decided.append((base, planned.item.take, index))
         return await carry_out(manifest, output, ledger, review=review, takes=decided)

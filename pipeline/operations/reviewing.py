@@ -43,12 +43,14 @@ class Decided(Struct, frozen=True, kw_only=True):
     Attributes:
         item_id: The item.
         take: The number of the take.
+        output: With ``choose: one``, the number of its output; else 0.
         files: The paths of its files now, relative to the output folder.
         is_chosen: Whether it is the chosen take now.
     """
 
     item_id: str
     take: int
+    output: int
     files: tuple[str, ...]
     is_chosen: bool
 
@@ -248,7 +250,7 @@ async def carry_out(
     ledger: Ledger,
     *,
     review: Review,
-    takes: Sequence[tuple[str, int]],
+    takes: Sequence[tuple[str, int, int]],
 ) -> list[Decided]:
     """Write the review file, then move the files of the items it concerns.
 
@@ -257,7 +259,8 @@ async def carry_out(
         output: The output folder.
         ledger: Open for writing.
         review: As it is to be.
-        takes: The takes that were decided about: item id and number.
+        takes: What was decided about: item id, number of the take, and number of the
+            output or 0.
 
     Raises:
         OutputError: The review file or a file of the output folder cannot be written.
@@ -267,22 +270,26 @@ async def carry_out(
         write_review(review, manifest.path.name)
     reach("review-written")
     manifest = replace(manifest, review=review)
-    await move_files(manifest, output, ledger, frozenset(base for base, _ in takes))
+    bases = frozenset(base for base, _, _ in takes)
+    await move_files(manifest, output, ledger, bases)
     found: dict[tuple[str, int], PlannedItem] = {}
 
     def note(planned: PlannedItem) -> None:
         found[planned.item.base, planned.item.take] = planned
 
-    _plan(manifest, output, ledger, frozenset(base for base, _ in takes), note)
+    _plan(manifest, output, ledger, bases, note)
     decided = []
-    for base, number in takes:
+    for base, number, index in takes:
         planned = found.get((base, number))
         assets = planned.job.assets if planned is not None else ()
         decided.append(
             Decided(
                 item_id=base,
                 take=number,
-                files=tuple(asset.path for asset in assets),
+                output=index,
+                files=tuple(
+                    asset.path for asset in assets if index in {0, asset.output_index}
+                ),
                 is_chosen=planned is not None and is_chosen(planned),
             )
         )

@@ -244,14 +244,17 @@ async def test_of_the_outputs_of_a_job_one_is_chosen(studio):
     assert sorted(files(studio)) == names
     third = (studio.output / "hero@1-3.png").read_bytes()
 
-    await ran(studio, "pick", "trees.yaml", "hero", "3")
+    picked = await ran(studio, "pick", "trees.yaml", "hero", "3")
 
+    assert picked.out == "hero: output 3 of take 1 is chosen (hero.png)\n"
     assert sorted(files(studio)) == ["hero-2.png", "hero.png", "hero@1-1.png", names[2]]
     assert (studio.output / "hero.png").read_bytes() == third
     await ran(studio, "reject", "trees.yaml", "hero")
     await ran(studio, "approve", "trees.yaml", "hero@1-2", "hero-2")
     await ran(studio, "check", "trees.yaml", "--approved", code=ExitCode.ITEMS_FAILED)
-    await ran(studio, "pick", "trees.yaml", "hero", "1-2")
+    picked = await ran(studio, "pick", "trees.yaml", "hero", "1-2", "--json")
+    [event] = picked.events
+    assert (event["take"], event["output"], event["files"]) == (1, 2, ["hero.png"])
     await ran(studio, "check", "trees.yaml", "--approved")
     done = await ran(studio, "run", "trees.yaml", "--json")
     assert done.events[-1]["counts"]["done"] == 2
