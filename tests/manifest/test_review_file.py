@@ -107,6 +107,30 @@ GOOD = f"{{take: 1, sha256: ['{A}']}}"
             "take 2 is added twice",
         ),
         ("version: 1\nitems:\n  ../x: {}\n", (3, 3), "id '../x' contains '..'"),
+        (HEAD + "    picked: 3\n", (4, 13), "a decision must be a mapping"),
+        (HEAD + "    added: [3]\n", (4, 13), "a take must be a mapping"),
+        (HEAD + "    kept: [3]\n", (4, 12), "a kept file must be a mapping"),
+        (HEAD + "    added: [{take: 2}]\n", (4, 13), "'replaces' is missing"),
+        (
+            HEAD + "    added: [{take: 2, replaces: 1, seed: one}]\n",
+            (4, 42),
+            "'seed' must be a whole number",
+        ),
+        (
+            HEAD + f"    kept: [{{take: 1, made_by: {A}, sha256: ['{A}']}}]\n",
+            (4, 12),
+            "'job_key' is missing",
+        ),
+        (
+            HEAD + "    picked: {take: 1, sha256: 3}\n",
+            (4, 31),
+            "'sha256' must be a list",
+        ),
+        (
+            HEAD + f"    picked: {{take: 1, sha256: ['{A}'], note: {'n' * 10_001}}}\n",
+            (4, 107),
+            "'note' is too long",
+        ),
         (HEAD + "=======\n", (4, 1), "a merge has left a conflict marker here"),
         (
             "version: 1\nitems: [a b\n c: d\n",
@@ -177,3 +201,13 @@ def test_decisions_follow_a_rename_unless_there_are_others():
     renamed = review.with_renamed("hero", "knight")
     assert renamed.items == {"knight": ItemReview(picked=verdict(2))}
     assert renamed.with_renamed("hero", "elf") == renamed
+
+
+def test_a_review_file_that_cannot_be_read_is_a_fault(path):
+    path.mkdir()
+
+    with pytest.raises(ManifestError) as caught:
+        read_review(path, "icons.review.yaml")
+
+    [fault] = caught.value.faults
+    assert fault.message.startswith("the review file cannot be read: ")

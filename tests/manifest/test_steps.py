@@ -5,15 +5,25 @@ import pytest
 from pipeline.errors import ManifestError
 from pipeline.job import ItemOutput
 from pipeline.manifest import expand, load_manifest
+from pipeline.models.record import load_shipped_model, parse_model
 
 HEAD = "version: 1\nmodel: model_wan-2-7-image\n"
 STEP = "{model: model_wan-2-7-image, prompt: y}"
 
 
+def find_model(model_id):
+    if model_id == "model_blind":
+        return parse_model({"id": model_id, "inputs": []}, source="live")
+    return load_shipped_model(model_id)
+
+
 def items_of(tmp_path, text):
     path = tmp_path / "m.yaml"
     path.write_text(HEAD + text)
-    manifest = load_manifest(path)
+    (tmp_path / "r.jsonl").write_text(
+        '{"slug": "a", "count": 2, "from": "x"}\n{"slug": "b"}\n'
+    )
+    manifest = load_manifest(path, models=find_model)
     items = list(expand(manifest))
     assert len(items) == manifest.item_count
     return {item.item_id: item for item in items}
@@ -159,6 +169,44 @@ FAULTS = {
     "outputs of the last step": (
         "items:\n  - {id: s, prompt: x, params: {numOutputs: 2}, steps: [{model: model_wan-2-7-image, prompt: y}]}\n  - {id: a, prompt: x, params: {images: ['item:s/2']}}\n",
         ["m.yaml:5:42: item 's' makes 1 output, not 2; use a smaller number"]),
+    "more steps than there may be": (
+        f"items:\n  - {{id: a, prompt: x, steps: [{', '.join([STEP] * 21)}]}}\n",
+        ["m.yaml:4:31: an item has at most 20 steps"]),
+    "a step that is no mapping": (
+        "items:\n  - {id: a, prompt: x, steps: [cut]}\n",
+        ["m.yaml:4:32: a step must be a mapping (key: value), not text"]),
+    "a step whose model is no text": (
+        "items:\n  - {id: a, prompt: x, steps: [{model: [b], prompt: y}]}\n",
+        ['m.yaml:4:40: model must be text, not a list; if it is text, write: model: "[b]"']),
+    "a step whose model is a variable without a value": (
+        "items:\n  - {id: a, prompt: x, steps: [{model: '${gone}', prompt: y}]}\n",
+        ["m.yaml:4:41: unknown variable 'gone'; define it under vars, matrix or rows"]),
+    "a step that takes no file": (
+        "items:\n  - {id: a, prompt: x, steps: [{model: model_blind}]}\n",
+        ["m.yaml:4:32: model_blind takes no file; a step works on the output before it"]),
+    "keep that is no flag": (
+        "items:\n  - {id: a, prompt: x, steps: [{model: model_wan-2-7-image, prompt: y, keep: 3}]}\n",
+        ["m.yaml:4:78: 'keep' must be true or false"]),
+    "an output of the last step whose name is taken": (
+        "items:\n  - {id: a-1, prompt: x}\n  - {id: a, prompt: x, steps: [{model: model_wan-2-7-image, prompt: y, params: {numOutputs: 2}}]}\n",
+        ["m.yaml:5:10: id 'a' has several outputs; 'a-1' is taken at line 4; rename one of the two"]),
+    "foreach that is a list": (
+        "items:\n  - {id: 'a-${index}', prompt: x, foreach: [item:b]}\n",
+        ["m.yaml:4:44: foreach must be text, not a list"]),
+    "foreach beside an axis of its name": (
+        "items:\n  - {id: s, prompt: x}\n  - {id: 'a-${index}', prompt: x, foreach: 'item:s', matrix: {index: [1]}}\n",
+        ["m.yaml:5:44: 'index' is the number of the output, and an axis; rename the axis"]),
+    "an id without a value beside a link": (
+        "items:\n  - {id: 'a-${gone}', prompt: x}\n  - {id: b, prompt: x, params: {images: ['item:c']}}\n",
+        ["m.yaml:4:13: unknown variable 'gone'; define it under vars, matrix or rows",
+         "m.yaml:5:42: there is no item 'c'"]),
+    "takes of a variable that is no number": (
+        "items:\n  - {id: 'a${n}', prompt: x, takes: '${n}', matrix: {n: [two]}}\n",
+        ["m.yaml:4:58: 'takes' must be a whole number from 1 to 100; write `takes: 4`, or `takes: ${column}` for one variable"]),
+    "takes of a cell that is missing": (
+        "items:\n  - {id: '${slug}', prompt: x, takes: '${count}', was: 'old-${from}', rows: r.jsonl}\n",
+        ["r.jsonl:2:1: this row has no usable value for 'count'",
+         "r.jsonl:2:1: this row has no usable value for 'from'"]),
 }
 # fmt: on
 

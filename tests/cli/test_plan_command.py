@@ -1,0 +1,55 @@
+"""``plan`` of many items: grouped by entry, or one by one on demand."""
+
+import pytest
+from doubles.place import items
+from knobs.world import HEAD
+
+ENTRIES, EACH = 25, 5
+
+
+@pytest.fixture
+async def many(place):
+    """More items than are listed one by one, beside one that is gone."""
+    await place.play(items("an oak"))
+    entry = (
+        "  - {{id: '{0}-${{n}}', prompt: 'tree {0}.${{n}}', matrix: {{n: [{1}]}}}}\n"
+    )
+    values = ", ".join(map(str, range(1, EACH + 1)))
+    text = "".join(entry.format(f"t{number}", values) for number in range(ENTRIES))
+    (place.folder / "knobs.yaml").write_text(f"{HEAD}items:\n{text}")
+    return place
+
+
+async def test_many_items_are_grouped_by_entry(many):
+    said = await many.type("plan")
+
+    lines = said.out.splitlines()
+    assert lines[0] == "+ t0-${n}: 5 items"
+    assert len([line for line in lines if line.endswith(": 5 items")]) == ENTRIES
+    assert "- a: no longer in the manifest (a.png)" in lines
+    table = lines.index(
+        "by entry of the manifest".ljust(50) + "items".rjust(12) + "units".rjust(17)
+    )
+    assert lines[table + 21].split() == ["…", "and", "5", "more", "25", "150"]
+    assert lines[-1].startswith("125 items: 125 to submit; 1 orphan")
+
+
+async def test_every_item_is_listed_on_demand(many):
+    long = await many.type("plan", "--long")
+    prompts = await many.type("plan", "--prompts")
+
+    for said in (long, prompts):
+        listed = [line for line in said.out.splitlines() if line.startswith("+ ")]
+        assert len(listed) == ENTRIES * EACH
+    assert "    tree 24.5" not in long.out.splitlines()
+    shown = prompts.out.splitlines()
+    assert shown[shown.index(next(one for one in shown if "t24-5:" in one)) + 1] == (
+        "    tree t24.5"
+    )
+
+
+async def test_every_item_is_an_event_on_demand(many):
+    said = await many.type("plan", "--json")
+
+    assert len(said.of("item")) == ENTRIES * EACH
+    assert [one["item_id"] for one in said.of("orphan")] == ["a"]
