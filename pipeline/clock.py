@@ -46,6 +46,11 @@ def format_utc(moment: datetime) -> str:
     return text.replace("+00:00", "Z")
 
 
+def format_utc_or_none(moment: datetime | None) -> str | None:
+    """As :func:`format_utc`; None stays None."""
+    return None if moment is None else format_utc(moment)
+
+
 def parse_utc(text: str) -> datetime:
     """The inverse of :func:`format_utc`; a time without a zone is taken as UTC.
 

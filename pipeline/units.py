@@ -19,3 +19,8 @@ def units_number(units: Decimal | None) -> int | float | None:
     if units is None:
         return None
     return int(units) if units == units.to_integral_value() else float(units)
+
+
+def units_of_number(number: float | None) -> Decimal | None:
+    """The inverse of :func:`units_number`."""
+    return None if number is None else Decimal(str(number))

@@ -5,10 +5,9 @@ made from it holds its record: without a ledger, it is not paid for again.
 """
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from pipeline.clock import format_utc
+from pipeline.clock import format_utc_or_none
 from pipeline.job import (
     AssetId,
     Job,
@@ -18,7 +17,7 @@ from pipeline.job import (
     RemoteId,
 )
 from pipeline.record import Struct
-from pipeline.units import units_number
+from pipeline.units import units_number, units_of_number
 
 
 class UsedOutput(Struct, frozen=True, kw_only=True):
@@ -80,8 +79,8 @@ def record_of(job: Job) -> StepRecord:
         derived_seed=job.derived_seed,
         quoted=units_number(job.quoted),
         charged=units_number(job.charged),
-        submitted_at=_text(job.submitted_at),
-        finished_at=_text(job.finished_at),
+        submitted_at=format_utc_or_none(job.submitted_at),
+        finished_at=format_utc_or_none(job.finished_at),
         base_url=job.base_url,
         project_id=job.project_id,
         author_id=job.author_id,
@@ -108,8 +107,8 @@ def job_of(record: StepRecord) -> Job:
         base_url=record.base_url,
         project_id=record.project_id,
         author_id=record.author_id,
-        quoted=_units(record.quoted),
-        charged=_units(record.charged),
+        quoted=units_of_number(record.quoted),
+        charged=units_of_number(record.charged),
         submitted_at=_time(record.submitted_at),
         finished_at=_time(record.finished_at),
         remote_assets=tuple(AssetId(one) for one in record.job_asset_ids),
@@ -127,13 +126,5 @@ def names_in(value: ParamValue) -> set[str]:
     return set()
 
 
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else format_utc(moment)
-
-
 def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
-
-
-def _units(number: float | None) -> Decimal | None:
-    return None if number is None else Decimal(str(number))

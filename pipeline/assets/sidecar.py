@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from pipeline.assets.lineage import StepRecord, UsedOutput
-from pipeline.clock import format_utc
+from pipeline.clock import format_utc_or_none
 from pipeline.job import (
     PREVIEW,
     SIDECAR_SUFFIX,
@@ -36,7 +36,7 @@ from pipeline.record import Struct, asdict, field
 from pipeline.save_spec import CheckResult, parse_recipe
 from pipeline.storage.pointer import read_pointer
 from pipeline.storage.regular_file import read_regular
-from pipeline.units import MOST_UNITS, units_number
+from pipeline.units import MOST_UNITS, units_number, units_of_number
 from pipeline.version import __version__
 
 # Versions before this one ignore keys that they do not know, but not a file with
@@ -177,9 +177,9 @@ def render_sidecar(job: Job, asset: Asset, source: Source, *, emulated: bool) ->
         "save": parse_recipe(asset.recipe),
         "checks": _checks_of(asset),
         "likeness": asset.likeness,
-        "submitted_at": _time(job.submitted_at),
-        "finished_at": _time(job.finished_at),
-        "saved_at": _time(job.saved_at),
+        "submitted_at": format_utc_or_none(job.submitted_at),
+        "finished_at": format_utc_or_none(job.finished_at),
+        "saved_at": format_utc_or_none(job.saved_at),
         "attempts": job.attempt,
         "tool": f"scenario-pipeline {__version__}",
         "base_url": job.base_url,
@@ -384,8 +384,8 @@ def parse_sidecar(content: bytes, path: str) -> Job:
         base_url=record.base_url,
         project_id=record.project_id,
         author_id=record.author_id,
-        charged=_decimal(record.cost.charged),
-        quoted=_decimal(record.cost.quoted),
+        charged=units_of_number(record.cost.charged),
+        quoted=units_of_number(record.cost.quoted),
         addons={
             name: Decimal(str(units)) for name, units in record.cost.addons.items()
         },
@@ -558,11 +558,3 @@ def _is_moment(text: object) -> bool:
 def _shown(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= 40 else f"{text[:37]}…"  # noqa: PLR2004 - a line
-
-
-def _decimal(units: float | None) -> Decimal | None:
-    return None if units is None else Decimal(str(units))
-
-
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else format_utc(moment)

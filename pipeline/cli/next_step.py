@@ -40,11 +40,17 @@ _CARRYING_OUT = {"run", "rerun", "fetch"}
 _OF_ITEMS = {"resolve", "why"}
 
 
-def command_line(verb: str, *, item_id: str = "", without: tuple[str, ...] = ()) -> str:
+def command_line(
+    verb: str,
+    *more: str,
+    item_id: str = "",
+    without: tuple[str, ...] = (),
+) -> str:
     """A command with the manifest and the options of the current one.
 
     Args:
         verb: The command, such as ``fetch``; it gets the options that it takes.
+        more: Further words, before the options.
         item_id: For commands that take an item.
         without: Options of the current command that are not repeated.
     """
@@ -65,7 +71,7 @@ def command_line(verb: str, *, item_id: str = "", without: tuple[str, ...] = ())
             words += [_typed(value)] if value is not None else []
         elif name not in _NOT_REPEATED and name not in without:
             options += _repeated(context, parameter)
-    return shlex.join([*words, *options])
+    return shlex.join([*words, *more, *options])
 
 
 def current_verb() -> str:

@@ -1,6 +1,5 @@
 """``prune``: removes the files of items that are no longer in the manifest."""
 
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from pipeline.cli.console.asking import agree
 from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import one_line, printable, size
 from pipeline.cli.loading import load
+from pipeline.cli.next_step import command_line
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.operations.prune import OrphanFile, prune
@@ -32,13 +32,7 @@ def prune_command(
         profile=profile,
         allow_outside=allow_outside,
     )
-
-    options = ["--profile", profile] if profile else []
-    options += [] if output is None else ["--output", str(output)]
-    options += ["--emulate"] if emulate else []
-    options += ["--allow-outside"] if allow_outside else []
-    typed = shlex.join(["pipeline", "prune", str(manifest), *options, "--yes"])
-    command = printable(typed)
+    command = f"{printable(command_line('prune'))} --yes"
 
     def approve(files: Sequence[OrphanFile]) -> None:
         if yes:

@@ -1,6 +1,5 @@
 """``why``: what is known about one item → text for a person, or JSON lines."""
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from pipeline.cli.console.money import units_text
 from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import one_line, printable
 from pipeline.cli.loading import load
+from pipeline.cli.next_step import command_line
 from pipeline.clock import format_utc
 from pipeline.counting import plural
 from pipeline.errors import ExitCode
@@ -94,11 +94,7 @@ def why_command(
         allow_outside=allow_outside,
     )
     about = explain(loaded, folder, item, emulate=emulate)
-    options = ["--profile", profile] if profile else []
-    options += [] if output is None else ["--output", str(output)]
-    options += ["--emulate"] if emulate else []
-    options += ["--allow-outside"] if allow_outside else []
-    steps = list(_steps(about, str(manifest), options))
+    steps = list(_steps(about))
     if as_json:
         _print_events(about, steps)
         return ExitCode.OK
@@ -116,9 +112,9 @@ def why_command(
 # --- what to do next ----------------------------------------------------------
 
 
-def _steps(about: Explanation, manifest: str, options: list[str]) -> Iterator[_Step]:
+def _steps(about: Explanation) -> Iterator[_Step]:
     def command(name: str, *more: str) -> str:
-        return printable(shlex.join(["pipeline", name, manifest, *more, *options]))
+        return printable(command_line(name, *more, item_id=about.item_id))
 
     this = ("--select", about.item_id)
     planned = about.planned
@@ -133,8 +129,7 @@ def _steps(about: Explanation, manifest: str, options: list[str]) -> Iterator[_S
         yield _Step(command=command("run", "--select", about.renamed_to), why=why)
     if about.is_unsure:
         yield _Step(
-            command=f"{command('resolve', about.item_id)}"
-            " --adopt JOB | --resubmit | --give-up",
+            command=f"{command('resolve')} --adopt JOB | --resubmit | --give-up",
             why="if you have found out about its job in the web app",
         )
     is_done = planned is not None and planned.action is Action.DONE

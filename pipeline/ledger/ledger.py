@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pipeline.clock import format_utc
+from pipeline.clock import format_utc, format_utc_or_none
 from pipeline.errors import ExitCode, LedgerDamaged, UnexpectedAnswer
 from pipeline.job import (
     LEGAL_TRANSITIONS,
@@ -404,12 +404,11 @@ class Ledger(LedgerReader):
 
     def record_mark(self, mark: Mark) -> Mark:
         """Record a mark for the submits that follow."""
-        created_at = mark.created_at
         with self._translated():
             cursor = self._connection.execute(
                 "INSERT INTO marks (created_at, listed, reconciled) VALUES (?, ?, 0)",
                 (
-                    None if created_at is None else format_utc(created_at),
+                    format_utc_or_none(mark.created_at),
                     json.dumps(mark.listed),
                 ),
             )

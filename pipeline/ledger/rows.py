@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from pipeline.clock import format_utc, parse_utc
+from pipeline.clock import format_utc_or_none, parse_utc
 from pipeline.job import (
     Asset,
     Failure,
@@ -90,10 +90,10 @@ def changing_values(job: Job, status: JobStatus) -> tuple[object, ...]:
         if job.addons
         else None,
         _units_text(job.refunded),
-        _text(job.sent_at),
-        _text(job.submitted_at),
-        _text(job.finished_at),
-        _text(job.saved_at),
+        format_utc_or_none(job.sent_at),
+        format_utc_or_none(job.submitted_at),
+        format_utc_or_none(job.finished_at),
+        format_utc_or_none(job.saved_at),
         json.dumps(job.remote_assets),
         None if job.echo is None else json.dumps(job.echo, ensure_ascii=False),
         None if failure is None else failure.kind,
@@ -201,10 +201,6 @@ def checks_text(checks: Iterable[CheckResult]) -> str:
     """The value of the column ``checks``."""
     found = {one.name: one.why for one in checks}
     return json.dumps(found, ensure_ascii=False) if found else ""
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else format_utc(moment)
 
 
 def _time(text: str | None) -> datetime | None:

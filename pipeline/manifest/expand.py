@@ -94,9 +94,12 @@ def _find_made(manifest: Manifest) -> Iterator[Made]:
             if item is None or last is None:
                 yield Made(item_id=item_id, count=None)
                 continue
-            own = _made_by(item, manifest)
             # The outputs of an item with steps are those of its last one.
-            yield replace(_made_by(last, manifest), item_id=item_id, own_kind=own.kind)
+            yield replace(
+                _made_by(last, manifest),
+                item_id=item_id,
+                own_kind=manifest.makes(item.model_id),
+            )
 
 
 def _find_input_at(
@@ -110,9 +113,11 @@ def _find_input_at(
 
 
 def _made_by(item: Item, manifest: Manifest) -> Made:
-    schema = manifest.models(item.model_id)
-    kind = "" if schema is None else schema.makes
-    return Made(item_id=item.item_id, count=_count(item, manifest), kind=kind)
+    return Made(
+        item_id=item.item_id,
+        count=_count(item, manifest),
+        kind=manifest.makes(item.model_id),
+    )
 
 
 def output_stems(item: Item, schema: ModelSchema | None) -> tuple[str, ...]:

@@ -458,10 +458,10 @@ def _only_inputs_of(model: ModelSchema) -> Schema:
 
 def _top_value_rule(model: ModelSchema, name: str) -> Schema:
     """A value for every item must fit, unless each item gives its own."""
-    fits = _pointer("$defs", f"{model.model_id}.params", "properties", name)
+    fits = _input_of(model, name)
     return {
         "if": _some_item(_takes_from_top(name)),
-        "then": {"properties": {"params": {"properties": {name: {"$ref": fits}}}}},
+        "then": {"properties": {"params": {"properties": {name: fits}}}},
     }
 
 
@@ -477,13 +477,8 @@ def _missing_rule(name: str) -> Schema:
 
 
 def _item_of(model: ModelSchema) -> Schema:
-    params = f"{model.model_id}.params"
-    prompt: JsonValue = False
-    if "prompt" in model.inputs:
-        prompt = {"$ref": _pointer("$defs", params, "properties", "prompt")}
-    return {
-        "properties": {"params": {"$ref": _pointer("$defs", params)}, "prompt": prompt}
-    }
+    params: Schema = {"$ref": _pointer("$defs", f"{model.model_id}.params")}
+    return {"properties": {"params": params, "prompt": _prompt_of(model)}}
 
 
 def _own_item_of(model: ModelSchema) -> Schema:
@@ -491,19 +486,23 @@ def _own_item_of(model: ModelSchema) -> Schema:
 
     With null, it leaves out what the top level gives to the items of another model.
     """
-
-    def fits(name: str) -> Schema:
-        params = f"{model.model_id}.params"
-        return {"$ref": _pointer("$defs", params, "properties", name)}
-
     message = f"no input of {model.name}; null leaves out what the top level gives"
     params: Schema = {
         "type": ["object", "null"],
-        "properties": {name: fits(name) for name in model.inputs},
+        "properties": {name: _input_of(model, name) for name in model.inputs},
         "additionalProperties": {"type": "null", "errorMessage": message},
     }
-    prompt: JsonValue = "prompt" in model.inputs and fits("prompt")
-    return {"properties": {"params": params, "prompt": prompt}}
+    return {"properties": {"params": params, "prompt": _prompt_of(model)}}
+
+
+def _prompt_of(model: ModelSchema) -> JsonValue:
+    return "prompt" in model.inputs and _input_of(model, "prompt")
+
+
+def _input_of(model: ModelSchema, name: str) -> Schema:
+    """A reference to what an input of a model may be."""
+    params = f"{model.model_id}.params"
+    return {"$ref": _pointer("$defs", params, "properties", name)}
 
 
 def _params_of(model: ModelSchema) -> Schema:

@@ -141,6 +141,11 @@ class Manifest:
     files: ReferenceFiles = field(repr=False)
     models: FindModel = field(repr=False)
 
+    def makes(self, model_id: str) -> str:
+        """The kind of file that a model makes, or "": see ``ModelSchema.makes``."""
+        schema = self.models(model_id)
+        return "" if schema is None else schema.makes
+
     @property
     def typed(self) -> str:
         """The manifest as an argument of a command, for hints."""

@@ -12,17 +12,16 @@ from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.picture import examine
 from pipeline.assets.sidecar import MAX_SIDECAR_BYTES, replace_checks
 from pipeline.job import SIDECAR_SUFFIX, Asset, Item
-from pipeline.ledger.ledger import LEDGER_NAME
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
 from pipeline.output.folder import check_manifest, holding_ledger, open_for_reading
-from pipeline.output.rebuild import find_asset_names
+from pipeline.output.rebuild import has_results
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.takes import Take, counts
 from pipeline.record import Struct, replace
 from pipeline.running.likenesses import Likenesses
 from pipeline.save_spec import CheckResult
-from pipeline.storage.atomic_file import storage_errors, sync_folders, write_in_place
+from pipeline.storage.atomic_file import sync_folders, write_in_place
 from pipeline.storage.files import digest_of, is_present
 from pipeline.storage.media_type import PICTURE_TYPES
 from pipeline.storage.regular_file import read_regular
@@ -65,11 +64,7 @@ def check(
         LedgerBusy: A run is in progress in the folder.
         LedgerError, OutputError: The folder cannot be used.
     """
-    with storage_errors(output):
-        is_unused = not (output / LEDGER_NAME).is_file() and not find_asset_names(
-            output
-        )
-    if is_unused:
+    if not has_results(output):
         return []
     with holding_ledger(output) as ledger:
         check_manifest(ledger, output, manifest)

@@ -12,10 +12,10 @@ from pathlib import Path
 from pipeline.assets.originals import list_originals, original_name
 from pipeline.assets.sidecar import NoSidecar, load_sidecar
 from pipeline.job import SIDECAR_SUFFIX, Asset
-from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest
 from pipeline.output.folder import check_manifest, holding_ledger
-from pipeline.output.rebuild import find_asset_names
+from pipeline.output.rebuild import has_results
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.record import Struct
 from pipeline.storage.atomic_file import storage_errors
@@ -62,11 +62,7 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
         LedgerBusy: A run is in progress in the folder.
         LedgerError, OutputError: The folder cannot be used.
     """
-    with storage_errors(output):
-        is_unused = not (output / LEDGER_NAME).is_file() and not find_asset_names(
-            output
-        )
-    if is_unused:
+    if not has_results(output):
         return []
     with holding_ledger(output) as ledger:
         check_manifest(ledger, output, manifest)

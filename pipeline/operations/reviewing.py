@@ -24,7 +24,7 @@ from pipeline.naming import TAKE_MARK
 from pipeline.operations.reviewer import find_reviewer
 from pipeline.operations.why import nearest
 from pipeline.output.folder import check_manifest, holding_ledger
-from pipeline.output.rebuild import find_asset_names
+from pipeline.output.rebuild import has_results
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.takes import digests_of
 from pipeline.record import Struct
@@ -77,10 +77,7 @@ def holding_takes(manifest: Manifest, output: Path) -> Iterator[Ledger]:
         LedgerBusy: A run is in progress in the folder.
         LedgerError, OutputError: The folder cannot be used.
     """
-    is_used = (output / LEDGER_NAME).is_file() or (
-        output.is_dir() and find_asset_names(output)
-    )
-    if not is_used:
+    if not has_results(output):
         raise UsageError(
             f"nothing has been made in {output} yet",
             hint=f"pipeline run {manifest.typed}",

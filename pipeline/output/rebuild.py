@@ -249,6 +249,16 @@ def _search_from(times: Sequence[datetime]) -> datetime:
     return max(min(times), _LONG_AGO) - SEARCH_MARGIN
 
 
+def has_results(output: Path) -> bool:
+    """Whether anything has ever been made in an output folder.
+
+    Raises:
+        OutputError: It cannot be looked at.
+    """
+    with storage_errors(output):
+        return (output / LEDGER_NAME).is_file() or bool(find_asset_names(output))
+
+
 def find_asset_names(output: Path) -> list[str]:
     """Names of files with a sidecar, sorted; other output folders are left out."""
     return sorted(name for name, _ in _find_sidecars(output))

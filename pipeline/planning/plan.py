@@ -94,11 +94,6 @@ class Plan:
         schema = self.manifest.models(model_id)
         return schema is None or schema.refunds
 
-    def makes(self, model_id: str) -> str:
-        """The kind of file that a model makes, or "": see ``ModelSchema.makes``."""
-        schema = self.manifest.models(model_id)
-        return "" if schema is None else schema.makes
-
     @property
     def total(self) -> int:
         """Items this command applies to."""

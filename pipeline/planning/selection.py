@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from pipeline.naming import TAKE_MARK, is_step, item_of
+from pipeline.naming import TAKE_MARK, item_of
 from pipeline.planning.decision import UNTOUCHED, Action
 
 
@@ -42,7 +42,7 @@ class Selection:
         if self.ids is None and not self.globs:
             return True
         names = {item_id, item_of(item_id)}
-        if TAKE_MARK not in item_id and not is_step(item_id):
+        if len(names) == 1:  # neither a further take nor a step
             names.add(f"{item_id}{TAKE_MARK}1")
         if self.ids is not None and names.isdisjoint(self.ids):
             return False

@@ -58,7 +58,7 @@ class Watch:
         stopping: Stopping,
     ) -> None:
         self._refunds = plan.refunds
-        self._makes = plan.makes
+        self._makes = plan.manifest.makes
         self._rows = rows
         self._records = records
         self._stopping = stopping
