@@ -313,6 +313,11 @@ class LedgerReader:
             for asset in self._assets_of(row_id)
         ]
 
+    def find_files_of(self, item_id: str) -> list[tuple[Job, Asset]]:
+        """Every asset record of an item, with the attempt that made it."""
+        jobs = {job.row_id: job for job in self.find_jobs_of(item_id)}
+        return [(jobs[row], asset) for row, asset in self.find_assets_of(item_id)]
+
     def find_content(self, asset_id: AssetId) -> str:
         """The SHA-256 of an asset as the service made it, or "" if unknown."""
         with self._translated():

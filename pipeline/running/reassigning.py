@@ -68,23 +68,30 @@ class Reassigning:
             DownloadFailed: A file that we did not make has one of the names.
             OutputError: The disk is full or not writable.
         """
-        waiting = list(moves)
-        while waiting:
-            move = next((one for one in waiting if not self._blockers(one)), waiting[0])
-            waiting.remove(move)
-            source = source_at(move.line)
-            for job, asset in self._blockers(move):
-                await self._set_aside(job, asset, source)
-            await self._reassign(move, source)
+        waiting = {row_id: move for move in moves for row_id in move.rows}
+        for first in moves:
+            # What is in the way goes first, unless the moves are a circle.
+            stack = [first] if first.rows[0] in waiting else []
+            while stack:
+                move = stack[-1]
+                for row_id in move.rows:
+                    waiting.pop(row_id, None)
+                blockers = self._blockers(move)
+                rows = (job.row_id for job, _ in blockers)
+                before = next((waiting[row] for row in rows if row in waiting), None)
+                if before is not None:
+                    stack.append(before)
+                    continue
+                source = source_at(move.line)
+                for job, asset in blockers:
+                    await self._set_aside(job, asset, source)
+                await self._reassign(move, source)
+                stack.pop()
         return [self._ledger.find_jobs_of(move.new_id)[0] for move in moves]
 
     def _files_of(self, move: Reassignment) -> _Files:
-        jobs = {job.row_id: job for job in self._ledger.find_jobs_of(move.old_id)}
-        return [
-            (jobs[row_id], asset)
-            for row_id, asset in self._ledger.find_assets_of(move.old_id)
-            if row_id in move.rows
-        ]
+        files = self._ledger.find_files_of(move.old_id)
+        return [(job, asset) for job, asset in files if job.row_id in move.rows]
 
     def _paths_of(self, move: Reassignment) -> dict[str, str]:
         """Old path → new path; the newest files lose the mark of kept ones."""
@@ -107,11 +114,10 @@ class Reassigning:
         found: dict[str, tuple[Job, Asset]] = {}
         owners = {self._ledger.find_path_owner(path) for path in taken}
         for job_id in sorted({move.new_id, *(one for one in owners if one)}):
-            jobs = {job.row_id: job for job in self._ledger.find_jobs_of(job_id)}
-            for row_id, asset in self._ledger.find_assets_of(job_id):
+            for job, asset in self._ledger.find_files_of(job_id):
                 is_old = job_id == move.new_id and not is_kept(asset.path, job_id)
-                if row_id not in own and (is_old or asset.path in taken):
-                    found[asset.path] = jobs[row_id], asset
+                if job.row_id not in own and (is_old or asset.path in taken):
+                    found[asset.path] = job, asset
         return list(found.values())
 
     async def _set_aside(self, job: Job, asset: Asset, source: Source) -> None:

@@ -110,11 +110,7 @@ class Relocating:
     async def _move(
         self, job_id: str, stem: str, chosen_output: int, source: Source
     ) -> None:
-        jobs = {job.row_id: job for job in self._ledger.find_jobs_of(job_id)}
-        files = [
-            (jobs[row_id], asset)
-            for row_id, asset in self._ledger.find_assets_of(job_id)
-        ]
+        files = self._ledger.find_files_of(job_id)
         paths: dict[str, str] = {}
         for job, asset in files:
             wanted = wanted_path(
