@@ -6,6 +6,7 @@ An item is the *child* of every item whose output it uses; those are its *parent
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
+from pipeline.counting import plural
 from pipeline.job import ItemOutput, JsonValue, ParamValue
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_id import check_id
@@ -142,7 +143,7 @@ def _check_link(link: Link, made: Made, faults: Faults) -> None:
     is_own_step = link.child != made.item_id == item_of(link.child)
     kind = made.own_kind if is_own_step else made.kind
     if made.count is not None and link.output.index > made.count:
-        text = f"item '{made.item_id}' makes {_outputs(made.count)}, not"
+        text = f"item '{made.item_id}' makes {plural(made.count, 'output')}, not"
         _add(faults, link, f"{text} {link.output.index}", "use a smaller number")
     elif kind and link.kind in KINDS and link.kind != kind:
         text = f"'{link.input_name}' takes {link.kind} files; item '{made.item_id}'"
@@ -155,10 +156,6 @@ def _suggestion(output: ItemOutput, known: Sequence[str]) -> str:
     if numbered in known:  # a number at the end of an id looks like an output's
         return f"for item '{numbered}' write item:{numbered}/1"
     return suggestion(output.item_id, known)
-
-
-def _outputs(count: int) -> str:
-    return "1 output" if count == 1 else f"{count} outputs"
 
 
 def _report_cycles(links: Sequence[Link], faults: Faults) -> None:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
+from pipeline.counting import plural
 from pipeline.job import AssetId, Item, ItemOutput, Job, ParamValue
 from pipeline.manifest.chain import outputs_in, with_outputs
 from pipeline.record import Struct, replace
@@ -183,7 +184,7 @@ def find_missing(item: Item, parents: Mapping[str, Parent]) -> str:
         job = parents[output.item_id].job
         if job is not None and find_output(job, output.index) is None:
             made = len(job.assets or job.remote_assets)
-            outputs = "1 output" if made == 1 else f"{made} outputs"
+            outputs = plural(made, "output")
             if item.may_be_missing:
                 return f"{NOT_NEEDED}{output.item_id} made {outputs}"
             return f"blocked by {output.item_id}: it made {outputs}, not {output.index}"
@@ -268,11 +269,4 @@ def find_used(
 
 
 def _outputs_of(item: Item) -> list[ItemOutput]:
-    found: list[ItemOutput] = []
-
-    def note(output: ItemOutput) -> ItemOutput:
-        found.append(output)
-        return output
-
-    with_outputs(item.params, note)
-    return found
+    return [output for _, output in outputs_in(item.params)]

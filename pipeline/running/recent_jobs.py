@@ -14,6 +14,7 @@ from pipeline.api.echo import is_archived
 from pipeline.api.interface import JobFilter, RemoteJob, RemoteStatus
 from pipeline.api.listing import pages_of
 from pipeline.api.retry import Backoff
+from pipeline.counting import plural
 from pipeline.errors import JobError, Unavailable, UnexpectedAnswer
 from pipeline.job import Job, JobStatus
 from pipeline.ledger.ledger import Ledger
@@ -158,7 +159,7 @@ class RecentJobs:
     def tell(self) -> None:
         """Tell the user how many jobs were taken over, if any."""
         if self.taken:
-            jobs = "1 job" if self.taken == 1 else f"{self.taken:,} jobs"
+            jobs = plural(self.taken, "job")
             text = f"{jobs} of another run taken over, made for exactly the same"
             self._records.warn("", f"{text} request: not paid for again")
 
