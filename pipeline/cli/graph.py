@@ -1,6 +1,7 @@
 """``graph``: which item needs which → a Mermaid flowchart, or JSON lines."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,20 +28,12 @@ _STYLES = (
 def graph_command(
     manifest: Path,
     *,
-    output: Path | None,
     emulate: bool,
-    profile: str,
-    allow_outside: bool,
     as_json: bool,
+    **place: Any,
 ) -> ExitCode:
     """Print which item needs which."""
-    loaded, folder = load(
-        manifest,
-        output=output,
-        emulate=emulate,
-        profile=profile,
-        allow_outside=allow_outside,
-    )
+    loaded, folder = load(manifest, emulate=emulate, **place)
     graph = read_graph(loaded, folder, emulate=emulate)
     if as_json:
         _print_events(graph)

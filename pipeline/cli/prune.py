@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.printing import print_json, say
@@ -17,21 +18,12 @@ from pipeline.operations.prune import OrphanFile, prune
 def prune_command(
     manifest: Path,
     *,
-    output: Path | None,
-    emulate: bool,
-    profile: str,
-    allow_outside: bool,
     yes: bool,
     as_json: bool,
+    **place: Any,
 ) -> ExitCode:
     """List the files of removed items, ask once, and remove them."""
-    loaded, folder = load(
-        manifest,
-        output=output,
-        emulate=emulate,
-        profile=profile,
-        allow_outside=allow_outside,
-    )
+    loaded, folder = load(manifest, **place)
     command = f"{printable(command_line('prune'))} --yes"
 
     def approve(files: Sequence[OrphanFile]) -> None:

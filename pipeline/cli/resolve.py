@@ -35,10 +35,8 @@ def resolve_command(
     resubmit: bool,
     give_up: bool,
     link: str | None,
-    output: Path | None,
     emulate: bool,
-    profile: str,
-    allow_outside: bool,
+    **place: Any,
 ) -> ExitCode:
     """Show the candidates, or record the decision; a later run acts on it."""
     chosen = [adopt is not None, resubmit, give_up, link is not None]
@@ -47,13 +45,7 @@ def resolve_command(
             "resolve takes one of --adopt JOB, --resubmit, --give-up and --link JOB",
             hint="without any of them, it shows what there is to decide",
         )
-    _, folder = load(
-        manifest,
-        output=output,
-        emulate=emulate,
-        profile=profile,
-        allow_outside=allow_outside,
-    )
+    _, folder = load(manifest, emulate=emulate, **place)
     if link is not None:
         return _print_link(folder, link, emulate=emulate)
     if not any(chosen):

@@ -1,6 +1,7 @@
 """``status``: how the items of a manifest stand, in numbers and reasons."""
 
 from pathlib import Path
+from typing import Any
 
 from pipeline.cli.check import review_line
 from pipeline.cli.console.money import units_text
@@ -20,20 +21,12 @@ _SENTENCES_SHOWN = 20
 def status_command(
     manifest: Path,
     *,
-    output: Path | None,
     emulate: bool,
-    profile: str,
-    allow_outside: bool,
     as_json: bool,
+    **place: Any,
 ) -> ExitCode:
     """Print counts and reasons from ledger, sidecars and lock file."""
-    loaded, folder = load(
-        manifest,
-        output=output,
-        emulate=emulate,
-        profile=profile,
-        allow_outside=allow_outside,
-    )
+    loaded, folder = load(manifest, emulate=emulate, **place)
     status = read_status(loaded, folder, emulate=emulate)
     counts, troubled, cost = status.counts, status.troubled, status.cost
     if as_json:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import wrap
+from typing import Any
 
 from pipeline.assets.checks.recorded import Finding
 from pipeline.cli.console.money import units_text
@@ -79,20 +80,12 @@ def why_command(
     manifest: Path,
     item: str,
     *,
-    output: Path | None,
     emulate: bool,
-    profile: str,
-    allow_outside: bool,
     as_json: bool,
+    **place: Any,
 ) -> ExitCode:
     """Print everything about one item, and what to run next."""
-    loaded, folder = load(
-        manifest,
-        output=output,
-        emulate=emulate,
-        profile=profile,
-        allow_outside=allow_outside,
-    )
+    loaded, folder = load(manifest, emulate=emulate, **place)
     about = explain(loaded, folder, item, emulate=emulate)
     steps = list(_steps(about))
     if as_json:
