@@ -109,7 +109,7 @@ def _apply_to_item(item: Node, profile: Mapping[str, Node]) -> Node:
     if not isinstance(item.value, dict):
         return item
     changed = {
-        key: _override(item.value[key], node)
+        key: _override(item.value[key], node, keeps_null=key == "params")
         for key, node in profile.items()
         if key in item.value
     }
@@ -131,13 +131,20 @@ def _merge(base: Node, own: Node) -> Node:
     return base if isinstance(own.value, dict) and not is_empty else own
 
 
-def _override(given: Node, own: Node) -> Node:
-    """What an item gives, with the profile's values for the same names."""
+def _override(given: Node, own: Node, *, keeps_null: bool) -> Node:
+    """What an item gives, with the profile's values for the same names.
+
+    An input that an item leaves out with null is not one of its model.
+    """
     if not isinstance(given.value, dict):
         return given if isinstance(own.value, dict) else own
     if not isinstance(own.value, dict):
         return given if own.value is None else own
-    same = {name: own.value[name] for name in own.value.keys() & given.value.keys()}
+    same = {
+        name: own.value[name]
+        for name, value in given.value.items()
+        if name in own.value and not (keeps_null and value.value is None)
+    }
     return _with_value(given, {**given.value, **same})
 
 

@@ -78,6 +78,13 @@ def test_a_profile_overrides_the_top_level_and_the_items(path):
     assert found["elm"].params["prompt"] == "an elm, few lines"
 
 
+def test_what_an_item_leaves_out_stays_out(path):
+    path.write_text(TEXT.replace("takes: 1}\n", "takes: 1, params: {size: null}}\n"))
+
+    assert "size" not in items(path)["ash"].params
+    assert "size" not in items(path, "draft")["ash"].params
+
+
 def test_an_item_keeps_its_own_model(path):
     found = items(path, "final")
 
