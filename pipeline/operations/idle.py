@@ -12,8 +12,23 @@ from pipeline.models.catalog import ModelCatalog, find_cache
 from pipeline.models.schema import ModelSchema
 from pipeline.operations.target import Target
 from pipeline.output.folder import folder_of, open_for_reading
-from pipeline.planning import Plan, make_plan
+from pipeline.planning import Plan, PlannedItem, make_plan
+from pipeline.planning.decision import UNTOUCHED
 from pipeline.settings import Service, Settings
+
+
+class HasWork(Exception):
+    """An item has something to do: a plan need not go on to know that."""
+
+
+def stop_at_work(planned: PlannedItem) -> None:
+    """End a plan that is made only to find out whether there is anything to do.
+
+    Raises:
+        HasWork: This item has something to do.
+    """
+    if planned.action not in UNTOUCHED:
+        raise HasWork
 
 
 def is_idle(plan: Plan, ledger: Ledger, settings: Settings) -> bool:
@@ -46,7 +61,7 @@ async def find_idle_service(target: Target) -> Service | None:
         return None
     try:
         return await anyio.to_thread.run_sync(partial(_find, target))
-    except PipelineError:
+    except (PipelineError, HasWork):
         return None
 
 
@@ -86,7 +101,13 @@ def _find(target: Target) -> Service | None:
         service=service,
         item_count=loaded.item_count,
     ) as ledger:
-        plan = make_plan(loaded, folder, ledger=ledger, selection=target.selection)
+        plan = make_plan(
+            loaded,
+            folder,
+            ledger=ledger,
+            selection=target.selection,
+            on_item=stop_at_work,
+        )
         return service if is_idle(plan, ledger, target.settings) else None
 
 

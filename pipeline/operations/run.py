@@ -32,7 +32,12 @@ from pipeline.operations.connection import (
     Connection,
     service_of,
 )
-from pipeline.operations.idle import find_idle_service, is_idle
+from pipeline.operations.idle import (
+    HasWork,
+    find_idle_service,
+    is_idle,
+    stop_at_work,
+)
 from pipeline.operations.target import Target
 from pipeline.output.folder import check_owner, claim, folder_of, holding_output
 from pipeline.output.names import EMULATOR_STATE_NAME
@@ -326,8 +331,10 @@ class _Execution(Struct, kw_only=True):
 
     async def _is_idle(self) -> bool:
         try:
-            plan = await self.target.plan(self.loaded, self.reader, on_item=_pass)
-        except ManifestError:
+            plan = await self.target.plan(
+                self.loaded, self.reader, on_item=stop_at_work
+            )
+        except (ManifestError, HasWork):
             return False
         return is_idle(plan, self.reader, self.target.settings)
 
@@ -374,10 +381,6 @@ class _Execution(Struct, kw_only=True):
         if not is_ours:
             text = f"{lock_file} belongs to another service, so it was not updated"
             tell(Warned(message=f"{text}; if it is from a rehearsal, delete it"))
-
-
-def _pass(_planned: PlannedItem) -> None:
-    """Items of a plan that is not the last one are not shown."""
 
 
 def _check_known(groups: CostGroups, loaded: Manifest) -> None:
