@@ -25,7 +25,7 @@ from pipeline.errors import (
 )
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
-from pipeline.lockfile.reconcile import write_lock_file
+from pipeline.lockfile.reconcile import check_not_rehearsed, write_lock_file
 from pipeline.manifest import Manifest
 from pipeline.manifest.review_file import write_review
 from pipeline.operations.connection import (
@@ -149,6 +149,8 @@ async def run(
         is_missing = isinstance(error, MissingCredentials) and saved_plan is None
         idle = await find_idle_service(target) if is_missing else None
         if idle is None:
+            if is_missing and settings.frozen:
+                error.hint += "; --frozen needs none if every file is in place"
             await target.report_faults_first(error)
         service, offline = idle, True
     async with Connection(
@@ -305,6 +307,9 @@ class _Execution(Struct, kw_only=True):
                     on_event=self.hooks.on_event,
                 )
                 priced = await run.price(groups, notes=notes)
+                if groups.count and not session.is_emulated:
+                    lock_file = self.target.lock_file_of(self.loaded)
+                    check_not_rehearsed(lock_file, service)
                 if not settings.allow_unpriced:
                     _check_priced(groups, priced.cost or Cost())
                 agree(priced)

@@ -1,3 +1,4 @@
+from doubles.place_fixtures import command, place, place_of, use  # noqa: F401 - fixtures
 from pathlib import Path
 
 import pytest

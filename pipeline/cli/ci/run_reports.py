@@ -233,5 +233,6 @@ class RunReports:
 
 
 def _refunded(end: RunEnd) -> str:
-    refunded = end.result.cost.refunded if end.result else 0
-    return f", {units_phrase(refunded)} refunded" if refunded else ""
+    if end.result is None or not end.result.cost.refunded:
+        return ""
+    return f", {units_phrase(end.result.cost.refunded)} refunded"

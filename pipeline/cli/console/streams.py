@@ -131,7 +131,10 @@ def clean_output() -> None:
 
 def _is_file(stream: TextIO) -> bool:
     """Whether a stream leads to a file, which no runner reads for commands."""
-    return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:  # it has no descriptor
+        return False
 
 
 def send_command(command: str) -> None:
