@@ -45,8 +45,9 @@ class GitHub(Struct, frozen=True, kw_only=True):
             return
         taken = self.summary.stat().st_size if self.summary.exists() else 0
         text = fit(lines, _SUMMARY_BYTES - _SPARE_BYTES - taken)
-        with self.summary.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        if text:
+            with self.summary.open("a", encoding="utf-8", newline="\n") as file:
+                file.write(f"\n{text}")
 
     def set_outputs(self, values: Mapping[str, object]) -> None:
         """Set outputs of the step; no value can set another one.

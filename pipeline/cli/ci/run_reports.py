@@ -76,7 +76,7 @@ class RunReports:
         self._progress = progress
         self._github = find_github(environment)
         self._checkout = find_checkout(environment)
-        self._began_at = progress.clock.utc_now().replace(microsecond=0)
+        self._began_at = progress.clock.utc_now()
         self._began_s = progress.clock.monotonic_s()
         check_report_file(
             options.junit, "<testsuites", option="--junit", kind="a JUnit report"
