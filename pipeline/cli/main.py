@@ -85,8 +85,11 @@ def _with_result_kept(code: ExitCode) -> ExitCode:
 def show_error(error: PipelineError) -> None:
     """Print an error with its next step."""
     if isinstance(error, ManifestError):
+        from pipeline.cli.ci.log import annotate_faults
+
         for fault in error.faults:
             _say(str(fault))
+        annotate_faults(error)
         if isinstance(error.__cause__, UsageError):  # to be fixed too
             show_error(error.__cause__)
         return

@@ -174,6 +174,23 @@ async def test_github_gets_a_summary_annotations_and_outputs(place, github):
     assert outputs["output-folder"] == str(place.output)
 
 
+@pytest.mark.parametrize("verb", ["validate", "plan", "run"])
+async def test_faults_are_marked_once_where_they_are(place, github, command, verb):
+    write(place, "an oak", more="sead: 7\n")
+    (place.folder / "rows.csv").write_text("slug\n$bad/../x\n")
+    rows = items() + "  - {id: '${slug}', prompt: x, rows: rows.csv}\n"
+    (place.folder / "rows.yaml").write_text(rows)
+
+    in_manifest = await command(verb, place.folder / "knobs.yaml")
+    in_rows = await command(verb, place.folder / "rows.yaml")
+
+    assert in_manifest.code == in_rows.code == 2
+    start = "::error file=knobs.yaml,line=7,col=1,title=pipeline::unknown key 'sead'"
+    assert in_manifest.err.count(start) == 1
+    assert in_manifest.err.count("::error") == 1
+    assert in_rows.err.count("::error file=rows.csv,line=2,col=1,title=pipeline::") == 1
+
+
 async def test_pictures_are_shown_if_they_are_committed(place, github):
     from knobs.world import draw_references
 

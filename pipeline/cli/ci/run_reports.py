@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.cli.ci.github import GitHub, find_checkout, find_github
+from pipeline.cli.ci.log import annotate, problems_of
 from pipeline.cli.ci.places import find_picture_urls, place_in
 from pipeline.cli.console.money import units_phrase
 from pipeline.cli.console.printing import print_note
 from pipeline.cli.console.progress import Progress
-from pipeline.cli.console.streams import send_command
 from pipeline.cli.console.text import duration, printable
 from pipeline.cli.loading import load
 from pipeline.cli.next_step import complete_hint
@@ -26,7 +26,6 @@ from pipeline.operations.outcomes import outcome_of
 from pipeline.operations.report_file import check_report_file, write_report_file
 from pipeline.planning import Selection
 from pipeline.record import Struct
-from pipeline.report.annotations import render_annotations
 from pipeline.report.junit import JUnitReport, RunFacts
 from pipeline.report.markdown import code as as_code
 from pipeline.report.outcomes import ItemOutcome, Outcomes, Place, Problem
@@ -160,14 +159,7 @@ class RunReports:
     def _problems(self, end: RunEnd) -> list[Problem]:
         error, halted = end.error, self._progress.halted
         if isinstance(error, ManifestError):
-            return [
-                Problem(
-                    message=printable(fault.message),
-                    hint=printable(fault.hint),
-                    place=self._place(fault.file, fault.line, fault.column),
-                )
-                for fault in error.faults
-            ]
+            return problems_of(error, self._checkout)
         if error is not None:
             hint = complete_hint(error.hint)
             return [Problem(message=printable(error.message), hint=printable(hint))]
@@ -180,8 +172,10 @@ class RunReports:
     def _tell_github(
         self, github: GitHub, outcomes: Outcomes, facts: RunFacts, end: RunEnd
     ) -> None:
-        for line in render_annotations(outcomes):
-            send_command(line)
+        if not isinstance(
+            end.error, ManifestError
+        ):  # its faults are marked by whoever tells them
+            annotate(outcomes)
         shown = [
             as_code(facts.output),
             f"{units_phrase(facts.charged)} charged{_refunded(end)}",
