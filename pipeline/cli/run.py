@@ -19,7 +19,6 @@ from pipeline.cli.ci.run_reports import RunEnd, RunReports
 from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.logs import configure_logging
 from pipeline.cli.console.printing import print_faults, print_json, print_note
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.screen import (
     PhaseScreen,
     PlainScreen,
@@ -57,6 +56,7 @@ from pipeline.running.events import (
     Paused,
     Warned,
 )
+from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Settings
@@ -276,6 +276,7 @@ def _settings(options: RunOptions) -> Settings:
         strict=options.strict,
         frozen=options.frozen,
         keep_old=options.keep_old,
+        lock_file=not options.no_lock_file,
         unchecked=options.unchecked,
         allow_unpriced=options.allow_unpriced,
     )

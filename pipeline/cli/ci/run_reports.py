@@ -9,7 +9,6 @@ from pipeline.cli.ci.log import annotate, problems_of
 from pipeline.cli.ci.places import find_picture_urls, place_in
 from pipeline.cli.console.money import units_phrase
 from pipeline.cli.console.printing import print_note
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.text import duration, printable
 from pipeline.cli.loading import load
 from pipeline.cli.next_step import complete_hint
@@ -30,6 +29,7 @@ from pipeline.report.junit import JUnitReport, RunFacts
 from pipeline.report.markdown import code as as_code
 from pipeline.report.outcomes import ItemOutcome, Outcomes, Place, Problem
 from pipeline.report.step_summary import summary_lines
+from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
 
 
