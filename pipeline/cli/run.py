@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import click
+
 from pipeline.cli.ci.log import folded
 from pipeline.cli.ci.run_reports import RunEnd, RunReports
 from pipeline.cli.console.heartbeat import with_heartbeat
@@ -106,12 +108,17 @@ def run_command(
     end = RunEnd()
     lost: PipelineError | None = None
     try:
-        end.result = _carry_out(manifest, options, selection, progress, saved, start)
+        end.result = _carry_out(
+            manifest, options, selection, progress, reports, saved, start
+        )
         end.code = end.result.exit_code
     except PipelineError as error:
         end.code, end.error = error.exit_code, error
         if options.as_json and isinstance(error, ManifestError):
             print_faults(error)
+        raise
+    except (click.Abort, KeyboardInterrupt):
+        end.code = ExitCode.INTERRUPTED
         raise
     finally:
         if options.as_json:
@@ -130,6 +137,7 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
     options: RunOptions,
     selection: Selection,
     progress: Progress,
+    reports: RunReports,
     saved: SavedPlan | None,
     start: Callable[..., Coroutine[Any, Any, RunResult]],
 ) -> RunResult:
@@ -140,6 +148,7 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
 
     def on_event(event: Event) -> None:
         progress.take(event)
+        reports.take(event)
         if not (isinstance(event, Warned) and event.message in stage.told):
             with tolerate_closed_pipe(sys.stderr):
                 stage.screen.take(event)

@@ -1,18 +1,19 @@
 """Items as they stand → their outcomes, as reports of a run show them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from pipeline.job import Job, ReferenceAsset
-from pipeline.operations.items import ItemRecord
 from pipeline.report.outcomes import ItemOutcome, Place
+from pipeline.running.items import ItemRecord, ItemStatus
 
 
 def outcome_of(
     record: ItemRecord,
     *,
     since: datetime,
+    blocked: Mapping[str, str],
     place: Callable[[str, int], Place],
     clean: Callable[[str], str],
     on_hint: Callable[[str, str], str],
@@ -22,26 +23,37 @@ def outcome_of(
     Args:
         record: How it stands.
         since: When the run began, in UTC: files that were saved later are its own.
+        blocked: What this run could not make, because an item that it needs was not:
+            the reasons by job id. A later run may try both again.
         place: Makes a place of a file and a line.
         clean: Makes text of the service and of the user fit to be shown.
         on_hint: Completes the commands that a hint about an item names.
     """
     worst, files = record.worst, record.files
     newest = worst.attempts[0] if worst.attempts else None
-    made = (record.steps[-1] if record.steps else record.chosen).made
+    ended = newest
+    if record.status is ItemStatus.SAVED:
+        ended = (record.steps[-1] if record.steps else record.chosen).made
     failure = newest.failure if newest else None
+    is_failed = record.status is ItemStatus.FAILED
+    status, reason = record.status, worst.reason
+    if status is ItemStatus.NOT_SUBMITTED:
+        jobs = (one.job_id for one in (*record.takes, *record.steps))
+        why = next((blocked[job_id] for job_id in jobs if job_id in blocked), "")
+        if why:
+            status, reason = ItemStatus.BLOCKED, why
     return ItemOutcome(
         item_id=clean(record.item_id),
-        state=str(record.state),
-        reason=clean(worst.reason),
+        status=str(status),
+        reason=clean(reason),
         hint=clean(on_hint(worst.hint, record.item_id)) if worst.hint else "",
-        kind=str(failure.kind) if failure and failure.kind and worst.reason else "",
+        kind=str(failure.kind or "") if failure and is_failed else "",
         place=place(record.item.file, record.item.line),
         model=record.item.model_id,
-        charged=record.charged,
+        charged=record.cost,
         attempts=sum(len(one.attempts) for one in (*record.takes, *record.steps)),
-        made_s=_seconds_of(made or newest),
-        is_new=_has_ended_since(made or newest, since),
+        made_s=_seconds_of(ended),
+        is_new=_has_ended_since(ended, since),
         files=tuple(clean(file.asset.path) for file in files),
         review=clean(next((one.asset.review for one in files if one.asset.review), "")),
         pictures=tuple(str(path) for path in references_in(record.item.params)),

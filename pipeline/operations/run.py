@@ -52,6 +52,7 @@ from pipeline.record import replace as replace_record
 from pipeline.running.events import Event, Launched, ProgressCallback, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
+from pipeline.running.session import Session
 from pipeline.settings import Credentials, MissingCredentials, Settings
 from pipeline.storage.syncing import take_unsynced
 
@@ -330,9 +331,7 @@ class _Execution(Struct, kw_only=True):
                     on_event=self.hooks.on_event,
                 )
                 priced = await run.price(groups, notes=notes)
-                if groups.count and not session.is_emulated:
-                    lock_file = self.target.lock_file_of(self.loaded)
-                    check_not_rehearsed(lock_file, service)
+                self._check_lock_file(groups, session)
                 if not settings.allow_unpriced:
                     _check_priced(groups, priced.cost or Cost())
                 await agree(priced)
@@ -386,6 +385,16 @@ class _Execution(Struct, kw_only=True):
             hint=f"write 'was: {names[0]}' beside its id if it is that one; if it is"
             " new: --as-new",
         )
+
+    def _check_lock_file(self, groups: CostGroups, session: Session) -> None:
+        """Pay a real service for nothing that a rehearsal's lock file would not lock.
+
+        Raises:
+            UsageError: The lock file is from a rehearsal.
+        """
+        if groups.count and not session.is_emulated:
+            lock_file = self.target.lock_file_of(self.loaded)
+            check_not_rehearsed(lock_file, self.connection.service)
 
     def _rename_reviews(self, plan: Plan) -> None:
         """Take the decisions about renamed items along, before their files."""

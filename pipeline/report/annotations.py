@@ -23,7 +23,7 @@ def _annotations(outcomes: Outcomes) -> Iterator[str]:
     for problem in outcomes.problems:
         yield _of_problem(problem)
     for outcome in outcomes.worst:
-        level = "error" if outcome.state in _ERRORS else "warning"
+        level = "error" if outcome.status in _ERRORS else "warning"
         yield _of_item(level, outcome, outcome.reason, outcome.hint)
     for outcome in outcomes.reviews:
         yield _of_item("warning", outcome, f"needs review: {outcome.review}", "")

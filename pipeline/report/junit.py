@@ -67,8 +67,8 @@ class JUnitReport:
 
     def add(self, outcome: ItemOutcome) -> None:
         """Add the case of an item."""
-        element = _ELEMENTS.get(outcome.state, "")
-        if self._is_frozen and outcome.state == "not_submitted":
+        element = _ELEMENTS.get(outcome.status, "")
+        if self._is_frozen and outcome.status == "not_submitted":
             element = "failure"
         place = outcome.place
         attributes = _attributes(
@@ -81,7 +81,7 @@ class JUnitReport:
         lines = [f"<testcase{attributes}>", *_properties(_facts_of(outcome))]
         if element:
             self._counts[element] += 1
-            kind = outcome.kind or outcome.state
+            kind = outcome.kind or outcome.status
             lines.append(
                 _finding(element, kind, outcome.reason, outcome.hint, str(place))
             )
@@ -141,7 +141,7 @@ class JUnitReport:
 
 def _facts_of(outcome: ItemOutcome) -> dict[str, object]:
     return {
-        "state": outcome.state,
+        "status": outcome.status,
         "model": outcome.model,
         "charged": outcome.charged,
         "attempts": outcome.attempts,

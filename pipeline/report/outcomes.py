@@ -45,7 +45,7 @@ class ItemOutcome(Struct, frozen=True, kw_only=True):
 
     Attributes:
         item_id: As the user wrote it.
-        state: ``saved``, ``failed``, ``blocked``, ``unknown``, ``in_flight``,
+        status: ``saved``, ``failed``, ``blocked``, ``unknown``, ``in_flight``,
             ``not_fetched`` or ``not_submitted``.
         reason: Why it is not saved, or "".
         hint: The next step, or "".
@@ -62,7 +62,7 @@ class ItemOutcome(Struct, frozen=True, kw_only=True):
     """
 
     item_id: str
-    state: str
+    status: str
     reason: str = ""
     hint: str = ""
     kind: str = ""
@@ -95,9 +95,9 @@ class Outcomes(Struct, kw_only=True):
     """The items of a run, counted; the worst of them are kept.
 
     Attributes:
-        counts: Items by state.
+        counts: Items by status.
         problems: What ended or stopped the run.
-        troubled: By state of ``TROUBLES``: the first items, in the manifest's order.
+        troubled: By status of ``TROUBLES``: the first items, in the manifest's order.
         reviews: The first items that a person has to look at.
         made: The first items that this run has made.
         made_count: How many it has made.
@@ -114,20 +114,20 @@ class Outcomes(Struct, kw_only=True):
 
     def add(self, outcome: ItemOutcome) -> None:
         """Count an item, and keep it if it is among the first of its kind."""
-        self.counts[outcome.state] += 1
-        if outcome.state in TROUBLES:
-            _keep(self.troubled.setdefault(outcome.state, []), outcome)
+        self.counts[outcome.status] += 1
+        if outcome.status in TROUBLES:
+            _keep(self.troubled.setdefault(outcome.status, []), outcome)
         if outcome.review:
             self.review_count += 1
             _keep(self.reviews, outcome)
-        if outcome.is_new and outcome.state == "saved":
+        if outcome.is_new and outcome.status == "saved":
             self.made_count += 1
             _keep(self.made, outcome)
 
     @property
     def worst(self) -> Iterable[ItemOutcome]:
         """The troubled items that were kept, the worst first."""
-        return (one for state in TROUBLES for one in self.troubled.get(state, ()))
+        return (one for status in TROUBLES for one in self.troubled.get(status, ()))
 
 
 def _keep(kept: list[ItemOutcome], outcome: ItemOutcome) -> None:

@@ -36,9 +36,9 @@ def summary_lines(
         urls: Addresses of pictures by their paths; others are not shown.
     """
     parts = [
-        f"{outcomes.counts[state]:,} {WORDS[state]}"
-        for state in (*TROUBLES, "not_submitted", "saved")
-        if outcomes.counts[state]
+        f"{outcomes.counts[status]:,} {WORDS[status]}"
+        for status in (*TROUBLES, "not_submitted", "saved")
+        if outcomes.counts[status]
     ]
     sign = "✅" if is_ok else "❌"
     yield f"### {sign} {code(name)}: {', '.join(parts) or 'nothing was done'}"
@@ -62,11 +62,11 @@ def summary_lines(
 
 def _troubles(outcomes: Outcomes, urls: Mapping[str, str]) -> Iterator[str]:
     pictures_left = _PICTURES
-    for state in TROUBLES:
-        kept = outcomes.troubled.get(state, [])
+    for status in TROUBLES:
+        kept = outcomes.troubled.get(status, [])
         if not kept:
             continue
-        yield f"#### {outcomes.counts[state]:,} {WORDS[state]}"
+        yield f"#### {outcomes.counts[status]:,} {WORDS[status]}"
         yield ""
         shown = kept[:_ROWS]
         rows = []
@@ -79,7 +79,7 @@ def _troubles(outcomes: Outcomes, urls: Mapping[str, str]) -> Iterator[str]:
         head = ["Item", "Where", "Why", "Next", "Made from"]
         columns = len(head) if has_pictures else len(head) - 1
         yield from table(head[:columns], (row[:columns] for row in rows))
-        yield from _more(outcomes.counts[state] - len(shown))
+        yield from _more(outcomes.counts[status] - len(shown))
         yield ""
 
 

@@ -82,6 +82,19 @@ async def test_so_do_the_commands_that_are_like_it(place, verb):
     assert cases["a"].time == 0 or verb == "redo"
 
 
+async def test_an_item_whose_parent_failed_is_skipped(place):
+    child = '  - {id: z, prompt: more, params: {images: "item:a"}}\n'
+    write(place, "an oak [fail]", more=child)
+
+    await place.type("run", "--yes", "--junit", "j.xml")
+
+    cases = cases_of(place.folder / "j.xml")
+    assert isinstance(cases["a"].result[0], Failure)
+    (skipped,) = cases["z"].result
+    assert isinstance(skipped, Skipped)
+    assert (skipped.type, skipped.message[:12]) == ("blocked", "blocked by a")
+
+
 async def test_a_run_that_stops_early_writes_all_items_and_why(place):
     write(place, "an oak", "an elm", "an ash")
 
@@ -284,3 +297,17 @@ async def test_a_base_without_markdown_is_refused(place):
     write(place, "an oak")
 
     assert (await place.type("plan", "--base", "base.jsonl")).code == 2
+
+
+async def test_a_plan_shows_the_last_file_of_what_changes(place, github):
+    write(place, "an oak")
+    await place.type("run", "--yes")
+    write(place, "another oak")
+    commit(place.folder, "out/a.png")
+
+    await place.type("plan", "--markdown", "plan.md")
+
+    url = "https://github.com/o/n/raw/abc123/out/a.png"
+    text = (place.folder / "plan.md").read_text()
+    assert f'<img src="{url}" width="96" alt="">' in text
+    assert "| changed | <code>a</code> |" in text

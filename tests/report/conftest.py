@@ -12,10 +12,10 @@ from pipeline.report.outcomes import ItemOutcome, Place
 def outcome():
     """Makes the outcome of an item; anything that matters is named."""
 
-    def make(item_id="oak", state="failed", **named):
+    def make(item_id="oak", status="failed", **named):
         plain = ItemOutcome(
             item_id=item_id,
-            state=state,
+            status=status,
             reason="moderated",
             hint="change the prompt",
             place=Place(file="icons.yaml", line=12),

@@ -16,8 +16,8 @@ def outcomes_of(*added, problems=()):
 
 def test_the_worst_come_first_and_ten_are_the_most(outcome):
     many = [
-        outcome(f"{state}-{number}", state)
-        for state in ("in_flight", "blocked", "failed", "unknown", "saved")
+        outcome(f"{status}-{number}", status)
+        for status in ("in_flight", "blocked", "failed", "unknown", "saved")
         for number in range(4)
     ]
     problem = Problem(message="the budget is used up", hint="raise it")
@@ -50,7 +50,7 @@ def test_a_fault_has_its_column_and_a_place_outside_is_named_in_the_text(outcome
 
 def test_a_picture_that_needs_review_is_a_warning(outcome):
     (line,) = render_annotations(
-        outcomes_of(outcome(state="saved", review="empty picture"))
+        outcomes_of(outcome(status="saved", review="empty picture"))
     )
 
     assert line.endswith("title=oak::oak: needs review: empty picture")

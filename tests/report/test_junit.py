@@ -53,7 +53,7 @@ def test_a_case_has_its_place_its_time_and_what_it_cost(outcome):
 
 
 @pytest.mark.parametrize(
-    ("state", "kind"),
+    ("status", "kind"),
     [
         ("failed", Failure),
         ("unknown", Error),
@@ -63,8 +63,8 @@ def test_a_case_has_its_place_its_time_and_what_it_cost(outcome):
         ("not_submitted", Skipped),
     ],
 )
-def test_what_is_not_saved_has_reason_hint_and_place(outcome, state, kind):
-    _, cases = read(outcome("oak", state, kind="moderated"))
+def test_what_is_not_saved_has_reason_hint_and_place(outcome, status, kind):
+    _, cases = read(outcome("oak", status, kind="moderated"))
 
     (result,) = cases["oak"].result
     assert type(result) is kind
@@ -106,7 +106,7 @@ def test_hostile_text_stays_text(outcome, text):
 def test_any_text_is_valid_xml(text):
     report = JUnitReport(text)
     place = Place(file=text, line=1)
-    report.add(ItemOutcome(item_id=text, state="failed", reason=text, place=place))
+    report.add(ItemOutcome(item_id=text, status="failed", reason=text, place=place))
 
     (case,) = ET.fromstring(report.render(FACTS).encode()).iter("testcase")
     assert case.get("name") == xml_text(text)

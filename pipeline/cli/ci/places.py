@@ -9,7 +9,7 @@ from pipeline.cli.ci.github import GitHub
 from pipeline.report.markdown import raw_url
 from pipeline.report.outcomes import Place
 
-_SHOWN_BY_GITHUB = {".png", ".jpg", ".jpeg", ".gif", ".webp"}
+_SHOWN_BY_GITHUB = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 _MOST_BYTES = 2_000_000  # of a picture that is shown as a thumbnail
 _MOST_PICTURES = 200
 _GIT_LIMIT_S = 20.0
@@ -56,6 +56,20 @@ def find_picture_urls(github: GitHub, paths: Iterable[str]) -> Mapping[str, str]
         for path, name in names.items()
         if name in committed
     }
+
+
+def find_pictures(output: Path, stem: str) -> tuple[str, ...]:
+    """The pictures of an item in an output folder: the first, if there are several.
+
+    Args:
+        output: The output folder.
+        stem: The name of the item's files without number and extension, or "".
+    """
+    names = (
+        f"{stem}{number}{end}" for number in ("", "-1") for end in _SHOWN_BY_GITHUB
+    )
+    found = (output / name for name in names if stem and (output / name).is_file())
+    return tuple(str(path) for path in found)[:1]
 
 
 def _inside(folder: Path, path: Path) -> str | None:

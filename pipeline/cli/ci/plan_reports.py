@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.ci.github import GitHub, find_github
-from pipeline.cli.ci.places import find_picture_urls
+from pipeline.cli.ci.places import find_picture_urls, find_pictures
 from pipeline.cli.console.printing import print_note
 from pipeline.cli.console.text import printable
 from pipeline.cli.plan_view import total_line
@@ -16,7 +16,7 @@ from pipeline.errors import UsageError
 from pipeline.operations.outcomes import references_in
 from pipeline.operations.report_file import check_report_file, write_report_file
 from pipeline.planning import Action, PlannedItem
-from pipeline.planning.decision import UNTOUCHED
+from pipeline.planning.decision import CHANGED_SIGN, SIGNS, UNTOUCHED
 from pipeline.pricing import Estimate
 from pipeline.record import replace
 from pipeline.report.markdown import fit
@@ -58,6 +58,7 @@ class PlanReports:
         self._base = None if base is None else read_base(base)
         self._rows: dict[str, PlanRow] = {}
         self._cost_keys: dict[str, str] = {}
+        self._stems: dict[str, str] = {}  # of items that have been made before
 
     @property
     def is_asked_for(self) -> bool:
@@ -75,6 +76,8 @@ class PlanReports:
             reason=printable(planned.reason),
             pictures=tuple(map(str, references_in(planned.item.params))),
         )
+        if planned.sign in {CHANGED_SIGN, SIGNS[Action.FETCH]}:
+            self._stems[item_id] = planned.stem
         if planned.action in {Action.SUBMIT, Action.WAIT}:
             self._cost_keys[item_id] = planned.cost_key
 
@@ -91,7 +94,12 @@ class PlanReports:
         rows = {}
         for item_id, row in self._rows.items():
             quote = quotes.get(self._cost_keys.get(item_id, ""))
-            rows[item_id] = replace(row, units=None if quote is None else quote.units)
+            before = find_pictures(plan.output, self._stems.get(item_id, ""))
+            rows[item_id] = replace(
+                row,
+                units=None if quote is None else quote.units,
+                pictures=(*before, *row.pictures),
+            )
         totals = PlanTotals(
             rows=rows,
             units=None if cost is None else cost.units,

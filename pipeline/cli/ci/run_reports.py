@@ -20,7 +20,7 @@ from pipeline.errors import (
     OutputError,
     PipelineError,
 )
-from pipeline.operations.items import ItemRecord, read_items
+from pipeline.operations.items import read_items
 from pipeline.operations.outcomes import outcome_of
 from pipeline.operations.report_file import check_report_file, write_report_file
 from pipeline.planning import Selection
@@ -29,6 +29,8 @@ from pipeline.report.junit import JUnitReport, RunFacts
 from pipeline.report.markdown import code as as_code
 from pipeline.report.outcomes import ItemOutcome, Outcomes, Place, Problem
 from pipeline.report.step_summary import summary_lines
+from pipeline.running.events import Blocked, Event
+from pipeline.running.items import ItemRecord
 from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
 
@@ -76,6 +78,7 @@ class RunReports:
         self._github = find_github(environment)
         self._checkout = find_checkout(environment)
         self._began_at = progress.clock.utc_now()
+        self._blocked: dict[str, str] = {}
         self._began_s = progress.clock.monotonic_s()
         check_report_file(
             options.junit, "<testsuites", option="--junit", kind="a JUnit report"
@@ -85,6 +88,11 @@ class RunReports:
     def is_asked_for(self) -> bool:
         """Whether anybody reads a report."""
         return self._options.junit is not None or self._github is not None
+
+    def take(self, event: Event) -> None:
+        """Note what the ledger does not know: which items this run has blocked."""
+        if isinstance(event, Blocked) and self.is_asked_for:
+            self._blocked[event.item_id] = event.reason
 
     def write(self, end: RunEnd) -> PipelineError | None:
         """Write all reports.
@@ -148,6 +156,7 @@ class RunReports:
         return outcome_of(
             record,
             since=self._began_at,
+            blocked=self._blocked,
             place=self._place,
             clean=printable,
             on_hint=complete_hint,

@@ -17,7 +17,9 @@ _COMMAND = re.compile(
     rf"((?:^|(?<=[\r\n]))(?:{_SPACE})*:[{_NOTHING}]*)(?=:)"
     rf"|(\#[{_NOTHING}]*\#[{_NOTHING}]*)(?=\[)"
 )
-_UNDECIDED = re.compile(rf"(?:{_SPACE})*:?[{_NOTHING}]*")  # how a command may begin
+# The end of a text of which the next write may make a command.
+_BEGUN = re.compile(rf"(?:^|(?<=[\r\n]))(?:{_SPACE})*:?[{_NOTHING}]*\Z")
+_BEGUN_LATER = re.compile(rf"\#[{_NOTHING}]*(?:\#[{_NOTHING}]*)?\Z")
 
 
 def is_github(environment: Mapping[str, str]) -> bool:
@@ -33,9 +35,11 @@ class CommandFilter:
 
     def clean(self, text: str) -> str:
         """The text with a backslash inside of everything that would be a command."""
-        whole = self._before + text
-        cleaned = _COMMAND.sub(r"\g<0>\\", whole)[len(self._before) :]
-        line = re.split(r"[\r\n]", whole)[-1]
-        # Of a line that has begun with something else, its end alone matters.
-        self._before = line if _UNDECIDED.fullmatch(line) else f".{line[-8:]}"
+        whole = _COMMAND.sub(r"\g<0>\\", self._before + text)
+        cleaned = whole[len(self._before) :]
+        if begun := _BEGUN.search(whole):
+            self._before = begun[0]
+        else:  # the line has begun with something else
+            begun = _BEGUN_LATER.search(whole)
+            self._before = f".{begun[0]}" if begun else "."
         return cleaned

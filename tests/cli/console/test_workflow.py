@@ -56,6 +56,8 @@ def test_a_command_is_made_harmless_and_can_still_be_read(text):
 @given(pieces=PIECES)
 @example(pieces=[":", ":"])
 @example(pieces=["x##", "["])
+@example(pieces=["x#" + "\u200b" * 20, "#", "["])
+@example(pieces=["##[", "#", "["])
 @example(pieces=["x\n", " ", ":", "\u200b", ":"])
 def test_so_it_is_when_it_comes_in_pieces(pieces):
     commands = CommandFilter()
