@@ -143,9 +143,9 @@ def _facts_of(outcome: ItemOutcome) -> dict[str, object]:
     return {
         "status": outcome.status,
         "model": outcome.model,
-        "charged": outcome.charged,
-        "attempts": outcome.attempts,
-        "generation_s": f"{outcome.made_s:.3f}",
+        "charged": outcome.charged if outcome.attempts else "",
+        "attempts": outcome.attempts or "",
+        "generation_s": f"{outcome.made_s:.3f}" if outcome.made_s else "",
         "files": " ".join(outcome.files),
         "needs_review": outcome.review,
     }

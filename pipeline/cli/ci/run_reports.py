@@ -20,6 +20,7 @@ from pipeline.errors import (
     OutputError,
     PipelineError,
 )
+from pipeline.manifest import Manifest
 from pipeline.operations.items import read_items
 from pipeline.operations.outcomes import outcome_of
 from pipeline.operations.report_file import check_report_file, write_report_file
@@ -27,7 +28,7 @@ from pipeline.planning import Selection
 from pipeline.record import Struct
 from pipeline.report.junit import JUnitReport, RunFacts
 from pipeline.report.markdown import code as as_code
-from pipeline.report.outcomes import ItemOutcome, Outcomes, Place, Problem
+from pipeline.report.outcomes import Outcomes, Place, Problem
 from pipeline.report.step_summary import summary_lines
 from pipeline.running.events import Blocked, Event
 from pipeline.running.items import ItemRecord
@@ -103,40 +104,18 @@ class RunReports:
         if not self.is_asked_for:
             return None
         outcomes = Outcomes(problems=self._problems(end))
-        options = self._options
-        name = self._manifest.stem
-        folder = options.output
-        junit: JUnitReport | None = None
+        name, folder = self._manifest.stem, self._options.output
+        junit = JUnitReport(name)
         try:
             if not isinstance(end.error, ManifestError):
-                loaded, folder = load(
-                    self._manifest,
-                    output=options.output,
-                    emulate=options.emulate,
-                    allow_outside=options.allow_outside,
-                    profile=options.profile,
-                )
+                loaded, folder = self._load()
                 profile = f" ({loaded.profile})" if loaded.profile else ""
-                name = loaded.name + profile
-                junit = JUnitReport(name, is_frozen=options.frozen)
-                add = junit.add
-
-                def take(record: ItemRecord) -> None:
-                    outcome = self._outcome_of(record)
-                    outcomes.add(outcome)
-                    add(outcome)
-
-                read_items(
-                    loaded,
-                    folder,
-                    emulate=options.emulate,
-                    selection=Selection(globs=self._globs),
-                    on_item=take,
-                )
-        except PipelineError as error:  # then the run has ended with an error, too
-            if end.error is None:
-                outcomes.problems.append(Problem(message=error.message))
-        junit = junit or JUnitReport(name)
+                name = f"{loaded.name}{profile}"
+                junit = JUnitReport(name, is_frozen=self._options.frozen)
+                self._read(loaded, folder, outcomes, junit)
+        except PipelineError as error:
+            if end.error is None:  # such as a manifest that was edited meanwhile
+                outcomes.problems.append(Problem(message=printable(error.message)))
         for problem in outcomes.problems:
             junit.add_problem(problem)
         facts = RunFacts(
@@ -152,14 +131,40 @@ class RunReports:
             self._tell_github(self._github, outcomes, facts, end)
         return self._write_junit(junit.render(facts))
 
-    def _outcome_of(self, record: ItemRecord) -> ItemOutcome:
-        return outcome_of(
-            record,
-            since=self._began_at,
-            blocked=self._blocked,
-            place=self._place,
-            clean=printable,
-            on_hint=complete_hint,
+    def _load(self) -> tuple[Manifest, Path]:
+        options = self._options
+        return load(
+            self._manifest,
+            output=options.output,
+            emulate=options.emulate,
+            allow_outside=options.allow_outside,
+            profile=options.profile,
+        )
+
+    def _read(
+        self, loaded: Manifest, folder: Path, outcomes: Outcomes, junit: JUnitReport
+    ) -> None:
+        has_cases = self._options.junit is not None
+
+        def take(record: ItemRecord) -> None:
+            outcome = outcome_of(
+                record,
+                since=self._began_at,
+                blocked=self._blocked,
+                place=self._place,
+                clean=printable,
+                on_hint=complete_hint,
+            )
+            outcomes.add(outcome)
+            if has_cases:
+                junit.add(outcome)
+
+        read_items(
+            loaded,
+            folder,
+            emulate=self._options.emulate,
+            selection=Selection(globs=self._globs),
+            on_item=take,
         )
 
     def _place(self, file: str, line: int = 0, column: int = 0) -> Place:
