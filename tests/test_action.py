@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from doubles.shell import Done
+from doubles.shell import TREES, Done
 
 from pipeline.cli.action import command_words, split_words
 from pipeline.errors import UsageError
@@ -18,16 +18,6 @@ ROOT = Path(__file__).parent.parent
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 STEPS = {step["id"]: step for step in ACTION["runs"]["steps"] if "id" in step}
 BASH = shutil.which("bash") or ""
-
-TREES = """\
-version: 1
-name: trees
-model: model_wan-2-7-image
-params: {size: 1K, thinkingMode: false}
-items:
-  - {id: oak, prompt: an oak}
-  - {id: 'big/elm', prompt: an elm}
-"""
 
 needs_bash = pytest.mark.skipif(not BASH, reason="the action needs bash")
 
@@ -112,8 +102,8 @@ def job(tmp_path) -> Job:
 ARGS = """
   # a rehearsal, of two items
   --emulate
-  --select 'o*'   --select "big/$(touch injected)*"  # nothing is executed
-  --select big/el#m --select big/elm \\
+  --select 'o*'   --select "$(touch injected)*"  # nothing is executed
+  --select el#m --select elm \\
   --settle 1 ; touch injected
 """
 
@@ -140,7 +130,7 @@ def test_the_run_takes_args_on_several_lines_and_executes_none_of_them(job):
 
     assert done.code == 0, done.err
     assert (folder / "out/oak.png").is_file()
-    assert (folder / "out/big/elm.png").is_file()
+    assert (folder / "out/elm.png").is_file()
     assert '"exit_code": 0' in (folder / "reports/events.jsonl").read_text()
     assert 'tests="2"' in (folder / "reports/junit.xml").read_text()
     assert list(job.workspace.rglob("injected")) == []

@@ -14,12 +14,7 @@ from pipeline.cli.loading import load
 from pipeline.cli.next_step import complete_hint
 from pipeline.cli.options import RunOptions
 from pipeline.cli.run_summary import next_steps
-from pipeline.errors import (
-    ExitCode,
-    ManifestError,
-    OutputError,
-    PipelineError,
-)
+from pipeline.errors import ExitCode, ManifestError, OutputError, PipelineError
 from pipeline.manifest import Manifest
 from pipeline.operations.items import read_items
 from pipeline.operations.outcomes import outcome_of
@@ -186,9 +181,8 @@ class RunReports:
     def _tell_github(
         self, github: GitHub, outcomes: Outcomes, facts: RunFacts, end: RunEnd
     ) -> None:
-        if not isinstance(
-            end.error, ManifestError
-        ):  # its faults are marked by whoever tells them
+        # The faults of a manifest are marked where they are told: by every command.
+        if not isinstance(end.error, ManifestError):
             annotate(outcomes)
         shown = [
             as_code(facts.output),
