@@ -11,7 +11,7 @@ import pytest
 import yaml
 from doubles.shell import TREES, Done
 
-from pipeline.cli.action import command_words, split_words
+from pipeline.cli.action import command_words, find_cache, split_words
 from pipeline.errors import UsageError
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +19,9 @@ ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 STEPS = {step["id"]: step for step in ACTION["runs"]["steps"] if "id" in step}
 BASH = shutil.which("bash") or ""
 
-needs_bash = pytest.mark.skipif(not BASH, reason="the action needs bash")
+needs_bash = pytest.mark.skipif(
+    not BASH or os.name == "nt", reason="needs a bash that has the paths of Python"
+)
 
 
 class Job:
@@ -174,27 +176,38 @@ def test_the_installation_is_beside_the_job_and_not_on_its_path(job, tmp_path):
 
 
 @needs_bash
+def test_the_cache_is_told_the_output_folder(job):
+    (job.workspace / "art").mkdir()
+    (job.workspace / "art/trees.yaml").write_text(TREES)
+
+    done = job.run(
+        "cache", Path(sys.executable), manifest="trees.yaml", working_directory="art"
+    )
+
+    assert done.code == 0, done.err
+    assert job.outputs["path"] == "art/output/trees"
+    assert re.fullmatch("scenario-pipeline-[0-9a-f]{16}", job.outputs["key"])
+
+
 @pytest.mark.parametrize(
     ("inputs", "path"),
     [
-        ({}, "art/output/trees"),
-        ({"args": "--emulate"}, "art/output/trees.emulated"),
-        ({"output": "../out"}, "out"),
-        ({"args": "--output=made\n# --output other"}, "art/made"),
-        ({"args": "--no-such-option"}, None),
-        ({"manifest": "none.yaml"}, None),
+        ({"ARGS": "--emulate"}, "art/output/trees.emulated"),
+        ({"OUTPUT": "../out"}, "out"),
+        ({"ARGS": "--output=made\n# --output other"}, "art/made"),
+        ({"ARGS": "--no-such-option"}, None),
+        ({"ARGS": "'half"}, None),
+        ({"MANIFEST": "none.yaml"}, None),
     ],
 )
-def test_the_cache_is_told_the_output_folder(job, inputs, path):
-    (job.workspace / "art").mkdir()
-    (job.workspace / "art/trees.yaml").write_text(TREES)
-    inputs = {"manifest": "trees.yaml", "working_directory": "art"} | inputs
+def test_the_output_folder_is_that_of_the_run(tmp_path, monkeypatch, inputs, path):
+    (tmp_path / "art").mkdir()
+    (tmp_path / "art/trees.yaml").write_text(TREES)
+    monkeypatch.chdir(tmp_path / "art")
+    inputs = {f"INPUT_{name}": value for name, value in inputs.items()}
+    environment = {"INPUT_MANIFEST": "trees.yaml", "GITHUB_WORKSPACE": str(tmp_path)}
 
-    done = job.run("cache", Path(sys.executable), **inputs)
-
-    assert done.code == 0, done.err
-    assert job.outputs.get("path") == path
-    assert ("key" in job.outputs) == (path is not None)
+    assert find_cache(environment | inputs).get("path") == path
 
 
 def test_the_job_keeps_its_own_python():
