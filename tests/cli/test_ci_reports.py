@@ -221,6 +221,22 @@ async def test_pictures_are_shown_if_they_are_committed(place, github):
     assert f'<img src="{url}" width="96" alt="">' in github["summary.md"].read_text()
 
 
+async def test_no_report_holds_a_secret(place, github, use):
+    secret = "canarySecretOfOurs"
+    use(place.emulator.base_url, key=secret)
+    write(place, "an oak [fail]")
+    manifest = (place.folder / "knobs.yaml").rename(place.folder / f"{secret}.yaml")
+    where = ("--output", place.folder / secret)
+
+    await place.command("plan", manifest, *where, "--markdown", "plan.md")
+    await place.command("run", manifest, *where, "--yes", "--junit", "j.xml")
+
+    files = [*github.values(), place.folder / "plan.md", place.folder / "j.xml"]
+    texts = [file.read_text() for file in files]
+    assert [text for text in texts if secret in text] == []
+    assert sum(text.count("***") for text in texts) >= 3
+
+
 async def test_a_full_summary_is_left_alone(place, github):
     write(place, "an oak")
     github["summary.md"].write_bytes(b"x" * (1024 * 1024 - 100))

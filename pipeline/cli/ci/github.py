@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.cli.console.workflow import is_github
 from pipeline.record import Struct
+from pipeline.redaction import SECRETS
 from pipeline.report.markdown import fit
 
 # The runner drops a summary above 1,024 KiB as a whole. It masks secrets and changes
@@ -44,7 +45,7 @@ class GitHub(Struct, frozen=True, kw_only=True):
         if self.summary is None:
             return
         taken = self.summary.stat().st_size if self.summary.exists() else 0
-        text = fit(lines, _SUMMARY_BYTES - _SPARE_BYTES - taken)
+        text = SECRETS.clean(fit(lines, _SUMMARY_BYTES - _SPARE_BYTES - taken))
         if text:
             with self.summary.open("a", encoding="utf-8", newline="\n") as file:
                 file.write(f"\n{text}")
@@ -60,7 +61,7 @@ class GitHub(Struct, frozen=True, kw_only=True):
         with self.outputs.open("a", encoding="utf-8", newline="\n") as file:
             for name, value in values.items():
                 end = f"end-{secrets.token_hex(16)}"
-                file.write(f"{name}<<{end}\n{value}\n{end}\n")
+                file.write(f"{name}<<{end}\n{SECRETS.clean(str(value))}\n{end}\n")
 
 
 def find_github(environment: Mapping[str, str]) -> GitHub | None:

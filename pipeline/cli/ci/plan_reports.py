@@ -19,6 +19,7 @@ from pipeline.planning import Action, PlannedItem
 from pipeline.planning.decision import CHANGED_SIGN, SIGNS, UNTOUCHED
 from pipeline.pricing import Estimate
 from pipeline.record import replace
+from pipeline.redaction import SECRETS
 from pipeline.report.markdown import fit
 from pipeline.report.plan_summary import (
     COMMENT_BYTES,
@@ -119,7 +120,7 @@ class PlanReports:
             )
         )
         if self._markdown is not None:
-            text = fit(lines, COMMENT_BYTES)
+            text = SECRETS.clean(fit(lines, COMMENT_BYTES))
             write_report_file(self._markdown, text, option="--markdown")
         if github is not None:
             _add_summary(github, lines)

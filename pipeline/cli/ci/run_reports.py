@@ -21,6 +21,7 @@ from pipeline.operations.outcomes import outcome_of
 from pipeline.operations.report_file import check_report_file, write_report_file
 from pipeline.planning import Selection
 from pipeline.record import Struct
+from pipeline.redaction import SECRETS
 from pipeline.report.junit import JUnitReport, RunFacts
 from pipeline.report.markdown import code as as_code
 from pipeline.report.outcomes import Outcomes, Place, Problem
@@ -228,7 +229,7 @@ class RunReports:
         if path is None:
             return None
         try:
-            write_report_file(path, text, option="--junit")
+            write_report_file(path, SECRETS.clean(text), option="--junit")
         except OutputError as error:
             return error
         return None
