@@ -1,6 +1,7 @@
 """A file → Manifest, with every fault at once."""
 
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +86,7 @@ def validate_manifest(
     allow_outside: bool = False,
     models: FindModel = load_shipped_model,
     profile: str = "",
+    text: str | None = None,
 ) -> tuple[Manifest, int]:
     """Read a manifest and make all its items, to find every fault.
 
@@ -95,6 +97,7 @@ def validate_manifest(
         allow_outside: As for ``load_manifest``.
         models: As for ``load_manifest``.
         profile: As for ``load_manifest``.
+        text: What is going to be in the file, if it is not written yet.
 
     Returns:
         The manifest and how many items it makes.
@@ -107,7 +110,12 @@ def validate_manifest(
 
     def read(name: str, found: Faults) -> tuple[Manifest | None, int]:
         manifest = _load(
-            path, found, allow_outside=allow_outside, models=models, profile=name
+            path,
+            found,
+            allow_outside=allow_outside,
+            models=models,
+            profile=name,
+            text=text,
         )
         if manifest is None:
             return None, 0
@@ -137,9 +145,10 @@ def _load(
     models: FindModel,
     on_name: Callable[[str], None] = lambda _name: None,
     profile: str = "",
+    text: str | None = None,
 ) -> Manifest | None:
     file = os.fspath(path)
-    data = _read_bytes(file)
+    data = _read_bytes(file) if text is None else text.encode()
     comments: dict[int, Comment] = {}
     root, text = parse_source(data, faults, comments)
     if root is None:
@@ -187,7 +196,9 @@ def _read_bytes(file: str) -> bytes:
     except IsADirectoryError:
         reason, hint = "it is a folder", "name the .yaml file"
     except FileNotFoundError:
-        reason, hint = "no such file", near_file(Path(), file)
+        reason = "no such file"
+        first = f"to begin with one, type: {shlex.join(['pipeline', 'init', file])}"
+        hint = near_file(Path(), file) or first
     except OSError as exc:
         reason, hint = str(exc.strerror or exc), ""
     except ValueError:
