@@ -11,17 +11,17 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a termina
 
 async def test_questions_are_asked_and_ctrl_c_leaves_nothing_behind(shell: Shell):
     async with terminal(shell, "init") as screen:
-        await screen.until("Model [model_wan-2-7-image]: ")
+        await screen.until("Model [model_wan-2-7-image]:")
         screen.press("\n")
-        await screen.until("bold outline, plain background]: ")
-        screen.press("\x03")
+        await screen.until("bold outline, plain background]:")
+        screen.interrupt()
         assert await screen.end() == 130
     assert [*shell.folder.iterdir()] == []
 
     async with terminal(shell, "init", "trees.yaml") as screen:
         await screen.until("Model")
         screen.press("\n")
-        await screen.until("plain background]: ")
+        await screen.until("plain background]:")
         screen.press("ink drawing\n")
         await screen.until("A picture to make")
         screen.press("an oak\n")
