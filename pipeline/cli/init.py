@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-import click
-
+from pipeline.cli.console.asking import ask as ask_user
 from pipeline.cli.console.printing import print_note, say
 from pipeline.cli.console.text import one_line
 from pipeline.clock import SystemClock
@@ -53,7 +52,7 @@ def init_command(
     """Write a manifest, and print what was left out and what to type next."""
     file = choose_file(file, source)
     catalog = offline_catalog(SystemClock(), os.environ)
-    ask = _take_default if yes or not _is_terminal() else _ask
+    ask = _take_default if yes or not _is_terminal() else ask_user
     model_id = model or ask("Model", DEFAULT_MODEL)
     schema = catalog.find(model_id)
     left_out: Mapping[str, str] = {}
@@ -148,12 +147,6 @@ def _from_pictures(
 
 def _is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _ask(question: str, default: str) -> str:
-    shows = bool(default)
-    answer: str = click.prompt(question, default=default, show_default=shows, err=True)
-    return answer.strip()
 
 
 def _take_default(_question: str, default: str) -> str:

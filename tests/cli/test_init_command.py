@@ -4,7 +4,6 @@ import re
 import shlex
 from pathlib import Path
 
-import click
 import pytest
 import yaml
 from PIL import Image
@@ -109,12 +108,12 @@ def answer(monkeypatch, *answers: str) -> list[str]:
     asked: list[str] = []
     left = list(answers)
 
-    def prompt(text: str, *, default: str, **_more: object) -> str:
-        asked.append(text)
+    def ask(question: str, default: str) -> str:
+        asked.append(question)
         return left.pop(0) or default
 
     monkeypatch.setattr("pipeline.cli.init._is_terminal", lambda: True)
-    monkeypatch.setattr(click, "prompt", prompt)
+    monkeypatch.setattr("pipeline.cli.init.ask_user", ask)
     return asked
 
 
