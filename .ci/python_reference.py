@@ -1,4 +1,4 @@
-"""Writes docs/reference/python.md from the public names of the package.
+"""Writes docs/reference/python-details.md from the public names of the package.
 
 Run ``python .ci/python_reference.py`` after a change of ``pipeline.__all__``, or of a
 signature or docstring that is public. A test holds the page to be what this writes.
@@ -9,22 +9,21 @@ import enum
 import inspect
 import re
 import textwrap
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pipeline
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "python.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "python-details.md"
 
 _HEAD = """\
-# Python
+# Python, in detail
 
-The public names of the package `pipeline`, with their types and defaults.
-[Use it from Python](../how-to/python.md) shows how they work together. Errors have
-[a page of their own](errors.md).
-
-This page is made from the code, by `python .ci/python_reference.py`.
+The [public names](python.md) of the package `pipeline`, each with its arguments or
+attributes, types and defaults. This page is made from the code, by
+`python .ci/python_reference.py`.
 """
 _SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises")
 _ROLE = re.compile(r":\w+:`~?([^`]+)`")
@@ -64,6 +63,10 @@ def render() -> str:
     lines += ["## Classes", ""]
     for name, kind in classes.items():
         lines += _class(name, kind)
+    for name, union in found.items():
+        if isinstance(union, types.UnionType):
+            members = ", ".join(f"`{one.__name__}`" for one in union.__args__)
+            lines += [f"### `{name}`", "", f"One of {members}.", ""]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -75,13 +75,13 @@ def test_a_bar_in_code_of_a_table_is_not_escaped_and_examples_stay_as_they_are()
 
 
 def test_the_page_about_python_is_what_the_code_says():
-    page = (DOCS / "reference" / "python.md").read_text("utf-8")
+    page = (DOCS / "reference" / "python-details.md").read_text("utf-8")
 
     assert page == REFERENCE["render"](), "run: python .ci/python_reference.py"
 
 
 def test_every_public_name_is_on_the_page_with_all_its_arguments():
-    page = (DOCS / "reference" / "python.md").read_text("utf-8")
+    page = (DOCS / "reference" / "python-details.md").read_text("utf-8")
     sections = dict(
         re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", page, re.MULTILINE | re.DOTALL)
     )
