@@ -95,8 +95,8 @@ def find_separator(header: str) -> str:
     """What separates the columns of a header; commas if nothing does.
 
     Whatever is most frequent outside of quotes: the name of a column may contain one of
-    the others.
+    the others. Of as many, tabs, which are in no name, then commas.
     """
-    # Written in quotes, a separator is a part of a name.
-    outside = re.sub(r'"[^"]*"', "", header)
-    return max(SEPARATORS, key=outside.count)
+    outside = re.sub(r'"[^"]*"', "", header).strip()
+    found = max("\t,;", key=outside.count)
+    return found if found in outside else ","

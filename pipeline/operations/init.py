@@ -31,6 +31,7 @@ DEFAULT_NAME = "assets.yaml"
 _SIZE = "1024*1024"
 _SUFFIXES = frozenset({".yaml", ".yml"})
 _MOST_ID_CHARS = 40
+_NAMES = "The id names the file that is made. A slash in it makes a folder."
 _ARTICLES = ("a-", "an-", "the-")
 
 
@@ -104,11 +105,7 @@ def draft_of_prompts(
             Entry(
                 item_id=item_id,
                 prompt=literal(prompt) + (", ${look}" if look else ""),
-                comments=(
-                    (f"The id names the file: {item_id}.png. A slash makes a folder.",)
-                    if number == 0
-                    else ()
-                ),
+                comments=() if number else (_NAMES,),
             )
             for number, (item_id, prompt) in enumerate(ids_for(prompts).items())
         ],
@@ -135,7 +132,7 @@ def write_first_manifest(
         ManifestError: Every fault; nothing is written.
         OutputError: It cannot be written, or there is a file of that name now.
     """
-    text = render_draft(draft, file=shlex.quote(os.fspath(file)), has_schema=True)
+    text = render_draft(draft, file=shlex.quote(os.fspath(file)))
     manifest, count = validate_manifest(file, models=models, text=text)
     schema = file.with_name(SCHEMA_NAME)
     is_new = not os.path.lexists(schema)

@@ -108,7 +108,7 @@ def find_pictures(
         why = f": {what[0]} is left out: {what[1]}" if what else ""
         raise UsageError(
             f"{source} has no picture that can be a reference{why}",
-            hint="name a folder of PNG, JPEG or WebP files",
+            hint="name a folder of PNG, JPEG or WebP files, or a CSV or .xlsx file",
         )
     return Found(pictures=pictures, left_out=left_out)
 
@@ -151,8 +151,8 @@ def draft_of_each(
         for number, picture in enumerate(found.pictures)
     ]
     return Draft(
-        notes=_notes_on(found),
         about="New pictures from reference pictures, one from each.",
+        notes=_notes_on(found),
         model=model_id,
         params=params,
         references=_references(found.pictures),
@@ -193,8 +193,8 @@ def draft_of_style(
     if len(used) > 1:
         style = f"in the style of images 1 to {len(used)}"
     return Draft(
-        notes=_notes_on(found),
         about="New pictures in the style of reference pictures.",
+        notes=_notes_on(found),
         model=model_id,
         params={**params, **shared},
         references=_references(found.pictures),

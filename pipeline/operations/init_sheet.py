@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.counting import plural
 from pipeline.errors import Fault, ManifestError, UsageError
+from pipeline.manifest.quoting import quoted
 from pipeline.manifest.references import BadPath, locate_file
 from pipeline.manifest.row import BadRows, Row
 from pipeline.manifest.row_ids import IdParts, find_ids
@@ -17,7 +18,14 @@ from pipeline.manifest.substitution import Variable, value_of_cell
 from pipeline.manifest.xlsx_rows import INSTALL, is_installed
 from pipeline.models.checks import check_inputs
 from pipeline.models.schema import InputSchema, ModelSchema
-from pipeline.operations.init_text import Draft, Entry, scalar_in_brackets
+from pipeline.naming import MAX_TAKES
+from pipeline.operations.init_text import (
+    Draft,
+    Entry,
+    literal,
+    scalar,
+    scalar_in_brackets,
+)
 from pipeline.record import Struct
 
 # Names of columns, as ``_plain`` makes them, in the order of preference.
@@ -31,6 +39,7 @@ _MOST_VALUES = 1000  # different values of a column that are checked
 _MOST_PAIRED = 6  # columns of which pairs are tried
 _NUMBER = re.compile(r"[-+]?[0-9]*[.,]?[0-9]+")
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+_MOST_DIGITS = 5
 _COLUMNS_NAMED = 12  # in a comment
 
 
@@ -43,7 +52,6 @@ class Column(Struct):
         words: Of all rows together.
         has_numbers_alone: Whether every text in it is a number.
         values: The first different texts → the number of the row, from 1.
-        has_more: Whether there are more of them.
     """
 
     name: str
@@ -51,7 +59,6 @@ class Column(Struct):
     words: int = 0
     has_numbers_alone: bool = True
     values: dict[str, int] = {}  # noqa: RUF012 - msgspec copies it
-    has_more: bool = False
 
 
 class Sheet(Struct, frozen=True, kw_only=True):
@@ -151,9 +158,10 @@ def draft_of_sheet(
         f"One item for each row of {sheet.file}, which stays the source: add rows"
         f" there. Every column is a variable: {_variables(sheet)}"
     )
-    keys = {"rows": scalar_in_brackets(sheet.file)}
+    keys = {"rows": scalar_in_brackets(literal(sheet.file))}
     takes = sheet.columns.get("takes")
-    if takes is not None and all(_is_takes(one) for one in takes.values):
+    is_whole = takes is not None and takes.filled == sheet.count
+    if takes is not None and is_whole and all(map(_is_takes, takes.values)):
         keys["takes"] = "${takes}"
     return Draft(
         about=f"{plural(sheet.count, 'item')}, one for each row of {sheet.file}.",
@@ -196,8 +204,6 @@ def _look_at(row: Row, columns: dict[str, Column]) -> int:
         column.has_numbers_alone &= _NUMBER.fullmatch(text) is not None
         if len(column.values) < _MOST_VALUES:
             column.values.setdefault(text, row.line)
-        elif text not in column.values:
-            column.has_more = True
     return 1
 
 
@@ -227,41 +233,45 @@ def _find_ids(
         BadRows: Nothing can.
     """
     if not count:
-        raise BadRows(1 - rows.is_sheet, 1 - rows.is_sheet, "there are no rows")
+        place = (0, 0) if rows.is_sheet else (1, 1)
+        raise BadRows(*place, "there are no rows")
     prompt = prompts[0]
     singles = sorted(find_ids(rows.read()), key=lambda one: _id_rank(one, columns))
     if any(one.name != prompt for (one,) in singles):
         return sorted(singles, key=lambda parts: parts[0].name == prompt)
-    short = [one for one in columns.values() if one.filled == count]
-    short = sorted(short, key=lambda one: (one.name == prompt, one.words))
+    pairs = _find_pairs(rows, columns, count, prompt)
+    without = [pair for pair in pairs if prompt not in {one.name for one in pair}]
+    if best := without or singles or pairs:
+        return best
+    raise _no_id(rows, min(columns, key=_name_rank))
+
+
+def _find_pairs(
+    rows: RowsFile, columns: Mapping[str, Column], count: int, prompt: str
+) -> list[IdParts]:
+    """Two columns that tell the rows apart: few groups, many names in each."""
+    whole = [one for one in columns.values() if one.filled == count]
+    short = sorted(whole, key=lambda one: (one.name == prompt, one.words))
     pairs = [
         (Variable(left.name, is_slug=True), Variable(right.name, is_slug=True))
         for left, right in permutations(short[:_MOST_PAIRED], 2)
     ]
     found = find_ids(rows.read(), pairs) if pairs else []
-    # A few groups, with many names in each.
-    found.sort(key=lambda pair: _pair_rank(pair, columns, prompt))
-    without = [pair for pair in found if prompt not in {one.name for one in pair}]
-    if best := without or singles or found:
-        return list(best)
-    message, line = "no column has a different value in each row", 1
-    name = min(columns, key=_name_rank)
-    if repeated := _find_repeated(rows, name):
-        first, line, text = repeated
-        message += f": '{name}' is '{text[:40]}' here and in row {first}"
+    return sorted(found, key=lambda pair: _pair_rank(pair, columns, prompt))
+
+
+def _no_id(rows: RowsFile, name: str) -> BadRows:
+    """What is wrong, with two rows that have the same text in a column."""
+    message = "no column has a different value in each row"
     hint = "give each row its own, or add a column `id`"
-    raise BadRows(0 if rows.is_sheet else line, 1 - rows.is_sheet, message, hint)
-
-
-def _find_repeated(rows: RowsFile, name: str) -> tuple[int, int, str] | None:
-    """The two first rows that have the same text in a column, and the text."""
     seen: dict[str, int] = {}
     for row in rows.read():
         text = str(row.values.get(name) or "")
         if text in seen:
-            return seen[text], row.line, text
+            message += f": '{name}' is '{text[:40]}' here and in row {seen[text]}"
+            return BadRows(*rows.place(row, name), message, hint)
         seen[text] = row.line
-    return None
+    return BadRows(1, 1, message, hint)  # all differ, and none can name a file
 
 
 def _id_rank(
@@ -311,7 +321,7 @@ def _inputs_of(
         if schema.is_file:
             value, why = _files_of(sheet, column, schema)
         else:
-            value, why = f"${{{column.name}}}", _unfit(model, schema, column)
+            value, why = _variable(column), _unfit(model, schema, column)
         if why:
             notes.append(f"the column '{column.name}' is no input here: {why}")
         else:
@@ -361,13 +371,18 @@ def _files_of(sheet: Sheet, column: Column, schema: InputSchema) -> tuple[str, s
             except BadPath as exc:
                 return "", f"in row {line}, {exc.message}"
         if above := Path(sheet.file).parent.as_posix().removeprefix("."):
-            prefix += f"{above}/"
-    written = f'"{prefix}${{{column.name}}}"'
+            prefix += literal(f"{above}/")
+    written = quoted(f"{prefix}${{{column.name}}}")
     return f"[{written}]" if schema.is_array else written, ""
 
 
+def _variable(column: Column) -> str:
+    return scalar(f"${{{column.name}}}")
+
+
 def _is_takes(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 1 <= int(text) <= 100  # noqa: PLR2004
+    is_number = text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS
+    return is_number and 1 <= int(text) <= MAX_TAKES
 
 
 def _variables(sheet: Sheet) -> str:

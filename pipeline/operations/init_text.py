@@ -75,15 +75,14 @@ MATRIX_LESSON = (
 )
 
 
-def render_draft(draft: Draft, *, file: str, has_schema: bool) -> str:
+def render_draft(draft: Draft, *, file: str) -> str:
     """The text of the manifest.
 
     Args:
         draft: What it says.
         file: The manifest's path as the user types it, quoted for the shell.
-        has_schema: Whether ``manifest.schema.json`` is beside it.
     """
-    return "\n".join(line.rstrip() for line in _lines(draft, file, has_schema)) + "\n"
+    return "\n".join(line.rstrip() for line in _lines(draft, file)) + "\n"
 
 
 def scalar(text: str) -> str:
@@ -105,9 +104,8 @@ def literal(text: str) -> str:
     return _DOLLAR.sub("$$", text)
 
 
-def _lines(draft: Draft, file: str, has_schema: bool) -> Iterator[str]:
-    if has_schema:
-        yield f"# yaml-language-server: $schema={SCHEMA_NAME}"
+def _lines(draft: Draft, file: str) -> Iterator[str]:
+    yield f"# yaml-language-server: $schema={SCHEMA_NAME}"
     yield from _comment(draft.about)
     yield "#"
     yield f"#   pipeline plan {file} --emulate    shows what a run would do"

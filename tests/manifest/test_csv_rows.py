@@ -134,6 +134,14 @@ def test_the_line_for_excel_tells_the_separator(separator):
     assert rows_of(text) == [["1", "2"]]
 
 
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("a\tb, c\n1\t2\n", 2), ("a; b,c\n1,2\n", 2), ("a\n1\n", 1), ("a,b\t\n1,2\n", 2)],
+)
+def test_of_as_many_separators_tabs_count_and_then_commas(text, columns):
+    assert [len(row) for row in rows_of(text)] == [columns]
+
+
 def test_a_separator_inside_of_quotes_does_not_count():
     assert rows_of('"a; b; c",d\n1,2\n') == [["1", "2"]]
 

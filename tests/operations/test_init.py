@@ -37,20 +37,25 @@ def items_of(draft, folder: Path):
     return items
 
 
+def draft_for(sheet, *, model=MODEL, params=None, look=""):
+    """What the defaults make of a sheet."""
+    return draft_of_sheet(
+        sheet,
+        model_id=WAN,
+        model=model,
+        params=params or {},
+        look=look,
+        item_id=sheet.ids[0],
+        prompt=sheet.prompts[0],
+    )
+
+
 def columns_for(folder: Path, *lines: str, name: str = "a.csv"):
     """The id, the prompt and the inputs that are chosen for a sheet."""
     path = folder / name
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     sheet = read_sheet(path, folder)
-    draft = draft_of_sheet(
-        sheet,
-        model_id=WAN,
-        model=MODEL,
-        params={},
-        look="",
-        item_id=sheet.ids[0],
-        prompt=sheet.prompts[0],
-    )
+    draft = draft_for(sheet)
     (entry,) = draft.entries
     return entry.item_id, entry.prompt, dict(entry.params), draft.notes
 
@@ -196,6 +201,25 @@ def test_columns_named_like_inputs_become_inputs_if_their_values_fit(tmp_path):
     )
 
 
+def test_a_column_may_have_any_name_and_a_sheet_too(tmp_path):
+    (tmp_path / "refs $${x}").mkdir()
+    path = tmp_path / "refs $${x}" / "it's #1.csv"
+    path.write_text(
+        'id #,"the ""prompt"": yes",seed #,takes\noak,a: b #c,7,\nelm,x,,2\n'
+    )
+    sheet = read_sheet(path, tmp_path)
+    draft = draft_for(sheet)
+
+    items = items_of(draft, tmp_path)
+
+    assert {name: item.params["prompt"] for name, item in items.items()} == {
+        "oak": "a: b #c",
+        "elm": "x",
+    }
+    assert items["oak"].params["seed"] == 7
+    assert "takes" not in draft.entries[0].keys
+
+
 def test_a_column_of_pictures_that_are_there_becomes_the_references(tmp_path):
     (tmp_path / "refs").mkdir()
     Image.new("RGB", (8, 8)).save(tmp_path / "refs" / "a b.png")
@@ -215,15 +239,7 @@ def test_the_sheet_stays_the_source(name, tmp_path):
     rows = "id;prompt;seed\noak;ein großer Baum, alt;7\nelm;Ulme;\n"
     path.write_bytes(rows.encode("cp1252"))
     sheet = read_sheet(path, tmp_path)
-    draft = draft_of_sheet(
-        sheet,
-        model_id=WAN,
-        model=MODEL,
-        params={"size": "2K"},
-        look="flat",
-        item_id=sheet.ids[0],
-        prompt=sheet.prompts[0],
-    )
+    draft = draft_for(sheet, params={"size": "2K"}, look="flat")
 
     items = items_of(draft, tmp_path)
 
@@ -243,15 +259,7 @@ def test_an_excel_file_is_read_like_the_same_csv(tmp_path):
     book.save(tmp_path / "a.xlsx")
 
     sheet = read_sheet(tmp_path / "a.xlsx", tmp_path)
-    draft = draft_of_sheet(
-        sheet,
-        model_id=WAN,
-        model=None,
-        params={},
-        look="",
-        item_id=sheet.ids[0],
-        prompt=sheet.prompts[0],
-    )
+    draft = draft_for(sheet, model=None)
 
     assert draft.entries[0].keys == {"rows": "a.xlsx", "takes": "${takes}"}
     file = tmp_path / "assets.yaml"
