@@ -141,6 +141,18 @@ async def test_faults_of_the_manifest_are_cases_with_their_place(place):
     assert "unknown key 'sead'" in case.result[0].message
 
 
+async def test_on_gitlab_the_places_are_relative_to_the_repository(place, monkeypatch):
+    monkeypatch.setenv("GITLAB_CI", "true")
+    monkeypatch.setenv("CI_PROJECT_DIR", str(place.folder))
+    write(place, "an oak [fail]")
+
+    said = await place.type("run", "--yes", "--junit", "j.xml")
+
+    (failure,) = cases_of(place.folder / "j.xml")["a"].result
+    assert failure.text.endswith("\nknobs.yaml:6")
+    assert "::" not in said.err
+
+
 async def test_another_file_is_not_replaced_by_a_report(place):
     manifest = write(place, "an oak")
     before = manifest.read_bytes()
