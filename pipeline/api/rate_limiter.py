@@ -19,6 +19,7 @@ from enum import IntEnum
 
 import anyio
 
+from pipeline.activity import RequestBudget
 from pipeline.api.rate_limiter_state import (
     WINDOW_S,
     RateLimiterState,
@@ -131,6 +132,17 @@ class RateLimiter:
             return 0.0
         self._forget_old(self._clock.monotonic_s())
         return min(1.0, (len(self._stamps) + self._others) / self._limit)
+
+    def budget(self) -> RequestBudget:
+        """The requests of the last minute, to be shown."""
+        now_s = self._clock.monotonic_s()
+        self._forget_old(now_s)
+        used = len(self._stamps) + self._others
+        return RequestBudget(
+            used=used if self._limit is None else min(used, self._limit),
+            limit=self._limit,
+            held_s=max(0.0, self._held_until_s - now_s),
+        )
 
     @property
     def is_scarce(self) -> bool:

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from pipeline.cli.console.heartbeat import with_heartbeat
+from pipeline.cli.console.line_progress import LineProgress
 from pipeline.cli.console.logs import configure_logging
 from pipeline.cli.console.printing import print_faults, print_json
 from pipeline.cli.console.progress import Progress
@@ -164,13 +165,15 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
         was_shown = confirm(estimate, options, listing)
         screen = _screen(estimate.plan, options, progress)
         stage.plan, stage.screen = estimate.plan, screen
+        if estimate.plan.lines:
+            progress.lines = LineProgress(estimate.plan.lines)
         stack.enter_context(screen)
         _tell_price(estimate, options, stage, was_shown=was_shown)
 
     result: RunResult | None = None
     try:
         with ExitStack() as stack:
-            on_start = stack.enter_context(_signals(stage))
+            on_start = stack.enter_context(_signals(stage, progress))
             gc.freeze()  # imported objects never become garbage
             result = asyncio.run(carry_out(on_start))
     finally:
@@ -199,7 +202,7 @@ class _Stage:
 
 
 @contextmanager
-def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
+def _signals(stage: _Stage, progress: Progress) -> Iterator[Callable[[Run], None]]:
     """First SIGINT or SIGTERM: stop submitting. Second: leave.
 
     Uses ``signal.signal``, because Windows lacks the event loop's own handlers.
@@ -210,6 +213,7 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
 
     def on_start(begun: Run) -> None:
         loop = asyncio.get_running_loop()
+        progress.budget = begun.budget
 
         def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
             nonlocal counted
@@ -315,7 +319,11 @@ def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
         from pipeline.cli.console.live_screen import LiveScreen
 
         return LiveScreen(
-            progress, title=title, emulated=options.emulate, on_hint=complete_hint
+            progress,
+            title=title,
+            emulated=options.emulate,
+            price=options.cu_price,
+            on_hint=complete_hint,
         )
     return PlainScreen(
         progress, title=title, emulated=options.emulate, on_hint=complete_hint

@@ -95,7 +95,7 @@ def find_places(manifest: Manifest, item_ids: Collection[str]) -> dict[str, str]
     with suppress(PipelineError):
         for item in expand(manifest) if wanted else ():
             if item.item_id in wanted:
-                places[item.item_id] = f"{item.file}:{item.line}"
+                places[item.item_id] = item.place
                 wanted.discard(item.item_id)
                 if not wanted:
                     break

@@ -194,7 +194,7 @@ def _asked(about: Explanation) -> Iterator[str]:
     planned = about.planned
     assert planned is not None
     item = planned.item
-    where = f"{item.file}:{item.line}"
+    where = item.place
     if item.template_id != item.item_id:
         where += f", as {item.template_id}"
     yield from _field("defined at", where)

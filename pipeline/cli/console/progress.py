@@ -6,8 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from pipeline.activity import Activity
+from pipeline.cli.console.line_progress import LineProgress
 from pipeline.clock import Clock
 from pipeline.job import FailureClass, JobStatus
+from pipeline.pricing import Budget
 from pipeline.running.events import (
     Blocked,
     Event,
@@ -26,11 +28,20 @@ _FAILURES_KEPT = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """An item that failed or is unsure, for a line of text."""
+    """An item that failed or is unsure, for a line of text.
+
+    Attributes:
+        item_id: The item.
+        reason: Why.
+        hint: The next step, or "".
+        place: ``file:line`` in the manifest, or "".
+        is_unsure: Whether it may still have a job.
+    """
 
     item_id: str
     reason: str
     hint: str
+    place: str = ""
     is_unsure: bool = False
 
 
@@ -44,6 +55,7 @@ class Progress:
         done: Items whose files were already in place.
         skipped: Items that failed for good earlier.
         saved: Items saved in this run.
+        made: Items made in this run whose outputs stay at the service.
         states: Items in progress, by their current status.
         troubles: Items that failed or are unsure, by id, the latest last; bounded.
         failed: Items that failed in this run.
@@ -52,6 +64,8 @@ class Progress:
         charged: Compute units charged for jobs submitted in this run.
         halted: Why nothing more is submitted, or None.
         paused_until: When the service accepts submits again, in UTC, or None.
+        budget: Of the run, once it has begun.
+        lines: How far the items are that are made from one another, or None.
     """
 
     clock: Clock
@@ -61,6 +75,7 @@ class Progress:
     done: int = 0
     skipped: int = 0
     saved: int = 0
+    made: int = 0
     failed: int = 0
     blocked: int = 0
     run_id: int = 0
@@ -68,6 +83,8 @@ class Progress:
     slots: SlotStatistics | None = None
     halted: Halted | None = None
     paused_until: datetime | None = None
+    budget: Budget | None = None
+    lines: LineProgress | None = None
     warnings: int = 0
     files: int = 0
     failures: Counter[FailureClass | None] = field(default_factory=Counter)
@@ -92,7 +109,9 @@ class Progress:
                 self._take_change(event)
             case Blocked():
                 self.blocked += 1
-                self._add_trouble(event.item_id, event.reason)
+                self._add_trouble(event.item_id, event.reason, place=event.place)
+                if self.lines is not None:
+                    self.lines.take(event)
             case SlotsChanged():
                 self.slots = event.slots
             case Halted():
@@ -106,7 +125,7 @@ class Progress:
     def finished(self) -> int:
         """Items that need no more work."""
         unmade = self.skipped + self.failed + self.blocked
-        return self.done + self.saved + unmade
+        return self.done + self.saved + self.made + unmade
 
     @property
     def waiting(self) -> int:
@@ -148,6 +167,11 @@ class Progress:
         if before is not None:
             self.states[before] -= 1
         self.troubles.pop(change.item_id, None)
+        if self.lines is not None:
+            self.lines.take(change)
+            if self.lines.is_made_unsaved(change):
+                self.made += 1
+                return
         match change.status:
             case JobStatus.SAVED:
                 self.saved += 1
@@ -157,11 +181,17 @@ class Progress:
             case JobStatus.FAILED:
                 self.failed += 1
                 self.failures[change.failure_class] += 1
-                self._add_trouble(change.item_id, change.reason, change.hint)
+                self._add_trouble(
+                    change.item_id, change.reason, change.hint, place=change.place
+                )
                 return
             case JobStatus.UNKNOWN:
                 self._add_trouble(
-                    change.item_id, change.reason, change.hint, is_unsure=True
+                    change.item_id,
+                    change.reason,
+                    change.hint,
+                    place=change.place,
+                    is_unsure=True,
                 )
             case JobStatus.SUBMITTED:
                 self.charged += change.charged or 0
@@ -169,10 +199,20 @@ class Progress:
         self._state_of[change.item_id] = change.status
 
     def _add_trouble(
-        self, item_id: str, reason: str, hint: str = "", *, is_unsure: bool = False
+        self,
+        item_id: str,
+        reason: str,
+        hint: str = "",
+        *,
+        place: str,
+        is_unsure: bool = False,
     ) -> None:
         self.troubles[item_id] = Trouble(
-            item_id=item_id, reason=reason, hint=hint, is_unsure=is_unsure
+            item_id=item_id,
+            reason=reason,
+            hint=hint,
+            place=place,
+            is_unsure=is_unsure,
         )
         if len(self.troubles) > _FAILURES_KEPT:
             del self.troubles[next(iter(self.troubles))]
