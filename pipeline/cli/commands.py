@@ -452,6 +452,7 @@ def doctor(
 @place_options
 @ALLOW_OUTSIDE
 @JSON
+@CU_PRICE
 def status(manifest: Path, **options: Any) -> ExitCode:
     """Show the progress of a manifest, from the ledger only. Free."""
     from pipeline.cli.status import status_command
@@ -465,6 +466,7 @@ def status(manifest: Path, **options: Any) -> ExitCode:
 @place_options
 @ALLOW_OUTSIDE
 @JSON
+@CU_PRICE
 def why(manifest: Path, item: str, **options: Any) -> ExitCode:
     """Explain one item: inputs, history, files, and what to do next. Free."""
     from pipeline.cli.why import why_command

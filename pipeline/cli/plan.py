@@ -82,7 +82,7 @@ def plan_command(
         print_note(note)
     if out is not None:
         save_plan(out, made, recorder)
-    listing.finish(made.cost)
+    listing.finish(made.cost, made.plan.manifest.review, price=cu_price)
     if as_json:
         print_plan_event(made)
     else:

@@ -16,7 +16,8 @@ from typing import Any
 from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.line_progress import LineProgress
 from pipeline.cli.console.logs import configure_logging
-from pipeline.cli.console.printing import print_faults, print_json
+from pipeline.cli.console.money import CuPrice, units_phrase
+from pipeline.cli.console.printing import find_room, print_faults, print_json
 from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.screen import (
     PhaseScreen,
@@ -173,13 +174,15 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
     result: RunResult | None = None
     try:
         with ExitStack() as stack:
-            on_start = stack.enter_context(_signals(stage, progress))
+            on_start = stack.enter_context(_signals(stage, progress, options.cu_price))
             gc.freeze()  # imported objects never become garbage
             result = asyncio.run(carry_out(on_start))
     finally:
         if not options.quiet and stage.plan is not None:
             with tolerate_closed_pipe(sys.stderr):
-                for line in summary_lines(progress, result, options, stage.plan):
+                for line in summary_lines(
+                    progress, result, options, stage.plan, find_room(sys.stderr)
+                ):
                     stage.screen.say(line)
     return result
 
@@ -202,7 +205,9 @@ class _Stage:
 
 
 @contextmanager
-def _signals(stage: _Stage, progress: Progress) -> Iterator[Callable[[Run], None]]:
+def _signals(
+    stage: _Stage, progress: Progress, price: CuPrice | None
+) -> Iterator[Callable[[Run], None]]:
     """First SIGINT or SIGTERM: stop submitting. Second: leave.
 
     Uses ``signal.signal``, because Windows lacks the event loop's own handlers.
@@ -225,7 +230,7 @@ def _signals(stage: _Stage, progress: Progress) -> Iterator[Callable[[Run], None
             longest_s = begun.stop()
             with tolerate_closed_pipe(sys.stderr):
                 jobs = plural(begun.in_flight, "job")
-                units = plural(begun.find_units_in_flight(), "unit")
+                units = units_phrase(begun.find_units_in_flight(), price)
                 rest = f"{jobs} in flight ({units} paid) will be collected"
                 if not begun.in_flight:
                     rest = "what is made will be downloaded"

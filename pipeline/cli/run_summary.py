@@ -3,12 +3,13 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
-from pipeline.cli.console.printing import failure_line
+from pipeline.cli.console.printing import Room
 from pipeline.cli.console.progress import Progress
-from pipeline.cli.console.text import duration, one_line
-from pipeline.cli.next_step import command_line, complete_hint, current_verb
+from pipeline.cli.console.text import duration
+from pipeline.cli.next_step import command_line, current_verb
 from pipeline.cli.options import RunOptions
 from pipeline.cli.run_cost import result_lines
+from pipeline.cli.trouble_list import trouble_lines
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.job import FailureClass, JobStatus
@@ -16,7 +17,8 @@ from pipeline.manifest import Manifest, expand
 from pipeline.planning import Plan
 from pipeline.running.result import RunResult
 
-FAILURES_SHOWN = 20
+_ROWS_OF_ERROR = 6
+_ROWS_OF_PROMPT = 2  # of the shell, and the command as it was typed
 _COUNTED = (
     ("saved", "saved"),
     ("renamed", "renamed"),
@@ -41,19 +43,35 @@ _COLLECTED_FREE = {
 
 
 def summary_lines(
-    progress: Progress, result: RunResult | None, options: RunOptions, plan: Plan
+    progress: Progress,
+    result: RunResult | None,
+    options: RunOptions,
+    plan: Plan,
+    room: Room | None,
 ) -> Iterator[str]:
-    """Failures, counts, costs and the next command.
+    """Failures, counts, costs and the next command, so that they fit the room.
 
     Args:
         progress: Of the run.
         result: Of the run; None if an error ended it: then only the failures.
         options: Of the command.
         plan: What was carried out.
+        room: The terminal; None if there is none.
     """
-    yield from trouble_lines(progress, plan.manifest)
-    if result is None:
-        return
+    end = [] if result is None else list(_end_lines(progress, result, options, plan))
+    if room is not None:
+        # An error that ended the run follows, with its next command.
+        taken = room.rows_of(end) if end else _ROWS_OF_ERROR
+        room = room.without(taken + _ROWS_OF_PROMPT)
+    total = progress.failed + progress.blocked + progress.states[JobStatus.UNKNOWN]
+    troubles = [*progress.troubles.values()]
+    yield from trouble_lines(troubles, total=total, room=room)
+    yield from end
+
+
+def _end_lines(
+    progress: Progress, result: RunResult, options: RunOptions, plan: Plan
+) -> Iterator[str]:
     counts = result.counts
     parts = [f"{counts[key]:,} {word}" for key, word in _COUNTED if counts.get(key)]
     if progress.files > counts.get("saved", 0) and not counts.get("renamed"):
@@ -65,26 +83,6 @@ def summary_lines(
     yield from result_lines(result, options.cu_price)
     for step in next_steps(progress, result, options):
         yield f"  next: {step}"
-
-
-def trouble_lines(progress: Progress, manifest: Manifest) -> Iterator[str]:
-    """The first failed or unsure items, with place, reason and hint."""
-    shown = list(progress.troubles.values())[:FAILURES_SHOWN]
-    places = find_places(manifest, [trouble.item_id for trouble in shown])
-    for trouble in shown:
-        yield failure_line(
-            trouble.item_id,
-            trouble.reason,
-            place=places.get(trouble.item_id, ""),
-            is_unsure=trouble.is_unsure,
-        )
-        if trouble.hint:
-            hint = complete_hint(trouble.hint, trouble.item_id)
-            yield f"    {one_line(hint, 400)}"
-    unsure = progress.states[JobStatus.UNKNOWN]
-    more = progress.failed + progress.blocked + unsure - len(shown)
-    if more > 0:
-        yield f"… and {more:,} more: {command_line('status')}"
 
 
 def find_places(manifest: Manifest, item_ids: Collection[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import Any
 
 from pipeline.assets.checks.recorded import Finding
-from pipeline.cli.console.money import units_text
+from pipeline.cli.console.money import CuPrice, priced
 from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import one_line, printable
 from pipeline.cli.loading import load
@@ -82,6 +82,7 @@ def why_command(
     *,
     emulate: bool,
     as_json: bool,
+    cu_price: CuPrice | None,
     **place: Any,
 ) -> ExitCode:
     """Print everything about one item, and what to run next."""
@@ -91,7 +92,7 @@ def why_command(
     if as_json:
         _print_events(about, steps)
         return ExitCode.OK
-    for line in render(about):
+    for line in render(about, cu_price):
         say(line)
     say()
     if not steps:
@@ -137,7 +138,7 @@ def _steps(about: Explanation) -> Iterator[_Step]:
 # --- text ---------------------------------------------------------------------
 
 
-def render(about: Explanation) -> Iterator[str]:
+def render(about: Explanation, price: CuPrice | None = None) -> Iterator[str]:
     """The text for a person, without the next command; most lines fit 80 columns."""
     planned = about.planned
     if about.emulated:
@@ -153,14 +154,14 @@ def render(about: Explanation) -> Iterator[str]:
     if about.attempts:
         yield "history, times in UTC"
         for job in about.attempts:
-            yield from _attempt(about, job)
+            yield from _attempt(about, job, price)
     else:
         yield "history: never submitted"
     if about.takes:
         yield ""
         yield "takes"
         for take in about.takes:
-            yield from _field(f"take {take.take}", _take_text(take))
+            yield from _field(f"take {take.take}", _take_text(take, price))
     if about.files:
         yield ""
         yield f"files in {one_line(str(about.output))}"
@@ -168,7 +169,7 @@ def render(about: Explanation) -> Iterator[str]:
             yield from _file(file)
 
 
-def _take_text(take: TakeHistory) -> str:
+def _take_text(take: TakeHistory, price: CuPrice | None) -> str:
     if take.is_chosen:
         said = "the chosen one"
     else:
@@ -178,7 +179,7 @@ def _take_text(take: TakeHistory) -> str:
         return "\n".join((f"{said}, not made yet", *take.decisions))
     seed = "" if job.seed is None else f", seed {job.seed}"
     made = ", ".join(job.remote_assets) or str(job.status)
-    cost = _cost(job)
+    cost = _cost(job, price)
     return "\n".join(
         (f"{said}{seed}", f"{made}{cost and f', {cost}'}", *take.decisions)
     )
@@ -252,19 +253,21 @@ def _near(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _attempt(about: Explanation, job: Job) -> Iterator[str]:
+def _attempt(about: Explanation, job: Job, price: CuPrice | None) -> Iterator[str]:
     status = str(job.status)
     if job.failure is not None and job.failure.kind is not None:
         status += f" ({job.failure.kind})"
     if job.item_id != about.item_id:
         status += f", as {job.item_id}"
     yield from _field(f"attempt {job.attempt}", status)
-    for label, text in _details_of(about, job):
+    for label, text in _details_of(about, job, price):
         if text:
             yield from _field(f"  {label}", text)
 
 
-def _details_of(about: Explanation, job: Job) -> Iterator[tuple[str, str]]:
+def _details_of(
+    about: Explanation, job: Job, price: CuPrice | None
+) -> Iterator[tuple[str, str]]:
     """Labels and texts; a text is empty if there is nothing to say."""
     if not about.asks_the_same(job):
         names = ", ".join(about.differences.get(job.row_id, ()))
@@ -273,7 +276,7 @@ def _details_of(about: Explanation, job: Job) -> Iterator[tuple[str, str]]:
     if job.is_taken_over:
         yield "source", "made by another run for the same request, and taken over"
     yield "times", _times(job)
-    yield "units", _cost(job)
+    yield "units", _cost(job, price)
     if job.failure is not None:
         yield "reason", job.failure.reason
         yield "hint", job.failure.hint
@@ -305,9 +308,9 @@ def _moment(moment: datetime) -> tuple[str, str]:
     return utc.strftime("%Y-%m-%d"), utc.strftime("%H:%M:%S")
 
 
-def _cost(job: Job) -> str:
+def _cost(job: Job, price: CuPrice | None) -> str:
     said = [
-        f"{word} {units_text(units)}"
+        f"{word} {priced(units, price)}"
         for word, units in (
             ("quoted", job.quoted),
             ("charged", job.charged),
@@ -316,7 +319,7 @@ def _cost(job: Job) -> str:
         if units is not None
     ]
     said += [
-        f"{name} {units_text(units)} of the charge"
+        f"{name} {priced(units, price)} of the charge"
         for name, units in sorted(job.addons.items())
         if units
     ]

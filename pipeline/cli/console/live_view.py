@@ -27,6 +27,7 @@ from pipeline.job import JobStatus
 
 _WIDE = 80  # columns from which bar and figures share a line
 _LONGEST_BAR = 40
+_SLOTS_SHOWN = 24
 _SHORT_BAR = 10
 _MOST_LINES = 3
 _MOST_TROUBLES = 4
@@ -112,7 +113,8 @@ class LiveView:
         bar = canvas.bar(
             int(taken), int(limit), _SHORT_BAR, "yellow" if taken < limit else "red"
         )
-        text = f"  {units_text(taken)} of the budget of {units_phrase(limit)}"
+        budget_text = units_phrase(limit, self.price)
+        text = f"  {units_text(taken)} of the budget of {budget_text}"
         yield Text.assemble(bar, (text, "dim"))
 
     def _troubles(
@@ -176,7 +178,7 @@ def _limits(progress: Progress, canvas: Canvas) -> Iterable[Text]:
     if slots is None:
         yield Text("finding out how many jobs the service allows", style="dim")
     else:
-        width = max(1, min(slots.limit, _LONGEST_BAR, canvas.width - 22))
+        width = max(1, min(slots.limit, _SLOTS_SHOWN, canvas.width - 22))
         taken, empty = ("■", "□") if canvas.is_unicode else ("#", "-")
         used = min(slots.in_flight, width)
         text = Text.assemble((taken * used, "cyan"), (empty * (width - used), "dim"))
@@ -221,7 +223,7 @@ def _line(state: LineState, canvas: Canvas) -> Sequence[Text]:
     bar = canvas.bar(state.made, state.total, min(state.total, _SHORT_BAR), "green")
     latest = f"{one_line(state.latest, 40)} {_WORDS.get(state.status, '')}"
     return [
-        Text.assemble("from ", one_line(state.root, 40)),
+        Text.assemble("line of ", one_line(state.root, 40)),
         Text.assemble(bar, f"  {state.made} of {state.total}"),
         Text(latest.rstrip(), style="red" if "failed" in latest else "dim"),
     ]
