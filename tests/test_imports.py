@@ -79,6 +79,7 @@ DOORS = {
         "pipeline.assets.checks.picture",
         "pipeline.assets.processing",
         "pipeline.emulator.",
+        "pipeline.cli.console.pictures.",
     ),
     "isal": ("pipeline.assets.checks.png",),
     "deflate": ("pipeline.assets.checks.png",),

@@ -147,6 +147,11 @@ CU_PRICE = click.option(
     callback=_cu_price,
     help="Price of a compute unit, such as 0.012EUR, to show money beside units.",
 )
+PICTURES = click.option(
+    "--pictures",
+    is_flag=True,
+    help="Show thumbnails, in a terminal that can.",
+)
 AS_NEW = click.option(
     "--as-new",
     is_flag=True,
@@ -246,6 +251,7 @@ _RUNNING = (
         is_flag=True,
         help="Keep replaced files under another name, such as oak.old-1.png.",
     ),
+    PICTURES,
     click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
     click.option(
@@ -287,6 +293,7 @@ class RunOptions:
     rpm: int | None
     deadline: str | None
     keep_old: bool
+    pictures: bool
     quiet: bool
     debug: bool
     log_file: Path | None

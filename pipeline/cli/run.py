@@ -17,7 +17,7 @@ from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.line_progress import LineProgress
 from pipeline.cli.console.logs import configure_logging
 from pipeline.cli.console.money import CuPrice, units_phrase
-from pipeline.cli.console.printing import find_room, print_faults, print_json
+from pipeline.cli.console.printing import Room, find_room, print_faults, print_json
 from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.screen import (
     PhaseScreen,
@@ -178,13 +178,32 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
             gc.freeze()  # imported objects never become garbage
             result = asyncio.run(carry_out(on_start))
     finally:
-        if not options.quiet and stage.plan is not None:
+        if stage.plan is not None:
             with tolerate_closed_pipe(sys.stderr):
-                for line in summary_lines(
-                    progress, result, options, stage.plan, find_room(sys.stderr)
-                ):
+                room = find_room(sys.stderr)
+                if options.pictures:
+                    rows = _show_pictures(progress, stage.plan.output, room)
+                    room = room and room.without(rows)
+                for line in summary_lines(progress, result, options, stage.plan, room):
                     stage.screen.say(line)
     return result
+
+
+def _show_pictures(progress: Progress, output: Path, room: Room | None) -> int:
+    """Thumbnails of what was saved last, on half of the terminal at most.
+
+    Returns:
+        How many rows they took.
+    """
+    from pipeline.cli.console.pictures.sheet import Named, is_picture, show_pictures
+
+    pictures = [
+        Named(name, output / name)
+        for name in reversed(progress.latest_files)
+        if is_picture(name)
+    ]
+    most = None if room is None else room.rows // 2
+    return show_pictures(pictures, most_rows=most)
 
 
 def _not_listed(planned: PlannedItem) -> None:

@@ -23,7 +23,6 @@ from pipeline.pricing import Estimate
 from pipeline.running.result import RunResult
 from pipeline.units import units_number
 
-_CHANGES_SHOWN = 10
 _ITEMS_NAMED = 5
 
 
@@ -82,8 +81,16 @@ def _question(estimate: Estimate, price: CuPrice | None) -> str:
     return f"{spend}{unsure_text(estimate, price)}, into {estimate.plan.output}?"
 
 
-def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:
-    """What a run has cost, and which inputs the service changed."""
+def result_lines(
+    result: RunResult, cu_price: CuPrice | None, *, most_changes: int
+) -> Iterator[str]:
+    """What a run has cost, and which inputs the service changed.
+
+    Args:
+        result: Of the run.
+        cu_price: Of a compute unit, or None.
+        most_changes: How many changes of inputs are listed.
+    """
     cost = result.cost
     if cost.charged or cost.quoted or cost.reserved:
         named = [
@@ -104,23 +111,23 @@ def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:
         if cost.left is not None:
             parts.append(f"{priced(cost.left, cu_price)} of the budget left")
         yield f"  units: {', '.join(parts)}"
-    yield from _change_lines(result)
+    yield from _change_lines(result, most_changes)
     if result.needs_review:
         said = f"{plural(result.needs_review, 'item')} to review"
         yield f"  checks: {said}; the reasons: {command_line('status')}"
 
 
-def _change_lines(result: RunResult) -> Iterator[str]:
+def _change_lines(result: RunResult, most: int) -> Iterator[str]:
     changes: dict[str, list[str]] = {}
     for item_id, difference in result.changed_inputs.items():
         changes.setdefault(difference, []).append(item_id)
-    for difference, item_ids in list(changes.items())[:_CHANGES_SHOWN]:
+    for difference, item_ids in list(changes.items())[:most]:
         named = ", ".join(map(one_line, item_ids[:_ITEMS_NAMED]))
         more = f" and {len(item_ids) - _ITEMS_NAMED:,} more"
         named += more * (len(item_ids) > _ITEMS_NAMED)
         yield f"  inputs: {one_line(difference, 300)}: {named}"
-    if len(changes) > _CHANGES_SHOWN:
-        more = plural(len(changes) - _CHANGES_SHOWN, "other change")
+    if len(changes) > most:
+        more = plural(len(changes) - most, "other change")
         yield f"  inputs: … and {more}"
 
 

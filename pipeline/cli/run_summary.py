@@ -17,6 +17,7 @@ from pipeline.manifest import Manifest, expand
 from pipeline.planning import Plan
 from pipeline.running.result import RunResult
 
+_CHANGES_SHOWN, _CHANGES_ON_SCREEN = 10, 2
 _ROWS_OF_ERROR = 6
 _ROWS_OF_PROMPT = 2  # of the shell, and the command as it was typed
 _COUNTED = (
@@ -51,6 +52,8 @@ def summary_lines(
 ) -> Iterator[str]:
     """Failures, counts, costs and the next command, so that they fit the room.
 
+    With --quiet, only the failures.
+
     Args:
         progress: Of the run.
         result: Of the run; None if an error ended it: then only the failures.
@@ -58,7 +61,9 @@ def summary_lines(
         plan: What was carried out.
         room: The terminal; None if there is none.
     """
-    end = [] if result is None else list(_end_lines(progress, result, options, plan))
+    end: list[str] = []
+    if result is not None and not options.quiet:
+        end = list(_end_lines(progress, result, options, plan, room))
     if room is not None:
         # An error that ended the run follows, with its next command.
         taken = room.rows_of(end) if end else _ROWS_OF_ERROR
@@ -70,7 +75,11 @@ def summary_lines(
 
 
 def _end_lines(
-    progress: Progress, result: RunResult, options: RunOptions, plan: Plan
+    progress: Progress,
+    result: RunResult,
+    options: RunOptions,
+    plan: Plan,
+    room: Room | None,
 ) -> Iterator[str]:
     counts = result.counts
     parts = [f"{counts[key]:,} {word}" for key, word in _COUNTED if counts.get(key)]
@@ -80,7 +89,8 @@ def _end_lines(
         f"{', '.join(parts) or 'nothing to do'} in {duration(progress.elapsed_s)}"
         f" → {plan.output}" + (" (emulated)" if options.emulate else "")
     )
-    yield from result_lines(result, options.cu_price)
+    most_changes = _CHANGES_SHOWN if room is None else _CHANGES_ON_SCREEN
+    yield from result_lines(result, options.cu_price, most_changes=most_changes)
     for step in next_steps(progress, result, options):
         yield f"  next: {step}"
 

@@ -10,9 +10,13 @@ from pipeline.errors import ExitCode
 from pipeline.operations.show import read_making, render_item
 
 
-def show_command(path: Path) -> ExitCode:
+def show_command(path: Path, *, pictures: bool) -> ExitCode:
     """Print the item to stdout, and what should be known about it to stderr."""
     shown = read_making(path)
+    if pictures:
+        from pipeline.cli.console.pictures.sheet import Named, show_pictures
+
+        show_pictures([Named(path.name, path)])
     if shown.is_changed:
         print_note(f"{path} was changed since it was saved; this made the saved file")
     if shown.is_embedded:

@@ -83,6 +83,7 @@ def why_command(
     emulate: bool,
     as_json: bool,
     cu_price: CuPrice | None,
+    pictures: bool,
     **place: Any,
 ) -> ExitCode:
     """Print everything about one item, and what to run next."""
@@ -94,6 +95,8 @@ def why_command(
         return ExitCode.OK
     for line in render(about, cu_price):
         say(line)
+    if pictures:
+        _show_pictures(about)
     say()
     if not steps:
         say("next: nothing to do")
@@ -101,6 +104,15 @@ def why_command(
         say(f"{'or' if number else 'next'}: {step.command}")
         say(f"    {step.why}")
     return ExitCode.OK
+
+
+def _show_pictures(about: Explanation) -> None:
+    from pipeline.cli.console.pictures.sheet import Named, is_picture, show_pictures
+
+    files = (file.asset.path for file in about.files if file.finding is not Finding.MISSING)
+    show_pictures(
+        [Named(path, about.output / path) for path in files if is_picture(path)]
+    )
 
 
 # --- what to do next ----------------------------------------------------------

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 
 import click
 
+is_open = threading.Event()  # set while a question waits for its answer
+
 
 def agree(question: str) -> None:
     """Ask on stderr; anything but yes means no.
@@ -17,6 +19,14 @@ def agree(question: str) -> None:
     Raises:
         click.Abort: The answer is no, or Ctrl-C.
     """
+    is_open.set()
+    try:
+        _ask(question)
+    finally:
+        is_open.clear()
+
+
+def _ask(question: str) -> None:
     if os.name != "posix" or threading.current_thread() is not threading.main_thread():
         click.confirm(question, abort=True, err=True)
         return

@@ -17,6 +17,7 @@ from pipeline.cli.console.waiting import OutageNews
 from pipeline.running.events import Event, Halted, Warned
 
 _REFRESHES_PER_S = 8
+_SIGNS = {"x ": "bold red", "! ": "bold magenta"}
 
 
 class LiveScreen:
@@ -71,7 +72,7 @@ class LiveScreen:
         """Print a line."""
         with tolerate_closed_pipe(sys.stderr):
             # Wrapped here, for the same indents as on a plain terminal.
-            self._console.print(Text(wrapped(printable(text), self._console.width)))
+            self._console.print(_styled(wrapped(printable(text), self._console.width)))
 
     def _render(self) -> RenderableType:
         console = self._console
@@ -81,3 +82,13 @@ class LiveScreen:
             is_unicode=console.encoding.startswith("utf"),
         )
         return Group(*self._view.render(self._progress, canvas))
+
+
+def _styled(text: str) -> Text:
+    """A line as it is printed: failures and the next command stand out."""
+    shown = Text(text)
+    sign = text[:2]
+    if sign in _SIGNS:
+        shown.stylize(_SIGNS[sign], 0, 1)
+    shown.highlight_words(["next:", "warning:", "stopped submitting:"], "bold")
+    return shown

@@ -24,6 +24,7 @@ from pipeline.stages.slots import SlotStatistics
 
 _RATE_WINDOW = 60  # saved items that the rate is computed from
 _FAILURES_KEPT = 1000
+_FILES_KEPT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,7 @@ class Progress:
         charged: Compute units charged for jobs submitted in this run.
         halted: Why nothing more is submitted, or None.
         paused_until: When the service accepts submits again, in UTC, or None.
+        latest_files: The files saved last, relative to the output folder; bounded.
         budget: Of the run, once it has begun.
         lines: How far the items are that are made from one another, or None.
     """
@@ -87,6 +89,7 @@ class Progress:
     lines: LineProgress | None = None
     warnings: int = 0
     files: int = 0
+    latest_files: deque[str] = field(default_factory=lambda: deque(maxlen=_FILES_KEPT))
     failures: Counter[FailureClass | None] = field(default_factory=Counter)
     states: Counter[JobStatus] = field(default_factory=Counter)
     troubles: dict[str, Trouble] = field(default_factory=dict)
@@ -176,6 +179,7 @@ class Progress:
             case JobStatus.SAVED:
                 self.saved += 1
                 self.files += len(change.files)
+                self.latest_files += change.files
                 self._saved_at_s.append(self.clock.monotonic_s())
                 return
             case JobStatus.FAILED:
