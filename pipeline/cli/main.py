@@ -5,9 +5,11 @@ that ``--help`` is fast.
 """
 
 import gc
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -52,6 +54,9 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
+        if isinstance(error, click.MissingParameter) and _is_manifest(error.param):
+            _show(_no_manifest(error))
+            return ExitCode.USAGE
         error.show()
         if (
             isinstance(error, click.NoSuchOption)
@@ -71,6 +76,25 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
         _say("this is a bug in pipeline: please report it with the lines above")
         return ExitCode.BUG
     return result if isinstance(result, ExitCode) else ExitCode.OK
+
+
+def _is_manifest(parameter: click.Parameter | None) -> bool:
+    return parameter is not None and parameter.name == "manifest"
+
+
+def _no_manifest(error: click.MissingParameter) -> UsageError:
+    """The error of a command without its manifest: names one that is there."""
+    command = error.ctx.info_name if error.ctx is not None else "run"
+    found = [
+        path
+        for folder in (Path(), Path("manifests"))
+        for pattern in ("*.yaml", "*.yml")
+        for path in sorted(folder.glob(pattern))
+    ]
+    example = found[0].as_posix() if found else "icons.yaml"
+    hint = shlex.join(["pipeline", command or "run", example])
+    more = f" (there are {len(found):,} YAML files here)" if len(found) > 1 else ""
+    return UsageError(f"no manifest is named: which YAML file?{more}", hint=hint)
 
 
 def _with_result_kept(code: ExitCode) -> ExitCode:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.assets.checks.recorded import Finding
 from pipeline.cli.console.money import CuPrice, priced
-from pipeline.cli.console.printing import print_json, say
+from pipeline.cli.console.printing import find_width, print_json, say
 from pipeline.cli.console.text import one_line, printable
 from pipeline.cli.loading import load
 from pipeline.cli.next_step import command_line
@@ -37,6 +37,7 @@ from pipeline.planning import Action
 from pipeline.units import units_number
 
 WIDTH = 80
+_WIDE = 60  # columns from which a text has room beside its label
 _LABEL = 12  # in characters, before two spaces
 _LONGEST = 10_000  # in characters, of one value
 _DOES = {
@@ -109,7 +110,9 @@ def why_command(
 def _show_pictures(about: Explanation) -> None:
     from pipeline.cli.console.pictures.sheet import Named, is_picture, show_pictures
 
-    files = (file.asset.path for file in about.files if file.finding is not Finding.MISSING)
+    files = (
+        file.asset.path for file in about.files if file.finding is not Finding.MISSING
+    )
     show_pictures(
         [Named(path, about.output / path) for path in files if is_picture(path)]
     )
@@ -362,7 +365,9 @@ def _field(label: str, text: str) -> Iterator[str]:
     """``label  text``, with the text wrapped; a long label has its own line."""
     head = f"  {one_line(label, WIDTH - 2) if label.strip() == label else label}"
     indent = " " * (_LABEL + 4)
-    lines = list(_wrapped(text, WIDTH - len(indent)))
+    if (find_width() or WIDTH) < _WIDE:  # below the label, there is more room
+        indent = " " * (len(head) - len(head.lstrip()) + 2)
+    lines = list(_wrapped(text, len(indent)))
     if len(head) > len(indent) - 2:
         yield head
     else:
@@ -371,8 +376,9 @@ def _field(label: str, text: str) -> Iterator[str]:
     yield from (f"{indent}{line}".rstrip() for line in lines)
 
 
-def _wrapped(text: str, width: int = WIDTH) -> Iterator[str]:
+def _wrapped(text: str, indent: int = 0) -> Iterator[str]:
     """Wrapped lines of foreign text; keeps its line ends, and does not break words."""
+    width = min(WIDTH, find_width() or WIDTH) - indent
     for line in printable(text)[:_LONGEST].splitlines() or [""]:
         yield from wrap(
             line, width, break_long_words=False, break_on_hyphens=False

@@ -22,7 +22,9 @@ def sixels_of(picture: "Image") -> str:
         picture: RGBA.
     """
     width, height = picture.size
-    indexed = picture.convert("RGB").quantize(_COLOURS)
+    full = picture.convert("RGB")
+    # A second time with the palette of the first: only then are colours dithered.
+    indexed = full.quantize(palette=full.quantize(_COLOURS))
     palette = indexed.getpalette() or []
     pixels = indexed.tobytes()
     alpha = picture.getchannel("A").tobytes()
