@@ -54,15 +54,7 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        if isinstance(error, click.MissingParameter) and _is_manifest(error.param):
-            _show(_no_manifest(error))
-            return ExitCode.USAGE
-        error.show()
-        if (
-            isinstance(error, click.NoSuchOption)
-            and error.option_name in _REMOVED_OPTIONS
-        ):
-            _say(f"  next: {_REMOVED_OPTIONS[error.option_name]}")
+        _show_misuse(error)
         return ExitCode.USAGE
     except PipelineError as error:
         if not isinstance(error, ResultLost):  # printed at the end
@@ -78,6 +70,15 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
     return result if isinstance(result, ExitCode) else ExitCode.OK
 
 
+def _show_misuse(error: click.ClickException) -> None:
+    if isinstance(error, click.MissingParameter) and _is_manifest(error.param):
+        _show(_no_manifest(error))
+        return
+    error.show()
+    if isinstance(error, click.NoSuchOption) and error.option_name in _REMOVED_OPTIONS:
+        _say(f"  next: {_REMOVED_OPTIONS[error.option_name]}")
+
+
 def _is_manifest(parameter: click.Parameter | None) -> bool:
     return parameter is not None and parameter.name == "manifest"
 
@@ -87,9 +88,8 @@ def _no_manifest(error: click.MissingParameter) -> UsageError:
     command = error.ctx.info_name if error.ctx is not None else "run"
     found = [
         path
-        for folder in (Path(), Path("manifests"))
-        for pattern in ("*.yaml", "*.yml")
-        for path in sorted(folder.glob(pattern))
+        for folder in (Path("manifests"), Path())
+        for path in sorted(folder.glob("[!.]*.y*ml"))
     ]
     example = found[0].as_posix() if found else "icons.yaml"
     hint = shlex.join(["pipeline", command or "run", example])
