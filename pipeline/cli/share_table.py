@@ -13,7 +13,7 @@ _LISTED_ITEMS = 100
 _FULL = 79
 _FULL_WIDTHS = (12, 17)  # of the two columns of numbers, at least
 _NARROW_WIDTHS = (7, 7)
-_LEAST_NAME = 16
+_LEAST_NAME = 4
 
 _Row = tuple[str, str, str]
 

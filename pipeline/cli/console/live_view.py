@@ -113,9 +113,8 @@ class LiveView:
         bar = canvas.bar(
             int(taken), int(limit), _SHORT_BAR, "yellow" if taken < limit else "red"
         )
-        budget_text = units_phrase(limit, self.price)
-        text = f"  {units_text(taken)} of the budget of {budget_text}"
-        yield Text.assemble(bar, (text, "dim"))
+        text = f"  {units_text(taken)} of {units_phrase(limit, self.price)}"
+        yield Text.assemble(("budget  ", "dim"), bar, (text, "dim"))
 
     def _troubles(
         self, progress: Progress, canvas: Canvas, *, rows: int

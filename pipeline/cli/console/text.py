@@ -77,8 +77,9 @@ def _units_of(words: Iterable[str]) -> Iterator[str]:
 def _continued(words: Sequence[str], width: int, indent: str) -> Iterator[str]:
     """A command in lines that a shell joins again; only words that fit are together."""
     line = indent + words[0]
-    for word in words[1:]:
-        if columns(f"{line} {word} \\") > width:
+    for number, word in enumerate(words[1:], start=2):
+        mark = " \\" if number < len(words) else ""
+        if columns(f"{line} {word}{mark}") > width:
             yield f"{line} \\"
             line = indent + word
         else:
