@@ -399,6 +399,8 @@ def _job_fields(event: JobChanged) -> dict[str, Any]:
     }
     if event.reason:
         fields |= {"reason": event.reason, "hint": event.hint}
+    if event.place:
+        fields["place"] = event.place
     if event.failure_class is not None:
         fields["class"] = str(event.failure_class)
     if event.files:
