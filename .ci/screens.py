@@ -86,7 +86,7 @@ SCREENS_BY_NAME: Mapping[str, Screen] = {
         before=f"{_MADE}; pipeline approve forest.yaml poses/aiming --emulate"
         f" {_QUIETLY}",
         typed="pipeline plan forest.yaml --emulate --cu-price 0.012EUR"
-        " --select 'poses/*' --select hero",
+        " -s hero -s 'poses/*'",
         until=_AT_END,
         rows=40,
         changes=True,
