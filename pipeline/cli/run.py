@@ -14,11 +14,9 @@ from types import FrameType
 from typing import Any
 
 from pipeline.cli.console.heartbeat import with_heartbeat
-from pipeline.cli.console.line_progress import LineProgress
 from pipeline.cli.console.logs import configure_logging
 from pipeline.cli.console.money import CuPrice, units_phrase
 from pipeline.cli.console.printing import Room, find_room, print_faults, print_json
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.screen import (
     PhaseScreen,
     PlainScreen,
@@ -55,6 +53,8 @@ from pipeline.running.events import (
     Paused,
     Warned,
 )
+from pipeline.running.line_progress import LineProgress
+from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Settings
@@ -291,6 +291,7 @@ def _settings(options: RunOptions) -> Settings:
         strict=options.strict,
         frozen=options.frozen,
         keep_old=options.keep_old,
+        lock_file=not options.no_lock_file,
         unchecked=options.unchecked,
         allow_unpriced=options.allow_unpriced,
     )

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from pipeline.cli.console.printing import Room
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.text import duration
 from pipeline.cli.next_step import command_line, current_verb
 from pipeline.cli.options import RunOptions
@@ -15,6 +14,7 @@ from pipeline.errors import ExitCode, PipelineError
 from pipeline.job import FailureClass, JobStatus
 from pipeline.manifest import Manifest, expand
 from pipeline.planning import Plan
+from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
 
 _CHANGES_SHOWN, _CHANGES_ON_SCREEN = 10, 2

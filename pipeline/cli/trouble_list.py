@@ -6,10 +6,10 @@ Where they do not fit, items that failed for the same reason share a line.
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline.cli.console.printing import Room, failure_line
-from pipeline.cli.console.progress import Trouble
 from pipeline.cli.console.text import one_line
 from pipeline.cli.next_step import command_line, complete_hint
 from pipeline.counting import plural
+from pipeline.running.progress import Trouble
 
 MOST_SHOWN = 20
 _NAMED = 3  # items of a group

@@ -5,8 +5,8 @@ import io
 import pytest
 
 from pipeline.cli.console.printing import Room, find_room
-from pipeline.cli.console.progress import Trouble
 from pipeline.cli.trouble_list import trouble_lines
+from pipeline.running.progress import Trouble
 
 
 def trouble(number, *, reason="moderated", hint="change the prompt"):

@@ -9,12 +9,12 @@ from rich.text import Text
 
 from pipeline.cli.console.live_view import Canvas, LiveView
 from pipeline.cli.console.money import CuPrice
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.screen import CompleteHint, as_it_is, of_item
 from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import one_line, printable, wrapped
 from pipeline.cli.console.waiting import OutageNews
 from pipeline.running.events import Event, Halted, Warned
+from pipeline.running.progress import Progress
 
 _REFRESHES_PER_S = 8
 _SIGNS = {"x ": "bold red", "! ": "bold magenta"}

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from rich.text import Text
 
-from pipeline.cli.console.line_progress import LineState
 from pipeline.cli.console.money import CuPrice, units_phrase, units_text
-from pipeline.cli.console.progress import Progress, Trouble
 from pipeline.cli.console.screen import (
     BUSY,
     CompleteHint,
@@ -24,6 +22,8 @@ from pipeline.cli.console.screen import (
 from pipeline.cli.console.text import duration, one_line, wrapped
 from pipeline.cli.console.waiting import phase_text
 from pipeline.job import JobStatus
+from pipeline.running.line_progress import LineState
+from pipeline.running.progress import Progress, Trouble
 
 _WIDE = 80  # columns from which bar and figures share a line
 _LONGEST_BAR = 40

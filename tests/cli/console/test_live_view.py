@@ -8,16 +8,16 @@ from doubles.clock import FakeClock
 
 from pipeline.activity import RequestBudget
 from pipeline.api.rate_limiter import Priority, RateLimiter
-from pipeline.cli.console.line_progress import LineProgress
 from pipeline.cli.console.live_view import Canvas, LiveView
 from pipeline.cli.console.money import parse_cu_price
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.text import columns
 from pipeline.job import Item, ItemOutput, JobStatus
 from pipeline.planning import Lines
 from pipeline.planning.lines import Parent
 from pipeline.pricing import Budget
 from pipeline.running.events import Blocked, JobChanged, Launched
+from pipeline.running.line_progress import LineProgress
+from pipeline.running.progress import Progress
 
 S = JobStatus
 WIDTHS = (20, 40, 80, 200)

@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from pipeline.activity import Activity
-from pipeline.cli.console.line_progress import LineProgress
 from pipeline.clock import Clock
 from pipeline.job import FailureClass, JobStatus
 from pipeline.pricing import Budget
@@ -20,6 +19,7 @@ from pipeline.running.events import (
     SlotsChanged,
     Warned,
 )
+from pipeline.running.line_progress import LineProgress
 from pipeline.stages.slots import SlotStatistics
 
 _RATE_WINDOW = 60  # saved items that the rate is computed from
