@@ -134,10 +134,13 @@ class RateLimiter:
         return min(1.0, (len(self._stamps) + self._others) / self._limit)
 
     def budget(self) -> RequestBudget:
-        """The requests of the last minute, to be shown."""
+        """The requests of the last minute, to be shown; changes nothing.
+
+        A screen may call it from another thread.
+        """
         now_s = self._clock.monotonic_s()
-        self._forget_old(now_s)
-        used = len(self._stamps) + self._others
+        since_s = now_s - WINDOW_S
+        used = sum(stamp > since_s for stamp in list(self._stamps)) + self._others
         return RequestBudget(
             used=used if self._limit is None else min(used, self._limit),
             limit=self._limit,

@@ -181,7 +181,7 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
         if stage.plan is not None:
             with tolerate_closed_pipe(sys.stderr):
                 room = find_room(sys.stderr)
-                if options.pictures:
+                if options.pictures and not options.quiet:
                     rows = _show_pictures(progress, stage.plan.output, room)
                     room = room and room.without(rows)
                 for line in summary_lines(progress, result, options, stage.plan, room):

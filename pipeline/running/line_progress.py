@@ -30,10 +30,15 @@ class LineState:
 class LineProgress:
     """Follows the lines of a run; :meth:`take` must get every change.
 
-    An item that is made from several roots belongs to the line of the first.
+    An item that is made from several roots belongs to the line of the first. A screen
+    may read it from another thread.
 
     Args:
         lines: Of the plan, once every item has been planned.
+
+    Attributes:
+        total: How many lines have more than one job.
+        complete: How many of these are made.
     """
 
     def __init__(self, lines: Lines) -> None:
@@ -48,16 +53,8 @@ class LineProgress:
         for child in lines.in_order():
             root = next((self._root_of.get(one, "") for one in child.parents), "")
             self._add(child.item_id, root)
-
-    @property
-    def total(self) -> int:
-        """How many lines have more than one job."""
-        return sum(count > 1 for count in self._total_of.values())
-
-    @property
-    def complete(self) -> int:
-        """How many of these are made."""
-        return sum(
+        self.total = sum(count > 1 for count in self._total_of.values())
+        self.complete = sum(
             self._made_of[root] == count > 1 for root, count in self._total_of.items()
         )
 
@@ -78,7 +75,9 @@ class LineProgress:
         if isinstance(change, Blocked):
             return
         if status is JobStatus.SAVED or self.is_made_unsaved(change):
+            was_complete = self._is_complete(root)
             self._note_made(item_id, root)
+            self.complete += self._is_complete(root) and not was_complete
 
     def active(self, most: int) -> list[LineState]:
         """The lines that are at work, those that changed last first.
@@ -87,7 +86,8 @@ class LineProgress:
             most: How many at most.
         """
         found: list[LineState] = []
-        for root, (item_id, status) in reversed(self._latest.items()):
+        # A copy, made at once: the run may go on meanwhile.
+        for root, (item_id, status) in reversed(list(self._latest.items())):
             made, total = self._made_of[root], self._total_of[root]
             if total > 1 and made < total and len(found) < most:
                 found.append(
@@ -105,6 +105,9 @@ class LineProgress:
         self._total_of[root] += 1
         if parent.job is not None:
             self._note_made(item_id, root)
+
+    def _is_complete(self, root: str) -> bool:
+        return self._made_of[root] == self._total_of[root] > 1
 
     def _note_made(self, item_id: str, root: str) -> None:
         if item_id not in self._made:

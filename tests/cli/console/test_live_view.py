@@ -73,9 +73,12 @@ async def test_a_rate_limiter_tells_what_it_has_sent_and_how_long_it_holds():
     for _ in range(3):
         await limiter.wait_for_turn(Priority.OTHER)
     before = limiter.budget()
+    clock.jump(61.0)
+    later = limiter.budget()
     limiter.note_refusal(7.0)
 
     assert before == RequestBudget(used=3, limit=10)
+    assert later == RequestBudget(used=0, limit=10)
     assert limiter.budget() == RequestBudget(used=10, limit=10, held_s=7.0)
 
 
