@@ -1,11 +1,13 @@
 """``plan``: what a run would do, why, and what it costs."""
 
 from decimal import Decimal
+import sys
 from pathlib import Path
 
 from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_faults, print_note, say
+from pipeline.cli.next_step import command_line
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan import estimate
@@ -90,6 +92,8 @@ def plan_command(
         if made.plan.manifest.profiles and not profile:
             names = ", ".join(made.plan.manifest.profiles)
             say(f"profiles: {names}; --profiles shows what each would cost")
+        if made.plan.to_do and sys.stderr.isatty():
+            say(f"next: {command_line('run')}", err=True)
     if detailed_exitcode and made.plan.to_do:
         return ExitCode.CHANGES_PENDING
     return ExitCode.OK

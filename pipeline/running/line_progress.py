@@ -54,9 +54,7 @@ class LineProgress:
             root = next((self._root_of.get(one, "") for one in child.parents), "")
             self._add(child.item_id, root)
         self.total = sum(count > 1 for count in self._total_of.values())
-        self.complete = sum(
-            self._made_of[root] == count > 1 for root, count in self._total_of.items()
-        )
+        self.complete = sum(map(self._is_complete, self._total_of))
 
     def is_made_unsaved(self, change: JobChanged) -> bool:
         """Whether a job has ended well, and its outputs stay at the service."""

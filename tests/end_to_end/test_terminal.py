@@ -38,6 +38,18 @@ async def test_the_end_of_a_run_fits_a_screen_and_names_the_real_command(shell):
     assert "MANIFEST" not in ending
 
 
+async def test_a_plan_ends_with_the_command_that_carries_it_out(shell):
+    shell.write(manifest_of("an oak"))
+
+    async with terminal(
+        shell, "plan", "trees.yaml", "--emulate", "--offline", "--select", "a"
+    ) as screen:
+        assert await screen.end() == 0
+        await screen.until("next:")
+
+    assert screen.shown == "next: pipeline run trees.yaml --emulate --select a\n"
+
+
 async def test_a_narrow_terminal_breaks_between_words(shell):
     shell.write(manifest_of("an oak [fail]", "an elm"))
 
