@@ -1,7 +1,7 @@
 """``plan``: what a run would do, why, and what it costs."""
 
-from decimal import Decimal
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 from pipeline.cli.console.heartbeat import run_shown
@@ -12,6 +12,7 @@ from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan import estimate
 from pipeline.planning import PlannedItem, Selection
+from pipeline.pricing import Estimate
 from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.settings import Settings
 from pipeline.units import parse_units
@@ -89,14 +90,19 @@ def plan_command(
         print_plan_event(made)
     else:
         print_estimate(made, cu_price=cu_price)
-        if made.plan.manifest.profiles and not profile:
-            names = ", ".join(made.plan.manifest.profiles)
-            say(f"profiles: {names}; --profiles shows what each would cost")
-        if made.plan.to_do and sys.stderr.isatty():
-            say(f"next: {command_line('run')}", err=True)
+        _say_what_else(made, profile)
     if detailed_exitcode and made.plan.to_do:
         return ExitCode.CHANGES_PENDING
     return ExitCode.OK
+
+
+def _say_what_else(made: Estimate, profile: str) -> None:
+    """Name the profiles and, to a person, the command that carries the plan out."""
+    if made.plan.manifest.profiles and not profile:
+        names = ", ".join(made.plan.manifest.profiles)
+        say(f"profiles: {names}; --profiles shows what each would cost")
+    if made.plan.to_do and sys.stderr.isatty():
+        say(f"next: {command_line('run')}", err=True)
 
 
 def _check_may_be_written(out: Path | None) -> None:
