@@ -5,11 +5,9 @@ that ``--help`` is fast.
 """
 
 import gc
-import shlex
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -54,7 +52,14 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        _show_misuse(error)
+        error.show()
+        if (
+            isinstance(error, click.NoSuchOption)
+            and error.option_name in _REMOVED_OPTIONS
+        ):
+            _say(f"  next: {_REMOVED_OPTIONS[error.option_name]}")
+        elif hint := _hint_for_missing(error):
+            _say(f"  next: {hint}")
         return ExitCode.USAGE
     except PipelineError as error:
         if not isinstance(error, ResultLost):  # printed at the end
@@ -70,31 +75,10 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
     return result if isinstance(result, ExitCode) else ExitCode.OK
 
 
-def _show_misuse(error: click.ClickException) -> None:
-    if isinstance(error, click.MissingParameter) and _is_manifest(error.param):
-        _show(_no_manifest(error))
-        return
-    error.show()
-    if isinstance(error, click.NoSuchOption) and error.option_name in _REMOVED_OPTIONS:
-        _say(f"  next: {_REMOVED_OPTIONS[error.option_name]}")
+def _hint_for_missing(error: click.ClickException) -> str:
+    from pipeline.cli.missing_manifest import next_for
 
-
-def _is_manifest(parameter: click.Parameter | None) -> bool:
-    return parameter is not None and parameter.name == "manifest"
-
-
-def _no_manifest(error: click.MissingParameter) -> UsageError:
-    """The error of a command without its manifest: names one that is there."""
-    command = error.ctx.info_name if error.ctx is not None else "run"
-    found = [
-        path
-        for folder in (Path("manifests"), Path())
-        for path in sorted(folder.glob("[!.]*.y*ml"))
-    ]
-    example = found[0].as_posix() if found else "icons.yaml"
-    hint = shlex.join(["pipeline", command or "run", example])
-    more = f" (there are {len(found):,} YAML files here)" if len(found) > 1 else ""
-    return UsageError(f"no manifest is named: which YAML file?{more}", hint=hint)
+    return next_for(error)
 
 
 def _with_result_kept(code: ExitCode) -> ExitCode:

@@ -141,22 +141,3 @@ def test_the_tables_of_a_plan_fit_and_keep_long_names_whole(width):
     assert any(name in line for line in lines)
     assert max(len(line) for line in lines if name not in line) <= width
     assert any(line.endswith(" 7,200 (86.40 EUR)") for line in lines)
-
-
-# --- a command without its manifest
-
-
-async def test_without_a_manifest_the_next_command_names_one(command, tmp_path):
-    alone = await command("plan")
-    (tmp_path / "manifests").mkdir()
-    (tmp_path / "manifests" / "my icons.yaml").write_text("version: 1\n")
-    (tmp_path / ".hidden.yaml").write_text("")
-
-    said = await command("run")
-
-    assert (alone.code, said.code) == (2, 2)
-    assert alone.err.splitlines()[-1] == "  next: pipeline plan icons.yaml"
-    assert said.err.splitlines() == [
-        "error: no manifest is named: which YAML file?",
-        "  next: pipeline run 'manifests/my icons.yaml'",
-    ]
