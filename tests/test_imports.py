@@ -81,6 +81,7 @@ DOORS = {
         "pipeline.assets.processing",
         "pipeline.report.",
         "pipeline.emulator.",
+        "pipeline.cli.console.pictures.",
     ),
     "isal": ("pipeline.assets.checks.png",),
     "deflate": ("pipeline.assets.checks.png",),

@@ -147,6 +147,11 @@ CU_PRICE = click.option(
     callback=_cu_price,
     help="Price of a compute unit, such as 0.012EUR, to show money beside units.",
 )
+PICTURES = click.option(
+    "--pictures",
+    is_flag=True,
+    help="Show thumbnails, in a terminal that can.",
+)
 AS_NEW = click.option(
     "--as-new",
     is_flag=True,
@@ -257,6 +262,7 @@ _RUNNING = (
         is_flag=True,
         help="Do not write the lock file beside the manifest.",
     ),
+    PICTURES,
     click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
     click.option(
@@ -298,6 +304,7 @@ class RunOptions:
     rpm: int | None
     deadline: str | None
     keep_old: bool
+    pictures: bool
     no_lock_file: bool
     quiet: bool
     debug: bool
