@@ -83,6 +83,8 @@ class GalleryTake(Struct, frozen=True, kw_only=True):
         reason: Why it is not saved, or "".
         hint: The next step, or "".
         is_chosen: Whether it is the chosen take.
+        chosen_output: With ``choose: one``, the output that is chosen if the take is;
+            else 0.
         is_wanted: Whether the manifest still wants it.
         seed: The seed that was sent, or None.
         charged: Compute units less refunds.
@@ -100,6 +102,7 @@ class GalleryTake(Struct, frozen=True, kw_only=True):
     reason: str = ""
     hint: str = ""
     is_chosen: bool = False
+    chosen_output: int = 0
     is_wanted: bool = True
     seed: int | None = None
     charged: float = 0
@@ -150,6 +153,7 @@ class GalleryItem(Struct, frozen=True, kw_only=True):
         parents: Ids of items that it needs.
         children: Ids of items that need it.
         charged: Compute units less refunds, all takes and steps.
+        chooses: Whether it says ``choose: one``: each output of a take can be chosen.
         takes: Every take, by number.
         steps: The steps after the chosen take; the last has the item's files.
     """
@@ -170,8 +174,46 @@ class GalleryItem(Struct, frozen=True, kw_only=True):
     parents: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
     charged: float = 0
+    chooses: bool = False
     takes: tuple[GalleryTake, ...] = ()
     steps: tuple[GalleryTake, ...] = ()
+
+
+class GalleryVerdict(Struct, frozen=True, kw_only=True):
+    """A decision as the review file has it, whether it counts or not.
+
+    Attributes:
+        word: ``picked``, ``approved`` or ``rejected``: the file's own key.
+        take: The number of the take.
+        output: The number of the output with ``choose: one``; else 0.
+        sha256: Hex digests of the take's files as they were made, in their order.
+        by: Who decided, or "".
+        at: When, or "".
+        note: A text, or "".
+    """
+
+    word: str
+    take: int
+    output: int = 0
+    sha256: tuple[str, ...] = ()
+    by: str = ""
+    at: str = ""
+    note: str = ""
+
+
+class GalleryReview(Struct, frozen=True, kw_only=True):
+    """What the review file has about one item: the base of an export from disk.
+
+    Attributes:
+        verdicts: Every decision, in the order of the file.
+        added: The lines of the file below ``added:``, word for word without the dash:
+            a seed is a 64-bit number, which a script cannot hold.
+        kept: The lines below ``kept:``, likewise.
+    """
+
+    verdicts: tuple[GalleryVerdict, ...] = ()
+    added: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 class GalleryTotals(Struct, frozen=True, kw_only=True):
@@ -220,12 +262,14 @@ class GalleryServer(Struct, frozen=True, kw_only=True):
       "version"}``; ``word`` is ``chosen``, ``approved``, ``rejected``, ``note`` or
       ``none``, ``sha256`` has the original digests that the user sees. Answers
       ``{"item": GalleryItem, "version"}``; 409 with ``{"message", "hint"}`` if the
-      bytes or the review file changed meanwhile.
+      bytes or the review file changed meanwhile. ``note`` changes the note of the
+      decisions about the take that there are; ``none`` removes them.
     - ``POST price``: ``{"item", "take"}`` → ``{"units", "left", "quote"}``.
     - ``POST redo``: ``{"item", "take", "quote", "units"}`` → 202; the changes follow as
       events. 402 if ``units`` would exceed what is left.
 
-    Every error is ``{"message", "hint"}``.
+    Every error is ``{"message", "hint"}``. ``GET data.js`` has the newest data: the
+    page loads it again when it has lost the events and found them again.
 
     Attributes:
         can_edit: Whether decisions are taken.
@@ -252,7 +296,9 @@ class Gallery(Struct, frozen=True, kw_only=True):
         is_emulated: Whether everything was made by the emulator.
         made_at: When this was written.
         price: What a unit costs, as the user writes money: ``(0.01, "€")``; or None.
-        review_file: The name of the review file, for the export from disk.
+        review_file: The path of the review file, for the export from disk: beside the
+            manifest as the user gave it.
+        review: What that file has, by item id; a renamed item under its new id.
         axes: The axes of the matrices, with their values in the manifest's order.
         totals: The sums.
         points: For the plot, oldest first; at most some hundreds.
@@ -269,6 +315,7 @@ class Gallery(Struct, frozen=True, kw_only=True):
     made_at: str = ""
     price: tuple[float, str] | None = None
     review_file: str = ""
+    review: Mapping[str, GalleryReview] = field(default_factory=dict)
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     totals: GalleryTotals = GalleryTotals()
     points: tuple[GalleryPoint, ...] = ()
