@@ -20,8 +20,9 @@ class GalleryFile(Struct, frozen=True, kw_only=True):
         name: Its path relative to the output folder.
         thumbnail: The URL of a WebP picture of it, or "" if there is none.
         kind: ``image``, ``video``, ``audio``, ``3d``, ``text`` or ``other``.
-        embedded: For ``3d`` from disk: the URL of a classic script that registers the
-            bytes, because a page from disk cannot fetch; else "".
+        embedded: For a GLB from disk: the URL of a classic script that registers its
+            bytes, because a page from disk cannot fetch; else "". The script sets
+            ``window.GALLERY_MODELS[sha256]`` to their base64.
         output: The number of the output, from 1.
         is_preview: Whether it is a picture that came with a video or a 3D model.
         sha256: Its hex digest.
@@ -71,6 +72,27 @@ class GalleryDecision(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class GalleryReference(Struct, frozen=True, kw_only=True):
+    """A picture or file that an item was made from.
+
+    Attributes:
+        input: The model's input that takes it.
+        name: Its name in the manifest, ``item:ID/N`` for the output of another item, or
+            the service's id of an asset.
+        item: The id of the other item if it is one of the manifest's; else "".
+        kind: As of :class:`GalleryFile`; "" if it is not known.
+        src: The URL of the file, or "" if it is not there.
+        thumbnail: The URL of a WebP picture of it, or "".
+    """
+
+    input: str
+    name: str
+    item: str = ""
+    kind: str = ""
+    src: str = ""
+    thumbnail: str = ""
+
+
 class GalleryTake(Struct, frozen=True, kw_only=True):
     """One take of an item, or one of its steps.
 
@@ -91,6 +113,8 @@ class GalleryTake(Struct, frozen=True, kw_only=True):
         attempts: How many times it was submitted.
         submitted_at, finished_at, saved_at: Of its newest attempt, or "".
         decisions: Those about the bytes that it has now.
+        prompt: The prompt it was made with if that differs from the item's now; or "".
+        references: What it was made from if that differs from the item's now; or empty.
         files: Its files.
     """
 
@@ -111,25 +135,9 @@ class GalleryTake(Struct, frozen=True, kw_only=True):
     finished_at: str = ""
     saved_at: str = ""
     decisions: tuple[GalleryDecision, ...] = ()
+    prompt: str = ""
+    references: tuple[GalleryReference, ...] = ()
     files: tuple[GalleryFile, ...] = ()
-
-
-class GalleryReference(Struct, frozen=True, kw_only=True):
-    """A picture or file that an item was made from.
-
-    Attributes:
-        input: The model's input that takes it.
-        name: Its name in the manifest, or the id of the other item.
-        item: The id of the other item if it is one of the manifest's; else "".
-        src: The URL of the file, or "" if it is not there.
-        thumbnail: The URL of a WebP picture of it, or "".
-    """
-
-    input: str
-    name: str
-    item: str = ""
-    src: str = ""
-    thumbnail: str = ""
 
 
 class GalleryItem(Struct, frozen=True, kw_only=True):
