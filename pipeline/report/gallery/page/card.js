@@ -100,13 +100,13 @@ page.card = (() => {
     if (page.decisions.of(item).some((one) => one.note)) {
       marks.push(h("span.badge.note", {}, icon("note")));
     }
-    const kind = cover && KIND_ICONS[cover.file.kind];
+    const kind = cover && model.posterOf(cover) && KIND_ICONS[cover.file.kind];
     if (kind) marks.push(h("span.badge.kind", {}, icon(kind)));
     if (cover && item.state !== "saved") {
       const state = item.state === "failed" || item.state === "unknown" ? ".bad" : "";
       marks.push(h(`span.tag${state}`, {}, STATES[item.state] ?? item.state));
     } else if (cover && Object.values(cover.file.checks).some(Boolean)) {
-      marks.push(h("span.tag.look", {}, "check"));
+      marks.push(h("span.tag.look", {}, "needs review"));
     }
     return h("div.badges", {}, marks);
   }

@@ -100,7 +100,7 @@ page.reviewFile = (() => {
       { tabindex: 0, "aria-label": "Decisions to export" },
       [...last.values()].map((one) => {
         const word = one.word === "none" ? "no decision" : one.word;
-        const take = one.output ? `output ${one.take}-${one.output}` : `take ${one.take}`;
+        const take = page.model.nameOf(one.output ? `${one.take}-${one.output}` : `${one.take}`);
         return h(
           `li.decision.${one.word}`,
           {},
