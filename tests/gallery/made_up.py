@@ -69,6 +69,7 @@ class Folder:
             "made_at": "2026-10-03T09:00:00Z",
             "price": (0.01, "€"),
             "review_file": "manifests/icons.review.yaml",
+            "rejected_command": "pipeline run manifests/icons.yaml --only rejected",
             "totals": GalleryTotals(
                 states=states,
                 files=len(files),

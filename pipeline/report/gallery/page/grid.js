@@ -205,7 +205,7 @@ page.grid = (() => {
   }
 
   function putCard(row, cell, index) {
-    const element = page.card.make(cell.item);
+    const element = page.card.make(cell.item, cell.width);
     element.setAttribute("aria-colindex", String(index + 2));
     element.style.left = `${cell.x}px`;
     element.style.width = `${cell.width}px`;

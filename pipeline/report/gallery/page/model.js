@@ -24,7 +24,8 @@ page.model = (() => {
   };
   const GALLERY = {
     name: "", manifest: "", output: "", profile: "", is_emulated: false, made_at: "", price: null,
-    review_file: "", review: {}, axes: {}, totals: {}, points: [], items: [], server: null,
+    review_file: "", rejected_command: "",
+    review: {}, axes: {}, totals: {}, points: [], items: [], server: null,
   };
   const TOTALS = { states: {}, files: 0, size_bytes: 0, charged: 0, reserved: 0, left: null };
 
