@@ -9,10 +9,7 @@ import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-
-import anyio.to_thread
 
 from pipeline.activity import Activity
 from pipeline.clock import Clock, SystemClock
@@ -35,7 +32,7 @@ from pipeline.operations.connection import (
     Connection,
     service_of,
 )
-from pipeline.operations.gallery import PageOptions, write_gallery
+from pipeline.operations.gallery import PageOptions, write_gallery_shown
 from pipeline.operations.idle import (
     HasWork,
     find_idle_service,
@@ -354,24 +351,22 @@ class _Execution(Struct, kw_only=True):
 
     async def _write_gallery(self) -> Path | None:
         """The page, or None if it could not be written: no reason to fail a run."""
-        self.connection.activity.begin("writing the gallery")
         review = self.loaded.review
         try:
             if review.path is not None:  # the run may have written it
                 review = read_review(review.path)
-            written = await anyio.to_thread.run_sync(
-                partial(
-                    write_gallery,
-                    dataclasses.replace(self.loaded, review=review),
-                    self.target.folder_of(self.loaded),
-                    emulate=self.target.emulate,
-                    now=self.target.clock.utc_now(),
-                    allow_outside=self.target.allow_outside,
-                    options=self.page,
-                )
+            written = await write_gallery_shown(
+                dataclasses.replace(self.loaded, review=review),
+                self.target.folder_of(self.loaded),
+                activity=self.connection.activity,
+                emulate=self.target.emulate,
+                now=self.target.clock.utc_now(),
+                allow_outside=self.target.allow_outside,
+                options=self.page,
             )
         except PipelineError as error:
-            text = f"the gallery was not written: {error.message}"
+            hint = f"; {error.hint}" if error.hint else ""
+            text = f"the gallery was not written: {error.message}{hint}"
             self.hooks.on_event(Warned(message=text))
             return None
         return written.page

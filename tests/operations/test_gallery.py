@@ -1,9 +1,9 @@
 """The gallery of a manifest: what its records say, and which files are written."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from doubles.media import glb_of
 from doubles.place import items
@@ -15,6 +15,7 @@ from pipeline.errors import LedgerDamaged, ManifestError
 from pipeline.ledger.ledger import LEDGER_NAME
 from pipeline.operations.gallery import Collector, PageOptions, write_gallery
 from pipeline.operations.items import read_items
+from pipeline.report.gallery.data import Gallery
 
 NOW = datetime(2026, 10, 2, 21, 20, 16, tzinfo=UTC)
 MEDIA = """\
@@ -74,18 +75,18 @@ def write(place, **named):
 def written_data(page):
     text = (page.parent / "data.js").read_text("utf-8")
     text = text.removeprefix("window.GALLERY = JSON.parse('").removesuffix("');\n")
-    return json.loads(text.replace("\\'", "'").replace("\\\\", "\\"))
+    text = text.replace("\\'", "'").replace("\\\\", "\\")
+    return msgspec.json.decode(text, type=Gallery)
 
 
-def urls_in(value):
-    if isinstance(value, dict):
-        for name, one in value.items():
-            if name in {"src", "thumbnail", "embedded"} and one:
-                yield one
-            yield from urls_in(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from urls_in(one)
+def urls_in(gallery):
+    for item in gallery.items:
+        shown = [*item.references]
+        for take in (*item.takes, *item.steps):
+            shown += [*take.references, *take.files]
+        for one in shown:
+            yield from filter(None, (one.src, one.thumbnail))
+            yield from filter(None, [getattr(one, "embedded", "")])
 
 
 # --- records ------------------------------------------------------------------
@@ -306,8 +307,8 @@ async def test_every_kind_of_file_is_shown(place):
 
     data = written_data(write(place).page)
 
-    files = {item["id"]: item["takes"][0]["files"][0] for item in data["items"]}
-    kinds = {item_id: file["kind"] for item_id, file in files.items()}
+    files = {item.id: item.takes[0].files[0] for item in data.items}
+    kinds = {item_id: file.kind for item_id, file in files.items()}
     assert kinds == {
         "oak": "image",
         "barrel": "3d",
@@ -315,16 +316,16 @@ async def test_every_kind_of_file_is_shown(place):
         "rain": "audio",
         "caption": "text",
     }
-    assert {name for name, file in files.items() if file["thumbnail"]} == {
+    assert {name for name, file in files.items() if file.thumbnail} == {
         "oak",
         "barrel",
         "clip",
     }
-    assert files["caption"]["text"].startswith("an oak")
+    assert files["caption"].text.startswith("an oak")
     gallery = place.output / "gallery"
     assert all((gallery / url).is_file() for url in urls_in(data))
-    model = (gallery / files["barrel"]["embedded"]).read_text("ascii")
-    assert files["barrel"]["sha256"] in model
+    model = (gallery / files["barrel"].embedded).read_text("ascii")
+    assert files["barrel"].sha256 in model
     assert (gallery / "vendor/LICENSE").is_file()
 
 
@@ -362,9 +363,9 @@ async def test_a_broken_picture_has_no_thumbnail_and_stops_nothing(place, conten
 
     data = written_data(write(place).page)
 
-    broken, whole = (item["takes"][0]["files"][0] for item in data["items"])
-    assert (broken["thumbnail"], broken["src"]) == ("", "../a.png")
-    assert (place.output / "gallery" / whole["thumbnail"]).is_file()
+    broken, whole = (item.takes[0].files[0] for item in data.items)
+    assert (broken.thumbnail, broken.src) == ("", "../a.png")
+    assert (place.output / "gallery" / whole.thumbnail).is_file()
 
 
 @pytest.mark.parametrize(
@@ -382,10 +383,10 @@ async def test_a_model_that_the_viewer_cannot_read_is_not_embedded(place, model)
 
     page = write(place).page
 
-    (barrel,) = [item for item in written_data(page)["items"] if item["id"] == "barrel"]
-    file = barrel["takes"][0]["files"][0]
-    assert (file["embedded"], file["src"]) == ("", "../barrel.glb")
-    assert file["thumbnail"]
+    (barrel,) = [item for item in written_data(page).items if item.id == "barrel"]
+    file = barrel.takes[0].files[0]
+    assert (file.embedded, file.src) == ("", "../barrel.glb")
+    assert file.thumbnail
 
 
 async def test_a_link_out_of_the_folder_is_not_followed(place):
@@ -396,7 +397,7 @@ async def test_a_link_out_of_the_folder_is_not_followed(place):
 
     data = written_data(write(place, folder=place.folder / "copy").page)
 
-    assert data["items"][0]["takes"][0]["files"][0]["is_missing"]
+    assert data.items[0].takes[0].files[0].is_missing
     assert not (place.folder / "copy/files").exists()
 
 
@@ -414,10 +415,10 @@ async def test_a_reference_that_is_gone_is_shown_if_it_was_seen_before(place):
 
     page = write(place).page
 
-    (take,) = written_data(page)["items"][0]["takes"]
-    (used,) = take["references"]
-    assert used["src"] == ""
-    assert (page.parent / used["thumbnail"]).is_file()
+    (take,) = written_data(page).items[0].takes
+    (used,) = take.references
+    assert used.src == ""
+    assert (page.parent / used.thumbnail).is_file()
 
 
 async def test_hostile_names_lead_to_their_own_files(place, tmp_path):
@@ -437,7 +438,7 @@ async def test_hostile_names_lead_to_their_own_files(place, tmp_path):
 
     written = write_gallery(read, output, emulate=False, now=NOW)
 
-    (used,) = written_data(written.page)["items"][0]["references"]
-    assert used["src"] == "../../style.png"
-    assert (written.page.parent / used["thumbnail"]).is_file()
+    (used,) = written_data(written.page).items[0].references
+    assert used.src == "../../style.png"
+    assert (written.page.parent / used.thumbnail).is_file()
     assert isinstance(written.page, Path)

@@ -109,10 +109,7 @@ class Collector:
             facts = ledger.find_facts()
         for record in records:
             self._learn(record)
-        items = {record.item_id: self._show(record) for record in records}
-        # Items that need others come late in a plan.
-        ordered = list(dict.fromkeys(item.base for item in expand(manifest)))
-        found = tuple(items[item_id] for item_id in ordered if item_id in items)
+        found = tuple(map(self._show, self._in_order(records)))
         made_by_emulator = facts.base_url == EMULATOR_NAME or facts.is_emulated
         review_path = manifest.review.path
         return Gallery(
@@ -126,12 +123,21 @@ class Collector:
             review_file=""
             if review_path is None
             else plain_text(self._shown(review_path)),
+            rejected_command=self._commands.for_rejected(),
             review=self._review_of(records),
             axes=self._axes_of(found),
             totals=self._totals(found, spent),
             points=spent.points,
             items=found,
         )
+
+    def _in_order(self, records: Sequence[ItemRecord]) -> Sequence[ItemRecord]:
+        """The items in the manifest's order; in a plan, some come late."""
+        if not any(_comes_late(record) for record in records):
+            return records
+        ids = dict.fromkeys(item.base for item in expand(self._manifest))
+        places = {item_id: place for place, item_id in enumerate(ids)}
+        return sorted(records, key=lambda one: places.get(one.item_id, len(places)))
 
     def item_of(self, record: ItemRecord) -> GalleryItem:
         """One item; it uses what :meth:`collect` has learned about the others."""
@@ -332,6 +338,12 @@ class Collector:
         if path.parent == self._manifest.path.parent:
             return str(Path(self._manifest.file).with_name(path.name))
         return str(path)
+
+
+def _comes_late(record: ItemRecord) -> bool:
+    """Whether a plan decides about it after the rest: it needs others, or was one."""
+    renamed = (one.planned and one.planned.old_id for one in record.takes)
+    return bool(record.item.parents or record.steps or any(renamed))
 
 
 def _axes_by_entry(
