@@ -45,11 +45,13 @@ class PlainLinks:
         return ""
 
 
-def loaded(place, **changes):
+def loaded(place):
     return load(
         place.folder / "knobs.yaml",
         output=place.output,
-        **{"emulate": False, "allow_outside": False, "profile": ""} | changes,
+        emulate=False,
+        allow_outside=False,
+        profile="",
     )
 
 
@@ -339,6 +341,20 @@ async def test_a_second_gallery_draws_nothing_again(place):
     assert (first.drawn, second.drawn) == (2, 1)
     assert len([*(place.output / "gallery/thumbnails").iterdir()]) == 2
     assert not (place.output / "gallery/vendor").exists()
+
+
+async def test_what_was_drawn_before_an_interruption_is_kept(place):
+    await place.play(items("an oak", "an elm", "an ash", "a yew", "a fir", "a box"))
+
+    def interrupt(phase):
+        if phase.startswith("2 of 6"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(place, tick=interrupt)
+    assert not (place.output / "gallery/index.html").exists()
+
+    assert write(place).drawn <= 4
 
 
 async def test_a_copy_needs_nothing_from_elsewhere(place):

@@ -101,10 +101,14 @@ def test_what_a_killed_command_wrote_is_known(tmp_path):
 
 
 def test_what_an_interrupted_command_wrote_is_not_made_again(tmp_path):
-    with pytest.raises(KeyboardInterrupt), holding_gallery(tmp_path) as folder:
-        folder.begin(["a.js", "b.js"])
-        folder.write("a.js", b"1")
-        raise KeyboardInterrupt
+    def write_until_interrupted():
+        with holding_gallery(tmp_path) as folder:
+            folder.begin(["a.js", "b.js"])
+            folder.write("a.js", b"1")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_until_interrupted()
 
     with holding_gallery(tmp_path) as folder:
         assert (folder.has("a.js"), folder.has("b.js")) == (True, False)

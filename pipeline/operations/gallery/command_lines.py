@@ -48,7 +48,7 @@ class CommandLines(Struct, frozen=True, kw_only=True):
         return self._line(verb, *options, meant)
 
     def for_rejected(self) -> str:
-        """The command that makes again what was rejected."""
+        """The command that makes what was rejected and then edited."""
         return self._line("run", "--only", "rejected")
 
     def _line(self, verb: str, *words: str) -> str:
