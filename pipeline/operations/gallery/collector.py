@@ -22,12 +22,7 @@ from pipeline.operations.gallery.page_options import PageOptions
 from pipeline.operations.gallery.references import ReferenceIndex
 from pipeline.operations.gallery.texts import plain_text, shown, value_text
 from pipeline.operations.gallery.totals import Spent, read_spent
-from pipeline.operations.items import (
-    ItemRecord,
-    ItemState,
-    JobRecord,
-    read_items_in,
-)
+from pipeline.operations.items import read_items_in
 from pipeline.output.folder import open_for_reading, output_folder
 from pipeline.report.gallery.data import (
     Gallery,
@@ -38,6 +33,7 @@ from pipeline.report.gallery.data import (
     GalleryTotals,
     GalleryVerdict,
 )
+from pipeline.running.items import ItemRecord, ItemStatus, JobRecord
 from pipeline.settings import EMULATOR_NAME
 
 _MOST_TEXT_BYTES = 4096  # of a text result, and of a value
@@ -123,7 +119,7 @@ class Collector:
             review_file=""
             if review_path is None
             else plain_text(self._shown(review_path)),
-            rejected_command=self._commands.for_rejected(),
+            rejected_command=plain_text(self._commands.for_rejected()),
             review=self._review_of(records),
             axes=self._axes_of(found),
             totals=self._totals(found, spent),
@@ -152,7 +148,7 @@ class Collector:
             id=record.item_id,
             entry=plain_text(item.template_id),
             model=item.model_id,
-            state=str(record.state),
+            state=str(record.status),
             reason=worst.reason,
             hint=self._options.complete_hint(worst.hint, worst.job_id)
             if worst.hint
@@ -178,7 +174,7 @@ class Collector:
             references=references.show(wanted, self._links),
             parents=tuple(self._parents_of(record)),
             children=tuple(self._children.get(record.item_id, ())),
-            charged=float(record.charged),
+            charged=float(record.cost),
             chooses=item.chooses,
             takes=tuple(self._take(record, one, wanted=wanted) for one in record.takes),
             steps=tuple(self._take(record, one) for one in record.steps),
@@ -242,14 +238,14 @@ class Collector:
             number=one.number,
             step=one.job_id.partition(STEP_MARK)[2] if is_step else "",
             model=model,
-            state=str(one.state),
+            state=str(one.status),
             reason=one.reason,
             hint=self._hint(one),
             is_chosen=one.is_chosen,
             chosen_output=0 if planned is None else planned.chosen_output,
             is_wanted=planned is not None,
             seed=seed if planned is None or seed is not None else planned.job.seed,
-            charged=float(one.charged),
+            charged=float(one.cost),
             attempts=sum(
                 job.sent_at is not None or bool(job.remote_id) for job in one.attempts
             ),
@@ -292,7 +288,7 @@ class Collector:
         limit = self._manifest.max_cost
         states = Counter(item.state for item in items)
         return GalleryTotals(
-            states={str(one): states[one] for one in ItemState if states[one]},
+            states={str(one): states[one] for one in ItemStatus if states[one]},
             files=len(files),
             size_bytes=sum(file.size_bytes for file in files),
             charged=float(spent.total.net),
