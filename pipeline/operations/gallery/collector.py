@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clock import format_utc
-from pipeline.job import Job
+from pipeline.job import Item, Job
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.chain import outputs_in
@@ -154,7 +154,7 @@ class Collector:
             if worst.hint
             else "",
             command=plain_text(self._commands.for_item(record)),
-            place=plain_text(f"{item.file}:{item.line}"),
+            place=plain_text(self._place_of(item)),
             prompt=_prompt_of(item.params),
             params={
                 name: shown(value)
@@ -182,6 +182,12 @@ class Collector:
 
     def _hint(self, one: JobRecord) -> str:
         return self._options.complete_hint(one.hint, one.job_id) if one.hint else ""
+
+    def _place_of(self, item: Item) -> str:
+        keys = self._manifest.keys
+        if keys and item.file == self._manifest.file:
+            return f"{item.file} {keys[item.line - 1]}"
+        return f"{item.file}:{item.line}"
 
     def _learn(self, record: ItemRecord) -> None:
         contents = {

@@ -53,6 +53,8 @@ class CommandLines(Struct, frozen=True, kw_only=True):
 
     def _line(self, verb: str, *words: str) -> str:
         file = self.manifest.file
+        if self.manifest.keys:  # a mapping: there is nothing to type
+            return ""
         named = f"./{file}" if file.startswith("-") else file
         place = [
             *(("--profile", self.manifest.profile) if self.manifest.profile else ()),
