@@ -97,13 +97,20 @@ async def test_keys_move_look_decide_and_undo(visit: Visit, demo: Path) -> None:
         await page.locator(".judge-button.approved").get_attribute("aria-pressed")
         == "true"
     )
+    await page.locator(".judge-button.approved").focus()
+    await visit.press("Enter", "Enter")  # taken back, and decided once more
+    assert (
+        await page.evaluate("() => document.activeElement.dataset.name") == "approved"
+    )
     await visit.press("n")
     await page.keyboard.type("bluer")
     await visit.press("Control+Enter", "z", "+")
     assert await visit.texts(".panel q") == ["bluer", "bluer"]
     assert await page.locator(".zoom-text").text_content() == "200 %"
     await visit.press("ArrowRight", "Escape")
-    assert await page.evaluate(focused) == "tree-desert-dusk"
+    await page.wait_for_function(
+        "() => document.activeElement.dataset.id === 'tree-desert-dusk'"
+    )
     assert "Export 1" in await visit.texts("#tools button")
     await visit.press("r", "r", "u")
     assert "Export 2" in await visit.texts("#tools button")

@@ -113,7 +113,7 @@ page.compare = (() => {
     lastMode = view.now.mode;
     if (changed && parts && !["compared", "mode", "backdrop"].some((key) => changed.has(key))) return;
     if (!parts) openDialog();
-    paint();
+    page.remake(parts.dialog, paint);
   }
 
   function openDialog() {
@@ -166,7 +166,7 @@ page.compare = (() => {
     parts.modes.replaceChildren(
       ...MODES.map(([name, label], at) =>
         h("button", {
-          type: "button", "aria-pressed": String(mode === name), title: `${label} (Shift+${at + 1})`,
+          type: "button", "aria-pressed": String(mode === name), "data-name": name, title: `${label} (Shift+${at + 1})`,
           onclick: () => view.set({ mode: name }),
         }, label),
       ),
@@ -241,7 +241,8 @@ page.compare = (() => {
     const decisions = version ? page.decisions.about(version) : [];
     const judge = (word, label) =>
       iconButton(word, `${label} ${nameOf(shot)}`, () => page.decisions.toggle(version, word), {
-        "aria-pressed": String(decisions.some((one) => one.word === word)), class: `icon-button judge-${word}`,
+        "aria-pressed": String(decisions.some((one) => one.word === word)),
+        "data-name": `${markOf(shot)} ${word}`, class: `icon-button judge-${word}`,
       });
     return h(
       "figcaption",
@@ -282,6 +283,11 @@ page.compare = (() => {
     parts.controls.hidden = false;
     parts.controls.replaceChildren(...overlayControls(list, stage, below, above));
     stage.lay();
+  }
+
+  function swap() {
+    pair = [pair[1], pair[0]];
+    page.remake(parts.dialog, paint);
   }
 
   /** A picture that takes up the place of the first one shows where they differ in size. */
@@ -325,10 +331,7 @@ page.compare = (() => {
     const note = sizeNote(below, above);
     return [
       select(0),
-      iconButton("swap", "Swap A and B", () => {
-        pair = [pair[1], pair[0]];
-        paint();
-      }, { key: "s" }),
+      iconButton("swap", "Swap A and B", swap, { key: "s", "data-name": "swap" }),
       select(1),
       sliders[mode](),
       note && h("span.meta", {}, note),
@@ -441,7 +444,9 @@ page.compare = (() => {
   function refresh(items = null) {
     if (!parts) return;
     const ids = new Set(items?.map((item) => item.id));
-    if (!items || shots().some((shot) => ids.has(shot.item.id))) paint();
+    if (!items || shots().some((shot) => ids.has(shot.item.id))) {
+      page.remake(parts.dialog, paint);
+    }
   }
 
   return {
@@ -450,10 +455,7 @@ page.compare = (() => {
       const shot = shots()[number - 1];
       if (shot?.version && shot.item.gallery === model.gallery) page.decisions.toggle(shot.version, "chosen");
     },
-    swap: () => {
-      pair = [pair[1], pair[0]];
-      paint();
-    },
+    swap,
     setMode: (number) => view.set({ mode: MODES[number - 1][0] }),
     zoom: (direction) => parts.camera.step(direction),
     toggleZoom: () => parts.camera.toggle(),

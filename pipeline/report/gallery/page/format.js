@@ -12,7 +12,6 @@ page.format = (() => {
     not_submitted: "not submitted",
     saved: "saved",
   };
-  const WORDS = { chosen: "chosen", approved: "approved", rejected: "rejected" };
 
   const plain = (value, digits = 4) =>
     value.toLocaleString("en-US", { maximumFractionDigits: digits });
@@ -87,6 +86,6 @@ page.format = (() => {
   }
 
   return {
-    STATES, WORDS, plain, count, plural, units, money, cost, bytes, duration, time, now, fileFacts,
+    STATES, plain, count, plural, units, money, cost, bytes, duration, time, now, fileFacts,
   };
 })();
