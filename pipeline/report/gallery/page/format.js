@@ -76,6 +76,9 @@ page.format = (() => {
     });
   }
 
+  /** Without the year, where there is little room. */
+  const shortTime = (text) => time(text).replace(/ \d{4},/, ",");
+
   const now = () => new Date().toISOString().replace(/\.\d+Z$/, "Z");
 
   /** "image/png" of 64 × 64: "PNG, 64 × 64, 12 kB". */
@@ -86,6 +89,6 @@ page.format = (() => {
   }
 
   return {
-    STATES, plain, count, plural, units, money, cost, bytes, duration, time, now, fileFacts,
+    STATES, plain, count, plural, units, money, cost, bytes, duration, time, shortTime, now, fileFacts,
   };
 })();

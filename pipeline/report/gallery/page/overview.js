@@ -102,7 +102,7 @@ page.overview = (() => {
       {},
       h("figcaption", {}, h("span.key.charged", {}, "Spend"), h("span.key.jobs", {}, "Jobs"), reading),
       box,
-      h("div.plot-times", {}, h("span", {}, format.time(first.at)), h("button.link", { type: "button", onclick: () => showTable(points) }, "As a table"), h("span", {}, format.time(last.at))),
+      h("div.plot-times", {}, h("span", {}, format.shortTime(first.at)), h("button.link", { type: "button", onclick: () => showTable(points) }, "As a table"), h("span", {}, format.shortTime(last.at))),
     );
   }
 
