@@ -262,6 +262,11 @@ _RUNNING = (
         is_flag=True,
         help="Do not write the lock file beside the manifest.",
     ),
+    click.option(
+        "--report",
+        is_flag=True,
+        help="Write the gallery afterwards, as report: true in the manifest does.",
+    ),
     PICTURES,
     click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
@@ -309,6 +314,7 @@ class RunOptions:
     quiet: bool
     debug: bool
     log_file: Path | None
+    report: bool = False
     select: tuple[str, ...] = ()
     limit: int | None = None
     verify: bool = False

@@ -38,6 +38,7 @@ from pipeline.cli.console.screen import (
 from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration
 from pipeline.cli.console.workflow import is_github
+from pipeline.cli.gallery import page_options
 from pipeline.cli.next_step import complete_hint
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
@@ -180,6 +181,8 @@ def _carry_out(  # noqa: C901, PLR0917 - the parts of one command
                 on_event=on_event,
                 on_start=on_start,
                 activity=progress.activity,
+                report=options.report,
+                page=page_options(options.cu_price),
                 clock=progress.clock,
                 **({} if start is not run else which),
             ),
@@ -269,6 +272,10 @@ def _signals(
 
         def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
             nonlocal counted
+            if begun.is_over:  # what is left, such as the gallery, may be cut off
+                signal.signal(number, previous[number])
+                signal.raise_signal(number)
+                return
             counted += 1
             with suppress(RuntimeError):  # the loop has just ended: nothing to stop
                 loop.call_soon_threadsafe(stop if counted == 1 else begun.abandon)
@@ -451,4 +458,11 @@ def _print_done(result: RunResult | None, code: ExitCode, progress: Progress) ->
         counts=counts,
         needs_review=result.needs_review if result is not None else 0,
         cost=run_cost_fields(result, charged=progress.charged),
+        **_page_fields(result),
     )
+
+
+def _page_fields(result: RunResult | None) -> dict[str, str]:
+    if result is None or result.gallery is None:
+        return {}
+    return {"gallery": str(result.gallery)}

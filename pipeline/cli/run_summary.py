@@ -91,6 +91,8 @@ def _end_lines(
     )
     most_changes = _CHANGES_SHOWN if room is None else _CHANGES_ON_SCREEN
     yield from result_lines(result, options.cu_price, most_changes=most_changes)
+    if result.gallery is not None:
+        yield f"  gallery: {result.gallery}"
     for step in next_steps(progress, result, options):
         yield f"  next: {step}"
 

@@ -27,12 +27,13 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.lockfile.reconcile import check_not_rehearsed, write_lock_file
 from pipeline.manifest import Manifest
-from pipeline.manifest.review_file import write_review
+from pipeline.manifest.review_file import read_review, write_review
 from pipeline.operations.callbacks import call, in_thread, relaying
 from pipeline.operations.connection import (
     Connection,
     service_of,
 )
+from pipeline.operations.gallery import PageOptions, write_gallery_shown
 from pipeline.operations.idle import (
     HasWork,
     find_idle_service,
@@ -96,6 +97,8 @@ async def run(
     on_start: Callable[[Run], None] = lambda _run: None,
     activity: Activity | None = None,
     amend: Amend | None = None,
+    report: bool = False,
+    page: PageOptions = PageOptions(),  # noqa: B008 - frozen
 ) -> RunResult:
     """Plan a manifest and carry the plan out; finished items are left alone.
 
@@ -123,6 +126,8 @@ async def run(
         amend: Called with the manifest, its folder and the ledger, once they are held;
             its result is planned instead of the manifest and ``selection``.
         activity: Is told what is done at each moment, for a display of progress.
+        report: Write the gallery afterwards, as ``report: true`` in the manifest does.
+        page: What its pages say beyond the facts.
 
     Returns:
         The result of the run. An item that fails raises no exception.
@@ -148,6 +153,8 @@ async def run(
             approve=approve,
             on_event=tell,
             on_start=on_start,
+            report=report,
+            page=page,
         )
         with showing_progress(hooks.on_event, target.clock) as show:
             hooks = replace_record(hooks, on_event=show)
@@ -229,7 +236,7 @@ async def _run(
 
 
 class _Hooks(Struct, frozen=True, kw_only=True):
-    """The caller's saved plan and callbacks; see :func:`run`."""
+    """The caller's saved plan, callbacks and wishes for a report; see :func:`run`."""
 
     saved_plan: SavedPlan | None
     on_item: Callable[[PlannedItem], None]
@@ -237,6 +244,8 @@ class _Hooks(Struct, frozen=True, kw_only=True):
     on_event: ProgressCallback
     on_start: Callable[[Run], None]
     before_spending: Callable[[], None] = lambda: None
+    report: bool = False
+    page: PageOptions = PageOptions()
 
 
 class _Execution(Struct, kw_only=True):
@@ -249,6 +258,7 @@ class _Execution(Struct, kw_only=True):
     ledger: Ledger
     reader: Ledger
     notes: tuple[str, ...] = ()
+    is_abandoned: bool = False
 
     async def finish(self) -> RunResult:
         """Plan and carry out; the ledger records start, end and exit code."""
@@ -271,6 +281,8 @@ class _Execution(Struct, kw_only=True):
         finally:
             ledger.record_run_ended(run_id, clock.utc_now(), code)
             self._tell_unsynced()
+        if (self.hooks.report or self.loaded.report) and not self.is_abandoned:
+            result = replace(result, gallery=await self._write_gallery())
         return result
 
     def _tell_unsynced(self) -> None:
@@ -338,6 +350,7 @@ class _Execution(Struct, kw_only=True):
                 self.hooks.on_start(run)
                 async with session.watching():
                     result = await run.carry_out(run_id, notes=notes)
+                self.is_abandoned = run.is_abandoned
         activity.begin("writing the lock file")
         if settings.lock_file:
             self._write_lock_file(plan)
@@ -366,6 +379,28 @@ class _Execution(Struct, kw_only=True):
         except (ManifestError, HasWork):
             return False
         return is_idle(plan, self.reader, self.target.settings)
+
+    async def _write_gallery(self) -> Path | None:
+        """The page, or None if it could not be written: no reason to fail a run."""
+        review = self.loaded.review
+        try:
+            if review.path is not None:  # the run may have written it
+                review = read_review(review.path)
+            written = await write_gallery_shown(
+                dataclasses.replace(self.loaded, review=review),
+                self.target.folder_of(self.loaded),
+                activity=self.connection.activity,
+                emulate=self.target.emulate,
+                now=self.target.clock.utc_now(),
+                allow_outside=self.target.allow_outside,
+                options=self.hooks.page,
+            )
+        except PipelineError as error:
+            hint = f"; {error.hint}" if error.hint else ""
+            text = f"the gallery was not written: {error.message}{hint}"
+            self.hooks.on_event(Warned(message=text))
+            return None
+        return written.page
 
     def _check_clear(self, plan: Plan) -> None:
         """Pay for nothing that may be an old item under a new name.
