@@ -7,6 +7,7 @@ on are uploaded.
 import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.activity import Activity
@@ -16,6 +17,7 @@ from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable, UsageEr
 from pipeline.job import AssetId
 from pipeline.manifest import Manifest
 from pipeline.operations.connection import Connection, service_of
+from pipeline.operations.run import Amend
 from pipeline.operations.target import Target
 from pipeline.output.folder import check_manifest, holding_output, open_for_reading
 from pipeline.output.names import EMULATOR_STATE_NAME
@@ -53,6 +55,7 @@ async def estimate(
     on_item: Callable[[PlannedItem], None] = lambda _planned: None,
     on_orphan: Callable[[Orphan], None] = lambda _orphan: None,
     activity: Activity | None = None,
+    amend: Amend | None = None,
 ) -> Estimate:
     """What :func:`run` would do and what it would cost; spends nothing.
 
@@ -74,6 +77,7 @@ async def estimate(
         on_orphan: Called in a thread with each item that has files and is no longer in
             the manifest.
         activity: As for :func:`run`.
+        amend: As for :func:`run`.
 
     Raises:
         InputError: The user has to change a file, an option or the environment.
@@ -128,6 +132,10 @@ async def estimate(
             item_count=loaded.most_jobs,
         ) as ledger:
             check_manifest(ledger, folder, loaded)
+            if amend is not None:
+                amended = amend(loaded, folder, ledger)
+                loaded, notes = amended.manifest, (*notes, *amended.notes)
+                target = replace(target, selection=amended.selection)
             plan = await target.plan(loaded, ledger, on_item=take, on_orphan=on_orphan)
             budget = budget_of(ledger, target.settings_for(loaded).max_cost)
             unsure = ledger.find_unsure_units()
