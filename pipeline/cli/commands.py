@@ -485,6 +485,27 @@ def graph(manifest: Path, **options: Any) -> ExitCode:
 
 
 @cli.command()
+@MANIFEST
+@click.option(
+    "--out",
+    type=HomePath(file_okay=False),
+    metavar="DIR",
+    help="A new folder, which gets a copy of every file.  [default: gallery in the"
+    " output folder]",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+@place_options
+@ALLOW_OUTSIDE
+@CU_PRICE
+@JSON
+def gallery(manifest: Path, **options: Any) -> ExitCode:
+    """Write a page that shows every item, to open from disk. Free."""
+    from pipeline.cli.gallery import gallery_command
+
+    return gallery_command(manifest, **options)
+
+
+@cli.command()
 @click.argument(
     "places",
     type=HomePath(exists=True),

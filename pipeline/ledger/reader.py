@@ -42,7 +42,6 @@ _LEFT_OUT_OF_COSTS = {
     "request": "'{}'",
     "remote_assets": "'[]'",
     "echo": "NULL",
-    "finished_at": "NULL",
     "saved_at": "NULL",
 }
 _SELECT_COSTS = (
@@ -374,6 +373,12 @@ class LedgerReader:
             ).fetchall()
         return {sha256: AssetId(asset_id) for sha256, asset_id in rows}
 
+    def find_all_uploads(self) -> dict[AssetId, str]:
+        """Asset id → SHA-256 of every uploaded reference, of any project."""
+        with self._translated():
+            rows = self._connection.execute("SELECT asset_id, sha256 FROM uploads")
+            return {AssetId(asset_id): sha256 for asset_id, sha256 in rows}
+
     def find_facts(self) -> Facts:
         """The facts about the whole ledger.
 
@@ -448,7 +453,7 @@ class LedgerReader:
     def find_costs(self) -> Iterator[Job]:
         """Every attempt, oldest first, with only the columns that its cost needs.
 
-        Left out are the request, the echo, the assets, and the times after the submit.
+        Left out are the request, the echo, the assets, and when its files were saved.
         """
         with self._translated():
             for row in self._connection.execute(_SELECT_COSTS):

@@ -20,8 +20,9 @@ class GalleryFile(Struct, frozen=True, kw_only=True):
         name: Its path relative to the output folder.
         thumbnail: The URL of a WebP picture of it, or "" if there is none.
         kind: ``image``, ``video``, ``audio``, ``3d``, ``text`` or ``other``.
-        embedded: For ``3d`` from disk: the URL of a classic script that registers the
-            bytes, because a page from disk cannot fetch; else "".
+        embedded: For a GLB from disk: the URL of a classic script that registers its
+            bytes, because a page from disk cannot fetch; else "". The script sets
+            ``window.GALLERY_MODELS[sha256]`` to their base64.
         output: The number of the output, from 1.
         is_preview: Whether it is a picture that came with a video or a 3D model.
         sha256: Its hex digest.
@@ -71,6 +72,27 @@ class GalleryDecision(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class GalleryReference(Struct, frozen=True, kw_only=True):
+    """A picture or file that an item was made from.
+
+    Attributes:
+        input: The model's input that takes it.
+        name: Its name in the manifest, ``item:ID/N`` for the output of another item, or
+            the service's id of an asset.
+        item: The id of the other item if it is one of the manifest's; else "".
+        kind: As of :class:`GalleryFile`; "" if it is not known.
+        src: The URL of the file, or "" if it is not there.
+        thumbnail: The URL of a WebP picture of it, or "".
+    """
+
+    input: str
+    name: str
+    item: str = ""
+    kind: str = ""
+    src: str = ""
+    thumbnail: str = ""
+
+
 class GalleryTake(Struct, frozen=True, kw_only=True):
     """One take of an item, or one of its steps.
 
@@ -83,12 +105,16 @@ class GalleryTake(Struct, frozen=True, kw_only=True):
         reason: Why it is not saved, or "".
         hint: The next step, or "".
         is_chosen: Whether it is the chosen take.
+        chosen_output: With ``choose: one``, the output that is chosen if the take is;
+            else 0.
         is_wanted: Whether the manifest still wants it.
         seed: The seed that was sent, or None.
         charged: Compute units less refunds.
         attempts: How many times it was submitted.
         submitted_at, finished_at, saved_at: Of its newest attempt, or "".
         decisions: Those about the bytes that it has now.
+        prompt: The prompt it was made with if that differs from the item's now; or "".
+        references: What it was made from if that differs from the item's now; or empty.
         files: Its files.
     """
 
@@ -100,6 +126,7 @@ class GalleryTake(Struct, frozen=True, kw_only=True):
     reason: str = ""
     hint: str = ""
     is_chosen: bool = False
+    chosen_output: int = 0
     is_wanted: bool = True
     seed: int | None = None
     charged: float = 0
@@ -108,25 +135,9 @@ class GalleryTake(Struct, frozen=True, kw_only=True):
     finished_at: str = ""
     saved_at: str = ""
     decisions: tuple[GalleryDecision, ...] = ()
+    prompt: str = ""
+    references: tuple[GalleryReference, ...] = ()
     files: tuple[GalleryFile, ...] = ()
-
-
-class GalleryReference(Struct, frozen=True, kw_only=True):
-    """A picture or file that an item was made from.
-
-    Attributes:
-        input: The model's input that takes it.
-        name: Its name in the manifest, or the id of the other item.
-        item: The id of the other item if it is one of the manifest's; else "".
-        src: The URL of the file, or "" if it is not there.
-        thumbnail: The URL of a WebP picture of it, or "".
-    """
-
-    input: str
-    name: str
-    item: str = ""
-    src: str = ""
-    thumbnail: str = ""
 
 
 class GalleryItem(Struct, frozen=True, kw_only=True):
@@ -150,6 +161,7 @@ class GalleryItem(Struct, frozen=True, kw_only=True):
         parents: Ids of items that it needs.
         children: Ids of items that need it.
         charged: Compute units less refunds, all takes and steps.
+        chooses: Whether it says ``choose: one``: each output of a take can be chosen.
         takes: Every take, by number.
         steps: The steps after the chosen take; the last has the item's files.
     """
@@ -170,8 +182,46 @@ class GalleryItem(Struct, frozen=True, kw_only=True):
     parents: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
     charged: float = 0
+    chooses: bool = False
     takes: tuple[GalleryTake, ...] = ()
     steps: tuple[GalleryTake, ...] = ()
+
+
+class GalleryVerdict(Struct, frozen=True, kw_only=True):
+    """A decision as the review file has it, whether it counts or not.
+
+    Attributes:
+        word: ``picked``, ``approved`` or ``rejected``: the file's own key.
+        take: The number of the take.
+        output: The number of the output with ``choose: one``; else 0.
+        sha256: Hex digests of the take's files as they were made, in their order.
+        by: Who decided, or "".
+        at: When, or "".
+        note: A text, or "".
+    """
+
+    word: str
+    take: int
+    output: int = 0
+    sha256: tuple[str, ...] = ()
+    by: str = ""
+    at: str = ""
+    note: str = ""
+
+
+class GalleryReview(Struct, frozen=True, kw_only=True):
+    """What the review file has about one item: the base of an export from disk.
+
+    Attributes:
+        verdicts: Every decision, in the order of the file.
+        added: The lines of the file below ``added:``, word for word without the dash:
+            a seed is a 64-bit number, which a script cannot hold.
+        kept: The lines below ``kept:``, likewise.
+    """
+
+    verdicts: tuple[GalleryVerdict, ...] = ()
+    added: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 class GalleryTotals(Struct, frozen=True, kw_only=True):
@@ -220,12 +270,14 @@ class GalleryServer(Struct, frozen=True, kw_only=True):
       "version"}``; ``word`` is ``chosen``, ``approved``, ``rejected``, ``note`` or
       ``none``, ``sha256`` has the original digests that the user sees. Answers
       ``{"item": GalleryItem, "version"}``; 409 with ``{"message", "hint"}`` if the
-      bytes or the review file changed meanwhile.
+      bytes or the review file changed meanwhile. ``note`` changes the note of the
+      decisions about the take that there are; ``none`` removes them.
     - ``POST price``: ``{"item", "take"}`` → ``{"units", "left", "quote"}``.
     - ``POST redo``: ``{"item", "take", "quote", "units"}`` → 202; the changes follow as
       events. 402 if ``units`` would exceed what is left.
 
-    Every error is ``{"message", "hint"}``.
+    Every error is ``{"message", "hint"}``. ``GET data.js`` has the newest data: the
+    page loads it again when it has lost the events and found them again.
 
     Attributes:
         can_edit: Whether decisions are taken.
@@ -252,7 +304,9 @@ class Gallery(Struct, frozen=True, kw_only=True):
         is_emulated: Whether everything was made by the emulator.
         made_at: When this was written.
         price: What a unit costs, as the user writes money: ``(0.01, "€")``; or None.
-        review_file: The name of the review file, for the export from disk.
+        review_file: The path of the review file, for the export from disk: beside the
+            manifest as the user gave it.
+        review: What that file has, by item id; a renamed item under its new id.
         axes: The axes of the matrices, with their values in the manifest's order.
         totals: The sums.
         points: For the plot, oldest first; at most some hundreds.
@@ -269,6 +323,7 @@ class Gallery(Struct, frozen=True, kw_only=True):
     made_at: str = ""
     price: tuple[float, str] | None = None
     review_file: str = ""
+    review: Mapping[str, GalleryReview] = field(default_factory=dict)
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     totals: GalleryTotals = GalleryTotals()
     points: tuple[GalleryPoint, ...] = ()

@@ -1,0 +1,61 @@
+"""``gallery``: a manifest and its files → a page that opens from disk."""
+
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from pipeline.cli.console.money import CuPrice
+from pipeline.cli.console.printing import print_json, say
+from pipeline.cli.console.text import printable
+from pipeline.cli.loading import load
+from pipeline.cli.next_step import complete_hint
+from pipeline.clock import SystemClock
+from pipeline.counting import plural
+from pipeline.errors import ExitCode
+from pipeline.operations.gallery import write_gallery
+
+
+def gallery_command(
+    manifest: Path,
+    *,
+    emulate: bool,
+    allow_outside: bool,
+    out: Path | None,
+    cu_price: CuPrice | None,
+    opens: bool,
+    as_json: bool,
+    **place: Any,
+) -> ExitCode:
+    """Write the gallery of a manifest, and say where it is."""
+    loaded, output = load(
+        manifest, emulate=emulate, allow_outside=allow_outside, **place
+    )
+    written = write_gallery(
+        loaded,
+        output,
+        emulate=emulate,
+        now=SystemClock().utc_now(),
+        folder=out,
+        allow_outside=allow_outside,
+        price=price_of(cu_price),
+        complete_hint=complete_hint,
+    )
+    page = str(written.page)
+    if as_json:
+        print_json(
+            event="gallery",
+            page=page,
+            items=written.items,
+            thumbnails_made=written.drawn,
+            size_bytes=written.size_bytes,
+        )
+    else:
+        say(printable(f"{page}: {plural(written.items, 'item')}"))
+    if opens:
+        webbrowser.open(written.page.absolute().as_uri())
+    return ExitCode.OK
+
+
+def price_of(cu_price: CuPrice | None) -> tuple[float, str] | None:
+    """The price of a unit as a page has it."""
+    return None if cu_price is None else (float(cu_price.amount), cu_price.currency)

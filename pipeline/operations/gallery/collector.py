@@ -1,0 +1,367 @@
+"""Manifest, ledger and output folder → the Gallery of a page. Writes nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from pipeline.clock import format_utc
+from pipeline.job import Job
+from pipeline.lockfile.reconcile import find_lock_file
+from pipeline.manifest import Manifest, expand
+from pipeline.manifest.chain import outputs_in
+from pipeline.manifest.review_file import render_decision
+from pipeline.naming import STEP_MARK, item_of
+from pipeline.operations.gallery import references
+from pipeline.operations.gallery.command_lines import CommandLines
+from pipeline.operations.gallery.files import Files
+from pipeline.operations.gallery.links import Links
+from pipeline.operations.gallery.references import ReferenceIndex
+from pipeline.operations.gallery.texts import plain_text, shown, word
+from pipeline.operations.gallery.totals import Spent, read_spent
+from pipeline.operations.items import (
+    ItemRecord,
+    ItemState,
+    JobRecord,
+    read_items_in,
+)
+from pipeline.output.folder import open_for_reading, output_folder
+from pipeline.report.gallery.data import (
+    Gallery,
+    GalleryDecision,
+    GalleryItem,
+    GalleryReview,
+    GalleryTake,
+    GalleryTotals,
+    GalleryVerdict,
+)
+from pipeline.settings import EMULATOR_NAME
+
+_MOST_TEXT_BYTES = 4096  # of a text result, and of a value
+_SAFE_INTEGER = 2**53  # above, a script cannot hold it
+
+
+class Collector:
+    """Gathers what a page shows of one manifest.
+
+    Args:
+        manifest: With its review.
+        output: Its output folder; it need not exist.
+        emulate: Whether the folder is the emulator's.
+        links: What the URLs lead to.
+        allow_outside: Whether references may be outside the manifest's folder.
+        price: What a unit costs, and the currency; or None.
+        complete_hint: Makes the commands in a hint about an item complete.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        output: Path,
+        *,
+        emulate: bool,
+        links: Links,
+        allow_outside: bool = False,
+        price: tuple[float, str] | None = None,
+        complete_hint: Callable[[str, str], str] = lambda hint, _item_id: hint,
+    ) -> None:
+        self._manifest = manifest
+        self._output = output
+        self._emulate = emulate
+        self._links = links
+        self._files = Files(output, links)
+        self._price = price
+        self._complete_hint = complete_hint
+        usual = output_folder(manifest, output=None, emulate=emulate)
+        self._commands = CommandLines(
+            manifest=manifest,
+            output="" if output == usual else str(output),
+            emulate=emulate,
+            allow_outside=allow_outside,
+        )
+        self._index = ReferenceIndex(manifest.models, {})
+        self._children: dict[str, dict[str, None]] = {}
+        self._axes = dict(_axes_by_entry(manifest))
+
+    def collect(self, now: datetime) -> Gallery:
+        """Everything, as it stands now; a run may be in progress.
+
+        Args:
+            now: In UTC.
+
+        Raises:
+            ManifestError: The manifest has faults.
+            LedgerError: The ledger cannot be read.
+            LockError: The lock file cannot be read.
+            OutputError: The folder cannot be read.
+        """
+        manifest, output = self._manifest, self._output
+        lock_file = find_lock_file(manifest, emulate=self._emulate)
+        records: list[ItemRecord] = []
+        with open_for_reading(
+            output, lock_file, item_count=manifest.most_jobs
+        ) as ledger:
+            uploads = ledger.find_all_uploads()
+            self._index = ReferenceIndex(manifest.models, uploads)
+            self._children = {}
+            read_items_in(ledger, manifest, output, on_item=records.append)
+            spent = read_spent(ledger)
+            facts = ledger.find_facts()
+        for record in records:
+            self._learn(record)
+        items = {record.item_id: self._show(record) for record in records}
+        # Items that need others come late in a plan.
+        ordered = list(dict.fromkeys(item.base for item in expand(manifest)))
+        found = tuple(items[item_id] for item_id in ordered if item_id in items)
+        made_by_emulator = facts.base_url == EMULATOR_NAME or facts.is_emulated
+        review_path = manifest.review.path
+        return Gallery(
+            name=manifest.name,
+            manifest=plain_text(manifest.file),
+            output=plain_text(str(output)),
+            profile=manifest.profile,
+            is_emulated=made_by_emulator if facts.base_url else self._emulate,
+            made_at=format_utc(now),
+            price=self._price,
+            review_file=""
+            if review_path is None
+            else plain_text(self._shown(review_path)),
+            review=self._review_of(records),
+            axes=self._axes_of(found),
+            totals=self._totals(found, spent),
+            points=spent.points,
+            items=found,
+        )
+
+    def item_of(self, record: ItemRecord) -> GalleryItem:
+        """One item; it uses what :meth:`collect` has learned about the others."""
+        self._learn(record)
+        return self._show(record)
+
+    def _show(self, record: ItemRecord) -> GalleryItem:
+        item, worst = record.item, record.worst
+        axes = self._axes.get(item.template_id, {})
+        wanted = self._index.find_wanted(record)
+        return GalleryItem(
+            id=record.item_id,
+            entry=plain_text(item.template_id),
+            model=item.model_id,
+            state=str(record.state),
+            reason=worst.reason,
+            hint=self._complete_hint(worst.hint, worst.job_id) if worst.hint else "",
+            command=plain_text(self._commands.for_item(record)),
+            place=plain_text(f"{item.file}:{item.line}"),
+            prompt=_prompt_of(item.params),
+            params={
+                name: shown(value)
+                for name, value in item.params.items()
+                if name != "prompt" or not isinstance(value, str)
+            },
+            axes={
+                name: word(value)
+                for name, value in item.variables.items()
+                if name in axes
+            },
+            variables={
+                name: word(value)
+                for name, value in item.variables.items()
+                if name not in axes
+            },
+            references=references.show(wanted, self._links),
+            parents=tuple(self._parents_of(record)),
+            children=tuple(self._children.get(record.item_id, ())),
+            charged=float(record.charged),
+            chooses=item.chooses,
+            takes=tuple(self._take(record, one, wanted=wanted) for one in record.takes),
+            steps=tuple(self._take(record, one) for one in record.steps),
+        )
+
+    def _learn(self, record: ItemRecord) -> None:
+        contents = {
+            saved.asset.path: content
+            for one in (*record.takes, *record.steps)
+            for saved in one.files
+            if (content := self._files.find_content(saved)) is not None
+        }
+        self._index.learn(record, contents)
+        for parent in self._parents_of(record):
+            self._children.setdefault(parent, {})[record.item_id] = None
+
+    @staticmethod
+    def _parents_of(record: ItemRecord) -> dict[str, None]:
+        """The ids of the items that it needs, each once."""
+        planned = (one.planned for one in (*record.takes[:1], *record.steps))
+        items = [record.item, *(one.item for one in planned if one is not None)]
+        ids = (
+            item_of(used.item_id) for one in items for _, used in outputs_in(one.params)
+        )
+        return {one: None for one in ids if one != record.item_id}
+
+    # --- takes and files ------------------------------------------------------
+
+    def _take(
+        self,
+        record: ItemRecord,
+        one: JobRecord,
+        *,
+        wanted: Sequence[references.Used] | None = None,
+    ) -> GalleryTake:
+        """A take, or, without ``wanted``, a step."""
+        newest = one.attempts[0] if one.attempts else None
+        sent = one.made or newest
+        planned = one.planned
+        is_step = wanted is None
+        seed = None if newest is None else newest.seed
+        used: Sequence[references.Used] = ()
+        prompt = ""
+        if sent is not None and sent.request is not None and wanted is not None:
+            sent_prompt = _prompt_of(sent.request)
+            prompt = (
+                sent_prompt if sent_prompt != _prompt_of(record.item.params) else ""
+            )
+            used = self._index.find_sent(sent)
+            used = () if references.are_same(used, self._own(wanted, record)) else used
+        model = record.item.model_id
+        if planned is not None:
+            model = planned.item.model_id
+        elif newest is not None:
+            model = newest.model_id
+        return GalleryTake(
+            job_id=one.job_id,
+            number=one.number,
+            step=one.job_id.partition(STEP_MARK)[2] if is_step else "",
+            model=model,
+            state=str(one.state),
+            reason=one.reason,
+            hint=self._complete_hint(one.hint, one.job_id) if one.hint else "",
+            is_chosen=one.is_chosen,
+            chosen_output=0 if planned is None else planned.chosen_output,
+            is_wanted=planned is not None,
+            seed=seed if planned is None or seed is not None else planned.job.seed,
+            charged=float(one.charged),
+            attempts=sum(
+                job.sent_at is not None or bool(job.remote_id) for job in one.attempts
+            ),
+            submitted_at=_time(newest, "submitted_at"),
+            finished_at=_time(newest, "finished_at"),
+            saved_at=_time(newest, "saved_at"),
+            decisions=() if is_step else tuple(_decisions(record, one)),
+            prompt=prompt,
+            references=references.show(used, self._links),
+            files=tuple(self._files.find(one)),
+        )
+
+    def _own(
+        self, wanted: Sequence[references.Used], record: ItemRecord
+    ) -> Sequence[references.Used]:
+        """Of what an item needs, what its takes need: not what its steps do."""
+        own = list(self._index.find_in(record.item.params, record.item.model_id))
+        return wanted[: len(own)]
+
+    # --- the whole ------------------------------------------------------------
+
+    def _axes_of(self, items: Sequence[GalleryItem]) -> dict[str, tuple[str, ...]]:
+        axes: dict[str, dict[str, None]] = {}
+        for names in self._axes.values():
+            for name, values in names.items():
+                axes.setdefault(name, {}).update(dict.fromkeys(values))
+        for item in items:  # ``include`` may add values
+            for name, value in item.axes.items():
+                axes.setdefault(name, {})[value] = None
+        return {name: tuple(values) for name, values in axes.items()}
+
+    def _totals(self, items: Sequence[GalleryItem], spent: Spent) -> GalleryTotals:
+        files = [
+            file
+            for item in items
+            for one in (*item.takes, *item.steps)
+            for file in one.files
+            if not file.is_missing
+        ]
+        limit = self._manifest.max_cost
+        states = Counter(item.state for item in items)
+        return GalleryTotals(
+            states={str(one): states[one] for one in ItemState if states[one]},
+            files=len(files),
+            size_bytes=sum(file.size_bytes for file in files),
+            charged=float(spent.total.net),
+            reserved=float(spent.total.reserved),
+            left=None
+            if limit is None
+            else float(max(limit - spent.committed, Decimal(0))),
+        )
+
+    def _review_of(self, records: Sequence[ItemRecord]) -> dict[str, GalleryReview]:
+        renamed = {
+            record.item.decided_as: record.item_id
+            for record in records
+            if record.item.decided_as
+        }
+        return {
+            renamed.get(item_id, item_id): GalleryReview(
+                verdicts=tuple(
+                    GalleryVerdict(
+                        word=word,
+                        take=one.take,
+                        output=one.output,
+                        sha256=one.sha256,
+                        by=one.by,
+                        at=one.at,
+                        note=one.note,
+                    )
+                    for word, verdicts in (
+                        ("picked", () if review.picked is None else (review.picked,)),
+                        ("approved", review.approved),
+                        ("rejected", review.rejected),
+                    )
+                    for one in verdicts
+                ),
+                added=tuple(map(render_decision, review.added)),
+                kept=tuple(map(render_decision, review.kept)),
+            )
+            for item_id, review in self._manifest.review.items.items()
+        }
+
+    def _shown(self, path: Path) -> str:
+        """The review file's path, beside the manifest as the user gave it."""
+        if path.parent == self._manifest.path.parent:
+            return str(Path(self._manifest.file).with_name(path.name))
+        return str(path)
+
+
+def _axes_by_entry(
+    manifest: Manifest,
+) -> Iterator[tuple[str, dict[str, list[str]]]]:
+    """By the id as it is written: the axes of the matrix, with their values."""
+    for template in manifest.templates:
+        if template.matrix is not None and template.item_id is not None:
+            yield (
+                str(template.item_id[1].value),
+                {
+                    name: [word(node.value) for node in nodes]
+                    for name, nodes in template.matrix.axes.items()
+                },
+            )
+
+
+def _decisions(record: ItemRecord, one: JobRecord) -> Iterator[GalleryDecision]:
+    for word, verdict in record.verdicts_on(one):
+        yield GalleryDecision(
+            word=word,
+            output=verdict.output,
+            by=verdict.by,
+            at=verdict.at,
+            note=verdict.note,
+        )
+
+
+def _prompt_of(params: Mapping[str, Any]) -> str:
+    prompt = params.get("prompt")
+    return prompt if isinstance(prompt, str) else ""
+
+
+def _time(job: Job | None, name: str) -> str:
+    at = None if job is None else getattr(job, name)
+    return "" if at is None else format_utc(at)

@@ -1,0 +1,229 @@
+"""A gallery that opens from disk: records and files → a folder."""
+
+import logging
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import unquote
+
+from pipeline.assets.checks.damage import Damaged
+from pipeline.assets.checks.glb import find_extensions
+from pipeline.assets.checks.png import NotAnImage
+from pipeline.assets.thumbnail import draw_thumbnail
+from pipeline.manifest import Manifest
+from pipeline.operations.gallery.collector import Collector
+from pipeline.operations.gallery.links import Content, DiskLinks
+from pipeline.output.gallery_folder import (
+    GALLERY_FOLDER,
+    GalleryFolder,
+    holding_gallery,
+)
+from pipeline.record import Struct, replace
+from pipeline.report.gallery.data import (
+    Gallery,
+    GalleryFile,
+    GalleryItem,
+    GalleryReference,
+    GalleryTake,
+)
+from pipeline.report.gallery.page import (
+    DATA_NAME,
+    PAGE_NAME,
+    page_files,
+    render_data,
+    render_model,
+    render_page,
+    viewer_files,
+)
+from pipeline.storage.regular_file import open_regular, read_regular
+
+logger = logging.getLogger(__name__)
+
+_MOST_MODEL_BYTES = 64 << 20  # a script is a third larger, and parsed at once
+# The viewer would fetch decoders for these from another host.
+_COMPRESSIONS = frozenset(
+    {
+        "KHR_draco_mesh_compression",
+        "KHR_texture_basisu",
+        "EXT_meshopt_compression",
+        "KHR_meshopt_compression",
+    }
+)
+
+
+class Written(Struct, frozen=True, kw_only=True):
+    """A gallery that was written.
+
+    Attributes:
+        page: The page to open.
+        items: How many items it shows.
+        drawn: How many thumbnails were made; others were there.
+        size_bytes: The size of its own files, without copies of the originals.
+    """
+
+    page: Path
+    items: int
+    drawn: int
+    size_bytes: int
+
+
+def write_gallery(
+    manifest: Manifest,
+    output: Path,
+    *,
+    emulate: bool,
+    now: datetime,
+    folder: Path | None = None,
+    allow_outside: bool = False,
+    price: tuple[float, str] | None = None,
+    complete_hint: Callable[[str, str], str] = lambda hint, _item_id: hint,
+) -> Written:
+    """Write a page that shows every item, or bring it up to date. Blocking.
+
+    Args:
+        manifest: With its review.
+        output: Its output folder.
+        emulate: Whether the folder is the emulator's.
+        now: In UTC.
+        folder: Where to: gets a copy of every file that it shows. None for a folder in
+            the output folder that refers to the files where they are.
+        allow_outside: As for :class:`Collector`.
+        price: Likewise.
+        complete_hint: Likewise.
+
+    Raises:
+        UsageError: The folder has other things in it.
+        LedgerBusy: Another command writes this gallery.
+        ManifestError, LedgerError, LockError: As for :meth:`Collector.collect`.
+        OutputError: Something cannot be read or written.
+    """
+    with holding_gallery(folder or output / GALLERY_FOLDER) as held:
+        links = DiskLinks(held, copies=folder is not None)
+        collector = Collector(
+            manifest,
+            output,
+            emulate=emulate,
+            links=links,
+            allow_outside=allow_outside,
+            price=price,
+            complete_hint=complete_hint,
+        )
+        gallery = collector.collect(now)
+        return _Writing(held, links).carry_out(gallery)
+
+
+class _Writing:
+    """The files of one gallery on their way into its folder."""
+
+    def __init__(self, folder: GalleryFolder, links: DiskLinks) -> None:
+        self._folder = folder
+        self._links = links
+        self._failed: set[str] = set()
+        self._drawn = 0
+
+    def carry_out(self, gallery: Gallery) -> Written:
+        folder, links = self._folder, self._links
+        fixed = dict(page_files())
+        if links.scripts:
+            fixed |= viewer_files()
+        folder.begin([*links.made, *fixed, DATA_NAME, PAGE_NAME])
+        self._make(links.thumbnails, _draw)
+        self._make(links.scripts, _embed)
+        self._copy(links.copied)
+        if self._failed:
+            gallery = _without(gallery, frozenset(self._failed))
+        for name, content in fixed.items():
+            folder.write(name, content)
+        folder.write(DATA_NAME, render_data(gallery))
+        folder.write(PAGE_NAME, render_page(gallery))
+        folder.finish()
+        return Written(
+            page=folder.path / PAGE_NAME,
+            items=len(gallery.items),
+            drawn=self._drawn,
+            size_bytes=folder.size_bytes - sum(map(folder.size_of, links.copied)),
+        )
+
+    def _make(
+        self,
+        wanted: Mapping[str, Content],
+        make: Callable[[Content], bytes],
+    ) -> None:
+        """Make what is not there yet, a few at a time."""
+
+        def make_one(name: str) -> None:
+            try:
+                made = make(wanted[name])
+            except (NotAnImage, Damaged, OSError, MemoryError) as error:
+                logger.info("no %s: %s", name, error)
+                self._failed.add(name)
+                return
+            self._folder.write(name, made)
+            self._drawn += make is _draw
+
+        missing = [name for name in wanted if not self._folder.has(name)]
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            for _ in pool.map(make_one, missing):
+                pass
+
+    def _copy(self, wanted: Mapping[str, Content]) -> None:
+        for name, content in wanted.items():
+            assert content.path is not None
+            try:
+                self._folder.copy(content.path, name)
+            except OSError as error:
+                logger.info("no %s: %s", name, error)
+                self._failed.add(name)
+
+
+def _draw(content: Content) -> bytes:
+    assert content.path is not None
+    with open_regular(content.path, inside=content.inside) as file:
+        return draw_thumbnail(file, content.media_type)
+
+
+def _embed(content: Content) -> bytes:
+    assert content.path is not None
+    model = read_regular(
+        content.path, limit_bytes=_MOST_MODEL_BYTES, inside=content.inside
+    )
+    if compressed := find_extensions(model) & _COMPRESSIONS:
+        raise Damaged(f"the viewer cannot read {', '.join(sorted(compressed))}")
+    return render_model(content.sha256, model)
+
+
+def _without(gallery: Gallery, failed: frozenset[str]) -> Gallery:
+    """The gallery without links to what could not be made."""
+
+    def kept(url: str) -> str:
+        return "" if unquote(url) in failed else url
+
+    def mend_file(file: GalleryFile) -> GalleryFile:
+        return replace(
+            file,
+            src=kept(file.src),
+            thumbnail=kept(file.thumbnail),
+            embedded=kept(file.embedded),
+        )
+
+    def mend_reference(one: GalleryReference) -> GalleryReference:
+        return replace(one, src=kept(one.src), thumbnail=kept(one.thumbnail))
+
+    def mend_take(take: GalleryTake) -> GalleryTake:
+        return replace(
+            take,
+            files=tuple(map(mend_file, take.files)),
+            references=tuple(map(mend_reference, take.references)),
+        )
+
+    def mend_item(item: GalleryItem) -> GalleryItem:
+        return replace(
+            item,
+            takes=tuple(map(mend_take, item.takes)),
+            steps=tuple(map(mend_take, item.steps)),
+            references=tuple(map(mend_reference, item.references)),
+        )
+
+    return replace(gallery, items=tuple(map(mend_item, gallery.items)))
