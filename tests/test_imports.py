@@ -42,8 +42,8 @@ LADDER = {
     "output": "assets errors job ledger lockfile manifest naming record settings storage version",
     "pricing": "api clock counting errors job ledger models planning record settings stages storage units version",
     "running": "activity api assets clock counting errors fault_points job ledger naming planning pricing record settings stages save_spec",
-    "report": "record",
-    "operations": "activity api assets clock contract counting errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage save_spec",
+    "report": "clock record storage",
+    "operations": "activity api assets clock contract counting errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage units save_spec",
     "cli": "activity api assets clock contract counting emulator errors job manifest models operations output planning pricing record redaction report running settings stages units version",
     "__main__": "cli",
     "pipeline": "version",
@@ -62,7 +62,7 @@ API_DOORS = {
 
 # One library, one door. ``doctor`` says which SQLite there is.
 DOORS = {
-    "aiohttp": ("pipeline.api.", "pipeline.emulator."),
+    "aiohttp": ("pipeline.api.", "pipeline.emulator.", "pipeline.report.review."),
     "yarl": ("pipeline.api.cdn",),
     "sqlite3": ("pipeline.ledger.", "pipeline.cli.doctor"),
     "yaml": ("pipeline.manifest.source",),
@@ -88,6 +88,7 @@ DOORS = {
         "pipeline.api.wire",
         "pipeline.assets.sidecar",
         "pipeline.emulator.",
+        "pipeline.report.",
     ),
 }
 

@@ -130,7 +130,7 @@ class Collector:
             else plain_text(self._shown(review_path)),
             review=self._review_of(records),
             axes=self._axes_of(found),
-            totals=self._totals(found, spent),
+            totals=self.totals_of(found, spent),
             points=spent.points,
             items=found,
         )
@@ -272,7 +272,8 @@ class Collector:
                 axes.setdefault(name, {})[value] = None
         return {name: tuple(values) for name, values in axes.items()}
 
-    def _totals(self, items: Sequence[GalleryItem], spent: Spent) -> GalleryTotals:
+    def totals_of(self, items: Sequence[GalleryItem], spent: Spent) -> GalleryTotals:
+        """The sums above the grid, of all items as they stand now."""
         files = [
             file
             for item in items

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipeline.errors import InputError, JobError, LedgerBusy, PipelineError
+from pipeline.job import PREVIEW
 from pipeline.manifest import Manifest
 from pipeline.manifest.review import ItemReview, Verdict
 from pipeline.manifest.review_file import read_review
@@ -77,9 +78,7 @@ async def decide(
         version = version_of(path)
         review = read_review(path)
         manifest = replace(manifest, review=review)
-        (takes,) = find_targets(
-            manifest, output, ledger, [decision.item], verify=True
-        )
+        (takes,) = find_targets(manifest, output, ledger, [decision.item], verify=True)
         planned = next((one for one in takes if one.item.take == decision.take), None)
         if planned is None:
             raise no_such_take(takes, decision.take)
@@ -126,7 +125,7 @@ def _check_bytes(planned: PlannedItem, decision: Decision) -> None:
     outputs = {
         one.content_sha256
         for one in assets
-        if not one.is_preview and decision.output in {0, one.output_index}
+        if one.role != PREVIEW and decision.output in {0, one.output_index}
     }
     if not shown or not outputs <= shown <= set(there):
         raise Refused(

@@ -12,7 +12,6 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-import msgspec
 
 from pipeline.clock import Clock
 from pipeline.errors import ManifestError, PipelineError
@@ -58,7 +57,6 @@ class ManifestDesk:
 
     Attributes:
         feed: What has changed.
-        slug: Its part of the URL; set by who serves it.
         redos: Carries out redos; None to spend nothing.
         others: Name and URL of every manifest that is served.
     """
@@ -82,7 +80,6 @@ class ManifestDesk:
         self._items: dict[str, GalleryItem] = {}
         self._is_broken = False
         self.feed = Feed()
-        self.slug = ""
         self.can_edit = can_edit
         self.redos: Redos | None = None
         self.others: tuple[tuple[str, str], ...] = ()
@@ -312,9 +309,7 @@ class ManifestDesk:
         return found
 
     def _put_item(self, item_id: str) -> None:
-        self.feed.put(
-            "item", lambda: msgspec.json.encode(self._items[item_id]), key=item_id
-        )
+        self.feed.put("item", lambda: self._items[item_id], key=item_id)
 
     def _tell_totals(self, spent: Spent) -> None:
         totals = self._collector.totals_of(tuple(self._items.values()), spent)
@@ -323,5 +318,4 @@ class ManifestDesk:
         self._gallery = replace_record(
             self._gallery, totals=totals, points=spent.points
         )
-        self.feed.put("totals", lambda: msgspec.json.encode(self._gallery.totals))
-
+        self.feed.put("totals", lambda: self._gallery.totals)

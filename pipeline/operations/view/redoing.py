@@ -335,5 +335,3 @@ def _meant(item: GalleryItem, take: int) -> str:
     if item.chooses and wanted == [take]:
         return item.id
     return f"{item.id}{TAKE_MARK}{take}"
-
-

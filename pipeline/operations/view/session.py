@@ -61,14 +61,11 @@ class ViewSession:
         """
         host, port = self._address
         slugs = slugs_of([desk.name for desk in self._desks])
-        for desk, slug in zip(self._desks, slugs, strict=True):
-            desk.slug = slug
-            desk.others = tuple(
-                (other.name, f"../{name}/")
-                for other, name in zip(self._desks, slugs, strict=True)
-            )
+        by_slug = dict(zip(slugs, self._desks, strict=True))
+        for desk in self._desks:
+            desk.others = tuple((one.name, f"../{s}/") for s, one in by_slug.items())
         review = ReviewApp(
-            dict(zip(slugs, self._desks, strict=True)),
+            by_slug,
             _parts(),
             token=self._token,
             host=host,

@@ -4,7 +4,7 @@ A look costs a question to SQLite and a few to the file system, as long as nothi
 changed. Blocking.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
@@ -129,7 +129,7 @@ class _LedgerWatcher:
 
 
 def changed_reviews(
-    before: dict[str, ItemReview], after: dict[str, ItemReview]
+    before: Mapping[str, ItemReview], after: Mapping[str, ItemReview]
 ) -> frozenset[str]:
     """The items about which something else is decided now."""
     return frozenset(

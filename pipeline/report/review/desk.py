@@ -61,21 +61,23 @@ class RedoRequest(Struct, frozen=True, kw_only=True):
 
 
 class Desk(Protocol):
-    """One manifest that is served. Every error is a ``Refused``.
+    """One manifest that is served. Every error is a ``Refused``."""
 
-    Attributes:
-        slug: Its part of the URL.
-        name: The manifest's name.
-        feed: What has changed.
-        can_edit: Whether decisions are taken.
-        can_spend: Whether takes may be made again.
-    """
+    @property
+    def name(self) -> str:
+        """The manifest's name."""
 
-    slug: str
-    name: str
-    feed: Feed
-    can_edit: bool
-    can_spend: bool
+    @property
+    def feed(self) -> Feed:
+        """What has changed."""
+
+    @property
+    def can_edit(self) -> bool:
+        """Whether decisions are taken."""
+
+    @property
+    def can_spend(self) -> bool:
+        """Whether takes may be made again."""
 
     async def page(self) -> bytes:
         """``index.html``."""

@@ -5,11 +5,12 @@ it was away, it gets each thing at most once, and nothing is kept for it.
 """
 
 import asyncio
-import json
 import secrets
 from collections.abc import Callable, Mapping
 from itertools import takewhile
 from typing import Any
+
+import msgspec
 
 from pipeline.record import Struct
 
@@ -60,7 +61,7 @@ class Feed:
 
         Args:
             name: Such as ``item``.
-            data: Gives the JSON value when it is sent; bytes are JSON already.
+            data: Gives the value when it is sent: a record or JSON.
             key: What the event is about, such as the item's id.
         """
         self.last += 1
@@ -94,7 +95,7 @@ class Feed:
                 number=count,
                 event_id=self.id_of(count),
                 name=name,
-                data=_json(data()),
+                data=msgspec.json.encode(data()).decode(),
             )
             for (name, _), (count, data) in found
         ]
@@ -118,8 +119,3 @@ class Feed:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-def _json(data: Any) -> str:
-    # Without line ends, which would end the event.
-    return data.decode() if isinstance(data, bytes) else json.dumps(data)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from aiohttp import web
 
+from pipeline.record import Struct
 from pipeline.report.review.guard import FILE_POLICY
 from pipeline.report.review.refused import Refused
-from pipeline.record import Struct
 from pipeline.storage.regular_file import open_regular
 
 _CHUNK_BYTES = 256 << 10
@@ -38,13 +38,11 @@ async def send_file(request: web.Request, served: ServedFile) -> web.StreamRespo
         Refused: It is not there, or no part of it is asked for.
     """
     try:
-        file = await asyncio.to_thread(_open, served)
+        file = open_regular(served.path, inside=served.inside)
     except OSError:
         raise Refused(404, "the file is not there any more") from None
-    try:
+    with file:
         return await _send(request, file, served.media_type)
-    finally:
-        await asyncio.to_thread(file.close)
 
 
 async def _send(
@@ -97,7 +95,3 @@ def _range_of(request: web.Request, size_bytes: int, tag: str) -> tuple[int, int
     if wanted != slice(None, None, 1) and begin >= end:
         raise Refused(416, f"the file has {size_bytes} bytes")
     return begin, end
-
-
-def _open(served: ServedFile) -> BufferedReader:
-    return open_regular(served.path, inside=served.inside)
