@@ -68,7 +68,11 @@ DOORS = {
     "yaml": ("pipeline.manifest.source",),
     "openpyxl": ("pipeline.manifest.xlsx_rows",),
     "aiofiles": ("pipeline.storage.atomic_file",),
-    "filelock": ("pipeline.output.folder", "pipeline.api.rate_limiter_state"),
+    "filelock": (
+        "pipeline.output.folder",
+        "pipeline.output.gallery_folder",
+        "pipeline.api.rate_limiter_state",
+    ),
     "platformdirs": ("pipeline.models.catalog", "pipeline.api.rate_limiter_state"),
     "rich": ("pipeline.cli.",),
     "click": ("pipeline.cli.",),
@@ -79,21 +83,24 @@ DOORS = {
         "pipeline.storage.orientation",
         "pipeline.assets.checks.picture",
         "pipeline.assets.processing",
+        "pipeline.assets.thumbnail",
         "pipeline.emulator.",
     ),
+    "jinja2": ("pipeline.report.gallery.page",),
     "isal": ("pipeline.assets.checks.png",),
     "deflate": ("pipeline.assets.checks.png",),
     "msgspec": (
         "pipeline.record",
         "pipeline.api.wire",
         "pipeline.assets.sidecar",
+        "pipeline.report.gallery.page",
         "pipeline.emulator.",
         "pipeline.report.",
     ),
 }
 
 # Imported inside of functions alone, because it is slow or seldom there.
-LATE_ONLY = {"PIL", "dotenv", "keyring", "platformdirs"}
+LATE_ONLY = {"PIL", "dotenv", "jinja2", "keyring", "platformdirs"}
 
 
 def _name_of(path):

@@ -4,6 +4,8 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
+import click
+
 from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import printable
@@ -12,7 +14,7 @@ from pipeline.cli.next_step import complete_hint
 from pipeline.clock import SystemClock
 from pipeline.counting import plural
 from pipeline.errors import ExitCode
-from pipeline.operations.gallery import write_gallery
+from pipeline.operations.gallery import PageOptions, write_gallery
 
 
 def gallery_command(
@@ -37,8 +39,7 @@ def gallery_command(
         now=SystemClock().utc_now(),
         folder=out,
         allow_outside=allow_outside,
-        price=price_of(cu_price),
-        complete_hint=complete_hint,
+        options=page_options(cu_price),
     )
     page = str(written.page)
     if as_json:
@@ -56,6 +57,15 @@ def gallery_command(
     return ExitCode.OK
 
 
-def price_of(cu_price: CuPrice | None) -> tuple[float, str] | None:
-    """The price of a unit as a page has it."""
-    return None if cu_price is None else (float(cu_price.amount), cu_price.currency)
+def page_options(cu_price: CuPrice | None) -> PageOptions:
+    """What a page says because of the options of the current command."""
+    context = click.get_current_context()
+
+    def complete(hint: str, item_id: str) -> str:
+        with context.scope(cleanup=False):  # a page may be written in another thread
+            return complete_hint(hint, item_id)
+
+    return PageOptions(
+        price=None if cu_price is None else (float(cu_price.amount), cu_price.currency),
+        complete_hint=complete,
+    )

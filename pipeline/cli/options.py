@@ -246,6 +246,11 @@ _RUNNING = (
         is_flag=True,
         help="Keep replaced files under another name, such as oak.old-1.png.",
     ),
+    click.option(
+        "--report",
+        is_flag=True,
+        help="Write the gallery afterwards, as report: true in the manifest does.",
+    ),
     click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
     click.option(
@@ -290,6 +295,7 @@ class RunOptions:
     quiet: bool
     debug: bool
     log_file: Path | None
+    report: bool = False
     select: tuple[str, ...] = ()
     limit: int | None = None
     verify: bool = False

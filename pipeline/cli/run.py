@@ -27,6 +27,7 @@ from pipeline.cli.console.screen import (
 )
 from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration
+from pipeline.cli.gallery import page_options
 from pipeline.cli.next_step import complete_hint
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
@@ -154,6 +155,8 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
                 on_event=on_event,
                 on_start=on_start,
                 activity=progress.activity,
+                report=options.report,
+                page=page_options(options.cu_price),
                 clock=progress.clock,
                 **({} if start is not run else which),
             ),
@@ -407,4 +410,11 @@ def tell_done(
         counts=dict(result.counts) if result is not None else {},
         needs_review=result.needs_review if result is not None else 0,
         cost=run_cost_fields(result, charged=charged),
+        **_page_fields(result),
     )
+
+
+def _page_fields(result: RunResult | None) -> dict[str, str]:
+    if result is None or result.gallery is None:
+        return {}
+    return {"gallery": str(result.gallery)}

@@ -63,6 +63,8 @@ def summary_lines(
         f" → {plan.output}" + (" (emulated)" if options.emulate else "")
     )
     yield from result_lines(result, options.cu_price)
+    if result.gallery is not None:
+        yield f"  gallery: {result.gallery}"
     for step in next_steps(progress, result, options):
         yield f"  next: {step}"
 

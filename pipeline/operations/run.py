@@ -9,7 +9,10 @@ import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+
+import anyio.to_thread
 
 from pipeline.activity import Activity
 from pipeline.clock import Clock, SystemClock
@@ -27,11 +30,12 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.lockfile.reconcile import write_lock_file
 from pipeline.manifest import Manifest
-from pipeline.manifest.review_file import write_review
+from pipeline.manifest.review_file import read_review, write_review
 from pipeline.operations.connection import (
     Connection,
     service_of,
 )
+from pipeline.operations.gallery import PageOptions, write_gallery
 from pipeline.operations.idle import (
     HasWork,
     find_idle_service,
@@ -93,6 +97,8 @@ async def run(
     on_start: Callable[[Run], None] = lambda _run: None,
     activity: Activity | None = None,
     amend: Amend | None = None,
+    report: bool = False,
+    page: PageOptions = PageOptions(),  # noqa: B008 - frozen
 ) -> RunResult:
     """Plan a manifest and carry the plan out; finished items are left alone.
 
@@ -115,6 +121,8 @@ async def run(
         amend: Called with the manifest, its folder and the ledger, once they are held;
             its result is planned instead of the manifest and ``selection``.
         activity: Is told what is done at each moment, for a display of progress.
+        report: Write the gallery afterwards, as ``report: true`` in the manifest does.
+        page: What its pages say beyond the facts.
 
     Returns:
         The result of the run. An item that fails raises no exception.
@@ -198,6 +206,8 @@ async def run(
                 ledger=ledger,
                 reader=reader,
                 notes=notes,
+                report=report or loaded.report,
+                page=page,
             )
             return await execution.finish()
 
@@ -223,6 +233,8 @@ class _Execution(Struct, kw_only=True):
     ledger: Ledger
     reader: Ledger
     notes: tuple[str, ...] = ()
+    report: bool = False
+    page: PageOptions = PageOptions()
 
     async def finish(self) -> RunResult:
         """Plan and carry out; the ledger records start, end and exit code."""
@@ -234,6 +246,8 @@ class _Execution(Struct, kw_only=True):
         try:
             result = await self._plan_and_carry_out(run_id)
             code = result.exit_code
+            if self.report:
+                result = replace(result, gallery=await self._write_gallery())
         except BaseExceptionGroup as group:
             error = _only(group)
             if isinstance(error, PipelineError):
@@ -337,6 +351,30 @@ class _Execution(Struct, kw_only=True):
         except (ManifestError, HasWork):
             return False
         return is_idle(plan, self.reader, self.target.settings)
+
+    async def _write_gallery(self) -> Path | None:
+        """The page, or None if it could not be written: no reason to fail a run."""
+        self.connection.activity.begin("writing the gallery")
+        review = self.loaded.review
+        try:
+            if review.path is not None:  # the run may have written it
+                review = read_review(review.path)
+            written = await anyio.to_thread.run_sync(
+                partial(
+                    write_gallery,
+                    dataclasses.replace(self.loaded, review=review),
+                    self.target.folder_of(self.loaded),
+                    emulate=self.target.emulate,
+                    now=self.target.clock.utc_now(),
+                    allow_outside=self.target.allow_outside,
+                    options=self.page,
+                )
+            )
+        except PipelineError as error:
+            text = f"the gallery was not written: {error.message}"
+            self.hooks.on_event(Warned(message=text))
+            return None
+        return written.page
 
     def _check_clear(self, plan: Plan) -> None:
         """Pay for nothing that may be an old item under a new name.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 from pipeline.errors import ExitCode, RunError
 
@@ -46,6 +47,7 @@ class RunResult:
         cost: The cost of this run.
         changed_inputs: Inputs that the service dropped or changed, by item id.
         needs_review: Items with a file that a person has to look at.
+        gallery: The page that was written afterwards, or None.
     """
 
     exit_code: ExitCode
@@ -55,6 +57,7 @@ class RunResult:
     cost: RunCost = RunCost()
     changed_inputs: Mapping[str, str] = field(default_factory=dict)
     needs_review: int = 0
+    gallery: Path | None = None
 
 
 def find_exit_code(

@@ -1,7 +1,7 @@
 """Manifest, ledger and output folder → the Gallery of a page. Writes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,8 +18,9 @@ from pipeline.operations.gallery import references
 from pipeline.operations.gallery.command_lines import CommandLines
 from pipeline.operations.gallery.files import Files
 from pipeline.operations.gallery.links import Links
+from pipeline.operations.gallery.page_options import PageOptions
 from pipeline.operations.gallery.references import ReferenceIndex
-from pipeline.operations.gallery.texts import plain_text, shown, word
+from pipeline.operations.gallery.texts import plain_text, shown, value_text
 from pipeline.operations.gallery.totals import Spent, read_spent
 from pipeline.operations.items import (
     ItemRecord,
@@ -52,8 +53,7 @@ class Collector:
         emulate: Whether the folder is the emulator's.
         links: What the URLs lead to.
         allow_outside: Whether references may be outside the manifest's folder.
-        price: What a unit costs, and the currency; or None.
-        complete_hint: Makes the commands in a hint about an item complete.
+        options: What the page says beyond the facts.
     """
 
     def __init__(
@@ -64,16 +64,14 @@ class Collector:
         emulate: bool,
         links: Links,
         allow_outside: bool = False,
-        price: tuple[float, str] | None = None,
-        complete_hint: Callable[[str, str], str] = lambda hint, _item_id: hint,
+        options: PageOptions = PageOptions(),  # noqa: B008 - frozen
     ) -> None:
         self._manifest = manifest
         self._output = output
         self._emulate = emulate
         self._links = links
         self._files = Files(output, links)
-        self._price = price
-        self._complete_hint = complete_hint
+        self._options = options
         usual = output_folder(manifest, output=None, emulate=emulate)
         self._commands = CommandLines(
             manifest=manifest,
@@ -124,7 +122,7 @@ class Collector:
             profile=manifest.profile,
             is_emulated=made_by_emulator if facts.base_url else self._emulate,
             made_at=format_utc(now),
-            price=self._price,
+            price=self._options.price,
             review_file=""
             if review_path is None
             else plain_text(self._shown(review_path)),
@@ -150,7 +148,9 @@ class Collector:
             model=item.model_id,
             state=str(record.state),
             reason=worst.reason,
-            hint=self._complete_hint(worst.hint, worst.job_id) if worst.hint else "",
+            hint=self._options.complete_hint(worst.hint, worst.job_id)
+            if worst.hint
+            else "",
             command=plain_text(self._commands.for_item(record)),
             place=plain_text(f"{item.file}:{item.line}"),
             prompt=_prompt_of(item.params),
@@ -160,12 +160,12 @@ class Collector:
                 if name != "prompt" or not isinstance(value, str)
             },
             axes={
-                name: word(value)
+                name: value_text(value)
                 for name, value in item.variables.items()
                 if name in axes
             },
             variables={
-                name: word(value)
+                name: value_text(value)
                 for name, value in item.variables.items()
                 if name not in axes
             },
@@ -177,6 +177,9 @@ class Collector:
             takes=tuple(self._take(record, one, wanted=wanted) for one in record.takes),
             steps=tuple(self._take(record, one) for one in record.steps),
         )
+
+    def _hint(self, one: JobRecord) -> str:
+        return self._options.complete_hint(one.hint, one.job_id) if one.hint else ""
 
     def _learn(self, record: ItemRecord) -> None:
         contents = {
@@ -235,7 +238,7 @@ class Collector:
             model=model,
             state=str(one.state),
             reason=one.reason,
-            hint=self._complete_hint(one.hint, one.job_id) if one.hint else "",
+            hint=self._hint(one),
             is_chosen=one.is_chosen,
             chosen_output=0 if planned is None else planned.chosen_output,
             is_wanted=planned is not None,
@@ -341,7 +344,7 @@ def _axes_by_entry(
             yield (
                 str(template.item_id[1].value),
                 {
-                    name: [word(node.value) for node in nodes]
+                    name: [value_text(node.value) for node in nodes]
                     for name, nodes in template.matrix.axes.items()
                 },
             )

@@ -26,7 +26,7 @@ def shown(value: Any) -> Any:
     return value
 
 
-def word(value: Any) -> str:
+def value_text(value: Any) -> str:
     """A value of a variable as a text."""
     return value if isinstance(value, str) else json.dumps(value)
 

@@ -15,6 +15,7 @@ from pipeline.assets.thumbnail import draw_thumbnail
 from pipeline.manifest import Manifest
 from pipeline.operations.gallery.collector import Collector
 from pipeline.operations.gallery.links import Content, DiskLinks
+from pipeline.operations.gallery.page_options import PageOptions
 from pipeline.output.gallery_folder import (
     GALLERY_FOLDER,
     GalleryFolder,
@@ -77,8 +78,7 @@ def write_gallery(
     now: datetime,
     folder: Path | None = None,
     allow_outside: bool = False,
-    price: tuple[float, str] | None = None,
-    complete_hint: Callable[[str, str], str] = lambda hint, _item_id: hint,
+    options: PageOptions = PageOptions(),  # noqa: B008 - frozen
 ) -> Written:
     """Write a page that shows every item, or bring it up to date. Blocking.
 
@@ -90,8 +90,7 @@ def write_gallery(
         folder: Where to: gets a copy of every file that it shows. None for a folder in
             the output folder that refers to the files where they are.
         allow_outside: As for :class:`Collector`.
-        price: Likewise.
-        complete_hint: Likewise.
+        options: Likewise.
 
     Raises:
         UsageError: The folder has other things in it.
@@ -107,8 +106,7 @@ def write_gallery(
             emulate=emulate,
             links=links,
             allow_outside=allow_outside,
-            price=price,
-            complete_hint=complete_hint,
+            options=options,
         )
         gallery = collector.collect(now)
         return _Writing(held, links).carry_out(gallery)

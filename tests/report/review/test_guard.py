@@ -8,7 +8,9 @@ from pipeline.report.review.refused import Refused
 PATH = "/secret/icons/"
 
 
-def is_refused(path=PATH, *, origin="", site="", name="127.0.0.1:8766", host="127.0.0.1"):
+def is_refused(
+    path=PATH, *, origin="", site="", name="127.0.0.1:8766", host="127.0.0.1"
+):
     sent = {"Host": name}
     sent |= {"Origin": origin} if origin else {}
     sent |= {"Sec-Fetch-Site": site} if site else {}
