@@ -18,7 +18,7 @@ from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_note, say
 from pipeline.cli.console.streams import find_lost_result, tolerate_closed_pipe
 from pipeline.cli.console.text import duration
-from pipeline.cli.gallery import price_of
+from pipeline.cli.gallery import page_options
 from pipeline.cli.loading import load
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
@@ -89,7 +89,7 @@ async def _serve(
             desk.redos = Redos(
                 _redo_options(manifest, desk.output, options, clock),
                 spending,
-                telling=_JsonEvents(),
+                telling=JsonEvents(),
                 tell=partial(desk.feed.tell, "run"),
             )
         desks.append(desk)
@@ -115,6 +115,8 @@ def _desk_of(manifest: Path, options: ViewOptions, clock: Clock) -> ManifestDesk
             profile=options.profile,
         )
 
+    page = page_options(options.cu_price)
+
     def collector(loaded: Manifest, output: Path, links: ServedLinks) -> Collector:
         return Collector(
             loaded,
@@ -122,7 +124,7 @@ def _desk_of(manifest: Path, options: ViewOptions, clock: Clock) -> ManifestDesk
             emulate=options.emulate,
             links=links,
             allow_outside=options.allow_outside,
-            price=price_of(options.cu_price),
+            options=page,
         )
 
     return ManifestDesk(
@@ -162,7 +164,7 @@ def _redo_options(
     )
 
 
-class _JsonEvents:
+class JsonEvents:
     """The events of ``pipeline run --json``; see ``Telling``."""
 
     @staticmethod

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from aiohttp.test_utils import TestServer
-from doubles.place import LIMIT_S, Place, items
+from aiohttp.test_utils import BaseTestServer, TestServer
+from doubles.place import LIMIT_S, Place
 from doubles.place_fixtures import command, place, place_of, use  # noqa: F401 - fixtures
 
 from pipeline.cli.loading import load
-from pipeline.cli.view import _JsonEvents
+from pipeline.cli.view import JsonEvents
 from pipeline.operations.gallery import Collector
 from pipeline.operations.view.desk import ManifestDesk
 from pipeline.operations.view.redoing import RedoOptions, Redos
@@ -36,7 +36,7 @@ class Page:
 
     desk: ManifestDesk
     app: ReviewApp
-    server: TestServer
+    server: BaseTestServer
     session: ClientSession
     base: str
     version: str = ""
@@ -129,14 +129,14 @@ def open_page():
 
     @asynccontextmanager
     async def start(
-        place: Place, *, edit: bool = True, spend: float | None = None, watch=True
+        where: Place, *, edit: bool = True, spend: float | None = None, watch=True
     ):
-        manifest = place.folder / "knobs.yaml"
+        manifest = where.folder / "knobs.yaml"
 
         def read():
             return load(
                 manifest,
-                output=place.output,
+                output=where.output,
                 emulate=False,
                 allow_outside=False,
                 profile="",
@@ -146,27 +146,27 @@ def open_page():
             return Collector(loaded, output, emulate=False, links=links)
 
         desk = ManifestDesk(
-            read, collector, emulate=False, can_edit=edit, clock=place.clock
+            read, collector, emulate=False, can_edit=edit, clock=where.clock
         )
         await desk.open()
         if spend is not None:
             options = RedoOptions(
                 manifest=manifest,
-                output=place.output,
+                output=where.output,
                 emulate=False,
                 allow_outside=False,
                 profile="",
-                settings=place.settings,
-                clock=place.clock,
+                settings=where.settings,
+                clock=where.clock,
             )
             desk.redos = Redos(
                 options,
                 Spending(Decimal(str(spend)), desk.tell_spend),
-                telling=_JsonEvents(),
+                telling=JsonEvents(),
                 tell=lambda fields: desk.feed.tell("run", fields),
             )
         app = ReviewApp(
-            {"knobs": desk}, PARTS, token=TOKEN, host="127.0.0.1", clock=place.clock
+            {"knobs": desk}, PARTS, token=TOKEN, host="127.0.0.1", clock=where.clock
         )
         async with TestServer(app.build()) as server, ClientSession() as session:
             page = Page(
@@ -185,8 +185,9 @@ def open_page():
             finally:
                 for task in page.tasks:
                     task.cancel()
-                await asyncio.gather(*page.tasks, return_exceptions=True)
+                ended = await asyncio.gather(*page.tasks, return_exceptions=True)
                 app.streams.end()
                 desk.close()
+            assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
 
     return start

@@ -6,6 +6,7 @@ that are open.
 
 import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,8 @@ class ManifestDesk:
 
     async def data_script(self) -> bytes:
         """``data.js``: the newest data of the page."""
+        with suppress(PipelineError):  # what was read before is shown
+            await self.refresh()
         gallery = replace_record(
             self._gallery,
             items=tuple(self._items.values()),

@@ -132,6 +132,7 @@ class Redos:
             Refused: It cannot be made again, or has no price.
         """
         self._check_going()
+        self._check_free(item, take)
         options = self._options
         try:
             async with self._pricing:
@@ -186,8 +187,7 @@ class Redos:
         )
         if not found.is_used:
             self._check_going()
-            if (item.id, take) in self._in_hand:
-                raise Refused(409, f"take {take} of {item.id} is being made again")
+            self._check_free(item, take)
             self.spending.reserve(found.units)
             found.is_used = True
             self._in_hand.add((item.id, take))
@@ -205,6 +205,10 @@ class Redos:
     def _check_going(self) -> None:
         if self._is_stopping:
             raise Refused(503, _STOPPING)
+
+    def _check_free(self, item: GalleryItem, take: int) -> None:
+        if (item.id, take) in self._in_hand:
+            raise Refused(409, f"take {take} of {item.id} is being made again")
 
     # --- runs -----------------------------------------------------------------
 

@@ -111,15 +111,16 @@ class _LedgerWatcher:
         stamp = about.st_dev, about.st_ino  # another file may have its name
         if self._open is None or stamp != self._stamp:
             self.close()
-            self._open, self._stamp = Ledger(self._path, read_only=True), stamp
-            self._version = 0
+            opened = Ledger(self._path, read_only=True)
+            if not opened.is_current:  # a run is about to migrate or to fill it
+                opened.close()
+                return frozenset()
+            self._open, self._stamp, self._version = opened, stamp, 0
         version = self._open.find_version()
         if version == self._version:
             return frozenset()
         # The version first: what is written meanwhile is found the next time.
         self._version = version
-        if not self._open.is_current:  # a run will migrate it
-            return frozenset()
         return self._compare(self._open.find_signs())
 
     def _compare(self, signs: dict[int, tuple[str, int]]) -> frozenset[str]:
