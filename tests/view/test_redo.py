@@ -6,10 +6,14 @@ from decimal import Decimal
 import pytest
 from doubles.place import LIMIT_S, items
 
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, PlanMoved
+from pipeline.operations.view.redoing import check_price, spent_of
 from pipeline.operations.view.spending import QUOTE_LASTS_S, Quote, Quotes, Spending
 from pipeline.output.folder import holding_ledger
+from pipeline.pricing import Cost, Estimate
+from pipeline.record import replace
 from pipeline.report.review.refused import Refused
+from pipeline.running.result import RunCost, RunResult
 
 
 def write(place, *prompts):
@@ -22,6 +26,18 @@ async def made(place):
     write(place, "an oak", "an elm", "an ash")
     await place.type("run", "--yes")
     return place
+
+
+def ended_with(*, charged, refunded=0, unknown=0):
+    """The result of a run."""
+    cost = RunCost(charged=Decimal(charged), refunded=Decimal(refunded))
+    return RunResult(
+        exit_code=ExitCode.OK,
+        counts={"unknown": unknown} if unknown else {"saved": 1},
+        submitted=1,
+        stopped_by=None,
+        cost=cost,
+    )
 
 
 async def price_of(page, item_id="a", take=1):
@@ -184,20 +200,47 @@ async def test_a_run_elsewhere_lets_nothing_be_spent(made, open_page):
     assert made.submits == before
 
 
-async def test_a_price_that_has_risen_lets_nothing_be_spent(made, open_page):
+async def test_a_take_that_was_edited_meanwhile_is_not_paid_for(made, open_page):
     before = made.submits
-    async with open_page(made, spend=100) as page, page.events() as events:
+    async with (
+        open_page(made, spend=100, watch=False) as page,
+        page.events() as events,
+    ):
         price = await price_of(page)
-        text = (made.folder / "knobs.yaml").read_text("utf-8")
-        more = text.replace("params: {}", "params: {numOutputs: 4}")
-        (made.folder / "knobs.yaml").write_text(more, encoding="utf-8")
+        write(made, "a birch", "an elm", "an ash")
         await order(page, price)
         warning = await events.until("run", event="warning", item_id="a")
 
-        assert (await done(events))["exit_code"] != 0
+        assert "not there to be judged" in warning["message"]
+        assert (await done(events))["exit_code"] == ExitCode.USAGE
         assert (await page.data())["server"]["spend_left"] == 100
-    assert warning["message"]
     assert made.submits == before
+
+
+@pytest.mark.parametrize(
+    "cost", [None, Cost(units=Decimal(6)), Cost(units=Decimal(4), unpriced=1)]
+)
+def test_a_price_that_has_risen_lets_nothing_be_spent(cost):
+    estimate = Estimate(plan=None, cost=cost)  # type: ignore[arg-type]
+
+    with pytest.raises(PlanMoved, match="nothing is submitted"):
+        check_price(estimate, Decimal(5))
+    check_price(replace(estimate, cost=Cost(units=Decimal(5))), Decimal(5))
+
+
+@pytest.mark.parametrize(
+    ("result", "has_begun", "spent"),
+    [
+        (None, False, 0),
+        (None, True, 5),  # it ended with an error: nobody can say what was paid
+        (ended_with(charged=5), True, 5),
+        (ended_with(charged=5, refunded=5), True, 0),
+        (ended_with(charged=7), True, 7),
+        (ended_with(charged=0, unknown=1), True, 5),  # it may have been paid for
+    ],
+)
+def test_what_may_have_been_paid_for_stays_taken(result, has_begun, spent):
+    assert spent_of(result, Decimal(5), has_begun=has_begun) == spent
 
 
 async def test_a_stop_ends_orders_and_collects_what_is_paid(made, open_page):

@@ -254,7 +254,7 @@ class Redos:
             nonlocal has_begun
             if self._is_stopping:
                 raise UsageError(_STOPPING)
-            _check_price(estimate, reserved)
+            check_price(estimate, reserved)
             has_begun = True
 
         def begin(run: Run) -> None:
@@ -280,7 +280,9 @@ class Redos:
         finally:
             self._run = None
             self._in_hand -= {(order.item, order.take) for order in orders}
-            self.spending.settle(reserved, _spent(result, reserved, has_begun))
+            self.spending.settle(
+                reserved, spent_of(result, reserved, has_begun=has_begun)
+            )
             if self._is_stopping:
                 self.exit_code = code
             self._tell(self._telling.done(result, code))
@@ -301,7 +303,7 @@ class Redos:
         self._changed = anyio.Event()
 
 
-def _check_price(estimate: Estimate, reserved: Decimal) -> None:
+def check_price(estimate: Estimate, reserved: Decimal) -> None:
     """Refuse a run that costs more than what was agreed to.
 
     Raises:
@@ -317,8 +319,16 @@ def _check_price(estimate: Estimate, reserved: Decimal) -> None:
     )
 
 
-def _spent(result: RunResult | None, reserved: Decimal, has_begun: bool) -> Decimal:
-    """What a run has taken of the ceiling; all of it where that is not certain."""
+def spent_of(
+    result: RunResult | None, reserved: Decimal, *, has_begun: bool
+) -> Decimal:
+    """What a run has taken of the ceiling; all of it where that is not certain.
+
+    Args:
+        result: None for a run that ended with an error.
+        reserved: What was reserved for it.
+        has_begun: Whether it could submit anything.
+    """
     if not has_begun:
         return Decimal(0)
     if result is None:
