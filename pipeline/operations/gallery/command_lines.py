@@ -47,6 +47,10 @@ class CommandLines(Struct, frozen=True, kw_only=True):
             meant = numbered_stem(record.item_id, one.number)
         return self._line(verb, *options, meant)
 
+    def for_rejected(self) -> str:
+        """The command that makes again what was rejected."""
+        return self._line("run", "--only", "rejected")
+
     def _line(self, verb: str, *words: str) -> str:
         file = self.manifest.file
         named = f"./{file}" if file.startswith("-") else file

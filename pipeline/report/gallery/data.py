@@ -12,7 +12,11 @@ from typing import Any
 from pipeline.record import Struct, field
 
 
-class GalleryFile(Struct, frozen=True, kw_only=True):
+class _Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Left out of the JSON is what has its default: half of a large gallery."""
+
+
+class GalleryFile(_Record, frozen=True, kw_only=True):
     """One file that was made.
 
     Attributes:
@@ -54,7 +58,7 @@ class GalleryFile(Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
-class GalleryDecision(Struct, frozen=True, kw_only=True):
+class GalleryDecision(_Record, frozen=True, kw_only=True):
     """A decision about a take.
 
     Attributes:
@@ -72,7 +76,7 @@ class GalleryDecision(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class GalleryReference(Struct, frozen=True, kw_only=True):
+class GalleryReference(_Record, frozen=True, kw_only=True):
     """A picture or file that an item was made from.
 
     Attributes:
@@ -93,7 +97,7 @@ class GalleryReference(Struct, frozen=True, kw_only=True):
     thumbnail: str = ""
 
 
-class GalleryTake(Struct, frozen=True, kw_only=True):
+class GalleryTake(_Record, frozen=True, kw_only=True):
     """One take of an item, or one of its steps.
 
     Attributes:
@@ -140,7 +144,7 @@ class GalleryTake(Struct, frozen=True, kw_only=True):
     files: tuple[GalleryFile, ...] = ()
 
 
-class GalleryItem(Struct, frozen=True, kw_only=True):
+class GalleryItem(_Record, frozen=True, kw_only=True):
     """One item.
 
     Attributes:
@@ -187,7 +191,7 @@ class GalleryItem(Struct, frozen=True, kw_only=True):
     steps: tuple[GalleryTake, ...] = ()
 
 
-class GalleryVerdict(Struct, frozen=True, kw_only=True):
+class GalleryVerdict(_Record, frozen=True, kw_only=True):
     """A decision as the review file has it, whether it counts or not.
 
     Attributes:
@@ -209,7 +213,7 @@ class GalleryVerdict(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class GalleryReview(Struct, frozen=True, kw_only=True):
+class GalleryReview(_Record, frozen=True, kw_only=True):
     """What the review file has about one item: the base of an export from disk.
 
     Attributes:
@@ -224,7 +228,7 @@ class GalleryReview(Struct, frozen=True, kw_only=True):
     kept: tuple[str, ...] = ()
 
 
-class GalleryTotals(Struct, frozen=True, kw_only=True):
+class GalleryTotals(_Record, frozen=True, kw_only=True):
     """The sums above the grid.
 
     Attributes:
@@ -244,7 +248,7 @@ class GalleryTotals(Struct, frozen=True, kw_only=True):
     left: float | None = None
 
 
-class GalleryPoint(Struct, frozen=True, kw_only=True):
+class GalleryPoint(_Record, frozen=True, kw_only=True):
     """Spend and jobs at one moment; running sums, for the plot.
 
     Attributes:
@@ -258,7 +262,7 @@ class GalleryPoint(Struct, frozen=True, kw_only=True):
     jobs: int
 
 
-class GalleryServer(Struct, frozen=True, kw_only=True):
+class GalleryServer(_Record, frozen=True, kw_only=True):
     """What the server of a served page offers; absent from disk.
 
     The page and the server speak JSON over these paths, relative to the page:
@@ -295,7 +299,7 @@ class GalleryServer(Struct, frozen=True, kw_only=True):
     last_event: str = ""
 
 
-class Gallery(Struct, frozen=True, kw_only=True):
+class Gallery(_Record, frozen=True, kw_only=True):
     """One manifest with everything it made.
 
     Attributes:
@@ -309,6 +313,7 @@ class Gallery(Struct, frozen=True, kw_only=True):
         price: What a unit costs, as the user writes money: ``(0.01, "€")``; or None.
         review_file: The path of the review file, for the export from disk: beside the
             manifest as the user gave it.
+        rejected_command: The command line that makes again what was rejected.
         review: What that file has, by item id; a renamed item under its new id.
         axes: The axes of the matrices, with their values in the manifest's order.
         totals: The sums.
@@ -326,6 +331,7 @@ class Gallery(Struct, frozen=True, kw_only=True):
     made_at: str = ""
     price: tuple[float, str] | None = None
     review_file: str = ""
+    rejected_command: str = ""
     review: Mapping[str, GalleryReview] = field(default_factory=dict)
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     totals: GalleryTotals = GalleryTotals()

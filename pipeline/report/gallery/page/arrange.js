@@ -10,6 +10,7 @@ page.arrange = (() => {
 
   function matchesDecision(item, wanted) {
     const decisions = page.decisions.of(item);
+    if (!decisions.length && !page.decisions.pending.length) return wanted.includes("undecided");
     const { chosen } = item;
     const about = chosen ? decisions.filter((one) => page.model.isAbout(one, chosen)) : [];
     return wanted.some((name) => {

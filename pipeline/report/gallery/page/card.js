@@ -6,6 +6,7 @@ page.card = (() => {
   const { STATES, units, plural } = page.format;
   const { model } = page;
   const SMALL_PX = 256; // a picture up to this size is shown itself, not its thumbnail
+  const THUMBNAIL_PX = 640; // what a thumbnail is good for, in pixels of the screen
   const KIND_ICONS = { video: "play", audio: "sound", "3d": "cube", text: "text" };
   const STATE_ICONS = {
     failed: "warning", unknown: "help", blocked: "blocked", in_flight: "wait",
@@ -26,13 +27,15 @@ page.card = (() => {
     return item.versions.length === 1 ? (all[0] ?? null) : null;
   }
 
-  /** A small picture of a shot, or a sign of its kind. */
-  function thumbnail(shot, alt) {
+  /** A picture of a shot that is `width` pixels wide, or a sign of its kind. */
+  function thumbnail(shot, alt, width = 0) {
     const { file, item } = shot;
     const isSmall =
       file.kind === "image" && file.width_px && Math.max(file.width_px, file.height_px) <= SMALL_PX;
     const poster = model.posterOf(shot);
-    const url = model.urlOf(item, (isSmall && file.src) || poster || "");
+    const isLarge = file.kind === "image" && width * devicePixelRatio > THUMBNAIL_PX;
+    const isItself = (isSmall || isLarge) && !file.is_missing;
+    const url = model.urlOf(item, (isItself && file.src) || poster || "");
     if (file.is_missing && !poster) return h("span.sign", {}, icon("warning"));
     if (url) {
       return h("img", {
@@ -100,19 +103,19 @@ page.card = (() => {
     if (page.decisions.of(item).some((one) => one.note)) {
       marks.push(h("span.badge.note", {}, icon("note")));
     }
-    const kind = cover && KIND_ICONS[cover.file.kind];
+    const kind = cover && model.posterOf(cover) && KIND_ICONS[cover.file.kind];
     if (kind) marks.push(h("span.badge.kind", {}, icon(kind)));
     if (cover && item.state !== "saved") {
       const state = item.state === "failed" || item.state === "unknown" ? ".bad" : "";
       marks.push(h(`span.tag${state}`, {}, STATES[item.state] ?? item.state));
     } else if (cover && Object.values(cover.file.checks).some(Boolean)) {
-      marks.push(h("span.tag.look", {}, "check"));
+      marks.push(h("span.tag.look", {}, "needs review"));
     }
     return h("div.badges", {}, marks);
   }
 
-  /** The gridcell of an item. */
-  function make(item) {
+  /** The gridcell of an item; `width` in pixels. */
+  function make(item, width) {
     const { cover } = item;
     const decision = decisionOf(item);
     const isCompared = page.view.now.compared.some((one) => one.split("@")[0] === item.id);
@@ -128,7 +131,7 @@ page.card = (() => {
       h(
         `div.frame${cover ? "" : ".without"}`,
         {},
-        cover ? thumbnail(cover, model.altOf(cover)) : trouble(item),
+        cover ? thumbnail(cover, model.altOf(cover), width) : trouble(item),
         badges(item, cover, decision),
         cover &&
           h("button.pick", {

@@ -255,7 +255,7 @@ page.compare = (() => {
         isOurs && version && page.decisions.canDecide()
           ? [item.versions.length > 1 && judge("chosen", "Choose"), judge("approved", "Approve"), judge("rejected", "Reject")]
           : null,
-        list.length > 1 && iconButton("close", `Take ${nameOf(shot)} out`, () => remove(shot)),
+        list.length > 1 && iconButton("less", `Take ${nameOf(shot)} out`, () => remove(shot)),
       ),
     );
   }
@@ -325,7 +325,7 @@ page.compare = (() => {
     const note = sizeNote(below, above);
     return [
       select(0),
-      iconButton("again", "Swap A and B", () => {
+      iconButton("swap", "Swap A and B", () => {
         pair = [pair[1], pair[0]];
         paint();
       }, { key: "s" }),

@@ -49,18 +49,25 @@ page.details = (() => {
     );
   }
 
-  function prompt(item) {
-    if (!item.prompt) return null;
+  function promptText(title, text) {
     return h(
       "section.facts.prompt",
       {},
-      h("h3", {}, "Prompt", copyButton(item.prompt, "Copy the prompt")),
-      h("p", {}, item.prompt),
+      h("h3", {}, title, copyButton(text, `Copy: ${title}`)),
+      h("p", {}, text),
     );
   }
 
-  function references(item) {
-    const list = item.references.map((one) => {
+  /** What was asked for; a take from before an edit was asked for something else. */
+  function prompt(item, take) {
+    const before = take?.prompt ? promptText("Prompt of this take", take.prompt) : null;
+    const title = before ? "Prompt in the manifest now" : "Prompt";
+    return [before, item.prompt ? promptText(title, item.prompt) : null];
+  }
+
+  function references(item, take) {
+    const used = take?.references.length ? take.references : item.references;
+    const list = used.map((one) => {
       const other = one.item && model.gallery.byId.get(one.item);
       const cover = other?.cover;
       const picture = model.urlOf(item, one.thumbnail || (cover ? model.posterOf(cover) : ""));
@@ -188,13 +195,13 @@ page.details = (() => {
       return h(
         "li",
         { "aria-current": shown === version ? "true" : null },
-        h("span.version", {}, link, version === chosen && h("span.tag", {}, "chosen")),
+        h("span.version", {}, link, version === chosen && item.versions.length > 1 && h("span.tag", {}, "chosen")),
         h("span.meta", {}, facts.filter(Boolean).join(" · ")),
         version.take.reason && h("span.reason", {}, version.take.reason),
         decisions.length ? h("ul.decisions", {}, decisions.map(decisionText)) : null,
       );
     });
-    return section("Takes", h("ol.history", {}, rows));
+    return section(item.versions.length > 1 ? "Takes" : "Take", h("ol.history", {}, rows));
   }
 
   function line(item, shot) {
@@ -228,8 +235,8 @@ page.details = (() => {
     return [
       h("p.place", {}, place.filter(Boolean).join(" · ")),
       troubleOf(item, take),
-      prompt(item),
-      references(item),
+      prompt(item, take),
+      references(item, take),
       history(item, shot?.version ?? null),
       line(item, shot),
       parameters(item, take),

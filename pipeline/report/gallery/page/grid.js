@@ -21,15 +21,33 @@ page.grid = (() => {
   let active = ""; // the id of the item that keys are about
   let stuck = null; // the header that stays on top
   let isPlanned = false;
+  let cardWidth = 200;
 
   // --- layout -------------------------------------------------------------------------
+
+  /** The width of a card of a plain group. */
+  const plainSize = (isNarrow) => page.view.now.size || (isNarrow ? 150 : 200);
+
+  /** That of a matrix: as chosen, else so that its columns fill the window. */
+  function cardSize(width, isNarrow) {
+    if (page.view.now.size) return page.view.now.size;
+    const spans = result.sections.map((section) =>
+      (section.columns ?? []).reduce((sum, column) => sum + column.span, 0),
+    );
+    const columns = Math.max(0, ...spans);
+    if (!columns) return plainSize(isNarrow);
+    const [label, gap] = isNarrow ? [82, 8] : [160, GAP_PX];
+    const [least, most] = isNarrow ? [120, 200] : [150, 288];
+    return Math.min(most, Math.max(least, Math.floor((width - label) / columns - gap)));
+  }
 
   function lay() {
     const isNarrow = scroller.clientWidth < 600;
     const pad = isNarrow ? 10 : 20;
     const gap = isNarrow ? 8 : GAP_PX;
     const width = scroller.clientWidth;
-    const wanted = Math.min(page.view.now.size, width - 2 * pad);
+    const wanted = Math.min(cardSize(width, isNarrow), width - 2 * pad);
+    cardWidth = wanted;
     bands = [];
     placeOf = new Map();
     headers = new Map();
@@ -63,7 +81,8 @@ page.grid = (() => {
           add({ kind: "cards", section, cells, labels: row.labels, label }, wanted + CAPTION_PX + gap);
         }
       } else {
-        const across = Math.max(1, Math.floor((width - 2 * pad + gap) / (wanted + gap)));
+        const least = Math.min(plainSize(isNarrow), width - 2 * pad);
+        const across = Math.max(1, Math.floor((width - 2 * pad + gap) / (least + gap)));
         const card = Math.floor((width - 2 * pad - (across - 1) * gap) / across);
         for (let from = 0; from < section.items.length; from += across) {
           const cells = section.items.slice(from, from + across).map((item, at) => ({
@@ -121,8 +140,12 @@ page.grid = (() => {
 
   function headerCells(band) {
     const { rows: rowAxes, columns: columnAxes } = band.section.axes;
-    const corner = [rowAxes.join(" · "), columnAxes.join(" · ")].filter(Boolean).join(" ↓  → ");
-    const cells = [h("div.row-label.corner", { role: "columnheader" }, h("span", {}, corner))];
+    const corner = [
+      rowAxes.length ? `${rowAxes.join(" · ")} ↓` : "",
+      columnAxes.length ? `${columnAxes.join(" · ")} →` : "",
+    ];
+    const text = corner.filter(Boolean).join("  ");
+    const cells = [h("div.row-label.corner", { role: "columnheader", title: text }, text)];
     band.section.columns.forEach((column, at) => {
       const cell = h(
         "div.column-label",
@@ -182,7 +205,7 @@ page.grid = (() => {
   }
 
   function putCard(row, cell, index) {
-    const element = page.card.make(cell.item);
+    const element = page.card.make(cell.item, cell.width);
     element.setAttribute("aria-colindex", String(index + 2));
     element.style.left = `${cell.x}px`;
     element.style.width = `${cell.width}px`;
@@ -375,6 +398,9 @@ page.grid = (() => {
     has: (id) => placeOf.has(id),
     get active() {
       return active;
+    },
+    get cardWidth() {
+      return cardWidth;
     },
     get items() {
       return result.items;

@@ -59,6 +59,7 @@ page.keys = (() => {
   function judge(key) {
     const now = target();
     if (!now?.version) return;
+    if (page.large.isOpen()) page.large.pin();
     if (key === "a") page.decisions.toggle(now.version, "approved");
     else if (key === "r") page.decisions.toggle(now.version, "rejected");
     else page.notes.open(now.version);
@@ -78,7 +79,7 @@ page.keys = (() => {
 
   function resize(factor) {
     const { least, most } = view.SIZES;
-    view.set({ size: Math.round(Math.min(most, Math.max(least, view.now.size * factor))) });
+    view.set({ size: Math.round(Math.min(most, Math.max(least, page.grid.cardWidth * factor))) });
   }
 
   const ANYWHERE = {

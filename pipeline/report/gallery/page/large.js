@@ -57,7 +57,6 @@ page.large = (() => {
       if (item) page.grid.setActive(item);
       page.grid.focus(page.grid.active);
     });
-    panel.focus({ preventScroll: true });
   }
 
   /** Show what the view says, or close. */
@@ -110,8 +109,10 @@ page.large = (() => {
   function showShot(item, shot) {
     const { stage, camera } = parts;
     Object.assign(camera, { x: 0.5, y: 0.5 });
+    stage.element.classList.toggle("without", !shot);
     if (!shot) {
-      stage.play(h("p.player.note", {}, icon(page.card.STATE_ICONS[item.state] ?? "warning"), "There is no file yet"));
+      const text = item.reason ? `${page.format.STATES[item.state]}: ${item.reason}` : "There is no file yet";
+      stage.play(h("p.player.note", {}, icon(page.card.STATE_ICONS[item.state] ?? "warning"), text));
     } else if (page.media.isPicture(shot.file) && !shot.file.is_missing) {
       stage.show([page.stage.pictureOf(shot)]);
     } else stage.play(page.media.player(shot));
@@ -155,7 +156,10 @@ page.large = (() => {
         {
           type: "button", "aria-pressed": String(has(word)), disabled: isOff,
           "aria-keyshortcuts": key, title: `${label} (${key})`,
-          onclick: () => page.decisions.toggle(version, word),
+          onclick: () => {
+            pin();
+            page.decisions.toggle(version, word);
+          },
         },
         icon(word), h("span", {}, label), h("kbd", { "aria-hidden": "true" }, key),
       );
@@ -205,6 +209,11 @@ page.large = (() => {
     });
   }
 
+  /** Stay with what is looked at, even if a decision makes another take the chosen one. */
+  function pin() {
+    if (!view.now.show && parts?.shot) view.set({ show: parts.shot.key });
+  }
+
   // --- from the keyboard --------------------------------------------------------------
 
   /** Go some items on in the selection. */
@@ -246,7 +255,7 @@ page.large = (() => {
   }
 
   return {
-    sync, isOpen, go, goShot, compare, current, refresh,
+    sync, isOpen, go, goShot, compare, current, refresh, pin,
     zoom: (direction) => parts.camera.step(direction),
     toggleZoom: () => parts.camera.toggle(),
     fit: () => parts.camera.set({ zoom: "fit" }),

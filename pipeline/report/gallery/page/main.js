@@ -31,9 +31,10 @@
     const has = (...names) => names.some((name) => changed.has(name));
     if (has(...LOOK)) arrange();
     else if (has("size", "compared")) page.grid.render();
+    if (has("size", ...LOOK)) page.toolbar.paintControls();
     if (has("states")) page.overview.paint();
     if (has("backdrop")) page.stage.setBackdrop(root, now.backdrop);
-    if (has("backdrop", "size")) page.toolbar.paintControls();
+    if (has("backdrop")) page.toolbar.paintControls();
     page.large.sync(changed);
     page.compare.sync(changed);
   }

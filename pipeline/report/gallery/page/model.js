@@ -7,14 +7,15 @@
 page.model = (() => {
   const STATE_ORDER = Object.keys(page.format.STATES);
   const FILE = {
-    src: "", name: "", thumbnail: "", kind: "other", embedded: "", output: 1, is_preview: false,
+    src: "", name: "", thumbnail: "", kind: "image", embedded: "", output: 1, is_preview: false,
     sha256: "", original_sha256: "", size_bytes: 0, media_type: "", width_px: null,
     height_px: null, checks: {}, is_missing: false, text: "",
   };
   const TAKE = {
     job_id: "", number: 1, step: "", model: "", state: "not_submitted", reason: "", hint: "",
     is_chosen: false, chosen_output: 0, is_wanted: true, seed: null, charged: 0, attempts: 0,
-    submitted_at: "", finished_at: "", saved_at: "", decisions: [], files: [],
+    submitted_at: "", finished_at: "", saved_at: "", decisions: [], prompt: "",
+    references: [], files: [],
   };
   const ITEM = {
     id: "", entry: "", model: "", state: "not_submitted", reason: "", hint: "", command: "",
@@ -23,7 +24,8 @@ page.model = (() => {
   };
   const GALLERY = {
     name: "", manifest: "", output: "", profile: "", is_emulated: false, made_at: "", price: null,
-    review_file: "", review: {}, axes: {}, totals: {}, points: [], items: [], server: null,
+    review_file: "", rejected_command: "",
+    review: {}, axes: {}, totals: {}, points: [], items: [], server: null,
   };
   const TOTALS = { states: {}, files: 0, size_bytes: 0, charged: 0, reserved: 0, left: null };
 
@@ -62,10 +64,12 @@ page.model = (() => {
       const decisions = page.decisions.of(this);
       const picked = decisions.find((one) => one.word === "chosen");
       const isIt = (version) => isAbout(picked, version);
+      const stays = (version) => version.isWanted && !isDropped(this, version);
       return (
         (picked && this.versions.find(isIt)) ||
-        this.versions.find((version) => version.isChosen && !isDropped(this, version)) ||
-        this.versions.find((version) => version.isWanted) ||
+        this.versions.find((version) => version.isChosen && stays(version)) ||
+        this.versions.find((version) => stays(version) && version.files.length) ||
+        this.versions.find((version) => version.isChosen) ||
         this.versions[0]
       );
     }
@@ -143,7 +147,7 @@ page.model = (() => {
     return shot.take.files.find((file) => file.is_preview && !file.is_missing)?.thumbnail ?? "";
   }
 
-  const nameOf = (key) => (key.includes("-") ? `output ${key}` : `take ${key}`);
+  const nameOf = (key) => `take ${key.replace("-", ", output ")}`;
 
   /** Whether a decision is about a version: about all of its take, or about its output. */
   function isAbout(decision, version) {

@@ -37,7 +37,7 @@ page.overview = (() => {
     const money = format.money(totals.charged, price);
     const parts = [figure("Spent", format.units(totals.charged), money)];
     if (totals.reserved) {
-      parts.push(figure("Reserved", format.units(totals.reserved), "for submits whose outcome is unknown"));
+      parts.push(figure("Reserved, outcome unknown", format.units(totals.reserved), format.money(totals.reserved, price)));
     }
     if (totals.left !== null && totals.left !== undefined) {
       const whole = totals.left + totals.charged + totals.reserved;

@@ -33,7 +33,9 @@ page.dom = (() => {
     grid: "M2.5 2.5h11v11h-11zM2.5 6.2h11M2.5 9.8h11M6.2 2.5v11M9.8 2.5v11",
     fit: "M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",
     again: "M13 8a5 5 0 1 1-1.6-3.7L13 5.7M13 2.5v3.2H9.8",
+    swap: "M3 6h9.5L9.5 3M13 10H3.5L6.5 13",
     more: "M8 3v10M3 8h10",
+    less: "M3 8h10",
   };
 
   function append(element, children) {
@@ -204,6 +206,8 @@ page.openDialog = (dialog, onClose = () => {}) => {
     if (before instanceof HTMLElement && before.isConnected) before.focus();
   });
   document.body.append(dialog);
+  dialog.tabIndex = -1;
   dialog.showModal();
+  dialog.focus({ preventScroll: true }); // and not its first control
   return dialog;
 };

@@ -100,7 +100,7 @@ page.reviewFile = (() => {
       { tabindex: 0, "aria-label": "Decisions to export" },
       [...last.values()].map((one) => {
         const word = one.word === "none" ? "no decision" : one.word;
-        const take = one.output ? `output ${one.take}-${one.output}` : `take ${one.take}`;
+        const take = page.model.nameOf(one.output ? `${one.take}-${one.output}` : `${one.take}`);
         return h(
           `li.decision.${one.word}`,
           {},
@@ -130,7 +130,6 @@ page.reviewFile = (() => {
       download(file, text());
       done.hidden = false;
     };
-    const manifest = gallery.manifest || `${gallery.name}.yaml`;
     const done = h(
       "div.exported",
       { hidden: true },
@@ -146,8 +145,10 @@ page.reviewFile = (() => {
       who,
       h("p.hint", {}, "Save it as ", h("code", {}, path),
         `. It has the decisions of that file as they were on ${page.format.time(gallery.made_at)}, and these.`),
-      h("p.hint", {}, "Then, to make again what was rejected:"),
-      page.dom.commandLine(`pipeline run ${manifest} --only rejected`),
+      gallery.rejected_command && [
+        h("p.hint", {}, "Then, to make again what was rejected:"),
+        page.dom.commandLine(gallery.rejected_command),
+      ],
       done,
       h(
         "div.buttons",

@@ -156,7 +156,7 @@ page.toolbar = (() => {
   function sizeSlider() {
     const { least, most } = view.SIZES;
     return h("label.size", { title: "Size of the pictures (+ and −)" }, h("span.off-screen", {}, "Size of the pictures"),
-      h("input", { type: "range", min: least, max: most, step: 8, value: view.now.size,
+      h("input", { type: "range", min: least, max: most, step: 8, value: page.grid.cardWidth,
         oninput: (event) => view.set({ size: Number(event.target.value) }) }));
   }
 
@@ -266,7 +266,7 @@ page.toolbar = (() => {
   function paintControls() {
     parts.backdrop.replaceChildren(page.stage.backdropControl("backdrop"));
     const slider = parts.size.querySelector("input");
-    if (document.activeElement !== slider) slider.value = view.now.size;
+    if (document.activeElement !== slider) slider.value = page.grid.cardWidth;
   }
 
   function paintExport() {

@@ -24,7 +24,7 @@ page.view = (() => {
     places: {}, // axis → row, column or filter
     layout: "",
     group: "",
-    size: 200,
+    size: 0, // of a picture, in pixels; 0 for what suits the window
     backdrop: "checker",
     item: "",
     show: "",
