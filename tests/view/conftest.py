@@ -3,7 +3,7 @@
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -40,7 +40,6 @@ class Page:
     session: ClientSession
     base: str
     version: str = ""
-    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     async def get(self, path: str = "", **headers: str) -> tuple[int, bytes, Any]:
         async with self.session.get(
@@ -176,18 +175,17 @@ def open_page():
                 session=session,
                 base=f"http://127.0.0.1:{server.port}/{TOKEN}/knobs/",
             )
-            if watch:
-                page.tasks.append(asyncio.create_task(desk.watch()))
-            if desk.redos is not None:
-                page.tasks.append(asyncio.create_task(desk.redos.work()))
+            watching = asyncio.create_task(desk.watch() if watch else asyncio.sleep(0))
+            redos = desk.redos
+            working = asyncio.create_task(redos.work() if redos else asyncio.sleep(0))
             try:
                 yield page
             finally:
-                for task in page.tasks:
-                    task.cancel()
-                ended = await asyncio.gather(*page.tasks, return_exceptions=True)
+                watching.cancel()
+                if redos is not None:
+                    redos.stop()
+                await working
                 app.streams.end()
-                desk.close()
-            assert all(isinstance(one, asyncio.CancelledError) for one in ended), ended
+        await desk.close()
 
     return start

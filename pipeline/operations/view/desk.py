@@ -4,12 +4,13 @@ It holds the records of its page. What has changed is read again, and told to th
 that are open.
 """
 
+import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -41,6 +42,8 @@ POLL_S = 0.5
 _REST = 4  # times as long as the last look took: planning a large manifest takes long
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Load = Callable[[], tuple[Manifest, Path]]
 MakeCollector = Callable[[Manifest, Path, ServedLinks], Collector]
@@ -80,6 +83,7 @@ class ManifestDesk:
         self._versions = Versions()
         self._items: dict[str, GalleryItem] = {}
         self._is_broken = False
+        self._going: set[asyncio.Task[Any]] = set()
         self.feed = Feed()
         self.can_edit = can_edit
         self.redos: Redos | None = None
@@ -105,8 +109,9 @@ class ManifestDesk:
         """
         await anyio.to_thread.run_sync(self._read_whole)
 
-    def close(self) -> None:
-        """Close the ledger."""
+    async def close(self) -> None:
+        """Wait for what is being done, and close the ledger."""
+        await asyncio.gather(*self._going, return_exceptions=True)
         self._watcher.close()
 
     async def watch(self) -> None:
@@ -126,6 +131,9 @@ class ManifestDesk:
         Raises:
             PipelineError: It cannot be read now.
         """
+        await self._finished(self._refresh())
+
+    async def _refresh(self) -> None:
         async with self._looking:
             changes = await anyio.to_thread.run_sync(self._watcher.look)
             if changes is None and not self._is_broken:
@@ -170,6 +178,9 @@ class ManifestDesk:
             Refused: It is not written; with 409 because something has changed.
         """
         self._check_item(decision.item)
+        return await self._finished(self._decide(decision))
+
+    async def _decide(self, decision: Decision) -> dict[str, Any]:
         async with self._looking:
             manifest, output, now = self.manifest, self.output, self._clock.utc_now()
 
@@ -199,7 +210,7 @@ class ManifestDesk:
             except PipelineError as error:
                 raise refused(error, what="decide") from error
             self._versions.note(before, after, decision.item)
-        await self.refresh()
+        await self._refresh()
         item = self._items[decision.item]
         return {"item": item, "version": self._watcher.version}
 
@@ -207,7 +218,7 @@ class ManifestDesk:
         """What a redo would cost, what is left, and a quote."""
         assert self.redos is not None
         item = self._check_item(request.item)
-        return await self.redos.price(item, request.take)
+        return await self._finished(self.redos.price(item, request.take))
 
     async def redo(self, request: RedoRequest) -> dict[str, Any]:
         """Reserve the price, and start the redo in the background."""
@@ -216,6 +227,16 @@ class ManifestDesk:
         return self.redos.accept(
             item, request.take, quote=request.quote, units=request.units
         )
+
+    async def _finished(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of some work, which goes on if the page is closed meanwhile.
+
+        Threads at work cannot be cancelled, and must not lose their lock.
+        """
+        task = asyncio.ensure_future(work)
+        self._going.add(task)
+        task.add_done_callback(self._going.discard)
+        return await asyncio.shield(task)
 
     def _check_item(self, item_id: str) -> GalleryItem:
         if item_id not in self._items:

@@ -93,7 +93,7 @@ class ViewSession:
             review.streams.end()
             await server.stop()
             for desk in self._desks:
-                desk.close()
+                await desk.close()
         codes = [redos.exit_code for redos in self._redos]
         return max(codes, default=ExitCode.OK)
 
