@@ -1,7 +1,6 @@
 """The application: paths → one of the desks, errors → JSON."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from html import escape
 from typing import Any, TypeVar
 
 import msgspec
@@ -55,7 +54,7 @@ class ReviewApp:
         app.on_shutdown.append(self._end_streams)
         router = app.router
         router.add_get("/{token}", _add_slash)
-        router.add_get("/{token}/", self._list)
+        router.add_get("/{token}/", self._send_first)
         router.add_get("/{token}/{slug}", _add_slash)
         router.add_get("/{token}/{slug}/", self._send_page)
         router.add_get("/{token}/{slug}/data.js", self._send_data)
@@ -95,18 +94,9 @@ class ReviewApp:
 
     # --- reading --------------------------------------------------------------
 
-    async def _list(self, _request: web.Request) -> web.Response:
-        if len(self._desks) == 1:
-            raise web.HTTPFound(f"{next(iter(self._desks))}/")
-        links = "".join(
-            f'<li><a href="{escape(slug)}/">{escape(desk.name)}</a></li>'
-            for slug, desk in self._desks.items()
-        )
-        return web.Response(
-            text=f"<!doctype html><meta charset=utf-8><title>Galleries</title>"
-            f"<h1>Galleries</h1><ul>{links}</ul>",
-            content_type="text/html",
-        )
+    async def _send_first(self, _request: web.Request) -> web.Response:
+        # Each page leads to the others.
+        raise web.HTTPFound(f"{next(iter(self._desks))}/")
 
     async def _send_page(self, request: web.Request) -> web.Response:
         body = await self._desk(request).page()

@@ -97,7 +97,7 @@ async def test_an_address_without_the_token_is_refused(client):
         assert (status, b"token" in body) == (403, True), path
 
 
-async def test_the_token_alone_leads_to_the_only_page(client):
+async def test_the_token_alone_leads_to_the_first_page(client):
     status, _, headers = await client.call(path=client.path.replace("icons/", ""))
     assert (status, headers["Location"]) == (302, "icons/")
 
