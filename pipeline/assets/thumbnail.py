@@ -121,7 +121,7 @@ def _shrunk(image: "Picture") -> "Picture":
     if image.mode == "RGB" and "transparency" in image.info:
         image = image.convert("RGBA")
     small = image.copy() if max(image.size) <= EDGE_PX else image
-    small.thumbnail((EDGE_PX, EDGE_PX), Image.Resampling.LANCZOS)
+    small.thumbnail((EDGE_PX, EDGE_PX), Image.Resampling.HAMMING)
     return small
 
 

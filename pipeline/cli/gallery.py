@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import printable
@@ -14,7 +15,7 @@ from pipeline.cli.next_step import complete_hint
 from pipeline.clock import SystemClock
 from pipeline.counting import plural
 from pipeline.errors import ExitCode
-from pipeline.operations.gallery import PageOptions, write_gallery
+from pipeline.operations.gallery import PageOptions, write_gallery_shown
 
 
 def gallery_command(
@@ -32,14 +33,18 @@ def gallery_command(
     loaded, output = load(
         manifest, emulate=emulate, allow_outside=allow_outside, **place
     )
-    written = write_gallery(
-        loaded,
-        output,
-        emulate=emulate,
-        now=SystemClock().utc_now(),
-        folder=out,
-        allow_outside=allow_outside,
-        options=page_options(cu_price),
+    options = page_options(cu_price)
+    written = run_shown(
+        lambda activity: write_gallery_shown(
+            loaded,
+            output,
+            activity=activity,
+            emulate=emulate,
+            now=SystemClock().utc_now(),
+            folder=out,
+            allow_outside=allow_outside,
+            options=options,
+        )
     )
     page = str(written.page)
     if as_json:

@@ -32,8 +32,8 @@ _NOT_REPEATED = {
     "cu_price",
 }
 _NAMED = re.compile(
-    r"\bpipeline (?P<verb>fetch|plan|rerun|resolve|run|status|verify|why)"
-    r"(?P<out> --out FILE)?(?P<long> --long)?(?= lists|[;,.]|$)"
+    r"\bpipeline (?P<verb>fetch|gallery|plan|rerun|resolve|run|status|verify|why)"
+    r"(?: --out (?P<out>FILE|DIR))?(?P<long> --long)?(?= lists|[;,.]|$)"
 )
 _AGAIN = re.compile(r"\b(run again|run the same command again)$")
 _CARRYING_OUT = {"run", "rerun", "fetch"}
@@ -102,7 +102,7 @@ def _in_full(named: re.Match[str], item_id: str) -> str:
     if verb == "verify" or (verb in _OF_ITEMS and not item_id):
         return named[0]
     saved_plan = click.get_current_context().params.get("saved_plan")
-    out = ["--out", _typed(saved_plan or "FILE")] if named["out"] else []
+    out = ["--out", _typed(saved_plan or named["out"])] if named["out"] else []
     more = [*out, "--long"] if named["long"] else out
     return " ".join([command_line(verb, item_id=item_id), *map(shlex.quote, more)])
 

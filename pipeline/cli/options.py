@@ -247,6 +247,11 @@ _RUNNING = (
         help="Keep replaced files under another name, such as oak.old-1.png.",
     ),
     click.option(
+        "--no-lock-file",
+        is_flag=True,
+        help="Do not write the lock file beside the manifest.",
+    ),
+    click.option(
         "--report",
         is_flag=True,
         help="Write the gallery afterwards, as report: true in the manifest does.",
@@ -292,6 +297,7 @@ class RunOptions:
     rpm: int | None
     deadline: str | None
     keep_old: bool
+    no_lock_file: bool
     quiet: bool
     debug: bool
     log_file: Path | None

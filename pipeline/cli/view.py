@@ -148,6 +148,7 @@ def _redo_options(
             rpm=None,
             deadline=None,
             keep_old=False,
+            no_lock_file=False,
             quiet=True,
             debug=False,
             log_file=None,

@@ -1,7 +1,7 @@
 """The records of a manifest that has been read: Manifest and ItemTemplate."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -117,6 +117,7 @@ class Manifest:
         report: Whether every run writes the gallery.
         review: What was decided about its takes.
         text: The file's text, for finding columns.
+        keys: Of a manifest that is not a file: the key of each line.
         files: Reads what ``file:`` names.
         models: Finds a model's inputs by its id.
     """
@@ -140,6 +141,7 @@ class Manifest:
     report: bool = False
     review: Review = field(default=Review(), repr=False)
     text: str = field(repr=False)
+    keys: Sequence[str] = field(default=(), repr=False)
     files: ReferenceFiles = field(repr=False)
     models: FindModel = field(repr=False)
 

@@ -5,7 +5,6 @@ the price, and before anything is paid for. So a redo that is killed is finished
 next one, or by a run, and not paid for twice.
 """
 
-import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +30,7 @@ from pipeline.operations.reviewing import (
     verdict_on,
 )
 from pipeline.operations.run import Amend, Amended, run
+from pipeline.operations.target import Source
 from pipeline.planning import Action, PlannedItem, Selection
 from pipeline.planning.inputs import keys_of
 from pipeline.pricing import Estimate
@@ -63,7 +63,7 @@ def draw_seed(low: int, high: int) -> int:
 
 
 async def redo(
-    manifest: str | os.PathLike[str] | Manifest,
+    manifest: Source,
     ids: Sequence[str],
     *,
     seed: int | None = None,
@@ -97,7 +97,7 @@ async def redo(
 
 
 async def estimate_redo(
-    manifest: str | os.PathLike[str] | Manifest,
+    manifest: Source,
     ids: Sequence[str],
     *,
     clock: Clock | None = None,

@@ -9,15 +9,11 @@ import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-
-import anyio.to_thread
 
 from pipeline.activity import Activity
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import (
-    PRECEDENCE,
     ExitCode,
     LockError,
     ManifestError,
@@ -25,24 +21,28 @@ from pipeline.errors import (
     PipelineError,
     PlanMoved,
     UsageError,
+    find_only,
 )
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.lockfile.reconcile import write_lock_file
 from pipeline.manifest import Manifest
 from pipeline.manifest.review_file import read_review, write_review
+from pipeline.operations.callbacks import call, in_thread, relaying
 from pipeline.operations.connection import (
     Connection,
     service_of,
 )
-from pipeline.operations.gallery import PageOptions, write_gallery
+from pipeline.operations.gallery import PageOptions, write_gallery_shown
 from pipeline.operations.idle import (
     HasWork,
     find_idle_service,
     is_idle,
     stop_at_work,
 )
-from pipeline.operations.target import Target
+from pipeline.operations.items import Items
+from pipeline.operations.notebook import showing_progress
+from pipeline.operations.target import Source, Target
 from pipeline.output.folder import check_owner, claim, folder_of, holding_output
 from pipeline.output.names import EMULATOR_STATE_NAME
 from pipeline.planning import Action, Plan, PlannedItem, Selection
@@ -50,13 +50,12 @@ from pipeline.pricing import Cost, CostGroups, Estimate
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
 from pipeline.record import Struct
 from pipeline.record import replace as replace_record
-from pipeline.running.events import Launched, ProgressCallback, Warned
+from pipeline.running.events import Event, Launched, ProgressCallback, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Credentials, MissingCredentials, Settings
 from pipeline.storage.syncing import take_unsynced
 
-Approve = Callable[[Estimate], None]
 _NAMES_SHOWN = 5
 
 
@@ -80,7 +79,7 @@ Amend = Callable[[Manifest, Path, Ledger], Amended]
 
 
 async def run(
-    manifest: str | os.PathLike[str] | Manifest,
+    manifest: Source,
     *,
     output: str | os.PathLike[str] | None = None,
     emulate: bool = False,
@@ -91,9 +90,9 @@ async def run(
     credentials: Credentials | None = None,
     clock: Clock | None = None,
     saved_plan: SavedPlan | None = None,
-    on_item: Callable[[PlannedItem], None] = lambda _planned: None,
-    approve: Approve = lambda _estimate: None,
-    on_event: ProgressCallback = lambda _event: None,
+    on_item: Callable[[PlannedItem], object] = lambda _planned: None,
+    approve: Callable[[Estimate], object] = lambda _estimate: None,
+    on_event: Callable[[Event], object] = lambda _event: None,
     on_start: Callable[[Run], None] = lambda _run: None,
     activity: Activity | None = None,
     amend: Amend | None = None,
@@ -102,8 +101,12 @@ async def run(
 ) -> RunResult:
     """Plan a manifest and carry the plan out; finished items are left alone.
 
+    In a notebook, the run shows its progress. ``on_item``, ``approve`` and ``on_event``
+    may be async.
+
     Args:
-        manifest: The YAML file, or the result of :func:`load_manifest`.
+        manifest: The YAML file, what it would say as a mapping, or the result of
+            :func:`load_manifest`.
         output: The output folder, or None for ``output/<name>``.
         emulate: Start the emulator in this process and use it; spends nothing.
         allow_outside: Allow references outside the manifest's folder.
@@ -113,9 +116,10 @@ async def run(
         credentials: None to read them from the environment, ``.env`` or the keyring.
         clock: The clock to use; None for the machine's.
         saved_plan: Carry out exactly this plan, made by an earlier :func:`estimate`.
-        on_item: Called in a thread with each item as it is planned.
-        approve: Called once with the plan and its price before anything is spent;
-            raises to stop the run.
+        on_item: Called with each item as it is planned; in a thread, unless it is
+            async.
+        approve: Called once with the plan and its price before anything is spent. An
+            exception that it raises ends the run, and :func:`run` raises it.
         on_event: Called on the event loop with every change once it is durable.
         on_start: Called with the run before it begins, so that it can be stopped.
         amend: Called with the manifest, its folder and the ledger, once they are held;
@@ -141,13 +145,31 @@ async def run(
         settings=settings,
         clock=clock or SystemClock(),
     )
-    hooks = _Hooks(
-        saved_plan=saved_plan,
-        on_item=on_item,
-        approve=approve,
-        on_event=on_event,
-        on_start=on_start,
-    )
+    async with relaying(on_event) as tell:
+        hooks = _Hooks(
+            saved_plan=saved_plan,
+            on_item=in_thread(on_item),
+            approve=approve,
+            on_event=tell,
+            on_start=on_start,
+            report=report,
+            page=page,
+        )
+        with showing_progress(hooks.on_event, target.clock) as show:
+            hooks = replace_record(hooks, on_event=show)
+            return await _run(target, hooks, credentials, activity, amend)
+
+
+async def _run(
+    target: Target,
+    hooks: "_Hooks",
+    credentials: Credentials | None,
+    activity: Activity | None,
+    amend: Amend | None,
+) -> RunResult:
+    """Connect, load the manifest, open its folder, plan and carry out."""
+    settings, saved_plan = target.settings, hooks.saved_plan
+    output, emulate = target.output, target.emulate
     offline = False
     try:
         service, credentials = service_of(
@@ -206,21 +228,21 @@ async def run(
                 ledger=ledger,
                 reader=reader,
                 notes=notes,
-                report=report or loaded.report,
-                page=page,
             )
             return await execution.finish()
 
 
 class _Hooks(Struct, frozen=True, kw_only=True):
-    """The caller's saved plan and callbacks; see :func:`run`."""
+    """The caller's saved plan, callbacks and wishes for a report; see :func:`run`."""
 
     saved_plan: SavedPlan | None
     on_item: Callable[[PlannedItem], None]
-    approve: Approve
+    approve: Callable[[Estimate], object]
     on_event: ProgressCallback
     on_start: Callable[[Run], None]
     before_spending: Callable[[], None] = lambda: None
+    report: bool = False
+    page: PageOptions = PageOptions()
 
 
 class _Execution(Struct, kw_only=True):
@@ -233,8 +255,6 @@ class _Execution(Struct, kw_only=True):
     ledger: Ledger
     reader: Ledger
     notes: tuple[str, ...] = ()
-    report: bool = False
-    page: PageOptions = PageOptions()
 
     async def finish(self) -> RunResult:
         """Plan and carry out; the ledger records start, end and exit code."""
@@ -246,10 +266,10 @@ class _Execution(Struct, kw_only=True):
         try:
             result = await self._plan_and_carry_out(run_id)
             code = result.exit_code
-            if self.report:
+            if self.hooks.report or self.loaded.report:
                 result = replace(result, gallery=await self._write_gallery())
         except BaseExceptionGroup as group:
-            error = _only(group)
+            error = find_only(group)
             if isinstance(error, PipelineError):
                 code = error.exit_code
             raise error from None
@@ -293,15 +313,15 @@ class _Execution(Struct, kw_only=True):
         service = self.connection.service
         notes = (*self.notes, *self.target.notes(plan, self.connection))
 
-        def agree(priced: Estimate) -> None:
+        async def agree(priced: Estimate) -> None:
             if saved_plan is not None:
                 saved_plan.check(priced, groups, recorder)
-            self.hooks.approve(priced)
+            await call(self.hooks.approve, priced)
             self.hooks.before_spending()
             self._rename_reviews(plan)
 
         if has_nothing_to_do:
-            agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
+            await agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
             result = _nothing_done(
                 plan, run_id, self.hooks.on_event, needs_review=reviewed
             )
@@ -321,13 +341,15 @@ class _Execution(Struct, kw_only=True):
                 priced = await run.price(groups, notes=notes)
                 if not settings.allow_unpriced:
                     _check_priced(groups, priced.cost or Cost())
-                agree(priced)
+                await agree(priced)
                 self.hooks.on_start(run)
                 async with session.watching():
                     result = await run.carry_out(run_id, notes=notes)
         activity.begin("writing the lock file")
-        self._write_lock_file(plan)
-        return result
+        if settings.lock_file:
+            self._write_lock_file(plan)
+        items = Items(self.loaded, plan.output, emulate=self.target.emulate)
+        return replace(result, items=items)
 
     async def _plan(self, take: Callable[[PlannedItem], None]) -> tuple[Plan, bool]:
         """The plan, and whether there is nothing to do.
@@ -354,24 +376,22 @@ class _Execution(Struct, kw_only=True):
 
     async def _write_gallery(self) -> Path | None:
         """The page, or None if it could not be written: no reason to fail a run."""
-        self.connection.activity.begin("writing the gallery")
         review = self.loaded.review
         try:
             if review.path is not None:  # the run may have written it
                 review = read_review(review.path)
-            written = await anyio.to_thread.run_sync(
-                partial(
-                    write_gallery,
-                    dataclasses.replace(self.loaded, review=review),
-                    self.target.folder_of(self.loaded),
-                    emulate=self.target.emulate,
-                    now=self.target.clock.utc_now(),
-                    allow_outside=self.target.allow_outside,
-                    options=self.page,
-                )
+            written = await write_gallery_shown(
+                dataclasses.replace(self.loaded, review=review),
+                self.target.folder_of(self.loaded),
+                activity=self.connection.activity,
+                emulate=self.target.emulate,
+                now=self.target.clock.utc_now(),
+                allow_outside=self.target.allow_outside,
+                options=self.hooks.page,
             )
         except PipelineError as error:
-            text = f"the gallery was not written: {error.message}"
+            hint = f"; {error.hint}" if error.hint else ""
+            text = f"the gallery was not written: {error.message}{hint}"
             self.hooks.on_event(Warned(message=text))
             return None
         return written.page
@@ -490,31 +510,3 @@ def _nothing_done(
         submitted=0,
         stopped_by=None,
     )
-
-
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to raise for an exception group of the task groups.
-
-    If there are only pipeline errors, the gravest one; else the bug, or the whole group
-    if there are several bugs.
-    """
-    errors: list[BaseException] = []
-
-    def flatten(inner: BaseExceptionGroup[BaseException]) -> None:
-        for error in inner.exceptions:
-            if isinstance(error, BaseExceptionGroup):
-                flatten(error)
-            else:
-                errors.append(error)
-
-    flatten(group)
-    bugs = [error for error in errors if not isinstance(error, PipelineError)]
-    if not bugs:
-        return min(errors, key=_rank)
-    return bugs[0] if len(bugs) == 1 else group
-
-
-def _rank(error: BaseException) -> int:
-    """How grave a pipeline error is, by its exit code; 0 is the gravest."""
-    code = error.exit_code if isinstance(error, PipelineError) else ExitCode.BUG
-    return PRECEDENCE.index(code) if code in PRECEDENCE else len(PRECEDENCE)

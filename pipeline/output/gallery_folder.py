@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from filelock import FileLock, Timeout
 
-from pipeline.errors import LedgerBusy, UsageError
+from pipeline.errors import LedgerBusy, OutputError, UsageError
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
     PARTIAL_FOLDER,
@@ -72,7 +72,7 @@ class GalleryFolder:
             if os.path.lexists(self.path / name):
                 raise UsageError(
                     f"{self.path / name} is in the way, and no gallery has written it",
-                    hint="move it away, or choose another folder: --out DIR",
+                    hint="move it away, or take another: pipeline gallery --out DIR",
                 )
         self._write_index({**dict.fromkeys(new, 0), **self._listed})
 
@@ -136,6 +136,14 @@ class GalleryFolder:
                 remove_empty_folders(self.path, path.parent)
         self._write_index(self._wanted)
 
+    def leave(self) -> None:
+        """After an interruption: list what is whole, so that it is not made again.
+
+        Raises:
+            OutputError: The folder is not writable.
+        """
+        self._write_index({**self._listed, **self._wanted})
+
     def _write_index(self, files: Mapping[str, int]) -> None:
         if files == self._listed and (self.path / INDEX_NAME).exists():
             return
@@ -160,7 +168,7 @@ def holding_gallery(path: Path) -> Iterator[GalleryFolder]:
     if others:
         raise UsageError(
             f"{path} is not a gallery: it has other things in it, such as {others[0]}",
-            hint="choose a new or an empty folder: --out DIR",
+            hint="choose a new or an empty folder: pipeline gallery --out DIR",
         )
     check_own(path / LOCK_NAME)
     check_own(path / INDEX_NAME)
@@ -175,7 +183,13 @@ def holding_gallery(path: Path) -> Iterator[GalleryFolder]:
             ) from None
     try:
         remove_partial_files(path)
-        yield GalleryFolder(path, read_index(path))
+        folder = GalleryFolder(path, read_index(path))
+        try:
+            yield folder
+        except BaseException:
+            with suppress(OutputError):  # the reason matters more
+                folder.leave()
+            raise
         remove_partial_files(path)
     finally:
         lock.release()

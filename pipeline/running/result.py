@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, RunError
+from pipeline.report.notebook import Row, render_table
+from pipeline.running.items import ItemRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class RunResult:
         changed_inputs: Inputs that the service dropped or changed, by item id.
         needs_review: Items with a file that a person has to look at.
         gallery: The page that was written afterwards, or None.
+        items: By id: how each item of the manifest stands, with its files and costs;
+            those that were done before too. Read when it is first used.
     """
 
     exit_code: ExitCode
@@ -58,6 +63,31 @@ class RunResult:
     changed_inputs: Mapping[str, str] = field(default_factory=dict)
     needs_review: int = 0
     gallery: Path | None = None
+    items: Mapping[str, ItemRecord] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook: every item, with small pictures of its files."""
+        counts = ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
+        return render_table(
+            f"{counts}; {plural(self.cost.charged, 'unit')} charged;"
+            f" exit code {self.exit_code:d}",
+            ("item", "status", "units", "reason"),
+            (
+                Row(
+                    cells=(
+                        item_id,
+                        item.status.replace("_", " "),
+                        f"{item.cost:f}",
+                        item.worst.reason,
+                    ),
+                    pictures=tuple(file.path for file in item.files),
+                )
+                for item_id, item in self.items.items()
+            ),
+            total=len(self.items),
+        )
 
 
 def find_exit_code(

@@ -1,20 +1,27 @@
 """The gallery of a manifest: what its records say, and which files are written."""
 
-import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from doubles.media import glb_of
 from doubles.place import items
-from knobs.world import HEAD, draw_references
+from knobs.world import HEAD, MODEL, draw_references
 from PIL import Image
 
 from pipeline.cli.loading import load
 from pipeline.errors import LedgerDamaged, ManifestError
-from pipeline.ledger.ledger import LEDGER_NAME
-from pipeline.operations.gallery import Collector, PageOptions, write_gallery
+from pipeline.job import Job, JobKey, JobStatus, RemoteId
+from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
+from pipeline.manifest import load_manifest
+from pipeline.operations.gallery import Collector, PageOptions, write_gallery, writer
+from pipeline.operations.gallery.totals import read_spent
 from pipeline.operations.items import read_items
+from pipeline.record import replace
+from pipeline.report.gallery.data import Gallery
+from pipeline.running.events import JobChanged
 
 NOW = datetime(2026, 10, 2, 21, 20, 16, tzinfo=UTC)
 MEDIA = """\
@@ -44,11 +51,13 @@ class PlainLinks:
         return ""
 
 
-def loaded(place, **changes):
+def loaded(place):
     return load(
         place.folder / "knobs.yaml",
         output=place.output,
-        **{"emulate": False, "allow_outside": False, "profile": ""} | changes,
+        emulate=False,
+        allow_outside=False,
+        profile="",
     )
 
 
@@ -74,18 +83,18 @@ def write(place, **named):
 def written_data(page):
     text = (page.parent / "data.js").read_text("utf-8")
     text = text.removeprefix("window.GALLERY = JSON.parse('").removesuffix("');\n")
-    return json.loads(text.replace("\\'", "'").replace("\\\\", "\\"))
+    text = text.replace("\\'", "'").replace("\\\\", "\\")
+    return msgspec.json.decode(text, type=Gallery)
 
 
-def urls_in(value):
-    if isinstance(value, dict):
-        for name, one in value.items():
-            if name in {"src", "thumbnail", "embedded"} and one:
-                yield one
-            yield from urls_in(one)
-    elif isinstance(value, list):
-        for one in value:
-            yield from urls_in(one)
+def urls_in(gallery):
+    for item in gallery.items:
+        shown = [*item.references]
+        for take in (*item.takes, *item.steps):
+            shown += [*take.references, *take.files]
+        for one in shown:
+            yield from filter(None, (one.src, one.thumbnail))
+            yield from filter(None, [getattr(one, "embedded", "")])
 
 
 # --- records ------------------------------------------------------------------
@@ -265,6 +274,55 @@ async def test_one_item_can_be_read_again(place):
     ]
 
 
+async def test_a_manifest_that_is_no_file_has_keys_and_no_commands(place, tmp_path):
+    item = {"id": "oak", "prompt": "an oak"}
+    source = {"version": 1, "name": "m", "model": MODEL, "items": [item]}
+    manifest = load_manifest(source, folder=tmp_path)
+
+    gallery = Collector(
+        manifest, place.output, emulate=False, links=PlainLinks()
+    ).collect(NOW)
+
+    assert (gallery.items[0].place, gallery.items[0].command) == ("<m> items[0]", "")
+    assert gallery.review_file == "m.review.yaml"
+
+
+async def test_a_gallery_can_be_made_while_a_run_goes_on(place):
+    seen = []
+
+    def look(event):
+        if isinstance(event, JobChanged) and event.status is JobStatus.SAVED:
+            seen.append(write(place).items)
+
+    await place.play(items("an oak", "an elm"), on_event=look)
+
+    assert seen == [2, 2]
+
+
+async def test_what_the_emulator_made_is_said_to_be_emulated(command, tmp_path):
+    manifest = tmp_path / "knobs.yaml"
+    manifest.write_text(items("an oak"), encoding="utf-8")
+
+    await command("gallery", manifest, "--emulate")
+
+    page = tmp_path / "output/knobs.emulated/gallery/index.html"
+    gallery = written_data(page)
+    assert gallery.is_emulated
+    assert gallery.items[0].command == f"pipeline run {manifest} --select a --emulate"
+
+
+async def test_decisions_about_a_renamed_item_are_under_its_new_id(place):
+    await place.play(items("an oak"))
+    await place.type("reject", "a", "--note", "too dark")
+    text = items("an oak").replace("id: a,", "id: b, was: a,")
+    (place.folder / "knobs.yaml").write_text(text, encoding="utf-8")
+
+    gallery = gallery_of(place)
+
+    assert list(gallery.review) == ["b"]
+    assert gallery.items[0].takes[0].decisions[0].note == "too dark"
+
+
 async def test_files_that_are_gone_or_edited_are_said_to_be(place):
     await place.play(items("an oak", "an elm", "an ash"))
     (place.output / "a.png").unlink()
@@ -297,6 +355,35 @@ def test_faults_of_the_manifest_are_told_as_usual(place):
         gallery_of(place)
 
 
+@pytest.mark.parametrize("count", [0, 1, 300, 301, 2000])
+def test_a_plot_has_its_ends_and_at_most_some_hundred_points(count):
+    with Ledger(IN_MEMORY) as ledger:
+        for number in range(count):
+            at = NOW + timedelta(seconds=count - number)
+            job = Job(
+                item_id=f"i{number}",
+                attempt=1,
+                job_key=JobKey(f"{number}"),
+                request_key=JobKey(f"{number}"),
+                model_id=MODEL,
+                request={},
+                sent_at=at,
+                charged=Decimal(2),
+            )
+            job = ledger.record_submitting(job)
+            job = ledger.record_submitted(
+                replace(job, remote_id=RemoteId(f"j{number}"))
+            )
+            ledger.record_succeeded(replace(job, finished_at=at))
+
+        points = read_spent(ledger).points
+
+    assert len(points) == min(count, 300)
+    assert [point.jobs for point in points[:1]] == [1] * bool(count)
+    assert [point.charged for point in points[-1:]] == [2.0 * count] * bool(count)
+    assert [*points] == sorted(points, key=lambda point: point.at)
+
+
 # --- files --------------------------------------------------------------------
 
 
@@ -306,8 +393,8 @@ async def test_every_kind_of_file_is_shown(place):
 
     data = written_data(write(place).page)
 
-    files = {item["id"]: item["takes"][0]["files"][0] for item in data["items"]}
-    kinds = {item_id: file["kind"] for item_id, file in files.items()}
+    files = {item.id: item.takes[0].files[0] for item in data.items}
+    kinds = {item_id: file.kind for item_id, file in files.items()}
     assert kinds == {
         "oak": "image",
         "barrel": "3d",
@@ -315,17 +402,37 @@ async def test_every_kind_of_file_is_shown(place):
         "rain": "audio",
         "caption": "text",
     }
-    assert {name for name, file in files.items() if file["thumbnail"]} == {
+    assert {name for name, file in files.items() if file.thumbnail} == {
         "oak",
         "barrel",
         "clip",
     }
-    assert files["caption"]["text"].startswith("an oak")
+    assert files["caption"].text.startswith("an oak")
     gallery = place.output / "gallery"
     assert all((gallery / url).is_file() for url in urls_in(data))
-    model = (gallery / files["barrel"]["embedded"]).read_text("ascii")
-    assert files["barrel"]["sha256"] in model
+    model = (gallery / files["barrel"].embedded).read_text("ascii")
+    assert files["barrel"].sha256 in model
     assert (gallery / "vendor/LICENSE").is_file()
+
+
+async def test_of_a_long_text_the_beginning_is_shown(place):
+    await place.play(MEDIA)
+    text = "ü" * 3000
+    (place.output / "caption.txt").write_text(text, encoding="utf-8")
+
+    (file,) = item_of(gallery_of(place), "caption").takes[0].files
+
+    assert file.text == "ü" * 2048
+
+
+async def test_a_model_that_is_too_large_is_not_embedded(place, monkeypatch):
+    await place.play(MEDIA)
+    monkeypatch.setattr(writer, "_MOST_MODEL_BYTES", 100)
+
+    page = write(place).page
+
+    (file, _preview) = item_of(written_data(page), "barrel").takes[0].files
+    assert (file.embedded, file.src) == ("", "../barrel.glb")
 
 
 async def test_a_second_gallery_draws_nothing_again(place):
@@ -338,6 +445,20 @@ async def test_a_second_gallery_draws_nothing_again(place):
     assert (first.drawn, second.drawn) == (2, 1)
     assert len([*(place.output / "gallery/thumbnails").iterdir()]) == 2
     assert not (place.output / "gallery/vendor").exists()
+
+
+async def test_what_was_drawn_before_an_interruption_is_kept(place):
+    await place.play(items("an oak", "an elm", "an ash", "a yew", "a fir", "a box"))
+
+    def interrupt(phase):
+        if phase.startswith("2 of 6"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(place, tick=interrupt)
+    assert not (place.output / "gallery/index.html").exists()
+
+    assert write(place).drawn <= 4
 
 
 async def test_a_copy_needs_nothing_from_elsewhere(place):
@@ -362,9 +483,9 @@ async def test_a_broken_picture_has_no_thumbnail_and_stops_nothing(place, conten
 
     data = written_data(write(place).page)
 
-    broken, whole = (item["takes"][0]["files"][0] for item in data["items"])
-    assert (broken["thumbnail"], broken["src"]) == ("", "../a.png")
-    assert (place.output / "gallery" / whole["thumbnail"]).is_file()
+    broken, whole = (item.takes[0].files[0] for item in data.items)
+    assert (broken.thumbnail, broken.src) == ("", "../a.png")
+    assert (place.output / "gallery" / whole.thumbnail).is_file()
 
 
 @pytest.mark.parametrize(
@@ -382,10 +503,10 @@ async def test_a_model_that_the_viewer_cannot_read_is_not_embedded(place, model)
 
     page = write(place).page
 
-    (barrel,) = [item for item in written_data(page)["items"] if item["id"] == "barrel"]
-    file = barrel["takes"][0]["files"][0]
-    assert (file["embedded"], file["src"]) == ("", "../barrel.glb")
-    assert file["thumbnail"]
+    (barrel,) = [item for item in written_data(page).items if item.id == "barrel"]
+    file = barrel.takes[0].files[0]
+    assert (file.embedded, file.src) == ("", "../barrel.glb")
+    assert file.thumbnail
 
 
 async def test_a_link_out_of_the_folder_is_not_followed(place):
@@ -396,7 +517,7 @@ async def test_a_link_out_of_the_folder_is_not_followed(place):
 
     data = written_data(write(place, folder=place.folder / "copy").page)
 
-    assert data["items"][0]["takes"][0]["files"][0]["is_missing"]
+    assert data.items[0].takes[0].files[0].is_missing
     assert not (place.folder / "copy/files").exists()
 
 
@@ -414,10 +535,10 @@ async def test_a_reference_that_is_gone_is_shown_if_it_was_seen_before(place):
 
     page = write(place).page
 
-    (take,) = written_data(page)["items"][0]["takes"]
-    (used,) = take["references"]
-    assert used["src"] == ""
-    assert (page.parent / used["thumbnail"]).is_file()
+    (take,) = written_data(page).items[0].takes
+    (used,) = take.references
+    assert used.src == ""
+    assert (page.parent / used.thumbnail).is_file()
 
 
 async def test_hostile_names_lead_to_their_own_files(place, tmp_path):
@@ -437,7 +558,7 @@ async def test_hostile_names_lead_to_their_own_files(place, tmp_path):
 
     written = write_gallery(read, output, emulate=False, now=NOW)
 
-    (used,) = written_data(written.page)["items"][0]["references"]
-    assert used["src"] == "../../style.png"
-    assert (written.page.parent / used["thumbnail"]).is_file()
+    (used,) = written_data(written.page).items[0].references
+    assert used.src == "../../style.png"
+    assert (written.page.parent / used.thumbnail).is_file()
     assert isinstance(written.page, Path)

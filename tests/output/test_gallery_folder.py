@@ -100,6 +100,20 @@ def test_what_a_killed_command_wrote_is_known(tmp_path):
     assert names_in(tmp_path) == {"b.js"}
 
 
+def test_what_an_interrupted_command_wrote_is_not_made_again(tmp_path):
+    def write_until_interrupted():
+        with holding_gallery(tmp_path) as folder:
+            folder.begin(["a.js", "b.js"])
+            folder.write("a.js", b"1")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_until_interrupted()
+
+    with holding_gallery(tmp_path) as folder:
+        assert (folder.has("a.js"), folder.has("b.js")) == (True, False)
+
+
 def test_only_one_command_writes_a_gallery(tmp_path):
     with FileLock(tmp_path / LOCK_NAME), pytest.raises(LedgerBusy, match="is writing"):
         write(tmp_path, {"a.js": b"1"})

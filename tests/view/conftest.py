@@ -89,6 +89,18 @@ class Page:
             yield Stream(answer)
 
 
+class Noting(Collector):
+    """Says which items it reads."""
+
+    def __init__(self, on_item, *arguments, **named):
+        super().__init__(*arguments, **named)
+        self._on_item = on_item
+
+    def item_of(self, record):
+        self._on_item(record.item_id)
+        return super().item_of(record)
+
+
 class Stream:
     """Reads server-sent events."""
 
@@ -128,7 +140,12 @@ def open_page():
 
     @asynccontextmanager
     async def start(
-        where: Place, *, edit: bool = True, spend: float | None = None, watch=True
+        where: Place,
+        *,
+        edit: bool = True,
+        spend: float | None = None,
+        watch=True,
+        on_item=lambda _record: None,
     ):
         manifest = where.folder / "knobs.yaml"
 
@@ -142,7 +159,7 @@ def open_page():
             )
 
         def collector(loaded, output, links):
-            return Collector(loaded, output, emulate=False, links=links)
+            return Noting(on_item, loaded, output, emulate=False, links=links)
 
         desk = ManifestDesk(
             read, collector, emulate=False, can_edit=edit, clock=where.clock

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clock import format_utc
-from pipeline.job import Job
+from pipeline.job import Item, Job
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.chain import outputs_in
@@ -22,12 +22,7 @@ from pipeline.operations.gallery.page_options import PageOptions
 from pipeline.operations.gallery.references import ReferenceIndex
 from pipeline.operations.gallery.texts import plain_text, shown, value_text
 from pipeline.operations.gallery.totals import Spent, read_spent
-from pipeline.operations.items import (
-    ItemRecord,
-    ItemState,
-    JobRecord,
-    read_items_in,
-)
+from pipeline.operations.items import read_items_in
 from pipeline.output.folder import open_for_reading, output_folder
 from pipeline.report.gallery.data import (
     Gallery,
@@ -38,6 +33,7 @@ from pipeline.report.gallery.data import (
     GalleryTotals,
     GalleryVerdict,
 )
+from pipeline.running.items import ItemRecord, ItemStatus, JobRecord
 from pipeline.settings import EMULATOR_NAME
 
 _MOST_TEXT_BYTES = 4096  # of a text result, and of a value
@@ -109,10 +105,7 @@ class Collector:
             facts = ledger.find_facts()
         for record in records:
             self._learn(record)
-        items = {record.item_id: self._show(record) for record in records}
-        # Items that need others come late in a plan.
-        ordered = list(dict.fromkeys(item.base for item in expand(manifest)))
-        found = tuple(items[item_id] for item_id in ordered if item_id in items)
+        found = tuple(map(self._show, self._in_order(records)))
         made_by_emulator = facts.base_url == EMULATOR_NAME or facts.is_emulated
         review_path = manifest.review.path
         return Gallery(
@@ -126,12 +119,21 @@ class Collector:
             review_file=""
             if review_path is None
             else plain_text(self._shown(review_path)),
+            rejected_command=plain_text(self._commands.for_rejected()),
             review=self._review_of(records),
             axes=self._axes_of(found),
             totals=self.totals_of(found, spent),
             points=spent.points,
             items=found,
         )
+
+    def _in_order(self, records: Sequence[ItemRecord]) -> Sequence[ItemRecord]:
+        """The items in the manifest's order; in a plan, some come late."""
+        if not any(_comes_late(record) for record in records):
+            return records
+        ids = dict.fromkeys(item.base for item in expand(self._manifest))
+        places = {item_id: place for place, item_id in enumerate(ids)}
+        return sorted(records, key=lambda one: places.get(one.item_id, len(places)))
 
     def item_of(self, record: ItemRecord) -> GalleryItem:
         """One item; it uses what :meth:`collect` has learned about the others."""
@@ -146,13 +148,13 @@ class Collector:
             id=record.item_id,
             entry=plain_text(item.template_id),
             model=item.model_id,
-            state=str(record.state),
+            state=str(record.status),
             reason=worst.reason,
             hint=self._options.complete_hint(worst.hint, worst.job_id)
             if worst.hint
             else "",
             command=plain_text(self._commands.for_item(record)),
-            place=plain_text(f"{item.file}:{item.line}"),
+            place=plain_text(self._place_of(item)),
             prompt=_prompt_of(item.params),
             params={
                 name: shown(value)
@@ -172,7 +174,7 @@ class Collector:
             references=references.show(wanted, self._links),
             parents=tuple(self._parents_of(record)),
             children=tuple(self._children.get(record.item_id, ())),
-            charged=float(record.charged),
+            charged=float(record.cost),
             chooses=item.chooses,
             takes=tuple(self._take(record, one, wanted=wanted) for one in record.takes),
             steps=tuple(self._take(record, one) for one in record.steps),
@@ -180,6 +182,12 @@ class Collector:
 
     def _hint(self, one: JobRecord) -> str:
         return self._options.complete_hint(one.hint, one.job_id) if one.hint else ""
+
+    def _place_of(self, item: Item) -> str:
+        keys = self._manifest.keys
+        if keys and item.file == self._manifest.file:
+            return f"{item.file} {keys[item.line - 1]}"
+        return f"{item.file}:{item.line}"
 
     def _learn(self, record: ItemRecord) -> None:
         contents = {
@@ -236,14 +244,14 @@ class Collector:
             number=one.number,
             step=one.job_id.partition(STEP_MARK)[2] if is_step else "",
             model=model,
-            state=str(one.state),
+            state=str(one.status),
             reason=one.reason,
             hint=self._hint(one),
             is_chosen=one.is_chosen,
             chosen_output=0 if planned is None else planned.chosen_output,
             is_wanted=planned is not None,
             seed=seed if planned is None or seed is not None else planned.job.seed,
-            charged=float(one.charged),
+            charged=float(one.cost),
             attempts=sum(
                 job.sent_at is not None or bool(job.remote_id) for job in one.attempts
             ),
@@ -287,7 +295,7 @@ class Collector:
         limit = self._manifest.max_cost
         states = Counter(item.state for item in items)
         return GalleryTotals(
-            states={str(one): states[one] for one in ItemState if states[one]},
+            states={str(one): states[one] for one in ItemStatus if states[one]},
             files=len(files),
             size_bytes=sum(file.size_bytes for file in files),
             charged=float(spent.total.net),
@@ -333,6 +341,12 @@ class Collector:
         if path.parent == self._manifest.path.parent:
             return str(Path(self._manifest.file).with_name(path.name))
         return str(path)
+
+
+def _comes_late(record: ItemRecord) -> bool:
+    """Whether a plan decides about it after the rest: it needs others, or was one."""
+    renamed = (one.planned and one.planned.old_id for one in record.takes)
+    return bool(record.item.parents or record.steps or any(renamed))
 
 
 def _axes_by_entry(

@@ -4,18 +4,18 @@ import shlex
 
 from pipeline.manifest import Manifest
 from pipeline.naming import is_step, numbered_stem
-from pipeline.operations.items import ItemRecord, ItemState
 from pipeline.record import Struct
+from pipeline.running.items import ItemRecord, ItemStatus
 
 # The command that goes on with an item, by how the item stands.
 _NEXT = {
-    ItemState.UNKNOWN: ("resolve",),
-    ItemState.FAILED: ("rerun", "--select"),
-    ItemState.BLOCKED: ("why",),
-    ItemState.IN_FLIGHT: ("fetch", "--select"),
-    ItemState.NOT_FETCHED: ("fetch", "--select"),
-    ItemState.NOT_SUBMITTED: ("run", "--select"),
-    ItemState.SAVED: ("run", "--force", "--select"),
+    ItemStatus.UNKNOWN: ("resolve",),
+    ItemStatus.FAILED: ("rerun", "--select"),
+    ItemStatus.BLOCKED: ("why",),
+    ItemStatus.IN_FLIGHT: ("fetch", "--select"),
+    ItemStatus.NOT_FETCHED: ("fetch", "--select"),
+    ItemStatus.NOT_SUBMITTED: ("run", "--select"),
+    ItemStatus.SAVED: ("run", "--force", "--select"),
 }
 
 
@@ -37,10 +37,10 @@ class CommandLines(Struct, frozen=True, kw_only=True):
     def for_item(self, record: ItemRecord) -> str:
         """The command that goes on with an item, or makes it again if it is saved."""
         worst = record.worst
-        verb, *options = _NEXT[worst.state]
+        verb, *options = _NEXT[worst.status]
         if not options:
             return self._line(verb, worst.job_id)
-        one = record.chosen if worst.state is ItemState.SAVED else worst
+        one = record.chosen if worst.status is ItemStatus.SAVED else worst
         is_whole = is_step(one.job_id) or len(record.takes) == 1
         meant = record.item_id
         if not is_whole:
@@ -48,11 +48,13 @@ class CommandLines(Struct, frozen=True, kw_only=True):
         return self._line(verb, *options, meant)
 
     def for_rejected(self) -> str:
-        """The command that makes again what was rejected."""
+        """The command that makes what was rejected and then edited."""
         return self._line("run", "--only", "rejected")
 
     def _line(self, verb: str, *words: str) -> str:
         file = self.manifest.file
+        if self.manifest.keys:  # a mapping: there is nothing to type
+            return ""
         named = f"./{file}" if file.startswith("-") else file
         place = [
             *(("--profile", self.manifest.profile) if self.manifest.profile else ()),

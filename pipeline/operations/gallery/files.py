@@ -6,8 +6,8 @@ from pathlib import Path
 from pipeline.job import PREVIEW, Asset
 from pipeline.operations.gallery.links import Content, Links
 from pipeline.operations.gallery.texts import plain_text
-from pipeline.operations.items import JobRecord, SavedFile
 from pipeline.report.gallery.data import GalleryFile
+from pipeline.running.items import JobRecord, SavedFile
 from pipeline.storage.files import digest_of, is_present
 from pipeline.storage.media_type import kind_of
 from pipeline.storage.regular_file import open_regular

@@ -11,9 +11,9 @@ from pipeline.job import AssetId, ItemOutput, Job, ParamValue, ReferenceAsset
 from pipeline.manifest.manifest import FindModel
 from pipeline.naming import item_of
 from pipeline.operations.gallery.links import Content, Links
-from pipeline.operations.items import ItemRecord, SavedFile
 from pipeline.record import Struct
 from pipeline.report.gallery.data import GalleryReference
+from pipeline.running.items import ItemRecord, SavedFile
 from pipeline.storage.media_type import kind_of
 
 

@@ -5,9 +5,15 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
+import anyio.from_thread
+import anyio.to_thread
+
+from pipeline.activity import Activity
 from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.glb import find_extensions
 from pipeline.assets.checks.png import NotAnImage
@@ -42,6 +48,7 @@ from pipeline.storage.regular_file import open_regular, read_regular
 
 logger = logging.getLogger(__name__)
 
+_MOST_THREADS = 4
 _MOST_MODEL_BYTES = 64 << 20  # a script is a third larger, and parsed at once
 # The viewer would fetch decoders for these from another host.
 _COMPRESSIONS = frozenset(
@@ -79,6 +86,7 @@ def write_gallery(
     folder: Path | None = None,
     allow_outside: bool = False,
     options: PageOptions = PageOptions(),  # noqa: B008 - frozen
+    tick: Callable[[str], None] = lambda _phase: None,
 ) -> Written:
     """Write a page that shows every item, or bring it up to date. Blocking.
 
@@ -91,6 +99,7 @@ def write_gallery(
             the output folder that refers to the files where they are.
         allow_outside: As for :class:`Collector`.
         options: Likewise.
+        tick: Called often with what is done now; may raise to stop.
 
     Raises:
         UsageError: The folder has other things in it.
@@ -109,13 +118,44 @@ def write_gallery(
             options=options,
         )
         gallery = collector.collect(now)
-        return _Writing(held, links).carry_out(gallery)
+        return _Writing(held, links, tick).carry_out(gallery)
+
+
+async def write_gallery_shown(
+    manifest: Manifest,
+    output: Path,
+    *,
+    activity: Activity,
+    **named: Any,
+) -> Written:
+    """As :func:`write_gallery`, in a thread that a cancellation stops.
+
+    Args:
+        manifest: As for :func:`write_gallery`.
+        output: Likewise.
+        activity: Is told what is done at each moment.
+        named: As for :func:`write_gallery`, without ``tick``.
+    """
+    current = "reading the ledger"
+
+    def tick(phase: str) -> None:
+        nonlocal current
+        current = phase
+        anyio.from_thread.check_cancelled()
+
+    activity.begin(lambda: f"writing the gallery: {current}")
+    return await anyio.to_thread.run_sync(
+        partial(write_gallery, manifest, output, tick=tick, **named)
+    )
 
 
 class _Writing:
     """The files of one gallery on their way into its folder."""
 
-    def __init__(self, folder: GalleryFolder, links: DiskLinks) -> None:
+    def __init__(
+        self, folder: GalleryFolder, links: DiskLinks, tick: Callable[[str], None]
+    ) -> None:
+        self._tick = tick
         self._folder = folder
         self._links = links
         self._failed: set[str] = set()
@@ -127,8 +167,8 @@ class _Writing:
         if links.scripts:
             fixed |= viewer_files()
         folder.begin([*links.made, *fixed, DATA_NAME, PAGE_NAME])
-        self._make(links.thumbnails, _draw)
-        self._make(links.scripts, _embed)
+        self._make("thumbnails", links.thumbnails, _draw)
+        self._make("3D models", links.scripts, _embed)
         self._copy(links.copied)
         if self._failed:
             gallery = _without(gallery, frozenset(self._failed))
@@ -146,6 +186,7 @@ class _Writing:
 
     def _make(
         self,
+        what: str,
         wanted: Mapping[str, Content],
         make: Callable[[Content], bytes],
     ) -> None:
@@ -162,12 +203,16 @@ class _Writing:
             self._drawn += make is _draw
 
         missing = [name for name in wanted if not self._folder.has(name)]
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            for _ in pool.map(make_one, missing):
-                pass
+        pool = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1))
+        try:
+            for count, _ in enumerate(pool.map(make_one, missing), 1):
+                self._tick(f"{count:,} of {len(missing):,} {what}")
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _copy(self, wanted: Mapping[str, Content]) -> None:
-        for name, content in wanted.items():
+        for count, (name, content) in enumerate(wanted.items(), 1):
+            self._tick(f"{count:,} of {len(wanted):,} copies")
             assert content.path is not None
             try:
                 self._folder.copy(content.path, name)

@@ -22,7 +22,7 @@ from pipeline.manifest import Manifest
 from pipeline.manifest.review_file import read_review
 from pipeline.operations.gallery import Collector
 from pipeline.operations.gallery.totals import Spent, read_spent
-from pipeline.operations.items import ItemRecord, read_items_in
+from pipeline.operations.items import read_items_in
 from pipeline.operations.view.deciding import decide, refused, version_of
 from pipeline.operations.view.links import ServedLinks
 from pipeline.operations.view.redoing import Redos
@@ -37,6 +37,7 @@ from pipeline.report.review.desk import Decision, PriceRequest, RedoRequest
 from pipeline.report.review.feed import Feed
 from pipeline.report.review.files import ServedFile
 from pipeline.report.review.refused import Refused
+from pipeline.running.items import ItemRecord
 
 POLL_S = 0.5
 _REST = 4  # times as long as the last look took: planning a large manifest takes long

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 from doubles.clock import FakeClock
 
 from pipeline.report.review.app import ReviewApp
@@ -72,7 +72,7 @@ class Client:
     desk: FakeDesk
     app: ReviewApp
     clock: FakeClock
-    server: TestServer
+    server: BaseTestServer
     session: ClientSession
     path: str = f"/{TOKEN}/icons/"
 

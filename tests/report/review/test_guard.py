@@ -16,8 +16,7 @@ def is_refused(
     sent |= {"Sec-Fetch-Site": site} if site else {}
     try:
         Guard("secret", host).check(path, sent)
-    except Refused as refused:
-        assert refused.status == 403
+    except Refused:
         return True
     return False
 
