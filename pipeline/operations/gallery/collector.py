@@ -12,32 +12,46 @@ from pipeline.job import Item, Job
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.chain import outputs_in
-from pipeline.manifest.review_file import render_decision
 from pipeline.naming import STEP_MARK, item_of
-from pipeline.operations.gallery import references
 from pipeline.operations.gallery.command_lines import CommandLines
+from pipeline.operations.gallery.decisions import find_decisions, show_review
 from pipeline.operations.gallery.files import Files
 from pipeline.operations.gallery.links import Links
 from pipeline.operations.gallery.page_options import PageOptions
-from pipeline.operations.gallery.references import ReferenceIndex
+from pipeline.operations.gallery.references import (
+    ReferenceIndex,
+    Used,
+    are_same,
+    show,
+)
 from pipeline.operations.gallery.texts import plain_text, shown, value_text
 from pipeline.operations.gallery.totals import Spent, read_spent
 from pipeline.operations.items import read_items_in
 from pipeline.output.folder import open_for_reading, output_folder
+from pipeline.record import Struct
 from pipeline.report.gallery.data import (
     Gallery,
-    GalleryDecision,
     GalleryItem,
-    GalleryReview,
     GalleryTake,
     GalleryTotals,
-    GalleryVerdict,
 )
 from pipeline.running.items import ItemRecord, ItemStatus, JobRecord
 from pipeline.settings import EMULATOR_NAME
 
 _MOST_TEXT_BYTES = 4096  # of a text result, and of a value
 _SAFE_INTEGER = 2**53  # above, a script cannot hold it
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """What a take was made from, where that differs from what is asked for now.
+
+    Attributes:
+        prompt: The prompt, or "".
+        used: The files; may be empty.
+    """
+
+    prompt: str
+    used: tuple[Used, ...]
 
 
 class Collector:
@@ -120,7 +134,7 @@ class Collector:
             if review_path is None
             else plain_text(self._shown(review_path)),
             rejected_command=plain_text(self._commands.for_rejected()),
-            review=self._review_of(records),
+            review=show_review(manifest.review, records),
             axes=self._axes_of(found),
             totals=self.totals_of(found, spent),
             points=spent.points,
@@ -143,16 +157,14 @@ class Collector:
     def _show(self, record: ItemRecord) -> GalleryItem:
         item, worst = record.item, record.worst
         axes = self._axes.get(item.template_id, {})
-        wanted = self._index.find_wanted(record)
+        own = list(self._index.find_in(item.params, item.model_id))
         return GalleryItem(
             id=record.item_id,
             entry=plain_text(item.template_id),
             model=item.model_id,
             state=str(record.status),
             reason=worst.reason,
-            hint=self._options.complete_hint(worst.hint, worst.job_id)
-            if worst.hint
-            else "",
+            hint=self._hint(worst),
             command=plain_text(self._commands.for_item(record)),
             place=plain_text(self._place_of(item)),
             prompt=_prompt_of(item.params),
@@ -171,12 +183,15 @@ class Collector:
                 for name, value in item.variables.items()
                 if name not in axes
             },
-            references=references.show(wanted, self._links),
+            references=show([*own, *self._index.find_of_steps(record)], self._links),
             parents=tuple(self._parents_of(record)),
             children=tuple(self._children.get(record.item_id, ())),
             charged=float(record.cost),
             chooses=item.chooses,
-            takes=tuple(self._take(record, one, wanted=wanted) for one in record.takes),
+            takes=tuple(
+                self._take(record, one, self._find_asked(record, one, own))
+                for one in record.takes
+            ),
             steps=tuple(self._take(record, one) for one in record.steps),
         )
 
@@ -213,36 +228,27 @@ class Collector:
     # --- takes and files ------------------------------------------------------
 
     def _take(
-        self,
-        record: ItemRecord,
-        one: JobRecord,
-        *,
-        wanted: Sequence[references.Used] | None = None,
+        self, record: ItemRecord, one: JobRecord, asked: Asked | None = None
     ) -> GalleryTake:
-        """A take, or, without ``wanted``, a step."""
+        """A take or a step.
+
+        Args:
+            record: Its item.
+            one: The take or step.
+            asked: Of a take: what it was made from, if that differs from what the
+                manifest asks for now.
+        """
         newest = one.attempts[0] if one.attempts else None
-        sent = one.made or newest
         planned = one.planned
-        is_step = wanted is None
-        seed = None if newest is None else newest.seed
-        used: Sequence[references.Used] = ()
-        prompt = ""
-        if sent is not None and sent.request is not None and wanted is not None:
-            sent_prompt = _prompt_of(sent.request)
-            prompt = (
-                sent_prompt if sent_prompt != _prompt_of(record.item.params) else ""
-            )
-            used = self._index.find_sent(sent)
-            used = () if references.are_same(used, self._own(wanted, record)) else used
-        model = record.item.model_id
+        seed, model = None, record.item.model_id
+        if newest is not None:
+            seed, model = newest.seed, newest.model_id
         if planned is not None:
-            model = planned.item.model_id
-        elif newest is not None:
-            model = newest.model_id
+            seed, model = seed or planned.job.seed, planned.item.model_id
         return GalleryTake(
             job_id=one.job_id,
             number=one.number,
-            step=one.job_id.partition(STEP_MARK)[2] if is_step else "",
+            step=one.job_id.partition(STEP_MARK)[2],
             model=model,
             state=str(one.status),
             reason=one.reason,
@@ -250,7 +256,7 @@ class Collector:
             is_chosen=one.is_chosen,
             chosen_output=0 if planned is None else planned.chosen_output,
             is_wanted=planned is not None,
-            seed=seed if planned is None or seed is not None else planned.job.seed,
+            seed=seed,
             charged=float(one.cost),
             attempts=sum(
                 job.sent_at is not None or bool(job.remote_id) for job in one.attempts
@@ -258,18 +264,25 @@ class Collector:
             submitted_at=_time(newest, "submitted_at"),
             finished_at=_time(newest, "finished_at"),
             saved_at=_time(newest, "saved_at"),
-            decisions=() if is_step else tuple(_decisions(record, one)),
-            prompt=prompt,
-            references=references.show(used, self._links),
+            decisions=tuple(find_decisions(record, one)),
+            prompt="" if asked is None else asked.prompt,
+            references=() if asked is None else show(asked.used, self._links),
             files=tuple(self._files.find(one)),
         )
 
-    def _own(
-        self, wanted: Sequence[references.Used], record: ItemRecord
-    ) -> Sequence[references.Used]:
-        """Of what an item needs, what its takes need: not what its steps do."""
-        own = list(self._index.find_in(record.item.params, record.item.model_id))
-        return wanted[: len(own)]
+    def _find_asked(
+        self, record: ItemRecord, one: JobRecord, own: Sequence[Used]
+    ) -> Asked | None:
+        """What a take was made from; None if the manifest still asks for that."""
+        sent = one.made or next(iter(one.attempts), None)
+        if sent is None or sent.request is None or _asks_the_same(one, sent):
+            return None
+        prompt = _prompt_of(sent.request)
+        used = list(self._index.find_in(sent.request, sent.model_id))
+        return Asked(
+            prompt="" if prompt == _prompt_of(record.item.params) else prompt,
+            used=() if are_same(used, own) else tuple(used),
+        )
 
     # --- the whole ------------------------------------------------------------
 
@@ -305,37 +318,6 @@ class Collector:
             else float(max(limit - spent.committed, Decimal(0))),
         )
 
-    def _review_of(self, records: Sequence[ItemRecord]) -> dict[str, GalleryReview]:
-        renamed = {
-            record.item.decided_as: record.item_id
-            for record in records
-            if record.item.decided_as
-        }
-        return {
-            renamed.get(item_id, item_id): GalleryReview(
-                verdicts=tuple(
-                    GalleryVerdict(
-                        word=word,
-                        take=one.take,
-                        output=one.output,
-                        sha256=one.sha256,
-                        by=one.by,
-                        at=one.at,
-                        note=one.note,
-                    )
-                    for word, verdicts in (
-                        ("picked", () if review.picked is None else (review.picked,)),
-                        ("approved", review.approved),
-                        ("rejected", review.rejected),
-                    )
-                    for one in verdicts
-                ),
-                added=tuple(map(render_decision, review.added)),
-                kept=tuple(map(render_decision, review.kept)),
-            )
-            for item_id, review in self._manifest.review.items.items()
-        }
-
     def _shown(self, path: Path) -> str:
         """The review file's path, beside the manifest as the user gave it."""
         if path.parent == self._manifest.path.parent:
@@ -347,6 +329,14 @@ def _comes_late(record: ItemRecord) -> bool:
     """Whether a plan decides about it after the rest: it needs others, or was one."""
     renamed = (one.planned and one.planned.old_id for one in record.takes)
     return bool(record.item.parents or record.steps or any(renamed))
+
+
+def _asks_the_same(one: JobRecord, sent: Job) -> bool:
+    """Whether an attempt had the request that the manifest makes now."""
+    if one.planned is None:
+        return False
+    now = one.planned.job
+    return sent.job_key == now.job_key or sent.request_key == now.request_key
 
 
 def _axes_by_entry(
@@ -362,17 +352,6 @@ def _axes_by_entry(
                     for name, nodes in template.matrix.axes.items()
                 },
             )
-
-
-def _decisions(record: ItemRecord, one: JobRecord) -> Iterator[GalleryDecision]:
-    for word, verdict in record.verdicts_on(one):
-        yield GalleryDecision(
-            word=word,
-            output=verdict.output,
-            by=verdict.by,
-            at=verdict.at,
-            note=verdict.note,
-        )
 
 
 def _prompt_of(params: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ files.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pipeline.job import AssetId, ItemOutput, Job, ParamValue, ReferenceAsset
+from pipeline.job import AssetId, ItemOutput, ParamValue, ReferenceAsset
 from pipeline.manifest.manifest import FindModel
 from pipeline.naming import item_of
 from pipeline.operations.gallery.links import Content, Links
@@ -82,28 +82,24 @@ class ReferenceIndex:
             saved.asset.output_index: saved for saved in record.files
         }
 
-    def find_wanted(self, record: ItemRecord) -> list[Used]:
-        """What the manifest asks to make an item from, its steps included."""
-        own = record.item_id
-        found = list(self.find_in(record.item.params, record.item.model_id))
+    def find_of_steps(self, record: ItemRecord) -> Iterator[Used]:
+        """What the steps of an item need besides its own output."""
         for step in record.steps:
             if step.planned is not None:
                 item = step.planned.item
-                found += [
-                    used
-                    for used in self.find_in(item.params, item.model_id)
-                    if used.item != own
-                ]
-        return found
-
-    def find_sent(self, job: Job) -> list[Used]:
-        """What an attempt was made from."""
-        return list(self.find_in(job.request or {}, job.model_id))
+                for used in self.find_in(item.params, item.model_id):
+                    if used.item != record.item_id:
+                        yield used
 
     def find_in(
         self, params: Mapping[str, ParamValue], model_id: str
     ) -> Iterator[Used]:
-        """The files among the inputs of a model, in their order."""
+        """The files among the inputs of a model, in their order.
+
+        Args:
+            params: As the manifest has them, or as they were sent.
+            model_id: The model.
+        """
         for name, value in _leaves(params):
             if isinstance(value, ReferenceAsset):
                 content = content_of(value)

@@ -78,5 +78,5 @@ def _read(folder: Traversable, prefix: str) -> Mapping[str, bytes]:
     return {
         prefix + one.name: one.read_bytes()
         for one in sorted(folder.iterdir(), key=lambda one: one.name)
-        if one.is_file() and not one.name.endswith((".j2", ".py"))
+        if one.is_file() and not one.name.endswith((".j2", ".md", ".py"))
     }
