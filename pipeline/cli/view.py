@@ -18,7 +18,6 @@ from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_note, say
 from pipeline.cli.console.streams import find_lost_result, tolerate_closed_pipe
 from pipeline.cli.console.text import duration
-from pipeline.cli.gallery import page_options
 from pipeline.cli.loading import load
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
@@ -27,7 +26,7 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.manifest import Manifest
-from pipeline.operations.gallery import Collector
+from pipeline.operations.gallery import Collector, PageOptions
 from pipeline.operations.view.desk import ManifestDesk
 from pipeline.operations.view.links import ServedLinks
 from pipeline.operations.view.redoing import RedoOptions, Redos
@@ -61,26 +60,45 @@ def view_command(manifests: Sequence[Path], options: ViewOptions) -> ExitCode:
             "--output is the folder of one manifest, and here are several",
             hint="leave it out, or view one manifest at a time",
         )
-    ceiling = parse_cost(options.spend, option="--spend")
+    may_spend = parse_cost(options.spend, option="--spend") is not None
     if not is_loopback(options.host):
-        may = ["read"] + ["decide"] * options.edit + ["spend"] * (ceiling is not None)
+        may = ["read"] + ["decide"] * options.edit + ["spend"] * may_spend
         print_note(
             f"everybody who can reach this machine and knows the address may"
             f" {' and '.join(may)}; nothing is encrypted on the way"
         )
-    return asyncio.run(_serve(manifests, options, ceiling))
+    return asyncio.run(_serve(manifests, options))
 
 
-async def _serve(
-    manifests: Sequence[Path], options: ViewOptions, ceiling: Decimal | None
-) -> ExitCode:
-    clock = SystemClock()
+async def _serve(manifests: Sequence[Path], options: ViewOptions) -> ExitCode:
+    session = await open_session(manifests, options, SystemClock())
+
+    def begin(url: str) -> None:
+        _print_address(url, options)
+        if options.opens:
+            # It may wait until the browser ends.
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+    with _signals(session):
+        return await session.serve(begin)
+
+
+async def open_session(
+    manifests: Sequence[Path], options: ViewOptions, clock: Clock
+) -> ViewSession:
+    """What serves the manifests; each of them is read.
+
+    Raises:
+        UsageError: An amount of units is none.
+        PipelineError: A manifest or a ledger cannot be read.
+    """
     desks: list[ManifestDesk] = []
 
     def tell_spend() -> None:
         for desk in desks:
             desk.tell_spend()
 
+    ceiling = parse_cost(options.spend, option="--spend")
     spending = None if ceiling is None else Spending(ceiling, tell_spend)
     for manifest in manifests:
         desk = _desk_of(manifest, options, clock)
@@ -93,16 +111,7 @@ async def _serve(
                 tell=partial(desk.feed.tell, "run"),
             )
         desks.append(desk)
-    session = ViewSession(desks, host=options.host, port=options.port, clock=clock)
-
-    def begin(url: str) -> None:
-        _print_address(url, options, ceiling)
-        if options.opens:
-            # It may wait until the browser ends.
-            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-
-    with _signals(session):
-        return await session.serve(begin)
+    return ViewSession(desks, host=options.host, port=options.port, clock=clock)
 
 
 def _desk_of(manifest: Path, options: ViewOptions, clock: Clock) -> ManifestDesk:
@@ -115,7 +124,10 @@ def _desk_of(manifest: Path, options: ViewOptions, clock: Clock) -> ManifestDesk
             profile=options.profile,
         )
 
-    page = page_options(options.cu_price)
+    price = options.cu_price
+    page = PageOptions(
+        price=None if price is None else (float(price.amount), price.currency)
+    )
 
     def collector(loaded: Manifest, output: Path, links: ServedLinks) -> Collector:
         return Collector(
@@ -184,11 +196,11 @@ class JsonEvents:
         return found
 
 
-def _print_address(url: str, options: ViewOptions, ceiling: Decimal | None) -> None:
-    does = "take decisions" if options.edit else "are read-only"
-    if ceiling is not None:
-        what = "emulated unit" if options.emulate else "unit"
-        does += f", and redo for at most {plural(ceiling, what)}"
+def _print_address(url: str, options: ViewOptions) -> None:
+    does = "take decisions" if options.edit else "take no decisions"
+    if options.spend is not None:
+        what = "emulated units" if options.emulate else "units"
+        does += f" and make again for at most {options.spend} {what}"
     with suppress(BrokenPipeError):  # who reads the address has read enough
         say(url)
         say(f"  the pages {does}; press Ctrl-C to stop")

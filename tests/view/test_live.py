@@ -38,16 +38,15 @@ async def test_only_what_has_changed_is_read_again(place, open_page):
     await place.type("run", "--yes")
     read = []
     async with open_page(place, watch=False, on_item=read.append) as page:
-        assert read == ["a", "b", "c"]
         await page.desk.refresh()
         await page.desk.refresh()
-        assert read[3:] == []
+        assert read == []
 
         await place.type("reject", "b")
         await page.desk.refresh()
         await page.desk.refresh()
 
-        assert read[3:] == ["b"]
+        assert read == ["b"]
 
 
 async def test_a_decision_of_another_process_reaches_the_page(place, open_page):
