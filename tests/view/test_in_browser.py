@@ -4,6 +4,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
 from doubles.place import items
 from gallery.conftest import Visit, browser, visit  # noqa: F401 - fixtures
 
@@ -48,6 +50,15 @@ async def served(place, **options):
         await is_ready.wait()
         yield f"{urls[0]}knobs/"
         session.stop()
+
+
+def another_website():
+    async def send(_request: web.Request) -> web.Response:
+        return web.Response(text="<p>another website", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", send)
+    return app
 
 
 async def make(place, *prompts):
@@ -115,20 +126,16 @@ async def test_another_website_reaches_nothing(place_of, visit: Visit):  # noqa:
     """Not even with the address, which it does not know."""
     async with place_of() as place:
         await make(place, "an oak")
-        async with served(place) as url:
+        # A browser keeps the pages of the internet from this machine by itself.
+        async with TestServer(another_website()) as other, served(place) as url:
             page = visit.page
-            await page.route(
-                "http://evil.example/",
-                lambda route: route.fulfill(body="<p>evil", content_type="text/html"),
-            )
-            await page.goto("http://evil.example/")
-            statuses = []
-            page.on("response", lambda answer: statuses.append(answer.status))
+            await page.goto(f"http://localhost:{other.port}/")
             sent = await page.evaluate(
                 """async (url) => {
-                  const post = (type) => fetch(url + "decisions", {
-                    method: "POST", headers: { "Content-Type": type }, body: "{}",
-                  }).then(() => "read", () => "refused");
+                  const read = (path, options) => fetch(url + path, options)
+                    .then(() => "read", () => "refused");
+                  const body = JSON.stringify({ item: "a", take: 1, word: "rejected" });
+                  const headers = { "Content-Type": "application/json" };
                   const image = new Image();
                   const shown = new Promise((done) => {
                     image.onload = () => done("shown");
@@ -136,16 +143,21 @@ async def test_another_website_reaches_nothing(place_of, visit: Visit):  # noqa:
                   });
                   image.src = url + "files/a.png";
                   return [
-                    await post("text/plain"), await post("application/json"),
-                    await fetch(url + "data.js").then(() => "read", () => "refused"),
-                    await shown,
+                    await read("decisions", { method: "POST", mode: "no-cors", body }),
+                    await read("decisions", { method: "POST", headers, body }),
+                    await read("data.js"), await shown,
                   ];
                 }""",
                 url,
             )
 
             assert sent == ["refused"] * 4
-            assert set(statuses) == {403}
+            foreign = {"Origin": f"http://localhost:{other.port}"}
+            async with ClientSession(headers=foreign) as client:
+                async with client.post(f"{url}decisions", json={}) as answer:
+                    assert answer.status == 403
+                async with client.get(f"{url}data.js") as answer:
+                    assert answer.status == 403
         assert not (place.folder / "knobs.review.yaml").exists()
 
 
