@@ -26,7 +26,12 @@ from pipeline.storage.atomic_file import (
     write_in_place,
 )
 from pipeline.storage.files import remove_empty_folders
-from pipeline.storage.regular_file import check_own, is_inside, read_regular
+from pipeline.storage.regular_file import (
+    check_own,
+    is_inside,
+    open_regular,
+    read_regular,
+)
 
 GALLERY_FOLDER = "gallery"  # in the output folder, where it is by default
 INDEX_NAME = ".gallery-files"
@@ -117,7 +122,10 @@ class GalleryFolder:
         try:
             os.link(source, partial)
         except (OSError, NotImplementedError):
-            shutil.copy2(source, partial)
+            with open_regular(source) as file, storage_errors(partial):
+                with partial.open("xb") as copy:
+                    shutil.copyfileobj(file, copy)
+                shutil.copystat(source, partial)
         size_bytes = partial.stat().st_size
         put_in_place(partial, self.path, name)
         self._wanted[name] = size_bytes

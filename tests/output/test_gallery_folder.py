@@ -1,7 +1,9 @@
 """The folder of a gallery: only files that a gallery has written are touched."""
 
+import errno
 import json
 import os
+import shutil
 
 import pytest
 from filelock import FileLock
@@ -202,6 +204,23 @@ def test_where_a_file_cannot_have_two_names_it_is_copied(tmp_path, monkeypatch):
     copy = tmp_path / "copy/files/oak.png"
     assert copy.read_bytes() == b"oak"
     assert not copy.samefile(source)
+
+
+def test_a_disk_that_is_full_is_no_missing_file(tmp_path, monkeypatch):
+    source = tmp_path / "oak.png"
+    source.write_bytes(b"oak")
+
+    def fail(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "link", fail)
+    monkeypatch.setattr(shutil, "copyfileobj", fail)
+    with holding_gallery(tmp_path / "copy") as folder:
+        folder.begin(["files/oak.png", "files/gone.png"])
+        with pytest.raises(OutputError, match="No space left"):
+            folder.copy(source, "files/oak.png")
+        with pytest.raises(FileNotFoundError):
+            folder.copy(tmp_path / "gone.png", "files/gone.png")
 
 
 def test_the_files_of_every_gallery_in_a_folder_are_found(tmp_path):
