@@ -166,14 +166,22 @@ def _flow(record: Verdict | Added | Kept, names: tuple[str, ...]) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, tuple):
-        return f"[{', '.join(map(json.dumps, value))}]"
+        return f"[{', '.join(map(_quoted, value))}]"
     return str(value) if isinstance(value, int) else _scalar(str(value))
 
 
 def _scalar(text: str) -> str:
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
-    return json.dumps(text)
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """In ASCII; JSON's pair of escapes for one sign above U+FFFF is no YAML."""
+    return "".join(
+        json.dumps(sign)[1:-1] if sign <= "\uffff" else f"\\U{ord(sign):08x}"
+        for sign in text
+    ).join('""')
 
 
 # --- reading --------------------------------------------------------------------

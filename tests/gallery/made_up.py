@@ -14,6 +14,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
+from pipeline.record import replace
 from pipeline.report.gallery.data import (
     Gallery,
     GalleryDecision,
@@ -38,7 +39,10 @@ BIOMES = ("forest", "desert", "tundra", "swamp", "coast")
 TIMES = ("dawn", "day", "dusk", "night")
 MODEL = "model_wan-2-7-image"
 HOSTILE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
-SIGNATURE = {"by": "Ann <ann@example.com>", "at": "2026-10-02T21:20:16Z"}
+SIGNATURE: dict[str, Any] = {
+    "by": "Ann <ann@example.com>",
+    "at": "2026-10-02T21:20:16Z",
+}
 
 
 @dataclass
@@ -61,7 +65,9 @@ class Folder:
         for item in self.items:
             states[item.state] = states.get(item.state, 0) + 1
         charged = sum(item.charged for item in self.items)
-        files = [file for item in self.items for take in item.takes for file in take.files]
+        files = [
+            file for item in self.items for take in item.takes for file in take.files
+        ]
         given: dict[str, Any] = {
             "name": "icons",
             "manifest": "manifests/icons.yaml",
@@ -80,7 +86,9 @@ class Folder:
             ),
             "points": points(charged, len(self.items)),
         }
-        gallery = Gallery(items=tuple(self.items), review=self.review, **(given | facts))
+        gallery = Gallery(
+            items=tuple(self.items), review=self.review, **(given | facts)
+        )
         self.path.mkdir(parents=True, exist_ok=True)
         written = {
             "index.html": render_page(gallery),
@@ -94,9 +102,17 @@ class Folder:
             place.write_bytes(content)
         return gallery
 
-    def picture(self, name: str, seed: int, side: int = 192, **facts: Any) -> GalleryFile:
+    def picture(
+        self, name: str, seed: int, side: int = 192, **facts: Any
+    ) -> GalleryFile:
         """A picture with its thumbnail."""
-        return self.file(name, encoded(drawn(seed, side)), side=side, thumbnail=drawn(seed, 128), **facts)
+        return self.file(
+            name,
+            encoded(drawn(seed, side)),
+            side=side,
+            thumbnail=drawn(seed, 128),
+            **facts,
+        )
 
     def file(
         self,
@@ -192,7 +208,10 @@ def drawn(seed: int, side: int) -> Image.Image:
         image.putalpha(mask)
     x, y = (int(width * (0.2 + 0.6 * chance.random())) for _ in range(2))
     radius = max(2, int(width * (0.08 + hue * 0.12)))
-    brush.ellipse((x - radius, y // 2 - radius, x + radius, y // 2 + radius), fill=(255, 236, 190, 255))
+    brush.ellipse(
+        (x - radius, y // 2 - radius, x + radius, y // 2 + radius),
+        fill=(255, 236, 190, 255),
+    )
     for layer in range(3):
         shade = tuple(int(c * (0.75 - 0.2 * layer)) for c in base)
         for column in range(width):
@@ -238,22 +257,48 @@ def solid() -> bytes:
         "scene": 0,
         "scenes": [{"nodes": [0]}],
         "nodes": [{"mesh": 0}],
-        "materials": [{"doubleSided": True, "pbrMetallicRoughness": {"baseColorFactor": [0.8, 0.5, 0.2, 1], "metallicFactor": 0}}],
-        "meshes": [{"primitives": [{"attributes": {"POSITION": 0}, "indices": 1, "material": 0}]}],
+        "materials": [
+            {
+                "doubleSided": True,
+                "pbrMetallicRoughness": {
+                    "baseColorFactor": [0.8, 0.5, 0.2, 1],
+                    "metallicFactor": 0,
+                },
+            }
+        ],
+        "meshes": [
+            {
+                "primitives": [
+                    {"attributes": {"POSITION": 0}, "indices": 1, "material": 0}
+                ]
+            }
+        ],
         "buffers": [{"byteLength": len(buffer)}],
         "bufferViews": [
             {"buffer": 0, "byteOffset": 0, "byteLength": len(places)},
             {"buffer": 0, "byteOffset": len(places), "byteLength": len(indices)},
         ],
         "accessors": [
-            {"bufferView": 0, "componentType": 5126, "count": 5, "type": "VEC3", "min": [-1, 0, -1], "max": [1, 1.4, 1]},
+            {
+                "bufferView": 0,
+                "componentType": 5126,
+                "count": 5,
+                "type": "VEC3",
+                "min": [-1, 0, -1],
+                "max": [1, 1.4, 1],
+            },
             {"bufferView": 1, "componentType": 5123, "count": 18, "type": "SCALAR"},
         ],
     }
     text = json.dumps(scene).encode()
     text += b" " * (-len(text) % 4)
     buffer += b"\0" * (-len(buffer) % 4)
-    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text + struct.pack("<II", len(buffer), 0x004E4942) + buffer
+    chunks = (
+        struct.pack("<II", len(text), 0x4E4F534A)
+        + text
+        + struct.pack("<II", len(buffer), 0x004E4942)
+        + buffer
+    )
     return struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks
 
 
@@ -277,13 +322,21 @@ def video() -> bytes:
 # --- galleries ----------------------------------------------------------------------
 
 
-def matrix_item(folder: Folder, biome: str, time: str, at: int, *, takes: int = 3) -> GalleryItem:
+def matrix_item(
+    folder: Folder, biome: str, time: str, at: int, *, takes: int = 3
+) -> GalleryItem:
     """One item of the matrix, with some takes."""
     id_ = f"tree-{biome}-{time}"
     made = [
         take(
             number,
-            [folder.picture(f"{id_}{f'@{number}' if number > 1 else ''}.png", at * 10 + number, checks={"edges": ""})],
+            [
+                folder.picture(
+                    f"{id_}{f'@{number}' if number > 1 else ''}.png",
+                    at * 10 + number,
+                    checks={"edges": ""},
+                )
+            ],
             job_id=f"{id_}@{number}",
             is_chosen=number == 1,
             seed=at * 100 + number,
@@ -344,27 +397,49 @@ def _decided(folder: Folder, item: GalleryItem) -> GalleryItem:
     folder.review[item.id] = GalleryReview(
         verdicts=(
             GalleryVerdict(word="approved", take=1, sha256=digests[0], **SIGNATURE),
-            GalleryVerdict(word="rejected", take=2, sha256=digests[1], note="two left hands", **SIGNATURE),
+            GalleryVerdict(
+                word="rejected",
+                take=2,
+                sha256=digests[1],
+                note="two left hands",
+                **SIGNATURE,
+            ),
         ),
-        added=('{take: 4, replaces: 2, seed: 9223372036854775807, by: "Ann <ann@example.com>", at: "2026-10-02T21:20:16Z"}',),
+        added=(
+            '{take: 4, replaces: 2, seed: 9223372036854775807, by: "Ann <ann@example.com>", at: "2026-10-02T21:20:16Z"}',
+        ),
     )
     folder.review["gone"] = GalleryReview(
-        verdicts=(GalleryVerdict(word="picked", take=2, sha256=("ab" * 32,), **SIGNATURE),)
+        verdicts=(
+            GalleryVerdict(word="picked", take=2, sha256=("ab" * 32,), **SIGNATURE),
+        )
     )
     decided = (
-        replaced(first, decisions=(GalleryDecision(word="approved", **SIGNATURE),)),
-        replaced(second, decisions=(GalleryDecision(word="rejected", note="two left hands", **SIGNATURE),)),
+        replace(first, decisions=(GalleryDecision(word="approved", **SIGNATURE),)),
+        replace(
+            second,
+            decisions=(
+                GalleryDecision(word="rejected", note="two left hands", **SIGNATURE),
+            ),
+        ),
         third,
     )
-    return replaced(item, takes=decided)
+    return replace(item, takes=decided)
 
 
 def _with_line(item: GalleryItem, style: GalleryFile) -> GalleryItem:
-    return replaced(
+    return replace(
         item,
         references=(
-            GalleryReference(input="image", name="refs/style.png", src=style.src, thumbnail=style.thumbnail),
-            GalleryReference(input="mask", name="tree-forest-dawn", item="tree-forest-dawn"),
+            GalleryReference(
+                input="image",
+                name="refs/style.png",
+                src=style.src,
+                thumbnail=style.thumbnail,
+            ),
+            GalleryReference(
+                input="mask", name="tree-forest-dawn", item="tree-forest-dawn"
+            ),
         ),
         parents=("tree-forest-dawn",),
         children=("turntable",),
@@ -374,50 +449,132 @@ def _with_line(item: GalleryItem, style: GalleryFile) -> GalleryItem:
 def _others(folder: Folder, style: GalleryFile) -> list[GalleryItem]:
     glb = solid()
     chest = folder.file("chest.glb", glb, kind="3d", thumbnail=drawn(71, 128))
-    chest = replaced(chest, embedded=folder.embedded(chest, glb))
-    text = folder.file("lore.txt", b"The old oak\nremembers the sea.\n", kind="text", text="The old oak\nremembers the sea.\n")
+    chest = replace(chest, embedded=folder.embedded(chest, glb))
+    text = folder.file(
+        "lore.txt",
+        b"The old oak\nremembers the sea.\n",
+        kind="text",
+        text="The old oak\nremembers the sea.\n",
+    )
     common: dict[str, Any] = {"model": MODEL, "charged": 5, "state": "saved"}
     sprite = folder.picture("sprites/slime.png", 5, 24)
     cut = folder.picture("sprites/slime-cutout.png", 6, 24)
-    outputs = [folder.picture(f"crest@1-{at}.png", 300 + at, 192, output=at) for at in range(1, 5)]
+    outputs = [
+        folder.picture(f"crest@1-{at}.png", 300 + at, 192, output=at)
+        for at in range(1, 5)
+    ]
     return [
         GalleryItem(
-            id="sprites/slime", entry="sprites/slime", prompt="a slime, pixel art", place="manifests/icons.yaml:20",
+            id="sprites/slime",
+            entry="sprites/slime",
+            prompt="a slime, pixel art",
+            place="manifests/icons.yaml:20",
             takes=(take(1, [sprite], is_chosen=True),),
             steps=(take(1, [cut], step="cutout", job_id="sprites/slime+cutout"),),
-            command="pipeline redo manifests/icons.yaml sprites/slime", **common,
+            command="pipeline redo manifests/icons.yaml sprites/slime",
+            **common,
         ),
         GalleryItem(
-            id="crest", entry="crest", prompt="a crest with a lion", chooses=True,
-            takes=(take(1, outputs, is_chosen=True, chosen_output=2),), **common,
+            id="crest",
+            entry="crest",
+            prompt="a crest with a lion",
+            chooses=True,
+            takes=(take(1, outputs, is_chosen=True, chosen_output=2),),
+            **common,
         ),
         GalleryItem(
-            id="turntable", entry="turntable", prompt="the tree turns", parents=("tree-forest-day",),
-            takes=(take(1, [folder.file("turntable.webm", video(), kind="video", thumbnail=drawn(70, 128))], is_chosen=True),), **common,
+            id="turntable",
+            entry="turntable",
+            prompt="the tree turns",
+            parents=("tree-forest-day",),
+            takes=(
+                take(
+                    1,
+                    [
+                        folder.file(
+                            "turntable.webm",
+                            video(),
+                            kind="video",
+                            thumbnail=drawn(70, 128),
+                        )
+                    ],
+                    is_chosen=True,
+                ),
+            ),
+            **common,
         ),
         GalleryItem(
-            id="chest", entry="chest", prompt="a chest of oak", takes=(take(1, [chest], is_chosen=True),), **common,
+            id="chest",
+            entry="chest",
+            prompt="a chest of oak",
+            takes=(take(1, [chest], is_chosen=True),),
+            **common,
         ),
         GalleryItem(
-            id="wind", entry="wind", prompt="wind in leaves",
-            takes=(take(1, [folder.file("wind.wav", sound(), kind="audio")], is_chosen=True),), **common,
+            id="wind",
+            entry="wind",
+            prompt="wind in leaves",
+            takes=(
+                take(
+                    1, [folder.file("wind.wav", sound(), kind="audio")], is_chosen=True
+                ),
+            ),
+            **common,
         ),
-        GalleryItem(id="lore", entry="lore", prompt="two lines about an oak", takes=(take(1, [text], is_chosen=True),), **common),
         GalleryItem(
-            id="banner", entry="banner", model=MODEL, state="blocked", reason="blocked by tree-coast-night: moderated",
-            parents=("tree-coast-night",), prompt="a banner", takes=(take(1, state="blocked", charged=0),),
+            id="lore",
+            entry="lore",
+            prompt="two lines about an oak",
+            takes=(take(1, [text], is_chosen=True),),
+            **common,
         ),
         GalleryItem(
-            id="portrait", entry="portrait", model=MODEL, state="unknown",
+            id="banner",
+            entry="banner",
+            model=MODEL,
+            state="blocked",
+            reason="blocked by tree-coast-night: moderated",
+            parents=("tree-coast-night",),
+            prompt="a banner",
+            takes=(take(1, state="blocked", charged=0),),
+        ),
+        GalleryItem(
+            id="portrait",
+            entry="portrait",
+            model=MODEL,
+            state="unknown",
             reason="submitted, but the answer was lost: it may have been paid for",
-            hint="pipeline resolve finds out", command="pipeline resolve manifests/icons.yaml portrait",
-            prompt="a portrait of a knight", takes=(take(1, state="unknown", charged=0),),
+            hint="pipeline resolve finds out",
+            command="pipeline resolve manifests/icons.yaml portrait",
+            prompt="a portrait of a knight",
+            takes=(take(1, state="unknown", charged=0),),
         ),
         GalleryItem(
-            id="castle", entry="castle", model=MODEL, state="not_submitted", reason="new",
+            id="castle",
+            entry="castle",
+            model=MODEL,
+            state="not_submitted",
+            reason="new",
             command="pipeline run manifests/icons.yaml --select castle",
-            prompt="a castle on a hill", references=(GalleryReference(input="image", name="refs/style.png", src=style.src, thumbnail=style.thumbnail),),
-            takes=(take(1, state="not_submitted", charged=0, attempts=0, submitted_at="", finished_at=""),),
+            prompt="a castle on a hill",
+            references=(
+                GalleryReference(
+                    input="image",
+                    name="refs/style.png",
+                    src=style.src,
+                    thumbnail=style.thumbnail,
+                ),
+            ),
+            takes=(
+                take(
+                    1,
+                    state="not_submitted",
+                    charged=0,
+                    attempts=0,
+                    submitted_at="",
+                    finished_at="",
+                ),
+            ),
         ),
     ]
 
@@ -425,18 +582,43 @@ def _others(folder: Folder, style: GalleryFile) -> list[GalleryItem]:
 def _hostile(folder: Folder) -> GalleryItem:
     file = folder.picture("hostile.png", 404, 192)
     return GalleryItem(
-        id="hostile", entry=HOSTILE, model=HOSTILE, state="saved", prompt=HOSTILE, place=HOSTILE,
-        command=f"pipeline redo '{HOSTILE}'", params={HOSTILE: HOSTILE, "__proto__": "x"},
+        id="hostile",
+        entry=HOSTILE,
+        model=HOSTILE,
+        state="saved",
+        prompt=HOSTILE,
+        place=HOSTILE,
+        command=f"pipeline redo '{HOSTILE}'",
+        params={HOSTILE: HOSTILE, "__proto__": "x"},
         variables={"constructor": HOSTILE},
         references=(
-            GalleryReference(input=HOSTILE, name=HOSTILE, src="javascript:window.hacked=1", thumbnail="javascript:window.hacked=1"),
-            GalleryReference(input="image", name="far", src="https://example.com/a.png", thumbnail="https://example.com/a.png"),
+            GalleryReference(
+                input=HOSTILE,
+                name=HOSTILE,
+                src="javascript:window.hacked=1",
+                thumbnail="javascript:window.hacked=1",
+            ),
+            GalleryReference(
+                input="image",
+                name="far",
+                src="https://example.com/a.png",
+                thumbnail="https://example.com/a.png",
+            ),
         ),
         parents=(HOSTILE,),
         charged=5,
         takes=(
-            take(1, [replaced(file, checks={HOSTILE: HOSTILE})], is_chosen=True, reason=HOSTILE,
-                 decisions=(GalleryDecision(word="approved", by=HOSTILE, at=HOSTILE, note=HOSTILE),)),
+            take(
+                1,
+                [replace(file, checks={HOSTILE: HOSTILE})],
+                is_chosen=True,
+                reason=HOSTILE,
+                decisions=(
+                    GalleryDecision(
+                        word="approved", by=HOSTILE, at=HOSTILE, note=HOSTILE
+                    ),
+                ),
+            ),
         ),
     )
 
@@ -450,23 +632,27 @@ def many(path: Path, count: int = 10_000, pictures: int = 200) -> Gallery:
         id_ = f"{BIOMES[at % 5]}/tower-{at:05d}"
         is_bad = at % 97 == 0
         made = [
-            take(number, [] if is_bad else [files[(at * 3 + number) % pictures]], is_chosen=number == 1, job_id=f"{id_}@{number}")
+            take(
+                number,
+                [] if is_bad else [files[(at * 3 + number) % pictures]],
+                is_chosen=number == 1,
+                job_id=f"{id_}@{number}",
+            )
             for number in (1, 2, 3)
         ]
         folder.items.append(
             GalleryItem(
-                id=id_, entry="tower-${n}", model=MODEL, state="failed" if is_bad else "saved",
-                reason="the service failed" if is_bad else "", place=f"manifests/icons.yaml:{at + 9}",
+                id=id_,
+                entry="tower-${n}",
+                model=MODEL,
+                state="failed" if is_bad else "saved",
+                reason="the service failed" if is_bad else "",
+                place=f"manifests/icons.yaml:{at + 9}",
                 command=f"pipeline run manifests/icons.yaml --select {id_}",
                 prompt=prompt.format(BIOMES[at % 5], TIMES[at % 4], at),
-                params={"width": 1024, "height": 1024, "steps": 30}, charged=15, takes=tuple(made),
+                params={"width": 1024, "height": 1024, "steps": 30},
+                charged=15,
+                takes=tuple(made),
             )
         )
     return folder.write()
-
-
-def replaced(record: Any, **changes: Any) -> Any:
-    """A copy of a record with changes."""
-    from msgspec.structs import replace
-
-    return replace(record, **changes)

@@ -313,7 +313,7 @@ class Gallery(_Record, frozen=True, kw_only=True):
         price: What a unit costs, as the user writes money: ``(0.01, "€")``; or None.
         review_file: The path of the review file, for the export from disk: beside the
             manifest as the user gave it.
-        rejected_command: The command line that makes again what was rejected.
+        rejected_command: The command line that makes what was rejected and then edited.
         review: What that file has, by item id; a renamed item under its new id.
         axes: The axes of the matrices, with their values in the manifest's order.
         totals: The sums.

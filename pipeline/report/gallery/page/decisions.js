@@ -137,10 +137,19 @@ page.decisions = (() => {
     storage.set(storageKey(), log.length ? JSON.stringify(log) : "");
   }
 
+  const versionOf = (item, entry) =>
+    item?.versions.find((one) => one.number === entry.take && one.output === entry.output);
+
+  /** The versions that something was decided about, each once, in that order. */
+  function pendingVersions() {
+    const found = new Set();
+    for (const entry of log) found.add(versionOf(gallery().byId.get(entry.item), entry));
+    found.delete(undefined);
+    return [...found];
+  }
+
   function isSame(item, entry) {
-    const version = item?.versions.find(
-      (one) => one.number === entry.take && one.output === entry.output,
-    );
+    const version = versionOf(item, entry);
     return version && JSON.stringify(model.digestsOf(version)) === JSON.stringify(entry.sha256);
   }
 
@@ -170,7 +179,7 @@ page.decisions = (() => {
   }
 
   return {
-    of, about, ofItem, apply, decide, toggle, undo, restore, forget, onChange, tell, canDecide,
+    of, about, ofItem, apply, decide, toggle, undo, restore, forget, pendingVersions, onChange, tell, canDecide,
     isServed, isDecidable,
     get pending() {
       return log;

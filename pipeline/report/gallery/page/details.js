@@ -29,8 +29,7 @@ page.details = (() => {
   /** A link to another item of the page. */
   function itemLink(id, ...children) {
     if (!model.gallery.byId.has(id)) return h("span", {}, id);
-    const { now, render } = page.view;
-    const href = render({ ...now, item: id, show: "", compared: [] });
+    const href = page.view.link({ item: id, show: "", compared: [] });
     return h("a", { href }, children.length ? children : id);
   }
 
@@ -189,7 +188,7 @@ page.details = (() => {
       ];
       const name = h("b", {}, model.nameOf(version.key));
       const link = shot
-        ? h("a", { href: page.view.render({ ...page.view.now, item: item.id, show: shot.key }) }, name)
+        ? h("a", { href: page.view.link({ item: item.id, show: shot.key }) }, name)
         : name;
       const decisions = page.decisions.about(version);
       return h(
@@ -212,7 +211,7 @@ page.details = (() => {
     const steps = item.stepTakes.map((take) => {
       const found = item.shots.find((one) => one.take.step === take.step && !one.version);
       const text = `${take.step}${take.state === "saved" ? "" : ` (${format.STATES[take.state]})`}`;
-      const href = found && page.view.render({ ...page.view.now, item: item.id, show: found.key });
+      const href = found && page.view.link({ item: item.id, show: found.key });
       return h("li", { "aria-current": shot?.take.step === take.step ? "true" : null }, href ? h("a", { href }, text) : text);
     });
     const stepRow = steps.length ? [h("dt", {}, "steps"), h("dd", {}, h("ol.links", {}, steps))] : [];

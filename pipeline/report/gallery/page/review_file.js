@@ -9,12 +9,13 @@ page.reviewFile = (() => {
   const WORDS = new Set(["y", "n", "yes", "no", "on", "off", "true", "false", "null"]);
   const NAMES = ["take", "output", "sha256", "by", "at", "note"];
 
-  /** A JSON string in ASCII is a YAML scalar in quotes. */
+  /** A JSON string in ASCII is a YAML scalar in quotes, but for signs above U+FFFF. */
   const quoted = (text) =>
-    JSON.stringify(text).replace(
-      /[\u007f-\uffff]/g,
-      (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
-    );
+    JSON.stringify(text.toWellFormed()).replace(/[\u007f-\u{10ffff}]/gu, (sign) => {
+      const code = sign.codePointAt(0);
+      const hex = code.toString(16);
+      return code > 0xffff ? `\\U${hex.padStart(8, "0")}` : `\\u${hex.padStart(4, "0")}`;
+    });
 
   const scalar = (text) =>
     PLAIN.test(text) && !WORDS.has(text.toLowerCase()) ? text : quoted(text);
@@ -92,21 +93,21 @@ page.reviewFile = (() => {
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
 
-  function summary(log) {
-    const last = new Map();
-    for (const one of log) last.set(JSON.stringify([one.item, one.take, one.output]), one);
+  /** What is decided on this page, take by take. */
+  function summary(versions) {
     return h(
       "ul.export-list",
       { tabindex: 0, "aria-label": "Decisions to export" },
-      [...last.values()].map((one) => {
-        const word = one.word === "none" ? "no decision" : one.word;
-        const take = page.model.nameOf(one.output ? `${one.take}-${one.output}` : `${one.take}`);
+      versions.map((version) => {
+        const about = page.decisions.about(version);
+        const words = about.map((one) => one.word).join(", ") || "no decision";
+        const note = about.map((one) => one.note).find(Boolean);
         return h(
-          `li.decision.${one.word}`,
+          `li.decision.${about.at(-1)?.word ?? "none"}`,
           {},
-          ["none", "note"].includes(one.word) ? icon("note") : icon(one.word),
-          h("span", {}, h("b", {}, one.item), `, ${take}: ${word}`),
-          one.note && h("q", {}, one.note),
+          icon(about.at(-1)?.word ?? "note"),
+          h("span", {}, h("b", {}, version.item.id), `, ${page.model.nameOf(version.key)}: ${words}`),
+          note && h("q", {}, note),
         );
       }),
     );
@@ -140,13 +141,13 @@ page.reviewFile = (() => {
       "dialog.small-dialog.export",
       { "aria-labelledby": "export-title" },
       h("h2", { id: "export-title" }, "Export the review file"),
-      log.length ? summary(log) : h("p", {}, "Nothing has been decided on this page yet."),
+      log.length ? summary(page.decisions.pendingVersions()) : h("p", {}, "Nothing has been decided on this page yet."),
       h("label", { for: "who" }, "Who decides"),
       who,
       h("p.hint", {}, "Save it as ", h("code", {}, path),
         `. It has the decisions of that file as they were on ${page.format.time(gallery.made_at)}, and these.`),
       gallery.rejected_command && [
-        h("p.hint", {}, "Then, to make again what was rejected:"),
+        h("p.hint", {}, "Then edit the prompts of what was rejected, and make only that again:"),
         page.dom.commandLine(gallery.rejected_command),
       ],
       done,

@@ -166,16 +166,20 @@ page.toolbar = (() => {
       "aria-keyshortcuts": "/", spellcheck: "false", autocomplete: "off", value: view.now.q,
     });
     let timer = 0;
+    const commit = () => {
+      clearTimeout(timer);
+      timer = 0;
+      view.set({ q: search.value });
+    };
     search.addEventListener("input", () => {
       clearTimeout(timer);
-      timer = setTimeout(() => view.set({ q: search.value }), SEARCH_DELAY_MS);
+      timer = setTimeout(commit, SEARCH_DELAY_MS);
     });
     search.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== "ArrowDown" && event.key !== "Escape") return;
       event.preventDefault();
-      clearTimeout(timer);
       if (event.key === "Escape") search.value = "";
-      view.set({ q: search.value });
+      commit();
       page.grid.focus(page.grid.active);
     });
     const chips = h("div.chips");
@@ -192,7 +196,7 @@ page.toolbar = (() => {
     const exporting = h("button.export-button", { type: "button", onclick: () => page.reviewFile.ask() });
     const tools = [live, manifests(), exporting, themeButton(), iconButton("help", "Keys", () => page.keys.help(), { key: "?" })];
     document.getElementById("tools").replaceChildren(...tools.filter(Boolean));
-    parts = { search, chips, count, backdrop, size, live, exporting };
+    parts = { search, isWaiting: () => timer > 0, chips, count, backdrop, size, live, exporting };
     paintAbout();
   }
 
@@ -245,7 +249,7 @@ page.toolbar = (() => {
   /** Say what is filtered, and how much is shown. */
   function paint(shown) {
     const { now } = view;
-    if (document.activeElement !== parts.search) parts.search.value = now.q;
+    if (document.activeElement !== parts.search && !parts.isWaiting()) parts.search.value = now.q;
     const chip = (label, remove) =>
       h("button.chip", { type: "button", title: "Remove this filter", "aria-label": `Remove the filter ${label}`, onclick: remove }, label, icon("close"));
     const list = [
@@ -271,10 +275,10 @@ page.toolbar = (() => {
 
   function paintExport() {
     const { exporting } = parts;
-    const number = page.decisions.pending.length;
+    const number = page.decisions.pendingVersions().length;
     exporting.hidden = page.decisions.isServed();
     exporting.classList.toggle("waiting", number > 0);
-    exporting.setAttribute("aria-label", number ? `Export ${format.plural(number, "decision")}` : "Export the review file");
+    exporting.setAttribute("aria-label", number ? `Export decisions about ${format.plural(number, "take")}` : "Export the review file");
     exporting.title = "Export decisions as the review file (e)";
     exporting.replaceChildren(icon("download"), h("span.label", {}, number ? `Export ${format.count(number)}` : "Export"));
   }

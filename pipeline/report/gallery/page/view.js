@@ -104,6 +104,10 @@ page.view = (() => {
     return text ? `#${text}` : "";
   }
 
+  /** The URL of the page with a change to what it shows now. */
+  const link = (change) =>
+    location.pathname + location.search + (render({ ...current, ...change }) || "#");
+
   const listeners = [];
   let current = parse(location.hash);
   let timer = 0;
@@ -158,6 +162,6 @@ page.view = (() => {
     get now() {
       return current;
     },
-    DECISIONS, SIZES, ONE_OF, defaults, isBackdrop, parse, render, put, set, write, onChange,
+    DECISIONS, SIZES, ONE_OF, defaults, parse, render, link, put, set, write, onChange,
   };
 })();
