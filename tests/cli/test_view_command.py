@@ -72,7 +72,13 @@ async def test_an_address_that_others_reach_is_said(view):
 async def test_it_opens_its_address_and_serves_until_it_is_stopped(shell):  # noqa: F811
     shell.write(TREES)
     async with shell.start(
-        "view", "trees.yaml", "--emulate", "--port", "0", "--open", BROWSER="echo opens %s"
+        "view",
+        "trees.yaml",
+        "--emulate",
+        "--port",
+        "0",
+        "--open",
+        BROWSER="echo opens %s",
     ) as running:
         url = (await running.until("http://")).strip()
         opened = await running.until("opens http://")

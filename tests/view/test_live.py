@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from doubles.place import LIMIT_S, items
 
+from pipeline.errors import ManifestError
+
 
 def write(place, *prompts):
     (place.folder / "knobs.yaml").write_text(items(*prompts), encoding="utf-8")
@@ -107,3 +109,38 @@ async def test_a_page_without_a_ledger_waits_for_one(place, open_page):
         await page.desk.refresh()
         assert (await page.item("a"))["state"] == "saved"
     assert place.paid == 1
+
+
+async def test_a_review_file_that_is_mended_is_read(place, open_page):
+    write(place, "an oak")
+    await place.type("run", "--yes")
+    async with open_page(place, watch=False) as page:
+        await place.type("reject", "a")
+        path = place.folder / "knobs.review.yaml"
+        text = path.read_text("utf-8")
+        path.write_text("items: [oak", encoding="utf-8")
+        with pytest.raises(ManifestError):
+            await page.desk.refresh()
+        assert "decisions" not in (await page.item("a"))["takes"][0]
+
+        path.write_text(text, encoding="utf-8")
+        await page.desk.refresh()
+
+        (decision,) = (await page.item("a"))["takes"][0]["decisions"]
+        assert decision["word"] == "rejected"
+
+
+async def test_an_item_is_read_again_with_what_it_was_made_into(place, open_page):
+    """An item that needs another changes with it."""
+    text = items("an oak", "an elm").replace(
+        'prompt: "an elm", params: {}',
+        "prompt: \"an elm\", params: {images: ['item:a']}",
+    )
+    (place.folder / "knobs.yaml").write_text(text, encoding="utf-8")
+    read = []
+    async with open_page(place, watch=False, on_item=read.append) as page:
+        await place.type("run", "--yes", "--select", "a")
+        await page.desk.refresh()
+
+        assert sorted(read) == ["a", "b"]
+        assert (await page.item("a"))["children"] == ["b"]

@@ -267,6 +267,22 @@ async def test_a_stop_ends_orders_and_collects_what_is_paid(made, open_page):
     assert made.paid == before + 1
 
 
+async def test_a_stop_before_anything_is_sent_lets_nothing_be_spent(made, open_page):
+    before = made.submits
+    async with open_page(made, spend=100) as page:
+        redos = page.desk.redos
+        assert redos is not None
+        price = await price_of(page)
+        item = page.desk._items["a"]
+        redos.accept(item, 1, quote=price["quote"], units=price["units"])
+
+        assert redos.stop() == 0
+
+        assert redos.spending.left < 100
+    assert (redos.exit_code, redos.spending.left) == (ExitCode.INTERRUPTED, 100)
+    assert made.submits == before
+
+
 def test_a_ceiling_is_never_exceeded():
     told = []
     spending = Spending(Decimal(10), lambda: told.append(spending.left))

@@ -27,7 +27,12 @@ from pipeline.operations.view.deciding import decide, refused, version_of
 from pipeline.operations.view.links import ServedLinks
 from pipeline.operations.view.redoing import Redos
 from pipeline.operations.view.versions import Versions
-from pipeline.operations.view.watching import Changes, Watcher, changed_reviews
+from pipeline.operations.view.watching import (
+    NOTHING,
+    Changes,
+    Watcher,
+    changed_reviews,
+)
 from pipeline.output.folder import open_for_reading
 from pipeline.planning import Selection
 from pipeline.record import replace as replace_record
@@ -83,6 +88,7 @@ class ManifestDesk:
         self._links = ServedLinks()
         self._versions = Versions()
         self._items: dict[str, GalleryItem] = {}
+        self._pending = NOTHING
         self._is_broken = False
         self._going: set[asyncio.Task[Any]] = set()
         self.feed = Feed()
@@ -136,10 +142,10 @@ class ManifestDesk:
 
     async def _refresh(self) -> None:
         async with self._looking:
-            changes = await anyio.to_thread.run_sync(self._watcher.look)
-            if changes is None and not self._is_broken:
-                return
-            await self._take_in(changes or Changes(is_whole=True))
+            # What cannot be read now is read the next time.
+            self._pending |= await anyio.to_thread.run_sync(self._watcher.look)
+            if self._pending != NOTHING and await self._take_in(self._pending):
+                self._pending = NOTHING
 
     async def page(self) -> bytes:
         """``index.html``."""
@@ -211,8 +217,9 @@ class ManifestDesk:
             except PipelineError as error:
                 raise refused(error, what="decide") from error
             self._versions.note(before, after, decision.item)
-        await self._refresh()
-        item = self._items[decision.item]
+        with suppress(PipelineError):  # it is written; the page follows later
+            await self._refresh()
+        item = self._check_item(decision.item)
         return {"item": item, "version": self._watcher.version}
 
     async def price(self, request: PriceRequest) -> dict[str, Any]:
@@ -256,18 +263,22 @@ class ManifestDesk:
 
     def _read_whole(self) -> None:
         manifest, output = self._load()
-        self.manifest, self.output = manifest, output
         watcher = Watcher(manifest, output)  # first: it finds what changes meanwhile
-        collector = self._make_collector(manifest, output, self._links)
-        gallery = collector.collect(self._clock.utc_now())
+        try:
+            collector = self._make_collector(manifest, output, self._links)
+            gallery = collector.collect(self._clock.utc_now())
+        except BaseException:
+            watcher.close()
+            raise
+        self.manifest, self.output = manifest, output
         self._watcher, self._collector = watcher, collector
         self._gallery: Gallery = gallery
         self._items = {item.id: item for item in gallery.items}
 
-    async def _take_in(self, changes: Changes) -> None:
+    async def _take_in(self, changes: Changes) -> bool:
+        """Read what has changed, and tell the pages; False if it cannot be read."""
         if changes.is_whole:
-            await self._begin_anew()
-            return
+            return await self._begin_anew()
         wanted = set(changes.items)
         if changes.has_review:
             wanted |= await anyio.to_thread.run_sync(self._read_decisions)
@@ -280,8 +291,9 @@ class ManifestDesk:
                 self._items[item.id] = item
                 self._put_item(item.id)
         self._tell_totals(spent)
+        return True
 
-    async def _begin_anew(self) -> None:
+    async def _begin_anew(self) -> bool:
         """Read everything again: the manifest was edited."""
         before = self._watcher
         try:
@@ -291,10 +303,11 @@ class ManifestDesk:
                 message = error.message
                 self.feed.tell("run", {"event": "warning", "message": message})
             self._is_broken = True
-            return
+            return False
         self._is_broken = False
         before.close()
         self.feed.begin_anew()
+        return True
 
     def _read_decisions(self) -> frozenset[str]:
         """Read the review file; the items about which something else is decided."""

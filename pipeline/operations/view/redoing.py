@@ -5,7 +5,8 @@ made by the next one, because only one run at a time may hold the output folder.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
@@ -16,7 +17,7 @@ import anyio
 import anyio.to_thread
 
 from pipeline.clock import Clock
-from pipeline.errors import ExitCode, PipelineError, PlanMoved, UsageError
+from pipeline.errors import ExitCode, PipelineError, PlanMoved
 from pipeline.naming import TAKE_MARK
 from pipeline.operations.redo import estimate_redo, redo
 from pipeline.operations.view.deciding import refused
@@ -120,6 +121,7 @@ class Redos:
         self._in_hand: set[tuple[str, int]] = set()
         self._changed = anyio.Event()
         self._run: Run | None = None
+        self._unpaid: set[anyio.CancelScope] = set()
         self._is_stopping = False
         self.exit_code = ExitCode.OK
 
@@ -134,16 +136,20 @@ class Redos:
         self._check_going()
         self._check_free(item, take)
         options = self._options
+        estimate: Estimate | None = None
         try:
-            async with self._pricing:
-                estimate = await estimate_redo(
-                    options.manifest,
-                    [_meant(item, take)],
-                    settings=options.settings,
-                    **options.named,
-                )
+            with self._until_stop():
+                async with self._pricing:
+                    estimate = await estimate_redo(
+                        options.manifest,
+                        [_meant(item, take)],
+                        settings=options.settings,
+                        **options.named,
+                    )
         except PipelineError as error:
             raise refused(error, what="ask") from error
+        if estimate is None:
+            raise Refused(503, _STOPPING)
         cost = estimate.cost
         if cost is None or cost.unpriced or not cost.units:
             reasons = (*estimate.notes, *(cost.problems if cost is not None else ()))
@@ -221,6 +227,7 @@ class Redos:
             else:
                 await self._changed.wait()
         for order in self._orders:
+            self.exit_code = ExitCode.INTERRUPTED
             self.spending.settle(order.units, Decimal(0))
 
     def stop(self) -> float:
@@ -231,6 +238,8 @@ class Redos:
         """
         self._is_stopping = True
         self._wake()
+        for scope in self._unpaid:
+            scope.cancel()
         return 0.0 if self._run is None else self._run.stop()
 
     def abandon(self) -> None:
@@ -252,27 +261,25 @@ class Redos:
 
         def approve(estimate: Estimate) -> None:
             nonlocal has_begun
-            if self._is_stopping:
-                raise UsageError(_STOPPING)
             check_price(estimate, reserved)
             has_begun = True
 
         def begin(run: Run) -> None:
             self._run = run
-            if self._is_stopping:
-                run.stop()
+            self._unpaid.discard(scope)  # from now on, a stop collects
 
         try:
-            result = await redo(
-                options.manifest,
-                [order.meant for order in orders],
-                settings=await self._settings_for(reserved),
-                approve=approve,
-                on_event=self._pass_on,
-                on_start=begin,
-                **options.named,
-            )
-            code = result.exit_code
+            with self._until_stop() as scope:
+                result = await redo(
+                    options.manifest,
+                    [order.meant for order in orders],
+                    settings=await self._settings_for(reserved),
+                    approve=approve,
+                    on_event=self._pass_on,
+                    on_start=begin,
+                    **options.named,
+                )
+            code = ExitCode.INTERRUPTED if result is None else result.exit_code
         except PipelineError as error:
             code = error.exit_code
             text = "; ".join(filter(None, (error.message, error.hint)))
@@ -286,6 +293,16 @@ class Redos:
             if self._is_stopping:
                 self.exit_code = code
             self._tell(self._telling.done(result, code))
+
+    @contextmanager
+    def _until_stop(self) -> Iterator[anyio.CancelScope]:
+        """A block in which nothing has been paid for yet: a stop cancels it."""
+        with anyio.CancelScope() as scope:
+            self._unpaid.add(scope)
+            try:
+                yield scope
+            finally:
+                self._unpaid.discard(scope)
 
     def _pass_on(self, event: Event) -> None:
         fields = self._telling.fields_of(event)

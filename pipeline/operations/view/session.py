@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import anyio
 
 from pipeline.clock import Clock
-from pipeline.errors import ExitCode, UsageError
+from pipeline.errors import PRECEDENCE, ExitCode, UsageError
 from pipeline.operations.view.desk import ManifestDesk
 from pipeline.report.gallery.page import page_files, viewer_files
 from pipeline.report.review.app import ReviewApp, slugs_of
@@ -95,7 +95,8 @@ class ViewSession:
             for desk in self._desks:
                 await desk.close()
         codes = [redos.exit_code for redos in self._redos]
-        return max(codes, default=ExitCode.OK)
+        gravest = (code for code in PRECEDENCE if code in codes)
+        return next(gravest, max(codes, default=ExitCode.OK))
 
     def stop(self) -> float:
         """Stop serving once what is paid for is collected.

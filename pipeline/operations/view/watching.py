@@ -30,6 +30,16 @@ class Changes(Struct, frozen=True, kw_only=True):
     has_review: bool = False
     items: frozenset[str] = frozenset()
 
+    def __or__(self, other: "Changes") -> "Changes":
+        return Changes(
+            is_whole=self.is_whole or other.is_whole,
+            has_review=self.has_review or other.has_review,
+            items=self.items | other.items,
+        )
+
+
+NOTHING = Changes()
+
 
 class Watcher:
     """Looks at one manifest, its review file and its ledger.
@@ -57,19 +67,18 @@ class Watcher:
         """Close the ledger."""
         self._ledger.close()
 
-    def look(self) -> Changes | None:
-        """What has changed since the last look; None for nothing.
+    def look(self) -> Changes:
+        """What has changed since the last look.
 
         Raises:
             LedgerError, OutputError: The ledger cannot be read now.
         """
+        items = self._ledger.look()  # first: only this may raise
         stamps = _stamps_of(self._written)
         is_whole, self._stamps = stamps != self._stamps, stamps
-        has_review = self._look_at_review()
-        changes = Changes(
-            is_whole=is_whole, has_review=has_review, items=self._ledger.look()
+        return Changes(
+            is_whole=is_whole, has_review=self._look_at_review(), items=items
         )
-        return None if changes == Changes() else changes
 
     def _look_at_review(self) -> bool:
         stamp = _stamp_of(self._review)

@@ -21,9 +21,11 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-# Scripts and styles are files of ours; blob: is for models that the 3D viewer unpacks.
+# Scripts are files of ours: none may stand in the page or come from a text. The viewer
+# of 3D models compiles WebAssembly, makes blobs of textures, and styles itself.
 PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval';"
+    " style-src 'self' 'unsafe-inline';"
     " img-src 'self' data: blob:; media-src 'self' blob:;"
     " connect-src 'self' data: blob:; worker-src blob:; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'"
