@@ -28,6 +28,7 @@ from pipeline.report.gallery.data import (
     GalleryVerdict,
 )
 from pipeline.report.gallery.page import (
+    DATA_NAME,
     page_files,
     render_data,
     render_model,
@@ -92,7 +93,7 @@ class Folder:
         self.path.mkdir(parents=True, exist_ok=True)
         written = {
             "index.html": render_page(gallery),
-            "data.js": render_data(gallery),
+            DATA_NAME: render_data(gallery),
             **page_files(),
             **viewer_files(),
         }

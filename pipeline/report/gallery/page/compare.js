@@ -437,6 +437,13 @@ page.compare = (() => {
     view.set({ compared: kept, ...item });
   }
 
+  /** Show it anew if one of these items is in it; without any, in any case. */
+  function refresh(items = null) {
+    if (!parts) return;
+    const ids = new Set(items?.map((item) => item.id));
+    if (!items || shots().some((shot) => ids.has(shot.item.id))) paint();
+  }
+
   return {
     sync, toggle, open, openFromGrid, clear, isOpen, go, addTwin, markOf,
     choose: (number) => {
@@ -452,7 +459,7 @@ page.compare = (() => {
     toggleZoom: () => parts.camera.toggle(),
     fit: () => parts.camera.set({ zoom: "fit" }),
     toggleTiles: () => parts.camera.set({ tiles: !parts.camera.tiles }),
-    refresh: () => parts && paint(),
+    refresh,
     close: () => parts.dialog.close(),
   };
 })();

@@ -14,9 +14,10 @@ page.decisions = (() => {
 
   const onChange = (listener) => listeners.push(listener);
 
-  function tell(item) {
+  /** Say which items are not as they were; null for all of them. */
+  function tell(items) {
     cache = new Map();
-    for (const listener of listeners) listener(item);
+    for (const listener of listeners) listener(items);
   }
 
   // --- what a decision does, as in the review file ------------------------------------
@@ -92,7 +93,7 @@ page.decisions = (() => {
     else {
       log.push({ ...decision, at: page.format.now() });
       keep();
-      tell(item);
+      tell([item]);
     }
   }
 
@@ -113,7 +114,7 @@ page.decisions = (() => {
       return;
     }
     keep();
-    tell(gallery().byId.get(last.item));
+    tell([gallery().byId.get(last.item)]);
     page.toast(`Taken back: ${last.item}, ${last.word}`);
   }
 
@@ -122,7 +123,7 @@ page.decisions = (() => {
     const answer = await page.live.post("decisions", { ...decision, version: server.version });
     if (!answer) return;
     if (answer.version) server.version = answer.version;
-    if (answer.item) tell(model.update(gallery(), answer.item));
+    if (answer.item) tell([model.update(gallery(), answer.item)]);
     page.toast(`${item.id}: saved`);
   }
 

@@ -250,8 +250,12 @@ page.large = (() => {
   /** What the shown item and version are, for keys. */
   const current = () => ({ item: parts.item, version: parts.shot?.version ?? parts.item.chosen });
 
-  function refresh(item) {
-    if (parts && (!item || item.id === parts.item.id)) show(model.gallery.byId.get(parts.item.id));
+  /** Show it anew if it is one of these items; without any, in any case. */
+  function refresh(items = null) {
+    if (!parts) return;
+    const { id } = parts.item;
+    const isMeant = !items || items.some((item) => item.id === id);
+    if (isMeant && model.gallery.byId.has(id)) show(model.gallery.byId.get(id));
   }
 
   return {

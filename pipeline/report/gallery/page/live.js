@@ -7,6 +7,7 @@ page.live = (() => {
   const { format, model } = page;
   const PRICE_DELAY_MS = 400; // nobody wants the price of what is leafed past
   const prices = new Map(); // item@take → the answer of the server
+  const changed = new Set(); // ids of items that came with events and are not shown yet
   const run = { states: new Map(), total: 0, done: 0, text: "", until: "", isOver: true };
 
   const server = () => model.gallery.server;
@@ -91,7 +92,8 @@ page.live = (() => {
     });
     on("item", (record) => {
       prices.clear();
-      page.decisions.tell(model.update(model.gallery, record));
+      if (!changed.size) requestAnimationFrame(showChanged);
+      changed.add(model.update(model.gallery, record).id);
     });
     on("totals", (totals) => {
       model.gallery.totals = { ...model.gallery.totals, ...totals };
@@ -103,6 +105,13 @@ page.live = (() => {
       page.large.refresh();
     });
     on("run", takeRunEvent);
+  }
+
+  /** Show what has changed since the last frame: a run may change much at once. */
+  function showChanged() {
+    const items = [...changed].map((id) => model.gallery.byId.get(id));
+    changed.clear();
+    page.decisions.tell(items);
   }
 
   function setConnected(is) {

@@ -39,14 +39,14 @@
     page.compare.sync(changed);
   }
 
-  /** An item, or all of them, are not as they were. */
-  function onDecision(item) {
+  /** Some items, or all of them (null), are not as they were. */
+  function onDecision(items) {
     const isFiltered = view.now.decisions.length || view.now.states.length;
-    if (!item || isFiltered || !page.grid.has(item.id)) arrange();
-    else page.grid.refresh(item);
+    if (!items || isFiltered || !items.every((item) => page.grid.has(item.id))) arrange();
+    else items.forEach(page.grid.refresh);
     page.toolbar.paintExport();
-    page.large.refresh(item);
-    page.compare.refresh();
+    page.large.refresh(items);
+    page.compare.refresh(items);
   }
 
   function take(raw) {
@@ -62,7 +62,7 @@
   page.reload = (raw) => {
     take(raw);
     paint();
-    page.large.refresh(null);
+    page.large.refresh();
     page.compare.refresh();
   };
 
