@@ -267,6 +267,8 @@ class Redos:
         def begin(run: Run) -> None:
             self._run = run
             self._unpaid.discard(scope)  # from now on, a stop collects
+            if self._is_stopping:
+                run.stop()
 
         try:
             with self._until_stop() as scope:
