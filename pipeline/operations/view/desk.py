@@ -282,6 +282,7 @@ class ManifestDesk:
         wanted = set(changes.items)
         if changes.has_review:
             wanted |= await anyio.to_thread.run_sync(self._read_decisions)
+            self._pending |= Changes(items=frozenset(wanted))
             version = self._watcher.version
             self.feed.put("review", lambda: {"version": version})
         wanted = {one for one in self._with_children(wanted) if one in self._items}
