@@ -58,7 +58,7 @@ class ReviewApp:
         router.add_get("/{token}/{slug}", _add_slash)
         router.add_get("/{token}/{slug}/", self._send_page)
         router.add_get("/{token}/{slug}/data.js", self._send_data)
-        router.add_get("/{token}/{slug}/events", self._send_events)
+        router.add_get("/{token}/{slug}/events", self._send_events, allow_head=False)
         router.add_get("/{token}/{slug}/files/{name:.+}", self._send_file)
         router.add_get("/{token}/{slug}/thumbnails/{name}", self._send_thumbnail)
         router.add_post("/{token}/{slug}/decisions", self._decide)
@@ -186,7 +186,7 @@ async def _read(request: web.Request, kind: type[T]) -> T:
     body = await request.read()  # too large: 413
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Refused(400, f"the request cannot be read: {error}") from error
 
 

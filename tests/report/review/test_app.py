@@ -265,6 +265,26 @@ async def test_a_request_that_cannot_be_read_is_refused(client, change):
     assert b"cannot be read" in body
 
 
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"{", b'{"item": "\xff"}', b'{"x":' + b"[" * 50_000]
+)
+async def test_a_body_that_is_no_json_is_refused(client, body):
+    status, _, _ = await client.call(
+        "POST", "price", data=body, headers={"Content-Type": "application/json"}
+    )
+
+    assert (status, client.desk.taken) == (400, [])
+
+
+async def test_a_method_that_a_path_does_not_have_is_refused(client):
+    statuses = [
+        (await client.call(method, path))[0]
+        for method, path in (("PUT", ""), ("DELETE", "decisions"))
+    ]
+
+    assert statuses == [405, 405]
+
+
 async def test_a_form_and_a_large_body_are_refused(client):
     form = await client.call("POST", "decisions", data=DECISION)
     text = await client.call(
