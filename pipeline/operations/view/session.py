@@ -80,13 +80,13 @@ class ViewSession:
                 hint="choose another port: --port N, or --port 0 for a free one",
             ) from error
         try:
+            on_ready(f"{server.origin}/{self._token}/")
             async with anyio.create_task_group() as watchers:
                 for desk in self._desks:
                     watchers.start_soon(desk.watch)
                 async with anyio.create_task_group() as workers:
                     for redos in self._redos:
                         workers.start_soon(redos.work)
-                    on_ready(f"{server.origin}/{self._token}/")
                     await self._stopped.wait()
                 watchers.cancel_scope.cancel()
         finally:
