@@ -217,6 +217,10 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
 
         def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
             nonlocal counted
+            if begun.is_over:  # what is left, such as the gallery, may be cut off
+                signal.signal(number, previous[number])
+                signal.raise_signal(number)
+                return
             counted += 1
             with suppress(RuntimeError):  # the loop has just ended: nothing to stop
                 loop.call_soon_threadsafe(stop if counted == 1 else begun.abandon)

@@ -255,6 +255,7 @@ class _Execution(Struct, kw_only=True):
     ledger: Ledger
     reader: Ledger
     notes: tuple[str, ...] = ()
+    is_abandoned: bool = False
 
     async def finish(self) -> RunResult:
         """Plan and carry out; the ledger records start, end and exit code."""
@@ -266,8 +267,6 @@ class _Execution(Struct, kw_only=True):
         try:
             result = await self._plan_and_carry_out(run_id)
             code = result.exit_code
-            if self.hooks.report or self.loaded.report:
-                result = replace(result, gallery=await self._write_gallery())
         except BaseExceptionGroup as group:
             error = find_only(group)
             if isinstance(error, PipelineError):
@@ -279,6 +278,8 @@ class _Execution(Struct, kw_only=True):
         finally:
             ledger.record_run_ended(run_id, clock.utc_now(), code)
             self._tell_unsynced()
+        if (self.hooks.report or self.loaded.report) and not self.is_abandoned:
+            result = replace(result, gallery=await self._write_gallery())
         return result
 
     def _tell_unsynced(self) -> None:
@@ -345,6 +346,7 @@ class _Execution(Struct, kw_only=True):
                 self.hooks.on_start(run)
                 async with session.watching():
                     result = await run.carry_out(run_id, notes=notes)
+                self.is_abandoned = run.is_abandoned
         activity.begin("writing the lock file")
         if settings.lock_file:
             self._write_lock_file(plan)

@@ -198,7 +198,8 @@ def holding_gallery(path: Path) -> Iterator[GalleryFolder]:
             with suppress(OutputError):  # the reason matters more
                 folder.leave()
             raise
-        remove_partial_files(path)
+        finally:
+            remove_partial_files(path)
     finally:
         lock.release()
 

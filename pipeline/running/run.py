@@ -88,6 +88,10 @@ class Run:
         writer: The only writer to the ledger.
         settings: The limits of this run.
         on_event: Called on the event loop with every change, once it is durable.
+
+    Attributes:
+        is_over: Whether it has ended, so that nothing is left to stop.
+        is_abandoned: Whether it was told to stop at once.
     """
 
     def __init__(
@@ -108,7 +112,8 @@ class Run:
         self._settings = settings
         self.tell = on_event
         self._counts: Counter[str] = Counter()
-        self._abandoned = False
+        self.is_over = False
+        self.is_abandoned = False
         self._in_progress = 0
         self._searched = False
         self._scope = anyio.CancelScope()
@@ -329,6 +334,7 @@ class Run:
             if self._searched and self._is_complete():
                 await self._records.search_done()
             watchers.cancel_scope.cancel()
+        self.is_over = True
         return self._result()
 
     def stop(self) -> float:
@@ -348,7 +354,7 @@ class Run:
     def abandon(self) -> None:
         """Stop at once; the ledger knows which jobs are in flight."""
         self._stopping.interrupt()
-        self._abandoned = True
+        self.is_abandoned = True
         self._scope.cancel()
 
     def may_learn(self) -> bool:
@@ -612,7 +618,7 @@ class Run:
         selection = self._plan.selection
         is_part = selection.globs or selection.limit or selection.ids is not None
         whole = not (is_part or selection.only_failed or selection.only)
-        return whole and not self._counts["not_submitted"] and not self._abandoned
+        return whole and not self._counts["not_submitted"] and not self.is_abandoned
 
     def _find_longest_wait(self) -> float:
         """Seconds until all that is in flight has ended and is downloaded."""
@@ -680,7 +686,7 @@ class Run:
 
     def _result(self) -> RunResult:
         counts = self._counts
-        if self._abandoned:
+        if self.is_abandoned:
             counts["in_flight"] = sum(1 for _ in self._ledger.find_jobs_in(*UNFINISHED))
             made = self._ledger.find_latest_jobs_in(JobStatus.SUCCEEDED)
             counts["not_fetched"] = sum(1 for _ in made)

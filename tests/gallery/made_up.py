@@ -448,136 +448,97 @@ def _with_line(item: GalleryItem, style: GalleryFile) -> GalleryItem:
 
 
 def _others(folder: Folder, style: GalleryFile) -> list[GalleryItem]:
-    glb = solid()
+    glb, lore = solid(), "The old oak\nremembers the sea.\n"
     chest = folder.file("chest.glb", glb, kind="3d", thumbnail=drawn(71, 128))
-    chest = replace(chest, embedded=folder.embedded(chest, glb))
-    text = folder.file(
-        "lore.txt",
-        b"The old oak\nremembers the sea.\n",
-        kind="text",
-        text="The old oak\nremembers the sea.\n",
-    )
-    common: dict[str, Any] = {"model": MODEL, "charged": 5, "state": "saved"}
-    sprite = folder.picture("sprites/slime.png", 5, 24)
+    turning = drawn(70, 128)
     cut = folder.picture("sprites/slime-cutout.png", 6, 24)
-    outputs = [
-        folder.picture(f"crest@1-{at}.png", 300 + at, 192, output=at)
-        for at in range(1, 5)
+    crests = [
+        folder.picture(f"crest@1-{at}.png", 300 + at, output=at) for at in range(1, 5)
     ]
+    reference = GalleryReference(
+        input="image", name="refs/style.png", src=style.src, thumbnail=style.thumbnail
+    )
     return [
-        GalleryItem(
-            id="sprites/slime",
-            entry="sprites/slime",
-            prompt="a slime, pixel art",
-            place="manifests/icons.yaml:20",
-            takes=(take(1, [sprite], is_chosen=True),),
+        _saved(
+            "sprites/slime",
+            "a slime, pixel art",
+            [folder.picture("sprites/slime.png", 5, 24)],
             steps=(take(1, [cut], step="cutout", job_id="sprites/slime+cutout"),),
             command="pipeline redo manifests/icons.yaml sprites/slime",
-            **common,
         ),
-        GalleryItem(
-            id="crest",
-            entry="crest",
-            prompt="a crest with a lion",
-            chooses=True,
-            takes=(take(1, outputs, is_chosen=True, chosen_output=2),),
-            **common,
+        replace(
+            _saved("crest", "a crest with a lion", crests, chooses=True),
+            takes=(take(1, crests, is_chosen=True, chosen_output=2),),
         ),
-        GalleryItem(
-            id="turntable",
-            entry="turntable",
-            prompt="the tree turns",
+        _saved(
+            "turntable",
+            "the tree turns",
+            [folder.file("turntable.webm", video(), kind="video", thumbnail=turning)],
             parents=("tree-forest-day",),
-            takes=(
-                take(
-                    1,
-                    [
-                        folder.file(
-                            "turntable.webm",
-                            video(),
-                            kind="video",
-                            thumbnail=drawn(70, 128),
-                        )
-                    ],
-                    is_chosen=True,
-                ),
-            ),
-            **common,
         ),
-        GalleryItem(
-            id="chest",
-            entry="chest",
-            prompt="a chest of oak",
-            takes=(take(1, [chest], is_chosen=True),),
-            **common,
+        _saved(
+            "chest",
+            "a chest of oak",
+            [replace(chest, embedded=folder.embedded(chest, glb))],
         ),
-        GalleryItem(
-            id="wind",
-            entry="wind",
-            prompt="wind in leaves",
-            takes=(
-                take(
-                    1, [folder.file("wind.wav", sound(), kind="audio")], is_chosen=True
-                ),
-            ),
-            **common,
+        _saved(
+            "wind", "wind in leaves", [folder.file("wind.wav", sound(), kind="audio")]
         ),
-        GalleryItem(
-            id="lore",
-            entry="lore",
-            prompt="two lines about an oak",
-            takes=(take(1, [text], is_chosen=True),),
-            **common,
+        _saved(
+            "lore",
+            "lines about an oak",
+            [folder.file("lore.txt", lore.encode(), kind="text", text=lore)],
         ),
-        GalleryItem(
-            id="banner",
-            entry="banner",
-            model=MODEL,
-            state="blocked",
+        _unmade(
+            "banner",
+            "blocked",
             reason="blocked by tree-coast-night: moderated",
             parents=("tree-coast-night",),
-            prompt="a banner",
-            takes=(take(1, state="blocked", charged=0),),
         ),
-        GalleryItem(
-            id="portrait",
-            entry="portrait",
-            model=MODEL,
-            state="unknown",
+        _unmade(
+            "portrait",
+            "unknown",
             reason="submitted, but the answer was lost: it may have been paid for",
             hint="pipeline resolve finds out",
             command="pipeline resolve manifests/icons.yaml portrait",
-            prompt="a portrait of a knight",
-            takes=(take(1, state="unknown", charged=0),),
         ),
-        GalleryItem(
-            id="castle",
-            entry="castle",
-            model=MODEL,
-            state="not_submitted",
+        _unmade(
+            "castle",
+            "not_submitted",
             reason="new",
             command="pipeline run manifests/icons.yaml --select castle",
-            prompt="a castle on a hill",
-            references=(
-                GalleryReference(
-                    input="image",
-                    name="refs/style.png",
-                    src=style.src,
-                    thumbnail=style.thumbnail,
-                ),
-            ),
-            takes=(
-                take(
-                    1,
-                    state="not_submitted",
-                    charged=0,
-                    attempts=0,
-                    submitted_at="",
-                    finished_at="",
-                ),
-            ),
+            references=(reference,),
         ),
     ]
+
+
+def _saved(
+    id_: str, prompt: str, files: Sequence[GalleryFile], **facts: Any
+) -> GalleryItem:
+    takes = (take(1, files, is_chosen=True),)
+    return GalleryItem(
+        id=id_,
+        entry=id_,
+        prompt=prompt,
+        model=MODEL,
+        charged=5,
+        state="saved",
+        takes=takes,
+        **facts,
+    )
+
+
+def _unmade(id_: str, state: str, **facts: Any) -> GalleryItem:
+    takes = (take(1, state=state, charged=0, submitted_at="", finished_at=""),)
+    return GalleryItem(
+        id=id_,
+        entry=id_,
+        prompt=f"a {id_}",
+        model=MODEL,
+        state=state,
+        takes=takes,
+        **facts,
+    )
 
 
 def _hostile(folder: Folder) -> GalleryItem:

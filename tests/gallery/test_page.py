@@ -97,18 +97,25 @@ async def test_keys_move_look_decide_and_undo(visit: Visit, demo: Path) -> None:
         await page.locator(".judge-button.approved").get_attribute("aria-pressed")
         == "true"
     )
+    await page.locator(".judge-button.approved").focus()
+    await visit.press("Enter", "Enter")  # taken back, and decided once more
+    assert (
+        await page.evaluate("() => document.activeElement.dataset.name") == "approved"
+    )
     await visit.press("n")
     await page.keyboard.type("bluer")
     await visit.press("Control+Enter", "z", "+")
     assert await visit.texts(".panel q") == ["bluer", "bluer"]
     assert await page.locator(".zoom-text").text_content() == "200 %"
     await visit.press("ArrowRight", "Escape")
-    assert await page.evaluate(focused) == "tree-desert-dusk"
+    await page.wait_for_function(
+        "() => document.activeElement.dataset.id === 'tree-desert-dusk'"
+    )
     assert "Export 1" in await visit.texts("#tools button")
     await visit.press("r", "r", "u")
     assert "Export 2" in await visit.texts("#tools button")
     await visit.press("/")
-    await page.keyboard.type("knight")
+    await page.keyboard.type("portrait")
     await visit.press("Enter")
     assert await visit.texts(".shown") == ["1 of 30 items"]
     await visit.press("?")
@@ -172,6 +179,9 @@ async def test_takes_and_runs_are_compared_in_four_ways(
     assert await page.evaluate(widths) == ["384px"] * 3
     await visit.press("Shift+Digit2")
     assert (await page.evaluate(above))["clipPath"].startswith("inset(")
+    await visit.press("s")
+    a_and_b = "() => [...document.querySelectorAll('.side select')].map((one) => one.value)"
+    assert await page.evaluate(a_and_b) == ["1", "0"]
     await visit.press("Shift+Digit3")
     assert (await page.evaluate(above))["opacity"] == "0.5"
     await visit.press("Shift+Digit4")

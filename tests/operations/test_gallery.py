@@ -1,5 +1,7 @@
 """The gallery of a manifest: what its records say, and which files are written."""
 
+import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -7,10 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from doubles.media import glb_of
-from doubles.place import items
+from doubles.place import LIMIT_S, items
+from filelock import FileLock
 from knobs.world import HEAD, MODEL, draw_references
 from PIL import Image
 
+from pipeline.activity import Activity
 from pipeline.cli.loading import load
 from pipeline.errors import LedgerDamaged, ManifestError
 from pipeline.job import Job, JobKey, JobStatus, RemoteId
@@ -19,6 +23,7 @@ from pipeline.manifest import load_manifest
 from pipeline.operations.gallery import Collector, PageOptions, write_gallery, writer
 from pipeline.operations.gallery.totals import read_spent
 from pipeline.operations.items import read_items
+from pipeline.output.gallery_folder import LOCK_NAME
 from pipeline.record import replace
 from pipeline.report.gallery.data import Gallery
 from pipeline.running.events import JobChanged
@@ -459,6 +464,37 @@ async def test_what_was_drawn_before_an_interruption_is_kept(place):
     assert not (place.output / "gallery/index.html").exists()
 
     assert write(place).drawn <= 4
+
+
+async def test_a_gallery_that_nobody_waits_for_ends_in_order(place, monkeypatch):
+    await place.play(items("an oak", "an elm", "an ash", "a yew", "a fir", "a box"))
+    loop, started, gate = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def draw(content):
+        loop.call_soon_threadsafe(started.set)
+        assert gate.wait(LIMIT_S)
+        return draw_thumbnail(content)
+
+    draw_thumbnail = writer._draw
+    monkeypatch.setattr(writer, "_draw", draw)
+    monkeypatch.setattr(writer, "_LONGEST_END_S", 0.0)
+    manifest, output = loaded(place)
+    writing = asyncio.create_task(
+        writer.write_gallery_shown(
+            manifest, output, activity=Activity(place.clock), emulate=False, now=NOW
+        )
+    )
+    async with asyncio.timeout(LIMIT_S):
+        await started.wait()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    gate.set()
+
+    with FileLock(output / "gallery" / LOCK_NAME, timeout=LIMIT_S):
+        assert not (output / "gallery/index.html").exists()
+        assert not (output / "gallery/.partial").exists()
+    assert write(place).items == 6
 
 
 async def test_a_copy_needs_nothing_from_elsewhere(place):

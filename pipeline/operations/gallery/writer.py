@@ -2,15 +2,14 @@
 
 import logging
 import os
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import anyio.from_thread
 import anyio.to_thread
 
 from pipeline.activity import Activity
@@ -49,6 +48,7 @@ from pipeline.storage.regular_file import open_regular, read_regular
 logger = logging.getLogger(__name__)
 
 _MOST_THREADS = 4
+_LONGEST_END_S = 30.0  # after an interruption
 _MOST_MODEL_BYTES = 64 << 20  # a script is a third larger, and parsed at once
 # The viewer would fetch decoders for these from another host.
 _COMPRESSIONS = frozenset(
@@ -59,6 +59,10 @@ _COMPRESSIONS = frozenset(
         "KHR_meshopt_compression",
     }
 )
+
+
+class _Interrupted(Exception):
+    """Nobody waits for the gallery any more."""
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -137,16 +141,29 @@ async def write_gallery_shown(
         named: As for :func:`write_gallery`, without ``tick``.
     """
     current = "reading the ledger"
+    stopping, ended = threading.Event(), threading.Event()
 
     def tick(phase: str) -> None:
         nonlocal current
         current = phase
-        anyio.from_thread.check_cancelled()
+        if stopping.is_set():
+            raise _Interrupted
+
+    def write() -> Written:
+        try:
+            return write_gallery(manifest, output, tick=tick, **named)
+        finally:
+            ended.set()
 
     activity.begin(lambda: f"writing the gallery: {current}")
-    return await anyio.to_thread.run_sync(
-        partial(write_gallery, manifest, output, tick=tick, **named)
-    )
+    try:
+        return await anyio.to_thread.run_sync(write, abandon_on_cancel=True)
+    except BaseException:
+        # Nothing else is going on. The thread ends with the picture in hand, and
+        # leaves the folder in order.
+        stopping.set()
+        ended.wait(_LONGEST_END_S)
+        raise
 
 
 class _Writing:

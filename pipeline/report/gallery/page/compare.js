@@ -11,9 +11,6 @@ page.compare = (() => {
   ];
   let parts = null;
   let lastMode = "side";
-  let pair = [0, 1]; // which two are one above the other
-  let amount = 0.5; // of the swipe or the onion skin
-  let gain = 1; // of the difference
 
   // --- marks --------------------------------------------------------------------------
 
@@ -57,7 +54,7 @@ page.compare = (() => {
   /** Open the comparison of shots, or of what is marked. */
   function open(list = null) {
     const compared = list ? list.map(markOf) : view.now.compared;
-    pair = [0, 1];
+    page.overlay.reset();
     view.set({ compared, mode: lastMode }, { step: true });
   }
 
@@ -113,7 +110,7 @@ page.compare = (() => {
     lastMode = view.now.mode;
     if (changed && parts && !["compared", "mode", "backdrop"].some((key) => changed.has(key))) return;
     if (!parts) openDialog();
-    paint();
+    page.remake(parts.dialog, paint);
   }
 
   function openDialog() {
@@ -166,7 +163,7 @@ page.compare = (() => {
     parts.modes.replaceChildren(
       ...MODES.map(([name, label], at) =>
         h("button", {
-          type: "button", "aria-pressed": String(mode === name), title: `${label} (Shift+${at + 1})`,
+          type: "button", "aria-pressed": String(mode === name), "data-name": name, title: `${label} (Shift+${at + 1})`,
           onclick: () => view.set({ mode: name }),
         }, label),
       ),
@@ -176,7 +173,10 @@ page.compare = (() => {
     parts.stages = [];
     parts.dialog.dataset.mode = mode;
     if (mode === "side" || list.length < 2) paintSide(list);
-    else paintOverlay(list);
+    else {
+      const { body, controls } = parts;
+      page.overlay.show({ stage: newStage(), body, controls, list, nameOf });
+    }
     updateZoom();
   }
 
@@ -241,7 +241,8 @@ page.compare = (() => {
     const decisions = version ? page.decisions.about(version) : [];
     const judge = (word, label) =>
       iconButton(word, `${label} ${nameOf(shot)}`, () => page.decisions.toggle(version, word), {
-        "aria-pressed": String(decisions.some((one) => one.word === word)), class: `icon-button judge-${word}`,
+        "aria-pressed": String(decisions.some((one) => one.word === word)),
+        "data-name": `${markOf(shot)} ${word}`, class: `icon-button judge-${word}`,
       });
     return h(
       "figcaption",
@@ -261,114 +262,11 @@ page.compare = (() => {
   }
 
   function remove(shot) {
-    const mark = markOf(shot);
-    view.set({ compared: view.now.compared.filter((one) => shotOf(one) !== shot && one !== mark && markOf(shotOf(one) ?? shot) !== mark) });
-  }
-
-  // --- two, one above the other -------------------------------------------------------
-
-  function paintOverlay(list) {
-    pair = pair.map((at) => Math.min(at, list.length - 1));
-    if (pair[0] === pair[1]) pair = [0, 1];
-    const [below, above] = pair.map((at) => list[at]);
-    const stage = newStage();
-    stage.show([below, above].map(page.stage.pictureOf));
-    const handle = h("div.swipe-line", { "aria-hidden": "true" });
-    stage.element.append(handle);
-    stage.onLay = () => applyOverlay(stage, handle);
-    dragLine(stage, handle);
-    parts.body.dataset.count = "1";
-    parts.body.replaceChildren(h("figure.pane", {}, stage.element));
-    parts.controls.hidden = false;
-    parts.controls.replaceChildren(...overlayControls(list, stage, below, above));
-    stage.lay();
-  }
-
-  /** A picture that takes up the place of the first one shows where they differ in size. */
-  function sizeNote(below, above) {
-    const size = ({ file }) => (file.width_px ? `${file.width_px} × ${file.height_px}` : "");
-    const [one, other] = [size(below), size(above)];
-    return one && other && one !== other ? `${other} is shown as large as ${one}` : "";
-  }
-
-  function overlayControls(list, stage, below, above) {
-    const { mode } = view.now;
-    const select = (side) =>
-      h(
-        "label.side",
-        {},
-        h("span", {}, side ? "B" : "A"),
-        h(
-          "select",
-          {
-            onchange: (event) => {
-              const next = Number(event.target.value);
-              pair = side ? [pair[0] === next ? pair[1] : pair[0], next] : [next, pair[1] === next ? pair[0] : pair[1]];
-              paint();
-            },
-          },
-          list.map((shot, at) => h("option", { value: at, selected: pair[side] === at }, nameOf(shot))),
-        ),
-      );
-    const slide = (label, value, max, change) =>
-      h("label.slide", {}, h("span", {}, label), h("input", {
-        type: "range", min: max > 1 ? 1 : 0, max, step: max > 1 ? 0.5 : 0.01, value, oninput: (event) => {
-          change(Number(event.target.value));
-          stage.lay();
-        },
-      }));
-    const sliders = {
-      swipe: () => slide("Where the line is", amount, 1, (value) => (amount = value)),
-      onion: () => slide("How much of B", amount, 1, (value) => (amount = value)),
-      difference: () => slide("How bright", gain, 16, (value) => (gain = value)),
+    const isOther = (mark) => {
+      const one = shotOf(mark);
+      return !one || markOf(one) !== markOf(shot);
     };
-    const note = sizeNote(below, above);
-    return [
-      select(0),
-      iconButton("swap", "Swap A and B", () => {
-        pair = [pair[1], pair[0]];
-        paint();
-      }, { key: "s" }),
-      select(1),
-      sliders[mode](),
-      note && h("span.meta", {}, note),
-    ].filter(Boolean);
-  }
-
-  function applyOverlay(stage, line) {
-    const { mode } = view.now;
-    const [, above] = stage.layers;
-    if (!above || !stage.box) return;
-    const { style } = above.element;
-    const at = amount * stage.element.clientWidth;
-    line.hidden = mode !== "swipe";
-    line.style.left = `${at}px`;
-    style.clipPath = mode === "swipe" ? `inset(0 0 0 ${Math.max(0, at - stage.box.left)}px)` : "";
-    // Without this the one below shows through what is transparent above.
-    const [below] = stage.layers;
-    const hidden = Math.max(0, stage.box.left + stage.box.width - at);
-    below.element.style.clipPath = mode === "swipe" ? `inset(0 ${hidden}px 0 0)` : "";
-    style.opacity = mode === "onion" ? String(amount) : "";
-    below.element.style.opacity = mode === "onion" ? String(1 - amount ** 4) : "";
-    style.mixBlendMode = mode === "difference" ? "difference" : "";
-    stage.canvas.style.background = mode === "difference" ? "#000" : "";
-    stage.canvas.style.filter = mode === "difference" && gain > 1 ? `brightness(${gain})` : "";
-  }
-
-  function dragLine(stage, line) {
-    line.addEventListener("pointerdown", (event) => {
-      event.stopPropagation();
-      line.setPointerCapture(event.pointerId);
-      const move = ({ clientX }) => {
-        const { left, width } = stage.element.getBoundingClientRect();
-        amount = Math.min(1, Math.max(0, (clientX - left) / width));
-        const slider = parts.controls.querySelector("input[type=range]");
-        if (slider) slider.value = amount;
-        stage.lay();
-      };
-      line.addEventListener("pointermove", move);
-      line.addEventListener("lostpointercapture", () => line.removeEventListener("pointermove", move), { once: true });
-    });
+    view.set({ compared: view.now.compared.filter(isOther) });
   }
 
   function updateZoom() {
@@ -441,7 +339,9 @@ page.compare = (() => {
   function refresh(items = null) {
     if (!parts) return;
     const ids = new Set(items?.map((item) => item.id));
-    if (!items || shots().some((shot) => ids.has(shot.item.id))) paint();
+    if (!items || shots().some((shot) => ids.has(shot.item.id))) {
+      page.remake(parts.dialog, paint);
+    }
   }
 
   return {
@@ -449,10 +349,6 @@ page.compare = (() => {
     choose: (number) => {
       const shot = shots()[number - 1];
       if (shot?.version && shot.item.gallery === model.gallery) page.decisions.toggle(shot.version, "chosen");
-    },
-    swap: () => {
-      pair = [pair[1], pair[0]];
-      paint();
     },
     setMode: (number) => view.set({ mode: MODES[number - 1][0] }),
     zoom: (direction) => parts.camera.step(direction),

@@ -99,10 +99,14 @@ page.decisions = (() => {
 
   /** Decide, or take the same decision back. */
   async function toggle(version, word) {
-    const has = isDecidable(version) && about(version).some((one) => one.word === word);
+    const before = isDecidable(version) ? about(version) : [];
+    const has = before.some((one) => one.word === word);
     await decide(version, has ? "none" : word);
+    // What else was decided about it stays.
+    const others = has ? before.filter((one) => one.word !== word) : [];
+    for (const one of others) await decide(version, one.word, one.note);
     if (!canDecide() || !isDecidable(version)) return;
-    const said = has ? "No decision" : page.format.WORDS[word];
+    const said = `${has ? "no longer " : ""}${word}`;
     const text = `${version.item.id}, ${model.nameOf(version.key)}: ${said}`;
     if (!isServed()) page.toast(text, { label: "Undo", run: undo });
   }

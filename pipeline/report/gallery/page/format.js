@@ -12,7 +12,6 @@ page.format = (() => {
     not_submitted: "not submitted",
     saved: "saved",
   };
-  const WORDS = { chosen: "chosen", approved: "approved", rejected: "rejected" };
 
   const plain = (value, digits = 4) =>
     value.toLocaleString("en-US", { maximumFractionDigits: digits });
@@ -77,6 +76,9 @@ page.format = (() => {
     });
   }
 
+  /** Without the year, where there is little room. */
+  const shortTime = (text) => time(text).replace(/ \d{4},/, ",");
+
   const now = () => new Date().toISOString().replace(/\.\d+Z$/, "Z");
 
   /** "image/png" of 64 × 64: "PNG, 64 × 64, 12 kB". */
@@ -87,6 +89,6 @@ page.format = (() => {
   }
 
   return {
-    STATES, WORDS, plain, count, plural, units, money, cost, bytes, duration, time, now, fileFacts,
+    STATES, plain, count, plural, units, money, cost, bytes, duration, time, shortTime, now, fileFacts,
   };
 })();

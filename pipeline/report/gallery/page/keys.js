@@ -116,7 +116,7 @@ page.keys = (() => {
   const IN_COMPARE = {
     ArrowLeft: () => page.compare.go(-1),
     ArrowRight: () => page.compare.go(1),
-    s: () => page.compare.swap(),
+    s: () => page.overlay.swap(),
   };
 
   const zoomKeys = (viewer) => ({

@@ -95,8 +95,8 @@ page.large = (() => {
       parts.shown = key;
       showShot(item, shot);
     }
-    parts.judge.replaceChildren(...judgeButtons(item, shot));
-    parts.strip.replaceChildren(...stripOf(item, shot));
+    page.remake(parts.judge, () => parts.judge.replaceChildren(...judgeButtons(item, shot)));
+    page.remake(parts.strip, () => parts.strip.replaceChildren(...stripOf(item, shot)));
     parts.strip.hidden = item.shots.length < 2;
     const top = parts.panel.dataset.id === item.id ? parts.panel.scrollTop : 0;
     parts.panel.replaceChildren(...page.details.make(item, shot));
@@ -154,7 +154,7 @@ page.large = (() => {
       h(
         `button.judge-button.${word}`,
         {
-          type: "button", "aria-pressed": String(has(word)), disabled: isOff,
+          type: "button", "aria-pressed": String(has(word)), disabled: isOff, "data-name": word,
           "aria-keyshortcuts": key, title: `${label} (${key})`,
           onclick: () => {
             pin();
@@ -171,7 +171,7 @@ page.large = (() => {
       h(
         "button.judge-button",
         {
-          type: "button", disabled: isOff, "aria-keyshortcuts": "n", title: "Note (n)",
+          type: "button", disabled: isOff, "data-name": "note", "aria-keyshortcuts": "n", title: "Note (n)",
           onclick: () => page.notes.open(version),
         },
         icon("note"), h("span", {}, note ? "Edit the note" : "Note"), h("kbd", { "aria-hidden": "true" }, "n"),
@@ -194,7 +194,7 @@ page.large = (() => {
         "button.shot",
         {
           type: "button", "aria-pressed": String(shot.key === shown?.key), "aria-label": label, title: label,
-          dataset: { decision: word ?? "", step: shot.version ? "" : "yes" },
+          dataset: { name: shot.key, decision: word ?? "", step: shot.version ? "" : "yes" },
           onclick: () => view.set({ show: shot.key }),
         },
         h("span.shot-frame", {}, page.card.thumbnail(shot, "")),

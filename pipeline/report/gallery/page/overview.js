@@ -24,7 +24,7 @@ page.overview = (() => {
     const buttons = [...present].reverse().map((state) => {
       const isOn = view.now.states.includes(state);
       return h("button.state-count", {
-        type: "button", dataset: { state }, "aria-pressed": String(isOn),
+        type: "button", dataset: { state, name: state }, "aria-pressed": String(isOn),
         title: `Show only items that are ${format.STATES[state]}`,
         onclick: () => view.set({ states: isOn ? view.now.states.filter((one) => one !== state) : [...view.now.states, state] }),
       }, h("i", { "aria-hidden": "true" }), `${format.count(counts[state])} ${format.STATES[state]}`);
@@ -102,7 +102,7 @@ page.overview = (() => {
       {},
       h("figcaption", {}, h("span.key.charged", {}, "Spend"), h("span.key.jobs", {}, "Jobs"), reading),
       box,
-      h("div.plot-times", {}, h("span", {}, format.time(first.at)), h("button.link", { type: "button", onclick: () => showTable(points) }, "As a table"), h("span", {}, format.time(last.at))),
+      h("div.plot-times", {}, h("span", {}, format.shortTime(first.at)), h("button.link", { type: "button", onclick: () => showTable(points) }, "As a table"), h("span", {}, format.shortTime(last.at))),
     );
   }
 
@@ -141,7 +141,10 @@ page.overview = (() => {
       spend(gallery),
       figure("Files", format.count(totals.files), format.bytes(totals.size_bytes)),
     );
-    document.getElementById("overview").replaceChildren(...[figures, plot(gallery)].filter(Boolean));
+    const overview = document.getElementById("overview");
+    page.remake(overview, () =>
+      overview.replaceChildren(...[figures, plot(gallery)].filter(Boolean)),
+    );
   }
 
   return { paint };

@@ -196,6 +196,20 @@ page.storage = {
   },
 };
 
+/**
+ * Make a part of the page anew; the focus goes to the control of the same name.
+ *
+ * A control that is made anew has its name in `data-name`.
+ */
+page.remake = (root, make) => {
+  const before = document.activeElement;
+  const name = root.contains(before) ? before.dataset.name : undefined;
+  make();
+  if (name === undefined || before.isConnected) return;
+  const controls = [...root.querySelectorAll("[data-name]")];
+  controls.find((one) => one.dataset.name === name)?.focus({ preventScroll: true });
+};
+
 /** Open a dialog; it leaves the document when it is closed. */
 page.openDialog = (dialog, onClose = () => {}) => {
   const before = document.activeElement;
@@ -203,7 +217,8 @@ page.openDialog = (dialog, onClose = () => {}) => {
     document.body.append(document.getElementById("toasts"));
     dialog.remove();
     onClose();
-    if (before instanceof HTMLElement && before.isConnected) before.focus();
+    const isNowhere = document.activeElement === document.body;
+    if (isNowhere && before instanceof HTMLElement && before.isConnected) before.focus();
   });
   document.body.append(dialog);
   dialog.tabIndex = -1;

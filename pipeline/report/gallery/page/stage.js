@@ -274,7 +274,7 @@ page.stage = (() => {
         "label.swatch",
         { title: label, dataset: { backdrop: value } },
         h("input", {
-          type: "radio", name, value, checked: current === value, "aria-label": label,
+          type: "radio", name, value, "data-name": value, checked: current === value, "aria-label": label,
           onchange: () => page.view.set({ backdrop: value }),
         }),
       );

@@ -268,7 +268,9 @@ page.toolbar = (() => {
 
   /** What follows the view, but not what is typed or dragged right now. */
   function paintControls() {
-    parts.backdrop.replaceChildren(page.stage.backdropControl("backdrop"));
+    page.remake(parts.backdrop, () =>
+      parts.backdrop.replaceChildren(page.stage.backdropControl("backdrop")),
+    );
     const slider = parts.size.querySelector("input");
     if (document.activeElement !== slider) slider.value = page.grid.cardWidth;
   }
