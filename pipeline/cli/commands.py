@@ -14,6 +14,7 @@ from pipeline.cli.options import (
     FORCE,
     ITEMS,
     JSON,
+    JUNIT,
     MANIFEST,
     NOTE,
     OFFLINE,
@@ -142,9 +143,21 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
     help="Save the plan with its prices for run --plan.",
 )
 @click.option(
+    "--markdown",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="Write the plan as Markdown, for a comment on a pull request.",
+)
+@click.option(
+    "--base",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="For --markdown: show what is new since this output of plan --json.",
+)
+@click.option(
     "--detailed-exitcode",
     is_flag=True,
-    help="Exit with code 10 if there is something to do.",
+    help="Exit with code 10 if a run may pay, and 13 if what it would do is free.",
 )
 @click.option(
     "--profiles",
@@ -183,6 +196,7 @@ def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
 @click.option(
     "--frozen", is_flag=True, help="Exit with code 8 if anything would be paid for."
 )
+@JUNIT
 def run(manifest: Path, **options: Any) -> ExitCode:
     """Generate the missing assets; finished items are left alone. Costs units."""
     from pipeline.cli.run import run_command
@@ -199,6 +213,7 @@ def run(manifest: Path, **options: Any) -> ExitCode:
 @JSON
 @spending_options
 @running_options
+@JUNIT
 def rerun(manifest: Path, **options: Any) -> ExitCode:
     """Retry only the failed items, including final failures. Costs units."""
     from pipeline.cli.run import run_command
@@ -213,6 +228,7 @@ def rerun(manifest: Path, **options: Any) -> ExitCode:
 @ALLOW_OUTSIDE
 @JSON
 @running_options
+@JUNIT
 def fetch(manifest: Path, **options: Any) -> ExitCode:
     """Download files that are paid for but missing. Free."""
     from pipeline.cli.run import run_command
@@ -313,6 +329,7 @@ def reject(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
 @JSON
 @spending_options
 @running_options
+@JUNIT
 def redo(
     manifest: Path,
     items: tuple[str, ...],

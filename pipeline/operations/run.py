@@ -25,7 +25,7 @@ from pipeline.errors import (
 )
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
-from pipeline.lockfile.reconcile import write_lock_file
+from pipeline.lockfile.reconcile import check_not_rehearsed, write_lock_file
 from pipeline.manifest import Manifest
 from pipeline.manifest.review_file import read_review, write_review
 from pipeline.operations.callbacks import call, in_thread, relaying
@@ -53,6 +53,7 @@ from pipeline.record import replace as replace_record
 from pipeline.running.events import Event, Launched, ProgressCallback, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
+from pipeline.running.session import Session
 from pipeline.settings import Credentials, MissingCredentials, Settings
 from pipeline.storage.syncing import take_unsynced
 
@@ -179,6 +180,8 @@ async def _run(
         is_missing = isinstance(error, MissingCredentials) and saved_plan is None
         idle = await find_idle_service(target) if is_missing else None
         if idle is None:
+            if is_missing and settings.frozen:
+                error.hint += "; --frozen needs none if every file is in place"
             await target.report_faults_first(error)
         service, offline = idle, True
     async with Connection(
@@ -340,6 +343,7 @@ class _Execution(Struct, kw_only=True):
                     on_event=self.hooks.on_event,
                 )
                 priced = await run.price(groups, notes=notes)
+                self._check_lock_file(groups, session)
                 if not settings.allow_unpriced:
                     _check_priced(groups, priced.cost or Cost())
                 await agree(priced)
@@ -416,6 +420,16 @@ class _Execution(Struct, kw_only=True):
             hint=f"write 'was: {names[0]}' beside its id if it is that one; if it is"
             " new: --as-new",
         )
+
+    def _check_lock_file(self, groups: CostGroups, session: Session) -> None:
+        """Pay a real service for nothing that a rehearsal's lock file would not lock.
+
+        Raises:
+            UsageError: The lock file is from a rehearsal.
+        """
+        if groups.count and not session.is_emulated:
+            lock_file = self.target.lock_file_of(self.loaded)
+            check_not_rehearsed(lock_file, self.connection.service)
 
     def _rename_reviews(self, plan: Plan) -> None:
         """Take the decisions about renamed items along, before their files."""

@@ -180,7 +180,9 @@ async def test_takes_and_runs_are_compared_in_four_ways(
     await visit.press("Shift+Digit2")
     assert (await page.evaluate(above))["clipPath"].startswith("inset(")
     await visit.press("s")
-    a_and_b = "() => [...document.querySelectorAll('.side select')].map((one) => one.value)"
+    a_and_b = (
+        "() => [...document.querySelectorAll('.side select')].map((one) => one.value)"
+    )
     assert await page.evaluate(a_and_b) == ["1", "0"]
     await visit.press("Shift+Digit3")
     assert (await page.evaluate(above))["opacity"] == "0.5"
