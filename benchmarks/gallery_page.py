@@ -23,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from gallery import made_up
 
+from pipeline.report.gallery.page import DATA_NAME
+
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 SIZE = {"width": 1600, "height": 1000}
 
@@ -102,7 +104,7 @@ async def main() -> None:
         sys.exit("no Chromium: name one with PIPELINE_CHROMIUM")
     with tempfile.TemporaryDirectory() as folder:
         made_up.many(Path(folder), items)
-        size = (Path(folder) / made_up.DATA_NAME).stat().st_size
+        size = (Path(folder) / DATA_NAME).stat().st_size
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(
                 executable_path=path, args=[*FLAGS]

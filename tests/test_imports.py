@@ -86,6 +86,7 @@ DOORS = {
         "pipeline.assets.thumbnail",
         "pipeline.report.",
         "pipeline.emulator.",
+        "pipeline.cli.console.pictures.",
     ),
     "jinja2": ("pipeline.report.gallery.page",),
     "isal": ("pipeline.assets.checks.png",),

@@ -1,6 +1,8 @@
 """The commands: one short function each, which calls the module that does the work."""
 
 import os
+import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from pipeline.cli.options import (
     MANIFEST,
     NOTE,
     OFFLINE,
+    PICTURES,
     PROFILE,
     SELECT,
     HomePath,
@@ -31,6 +34,27 @@ from pipeline.cli.options import (
 from pipeline.errors import ExitCode, PipelineError, UsageError
 from pipeline.version import __version__
 
+# Commands that may compute for long and have no screen of their own.
+_COMPUTING = frozenset(
+    {
+        "accept",
+        "approve",
+        "check",
+        "graph",
+        "pick",
+        "prune",
+        "reject",
+        "show",
+        "spend",
+        "status",
+        "validate",
+        "verify",
+        "why",
+    }
+)
+_WIDE = 60  # columns from which the help of an option has room beside it
+_NARROWEST = 20
+_NARROW_COLUMN = 4
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
 
 
@@ -42,10 +66,48 @@ def _check_force(options: dict[str, Any]) -> None:
         )
 
 
+class _Formatter(click.HelpFormatter):
+    """On a narrow terminal, what an option does is below it, not beside it."""
+
+    def __init__(
+        self,
+        indent_increment: int = 2,
+        width: int | None = None,
+        max_width: int | None = None,
+    ) -> None:
+        columns = shutil.get_terminal_size().columns
+        if width is None and columns < _WIDE:  # click itself stops at 50
+            width = max(_NARROWEST, columns - 1)
+        super().__init__(indent_increment, width, max_width)
+
+    def write_dl(
+        self,
+        rows: Iterable[tuple[str, str]],
+        col_max: int = 30,
+        col_spacing: int = 2,
+    ) -> None:
+        most = col_max if self.width >= _WIDE else _NARROW_COLUMN
+        super().write_dl(rows, col_max=most, col_spacing=col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
+
+
 class _Command(click.Command):
     """A command whose errors name the next command in full."""
 
+    context_class = _Context
+
     def invoke(self, ctx: click.Context) -> Any:
+        if ctx.info_name not in _COMPUTING:
+            return self._invoke(ctx)
+        from pipeline.cli.console.patience import Patience
+
+        with Patience(ctx.info_name or ""):
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except PipelineError as error:
@@ -57,6 +119,7 @@ class _Command(click.Command):
 
 class _Commands(click.Group):
     command_class = _Command
+    context_class = _Context
 
 
 @click.group(cls=_Commands, context_settings=CONTEXT)
@@ -252,11 +315,12 @@ def verify(output: Path, *, as_json: bool) -> ExitCode:
 
 @cli.command()
 @click.argument("file", type=HomePath(dir_okay=False), metavar="FILE")
-def show(file: Path) -> ExitCode:
+@PICTURES
+def show(file: Path, *, pictures: bool) -> ExitCode:
     """Print the manifest item that would make a saved file again. Free."""
     from pipeline.cli.show import show_command
 
-    return show_command(file)
+    return show_command(file, pictures=pictures)
 
 
 @cli.command()
@@ -491,6 +555,7 @@ def doctor(
 @place_options
 @ALLOW_OUTSIDE
 @JSON
+@CU_PRICE
 def status(manifest: Path, **options: Any) -> ExitCode:
     """Show the progress of a manifest, from the ledger only. Free."""
     from pipeline.cli.status import status_command
@@ -504,6 +569,8 @@ def status(manifest: Path, **options: Any) -> ExitCode:
 @place_options
 @ALLOW_OUTSIDE
 @JSON
+@CU_PRICE
+@PICTURES
 def why(manifest: Path, item: str, **options: Any) -> ExitCode:
     """Explain one item: inputs, history, files, and what to do next. Free."""
     from pipeline.cli.why import why_command

@@ -33,6 +33,7 @@ _NOT_REPEATED = {
     "prompts",
     "offline",
     "cu_price",
+    "pictures",
 }
 _NAMED = re.compile(
     r"\bpipeline (?P<verb>fetch|gallery|plan|rerun|resolve|run|status|verify|why)"

@@ -147,6 +147,11 @@ CU_PRICE = click.option(
     callback=_cu_price,
     help="Price of a compute unit, such as 0.012EUR, to show money beside units.",
 )
+PICTURES = click.option(
+    "--pictures",
+    is_flag=True,
+    help="Show thumbnails, in a terminal that can.",
+)
 AS_NEW = click.option(
     "--as-new",
     is_flag=True,
@@ -262,6 +267,7 @@ _RUNNING = (
         is_flag=True,
         help="Write the gallery afterwards, as report: true in the manifest does.",
     ),
+    PICTURES,
     click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
     click.option(
@@ -303,6 +309,7 @@ class RunOptions:
     rpm: int | None
     deadline: str | None
     keep_old: bool
+    pictures: bool
     no_lock_file: bool
     quiet: bool
     debug: bool

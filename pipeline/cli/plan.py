@@ -1,5 +1,6 @@
 """``plan``: what a run would do, why, and what it costs."""
 
+import sys
 from collections.abc import Collection
 from decimal import Decimal
 from pathlib import Path
@@ -8,10 +9,12 @@ from pipeline.cli.ci.plan_reports import PlanReports
 from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_faults, print_note, say
+from pipeline.cli.next_step import command_line
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan import estimate
 from pipeline.planning import Plan, PlannedItem, Selection
+from pipeline.pricing import Estimate
 from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.settings import Settings
 from pipeline.units import parse_units
@@ -90,14 +93,12 @@ def plan_command(
         print_note(note)
     if out is not None:
         save_plan(out, made, recorder)
-    listing.finish(made.cost)
+    listing.finish(made.cost, made.plan.manifest.review, price=cu_price)
     if as_json:
         print_plan_event(made)
     else:
         print_estimate(made, cu_price=cu_price)
-        if made.plan.manifest.profiles and not profile:
-            names = ", ".join(made.plan.manifest.profiles)
-            say(f"profiles: {names}; --profiles shows what each would cost")
+        _say_what_else(made, profile)
     reports.write(made)
     return find_detailed_code([made.plan]) if detailed_exitcode else ExitCode.OK
 
@@ -109,6 +110,15 @@ def find_detailed_code(plans: Collection[Plan]) -> ExitCode:
     if any(plan.to_do for plan in plans):
         return ExitCode.FREE_WORK_PENDING
     return ExitCode.OK
+
+
+def _say_what_else(made: Estimate, profile: str) -> None:
+    """Name the profiles and, to a person, the command that carries the plan out."""
+    if made.plan.manifest.profiles and not profile:
+        names = ", ".join(made.plan.manifest.profiles)
+        say(f"profiles: {names}; --profiles shows what each would cost")
+    if made.plan.to_do and sys.stderr.isatty():
+        say(f"next: {command_line('run')}", err=True)
 
 
 def _check_may_be_written(out: Path | None) -> None:

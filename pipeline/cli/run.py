@@ -21,7 +21,14 @@ from pipeline.cli.ci.log import folded
 from pipeline.cli.ci.run_reports import RunEnd, RunReports
 from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.logs import configure_logging
-from pipeline.cli.console.printing import print_faults, print_json, print_note
+from pipeline.cli.console.money import CuPrice, units_phrase
+from pipeline.cli.console.printing import (
+    Room,
+    find_room,
+    print_faults,
+    print_json,
+    print_note,
+)
 from pipeline.cli.console.screen import (
     PhaseScreen,
     PlainScreen,
@@ -60,6 +67,7 @@ from pipeline.running.events import (
     Paused,
     Warned,
 )
+from pipeline.running.line_progress import LineProgress
 from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
@@ -134,7 +142,7 @@ def run_command(
     return end.code
 
 
-def _carry_out(  # noqa: PLR0917 - the parts of one command
+def _carry_out(  # noqa: C901, PLR0917 - the parts of one command
     manifest: Path,
     options: RunOptions,
     selection: Selection,
@@ -187,6 +195,8 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
         was_shown = confirm(estimate, options, listing)
         screen = _screen(estimate.plan, options, progress)
         stage.plan, stage.screen = estimate.plan, screen
+        if estimate.plan.lines:
+            progress.lines = LineProgress(estimate.plan.lines)
         stack.enter_context(screen)
         _tell_price(estimate, options, stage, was_shown=was_shown)
         if is_github(os.environ) and not options.quiet:
@@ -196,15 +206,36 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
     result: RunResult | None = None
     try:
         with ExitStack() as stack:
-            on_start = stack.enter_context(_signals(stage))
+            on_start = stack.enter_context(_signals(stage, progress, options.cu_price))
             gc.freeze()  # imported objects never become garbage
             result = asyncio.run(carry_out(on_start))
     finally:
-        if not options.quiet and stage.plan is not None:
+        if stage.plan is not None:
             with tolerate_closed_pipe(sys.stderr):
-                for line in summary_lines(progress, result, options, stage.plan):
+                room = find_room(sys.stderr)
+                if options.pictures and not options.quiet:
+                    rows = _show_pictures(progress, stage.plan.output, room)
+                    room = room and room.without(rows)
+                for line in summary_lines(progress, result, options, stage.plan, room):
                     stage.screen.say(line)
     return result
+
+
+def _show_pictures(progress: Progress, output: Path, room: Room | None) -> int:
+    """Thumbnails of what was saved last, on half of the terminal at most.
+
+    Returns:
+        How many rows they took.
+    """
+    from pipeline.cli.console.pictures.sheet import Named, is_picture, show_pictures
+
+    pictures = [
+        Named(name, output / name)
+        for name in reversed(progress.latest_files)
+        if is_picture(name)
+    ]
+    most = None if room is None else room.rows // 2
+    return show_pictures(pictures, most_rows=most)
 
 
 def _not_listed(planned: PlannedItem) -> None:
@@ -225,7 +256,9 @@ class _Stage:
 
 
 @contextmanager
-def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
+def _signals(
+    stage: _Stage, progress: Progress, price: CuPrice | None
+) -> Iterator[Callable[[Run], None]]:
     """First SIGINT or SIGTERM: stop submitting. Second: leave.
 
     Uses ``signal.signal``, because Windows lacks the event loop's own handlers.
@@ -236,6 +269,7 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
 
     def on_start(begun: Run) -> None:
         loop = asyncio.get_running_loop()
+        progress.budget = begun.budget
 
         def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
             nonlocal counted
@@ -251,7 +285,7 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
             longest_s = begun.stop()
             with tolerate_closed_pipe(sys.stderr):
                 jobs = plural(begun.in_flight, "job")
-                units = plural(begun.find_units_in_flight(), "unit")
+                units = units_phrase(begun.find_units_in_flight(), price)
                 rest = f"{jobs} in flight ({units} paid) will be collected"
                 if not begun.in_flight:
                     rest = "what is made will be downloaded"
@@ -347,7 +381,11 @@ def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
         from pipeline.cli.console.live_screen import LiveScreen
 
         return LiveScreen(
-            progress, title=title, emulated=options.emulate, on_hint=complete_hint
+            progress,
+            title=title,
+            emulated=options.emulate,
+            price=options.cu_price,
+            on_hint=complete_hint,
         )
     return PlainScreen(
         progress, title=title, emulated=options.emulate, on_hint=complete_hint
@@ -403,6 +441,8 @@ def _job_fields(event: JobChanged) -> dict[str, Any]:
     }
     if event.reason:
         fields |= {"reason": event.reason, "hint": event.hint}
+    if event.place:
+        fields["place"] = event.place
     if event.failure_class is not None:
         fields["class"] = str(event.failure_class)
     if event.files:

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
-from pipeline.cli.console.printing import failure_line
-from pipeline.cli.console.text import duration, one_line
-from pipeline.cli.next_step import command_line, complete_hint, current_verb
+from pipeline.cli.console.printing import Room
+from pipeline.cli.console.text import duration
+from pipeline.cli.next_step import command_line, current_verb
 from pipeline.cli.options import RunOptions
 from pipeline.cli.run_cost import result_lines
+from pipeline.cli.trouble_list import trouble_lines
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.job import FailureClass, JobStatus
@@ -16,7 +17,9 @@ from pipeline.planning import Plan
 from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
 
-FAILURES_SHOWN = 20
+_CHANGES_SHOWN, _CHANGES_ON_SCREEN = 10, 2
+_ROWS_OF_ERROR = 6
+_ROWS_OF_PROMPT = 2  # of the shell, and the command as it was typed
 _COUNTED = (
     ("saved", "saved"),
     ("renamed", "renamed"),
@@ -41,19 +44,43 @@ _COLLECTED_FREE = {
 
 
 def summary_lines(
-    progress: Progress, result: RunResult | None, options: RunOptions, plan: Plan
+    progress: Progress,
+    result: RunResult | None,
+    options: RunOptions,
+    plan: Plan,
+    room: Room | None,
 ) -> Iterator[str]:
-    """Failures, counts, costs and the next command.
+    """Failures, counts, costs and the next command, so that they fit the room.
+
+    With --quiet, only the failures.
 
     Args:
         progress: Of the run.
         result: Of the run; None if an error ended it: then only the failures.
         options: Of the command.
         plan: What was carried out.
+        room: The terminal; None if there is none.
     """
-    yield from trouble_lines(progress, plan.manifest)
-    if result is None:
-        return
+    end: list[str] = []
+    if result is not None and not options.quiet:
+        end = list(_end_lines(progress, result, options, plan, room))
+    if room is not None:
+        # An error that ended the run follows, with its next command.
+        taken = room.rows_of(end) if end else _ROWS_OF_ERROR
+        room = room.without(taken + _ROWS_OF_PROMPT)
+    total = progress.failed + progress.blocked + progress.states[JobStatus.UNKNOWN]
+    troubles = [*progress.troubles.values()]
+    yield from trouble_lines(troubles, total=total, room=room)
+    yield from end
+
+
+def _end_lines(
+    progress: Progress,
+    result: RunResult,
+    options: RunOptions,
+    plan: Plan,
+    room: Room | None,
+) -> Iterator[str]:
     counts = result.counts
     parts = [f"{counts[key]:,} {word}" for key, word in _COUNTED if counts.get(key)]
     if progress.files > counts.get("saved", 0) and not counts.get("renamed"):
@@ -62,31 +89,12 @@ def summary_lines(
         f"{', '.join(parts) or 'nothing to do'} in {duration(progress.elapsed_s)}"
         f" → {plan.output}" + (" (emulated)" if options.emulate else "")
     )
-    yield from result_lines(result, options.cu_price)
+    most_changes = _CHANGES_SHOWN if room is None else _CHANGES_ON_SCREEN
+    yield from result_lines(result, options.cu_price, most_changes=most_changes)
     if result.gallery is not None:
         yield f"  gallery: {result.gallery}"
     for step in next_steps(progress, result, options):
         yield f"  next: {step}"
-
-
-def trouble_lines(progress: Progress, manifest: Manifest) -> Iterator[str]:
-    """The first failed or unsure items, with place, reason and hint."""
-    shown = list(progress.troubles.values())[:FAILURES_SHOWN]
-    places = find_places(manifest, [trouble.item_id for trouble in shown])
-    for trouble in shown:
-        yield failure_line(
-            trouble.item_id,
-            trouble.reason,
-            place=places.get(trouble.item_id, ""),
-            is_unsure=trouble.is_unsure,
-        )
-        if trouble.hint:
-            hint = complete_hint(trouble.hint, trouble.item_id)
-            yield f"    {one_line(hint, 400)}"
-    unsure = progress.states[JobStatus.UNKNOWN]
-    more = progress.failed + progress.blocked + unsure - len(shown)
-    if more > 0:
-        yield f"… and {more:,} more: {command_line('status')}"
 
 
 def find_places(manifest: Manifest, item_ids: Collection[str]) -> dict[str, str]:
@@ -97,7 +105,7 @@ def find_places(manifest: Manifest, item_ids: Collection[str]) -> dict[str, str]
     with suppress(PipelineError):
         for item in expand(manifest) if wanted else ():
             if item.item_id in wanted:
-                places[item.item_id] = f"{item.file}:{item.line}"
+                places[item.item_id] = item.place
                 wanted.discard(item.item_id)
                 if not wanted:
                     break

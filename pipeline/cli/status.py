@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.check import review_line
-from pipeline.cli.console.money import units_text
+from pipeline.cli.console.money import CuPrice, in_money, units_text
 from pipeline.cli.console.printing import failure_line, print_json, say
 from pipeline.cli.console.text import one_line
 from pipeline.cli.loading import load
@@ -23,6 +23,7 @@ def status_command(
     *,
     emulate: bool,
     as_json: bool,
+    cu_price: CuPrice | None,
     **place: Any,
 ) -> ExitCode:
     """Print counts and reasons from ledger, sidecars and lock file."""
@@ -65,7 +66,7 @@ def status_command(
         )
         return ExitCode.OK
     say(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {folder}")
-    _show_counts(status)
+    _show_counts(status, cu_price)
     places = find_places(loaded, [job.item_id for job in troubled])
     for job in troubled:
         say(
@@ -89,7 +90,7 @@ def status_command(
     return ExitCode.OK
 
 
-def _show_counts(status: Status) -> None:
+def _show_counts(status: Status, price: CuPrice | None) -> None:
     counts, cost = status.counts, status.cost
     is_new = not counts.keys() - {JobStatus.PLANNED} and not cost.jobs
     if is_new and not status.orphans:
@@ -106,7 +107,10 @@ def _show_counts(status: Status) -> None:
         say(f"  {status.changed:>8,}  {text}")
     if status.orphans:
         say(f"  {status.orphans:>8,}  others are no longer in the manifest")
-    say(f"  {units_text(cost.charged):>8}  compute units charged")
-    for units, word in ((cost.refunded, "refunded"), (cost.reserved, "reserved")):
-        if units:
-            say(f"  {units_text(units):>8}  {word}")
+    for units, word in (
+        (cost.charged, "compute units charged"),
+        (cost.refunded, "refunded"),
+        (cost.reserved, "reserved"),
+    ):
+        if units or units is cost.charged:
+            say(f"  {units_text(units):>8}  {word}{in_money(units, price)}")

@@ -161,6 +161,7 @@ def _redo_options(
             deadline=None,
             keep_old=False,
             no_lock_file=False,
+            pictures=False,
             quiet=True,
             debug=False,
             log_file=None,

@@ -440,6 +440,7 @@ class Run:
         return True
 
     def _start(self, planned: PlannedItem, place: "_Place") -> None:
+        self._records.places[planned.item.item_id] = planned.item.place
         renames = planned.action is Action.RENAME
         handle = self._rename if renames else self._process
         self._items.start_soon(handle, planned, place)
@@ -456,7 +457,8 @@ class Run:
             self._records.warn(planned.item.item_id, reason)
             return
         self._counts["blocked"] += 1
-        self.tell(Blocked(item_id=planned.item.item_id, reason=reason))
+        item = planned.item
+        self.tell(Blocked(item_id=item.item_id, reason=reason, place=item.place))
 
     def _count_left_out(self, _planned: PlannedItem) -> None:
         self._counts["not_submitted"] += 1
@@ -493,6 +495,7 @@ class Run:
             self._counts["not_submitted"] += 1
         finally:
             self._in_progress -= 1
+            self._records.places.pop(planned.item.item_id, None)
             self._submitter.leave(planned)
             place.leave()
         self._line_scheduler.ended(planned.item.item_id, ended)
@@ -518,6 +521,7 @@ class Run:
                 items.start_soon(self._collect, planned, one.job)
 
     async def _collect(self, planned: PlannedItem, job: Job) -> None:
+        self._records.places[planned.item.item_id] = planned.item.place
         job = await self._watch.wait_until_ended(job)
         self._count(planned, await self._save(planned, job))
 
@@ -559,6 +563,7 @@ class Run:
         """Another item owns a file there. Nothing changed, so nothing is recorded."""
         failure = failure_of(error, FailureClass.DOWNLOAD)
         job = replace(planned.job, status=JobStatus.FAILED, failure=failure)
+        self._records.places[planned.item.item_id] = planned.item.place
         self._records.announce(job)
         self._counts["failed"] += 1
         self._count_failure(job)

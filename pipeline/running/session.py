@@ -79,6 +79,7 @@ class Session:
         activity: Activity | None = None,
     ) -> None:
         self.activity = activity or Activity(clock)
+        self.activity.watch_requests(api.rate_limiter.budget)
         self.api = api
         self.transfer = transfer
         self.clock = clock

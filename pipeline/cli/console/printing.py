@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
 import click
@@ -11,6 +13,7 @@ from pipeline.cli.console.text import one_line, wrapped
 from pipeline.errors import ManifestError
 
 _LONGEST_NOTE = 2000
+_USUAL_COLUMNS, _USUAL_ROWS = 80, 24  # of a terminal that does not say
 
 
 def say(text: str = "", *, err: bool = False) -> None:
@@ -20,21 +23,53 @@ def say(text: str = "", *, err: bool = False) -> None:
         text: Printable.
         err: To stderr instead of stdout.
     """
-    width = _terminal_width(sys.stderr if err else sys.stdout)
-    click.echo(text if width is None else wrapped(text, width), err=err)
+    room = find_room(sys.stderr if err else sys.stdout)
+    click.echo(text if room is None else wrapped(text, room.columns), err=err)
 
 
-def _terminal_width(stream: TextIO) -> int | None:
-    """The columns of a terminal; None if the stream leads elsewhere."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How much fits a terminal.
+
+    Attributes:
+        columns: At least 1.
+        rows: At least 0.
+    """
+
+    columns: int
+    rows: int
+
+    def rows_of(self, lines: Iterable[str]) -> int:
+        """The rows that these lines take, broken between words."""
+        return sum(1 + wrapped(line, self.columns).count("\n") for line in lines)
+
+    def without(self, rows: int) -> "Room":
+        """The same with fewer rows."""
+        return replace(self, rows=max(0, self.rows - rows))
+
+
+def find_width(*, err: bool = False) -> int | None:
+    """The columns of stdout, or of stderr; None if it is no terminal."""
+    room = find_room(sys.stderr if err else sys.stdout)
+    return None if room is None else room.columns
+
+
+def find_room(stream: TextIO) -> Room | None:
+    """The size of a terminal; None if the stream leads elsewhere."""
     if not stream.isatty():
         return None
-    named = os.environ.get("COLUMNS", "")
-    if named.isascii() and named.isdigit() and int(named) > 0:
-        return int(named)
     try:
-        return os.get_terminal_size(stream.fileno()).columns or None
+        size = os.get_terminal_size(stream.fileno())
     except (OSError, ValueError):
-        return None
+        size = os.terminal_size((0, 0))
+    columns = _named_size("COLUMNS") or size.columns or _USUAL_COLUMNS
+    return Room(columns=columns, rows=_named_size("LINES") or size.lines or _USUAL_ROWS)
+
+
+def _named_size(variable: str) -> int:
+    """A size that the user sets, or 0."""
+    named = os.environ.get(variable, "")
+    return int(named) if named.isascii() and named.isdigit() else 0
 
 
 def failure_line(
