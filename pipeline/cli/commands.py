@@ -613,6 +613,45 @@ def gallery(manifest: Path, **options: Any) -> ExitCode:
 
 @cli.command()
 @click.argument(
+    "manifests",
+    type=HomePath(dir_okay=False),
+    metavar="MANIFEST...",
+    nargs=-1,
+    required=True,
+)
+@click.option("--edit", is_flag=True, help="Let the pages choose, approve and reject.")
+@click.option(
+    "--spend",
+    metavar="CU",
+    help="Let the pages make takes again, for at most this many units in total.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to listen on.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8766,
+    show_default=True,
+    help="Port to listen on; 0 for any free one.",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+@place_options
+@ALLOW_OUTSIDE
+@CU_PRICE
+def view(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
+    """Serve the gallery in a browser, live, until stopped. Free without --spend."""
+    from pipeline.cli.view import ViewOptions, view_command
+
+    return view_command(manifests, ViewOptions(**options))
+
+
+@cli.command()
+@click.argument(
     "places",
     type=HomePath(exists=True),
     metavar="[MANIFEST|OUTPUT]...",

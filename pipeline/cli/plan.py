@@ -138,8 +138,12 @@ def _check_may_be_written(out: Path | None) -> None:
         ) from error
 
 
-def parse_cost(text: str | None) -> Decimal | None:
+def parse_cost(text: str | None, *, option: str = "--max-cost") -> Decimal | None:
     """The units of ``--max-cost``.
+
+    Args:
+        text: The option's value, or None.
+        option: The option's name.
 
     Raises:
         UsageError: It is not a number, or below zero.
@@ -149,7 +153,7 @@ def parse_cost(text: str | None) -> Decimal | None:
     units = parse_units(text)
     if units is None:
         raise UsageError(
-            f"--max-cost {text!r} is not an amount of compute units",
+            f"{option} {text!r} is not an amount of compute units",
             hint="write it like 31 or 7.25",
         )
     return units

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -132,7 +133,7 @@ def run_command(
     finally:
         if options.as_json:
             with tolerate_closed_pipe(sys.stdout):
-                _print_done(end.result, end.code, progress)
+                tell_done(end.result, end.code, charged=progress.charged)
         lost = reports.write(end)
         if lost is not None and end.code is not ExitCode.OK:
             print_note(lost.message)
@@ -150,7 +151,7 @@ def _carry_out(  # noqa: C901, PLR0917 - the parts of one command
     saved: SavedPlan | None,
     start: Callable[..., Coroutine[Any, Any, RunResult]],
 ) -> RunResult:
-    settings = _settings(options)
+    settings = settings_of(options)
     stage = _Stage(QuietScreen() if options.quiet else PhaseScreen(progress))
     listing = PlanListing(to_stderr=True)
     on_item = listing.add if may_be_asked(options) else _not_listed
@@ -163,7 +164,7 @@ def _carry_out(  # noqa: C901, PLR0917 - the parts of one command
                 stage.screen.take(event)
         if options.as_json:
             with tolerate_closed_pipe(sys.stdout):
-                _print_event(event)
+                tell_event(event)
 
     which = {"selection": selection, "saved_plan": saved}
 
@@ -304,7 +305,8 @@ def _signals(
             signal.signal(number, handler)
 
 
-def _settings(options: RunOptions) -> Settings:
+def settings_of(options: RunOptions) -> Settings:
+    """The limits and timeouts of a run."""
     default = Settings()
     fail_count, fail_share = parse_threshold(options.fail_threshold)
     # The emulator lists a new job at once: there is little to wait for.
@@ -407,23 +409,27 @@ def _tell_price(
         stage.told = frozenset(cost.problems)
 
 
-def _print_event(event: Event) -> None:
+def tell_event(event: Event, tell: Callable[..., None] = print_json) -> None:
+    """Tell an event of a run in the form of ``--json``; those of slots are not told.
+
+    Args:
+        event: The event.
+        tell: Called with its fields as named arguments.
+    """
     match event:
         case Launched():
             fields = asdict(event) | {"quoted": units_number(event.quoted)}
-            print_json(event="launch", **fields)
+            tell(event="launch", **fields)
         case JobChanged():
-            print_json(event="job", **_job_fields(event))
+            tell(event="job", **_job_fields(event))
         case Blocked():
-            print_json(event="blocked", **asdict(event))
+            tell(event="blocked", **asdict(event))
         case Warned():
-            print_json(event="warning", **asdict(event))
+            tell(event="warning", **asdict(event))
         case Halted():
-            print_json(event="halt", **asdict(event))
+            tell(event="halt", **asdict(event))
         case Paused():
-            print_json(
-                event="pause", until=format_utc(event.until), left_s=event.left_s
-            )
+            tell(event="pause", until=format_utc(event.until), left_s=event.left_s)
 
 
 def _job_fields(event: JobChanged) -> dict[str, Any]:
@@ -450,14 +456,27 @@ def _job_fields(event: JobChanged) -> dict[str, Any]:
     return fields
 
 
-def _print_done(result: RunResult | None, code: ExitCode, progress: Progress) -> None:
-    counts = dict(result.counts) if result is not None else {}
-    print_json(
+def tell_done(
+    result: RunResult | None,
+    code: ExitCode,
+    *,
+    charged: Decimal,
+    tell: Callable[..., None] = print_json,
+) -> None:
+    """Tell the end of a run in the form of ``--json``.
+
+    Args:
+        result: None for a run that ended with an error.
+        code: The exit code.
+        charged: Units that were reported as charged.
+        tell: Called with its fields as named arguments.
+    """
+    tell(
         event="done",
         exit_code=int(code),
-        counts=counts,
+        counts=dict(result.counts) if result is not None else {},
         needs_review=result.needs_review if result is not None else 0,
-        cost=run_cost_fields(result, charged=progress.charged),
+        cost=run_cost_fields(result, charged=charged),
         **_page_fields(result),
     )
 

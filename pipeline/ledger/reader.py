@@ -50,6 +50,14 @@ _SELECT_COSTS = (
     + " FROM jobs ORDER BY row_id"
 )
 _SELECT_ASSETS = f"SELECT {', '.join(ASSET_COLUMNS)} FROM assets"  # noqa: S608 - constants alone
+_SELECT_SIGNS = (
+    "SELECT row_id, item_id, status, remote_id, charged, quoted, refunded,"
+    " submitted_at, finished_at, saved_at, failure_reason, failure_hint FROM jobs"
+)
+_SELECT_FILE_SIGNS = (
+    "SELECT row_id, path, sha256, original_sha256, checks FROM assets"
+    " ORDER BY row_id, output_index"
+)
 _IS_LATEST = (
     "attempt = (SELECT max(attempt) FROM jobs AS other"
     " WHERE other.item_id = jobs.item_id)"
@@ -459,6 +467,29 @@ class LedgerReader:
                         hint="run again: the ledger is set aside and rebuilt",
                     ) from error
                 yield job
+
+    def find_version(self) -> int:
+        """A number that changes when another connection has written."""
+        with self._translated():
+            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def find_signs(self) -> dict[int, tuple[str, int]]:
+        """Row number → item, and a hash of what is shown of the row and its files.
+
+        Equal hashes of the same process mean that nothing has changed.
+        """
+        with self._translated():
+            found = {
+                row_id: (str(item_id), hash(shown))
+                for row_id, item_id, *values in self._connection.execute(_SELECT_SIGNS)
+                for shown in [tuple(values)]
+            }
+            for row_id, *values in self._connection.execute(_SELECT_FILE_SIGNS):
+                if row_id in found:
+                    item_id, sign = found[row_id]
+                    found[row_id] = item_id, hash((sign, *values))
+        return found
 
     def find_item_ids(self) -> Iterator[str]:
         """Every item that has an attempt, each once, sorted."""

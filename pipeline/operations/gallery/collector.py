@@ -136,7 +136,7 @@ class Collector:
             rejected_command=plain_text(self._commands.for_rejected()),
             review=show_review(manifest.review, records),
             axes=self._axes_of(found),
-            totals=self._totals(found, spent),
+            totals=self.totals_of(found, spent),
             points=spent.points,
             items=found,
         )
@@ -296,7 +296,8 @@ class Collector:
                 axes.setdefault(name, {})[value] = None
         return {name: tuple(values) for name, values in axes.items()}
 
-    def _totals(self, items: Sequence[GalleryItem], spent: Spent) -> GalleryTotals:
+    def totals_of(self, items: Sequence[GalleryItem], spent: Spent) -> GalleryTotals:
+        """The sums above the grid, of all items as they stand now."""
         files = [
             file
             for item in items

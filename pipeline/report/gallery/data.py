@@ -267,9 +267,10 @@ class GalleryServer(_Record, frozen=True, kw_only=True):
 
     The page and the server speak JSON over these paths, relative to the page:
 
-    - ``GET events``: server-sent events. ``item`` has a :class:`GalleryItem`,
-      ``totals`` a :class:`GalleryTotals`, ``review`` a ``{"version": …}``, ``run`` an
-      event of ``pipeline run --json``, ``spend`` a ``{"left": …}``.
+    - ``GET events?after=LAST_EVENT``: server-sent events. ``item`` has a
+      :class:`GalleryItem`, ``totals`` a :class:`GalleryTotals`, ``review`` a
+      ``{"version": …}``, ``run`` an event of ``pipeline run --json``, ``spend`` a
+      ``{"left": …}``.
     - ``POST decisions``: ``{"item", "take", "output", "word", "note", "sha256",
       "version"}``; ``word`` is ``chosen``, ``approved``, ``rejected``, ``note`` or
       ``none``, ``sha256`` has the original digests that the user sees. Answers
@@ -288,12 +289,14 @@ class GalleryServer(_Record, frozen=True, kw_only=True):
         spend_left: What redo may still spend in this session, or None if it is off.
         version: The version of the review file that the page shows.
         manifests: Name and URL of every manifest that is served.
+        last_event: The id of the newest event that the data already has.
     """
 
     can_edit: bool = False
     spend_left: float | None = None
     version: str = ""
     manifests: tuple[tuple[str, str], ...] = ()
+    last_event: str = ""
 
 
 class Gallery(_Record, frozen=True, kw_only=True):

@@ -69,7 +69,9 @@ page.live = (() => {
 
   function start() {
     if (!server()) return;
-    const source = new EventSource("events");
+    // What happened since the data was written, and not all that the server has seen.
+    const after = encodeURIComponent(server().last_event ?? "");
+    const source = new EventSource(`events?after=${after}`);
     let isLost = false;
     const on = (name, take) =>
       source.addEventListener(name, (event) => {
