@@ -26,6 +26,7 @@ from pipeline.operations.reviewing import (
     Signature,
     find_take,
     find_targets,
+    own_take,
     sign,
     verdict_on,
 )
@@ -252,7 +253,7 @@ class _Adding:
         added = Added(
             take=self._next_number(base, item, takes),
             replaces=planned.item.take,
-            seed=self._fresh_seed(planned, takes),
+            seed=self._fresh_seed(own_take(takes, planned.item.take), takes),
             pinned=self._pinned.get(base),
             by=self._signature.by,
             at=self._signature.at,
