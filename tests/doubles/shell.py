@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from doubles.forking import ForkedProcess, can_fork, fork
+
 import pipeline
 from pipeline.api.rate_limiter_state import STATE_VARIABLE
 from pipeline.emulator import Emulator
@@ -18,8 +20,16 @@ from pipeline.models.catalog import CACHE_VARIABLE
 from pipeline.settings import BASE_URL_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
 
 LIMIT_S = 30.0  # for anything that is waited for
+LONGEST_LINE_BYTES = 2**22
 KEY, SECRET = "canaryKeyOfOurs", "canarySecretOfOurs"
 BASIC = base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
+
+PROGRAM = ("-m", "pipeline")
+INTERPRETER = {
+    "PYTHONPATH": str(Path(pipeline.__file__).parents[1]),
+    "PYTHONUTF8": "1",
+    "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+}
 
 TREES = """\
 version: 1
@@ -62,7 +72,7 @@ class Done:
 class Running:
     """A process that is still at work."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | ForkedProcess) -> None:
         self.process = process
         self._out: list[str] = []
         self._err: list[str] = []
@@ -146,11 +156,7 @@ class Shell:
         self.environment = {
             name: os.environ[name] for name in kept if name in os.environ
         }
-        self.environment |= {
-            "PYTHONPATH": str(Path(pipeline.__file__).parents[1]),
-            "PYTHONUTF8": "1",
-            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
-        }
+        self.environment |= INTERPRETER
 
     def use(self, emulator: Emulator) -> None:
         """Export the credentials for this service."""
@@ -176,21 +182,32 @@ class Shell:
     async def start(
         self,
         *arguments: str,
-        program: tuple[str, ...] = ("-m", "pipeline"),
+        program: tuple[str, ...] = PROGRAM,
         **more: str,
     ) -> AsyncIterator[Running]:
         """One command, still at work; killed at the end of the block if need be."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *program,
-            *arguments,
-            cwd=self.folder,
-            env={**self.environment, **more},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=2**22,
-        )
+        environment = {**self.environment, **more}
+        process: asyncio.subprocess.Process | ForkedProcess
+        if program == PROGRAM and can_fork(environment, INTERPRETER):
+            process = await fork(
+                arguments,
+                folder=self.folder,
+                environment=environment,
+                usual=INTERPRETER,
+                limit=LONGEST_LINE_BYTES,
+            )
+        else:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *program,
+                *arguments,
+                cwd=self.folder,
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=LONGEST_LINE_BYTES,
+            )
         running = Running(process)
         try:
             yield running
