@@ -16,6 +16,8 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import pipeline
 
@@ -64,7 +66,7 @@ def serve(orders: socket.socket) -> bool:
         reap()  # it may have ended before it was known
 
 
-def become(order: dict[str, object], descriptors: list[int]) -> None:
+def become(order: dict[str, Any], descriptors: list[int]) -> None:
     """Make this process what a new interpreter would be at ``python -m pipeline``."""
     for number in ENTERED:
         signal.signal(number, signal.SIG_DFL)
@@ -75,14 +77,14 @@ def become(order: dict[str, object], descriptors: list[int]) -> None:
         os.dup2(descriptor, target)
     for descriptor in descriptors:
         os.close(descriptor)
-    os.chdir(str(order["folder"]))
+    os.chdir(order["folder"])
     os.environ.clear()
-    os.environ.update(order["environment"])  # type: ignore[call-overload]
+    os.environ.update(order["environment"])
     time.tzset()
     # The one module that reads the environment when it is imported.
     importlib.reload(sys.modules["pipeline.fault_points"])
-    sys.path[0] = os.getcwd()
-    sys.argv = ["pipeline", *order["arguments"]]  # type: ignore[misc]
+    sys.path[0] = str(Path.cwd())
+    sys.argv = ["pipeline", *order["arguments"]]
     sys.modules["coverage"].process_startup()
 
 

@@ -52,8 +52,8 @@ class ForkedProcess:
         reports: asyncio.StreamReader,
         pid: int,
     ) -> None:
-        self.stdout = stdout
-        self.stderr = stderr
+        self.stdout: asyncio.StreamReader | None = stdout
+        self.stderr: asyncio.StreamReader | None = stderr
         self.pid = pid
         self._ended = asyncio.create_task(self._read_code(reports))
 
@@ -98,18 +98,16 @@ async def fork(
         "folder": str(folder),
         "environment": dict(environment),
     }
-    readers, ends = [], []
-    for _ in ("stdout", "stderr", "reports"):
-        ours, theirs = os.pipe()
-        readers.append(await _reader_of(ours, limit))
-        ends.append(theirs)
-    ends.insert(0, os.open(os.devnull, os.O_RDONLY))
+    pipes = [os.pipe() for _ in ("stdout", "stderr", "reports")]
+    stdout, stderr, reports = [await _reader_of(ours, limit) for ours, _ in pipes]
+    ends = [os.open(os.devnull, os.O_RDONLY), *(theirs for _, theirs in pipes)]
     try:
         socket.send_fds(orders, [json.dumps(order).encode()], ends)
     finally:
         for end in ends:
             os.close(end)
-    return ForkedProcess(*readers, pid=int(await readers[2].readline()))
+    line = await reports.readline()
+    return ForkedProcess(stdout, stderr, reports, pid=int(line))
 
 
 async def _reader_of(descriptor: int, limit: int) -> asyncio.StreamReader:
@@ -129,7 +127,7 @@ def _server(usual: tuple[tuple[str, str], ...]) -> socket.socket:
         [sys.executable, "-m", "doubles.fork_server"],
         cwd=Path(__file__).parent.parent,
         env=dict(usual),
-        stdin=theirs,
+        stdin=theirs.fileno(),
         stdout=subprocess.PIPE,  # as a command has: streams of Python differ by kind
         stderr=subprocess.STDOUT,
     )
