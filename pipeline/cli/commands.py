@@ -14,6 +14,7 @@ from pipeline.cli.options import (
     FORCE,
     ITEMS,
     JSON,
+    JUNIT,
     MANIFEST,
     NOTE,
     OFFLINE,
@@ -84,6 +85,28 @@ def cli() -> None:
 
 
 @cli.command()
+@click.argument("file", type=HomePath(dir_okay=False), metavar="[FILE]", required=False)
+@click.option(
+    "--from",
+    "source",
+    type=HomePath(),
+    metavar="PATH",
+    help="A folder of reference pictures, or a .csv, .tsv, .xlsx or .jsonl file.",
+)
+@click.option(
+    "--model", type=Text(), metavar="ID", help="The model.  [default: Wan 2.7 Image]"
+)
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing: take the defaults.")
+def init(
+    file: Path | None, *, source: Path | None, model: str | None, yes: bool
+) -> ExitCode:
+    """Write a first manifest, with comments that teach the next step. Free."""
+    from pipeline.cli.init import init_command
+
+    return init_command(file, source=source, model=model, yes=yes)
+
+
+@cli.command()
 @MANIFEST
 @PROFILE
 @ALLOW_OUTSIDE
@@ -120,9 +143,21 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
     help="Save the plan with its prices for run --plan.",
 )
 @click.option(
+    "--markdown",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="Write the plan as Markdown, for a comment on a pull request.",
+)
+@click.option(
+    "--base",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="For --markdown: show what is new since this output of plan --json.",
+)
+@click.option(
     "--detailed-exitcode",
     is_flag=True,
-    help="Exit with code 10 if there is something to do.",
+    help="Exit with code 10 if a run may pay, and 13 if what it would do is free.",
 )
 @click.option(
     "--profiles",
@@ -161,6 +196,7 @@ def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
 @click.option(
     "--frozen", is_flag=True, help="Exit with code 8 if anything would be paid for."
 )
+@JUNIT
 def run(manifest: Path, **options: Any) -> ExitCode:
     """Generate the missing assets; finished items are left alone. Costs units."""
     from pipeline.cli.run import run_command
@@ -177,6 +213,7 @@ def run(manifest: Path, **options: Any) -> ExitCode:
 @JSON
 @spending_options
 @running_options
+@JUNIT
 def rerun(manifest: Path, **options: Any) -> ExitCode:
     """Retry only the failed items, including final failures. Costs units."""
     from pipeline.cli.run import run_command
@@ -191,6 +228,7 @@ def rerun(manifest: Path, **options: Any) -> ExitCode:
 @ALLOW_OUTSIDE
 @JSON
 @running_options
+@JUNIT
 def fetch(manifest: Path, **options: Any) -> ExitCode:
     """Download files that are paid for but missing. Free."""
     from pipeline.cli.run import run_command
@@ -291,6 +329,7 @@ def reject(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
 @JSON
 @spending_options
 @running_options
+@JUNIT
 def redo(
     manifest: Path,
     items: tuple[str, ...],

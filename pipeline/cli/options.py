@@ -166,6 +166,12 @@ OFFLINE = click.option(
 JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON lines to stdout."
 )
+JUNIT = click.option(
+    "--junit",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="Write a JUnit report at the end: one case for each item.",
+)
 # Of what a run may submit; ``fetch`` submits nothing.
 _SPENDING = (
     click.option(
@@ -246,6 +252,11 @@ _RUNNING = (
         is_flag=True,
         help="Keep replaced files under another name, such as oak.old-1.png.",
     ),
+    click.option(
+        "--no-lock-file",
+        is_flag=True,
+        help="Do not write the lock file beside the manifest.",
+    ),
     click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
     click.option(
@@ -287,6 +298,7 @@ class RunOptions:
     rpm: int | None
     deadline: str | None
     keep_old: bool
+    no_lock_file: bool
     quiet: bool
     debug: bool
     log_file: Path | None
@@ -308,3 +320,4 @@ class RunOptions:
     as_new: bool = False
     saved_plan: Path | None = None
     frozen: bool = False
+    junit: Path | None = None

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from pipeline.cli.console.printing import failure_line
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.text import duration, one_line
 from pipeline.cli.next_step import command_line, complete_hint, current_verb
 from pipeline.cli.options import RunOptions
@@ -14,6 +13,7 @@ from pipeline.errors import ExitCode, PipelineError
 from pipeline.job import FailureClass, JobStatus
 from pipeline.manifest import Manifest, expand
 from pipeline.planning import Plan
+from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
 
 FAILURES_SHOWN = 20

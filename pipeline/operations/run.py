@@ -14,7 +14,6 @@ from pathlib import Path
 from pipeline.activity import Activity
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import (
-    PRECEDENCE,
     ExitCode,
     LockError,
     ManifestError,
@@ -22,12 +21,14 @@ from pipeline.errors import (
     PipelineError,
     PlanMoved,
     UsageError,
+    find_only,
 )
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
-from pipeline.lockfile.reconcile import write_lock_file
+from pipeline.lockfile.reconcile import check_not_rehearsed, write_lock_file
 from pipeline.manifest import Manifest
 from pipeline.manifest.review_file import write_review
+from pipeline.operations.callbacks import call, in_thread, relaying
 from pipeline.operations.connection import (
     Connection,
     service_of,
@@ -38,7 +39,9 @@ from pipeline.operations.idle import (
     is_idle,
     stop_at_work,
 )
-from pipeline.operations.target import Target
+from pipeline.operations.items import Items
+from pipeline.operations.notebook import showing_progress
+from pipeline.operations.target import Source, Target
 from pipeline.output.folder import check_owner, claim, folder_of, holding_output
 from pipeline.output.names import EMULATOR_STATE_NAME
 from pipeline.planning import Action, Plan, PlannedItem, Selection
@@ -46,13 +49,13 @@ from pipeline.pricing import Cost, CostGroups, Estimate
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
 from pipeline.record import Struct
 from pipeline.record import replace as replace_record
-from pipeline.running.events import Launched, ProgressCallback, Warned
+from pipeline.running.events import Event, Launched, ProgressCallback, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
+from pipeline.running.session import Session
 from pipeline.settings import Credentials, MissingCredentials, Settings
 from pipeline.storage.syncing import take_unsynced
 
-Approve = Callable[[Estimate], None]
 _NAMES_SHOWN = 5
 
 
@@ -76,7 +79,7 @@ Amend = Callable[[Manifest, Path, Ledger], Amended]
 
 
 async def run(
-    manifest: str | os.PathLike[str] | Manifest,
+    manifest: Source,
     *,
     output: str | os.PathLike[str] | None = None,
     emulate: bool = False,
@@ -87,17 +90,21 @@ async def run(
     credentials: Credentials | None = None,
     clock: Clock | None = None,
     saved_plan: SavedPlan | None = None,
-    on_item: Callable[[PlannedItem], None] = lambda _planned: None,
-    approve: Approve = lambda _estimate: None,
-    on_event: ProgressCallback = lambda _event: None,
+    on_item: Callable[[PlannedItem], object] = lambda _planned: None,
+    approve: Callable[[Estimate], object] = lambda _estimate: None,
+    on_event: Callable[[Event], object] = lambda _event: None,
     on_start: Callable[[Run], None] = lambda _run: None,
     activity: Activity | None = None,
     amend: Amend | None = None,
 ) -> RunResult:
     """Plan a manifest and carry the plan out; finished items are left alone.
 
+    In a notebook, the run shows its progress. ``on_item``, ``approve`` and ``on_event``
+    may be async.
+
     Args:
-        manifest: The YAML file, or the result of :func:`load_manifest`.
+        manifest: The YAML file, what it would say as a mapping, or the result of
+            :func:`load_manifest`.
         output: The output folder, or None for ``output/<name>``.
         emulate: Start the emulator in this process and use it; spends nothing.
         allow_outside: Allow references outside the manifest's folder.
@@ -107,9 +114,10 @@ async def run(
         credentials: None to read them from the environment, ``.env`` or the keyring.
         clock: The clock to use; None for the machine's.
         saved_plan: Carry out exactly this plan, made by an earlier :func:`estimate`.
-        on_item: Called in a thread with each item as it is planned.
-        approve: Called once with the plan and its price before anything is spent;
-            raises to stop the run.
+        on_item: Called with each item as it is planned; in a thread, unless it is
+            async.
+        approve: Called once with the plan and its price before anything is spent. An
+            exception that it raises ends the run, and :func:`run` raises it.
         on_event: Called on the event loop with every change once it is durable.
         on_start: Called with the run before it begins, so that it can be stopped.
         amend: Called with the manifest, its folder and the ledger, once they are held;
@@ -133,13 +141,29 @@ async def run(
         settings=settings,
         clock=clock or SystemClock(),
     )
-    hooks = _Hooks(
-        saved_plan=saved_plan,
-        on_item=on_item,
-        approve=approve,
-        on_event=on_event,
-        on_start=on_start,
-    )
+    async with relaying(on_event) as tell:
+        hooks = _Hooks(
+            saved_plan=saved_plan,
+            on_item=in_thread(on_item),
+            approve=approve,
+            on_event=tell,
+            on_start=on_start,
+        )
+        with showing_progress(hooks.on_event, target.clock) as show:
+            hooks = replace_record(hooks, on_event=show)
+            return await _run(target, hooks, credentials, activity, amend)
+
+
+async def _run(
+    target: Target,
+    hooks: "_Hooks",
+    credentials: Credentials | None,
+    activity: Activity | None,
+    amend: Amend | None,
+) -> RunResult:
+    """Connect, load the manifest, open its folder, plan and carry out."""
+    settings, saved_plan = target.settings, hooks.saved_plan
+    output, emulate = target.output, target.emulate
     offline = False
     try:
         service, credentials = service_of(
@@ -149,6 +173,8 @@ async def run(
         is_missing = isinstance(error, MissingCredentials) and saved_plan is None
         idle = await find_idle_service(target) if is_missing else None
         if idle is None:
+            if is_missing and settings.frozen:
+                error.hint += "; --frozen needs none if every file is in place"
             await target.report_faults_first(error)
         service, offline = idle, True
     async with Connection(
@@ -207,7 +233,7 @@ class _Hooks(Struct, frozen=True, kw_only=True):
 
     saved_plan: SavedPlan | None
     on_item: Callable[[PlannedItem], None]
-    approve: Approve
+    approve: Callable[[Estimate], object]
     on_event: ProgressCallback
     on_start: Callable[[Run], None]
     before_spending: Callable[[], None] = lambda: None
@@ -235,7 +261,7 @@ class _Execution(Struct, kw_only=True):
             result = await self._plan_and_carry_out(run_id)
             code = result.exit_code
         except BaseExceptionGroup as group:
-            error = _only(group)
+            error = find_only(group)
             if isinstance(error, PipelineError):
                 code = error.exit_code
             raise error from None
@@ -279,15 +305,15 @@ class _Execution(Struct, kw_only=True):
         service = self.connection.service
         notes = (*self.notes, *self.target.notes(plan, self.connection))
 
-        def agree(priced: Estimate) -> None:
+        async def agree(priced: Estimate) -> None:
             if saved_plan is not None:
                 saved_plan.check(priced, groups, recorder)
-            self.hooks.approve(priced)
+            await call(self.hooks.approve, priced)
             self.hooks.before_spending()
             self._rename_reviews(plan)
 
         if has_nothing_to_do:
-            agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
+            await agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
             result = _nothing_done(
                 plan, run_id, self.hooks.on_event, needs_review=reviewed
             )
@@ -305,15 +331,18 @@ class _Execution(Struct, kw_only=True):
                     on_event=self.hooks.on_event,
                 )
                 priced = await run.price(groups, notes=notes)
+                self._check_lock_file(groups, session)
                 if not settings.allow_unpriced:
                     _check_priced(groups, priced.cost or Cost())
-                agree(priced)
+                await agree(priced)
                 self.hooks.on_start(run)
                 async with session.watching():
                     result = await run.carry_out(run_id, notes=notes)
         activity.begin("writing the lock file")
-        self._write_lock_file(plan)
-        return result
+        if settings.lock_file:
+            self._write_lock_file(plan)
+        items = Items(self.loaded, plan.output, emulate=self.target.emulate)
+        return replace(result, items=items)
 
     async def _plan(self, take: Callable[[PlannedItem], None]) -> tuple[Plan, bool]:
         """The plan, and whether there is nothing to do.
@@ -356,6 +385,16 @@ class _Execution(Struct, kw_only=True):
             hint=f"write 'was: {names[0]}' beside its id if it is that one; if it is"
             " new: --as-new",
         )
+
+    def _check_lock_file(self, groups: CostGroups, session: Session) -> None:
+        """Pay a real service for nothing that a rehearsal's lock file would not lock.
+
+        Raises:
+            UsageError: The lock file is from a rehearsal.
+        """
+        if groups.count and not session.is_emulated:
+            lock_file = self.target.lock_file_of(self.loaded)
+            check_not_rehearsed(lock_file, self.connection.service)
 
     def _rename_reviews(self, plan: Plan) -> None:
         """Take the decisions about renamed items along, before their files."""
@@ -452,31 +491,3 @@ def _nothing_done(
         submitted=0,
         stopped_by=None,
     )
-
-
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to raise for an exception group of the task groups.
-
-    If there are only pipeline errors, the gravest one; else the bug, or the whole group
-    if there are several bugs.
-    """
-    errors: list[BaseException] = []
-
-    def flatten(inner: BaseExceptionGroup[BaseException]) -> None:
-        for error in inner.exceptions:
-            if isinstance(error, BaseExceptionGroup):
-                flatten(error)
-            else:
-                errors.append(error)
-
-    flatten(group)
-    bugs = [error for error in errors if not isinstance(error, PipelineError)]
-    if not bugs:
-        return min(errors, key=_rank)
-    return bugs[0] if len(bugs) == 1 else group
-
-
-def _rank(error: BaseException) -> int:
-    """How grave a pipeline error is, by its exit code; 0 is the gravest."""
-    code = error.exit_code if isinstance(error, PipelineError) else ExitCode.BUG
-    return PRECEDENCE.index(code) if code in PRECEDENCE else len(PRECEDENCE)

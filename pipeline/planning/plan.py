@@ -20,7 +20,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
 from pipeline.naming import is_step, split_take
 from pipeline.planning.context import Context
-from pipeline.planning.decision import UNTOUCHED, Action
+from pipeline.planning.decision import MAY_BE_PAID, UNTOUCHED, Action
 from pipeline.planning.item_planner import Asked, ItemPlanner
 from pipeline.planning.late_planner import LatePlanner
 from pipeline.planning.layouts import Layouts
@@ -67,6 +67,7 @@ class Plan:
         self.selection = selection
         self.counts: Counter[Action] = Counter()
         self.orphan_count = 0
+        self.again: Callable[[], Iterator[PlannedItem]] | None = None
         self._context = context = Context(
             manifest, output, ledger=ledger, selection=selection
         )
@@ -110,6 +111,11 @@ class Plan:
         return self.total - self.counts[Action.DONE] - self.counts[Action.SKIP]
 
     @property
+    def may_pay(self) -> bool:
+        """Whether a run may pay for something, now or once the user has answered."""
+        return any(self.counts[action] for action in (*MAY_BE_PAID, Action.ASK))
+
+    @property
     def old_ids(self) -> Mapping[str, str]:
         """New id to old id, for every renamed item."""
         return self._renames.old_ids
@@ -142,6 +148,9 @@ class Plan:
         Raises:
             ManifestError: At the end, if the expansion found faults.
         """
+        if self.again is not None:
+            yield from self.again()
+            return
         limit = Limit(self.selection.limit)
         yield from self.free_entries(limit)
         if self.lines:

@@ -67,8 +67,12 @@ def print_faults(error: ManifestError) -> None:
 
 
 def print_json(**fields: Any) -> None:
-    """Print a line of JSON to stdout and flush it; ASCII in any encoding."""
-    sys.stdout.write(json.dumps(fields) + "\n")
+    """Print a line of JSON to stdout and flush it; ASCII in any encoding.
+
+    ``##[`` would be a command to GitHub's runner, so it is written as an escape.
+    """
+    line = json.dumps(fields).replace("##[", "#\\u0023[")
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
