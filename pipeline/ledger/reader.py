@@ -1,7 +1,7 @@
 """The ``find_*`` methods of the ledger. Synchronous."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -399,14 +399,24 @@ class LedgerReader:
         except ValueError as error:
             raise LedgerDamaged(f"{self.path} is damaged: {error}") from error
 
-    def find_commitments(self) -> Iterator[tuple[int, JobStatus, Decimal]]:
-        """Row id, status and committed compute units of every attempt."""
+    def find_commitments(
+        self, counts: Callable[[str], bool] | None = None
+    ) -> Iterator[tuple[int, JobStatus, Decimal]]:
+        """Row id, status and committed compute units of every attempt.
+
+        Args:
+            counts: Whether the attempts of an item count; None if all do.
+        """
         with self._translated():
             rows = self._connection.execute(
-                "SELECT row_id, status, quoted, charged, refunded, remote_id,"
+                "SELECT item_id, row_id, status, quoted, charged, refunded, remote_id,"
                 " failure_class FROM jobs"
             )
-            for row_id, status, quoted, charged, refunded, remote_id, kind in rows:
+            for item_id, row_id, status, quoted, charged, refunded, remote_id, kind in (
+                rows
+            ):
+                if counts is not None and not counts(item_id):
+                    continue
                 try:
                     units = committed_units(
                         JobStatus(status),

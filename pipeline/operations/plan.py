@@ -129,7 +129,11 @@ async def estimate(
         ) as ledger:
             check_manifest(ledger, folder, loaded)
             plan = await target.plan(loaded, ledger, on_item=take, on_orphan=on_orphan)
-            budget = budget_of(ledger, target.settings_for(loaded).max_cost)
+            budget = budget_of(
+                ledger,
+                target.settings_for(plan).max_cost,
+                counts=plan.selection.in_shard,
+            )
             unsure = ledger.find_unsure_units()
             bound = "" if service.project_id else ledger.find_facts().key_project
             known = {} if emulate else ledger.find_uploads(service.project_id)

@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from pipeline.clock import Clock
 from pipeline.contract.contract_file import notes_on_contract
+from pipeline.counting import plural
 from pipeline.errors import InputError, UsageError
 from pipeline.ledger.ledger import Ledger
 from pipeline.lockfile.reconcile import find_lock_file
@@ -19,6 +20,7 @@ from pipeline.manifest.review_file import with_review
 from pipeline.operations.connection import Connection, notes_on
 from pipeline.output.folder import output_folder
 from pipeline.planning import Orphan, Plan, PlannedItem, Selection, make_plan
+from pipeline.planning.shards import share_of
 from pipeline.pricing.budget import smaller
 from pipeline.settings import Settings
 
@@ -145,9 +147,15 @@ class Target:
             )
         )
 
-    def settings_for(self, loaded: Manifest) -> Settings:
-        """The settings, with the manifest's own budget if it is smaller."""
-        limit = smaller(self.settings.max_cost, loaded.max_cost)
+    def settings_for(self, plan: Plan) -> Settings:
+        """The settings, with the manifest's own budget if it is smaller.
+
+        Of either, a shard has its share.
+        """
+        limit = smaller(self.settings.max_cost, plan.manifest.max_cost)
+        division = plan.selection.division
+        if division is not None:
+            limit = share_of(limit, own=division.own, total=division.total)
         return replace(self.settings, max_cost=limit)
 
     def folder_of(self, loaded: Manifest) -> Path:
@@ -163,7 +171,13 @@ class Target:
         """What the user should know about the plan, its models and the service."""
         service, loaded = connection.service, plan.manifest
         repeated = plan.repeats.describe(loaded)
+        division = plan.selection.division
+        part = ""
+        if division is not None:
+            part = f"shard {division.shard} has {division.own:,} of"
+            part += f" {plural(division.total, 'item')}, and such a share of the budget"
         return (
+            *((part,) if part else ()),
             *loaded.warnings,
             *plan.notes,
             *((repeated,) if repeated else ()),

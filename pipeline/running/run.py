@@ -25,6 +25,7 @@ from pipeline.assets.delivery import Delivery
 from pipeline.counting import plural
 from pipeline.errors import (
     DownloadFailed,
+    RunError,
     Unavailable,
 )
 from pipeline.job import UNFINISHED, AssetId, FailureClass, Job, JobStatus
@@ -125,8 +126,13 @@ class Run:
         service = session.identity.service
         session.join(self, ledger)
         session.uploader.learn(ledger.find_uploads(service.project_id))
-        self._stopping = Stopping(self._tell_halt)
-        self.budget = budget_of(ledger, settings.max_cost)
+        self._stopping = Stopping(self._tell_halt, session.halt)
+        self.budget = budget_of(
+            ledger,
+            settings.max_cost,
+            shared=session.budget,
+            counts=plan.selection.in_shard,
+        )
         facts = ledger.find_facts()
         self._rebuilt_since = facts.rebuilt_since
         self._was_emulated = facts.is_emulated
@@ -356,6 +362,24 @@ class Run:
         is_stopping = self._stopping.interrupted or self._stopping.failing
         lost = self._session.settler.count_waiting(self._ledger)
         return not is_stopping and self._in_progress > lost + self._submitter.waiting
+
+    @property
+    def total(self) -> int:
+        """How many items the run applies to."""
+        return self._plan.total
+
+    @property
+    def failed(self) -> int:
+        """How many of them have failed."""
+        return self._counts["failed"]
+
+    def halt(self, error: RunError, model_id: str) -> None:
+        """Stop submitting because of an error that concerns every run."""
+        self._stopping.halt_alone(error, model_id)
+
+    def give_up(self, reason: str, hint: str) -> None:
+        """Stop submitting because more items failed than the user allows."""
+        self._stopping.give_up(reason, hint)
 
     async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
         """Record the asset id under which the service holds this content."""
@@ -611,6 +635,7 @@ class Run:
         """Whether this run considered every item of the manifest."""
         selection = self._plan.selection
         is_part = selection.globs or selection.limit or selection.ids is not None
+        is_part = is_part or selection.in_shard is not None
         whole = not (is_part or selection.only_failed or selection.only)
         return whole and not self._counts["not_submitted"] and not self._abandoned
 
@@ -651,14 +676,14 @@ class Run:
         """Stop submitting once more items have failed than the user allows."""
         if job.status is not JobStatus.FAILED or self._stopping.failing:
             return
-        failed, settings = self._counts["failed"], self._settings
+        failed, settings = self._session.failed, self._settings
         of_count = settings.fail_count is not None and failed >= settings.fail_count
         of_share = settings.fail_share is not None and (
-            failed > settings.fail_share * self._plan.total
+            failed > settings.fail_share * self._session.total
         )
         if of_count or of_share:
             hint = "look at the reasons, then: pipeline rerun"
-            self._stopping.give_up(
+            self._session.give_up(
                 f"{plural(failed, 'item has', 'items have')} failed", hint
             )
 
@@ -671,7 +696,7 @@ class Run:
             self._changed_inputs[job.item_id] = difference
         if self._settings.strict and not self._stopping.failing:
             hint = "correct the input, or run without --strict"
-            self._stopping.give_up(f"{job.item_id}: {difference}", hint)
+            self._session.give_up(f"{job.item_id}: {difference}", hint)
 
     def _note_review(self, job: Job) -> None:
         """Count a saved job whose files a person has to look at."""

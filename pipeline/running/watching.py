@@ -116,7 +116,7 @@ class Watch:
             return await self._settle_claimed(job, error)
         except JobError as error:
             if isinstance(error, JobLost) and is_of_another_key:
-                self._stopping.halt(other_key(job))
+                self._stopping.halt_alone(other_key(job))
             else:
                 job = await self._records.failed(job, failure_of(error, None))
             self._slots.retired()
