@@ -42,8 +42,9 @@ LADDER = {
     "output": "assets errors job ledger lockfile manifest naming record settings storage version",
     "pricing": "api clock counting errors job ledger models planning record settings stages storage units version",
     "running": "activity api assets clock counting errors fault_points job ledger naming planning pricing record settings stages save_spec",
-    "operations": "activity api assets clock contract counting errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record running settings stages storage save_spec",
-    "cli": "activity api assets clock contract counting emulator errors job manifest models operations output planning pricing record redaction running settings stages units version",
+    "report": "record",
+    "operations": "activity api assets clock contract counting errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage save_spec",
+    "cli": "activity api assets clock contract counting emulator errors job manifest models operations output planning pricing record redaction report running settings stages units version",
     "__main__": "cli",
     "pipeline": "version",
 }

@@ -1,0 +1,1 @@
+"""The gallery: one page that shows every item of a manifest, from disk or served."""
