@@ -412,9 +412,16 @@ class LedgerReader:
                 "SELECT item_id, row_id, status, quoted, charged, refunded, remote_id,"
                 " failure_class FROM jobs"
             )
-            for item_id, row_id, status, quoted, charged, refunded, remote_id, kind in (
-                rows
-            ):
+            for (
+                item_id,
+                row_id,
+                status,
+                quoted,
+                charged,
+                refunded,
+                remote_id,
+                kind,
+            ) in rows:
                 if counts is not None and not counts(item_id):
                     continue
                 try:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -273,11 +274,14 @@ class Connection:
             if (wrong := wrong_address(credentials.base_url, error)) is not None:
                 raise wrong from error
 
-    async def open_session(self, emulator_state: Path | None = None) -> Session:
+    async def open_session(
+        self, emulator_state: Path | None = None, *, max_cost: Decimal | None = None
+    ) -> Session:
         """A session for runs on this connection.
 
         Args:
             emulator_state: As for :meth:`open`.
+            max_cost: What all runs may cost together, or None.
 
         Raises:
             OutputError: As for :meth:`open`.
@@ -291,6 +295,7 @@ class Connection:
             self._settings,
             identity,
             activity=self.activity,
+            max_cost=max_cost,
         )
 
     def _read_model(self, model_id: str) -> Mapping[str, Any] | None:

@@ -1,0 +1,439 @@
+"""Execution: one manifest of a run, from its plan to its lock file.
+
+Its output folder is held and its manifest is loaded. What the manifests of one run do
+together is left to ``operations.joint``.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.errors import (
+    PRECEDENCE,
+    ExitCode,
+    LockError,
+    ManifestError,
+    OutputError,
+    PipelineError,
+    PlanMoved,
+    UsageError,
+)
+from pipeline.ledger.ledger import Ledger
+from pipeline.ledger.writer import LedgerWriter
+from pipeline.lockfile.reconcile import write_lock_file
+from pipeline.manifest import Manifest
+from pipeline.manifest.review_file import write_review
+from pipeline.operations.connection import Connection
+from pipeline.operations.idle import HasWork, is_idle, stop_at_work
+from pipeline.operations.target import Target
+from pipeline.output.folder import claim
+from pipeline.planning import Action, Plan, PlannedItem, Selection
+from pipeline.pricing import Cost, CostGroups, Estimate
+from pipeline.pricing.budget import SharedBudget, budget_of
+from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
+from pipeline.record import Struct
+from pipeline.running.events import Launched, ProgressCallback, Warned
+from pipeline.running.joint import Outcome
+from pipeline.running.result import RunResult
+from pipeline.running.run import Run
+from pipeline.running.session import Session
+from pipeline.storage.syncing import take_unsynced
+
+_NAMES_SHOWN = 5
+
+
+class Amended(Struct, frozen=True, kw_only=True):
+    """A manifest as a command has amended it, before it is planned.
+
+    Attributes:
+        manifest: With other decisions about its takes.
+        selection: The items to run.
+        before_spending: Called once the price is agreed to, to record the decisions.
+        notes: What the user should know.
+    """
+
+    manifest: Manifest
+    selection: Selection
+    before_spending: Callable[[], None] = lambda: None
+    notes: tuple[str, ...] = ()
+
+
+Amend = Callable[[Manifest, Path, Ledger], Amended]
+
+
+class Hooks(Struct, frozen=True, kw_only=True):
+    """The caller's saved plan of a manifest, and callbacks about it; see ``run``."""
+
+    saved_plan: SavedPlan | None = None
+    on_item: Callable[[PlannedItem], None] = lambda _planned: None
+    on_event: ProgressCallback = lambda _event: None
+    before_spending: Callable[[], None] = lambda: None
+
+
+class Execution:
+    """One manifest of a run, with its folder held and the connection open.
+
+    Call :meth:`begin`, :meth:`prepare`, :meth:`price`, :meth:`agreed` and
+    :meth:`carry_out` in this order, and :meth:`end` in any case.
+
+    Args:
+        target: The manifest, its folder and the limits.
+        hooks: The caller's.
+        connection: The connection to the service.
+        loaded: The manifest.
+        ledger: Open for writing, until a run needs it.
+        reader: Open for reading.
+        notes: What the user should know about the command.
+
+    Attributes:
+        ledger: As given.
+        loaded: The manifest; read again if the service had to be asked.
+        plan: What will be done; made by :meth:`prepare`.
+        has_nothing_to_do: Whether the plan is to do nothing.
+        estimate: The plan with its price; found by :meth:`price`.
+        run: The run; None if there is nothing to do.
+        result: How it ended.
+        error: What ended it instead.
+    """
+
+    plan: Plan
+    estimate: Estimate
+
+    def __init__(
+        self,
+        target: Target,
+        hooks: Hooks,
+        *,
+        connection: Connection,
+        loaded: Manifest,
+        ledger: Ledger,
+        reader: Ledger,
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        self._target = target
+        self._hooks = hooks
+        self._connection = connection
+        self.ledger = ledger
+        self._reader = reader
+        self._notes = notes
+        self._groups = CostGroups()
+        saved_plan = hooks.saved_plan
+        self._recorder = PlanRecorder(saved_plan.items if saved_plan else ())
+        self._reviewed = 0
+        self._run_id = 0
+        self.loaded = loaded
+        self.has_nothing_to_do = False
+        self.run: Run | None = None
+        self.result: RunResult | None = None
+        self.error: PipelineError | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The output folder."""
+        return self._target.folder_of(self.loaded)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        return Outcome(
+            manifest=self.loaded.file,
+            output=self.folder,
+            result=self.result,
+            error=self.error,
+        )
+
+    def begin(self) -> None:
+        """Record that a run begins in the folder.
+
+        Raises:
+            UsageError: The folder belongs to another manifest or profile.
+        """
+        claim(self.ledger, self.folder, self.loaded)
+        # Before planning, so that damage found while planning is on record.
+        now = self._target.clock.utc_now()
+        self._run_id = self.ledger.record_run_started(now)
+
+    def end(self, error: BaseException | None) -> None:
+        """Record that the run has ended, with its exit code.
+
+        Args:
+            error: What ended the command, or None.
+        """
+        if not self._run_id:
+            return
+        found = self.error or error
+        code = ExitCode.BUG
+        if isinstance(found, PipelineError):
+            code = found.exit_code
+        elif found is None and self.result is not None:
+            code = self.result.exit_code
+        now = self._target.clock.utc_now()
+        self.ledger.record_run_ended(self._run_id, now, code)
+        unsynced = take_unsynced()
+        if unsynced is not None:
+            self._hooks.on_event(Warned(message=str(unsynced)))
+
+    async def prepare(self) -> None:
+        """Plan, and check that the plan may be carried out.
+
+        Raises:
+            InputError: It may not.
+        """
+        self.plan, self.has_nothing_to_do = await self._plan(self._take)
+        self._check_clear(self.plan)
+        settings = self._target.settings_for(self.plan)
+        if settings.frozen:
+            _check_frozen(self._groups)
+        if not settings.unchecked:
+            _check_known(self._groups, self.loaded)
+        self._notes = (
+            *self._notes,
+            *self._target.notes(self.plan, self._connection),
+        )
+        if self.has_nothing_to_do:
+            service = self._connection.service
+            self.estimate = Estimate(
+                plan=self.plan, cost=Cost(), notes=self._notes, service=service
+            )
+
+    async def price(self, session: Session, writer: LedgerWriter) -> None:
+        """Make the run, and ask what it costs.
+
+        Args:
+            session: The connection.
+            writer: The only writer to the ledger from now on.
+
+        Raises:
+            UsageError: The service quotes 0 units for an item.
+            RunError: The service does not answer, or refuses.
+        """
+        settings = self._target.settings_for(self.plan)
+        self.run = Run(
+            self.plan,
+            session,
+            ledger=self._reader,
+            writer=writer,
+            settings=settings,
+            on_event=self._hooks.on_event,
+        )
+        self.estimate = await self.run.price(self._groups, notes=self._notes)
+        if not settings.allow_unpriced:
+            _check_priced(self._groups, self.estimate.cost or Cost())
+
+    def count_in(self, budget: SharedBudget) -> None:
+        """Count what the folder's jobs have cost in a common budget.
+
+        For a plan that is to do nothing; a run counts by itself.
+        """
+        counts = self.plan.selection.in_shard
+        budget_of(self._reader, None, shared=budget, counts=counts)
+
+    def check_saved_plan(self) -> None:
+        """Check that the price is that of the saved plan, if there is one.
+
+        Raises:
+            PlanMoved: It is not.
+        """
+        saved_plan = self._hooks.saved_plan
+        if saved_plan is not None:
+            saved_plan.check(self.estimate, self._groups, self._recorder)
+
+    def agreed(self) -> None:
+        """The price is agreed to: record what the command has decided."""
+        self._hooks.before_spending()
+        self._rename_reviews(self.plan)
+
+    async def carry_out(self) -> None:
+        """Carry out the plan; the caller holds ``session.watching`` open.
+
+        An error that ends only this run is kept as :attr:`error`.
+        """
+        if self.run is None:
+            tell = self._hooks.on_event
+            self.result = _nothing_done(
+                self.plan, self._run_id, tell, needs_review=self._reviewed
+            )
+            return
+        try:
+            self.result = await self.run.carry_out(self._run_id, notes=self._notes)
+        except PipelineError as error:
+            self.error = error
+        except BaseExceptionGroup as group:
+            found = find_cause(group)
+            if not isinstance(found, PipelineError):
+                raise
+            self.error = found
+
+    def write_lock_file(self) -> None:
+        """Update the manifest's lock file."""
+        lock_file = self._target.lock_file_of(self.loaded)
+        tell = self._hooks.on_event
+        try:
+            is_ours = write_lock_file(
+                lock_file,
+                self.ledger,
+                self._connection.service,
+                orphans=self.plan.orphan_ids(),
+            )
+        except (LockError, OutputError) as error:
+            tell(Warned(message=f"the lock file was not written: {error.message}"))
+            return
+        if not is_ours:
+            text = f"{lock_file} belongs to another service, so it was not updated"
+            tell(Warned(message=f"{text}; if it is from a rehearsal, delete it"))
+
+    def _take(self, planned: PlannedItem) -> None:
+        self._reviewed += bool(planned.job.review)
+        self._groups.add(planned)
+        if self._hooks.saved_plan is not None:
+            self._recorder.add(planned)
+        self._hooks.on_item(planned)
+
+    async def _plan(self, take: Callable[[PlannedItem], None]) -> tuple[Plan, bool]:
+        """The plan, and whether there is nothing to do.
+
+        The service is asked for its models only if there is something to do.
+        """
+        catalog = self._connection.catalog
+        if catalog.put_off and not await self._is_idle():
+            catalog.ask_now()
+            fresh = await self._target.load(self._connection)
+            # A command may have amended the decisions, and not written them yet.
+            self.loaded = dataclasses.replace(fresh, review=self.loaded.review)
+        plan = await self._target.plan(self.loaded, self._reader, on_item=take)
+        return plan, is_idle(plan, self._reader, self._target.settings)
+
+    async def _is_idle(self) -> bool:
+        try:
+            plan = await self._target.plan(
+                self.loaded, self._reader, on_item=stop_at_work
+            )
+        except (ManifestError, HasWork):
+            return False
+        return is_idle(plan, self._reader, self._target.settings)
+
+    def _check_clear(self, plan: Plan) -> None:
+        """Pay for nothing that may be an old item under a new name.
+
+        Raises:
+            UsageError: The user has to say which items were which.
+        """
+        unclear = plan.unclear
+        if not plan.counts[Action.ASK]:
+            return
+        item_id, names = next(iter(unclear.items()))
+        shown = ", ".join(names[:_NAMES_SHOWN])
+        shown += ", …" if len(names) > _NAMES_SHOWN else ""
+        raise UsageError(
+            f"{item_id} may be one of {shown} under a new name; nothing is paid for"
+            f" and nothing is moved ({plan.counts[Action.ASK]:,} such items)",
+            hint=f"write 'was: {names[0]}' beside its id if it is that one; if it is"
+            " new: --as-new",
+        )
+
+    def _rename_reviews(self, plan: Plan) -> None:
+        """Take the decisions about renamed items along, before their files."""
+        review = self.loaded.review
+        for new, old in plan.renamed_reviews.items():
+            review = review.with_renamed(old, new)
+        if review != self.loaded.review:
+            write_review(review, self.loaded.path.name)
+
+
+def _check_known(groups: CostGroups, loaded: Manifest) -> None:
+    """Check that the inputs of each model that will be paid for are known.
+
+    Unknown fields may be ignored by the service, and charged all the same.
+
+    Raises:
+        UsageError: They are not.
+    """
+    unknown = sorted(one for one in groups.models if loaded.models(one) is None)
+    if unknown:
+        raise UsageError(
+            f"the inputs of {', '.join(unknown)} are unknown: nothing is submitted",
+            hint="check the model's id with `pipeline models`, or submit all the same:"
+            " --unchecked",
+        )
+
+
+def _check_priced(groups: CostGroups, cost: Cost) -> None:
+    """Check that no price is 0: nobody can say what such a job will cost.
+
+    Raises:
+        UsageError: One is.
+    """
+    free = [
+        group.samples[0].item
+        for key, group in groups.by_key.items()
+        if key in cost.by_key and not cost.by_key[key].units
+    ]
+    if free:
+        item = free[0]
+        raise UsageError(
+            f"{item.file}:{item.line}: the service quotes 0 units for"
+            f" '{item.item_id}', so nothing is submitted",
+            hint="submit one job all the same, and see what it costs: --allow-unpriced",
+        )
+
+
+def _check_frozen(groups: CostGroups) -> None:
+    count = groups.count
+    if count:
+        sample = next(iter(groups.by_key.values())).samples[0].item.item_id
+        raise PlanMoved(
+            f"--frozen pays for nothing, but {count:,} of the items would be paid for,"
+            f" such as {sample}",
+            hint="run without --frozen and commit the lock file",
+        )
+
+
+def _nothing_done(
+    plan: Plan, run_id: int, on_event: ProgressCallback, *, needs_review: int
+) -> RunResult:
+    done, skipped = plan.counts[Action.DONE], plan.counts[Action.SKIP]
+    on_event(
+        Launched(
+            run_id=run_id,
+            total=plan.total,
+            done=done,
+            skipped=skipped,
+            to_submit=0,
+            ceiling=None,
+        )
+    )
+    return RunResult(
+        exit_code=ExitCode.ITEMS_FAILED if skipped else ExitCode.OK,
+        counts={"done": done, "skipped": skipped},
+        needs_review=needs_review,
+        submitted=0,
+        stopped_by=None,
+    )
+
+
+def find_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to raise for an exception group of the task groups.
+
+    If there are only pipeline errors, the gravest one; else the bug, or the whole group
+    if there are several bugs.
+    """
+    errors: list[BaseException] = []
+
+    def flatten(inner: BaseExceptionGroup[BaseException]) -> None:
+        for error in inner.exceptions:
+            if isinstance(error, BaseExceptionGroup):
+                flatten(error)
+            else:
+                errors.append(error)
+
+    flatten(group)
+    bugs = [error for error in errors if not isinstance(error, PipelineError)]
+    if not bugs:
+        return min(errors, key=_rank)
+    return bugs[0] if len(bugs) == 1 else group
+
+
+def _rank(error: BaseException) -> int:
+    """How grave a pipeline error is, by its exit code; 0 is the gravest."""
+    code = error.exit_code if isinstance(error, PipelineError) else ExitCode.BUG
+    return PRECEDENCE.index(code) if code in PRECEDENCE else len(PRECEDENCE)
