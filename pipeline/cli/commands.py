@@ -15,10 +15,12 @@ from pipeline.cli.options import (
     ITEMS,
     JSON,
     MANIFEST,
+    MANIFESTS,
     NOTE,
     OFFLINE,
     PROFILE,
     SELECT,
+    SHARD,
     HomePath,
     RunOptions,
     Text,
@@ -39,6 +41,36 @@ def _check_force(options: dict[str, Any]) -> None:
             "--force needs --select: it pays again for finished items",
             hint="name the items: --force --select 'tree-*'",
         )
+
+
+def _only(manifests: tuple[Path, ...], option: str) -> Path:
+    """The only manifest, for an option that is about one."""
+    if len(manifests) > 1:
+        raise UsageError(
+            f"{option} is about one manifest, and {len(manifests)} are named",
+            hint="use the command once for each",
+        )
+    return manifests[0]
+
+
+def _carry_out(
+    manifests: tuple[Path, ...],
+    options: RunOptions,
+    *,
+    only_failed: bool = False,
+    only_fetch: bool = False,
+) -> ExitCode:
+    if len(manifests) > 1:
+        from pipeline.cli.run_all import run_all_command
+
+        return run_all_command(
+            manifests, options, only_failed=only_failed, only_fetch=only_fetch
+        )
+    from pipeline.cli.run import run_command
+
+    return run_command(
+        manifests[0], options, only_failed=only_failed, only_fetch=only_fetch
+    )
 
 
 class _Command(click.Command):
@@ -84,20 +116,20 @@ def cli() -> None:
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @PROFILE
 @ALLOW_OUTSIDE
 @OFFLINE
 @JSON
-def validate(manifest: Path, **options: Any) -> ExitCode:
+def validate(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Check a manifest and list every fault as file:line:column. Free."""
     from pipeline.cli.validate import validate_command
 
-    return validate_command(manifest, **options)
+    return validate_command(manifests, **options)
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
 @selection_options
 @FORCE
@@ -129,7 +161,7 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
     is_flag=True,
     help="Show instead what a run with each of the manifest's profiles would cost.",
 )
-def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
+def plan(manifests: tuple[Path, ...], *, profiles: bool, **options: Any) -> ExitCode:
     """Show what a run would do to each item, why, and what it costs. Free."""
     from pipeline.cli.plan import plan_command
 
@@ -137,12 +169,16 @@ def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
     if profiles:
         from pipeline.cli.plan_profiles import plan_profiles_command
 
-        return plan_profiles_command(manifest, **options)
-    return plan_command(manifest, **options)
+        return plan_profiles_command(_only(manifests, "--profiles"), **options)
+    if len(manifests) > 1:
+        from pipeline.cli.plan_all import plan_all_command
+
+        return plan_all_command(manifests, **options)
+    return plan_command(manifests[0], **options)
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
 @selection_options
 @FORCE
@@ -161,41 +197,35 @@ def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
 @click.option(
     "--frozen", is_flag=True, help="Exit with code 8 if anything would be paid for."
 )
-def run(manifest: Path, **options: Any) -> ExitCode:
+def run(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Generate the missing assets; finished items are left alone. Costs units."""
-    from pipeline.cli.run import run_command
-
     _check_force(options)
-    return run_command(manifest, RunOptions(**options))
+    return _carry_out(manifests, RunOptions(**options))
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
 @selection_options
 @ALLOW_OUTSIDE
 @JSON
 @spending_options
 @running_options
-def rerun(manifest: Path, **options: Any) -> ExitCode:
+def rerun(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Retry only the failed items, including final failures. Costs units."""
-    from pipeline.cli.run import run_command
-
-    return run_command(manifest, RunOptions(**options), only_failed=True)
+    return _carry_out(manifests, RunOptions(**options), only_failed=True)
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
 @selection_options
 @ALLOW_OUTSIDE
 @JSON
 @running_options
-def fetch(manifest: Path, **options: Any) -> ExitCode:
+def fetch(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Download files that are paid for but missing. Free."""
-    from pipeline.cli.run import run_command
-
-    return run_command(manifest, RunOptions(**options), only_fetch=True)
+    return _carry_out(manifests, RunOptions(**options), only_fetch=True)
 
 
 @cli.command()
@@ -448,15 +478,16 @@ def doctor(
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
+@SHARD
 @ALLOW_OUTSIDE
 @JSON
-def status(manifest: Path, **options: Any) -> ExitCode:
+def status(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Show the progress of a manifest, from the ledger only. Free."""
     from pipeline.cli.status import status_command
 
-    return status_command(manifest, **options)
+    return status_command(manifests, **options)
 
 
 @cli.command()

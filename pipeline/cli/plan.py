@@ -10,6 +10,7 @@ from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan import estimate
 from pipeline.planning import PlannedItem, Selection
+from pipeline.planning.shards import Shard
 from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.settings import Settings
 from pipeline.units import parse_units
@@ -24,6 +25,7 @@ def plan_command(
     emulate: bool,
     profile: str,
     select: tuple[str, ...],
+    shard: Shard | None,
     limit: int | None,
     only: str | None,
     verify: bool,
@@ -46,6 +48,7 @@ def plan_command(
     settings = Settings(first_contact_s=FIRST_CONTACT_S, max_cost=parse_cost(max_cost))
     selection = Selection(
         globs=select,
+        shard=shard,
         limit=limit,
         force=force,
         verify=verify,

@@ -14,6 +14,7 @@ from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.manifest import find_profiles
 from pipeline.operations.plan import estimate
 from pipeline.planning import Selection
+from pipeline.planning.shards import Shard
 from pipeline.pricing import Estimate
 from pipeline.settings import Settings
 
@@ -27,6 +28,7 @@ def plan_profiles_command(
     *,
     emulate: bool,
     select: tuple[str, ...],
+    shard: Shard | None,
     limit: int | None,
     only: str | None,
     verify: bool,
@@ -50,7 +52,12 @@ def plan_profiles_command(
     if not names:
         raise UsageError(f"{manifest} has no profiles", hint="leave --profiles out")
     selection = Selection(
-        globs=select, limit=limit, force=force, verify=verify, only=only or ""
+        globs=select,
+        shard=shard,
+        limit=limit,
+        force=force,
+        verify=verify,
+        only=only or "",
     )
     try:
         made = {

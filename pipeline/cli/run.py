@@ -53,8 +53,8 @@ from pipeline.running.events import (
     Paused,
     Warned,
 )
+from pipeline.running.joint import JointRun
 from pipeline.running.result import RunResult
-from pipeline.running.run import Run
 from pipeline.settings import Settings
 from pipeline.units import units_number
 
@@ -77,22 +77,13 @@ def run_command(
         start: What carries it out: ``run``, or an operation that ends in one.
     """
     configure_logging(debug=options.debug, log_file=options.log_file)
-    selection = Selection(
-        globs=options.select,
-        limit=options.limit,
-        force=options.force,
-        only_failed=only_failed,
-        only_fetch=only_fetch,
-        verify=options.verify,
-        only=options.only or "",
-        as_new=options.as_new,
-    )
+    selection = selection_of(options, only_failed=only_failed, only_fetch=only_fetch)
     saved = None
     if options.saved_plan is not None:
         if selection != Selection(verify=options.verify):
             raise UsageError(
-                "--plan fixes the items: --select, --only, --limit and --force do not"
-                " apply",
+                "--plan fixes the items: --select, --shard, --only, --limit and --force"
+                " do not apply",
                 hint="make another plan with them: pipeline plan --out FILE",
             )
         saved = read_plan(options.saved_plan)
@@ -115,6 +106,23 @@ def run_command(
     return code
 
 
+def selection_of(
+    options: RunOptions, *, only_failed: bool, only_fetch: bool
+) -> Selection:
+    """The items that the options select, of those that the command applies to."""
+    return Selection(
+        globs=options.select,
+        shard=options.shard,
+        limit=options.limit,
+        force=options.force,
+        only_failed=only_failed,
+        only_fetch=only_fetch,
+        verify=options.verify,
+        only=options.only or "",
+        as_new=options.as_new,
+    )
+
+
 def _carry_out(  # noqa: PLR0917 - the parts of one command
     manifest: Path,
     options: RunOptions,
@@ -123,10 +131,10 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
     saved: SavedPlan | None,
     start: Callable[..., Coroutine[Any, Any, RunResult]],
 ) -> RunResult:
-    settings = _settings(options)
-    stage = _Stage(QuietScreen() if options.quiet else PhaseScreen(progress))
+    settings = settings_of(options)
+    stage = Stage(QuietScreen() if options.quiet else PhaseScreen(progress))
     listing = PlanListing(to_stderr=True)
-    on_item = listing.add if may_be_asked(options) else _not_listed
+    on_item = listing.add if may_be_asked(options) else not_listed
 
     def on_event(event: Event) -> None:
         progress.take(event)
@@ -135,11 +143,11 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
                 stage.screen.take(event)
         if options.as_json:
             with tolerate_closed_pipe(sys.stdout):
-                _print_event(event)
+                print_event(event)
 
     which = {"selection": selection, "saved_plan": saved}
 
-    async def carry_out(on_start: Callable[[Run], None]) -> RunResult:
+    async def carry_out(on_start: Callable[[JointRun], None]) -> RunResult:
         return await with_heartbeat(
             start(
                 manifest,
@@ -162,7 +170,9 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
 
     def begin(estimate: Estimate) -> None:
         was_shown = confirm(estimate, options, listing)
-        screen = _screen(estimate.plan, options, progress)
+        plan = estimate.plan
+        title = f"{plan.manifest.name} → {plan.output}"
+        screen = make_screen(title, options, progress)
         stage.plan, stage.screen = estimate.plan, screen
         stack.enter_context(screen)
         _tell_price(estimate, options, stage, was_shown=was_shown)
@@ -170,7 +180,7 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
     result: RunResult | None = None
     try:
         with ExitStack() as stack:
-            on_start = stack.enter_context(_signals(stage))
+            on_start = stack.enter_context(stopping_by_signals(stage))
             gc.freeze()  # imported objects never become garbage
             result = asyncio.run(carry_out(on_start))
     finally:
@@ -181,11 +191,11 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
     return result
 
 
-def _not_listed(planned: PlannedItem) -> None:
+def not_listed(planned: PlannedItem) -> None:
     """Nobody can be asked about it."""
 
 
-class _Stage:
+class Stage:
     """Where a run is shown, once its plan is known."""
 
     def __init__(self, screen: Screen) -> None:
@@ -199,7 +209,7 @@ class _Stage:
 
 
 @contextmanager
-def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
+def stopping_by_signals(stage: Stage) -> Iterator[Callable[[JointRun], None]]:
     """First SIGINT or SIGTERM: stop submitting. Second: leave.
 
     Uses ``signal.signal``, because Windows lacks the event loop's own handlers.
@@ -208,7 +218,7 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
     handled = [signal.SIGINT, signal.SIGTERM]
     previous: dict[int, Any] = {}
 
-    def on_start(begun: Run) -> None:
+    def on_start(begun: JointRun) -> None:
         loop = asyncio.get_running_loop()
 
         def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -241,7 +251,8 @@ def _signals(stage: _Stage) -> Iterator[Callable[[Run], None]]:
             signal.signal(number, handler)
 
 
-def _settings(options: RunOptions) -> Settings:
+def settings_of(options: RunOptions) -> Settings:
+    """The limits and timeouts that the options set."""
     default = Settings()
     fail_count, fail_share = parse_threshold(options.fail_threshold)
     # The emulator lists a new job at once: there is little to wait for.
@@ -307,10 +318,16 @@ def parse_threshold(text: str | None) -> tuple[int | None, float | None]:
     return None, float(match[1]) / 100
 
 
-def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
+def make_screen(title: str, options: RunOptions, progress: Progress) -> Screen:
+    """The screen for a run.
+
+    Args:
+        title: What runs, and where its files go.
+        options: Of the command.
+        progress: Has taken every event before the screen does.
+    """
     if options.quiet:
         return QuietScreen()
-    title = f"{plan.manifest.name} → {plan.output}"
     if is_live() and not options.debug:
         from pipeline.cli.console.live_screen import LiveScreen
 
@@ -323,7 +340,7 @@ def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
 
 
 def _tell_price(
-    estimate: Estimate, options: RunOptions, stage: _Stage, *, was_shown: bool
+    estimate: Estimate, options: RunOptions, stage: Stage, *, was_shown: bool
 ) -> None:
     """Show what the run costs if no question has; note which warnings were shown."""
     cost = estimate.cost
@@ -339,7 +356,8 @@ def _tell_price(
         stage.told = frozenset(cost.problems)
 
 
-def _print_event(event: Event) -> None:
+def print_event(event: Event) -> None:
+    """Print an event as a line of JSON, if it is one for scripts."""
     match event:
         case Launched():
             fields = asdict(event) | {"quoted": units_number(event.quoted)}

@@ -20,6 +20,7 @@ from pipeline.cli.plan_view import (
 from pipeline.counting import plural
 from pipeline.errors import UsageError
 from pipeline.pricing import Estimate
+from pipeline.running.joint import JointResult
 from pipeline.running.result import RunResult
 from pipeline.units import units_number
 
@@ -80,7 +81,9 @@ def _question(estimate: Estimate) -> str:
     return f"{spend}{unsure_text(estimate)}, into {estimate.plan.output}?"
 
 
-def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:
+def result_lines(
+    result: RunResult | JointResult, cu_price: CuPrice | None
+) -> Iterator[str]:
     """What a run has cost, and which inputs the service changed."""
     cost = result.cost
     if cost.charged or cost.quoted or cost.reserved:
@@ -113,7 +116,9 @@ def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:
         yield f"  checks: {said}; the reasons: {command_line('status')}"
 
 
-def run_cost_fields(result: RunResult | None, *, charged: Decimal) -> dict[str, Any]:
+def run_cost_fields(
+    result: RunResult | JointResult | None, *, charged: Decimal
+) -> dict[str, Any]:
     """What a run has cost, as JSON numbers.
 
     Args:

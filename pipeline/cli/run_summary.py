@@ -1,6 +1,6 @@
 """The end of a run: result and progress → lines for a person."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from pipeline.cli.console.printing import failure_line
@@ -14,6 +14,7 @@ from pipeline.errors import ExitCode, PipelineError
 from pipeline.job import FailureClass, JobStatus
 from pipeline.manifest import Manifest, expand
 from pipeline.planning import Plan
+from pipeline.running.joint import JointResult
 from pipeline.running.result import RunResult
 
 FAILURES_SHOWN = 20
@@ -51,15 +52,14 @@ def summary_lines(
         options: Of the command.
         plan: What was carried out.
     """
-    yield from trouble_lines(progress, plan.manifest)
+    yield from trouble_lines(progress, [plan.manifest])
     if result is None:
         return
     counts = result.counts
-    parts = [f"{counts[key]:,} {word}" for key, word in _COUNTED if counts.get(key)]
-    if progress.files > counts.get("saved", 0) and not counts.get("renamed"):
-        parts[0] += f" ({plural(progress.files, 'file')})"
+    files = progress.files if not counts.get("renamed") else 0
+    words = count_words(counts, files=files) or "nothing to do"
     yield (
-        f"{', '.join(parts) or 'nothing to do'} in {duration(progress.elapsed_s)}"
+        f"{words} in {duration(progress.elapsed_s)}"
         f" → {plan.output}" + (" (emulated)" if options.emulate else "")
     )
     yield from result_lines(result, options.cu_price)
@@ -67,10 +67,31 @@ def summary_lines(
         yield f"  next: {step}"
 
 
-def trouble_lines(progress: Progress, manifest: Manifest) -> Iterator[str]:
-    """The first failed or unsure items, with place, reason and hint."""
+def count_words(counts: Mapping[str, int], *, files: int = 0) -> str:
+    """``31 saved (40 files), 2 failed``; "" if there is nothing to count.
+
+    Args:
+        counts: Items by outcome.
+        files: How many files were saved; told if there are more than saved items.
+    """
+    parts = [f"{counts[key]:,} {word}" for key, word in _COUNTED if counts.get(key)]
+    if files > counts.get("saved", 0):
+        parts[0] += f" ({plural(files, 'file')})"
+    return ", ".join(parts)
+
+
+def trouble_lines(progress: Progress, manifests: Sequence[Manifest]) -> Iterator[str]:
+    """The first failed or unsure items, with place, reason and hint.
+
+    Args:
+        progress: Of the run.
+        manifests: Those that were carried out. If there are several, the items of
+            ``progress`` have the name of their manifest, and no place.
+    """
     shown = list(progress.troubles.values())[:FAILURES_SHOWN]
-    places = find_places(manifest, [trouble.item_id for trouble in shown])
+    places = {}
+    if len(manifests) == 1:
+        places = find_places(manifests[0], [trouble.item_id for trouble in shown])
     for trouble in shown:
         yield failure_line(
             trouble.item_id,
@@ -103,7 +124,7 @@ def find_places(manifest: Manifest, item_ids: Collection[str]) -> dict[str, str]
 
 
 def next_steps(
-    progress: Progress, result: RunResult, options: RunOptions
+    progress: Progress, result: RunResult | JointResult, options: RunOptions
 ) -> Iterator[str]:
     """What to do next, as commands; nothing if there is nothing to do."""
     counts, code = result.counts, result.exit_code

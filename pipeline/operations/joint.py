@@ -31,7 +31,7 @@ from pipeline.output.folder import (
     holding_output,
 )
 from pipeline.output.names import EMULATOR_STATE_NAME
-from pipeline.planning.shards import share_of
+from pipeline.planning.shards import share_of_all
 from pipeline.pricing.budget import SharedBudget
 from pipeline.pricing.joint import JointEstimate
 from pipeline.record import replace as replace_record
@@ -137,7 +137,7 @@ class Joint:
         """Load every manifest, then hold every folder."""
         connection.activity.begin("reading the manifest")
         manifests = await self._load(connection)
-        _check_apart(
+        check_apart(
             (loaded, target.folder_of(loaded))
             for loaded, target in zip(manifests, self._targets, strict=True)
         )
@@ -206,7 +206,7 @@ class Joint:
                 manifests.append(await target.load(connection, on_name=look))
             except ManifestError as error:
                 errors.append(error)
-        _raise_all(errors)
+        raise_all(errors)
         return manifests
 
     async def _finish(
@@ -258,7 +258,9 @@ class Joint:
     ) -> Decimal | None:
         session = await connection.open_session(
             _emulator_state_of(executions),
-            max_cost=self._limit_of(executions),
+            max_cost=share_of_all(
+                self._max_cost, (one.plan.selection.division for one in executions)
+            ),
         )
         async with AsyncExitStack() as stack:
             for execution in executions:
@@ -275,15 +277,6 @@ class Joint:
                 for execution in executions:
                     tasks.start_soon(execution.carry_out)
         return session.budget.left
-
-    def _limit_of(self, executions: Sequence[Execution]) -> Decimal | None:
-        """The common budget; a shard has its share of it."""
-        divisions = [execution.plan.selection.division for execution in executions]
-        known = [one for one in divisions if one is not None]
-        if not known:
-            return self._max_cost
-        own, total = sum(one.own for one in known), sum(one.total for one in known)
-        return share_of(self._max_cost, own=own, total=total)
 
     def _agree(self, executions: Sequence[Execution], budget: SharedBudget) -> None:
         """Let the caller agree to the price, once for all of them."""
@@ -315,17 +308,22 @@ async def _prepare(executions: Sequence[Execution]) -> None:
             await execution.prepare()
         except ManifestError as error:
             errors.append(error)
-    _raise_all(errors)
+    raise_all(errors)
 
 
-def _raise_all(errors: Sequence[ManifestError]) -> None:
+def raise_all(errors: Sequence[ManifestError]) -> None:
+    """Report the faults of several manifests together, if there are any.
+
+    Raises:
+        ManifestError: With all of them.
+    """
     if len(errors) == 1:
         raise errors[0]
     if errors:
         raise ManifestError([fault for error in errors for fault in error.faults])
 
 
-def _check_apart(places: Iterable[tuple[Manifest, Path]]) -> None:
+def check_apart(places: Iterable[tuple[Manifest, Path]]) -> None:
     """Refuse manifests that would write to the same folder at the same time.
 
     Raises:

@@ -9,7 +9,7 @@ is made already, so all machines agree on it.
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -107,6 +107,25 @@ def share_of(limit: Decimal | None, *, own: int, total: int) -> Decimal | None:
         return None
     steps = int(limit * _STEPS) * own // max(1, total)
     return Decimal(steps) / _STEPS
+
+
+def share_of_all(
+    limit: Decimal | None, divisions: Iterable[Division | None]
+) -> Decimal | None:
+    """The same of a budget that several manifests have together.
+
+    Args:
+        limit: The budget, or None.
+        divisions: How each manifest is divided; None if it is not.
+    """
+    known = [division for division in divisions if division is not None]
+    if not known:
+        return limit
+    return share_of(
+        limit,
+        own=sum(division.own for division in known),
+        total=sum(division.total for division in known),
+    )
 
 
 def _links_of(item: Item) -> set[str]:

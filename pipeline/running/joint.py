@@ -102,6 +102,16 @@ class JointResult(Struct, frozen=True, kw_only=True):
         return sum(result.needs_review for result in self._results)
 
     @property
+    def changed_inputs(self) -> dict[str, str]:
+        """Inputs that the service dropped or changed, by manifest and item id."""
+        return {
+            f"{one.manifest}: {item_id}": difference
+            for one in self.outcomes
+            if one.result is not None
+            for item_id, difference in one.result.changed_inputs.items()
+        }
+
+    @property
     def cost(self) -> RunCost:
         """The cost of all runs."""
         costs = [result.cost for result in self._results]

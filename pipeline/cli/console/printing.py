@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 import click
 
+from pipeline.cli.console.subject import current_manifest
 from pipeline.cli.console.text import one_line, wrapped
 from pipeline.errors import ManifestError
 
@@ -66,9 +67,14 @@ def print_faults(error: ManifestError) -> None:
         )
 
 
-def print_json(**fields: Any) -> None:
-    """Print a line of JSON to stdout and flush it; ASCII in any encoding."""
-    sys.stdout.write(json.dumps(fields) + "\n")
+def print_json(*, event: str, **fields: Any) -> None:
+    """Print an event as a line of JSON to stdout and flush it; ASCII in any encoding.
+
+    If it is about one of several manifests, it says about which.
+    """
+    manifest = current_manifest()
+    named = {"event": event, **({"manifest": manifest} if manifest else {})}
+    sys.stdout.write(json.dumps(named | fields) + "\n")
     sys.stdout.flush()
 
 

@@ -1,0 +1,63 @@
+"""Plan of several manifests: what a run of all of them would do and cost together."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from pipeline.errors import ManifestError
+from pipeline.manifest import Manifest
+from pipeline.operations.joint import check_apart, raise_all
+from pipeline.operations.plan import estimate
+from pipeline.planning import Orphan, PlannedItem
+from pipeline.planning.shards import share_of_all
+from pipeline.pricing import Estimate
+from pipeline.pricing.joint import JointEstimate
+from pipeline.settings import Settings
+
+
+async def estimate_all(
+    manifests: Sequence[str | os.PathLike[str] | Manifest],
+    *,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    on_item: Callable[[int, PlannedItem], None] = lambda _number, _planned: None,
+    on_orphan: Callable[[int, Orphan], None] = lambda _number, _orphan: None,
+    **options: Any,
+) -> JointEstimate:
+    """What :func:`run_all` would do and what it would cost; spends nothing.
+
+    Args:
+        manifests: As for :func:`run_all`.
+        settings: As for :func:`run_all`.
+        on_item: As for :func:`estimate`, with the number of the manifest first, from 0.
+        on_orphan: The same.
+        options: As for :func:`estimate`, without ``output``.
+
+    Raises:
+        InputError, RunError, JobError: As for :func:`estimate`.
+    """
+    parts: list[Estimate] = []
+    errors: list[ManifestError] = []
+    for number, manifest in enumerate(manifests):
+        try:
+            part = await estimate(
+                manifest,
+                settings=dataclasses.replace(settings, max_cost=None),
+                on_item=partial(on_item, number),
+                on_orphan=partial(on_orphan, number),
+                **options,
+            )
+        except ManifestError as error:
+            errors.append(error)
+        else:
+            parts.append(part)
+    raise_all(errors)
+    check_apart((part.plan.manifest, part.plan.output) for part in parts)
+    divisions = (part.plan.selection.division for part in parts)
+    return JointEstimate(
+        parts=tuple(parts),
+        limit=share_of_all(settings.max_cost, divisions),
+        taken=sum((part.taken for part in parts), Decimal(0)),
+    )
