@@ -243,6 +243,36 @@ def verify(output: Path, *, as_json: bool) -> ExitCode:
 
 
 @cli.command()
+@click.argument(
+    "places",
+    type=HomePath(exists=True, file_okay=False),
+    metavar="OUT...",
+    nargs=-1,
+    required=True,
+)
+@click.option(
+    "--output",
+    "-o",
+    type=HomePath(file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="The output folder to merge them into.",
+)
+@click.option(
+    "--junit",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="Also join the JUnit reports beside the folders into this file.",
+)
+@JSON
+def merge(places: tuple[Path, ...], **options: Any) -> ExitCode:
+    """Merge the output folders of shards into one. Free."""
+    from pipeline.cli.merge import merge_command
+
+    return merge_command(places, **options)
+
+
+@cli.command()
 @click.argument("file", type=HomePath(dir_okay=False), metavar="FILE")
 def show(file: Path) -> ExitCode:
     """Print the manifest item that would make a saved file again. Free."""

@@ -171,7 +171,9 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
     def begin(estimate: Estimate) -> None:
         was_shown = confirm(estimate, options, listing)
         plan = estimate.plan
-        title = f"{plan.manifest.name} → {plan.output}"
+        division = plan.selection.division
+        part = "" if division is None else f", {division}"
+        title = f"{plan.manifest.name}{part} → {plan.output}"
         screen = make_screen(title, options, progress)
         stage.plan, stage.screen = estimate.plan, screen
         stack.enter_context(screen)

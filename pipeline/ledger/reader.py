@@ -366,6 +366,19 @@ class LedgerReader:
             ).fetchall()
         return {sha256: AssetId(asset_id) for sha256, asset_id in rows}
 
+    def find_history(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """The rows of uploads, of contents and of runs, as the tables have them."""
+        with self._translated():
+            uploads, contents, runs = (
+                self._connection.execute(f"SELECT {columns}").fetchall()
+                for columns in (
+                    "* FROM uploads",
+                    "* FROM contents",
+                    "started_at, ended_at, exit_code FROM runs ORDER BY run_id",
+                )
+            )
+        return uploads, contents, runs
+
     def find_facts(self) -> Facts:
         """The facts about the whole ledger.
 

@@ -137,6 +137,8 @@ async def estimate(
             unsure = ledger.find_unsure_units()
             bound = "" if service.project_id else ledger.find_facts().key_project
             known = {} if emulate else ledger.find_uploads(service.project_id)
+        if plan.selection.division is not None:
+            notes = (str(plan.selection.division), *notes)
         may_pay = plan.to_submit or plan.counts[Action.WAIT]
         cost: Cost | None = None if may_pay else Cost()
         limits = TeamLimits()

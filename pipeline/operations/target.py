@@ -11,7 +11,6 @@ import anyio.to_thread
 
 from pipeline.clock import Clock
 from pipeline.contract.contract_file import notes_on_contract
-from pipeline.counting import plural
 from pipeline.errors import InputError, UsageError
 from pipeline.ledger.ledger import Ledger
 from pipeline.lockfile.reconcile import find_lock_file
@@ -171,13 +170,7 @@ class Target:
         """What the user should know about the plan, its models and the service."""
         service, loaded = connection.service, plan.manifest
         repeated = plan.repeats.describe(loaded)
-        division = plan.selection.division
-        part = ""
-        if division is not None:
-            part = f"shard {division.shard} has {division.own:,} of"
-            part += f" {plural(division.total, 'item')}, and such a share of the budget"
         return (
-            *((part,) if part else ()),
             *loaded.warnings,
             *plan.notes,
             *((repeated,) if repeated else ()),

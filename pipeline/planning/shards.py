@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from pipeline.counting import plural
 from pipeline.errors import UsageError
 from pipeline.job import Item
 from pipeline.manifest import Manifest, expand
@@ -82,6 +83,10 @@ class Division:
         if self._origins:
             sizes = Counter(self._find(item.base) for item in expand(manifest))
         self.own, self.total = sizes[shard.number], sizes.total()
+
+    def __str__(self) -> str:
+        items = plural(self.total, "item")
+        return f"shard {self.shard}: {self.own:,} of {items}"
 
     def holds(self, job_id: str) -> bool:
         """Whether the shard has an item, by the id of any job of it."""

@@ -46,6 +46,9 @@ class Reconciler:
         ledger: For reading.
         records: Records each step.
         watch: Takes over the jobs that are found.
+        is_shard: Whether other shards of the manifest make jobs too. Then jobs that no
+            row owns are as expected. The marks stay open, so that the first run after
+            the shards were merged compares the list with the rows of all of them.
     """
 
     def __init__(
@@ -55,7 +58,9 @@ class Reconciler:
         *,
         records: Records,
         watch: Watch,
+        is_shard: bool = False,
     ) -> None:
+        self._is_shard = is_shard
         self._reader = session.reader
         self._identity = session.identity
         self._clock = session.clock
@@ -115,14 +120,14 @@ class Reconciler:
             if one.job.row_id not in paired and await self._is_unsure(one, rest)
         ]
         # A job that may belong to an unsure submit is reported with that submit.
-        self._report(
-            [
-                remote
-                for remote in rest
-                if not any(self._reader.may_come_of(one, remote) for one in unsure)
-            ],
-            marks[0],
-        )
+        unexplained = [
+            remote
+            for remote in rest
+            if not any(self._reader.may_come_of(one, remote) for one in unsure)
+        ]
+        if unexplained and self._is_shard:
+            return [one for one in adopted if one is not None]
+        self._report(unexplained, marks[0])
         if self._is_complete(reading, sent, marks):
             still_open = {one.job.mark_id for one in unsure}
             await self._records.reconciled(

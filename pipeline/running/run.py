@@ -159,7 +159,11 @@ class Run:
             stopping=self._stopping,
         )
         self._reconciler = Reconciler(
-            session, ledger, records=self._records, watch=self._watch
+            session,
+            ledger,
+            records=self._records,
+            watch=self._watch,
+            is_shard=plan.selection.shard is not None,
         )
         self._recovery = Recovery(
             ledger, session.slots, records=self._records, watch=self._watch
