@@ -142,6 +142,7 @@ class _Showing:
         self._may_be_asked = may_be_asked(options)
         self._estimate: JointEstimate | None = None
         self._launched: dict[str, Launched] = {}
+        self._held: list[Event] = []  # to be shown
         self._told: set[str] = set()  # reasons to stop that several runs have
         self._paused_until: datetime | None = None
 
@@ -179,20 +180,29 @@ class _Showing:
         with about(manifest):
             shown = self._as_shown(manifest, event)
             self.progress.take(shown)
-            with tolerate_closed_pipe(sys.stderr):
-                if self._is_news(manifest, shown):
-                    self.stage.screen.take(shown)
+            if self._is_news(shown):
+                self._held.append(shown)
+            if len(self._launched) == len(self._names):
+                self._show_held()
             if self._options.as_json:
                 with tolerate_closed_pipe(sys.stdout):
                     print_event(event)
 
     def finish(self, result: JointResult | None) -> None:
         """Say how it ended."""
+        self._show_held()
         if self._options.quiet or self._estimate is None:
             return
         with tolerate_closed_pipe(sys.stderr):
             for line in self._summary(self._estimate, result):
                 self.stage.screen.say(line)
+
+    def _show_held(self) -> None:
+        """Show what came while not all runs had begun: their beginning is shown once."""
+        held, self._held = self._held, []
+        with tolerate_closed_pipe(sys.stderr):
+            for event in held:
+                self.stage.screen.take(event)
 
     def _as_shown(self, manifest: str, event: Event) -> Event:
         """An event with the manifest's name, so that items are told apart."""
@@ -223,11 +233,13 @@ class _Showing:
             to_submit=sum(one.to_submit for one in begun),
         )
 
-    def _is_news(self, manifest: str, event: Event) -> bool:
+    def _is_news(self, event: Event) -> bool:
         """Whether the screen has to show an event that several runs may have."""
         match event:
             case Launched():
-                return len(self._launched) == len(self._names)
+                self._held = [
+                    one for one in self._held if not isinstance(one, Launched)
+                ]
             case Halted():
                 is_new = event.reason not in self._told
                 self._told.add(event.reason)
@@ -238,8 +250,7 @@ class _Showing:
                 return is_new
             case Warned():
                 known = () if self._estimate is None else self._estimate.notes
-                is_told = self._may_be_asked and event.message in known
-                return not is_told and bool(manifest)
+                return not (self._may_be_asked and event.message in known)
         return True
 
     def _confirm(self, estimate: JointEstimate) -> bool:

@@ -32,6 +32,7 @@ from pipeline.errors import (
 from pipeline.models.catalog import ModelCatalog, find_cache
 from pipeline.output.names import EMULATOR_FILES_NAME, EMULATOR_STATE_NAME
 from pipeline.running.session import Session
+from pipeline.running.shared_requests import SharedRequests
 from pipeline.settings import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
@@ -275,13 +276,18 @@ class Connection:
                 raise wrong from error
 
     async def open_session(
-        self, emulator_state: Path | None = None, *, max_cost: Decimal | None = None
+        self,
+        emulator_state: Path | None = None,
+        *,
+        max_cost: Decimal | None = None,
+        requests: SharedRequests | None = None,
     ) -> Session:
         """A session for runs on this connection.
 
         Args:
             emulator_state: As for :meth:`open`.
             max_cost: What all runs may cost together, or None.
+            requests: What several manifests ask for; None if there is one manifest.
 
         Raises:
             OutputError: As for :meth:`open`.
@@ -296,6 +302,7 @@ class Connection:
             identity,
             activity=self.activity,
             max_cost=max_cost,
+            requests=requests,
         )
 
     def _read_model(self, model_id: str) -> Mapping[str, Any] | None:

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from pipeline.counting import plural
 from pipeline.errors import (
     PRECEDENCE,
     ExitCode,
@@ -37,6 +38,7 @@ from pipeline.running.joint import Outcome
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.running.session import Session
+from pipeline.running.shared_requests import SharedRequests, may_be_shared
 from pipeline.storage.syncing import take_unsynced
 
 _NAMES_SHOWN = 5
@@ -84,6 +86,7 @@ class Execution:
         ledger: Open for writing, until a run needs it.
         reader: Open for reading.
         notes: What the user should know about the command.
+        requests: What several manifests ask for; None if there is one manifest.
 
     Attributes:
         ledger: As given.
@@ -109,7 +112,10 @@ class Execution:
         ledger: Ledger,
         reader: Ledger,
         notes: tuple[str, ...] = (),
+        requests: SharedRequests | None = None,
     ) -> None:
+        self._requests = requests
+        self._shared = 0  # items that another manifest makes
         self._target = target
         self._hooks = hooks
         self._connection = connection
@@ -190,6 +196,10 @@ class Execution:
             *self._notes,
             *self._target.notes(self.plan, self._connection),
         )
+        if self._shared:
+            asks = plural(self._shared, "item asks", "items ask")
+            text = f"{self.loaded.file}: {asks} for exactly what another manifest asks"
+            self._notes += (f"{text} for: paid for once",)
         if self.has_nothing_to_do:
             service = self._connection.service
             self.estimate = Estimate(
@@ -263,6 +273,9 @@ class Execution:
             if not isinstance(found, PipelineError):
                 raise
             self.error = found
+        finally:
+            if self._requests is not None:
+                self._requests.close(str(self.folder))
 
     def write_lock_file(self) -> None:
         """Update the manifest's lock file."""
@@ -284,10 +297,20 @@ class Execution:
 
     def _take(self, planned: PlannedItem) -> None:
         self._reviewed += bool(planned.job.review)
-        self._groups.add(planned)
+        if self._is_made_by_another(planned):
+            self._shared += 1
+        else:
+            self._groups.add(planned)
         if self._hooks.saved_plan is not None:
             self._recorder.add(planned)
         self._hooks.on_item(planned)
+
+    def _is_made_by_another(self, planned: PlannedItem) -> bool:
+        """Whether another manifest makes, and pays for, what an item asks for."""
+        force = self._target.selection.force
+        if self._requests is None or not may_be_shared(planned, force=force):
+            return False
+        return self._requests.find_maker(str(self.folder), planned) is not None
 
     async def _plan(self, take: Callable[[PlannedItem], None]) -> tuple[Plan, bool]:
         """The plan, and whether there is nothing to do.

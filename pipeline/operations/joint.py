@@ -36,6 +36,7 @@ from pipeline.pricing.budget import SharedBudget
 from pipeline.pricing.joint import JointEstimate
 from pipeline.record import replace as replace_record
 from pipeline.running.joint import JointResult, JointRun
+from pipeline.running.shared_requests import SharedRequests
 from pipeline.settings import Credentials, MissingCredentials, Service
 
 
@@ -74,6 +75,7 @@ class Joint:
         self._on_start = on_start
         self._activity = activity
         self._amend = amend
+        self._requests = SharedRequests() if len(targets) > 1 else None
         self._has_saved_plan = any(one.saved_plan is not None for one in hooks)
 
     async def carry_out(self) -> JointResult:
@@ -157,7 +159,7 @@ class Joint:
                     item_count=loaded.most_jobs,
                 )
             )
-            make = partial(Execution, connection=connection)
+            make = partial(Execution, connection=connection, requests=self._requests)
             if self._amend is None:
                 execution = make(
                     target, hooks, loaded=loaded, ledger=ledger, reader=reader
@@ -261,6 +263,7 @@ class Joint:
             max_cost=share_of_all(
                 self._max_cost, (one.plan.selection.division for one in executions)
             ),
+            requests=self._requests,
         )
         async with AsyncExitStack() as stack:
             for execution in executions:

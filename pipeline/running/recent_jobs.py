@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from pipeline.api.echo import is_archived
 from pipeline.api.interface import JobFilter, RemoteJob, RemoteStatus
 from pipeline.api.listing import pages_of
-from pipeline.api.retry import Backoff
+from pipeline.api.retry import Backoff, retry_free
 from pipeline.counting import plural
 from pipeline.errors import JobError, Unavailable, UnexpectedAnswer
-from pipeline.job import Job, JobStatus
+from pipeline.job import Job, JobStatus, RemoteId
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Action, Plan, PlannedItem
 from pipeline.pricing.limits import unreachable
@@ -148,13 +148,44 @@ class RecentJobs:
             # Reading contents takes time: the job may be given away meanwhile.
             if not await self._digests.agree(unproved) or not self._is_free(remote):
                 continue
-            self._session.identity.adopt(remote.remote_id)
-            self._session.slots.occupy()
-            self.taken += 1
-            quote = self._session.quotes.find(planned.cost_key)
-            quoted = None if quote is None else quote.units
-            return await self._records.adopted(planned, job, remote, quoted), remote
+            return await self._take(planned, job, remote)
         return None
+
+    async def take_over(
+        self, planned: PlannedItem, job: Job, remote_id: RemoteId
+    ) -> tuple[Job, RemoteJob]:
+        """Give an item the job of another manifest's item, which asked for the same.
+
+        Args:
+            planned: The item.
+            job: Its attempt.
+            remote_id: The job; it has ended.
+
+        Returns:
+            As for :meth:`adopt`.
+
+        Raises:
+            JobError: The service does not show the job.
+        """
+        session = self._session
+        remote = await retry_free(
+            lambda: session.api.find_job(remote_id),
+            clock=session.clock,
+            deadline_s=session.settings.free_deadline_s,
+        )
+        if remote is None:
+            raise UnexpectedAnswer(f"the service does not show job {remote_id}")
+        return await self._take(planned, job, remote)
+
+    async def _take(
+        self, planned: PlannedItem, job: Job, remote: RemoteJob
+    ) -> tuple[Job, RemoteJob]:
+        self._session.identity.adopt(remote.remote_id)
+        self._session.slots.occupy()
+        self.taken += 1
+        quote = self._session.quotes.find(planned.cost_key)
+        quoted = None if quote is None else quote.units
+        return await self._records.adopted(planned, job, remote, quoted), remote
 
     def tell(self) -> None:
         """Tell the user how many jobs were taken over, if any."""

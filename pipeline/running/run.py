@@ -18,6 +18,7 @@ import anyio.lowlevel
 
 from pipeline.api.echo import describe_difference
 from pipeline.api.interface import (
+    RemoteJob,
     TeamLimits,
     UnexpectedJob,
 )
@@ -25,6 +26,7 @@ from pipeline.assets.delivery import Delivery
 from pipeline.counting import plural
 from pipeline.errors import (
     DownloadFailed,
+    JobError,
     RunError,
     Unavailable,
 )
@@ -61,6 +63,7 @@ from pipeline.running.renaming import Renaming
 from pipeline.running.result import RunCost, RunResult, find_exit_code
 from pipeline.running.saving import Saver, source_at
 from pipeline.running.session import Session
+from pipeline.running.shared_requests import may_be_shared
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.submission import Submitter
 from pipeline.running.watching import Watch
@@ -69,6 +72,7 @@ from pipeline.settings import Settings
 WIND_UP_S = 10.0  # after a stop, for what follows the last download
 _ITEMS_PER_CHECKPOINT = 200
 _CHANGES_KEPT = 1000
+_MADE = frozenset({JobStatus.SAVED, JobStatus.SUCCEEDED})
 _OUTCOMES = {
     JobStatus.SAVED: "saved",
     JobStatus.FAILED: "failed",
@@ -111,6 +115,7 @@ class Run:
         self._counts: Counter[str] = Counter()
         self._abandoned = False
         self._in_progress = 0
+        self._waiting = 0  # of these, those that wait for another manifest's item
         self._searched = False
         self._scope = anyio.CancelScope()
         self._must_leave_in_s: float | None = None
@@ -365,7 +370,8 @@ class Run:
         """Whether any item is in progress without waiting for the settler or a turn."""
         is_stopping = self._stopping.interrupted or self._stopping.failing
         lost = self._session.settler.count_waiting(self._ledger)
-        return not is_stopping and self._in_progress > lost + self._submitter.waiting
+        waiting = self._submitter.waiting + self._waiting
+        return not is_stopping and self._in_progress > lost + waiting
 
     @property
     def total(self) -> int:
@@ -498,7 +504,7 @@ class Run:
                     place.leave()
                     if job.status is not JobStatus.SUCCEEDED:
                         job = await self._records.succeeded(job)
-                found = await self._recent.adopt(planned, job)
+                found = await self._find_made(planned, job, place)
                 if found is not None:
                     place.leave()
                     job = await self._watch.wait_until_ended(found[0], listed=found[1])
@@ -517,7 +523,46 @@ class Run:
             self._in_progress -= 1
             self._submitter.leave(planned)
             place.leave()
+            if self._session.requests is not None:
+                self._session.requests.ended(str(self._plan.output), planned, ended)
         self._line_scheduler.ended(planned.item.item_id, ended)
+
+    async def _find_made(
+        self, planned: PlannedItem, job: Job, place: "_Place"
+    ) -> tuple[Job, RemoteJob] | None:
+        """A job for exactly this request: of an earlier run, or of another manifest.
+
+        The other manifest's item is waited for. None if there is none, or if it has not
+        been paid for.
+
+        Raises:
+            NotSubmitted: It is paid for and was not made, or this run stops.
+        """
+        found = await self._recent.adopt(planned, job)
+        requests, force = self._session.requests, self._plan.selection.force
+        if found is not None or requests is None or job.status is not JobStatus.PLANNED:
+            return found
+        if not may_be_shared(planned, force=force):
+            return None
+        twin = requests.find_maker(str(self._plan.output), planned)
+        if twin is None:
+            return None
+        place.leave()
+        self._waiting += 1
+        try:
+            with self._stopping.ending_waits():
+                await twin.ended.wait()
+        finally:
+            self._waiting -= 1
+        made = twin.job
+        if made is None or not made.committed:
+            return None
+        if made.remote_id is None or made.status not in _MADE:
+            raise NotSubmitted
+        try:
+            return await self._recent.take_over(planned, job, made.remote_id)
+        except JobError as error:
+            raise NotSubmitted from error
 
     async def _collect_adopted(self, adopted: Sequence[Adopted]) -> None:
         """Wait for jobs adopted at the end of this run, and save their files."""

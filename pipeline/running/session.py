@@ -22,6 +22,7 @@ from pipeline.pricing import Quotes, find_limits
 from pipeline.pricing.budget import SharedBudget
 from pipeline.running.events import Event, SlotsChanged
 from pipeline.running.first_jobs import FirstJobs
+from pipeline.running.shared_requests import SharedRequests
 from pipeline.settings import Settings
 from pipeline.stages.identity import Identity
 from pipeline.stages.poller import Poller
@@ -68,6 +69,7 @@ class Session:
         identity: Who we are to the service.
         activity: Is told what a run does, to be shown.
         max_cost: Compute units that the ledgers of all runs may cost together, or None.
+        requests: What several manifests ask for; None if there is one manifest.
 
     Attributes:
         activity: What the runs do now.
@@ -88,6 +90,7 @@ class Session:
         downloader: Downloads assets.
         budget: The limit on what all runs cost together.
         first_jobs: Lets one job of each kind go first, of whichever run.
+        requests: As given.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Session:
         *,
         activity: Activity | None = None,
         max_cost: Decimal | None = None,
+        requests: SharedRequests | None = None,
     ) -> None:
         self.activity = activity or Activity(clock)
         self.api = api
@@ -110,6 +114,7 @@ class Session:
         self.rows = AllRows()
         self.budget = SharedBudget(max_cost)
         self.first_jobs = FirstJobs()
+        self.requests = requests
         self._members: list[Member] = []
         self._limits: TeamLimits | None = None
         self.slots = Slots(
