@@ -198,7 +198,7 @@ class _Showing:
                 self.stage.screen.say(line)
 
     def _show_held(self) -> None:
-        """Show what came while not all runs had begun: their beginning is shown once."""
+        """Show what has come; the beginning of all runs once, and first."""
         held, self._held = self._held, []
         with tolerate_closed_pipe(sys.stderr):
             for event in held:
@@ -237,9 +237,9 @@ class _Showing:
         """Whether the screen has to show an event that several runs may have."""
         match event:
             case Launched():
-                self._held = [
-                    one for one in self._held if not isinstance(one, Launched)
-                ]
+                rest = [one for one in self._held if not isinstance(one, Launched)]
+                self._held = [event, *rest]
+                return False
             case Halted():
                 is_new = event.reason not in self._told
                 self._told.add(event.reason)

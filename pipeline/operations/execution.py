@@ -41,6 +41,7 @@ from pipeline.running.session import Session
 from pipeline.running.shared_requests import SharedRequests, may_be_shared
 from pipeline.storage.syncing import take_unsynced
 
+SHARED_NOTE = "for exactly what another manifest asks for: paid for once"
 _NAMES_SHOWN = 5
 
 
@@ -198,8 +199,7 @@ class Execution:
         )
         if self._shared:
             asks = plural(self._shared, "item asks", "items ask")
-            text = f"{self.loaded.file}: {asks} for exactly what another manifest asks"
-            self._notes += (f"{text} for: paid for once",)
+            self._notes += (f"{asks} {SHARED_NOTE}",)
         if self.has_nothing_to_do:
             service = self._connection.service
             self.estimate = Estimate(

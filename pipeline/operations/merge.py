@@ -58,8 +58,9 @@ def merge(places: Sequence[Path], output: Path, *, clock: Clock) -> Merged:
         LedgerBusy: A run is in progress in one of them.
         LedgerError, OutputError: A folder cannot be read or written.
     """
-    folders = [find_output(place) for place in places]
-    others = [one for one in folders if one.resolve() != output.resolve()]
+    found = {one.resolve(): one for one in map(find_output, places)}
+    folders = list(found.values())
+    others = [one for path, one in found.items() if path != output.resolve()]
     with ExitStack() as stack:
         for folder in others:
             stack.enter_context(holding_idle(folder))

@@ -52,6 +52,7 @@ async def estimate(
     offline: bool = False,
     on_item: Callable[[PlannedItem], None] = lambda _planned: None,
     on_orphan: Callable[[Orphan], None] = lambda _orphan: None,
+    is_paid_elsewhere: Callable[[PlannedItem], bool] = lambda _planned: False,
     activity: Activity | None = None,
 ) -> Estimate:
     """What :func:`run` would do and what it would cost; spends nothing.
@@ -73,6 +74,8 @@ async def estimate(
         on_item: Called in a thread with each item, in the order of the manifest.
         on_orphan: Called in a thread with each item that has files and is no longer in
             the manifest.
+        is_paid_elsewhere: Called in a thread with each item: whether its price is part
+            of another plan.
         activity: As for :func:`run`.
 
     Raises:
@@ -117,7 +120,7 @@ async def estimate(
         connection.activity.begin("planning")
 
         def take(planned: PlannedItem) -> None:
-            if not offline:
+            if not offline and not is_paid_elsewhere(planned):
                 groups.add(planned)
             on_item(planned)
 

@@ -7,14 +7,18 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from pipeline.counting import plural
 from pipeline.errors import ManifestError
 from pipeline.manifest import Manifest
+from pipeline.operations.execution import SHARED_NOTE
 from pipeline.operations.joint import check_apart, raise_all
 from pipeline.operations.plan import estimate
-from pipeline.planning import Orphan, PlannedItem
+from pipeline.planning import Orphan, PlannedItem, Selection
 from pipeline.planning.shards import share_of_all
 from pipeline.pricing import Estimate
 from pipeline.pricing.joint import JointEstimate
+from pipeline.record import replace
+from pipeline.running.shared_requests import SharedRequests, may_be_shared
 from pipeline.settings import Settings
 
 
@@ -38,7 +42,18 @@ async def estimate_all(
     Raises:
         InputError, RunError, JobError: As for :func:`estimate`.
     """
+    requests = SharedRequests()
+    force = options.get("selection", Selection()).force
+    shared = [0] * len(manifests)
     parts: list[Estimate] = []
+
+    def is_paid_elsewhere(number: int, planned: PlannedItem) -> bool:
+        if not may_be_shared(planned, force=force):
+            return False
+        is_shared = requests.find_maker(str(number), planned) is not None
+        shared[number] += is_shared
+        return is_shared
+
     errors: list[ManifestError] = []
     for number, manifest in enumerate(manifests):
         try:
@@ -47,12 +62,16 @@ async def estimate_all(
                 settings=dataclasses.replace(settings, max_cost=None),
                 on_item=partial(on_item, number),
                 on_orphan=partial(on_orphan, number),
+                is_paid_elsewhere=partial(is_paid_elsewhere, number),
                 **options,
             )
         except ManifestError as error:
             errors.append(error)
-        else:
-            parts.append(part)
+            continue
+        if count := shared[number]:
+            asks = plural(count, "item asks", "items ask")
+            part = replace(part, notes=(*part.notes, f"{asks} {SHARED_NOTE}"))
+        parts.append(part)
     raise_all(errors)
     check_apart((part.plan.manifest, part.plan.output) for part in parts)
     divisions = (part.plan.selection.division for part in parts)

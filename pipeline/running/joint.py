@@ -89,7 +89,7 @@ class JointResult(Struct, frozen=True, kw_only=True):
         counts: Counter[str] = Counter()
         for result in self._results:
             counts.update(result.counts)
-        return dict(counts)
+        return {name: count for name, count in counts.items() if count}
 
     @property
     def submitted(self) -> int:
