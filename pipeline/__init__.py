@@ -16,50 +16,106 @@ from typing import TYPE_CHECKING, Any
 from pipeline.version import __version__
 
 if TYPE_CHECKING:
-    from pipeline.errors import ExitCode, ManifestError, PipelineError
+    from pipeline.activity import Activity
+    from pipeline.errors import (
+        ExitCode,
+        Fault,
+        InputError,
+        JobError,
+        ManifestError,
+        PipelineError,
+        RunError,
+    )
+    from pipeline.job import Asset, FailureClass, Item, Job, JobStatus
     from pipeline.manifest import Manifest, load_manifest
-    from pipeline.operations.plan import estimate
+    from pipeline.operations.plan import estimate, plan
     from pipeline.operations.run import run
-    from pipeline.planning import Plan, Selection
-    from pipeline.pricing import Estimate
-    from pipeline.running.result import RunResult
+    from pipeline.planning import Action, Plan, PlannedItem, Selection
+    from pipeline.pricing import Cost, Estimate
+    from pipeline.running.events import (
+        Blocked,
+        Event,
+        Halted,
+        JobChanged,
+        Launched,
+        Paused,
+        SlotsChanged,
+        Warned,
+    )
+    from pipeline.running.items import ItemRecord, ItemStatus, JobRecord, SavedFile
+    from pipeline.running.result import RunCost, RunResult
     from pipeline.settings import Credentials, Settings
 
 __all__ = [
+    "Action",
+    "Activity",
+    "Asset",
+    "Blocked",
+    "Cost",
     "Credentials",
     "Estimate",
+    "Event",
     "ExitCode",
+    "FailureClass",
+    "Fault",
+    "Halted",
+    "InputError",
+    "Item",
+    "ItemRecord",
+    "ItemStatus",
+    "Job",
+    "JobChanged",
+    "JobError",
+    "JobRecord",
+    "JobStatus",
+    "Launched",
     "Manifest",
     "ManifestError",
+    "Paused",
     "PipelineError",
     "Plan",
+    "PlannedItem",
+    "RunCost",
+    "RunError",
     "RunResult",
+    "SavedFile",
     "Selection",
     "Settings",
+    "SlotsChanged",
+    "Warned",
     "__version__",
     "estimate",
     "load_manifest",
+    "plan",
     "run",
 ]
 
-_HOMES = {
-    "Credentials": "pipeline.settings",
-    "Estimate": "pipeline.pricing",
-    "ExitCode": "pipeline.errors",
-    "Manifest": "pipeline.manifest",
-    "ManifestError": "pipeline.errors",
-    "PipelineError": "pipeline.errors",
-    "Plan": "pipeline.planning",
-    "RunResult": "pipeline.running.result",
-    "Selection": "pipeline.planning",
-    "Settings": "pipeline.settings",
-    "estimate": "pipeline.operations.plan",
-    "load_manifest": "pipeline.manifest",
-    "run": "pipeline.operations.run",
+_NAMES_OF = {
+    "pipeline.activity": "Activity",
+    "pipeline.errors": (
+        "ExitCode Fault InputError JobError ManifestError PipelineError RunError"
+    ),
+    "pipeline.job": "Asset FailureClass Item Job JobStatus",
+    "pipeline.manifest": "Manifest load_manifest",
+    "pipeline.operations.plan": "estimate plan",
+    "pipeline.operations.run": "run",
+    "pipeline.planning": "Action Plan PlannedItem Selection",
+    "pipeline.pricing": "Cost Estimate",
+    "pipeline.running.events": (
+        "Blocked Event Halted JobChanged Launched Paused SlotsChanged Warned"
+    ),
+    "pipeline.running.items": "ItemRecord ItemStatus JobRecord SavedFile",
+    "pipeline.running.result": "RunCost RunResult",
+    "pipeline.settings": "Credentials Settings",
 }
+_HOMES = {name: home for home, names in _NAMES_OF.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -137,6 +137,7 @@ class Fault:
         column: The column in characters, from 1. Of an Excel file: the column.
         message: What is wrong, one sentence without a full stop.
         hint: What to do about it; may be empty.
+        key: Of a manifest that is not a file: the key, such as ``items[0].prompt``.
     """
 
     file: str
@@ -144,9 +145,12 @@ class Fault:
     column: int
     message: str
     hint: str = ""
+    key: str = ""
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"
+        if self.key:
+            where = f"{self.file} {self.key}"
         if self.file.lower().endswith(".xlsx"):
             cell = f": cell {_cell_name(self.line, self.column)}" if self.line else ""
             where = self.file + cell
@@ -370,3 +374,31 @@ class OutputError(RunError):
     """The output folder cannot be written."""
 
     exit_code = ExitCode.STORAGE
+
+
+def find_only(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error to raise for an exception group of task groups.
+
+    If there are only pipeline errors, the gravest one; else the bug, or the whole group
+    if there are several bugs.
+    """
+    errors: list[BaseException] = []
+
+    def flatten(inner: BaseExceptionGroup[BaseException]) -> None:
+        for error in inner.exceptions:
+            if isinstance(error, BaseExceptionGroup):
+                flatten(error)
+            else:
+                errors.append(error)
+
+    flatten(group)
+    bugs = [error for error in errors if not isinstance(error, PipelineError)]
+    if not bugs:
+        return min(errors, key=_rank)
+    return bugs[0] if len(bugs) == 1 else group
+
+
+def _rank(error: BaseException) -> int:
+    """How grave a pipeline error is, by its exit code; 0 is the gravest."""
+    code = error.exit_code if isinstance(error, PipelineError) else ExitCode.BUG
+    return PRECEDENCE.index(code) if code in PRECEDENCE else len(PRECEDENCE)

@@ -128,6 +128,7 @@ class Settings:
         strict: Stop when the service drops or changes an input.
         frozen: Pay for nothing.
         keep_old: Keep a replaced file under another name.
+        lock_file: Write the lock file beside the manifest when the run has ended.
         unchecked: Submit even if the inputs of a model are unknown.
         allow_unpriced: Submit even if the service quotes a price of 0, or none.
     """
@@ -165,6 +166,7 @@ class Settings:
     strict: bool = False
     frozen: bool = False
     keep_old: bool = False
+    lock_file: bool = True
     unchecked: bool = False
     allow_unpriced: bool = False
 

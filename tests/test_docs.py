@@ -463,7 +463,7 @@ def test_the_readme_has_two_screens_and_leads_to_all_four_parts():
 
 
 def test_every_public_name_is_documented():
-    page = (DOCS / "how-to" / "python.md").read_text("utf-8")
+    page = (DOCS / "reference" / "python.md").read_text("utf-8")
 
     named = set(re.findall(r"`pipeline\.(\w+)", page))
 

@@ -313,6 +313,11 @@ _RUNNING = (
         is_flag=True,
         help="Keep replaced files under another name, such as oak.old-1.png.",
     ),
+    click.option(
+        "--no-lock-file",
+        is_flag=True,
+        help="Do not write the lock file beside the manifest.",
+    ),
     click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
     click.option(
@@ -354,6 +359,7 @@ class RunOptions:
     rpm: int | None
     deadline: str | None
     keep_old: bool
+    no_lock_file: bool
     quiet: bool
     debug: bool
     log_file: Path | None

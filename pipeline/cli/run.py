@@ -16,7 +16,6 @@ from typing import Any
 from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.logs import configure_logging
 from pipeline.cli.console.printing import print_faults, print_json
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.screen import (
     PhaseScreen,
     PlainScreen,
@@ -54,6 +53,7 @@ from pipeline.running.events import (
     Warned,
 )
 from pipeline.running.joint import JointRun
+from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
 from pipeline.settings import Settings
 from pipeline.units import units_number
@@ -276,6 +276,7 @@ def settings_of(options: RunOptions) -> Settings:
         strict=options.strict,
         frozen=options.frozen,
         keep_old=options.keep_old,
+        lock_file=not options.no_lock_file,
         unchecked=options.unchecked,
         allow_unpriced=options.allow_unpriced,
     )

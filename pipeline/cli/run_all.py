@@ -17,7 +17,6 @@ from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.logs import configure_logging
 from pipeline.cli.console.money import units_phrase
 from pipeline.cli.console.printing import print_faults, print_json, print_note
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.screen import PhaseScreen, QuietScreen
 from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.subject import about
@@ -54,6 +53,7 @@ from pipeline.running.events import (
     Warned,
 )
 from pipeline.running.joint import JointResult, JointRun, Outcome
+from pipeline.running.progress import Progress
 
 
 def run_all_command(

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from pipeline.cli.console.printing import failure_line
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.text import duration, one_line
 from pipeline.cli.next_step import command_line, complete_hint, current_verb
 from pipeline.cli.options import RunOptions
@@ -15,6 +14,7 @@ from pipeline.job import FailureClass, JobStatus
 from pipeline.manifest import Manifest, expand
 from pipeline.planning import Plan
 from pipeline.running.joint import JointResult
+from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
 
 FAILURES_SHOWN = 20

@@ -55,7 +55,7 @@ def expand(manifest: Manifest, *, was: Mapping[str, str] = _NO_NAMES) -> Iterato
     Raises:
         ManifestError: At the end, with every fault found, or the first hundred.
     """
-    faults = Faults(manifest.file)
+    faults = Faults(manifest.file, manifest.keys)
     yield from expand_into(manifest, faults, was=was)
     faults.raise_any()
 
@@ -80,7 +80,7 @@ def expand_into(
 
 def _find_made(manifest: Manifest) -> Iterator[Made]:
     """What every item and every step makes; little is known of those with faults."""
-    faults = Faults(manifest.file)  # they are reported by the main pass
+    faults = Faults(manifest.file, manifest.keys)  # they are reported by the main pass
     expansion = _Expansion(manifest, faults, _NO_NAMES)
     for template in manifest.templates:
         for combination in combinations(template, faults):

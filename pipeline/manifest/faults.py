@@ -1,5 +1,7 @@
 """The faults found so far in one file and in the files it names."""
 
+from collections.abc import Sequence
+
 from pipeline.errors import Fault, ManifestError
 
 # A million wrong rows are one mistake repeated; nobody reads more than this.
@@ -12,10 +14,12 @@ class Faults:
 
     Args:
         file: The path as the user gave it; shown in the faults.
+        keys: Of a manifest that is not a file: the key of each line.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, keys: Sequence[str] = ()) -> None:
         self.file = file
+        self._keys = keys
         self._found: dict[Fault, None] = {}
 
     def __len__(self) -> int:
@@ -34,8 +38,10 @@ class Faults:
         self, line: int, column: int, message: str, hint: str = "", file: str = ""
     ) -> None:
         """Add a fault at a line and column, in another file if one is named."""
+        in_it = file in {"", self.file} and 0 < line <= len(self._keys)
         fault = Fault(
             file=file or self.file,
+            key=self._keys[line - 1] if in_it else "",
             line=line,
             column=column,
             message=_on_one_line(message),

@@ -1,29 +1,33 @@
 """A file → Manifest, with every fault at once."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import Fault, ManifestError
 from pipeline.manifest.comments import Comment, warn_of_comments
 from pipeline.manifest.expand import expand_into
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.manifest import FindModel, Manifest
+from pipeline.manifest.mapping import render_mapping
 from pipeline.manifest.node_reader import NodeReader
 from pipeline.manifest.profiles import read_profiles
 from pipeline.manifest.review import Review
 from pipeline.manifest.review_file import read_review, review_path
-from pipeline.manifest.schema import SchemaReader
+from pipeline.manifest.schema import SchemaReader, safe_name
 from pipeline.manifest.source import MAX_FILE_BYTES, parse_source
 from pipeline.models.record import load_shipped_model
+from pipeline.record import Struct
 from pipeline.storage.near_names import near_file
 from pipeline.storage.regular_file import NotAFile, open_regular
 
 
 def load_manifest(
-    path: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Mapping[str, Any],
     *,
+    folder: str | os.PathLike[str] = ".",
     allow_outside: bool = False,
     models: FindModel = load_shipped_model,
     on_name: Callable[[str], None] = lambda _name: None,
@@ -34,8 +38,12 @@ def load_manifest(
     Row files are read once, to count the rows, and references are hashed. If the
     manifest itself is valid, faults in individual items are left to ``expand``.
 
+    A mapping counts as the file ``NAME.yaml`` in ``folder``, where NAME is its
+    ``name``: lock file, review file and output folder are named after it.
+
     Args:
-        path: The YAML file.
+        source: The YAML file; or what it would say, as a mapping with a ``name``.
+        folder: For a mapping: what its references and row files are relative to.
         allow_outside: Whether references and row files may be outside its folder.
         models: Finds a model's inputs by its id. The inputs of a model for which it
             returns None are not checked.
@@ -46,9 +54,10 @@ def load_manifest(
         ManifestError: With every fault, including those in individual items.
         UsageError: The manifest has no such profile.
     """
-    faults = Faults(os.fspath(path))
+    written = _written(source, Path(folder))
+    faults = Faults(written.file, written.keys)
     manifest = _load(
-        path,
+        written,
         faults,
         allow_outside=allow_outside,
         models=models,
@@ -103,11 +112,12 @@ def validate_manifest(
         ManifestError: With every fault.
         UsageError: The manifest has no such profile.
     """
-    faults = Faults(os.fspath(path))
+    written = _written(path)
+    faults = Faults(written.file)
 
     def read(name: str, found: Faults) -> tuple[Manifest | None, int]:
         manifest = _load(
-            path, found, allow_outside=allow_outside, models=models, profile=name
+            written, found, allow_outside=allow_outside, models=models, profile=name
         )
         if manifest is None:
             return None, 0
@@ -118,7 +128,7 @@ def validate_manifest(
     for other in manifest.profiles if manifest is not None else ():
         if other == profile:
             continue
-        its_own = Faults(os.fspath(path))
+        its_own = Faults(written.file)
         read(other, its_own)
         for fault in its_own.all():
             if fault not in known:
@@ -129,8 +139,52 @@ def validate_manifest(
     return manifest, count
 
 
+class _Written(Struct, frozen=True, kw_only=True):
+    """What was written, and where.
+
+    Attributes:
+        file: The path as the user gave it, or the name of a manifest without a file.
+        path: The absolute path.
+        data: The bytes.
+        keys: Of a manifest without a file: the key of each line.
+    """
+
+    file: str
+    path: Path
+    data: bytes
+    keys: Sequence[str] = ()
+
+
+def _written(
+    source: str | os.PathLike[str] | Mapping[str, Any], folder: Path = Path()
+) -> _Written:
+    if not isinstance(source, Mapping):
+        file = os.fspath(source)
+        path = Path(file).absolute()
+        return _Written(file=file, path=path, data=_read_bytes(file))
+    name = source.get("name")
+    if not isinstance(name, str) or not name:
+        message = "a manifest that is not a file needs a 'name'"
+        hint = "it names the output folder: add 'name': 'icons'"
+        raise _no_manifest("<manifest>", message, hint)
+    file = f"<{name[:80]}>"
+    data, keys = render_mapping(source, file)
+    path = folder.absolute() / f"{safe_name(name)}.yaml"
+    if path.exists():
+        message = f"{path} exists, and would share the lock file with this manifest"
+        hint = "load the file instead, or give this manifest another name"
+        raise _no_manifest(file, message, hint)
+    return _Written(file=file, path=path, data=data, keys=keys)
+
+
+def _no_manifest(file: str, message: str, hint: str) -> ManifestError:
+    return ManifestError(
+        [Fault(file=file, line=1, column=1, message=message, hint=hint, key="name")]
+    )
+
+
 def _load(
-    path: str | os.PathLike[str],
+    written: _Written,
     faults: Faults,
     *,
     allow_outside: bool,
@@ -138,17 +192,16 @@ def _load(
     on_name: Callable[[str], None] = lambda _name: None,
     profile: str = "",
 ) -> Manifest | None:
-    file = os.fspath(path)
-    data = _read_bytes(file)
+    file = written.file
     comments: dict[int, Comment] = {}
-    root, text = parse_source(data, faults, comments)
+    root, text = parse_source(written.data, faults, comments)
     if root is None:
         return None
     reader = SchemaReader(
-        data=data,
+        data=written.data,
         text=text,
         file=file,
-        path=Path(file).absolute(),
+        path=written.path,
         faults=faults,
         allow_outside=allow_outside,
         models=models,
@@ -156,9 +209,9 @@ def _load(
         profile=profile,
     )
     manifest = reader.read(root)
-    review = _load_review(Path(file), profile, faults)
+    review = _load_review(written.path if written.keys else Path(file), profile, faults)
     if manifest is not None:
-        manifest = replace(manifest, review=review)
+        manifest = replace(manifest, review=review, keys=written.keys)
     if manifest is None or not comments:
         return manifest
     warnings = (*manifest.warnings, *warn_of_comments(root, comments, file))

@@ -1,7 +1,7 @@
 """The records of a manifest that has been read: Manifest and ItemTemplate."""
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -116,6 +116,7 @@ class Manifest:
         profiles: The names of its profiles.
         review: What was decided about its takes.
         text: The file's text, for finding columns.
+        keys: Of a manifest that is not a file: the key of each line.
         files: Reads what ``file:`` names.
         models: Finds a model's inputs by its id.
     """
@@ -138,6 +139,7 @@ class Manifest:
     profiles: tuple[str, ...] = ()
     review: Review = field(default=Review(), repr=False)
     text: str = field(repr=False)
+    keys: Sequence[str] = field(default=(), repr=False)
     files: ReferenceFiles = field(repr=False)
     models: FindModel = field(repr=False)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pipeline.counting import plural
 from pipeline.errors import (
-    PRECEDENCE,
     ExitCode,
     LockError,
     ManifestError,
@@ -18,6 +17,7 @@ from pipeline.errors import (
     PipelineError,
     PlanMoved,
     UsageError,
+    find_only,
 )
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
@@ -26,6 +26,7 @@ from pipeline.manifest import Manifest
 from pipeline.manifest.review_file import write_review
 from pipeline.operations.connection import Connection
 from pipeline.operations.idle import HasWork, is_idle, stop_at_work
+from pipeline.operations.items import Items
 from pipeline.operations.target import Target
 from pipeline.output.folder import claim
 from pipeline.planning import Action, Plan, PlannedItem, Selection
@@ -260,16 +261,18 @@ class Execution:
         """
         if self.run is None:
             tell = self._hooks.on_event
-            self.result = _nothing_done(
+            result = _nothing_done(
                 self.plan, self._run_id, tell, needs_review=self._reviewed
             )
+            self.result = self._with_items(result)
             return
         try:
-            self.result = await self.run.carry_out(self._run_id, notes=self._notes)
+            result = await self.run.carry_out(self._run_id, notes=self._notes)
+            self.result = self._with_items(result)
         except PipelineError as error:
             self.error = error
         except BaseExceptionGroup as group:
-            found = find_cause(group)
+            found = find_only(group)
             if not isinstance(found, PipelineError):
                 raise
             self.error = found
@@ -277,8 +280,16 @@ class Execution:
             if self._requests is not None:
                 self._requests.close(str(self.folder))
 
+    def _with_items(self, result: RunResult) -> RunResult:
+        emulate = self._target.emulate
+        return dataclasses.replace(
+            result, items=Items(self.loaded, self.folder, emulate=emulate)
+        )
+
     def write_lock_file(self) -> None:
-        """Update the manifest's lock file."""
+        """Update the manifest's lock file, unless the user wants none."""
+        if not self._target.settings.lock_file:
+            return
         lock_file = self._target.lock_file_of(self.loaded)
         tell = self._hooks.on_event
         try:
@@ -432,31 +443,3 @@ def _nothing_done(
         submitted=0,
         stopped_by=None,
     )
-
-
-def find_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to raise for an exception group of the task groups.
-
-    If there are only pipeline errors, the gravest one; else the bug, or the whole group
-    if there are several bugs.
-    """
-    errors: list[BaseException] = []
-
-    def flatten(inner: BaseExceptionGroup[BaseException]) -> None:
-        for error in inner.exceptions:
-            if isinstance(error, BaseExceptionGroup):
-                flatten(error)
-            else:
-                errors.append(error)
-
-    flatten(group)
-    bugs = [error for error in errors if not isinstance(error, PipelineError)]
-    if not bugs:
-        return min(errors, key=_rank)
-    return bugs[0] if len(bugs) == 1 else group
-
-
-def _rank(error: BaseException) -> int:
-    """How grave a pipeline error is, by its exit code; 0 is the gravest."""
-    code = error.exit_code if isinstance(error, PipelineError) else ExitCode.BUG
-    return PRECEDENCE.index(code) if code in PRECEDENCE else len(PRECEDENCE)

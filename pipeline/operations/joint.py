@@ -17,11 +17,12 @@ from typing import NoReturn
 import anyio
 
 from pipeline.activity import Activity
-from pipeline.errors import Fault, ManifestError, UsageError
+from pipeline.errors import Fault, ManifestError, UsageError, find_only
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import Manifest
+from pipeline.operations.callbacks import call
 from pipeline.operations.connection import Connection, service_of
-from pipeline.operations.execution import Amend, Execution, Hooks, find_cause
+from pipeline.operations.execution import Amend, Execution, Hooks
 from pipeline.operations.idle import find_idle_service
 from pipeline.operations.target import Target
 from pipeline.output.folder import (
@@ -62,7 +63,7 @@ class Joint:
         *,
         max_cost: Decimal | None = None,
         credentials: Credentials | None = None,
-        approve: Callable[[JointEstimate], None],
+        approve: Callable[[JointEstimate], object],
         on_start: Callable[[JointRun], None],
         activity: Activity | None = None,
         amend: Amend | None = None,
@@ -220,7 +221,7 @@ class Joint:
                 execution.begin()
             left = await self._carry_out(executions, connection)
         except BaseExceptionGroup as group:
-            cause = find_cause(group)
+            cause = find_only(group)
             raise cause from None
         except BaseException as error:
             cause = error
@@ -243,7 +244,7 @@ class Joint:
         if busy:
             left = await self._carry_out_busy(executions, busy, connection)
         else:
-            self._agree(executions, SharedBudget(self._max_cost))
+            await self._agree(executions, SharedBudget(self._max_cost))
             for execution in executions:
                 await execution.carry_out()
         connection.activity.begin("writing the lock file")
@@ -273,7 +274,7 @@ class Joint:
                 writer = LedgerWriter(execution.ledger)
                 await stack.enter_async_context(writer)
                 await execution.price(session, writer)
-            self._agree(executions, session.budget)
+            await self._agree(executions, session.budget)
             runs = [one.run for one in busy if one.run is not None]
             self._on_start(JointRun(runs))
             async with session.watching(), anyio.create_task_group() as tasks:
@@ -281,17 +282,18 @@ class Joint:
                     tasks.start_soon(execution.carry_out)
         return session.budget.left
 
-    def _agree(self, executions: Sequence[Execution], budget: SharedBudget) -> None:
+    async def _agree(
+        self, executions: Sequence[Execution], budget: SharedBudget
+    ) -> None:
         """Let the caller agree to the price, once for all of them."""
         for execution in executions:
             execution.check_saved_plan()
-        self._approve(
-            JointEstimate(
-                parts=tuple(execution.estimate for execution in executions),
-                limit=budget.limit,
-                taken=budget.taken,
-            )
+        estimate = JointEstimate(
+            parts=tuple(execution.estimate for execution in executions),
+            limit=budget.limit,
+            taken=budget.taken,
         )
+        await call(self._approve, estimate)
         for execution in executions:
             execution.agreed()
 

@@ -6,7 +6,8 @@ on are uploaded.
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from pipeline.activity import Activity
@@ -15,11 +16,12 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.errors import LedgerBusy, OutputError, ServiceUnreachable, UsageError
 from pipeline.job import AssetId
 from pipeline.manifest import Manifest
+from pipeline.operations.callbacks import in_thread
 from pipeline.operations.connection import Connection, service_of
-from pipeline.operations.target import Target
+from pipeline.operations.target import Source, Target
 from pipeline.output.folder import check_manifest, holding_output, open_for_reading
 from pipeline.output.names import EMULATOR_STATE_NAME
-from pipeline.planning import Action, Orphan, PlannedItem, Selection
+from pipeline.planning import Action, Orphan, PlannedItem, Selection, make_plan
 from pipeline.pricing import (
     Cost,
     CostGroups,
@@ -39,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 async def estimate(
-    manifest: str | os.PathLike[str] | Manifest,
+    manifest: Source,
     *,
     output: str | os.PathLike[str] | None = None,
     emulate: bool = False,
@@ -50,8 +52,8 @@ async def estimate(
     credentials: Credentials | None = None,
     clock: Clock | None = None,
     offline: bool = False,
-    on_item: Callable[[PlannedItem], None] = lambda _planned: None,
-    on_orphan: Callable[[Orphan], None] = lambda _orphan: None,
+    on_item: Callable[[PlannedItem], object] = lambda _planned: None,
+    on_orphan: Callable[[Orphan], object] = lambda _orphan: None,
     is_paid_elsewhere: Callable[[PlannedItem], bool] = lambda _planned: False,
     activity: Activity | None = None,
 ) -> Estimate:
@@ -59,6 +61,8 @@ async def estimate(
 
     References that a price depends on are uploaded, which is free. The ledger records
     the uploads, unless a run is in progress.
+
+    ``(await plan("icons.yaml")).entries()`` goes through the items.
 
     Args:
         manifest: As for :func:`run`.
@@ -71,9 +75,10 @@ async def estimate(
         credentials: As for :func:`run`.
         clock: As for :func:`run`.
         offline: Send the service no requests; then there is no price.
-        on_item: Called in a thread with each item, in the order of the manifest.
-        on_orphan: Called in a thread with each item that has files and is no longer in
-            the manifest.
+        on_item: Called with each item, in the order of the manifest; in a thread,
+            unless it is async.
+        on_orphan: Called like ``on_item`` with each item that has files and is no
+            longer in the manifest.
         is_paid_elsewhere: Called in a thread with each item: whether its price is part
             of another plan.
         activity: As for :func:`run`.
@@ -119,10 +124,12 @@ async def estimate(
         groups = CostGroups()
         connection.activity.begin("planning")
 
+        tell_item = in_thread(on_item)
+
         def take(planned: PlannedItem) -> None:
             if not offline and not is_paid_elsewhere(planned):
                 groups.add(planned)
-            on_item(planned)
+            tell_item(planned)
 
         with open_for_reading(
             folder,
@@ -131,7 +138,9 @@ async def estimate(
             item_count=loaded.most_jobs,
         ) as ledger:
             check_manifest(ledger, folder, loaded)
-            plan = await target.plan(loaded, ledger, on_item=take, on_orphan=on_orphan)
+            plan = await target.plan(
+                loaded, ledger, on_item=take, on_orphan=in_thread(on_orphan)
+            )
             budget = budget_of(
                 ledger,
                 target.settings_for(plan).max_cost,
@@ -140,8 +149,9 @@ async def estimate(
             unsure = ledger.find_unsure_units()
             bound = "" if service.project_id else ledger.find_facts().key_project
             known = {} if emulate else ledger.find_uploads(service.project_id)
-        if plan.selection.division is not None:
-            notes = (str(plan.selection.division), *notes)
+        plan.again = partial(
+            _plan_again, loaded, folder, target.lock_file_of(loaded), target.selection
+        )
         may_pay = plan.to_submit or plan.counts[Action.WAIT]
         cost: Cost | None = None if may_pay else Cost()
         limits = TeamLimits()
@@ -161,6 +171,18 @@ async def estimate(
             service=service,
             notes=(*target.notes(plan, connection), *notes),
         )
+
+
+plan = estimate  # the name of the command
+
+
+def _plan_again(
+    manifest: Manifest, output: Path, lock_file: Path | None, selection: Selection
+) -> Iterator[PlannedItem]:
+    """The items of a plan whose ledger has been closed."""
+    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
+        plan = make_plan(manifest, output, ledger=ledger, selection=selection)
+        yield from plan.entries()
 
 
 class _Pricing:

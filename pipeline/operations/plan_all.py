@@ -1,7 +1,6 @@
 """Plan of several manifests: what a run of all of them would do and cost together."""
 
 import dataclasses
-import os
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
@@ -9,10 +8,10 @@ from typing import Any
 
 from pipeline.counting import plural
 from pipeline.errors import ManifestError
-from pipeline.manifest import Manifest
 from pipeline.operations.execution import SHARED_NOTE
 from pipeline.operations.joint import check_apart, raise_all
 from pipeline.operations.plan import estimate
+from pipeline.operations.target import Source
 from pipeline.planning import Orphan, PlannedItem, Selection
 from pipeline.planning.shards import share_of_all
 from pipeline.pricing import Estimate
@@ -23,7 +22,7 @@ from pipeline.settings import Settings
 
 
 async def estimate_all(
-    manifests: Sequence[str | os.PathLike[str] | Manifest],
+    manifests: Sequence[Source],
     *,
     settings: Settings = Settings(),  # noqa: B008 - frozen
     on_item: Callable[[int, PlannedItem], None] = lambda _number, _planned: None,

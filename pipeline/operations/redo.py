@@ -5,7 +5,6 @@ the price, and before anything is paid for. So a redo that is killed is finished
 next one, or by a run, and not paid for twice.
 """
 
-import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +29,7 @@ from pipeline.operations.reviewing import (
     verdict_on,
 )
 from pipeline.operations.run import Amended, run
+from pipeline.operations.target import Source
 from pipeline.planning import Action, PlannedItem, Selection
 from pipeline.planning.inputs import keys_of
 from pipeline.record import Struct
@@ -61,7 +61,7 @@ def draw_seed(low: int, high: int) -> int:
 
 
 async def redo(
-    manifest: str | os.PathLike[str] | Manifest,
+    manifest: Source,
     ids: Sequence[str],
     *,
     seed: int | None = None,

@@ -1,6 +1,5 @@
 """Restore: an earlier take is brought back and chosen. Free."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,14 @@ from pipeline.naming import split_take, take_id
 from pipeline.operations.pick import pick
 from pipeline.operations.reviewing import Signature, find_targets, sign
 from pipeline.operations.run import Amended, run
+from pipeline.operations.target import Source
 from pipeline.planning import Action, Selection
 from pipeline.planning.takes import digests_of
 from pipeline.running.result import RunResult
 
 
 async def restore(
-    manifest: str | os.PathLike[str] | Manifest,
+    manifest: Source,
     item_id: str,
     take: int,
     *,

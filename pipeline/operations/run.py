@@ -6,32 +6,32 @@ and print nothing. How it is done is in ``operations.joint``.
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from pipeline.activity import Activity
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import UsageError
 from pipeline.manifest import Manifest
+from pipeline.operations.callbacks import in_thread, relaying
 from pipeline.operations.execution import Amend, Amended, Hooks
 from pipeline.operations.joint import Joint
-from pipeline.operations.target import Target
+from pipeline.operations.notebook import showing_progress
+from pipeline.operations.target import Source, Target
 from pipeline.planning import PlannedItem, Selection
 from pipeline.pricing import Estimate
 from pipeline.pricing.joint import JointEstimate
 from pipeline.pricing.saved_plan import SavedPlan
-from pipeline.running.events import Event, ProgressCallback
+from pipeline.running.events import Event
 from pipeline.running.joint import JointResult, JointRun
 from pipeline.running.result import RunResult
 from pipeline.settings import Credentials, Settings
 
-__all__ = ["Amend", "Amended", "Approve", "run", "run_all"]
-
-Approve = Callable[[Estimate], None]
+__all__ = ["Amend", "Amended", "run", "run_all"]
 
 
 async def run(
-    manifest: str | os.PathLike[str] | Manifest,
+    manifest: Source,
     *,
     output: str | os.PathLike[str] | None = None,
     emulate: bool = False,
@@ -42,17 +42,21 @@ async def run(
     credentials: Credentials | None = None,
     clock: Clock | None = None,
     saved_plan: SavedPlan | None = None,
-    on_item: Callable[[PlannedItem], None] = lambda _planned: None,
-    approve: Approve = lambda _estimate: None,
-    on_event: ProgressCallback = lambda _event: None,
+    on_item: Callable[[PlannedItem], object] = lambda _planned: None,
+    approve: Callable[[Estimate], object] = lambda _estimate: None,
+    on_event: Callable[[Event], object] = lambda _event: None,
     on_start: Callable[[JointRun], None] = lambda _run: None,
     activity: Activity | None = None,
     amend: Amend | None = None,
 ) -> RunResult:
     """Plan a manifest and carry the plan out; finished items are left alone.
 
+    In a notebook, the run shows its progress. ``on_item``, ``approve`` and ``on_event``
+    may be async.
+
     Args:
-        manifest: The YAML file, or the result of :func:`load_manifest`.
+        manifest: The YAML file, what it would say as a mapping, or the result of
+            :func:`load_manifest`.
         output: The output folder, or None for ``output/<name>``.
         emulate: Start the emulator in this process and use it; spends nothing.
         allow_outside: Allow references outside the manifest's folder.
@@ -62,9 +66,10 @@ async def run(
         credentials: None to read them from the environment, ``.env`` or the keyring.
         clock: The clock to use; None for the machine's.
         saved_plan: Carry out exactly this plan, made by an earlier :func:`estimate`.
-        on_item: Called in a thread with each item as it is planned.
-        approve: Called once with the plan and its price before anything is spent;
-            raises to stop the run.
+        on_item: Called with each item as it is planned; in a thread, unless it is
+            async.
+        approve: Called once with the plan and its price before anything is spent. An
+            exception that it raises ends the run, and :func:`run` raises it.
         on_event: Called on the event loop with every change once it is durable.
         on_start: Called with the run before it begins, so that it can be stopped.
         amend: Called with the manifest, its folder and the ledger, once they are held;
@@ -88,16 +93,21 @@ async def run(
         settings=settings,
         clock=clock or SystemClock(),
     )
-    joint = Joint(
-        [target],
-        [Hooks(saved_plan=saved_plan, on_item=on_item, on_event=on_event)],
-        credentials=credentials,
-        approve=lambda estimate: approve(estimate.parts[0]),
-        on_start=on_start,
-        activity=activity,
-        amend=amend,
-    )
-    (outcome,) = (await joint.carry_out()).outcomes
+    async with relaying(on_event) as tell:
+        with showing_progress(tell, target.clock) as show:
+            hooks = Hooks(
+                saved_plan=saved_plan, on_item=in_thread(on_item), on_event=show
+            )
+            joint = Joint(
+                [target],
+                [hooks],
+                credentials=credentials,
+                approve=lambda estimate: approve(estimate.parts[0]),
+                on_start=on_start,
+                activity=activity,
+                amend=amend,
+            )
+            (outcome,) = (await joint.carry_out()).outcomes
     if outcome.error is not None:
         raise outcome.error
     assert outcome.result is not None, "what ends without a result has an error"
@@ -105,7 +115,7 @@ async def run(
 
 
 async def run_all(
-    manifests: Sequence[str | os.PathLike[str] | Manifest],
+    manifests: Sequence[Source],
     *,
     emulate: bool = False,
     allow_outside: bool = False,
@@ -114,9 +124,9 @@ async def run_all(
     settings: Settings = Settings(),  # noqa: B008 - frozen
     credentials: Credentials | None = None,
     clock: Clock | None = None,
-    on_item: Callable[[str, PlannedItem], None] = lambda _manifest, _planned: None,
-    approve: Callable[[JointEstimate], None] = lambda _estimate: None,
-    on_event: Callable[[str, Event], None] = lambda _manifest, _event: None,
+    on_item: Callable[[str, PlannedItem], object] = lambda _manifest, _planned: None,
+    approve: Callable[[JointEstimate], object] = lambda _estimate: None,
+    on_event: Callable[[str, Event], object] = lambda _manifest, _event: None,
     on_start: Callable[[JointRun], None] = lambda _run: None,
     activity: Activity | None = None,
 ) -> JointResult:
@@ -126,7 +136,7 @@ async def run_all(
     are limited for all of them together. Nothing of any is started if one has a fault.
 
     Args:
-        manifests: The YAML files, or results of :func:`load_manifest`; each once.
+        manifests: As for :func:`run`; each once.
         emulate: As for :func:`run`.
         allow_outside: As for :func:`run`.
         profile: As for :func:`run`; used of every manifest.
@@ -167,22 +177,33 @@ async def run_all(
         )
         for manifest in manifests
     ]
-    joint = Joint(
-        targets,
-        [
-            Hooks(on_item=partial(on_item, name), on_event=partial(on_event, name))
-            for name in names
-        ],
-        max_cost=settings.max_cost,
-        credentials=credentials,
-        approve=approve,
-        on_start=on_start,
-        activity=activity,
-    )
-    return await joint.carry_out()
+
+    def on_pair(pair: tuple[str, Event]) -> object:
+        return on_event(*pair)
+
+    async with relaying(on_pair) as tell:
+
+        def hooks_of(name: str) -> Hooks:
+            return Hooks(
+                on_item=in_thread(partial(on_item, name)),
+                on_event=lambda event: tell((name, event)),
+            )
+
+        joint = Joint(
+            targets,
+            [hooks_of(name) for name in names],
+            max_cost=settings.max_cost,
+            credentials=credentials,
+            approve=approve,
+            on_start=on_start,
+            activity=activity,
+        )
+        return await joint.carry_out()
 
 
-def _name_of(manifest: str | os.PathLike[str] | Manifest) -> str:
+def _name_of(manifest: Source) -> str:
     if isinstance(manifest, Manifest):
         return manifest.file
+    if isinstance(manifest, Mapping):
+        return str(manifest.get("name", ""))
     return os.fspath(manifest)

@@ -1,11 +1,11 @@
 """Target: the manifest, its output folder and the limits of a plan or run."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import anyio.to_thread
 
@@ -23,13 +23,16 @@ from pipeline.planning.shards import share_of
 from pipeline.pricing.budget import smaller
 from pipeline.settings import Settings
 
+Source = str | os.PathLike[str] | Mapping[str, Any] | Manifest
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """The arguments that a plan and a run have in common.
 
     Attributes:
-        manifest: The YAML file, or the result of ``load_manifest``.
+        manifest: The YAML file, what it would say as a mapping, or the result of
+            ``load_manifest``.
         output: The output folder, or None for ``output/<name>``.
         emulate: Start the emulator in this process and use it; spends nothing.
         allow_outside: Allow references outside the manifest's folder.
@@ -39,7 +42,7 @@ class Target:
         clock: The clock to use.
     """
 
-    manifest: str | os.PathLike[str] | Manifest
+    manifest: Source
     output: str | os.PathLike[str] | None
     emulate: bool
     allow_outside: bool

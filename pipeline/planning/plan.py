@@ -67,6 +67,7 @@ class Plan:
         self.selection = selection
         self.counts: Counter[Action] = Counter()
         self.orphan_count = 0
+        self.again: Callable[[], Iterator[PlannedItem]] | None = None
         self._context = context = Context(
             manifest, output, ledger=ledger, selection=selection
         )
@@ -142,6 +143,9 @@ class Plan:
         Raises:
             ManifestError: At the end, if the expansion found faults.
         """
+        if self.again is not None:
+            yield from self.again()
+            return
         limit = Limit(self.selection.limit)
         yield from self.free_entries(limit)
         if self.lines:

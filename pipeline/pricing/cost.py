@@ -16,13 +16,15 @@ from pipeline.errors import (
     RateLimited,
     Unavailable,
 )
-from pipeline.planning import Plan
+from pipeline.planning import Plan, PlannedItem
 from pipeline.pricing.budget import left_of
 from pipeline.pricing.groups import CostGroup, CostGroups
 from pipeline.pricing.limits import unreachable
 from pipeline.pricing.quotes import Quotes
 from pipeline.record import Struct, field
+from pipeline.report.notebook import Row, render_table
 from pipeline.settings import Service
+from pipeline.stages.uploader import references_in
 
 ASKED_AT_A_TIME = 8
 _WRONG_KEY = 401
@@ -100,6 +102,36 @@ class Estimate(Struct, frozen=True, kw_only=True):
     def left(self) -> Decimal | None:
         """Compute units left of the budget; None without a budget."""
         return left_of(self.limit, self.taken)
+
+    def entries(self) -> Iterator[PlannedItem]:
+        """Every selected item and what a run would do with it: see ``Plan.entries``."""
+        return self.plan.entries()
+
+    def _repr_html_(self) -> str:
+        """The plan in a notebook: each item, and small pictures that are there."""
+        price = "no price"
+        if self.cost is not None:
+            price = f"{plural(self.cost.units, 'unit')} to be paid"
+        return render_table(
+            f"{self.plan.manifest.name}: {plural(self.plan.total, 'item')}; {price}",
+            ("item", "what a run does", "why", "units"),
+            map(self._row, self.entries()),
+            total=self.plan.total,
+        )
+
+    def _row(self, planned: PlannedItem) -> Row:
+        quote = self.cost.by_key.get(planned.cost_key) if self.cost else None
+        files = (self.plan.output / asset.path for asset in planned.job.assets)
+        references = (one.path for one in references_in(planned.params))
+        return Row(
+            cells=(
+                planned.item.item_id,
+                planned.action,
+                planned.reason,
+                "" if quote is None else f"{quote.units:f}",
+            ),
+            pictures=(*files, *references),
+        )
 
 
 def asking_prices(groups: CostGroups, quotes: Quotes) -> Callable[[], str]:

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from pipeline.counting import plural
 from pipeline.errors import ExitCode, RunError
+from pipeline.report.notebook import Row, render_table
+from pipeline.running.items import ItemRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,8 @@ class RunResult:
         cost: The cost of this run.
         changed_inputs: Inputs that the service dropped or changed, by item id.
         needs_review: Items with a file that a person has to look at.
+        items: By id: how each item of the manifest stands, with its files and costs;
+            those that were done before too. Read when it is first used.
     """
 
     exit_code: ExitCode
@@ -55,6 +60,31 @@ class RunResult:
     cost: RunCost = RunCost()
     changed_inputs: Mapping[str, str] = field(default_factory=dict)
     needs_review: int = 0
+    items: Mapping[str, ItemRecord] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def _repr_html_(self) -> str:
+        """The result in a notebook: every item, with small pictures of its files."""
+        counts = ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
+        return render_table(
+            f"{counts}; {plural(self.cost.charged, 'unit')} charged;"
+            f" exit code {self.exit_code:d}",
+            ("item", "status", "units", "reason"),
+            (
+                Row(
+                    cells=(
+                        item_id,
+                        item.status.replace("_", " "),
+                        f"{item.cost:f}",
+                        item.worst.reason,
+                    ),
+                    pictures=tuple(file.path for file in item.files),
+                )
+                for item_id, item in self.items.items()
+            ),
+            total=len(self.items),
+        )
 
 
 def find_exit_code(

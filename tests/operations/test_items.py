@@ -24,7 +24,7 @@ async def test_a_new_item_is_not_submitted(place):
 
     (one,) = read(place.folder / "knobs.yaml", place.output).values()
 
-    assert (one.state, one.worst.reason, one.charged) == ("not_submitted", "new", 0)
+    assert (one.status, one.worst.reason, one.cost) == ("not_submitted", "new", 0)
     assert one.files == ()
 
 
@@ -34,10 +34,10 @@ async def test_a_saved_item_has_its_files_and_costs(place):
 
     (one,) = read(place.folder / "knobs.yaml", place.output).values()
 
-    assert (one.state, one.worst.reason) == ("saved", "")
+    assert (one.status, one.worst.reason) == ("saved", "")
     assert [file.path.is_file() for file in one.files] == [True]
     assert [file.sidecar.is_file() for file in one.files] == [True]
-    assert one.charged > 0
+    assert one.cost > 0
 
 
 async def test_takes_and_steps_belong_to_their_item(place, tmp_path):

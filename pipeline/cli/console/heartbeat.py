@@ -5,9 +5,9 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from pipeline.activity import Activity
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.screen import PhaseScreen
 from pipeline.clock import Clock, SystemClock
+from pipeline.running.progress import Progress
 
 BEAT_S = 1.0
 

@@ -9,12 +9,12 @@ from rich.live import Live
 from rich.text import Text
 
 from pipeline.cli.console.money import units_phrase
-from pipeline.cli.console.progress import Progress, Trouble
 from pipeline.cli.console.screen import BUSY, lost_text, of_item, pace, pause_text
 from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration, one_line, printable, wrapped
 from pipeline.cli.console.waiting import OutageNews, phase_text
 from pipeline.running.events import Event, Halted, Warned
+from pipeline.running.progress import Progress, Trouble
 
 _REFRESHES_PER_S = 8
 _TROUBLES_SHOWN = 4

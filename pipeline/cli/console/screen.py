@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Protocol, Self
 
 from pipeline.cli.console.printing import say
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration, one_line, printable
 from pipeline.cli.console.waiting import OutageNews, is_lost, phase_text
@@ -21,6 +20,7 @@ from pipeline.running.events import (
     Paused,
     Warned,
 )
+from pipeline.running.progress import Progress
 
 _LINE_INTERVAL_S = 5.0
 LONGEST_SILENCE_S = 8.0  # with a beat a second: never more than ten

@@ -1,10 +1,10 @@
 """What a command waits for, in words: activity and progress → text. Pure."""
 
 from pipeline.activity import Activity
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.text import duration, one_line
 from pipeline.counting import choose, plural
 from pipeline.job import JobStatus
+from pipeline.running.progress import Progress
 
 _FAILING_S = 2.0  # a single lost request is no outage
 _SILENT_S = 5.0  # an answer that takes longer is worth a word

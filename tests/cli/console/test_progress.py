@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 from doubles.clock import FakeClock
 
-from pipeline.cli.console.progress import Progress
 from pipeline.job import JobStatus
 from pipeline.running.events import Halted, JobChanged, Launched, SlotsChanged, Warned
+from pipeline.running.progress import Progress
 from pipeline.stages.slots import SlotStatistics
 
 S = JobStatus

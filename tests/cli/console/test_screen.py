@@ -10,7 +10,6 @@ from rich.console import Console
 
 from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.live_screen import LiveScreen
-from pipeline.cli.console.progress import Progress
 from pipeline.cli.console.screen import PhaseScreen, PlainScreen, QuietScreen
 from pipeline.errors import RateLimited, Rejected, Unavailable
 from pipeline.job import JobStatus
@@ -22,6 +21,7 @@ from pipeline.running.events import (
     SlotsChanged,
     Warned,
 )
+from pipeline.running.progress import Progress
 from pipeline.stages.slots import SlotStatistics
 
 S = JobStatus

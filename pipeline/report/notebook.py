@@ -1,0 +1,110 @@
+"""What a notebook shows of plans and results: a table with small pictures, as HTML.
+
+Notebooks keep their output, so the pictures are in the HTML itself, and few. All text
+is escaped.
+"""
+
+import base64
+import io
+import warnings
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+from pipeline.record import Struct
+
+MOST_ROWS = 50
+MOST_PICTURES = 4  # in one row
+_PICTURE_PX = 96
+_LONGEST_CELL = 300  # in characters
+_CELL = "text-align:left;vertical-align:top;white-space:pre-wrap"
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One row of a table.
+
+    Attributes:
+        cells: Its texts, as many as the table has columns.
+        pictures: Files to show, if they are pictures.
+    """
+
+    cells: tuple[str, ...]
+    pictures: tuple[Path, ...] = ()
+
+
+def render_table(
+    title: str, columns: Sequence[str], rows: Iterable[Row], *, total: int
+) -> str:
+    """A table as HTML.
+
+    Args:
+        title: The sentence above it.
+        columns: The heads of the columns; the pictures come before them.
+        rows: The rows; at most ``MOST_ROWS`` are shown.
+        total: How many rows there are.
+    """
+    head = "".join(f'<th style="{_CELL}">{escape(one)}</th>' for one in ("", *columns))
+    body = "".join(
+        _row_html(row) for row, _ in zip(rows, range(MOST_ROWS), strict=False)
+    )
+    more = f"<p>… and {total - MOST_ROWS:,} more</p>" if total > MOST_ROWS else ""
+    return (
+        f"<p>{escape(title)}</p><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table>{more}"
+    )
+
+
+def render_progress(*, done: int, total: int, text: str, lines: Sequence[str]) -> str:
+    """A bar with a text beside it, and lines below.
+
+    Args:
+        done: How much is done.
+        total: Of how much.
+        text: What is beside the bar.
+        lines: Such as the latest failures.
+    """
+    below = "".join(f"<div>{escape(line)}</div>" for line in lines)
+    return (
+        f'<div><progress value="{done}" max="{max(total, 1)}"'
+        ' style="width:20em;vertical-align:middle"></progress>'
+        f' <span role="status">{escape(text)}</span></div>{below}'
+    )
+
+
+def _row_html(row: Row) -> str:
+    cells = "".join(
+        f'<td style="{_CELL}">{escape(_cut(one))}</td>' for one in row.cells
+    )
+    shown = (_picture_html(path) for path in row.pictures[:MOST_PICTURES])
+    return f"<tr><td>{''.join(shown)}</td>{cells}</tr>"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_CELL else text[:_LONGEST_CELL] + "…"
+
+
+def _picture_html(path: Path) -> str:
+    data = _small_picture(path)
+    if not data:
+        return ""
+    source = f"data:image/webp;base64,{base64.b64encode(data).decode()}"
+    name = escape(path.name, quote=True)
+    return f'<img src="{source}" alt="{name}" title="{name}" style="margin:1px">'
+
+
+def _small_picture(path: Path) -> bytes:
+    """The picture of a file as WebP; nothing if it is not there, or no picture."""
+    from PIL import Image, ImageOps  # noqa: PLC0415 - slow to import
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of pictures that are too large
+            with Image.open(path) as image:
+                image.draft("RGB", (_PICTURE_PX, _PICTURE_PX))
+                small = ImageOps.exif_transpose(image).convert("RGBA")
+                small.thumbnail((_PICTURE_PX, _PICTURE_PX))
+    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError):
+        return b""
+    out = io.BytesIO()
+    small.save(out, "WEBP", quality=70)
+    return out.getvalue()

@@ -1,0 +1,153 @@
+"""Records of how an item stands: its takes, steps, files and costs. Pure."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+from pipeline.job import SIDECAR_SUFFIX, Asset, Item, Job
+from pipeline.manifest.review import ItemReview, Verdict
+from pipeline.planning import PlannedItem
+from pipeline.planning.takes import stands
+from pipeline.record import Struct
+
+_NOTHING = Decimal(0)
+
+
+class ItemStatus(StrEnum):
+    """How an item stands. Of several takes, the first status here that one of them has.
+
+    The names are those of the counts of a run.
+    """
+
+    UNKNOWN = "unknown"  # submitted, but the answer was lost: it may have been paid for
+    FAILED = "failed"  # ended without a file
+    BLOCKED = "blocked"  # an item that it needs was not made
+    IN_FLIGHT = "in_flight"  # paid for, and not made yet
+    NOT_FETCHED = "not_fetched"  # made and paid for, but a file is missing
+    NOT_SUBMITTED = "not_submitted"  # new, or to be made again
+    SAVED = "saved"  # its files are in place
+
+
+class SavedFile(Struct, frozen=True, kw_only=True):
+    """One file of a take.
+
+    Attributes:
+        path: Where it is, or was.
+        asset: Its record: digest, size, media type, pixels, checks.
+    """
+
+    path: Path
+    asset: Asset
+
+    @property
+    def sidecar(self) -> Path:
+        """The JSON beside it, which says how it was made."""
+        return self.path.with_name(self.path.name + SIDECAR_SUFFIX)
+
+
+class JobRecord(Struct, frozen=True, kw_only=True):
+    """One take of an item, or one of the steps that follow it.
+
+    Attributes:
+        job_id: Its id in the ledger, such as ``hero@2`` or ``hero+cutout``.
+        number: The number of the take, from 1; a step follows the chosen take.
+        status: How it stands.
+        planned: What a run would do with it; None if the manifest does not want it any
+            more, such as one that ``redo`` replaced.
+        attempts: Its rows in the ledger, newest first; may be empty.
+        files: Those of its newest attempt that made any.
+        is_chosen: Whether it has the item's own name.
+        reason: Why it is not SAVED, in a few words; else "".
+        hint: The next step, or "".
+    """
+
+    job_id: str
+    number: int
+    status: ItemStatus
+    planned: PlannedItem | None
+    attempts: tuple[Job, ...]
+    files: tuple[SavedFile, ...]
+    is_chosen: bool
+    reason: str = ""
+    hint: str = ""
+
+    @property
+    def made(self) -> Job | None:
+        """The newest attempt that made files, or None."""
+        return next((job for job in self.attempts if job.assets), None)
+
+    @property
+    def cost(self) -> Decimal:
+        """What all of its attempts cost, less refunds, in compute units."""
+        return sum(
+            (
+                (job.charged or _NOTHING) - (job.refunded or _NOTHING)
+                for job in self.attempts
+            ),
+            _NOTHING,
+        )
+
+
+class ItemRecord(Struct, frozen=True, kw_only=True):
+    """How one item stands.
+
+    Attributes:
+        item: As the manifest has it: its chosen take.
+        takes: Every take that is wanted or was made, by number; at least one.
+        steps: The steps that follow the chosen take, in their order.
+        review: The decisions about it.
+    """
+
+    item: Item
+    takes: tuple[JobRecord, ...]
+    steps: tuple[JobRecord, ...] = ()
+    review: ItemReview
+
+    @property
+    def item_id(self) -> str:
+        """The id as the user wrote it."""
+        return self.item.base
+
+    @property
+    def chosen(self) -> JobRecord:
+        """The take that is used; if there are steps, the last of them has its name."""
+        return next((take for take in self.takes if take.is_chosen), self.takes[0])
+
+    @property
+    def worst(self) -> JobRecord:
+        """Of the wanted takes and the steps, the first whose status is the item's."""
+        wanted = [one for one in (*self.takes, *self.steps) if one.planned is not None]
+        order = list(ItemStatus)
+        return min(wanted, key=lambda one: order.index(one.status))
+
+    @property
+    def status(self) -> ItemStatus:
+        """How it stands."""
+        return self.worst.status
+
+    @property
+    def files(self) -> tuple[SavedFile, ...]:
+        """Those with the item's own name: of the last step, or of the chosen take."""
+        return (self.steps[-1] if self.steps else self.chosen).files
+
+    @property
+    def cost(self) -> Decimal:
+        """What all takes and steps cost, less refunds, in compute units."""
+        return sum((one.cost for one in (*self.takes, *self.steps)), _NOTHING)
+
+    def verdicts_on(self, take: JobRecord) -> Iterator[tuple[str, Verdict]]:
+        """The decisions about a take that are about the bytes that it has now.
+
+        Yields:
+            ``chosen``, ``approved`` or ``rejected``, and the decision.
+        """
+        picked = () if self.review.picked is None else (self.review.picked,)
+        for word, verdicts in (
+            ("chosen", picked),
+            ("approved", self.review.approved),
+            ("rejected", self.review.rejected),
+        ):
+            for verdict in verdicts:
+                if verdict.take == take.number and stands(verdict, take.attempts):
+                    yield word, verdict
