@@ -214,6 +214,11 @@ class Budget:
             self._in_flight.discard(job.row_id)
         self._tell()
 
+    def close(self) -> None:
+        """Note that no more changes come: what is in flight gives nothing back."""
+        self._in_flight.clear()
+        self._tell()
+
     def _expected(self, status: JobStatus, committed: Decimal) -> Decimal:
         """The units of an attempt; unfinished ones include the expected overcharge."""
         if status not in UNFINISHED:

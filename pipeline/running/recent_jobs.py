@@ -21,6 +21,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Action, Plan, PlannedItem
 from pipeline.pricing.limits import unreachable
 from pipeline.running.asset_digests import AssetDigests
+from pipeline.running.lease import Lease
 from pipeline.running.marks import Marks
 from pipeline.running.records import Records
 from pipeline.running.same_request import find_unproved
@@ -45,14 +46,22 @@ class RecentJobs:
         ledger: Tells which author we are.
         plan: The models, and the number of items to submit.
         records: Records the jobs that are taken over.
+        slots: The slots of this run; each job that is taken over holds one.
 
     Attributes:
         taken: How many jobs items have taken over.
     """
 
     def __init__(
-        self, session: Session, ledger: Ledger, *, plan: Plan, records: Records
+        self,
+        session: Session,
+        ledger: Ledger,
+        *,
+        plan: Plan,
+        records: Records,
+        slots: Lease,
     ) -> None:
+        self._slots = slots
         self._session = session
         self._ledger = ledger
         self._plan = plan
@@ -181,7 +190,7 @@ class RecentJobs:
         self, planned: PlannedItem, job: Job, remote: RemoteJob
     ) -> tuple[Job, RemoteJob]:
         self._session.identity.adopt(remote.remote_id)
-        self._session.slots.occupy()
+        self._slots.occupy()
         self.taken += 1
         quote = self._session.quotes.find(planned.cost_key)
         quoted = None if quote is None else quote.units

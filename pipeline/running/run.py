@@ -49,6 +49,7 @@ from pipeline.running.adoption import Adoption
 from pipeline.running.events import Blocked, Halted, Launched, ProgressCallback
 from pipeline.running.failure import failure_of
 from pipeline.running.key_check import KeyCheck
+from pipeline.running.lease import Lease
 from pipeline.running.likenesses import Likenesses
 from pipeline.running.line_scheduler import LineScheduler
 from pipeline.running.marks import Marks
@@ -131,6 +132,7 @@ class Run:
         service = session.identity.service
         session.join(self, ledger)
         session.uploader.learn(ledger.find_uploads(service.project_id))
+        self._slots = Lease(session.slots)
         self._stopping = Stopping(self._tell_halt, session.halt)
         self.budget = budget_of(
             ledger,
@@ -160,6 +162,7 @@ class Run:
             session,
             plan=plan,
             rows=ledger,
+            slots=self._slots,
             records=self._records,
             stopping=self._stopping,
         )
@@ -171,14 +174,17 @@ class Run:
             is_shard=plan.selection.shard is not None,
         )
         self._recovery = Recovery(
-            ledger, session.slots, records=self._records, watch=self._watch
+            ledger, self._slots, records=self._records, watch=self._watch
         )
         self._adoption = Adoption(session)
-        self._recent = RecentJobs(session, ledger, plan=plan, records=self._records)
+        self._recent = RecentJobs(
+            session, ledger, plan=plan, records=self._records, slots=self._slots
+        )
         self._submitter = Submitter(
             session,
             ledger,
             settings=settings,
+            slots=self._slots,
             records=self._records,
             budget=self.budget,
             marks=self._marks,
@@ -315,6 +321,15 @@ class Run:
         )
         for problem in (*notes, *self._cost.problems):
             self._records.warn("", problem)
+        try:
+            await self._carry_out()
+        finally:
+            # Nobody watches what is left: runs beside this one must not wait for it.
+            self._slots.give_back()
+            self.budget.close()
+        return self._result()
+
+    async def _carry_out(self) -> None:
         async with anyio.create_task_group() as watchers:
             self._scope = watchers.cancel_scope
             watchers.start_soon(self._stop_at_deadline)
@@ -328,7 +343,7 @@ class Run:
                 if not self._pays_nothing:
                     await self._reconciler.reconcile(must_read=True)
             await self._reassign()
-            await self._renaming.rename_unfinished(plan.old_ids)
+            await self._renaming.rename_unfinished(self._plan.old_ids)
             await self._lay_out_takes()
             self._activity.begin("")
             async with anyio.create_task_group() as self._items:
@@ -344,7 +359,6 @@ class Run:
             if self._searched and self._is_complete():
                 await self._records.search_done()
             watchers.cancel_scope.cancel()
-        return self._result()
 
     def stop(self) -> float:
         """Stop submitting; collect paid jobs, with a short time limit on downloads.
@@ -579,7 +593,7 @@ class Run:
                     # Sent in an earlier run: a final failure was counted as skipped.
                     is_failure = one.before is JobStatus.FAILED
                     counted = "skipped" if is_failure else counted
-                self._session.slots.occupy()
+                self._slots.occupy()
                 if self._counts[counted]:
                     self._counts[counted] -= 1
                 items.start_soon(self._collect, planned, one.job)

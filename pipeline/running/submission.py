@@ -46,6 +46,7 @@ from pipeline.record import Struct, replace
 from pipeline.running.adoption import Adoption
 from pipeline.running.failure import failure_of
 from pipeline.running.intents import intent_of
+from pipeline.running.lease import Lease
 from pipeline.running.marks import Marks
 from pipeline.running.records import Records
 from pipeline.running.recovery import Recovery, next_attempt
@@ -82,6 +83,7 @@ class Submitter:
         session: The connection to the service.
         ledger: For reading.
         settings: The limits of this run.
+        slots: The slots of this run.
         records: Records each step before the next begins.
         budget: The limit on spending.
         marks: The starting points in the service's job list.
@@ -101,6 +103,7 @@ class Submitter:
         ledger: Ledger,
         *,
         settings: Settings,
+        slots: Lease,
         records: Records,
         budget: Budget,
         marks: Marks,
@@ -112,7 +115,7 @@ class Submitter:
         self._api = session.api
         self._clock = session.clock
         self._settings = settings
-        self._slots = session.slots
+        self._slots = slots
         self._uploader = session.uploader
         self._quotes = session.quotes
         self._settler = session.settler

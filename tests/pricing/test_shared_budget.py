@@ -89,6 +89,24 @@ async def test_nobody_waits_for_room_that_cannot_come(shared):
     assert not await other.wait_for_room(Decimal(6))
 
 
+async def test_what_nobody_watches_any_more_is_not_waited_for(shared):
+    one = Budget(None, [], shared=shared)
+    other = Budget(None, [], shared=shared)
+    one.note(job(1, quoted="18"))
+    found = []
+
+    async def wait() -> None:
+        found.append(await other.wait_for_room(Decimal(6)))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        await anyio.wait_all_tasks_blocked()
+        one.close()
+
+    assert found == [False]
+    assert shared.taken == 18
+
+
 def test_a_shard_counts_its_own_items_alone():
     counted = Budget(Decimal(20), [], counts=lambda item_id: item_id == "item-1")
 

@@ -9,10 +9,11 @@ from doubles.pictures import png_bytes
 from doubles.quick_clock import QuickClock
 from doubles.workshop import CountingWriter, Workshop
 
-from pipeline.errors import ExitCode, OutcomeUnknown
+from pipeline.errors import BudgetReached, ExitCode, OutcomeUnknown
+from pipeline.job import JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.pricing import CostGroups
-from pipeline.running.events import JobChanged, SlotsChanged
+from pipeline.running.events import Event, JobChanged, SlotsChanged
 from pipeline.running.run import Run
 
 TREES = ("oak", "elm", "fir", "yew", "ash", "bay")
@@ -23,6 +24,18 @@ LOST = OutcomeUnknown("no answer in time")
 def of(name):
     """Whether a submit is of this item."""
     return lambda _model, inputs: inputs["prompt"] == name
+
+
+class Listener(list[Event]):
+    """Events, each of which something is done about."""
+
+    def __init__(self, act) -> None:
+        super().__init__()
+        self._act = act
+
+    def append(self, event) -> None:
+        super().append(event)
+        self._act(event)
 
 
 class Pair:
@@ -170,6 +183,38 @@ async def test_a_run_that_is_abandoned_leaves_the_other_at_work(pair):
     assert trees.counts == {"saved": 6}
     assert birds.exit_code is ExitCode.INTERRUPTED
     assert set(pair.api.paid_by_prompt()) == {*TREES}
+
+
+async def test_a_run_that_ends_early_leaves_its_slots_to_the_other(pair):
+    """Its jobs are in flight, and nobody watches them: the other must not wait."""
+    pair.api.readable_ceiling = 1
+    pair.trees.write_items(*TREES)
+    pair.birds.write_items(*BIRDS)
+    pair.on_start = lambda trees, birds: runs.extend((trees, birds))
+    runs: list[Run] = []
+
+    def leave_with_jobs_in_flight(event) -> None:
+        if isinstance(event, JobChanged) and event.status is JobStatus.SUBMITTED:
+            runs[1].abandon()
+
+    pair.birds.events = Listener(leave_with_jobs_in_flight)
+
+    trees, birds = await pair.run()
+
+    assert trees.counts == {"saved": 6}
+    assert birds.counts["in_flight"] >= 1
+
+
+async def test_credit_that_is_used_up_stops_both(pair):
+    pair.trees.write_items(*TREES)
+    pair.birds.write_items(*BIRDS)
+    pair.api.fail_next("submit", BudgetReached("no credit"), where=of("owl"))
+
+    trees, birds = await pair.run()
+
+    assert trees.exit_code is birds.exit_code is ExitCode.BUDGET
+    assert pair.trees.halts() == pair.birds.halts() == ["no credit"]
+    assert len(pair.api.jobs) < 12
 
 
 async def test_both_are_told_of_the_slots_and_of_their_own_jobs_alone(pair):
