@@ -1,7 +1,9 @@
 """``plan``: what a run would do, why, and what it costs."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
@@ -10,7 +12,6 @@ from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan import estimate
 from pipeline.planning import PlannedItem, Selection
-from pipeline.planning.shards import Shard
 from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.settings import Settings
 from pipeline.units import parse_units
@@ -22,39 +23,21 @@ def plan_command(
     manifest: Path,
     *,
     output: Path | None,
-    emulate: bool,
     profile: str,
-    select: tuple[str, ...],
-    shard: Shard | None,
-    limit: int | None,
-    only: str | None,
-    verify: bool,
-    force: bool,
-    as_new: bool,
-    allow_outside: bool,
     as_json: bool,
     long_form: bool,
     prompts: bool,
-    offline: bool,
     max_cost: str | None,
     cu_price: CuPrice | None,
     out: Path | None,
     detailed_exitcode: bool,
+    **options: Any,
 ) -> ExitCode:
     """What a run would do to each item, why, and what it costs."""
     _check_may_be_written(out)
     listing = PlanListing(as_json=as_json, long_form=long_form, prompts=prompts)
     recorder = PlanRecorder()
     settings = Settings(first_contact_s=FIRST_CONTACT_S, max_cost=parse_cost(max_cost))
-    selection = Selection(
-        globs=select,
-        shard=shard,
-        limit=limit,
-        force=force,
-        verify=verify,
-        only=only or "",
-        as_new=as_new,
-    )
 
     def take(planned: PlannedItem) -> None:
         listing.add(planned)
@@ -66,15 +49,12 @@ def plan_command(
             lambda activity: estimate(
                 manifest,
                 output=output,
-                emulate=emulate,
                 profile=profile,
-                allow_outside=allow_outside,
-                selection=selection,
                 settings=settings,
-                offline=offline,
                 on_item=take,
                 on_orphan=listing.add_orphan,
                 activity=activity,
+                **planning_options(options),
             )
         )
     except ManifestError as error:
@@ -96,6 +76,25 @@ def plan_command(
     if detailed_exitcode and made.plan.to_do:
         return ExitCode.CHANGES_PENDING
     return ExitCode.OK
+
+
+def planning_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What to plan and how, as :func:`estimate` takes it.
+
+    Args:
+        options: Of the command line, with those that select items.
+    """
+    selection = Selection(
+        globs=options["select"],
+        shard=options["shard"],
+        limit=options["limit"],
+        force=options["force"],
+        verify=options["verify"],
+        only=options["only"] or "",
+        as_new=options["as_new"],
+    )
+    passed = ("emulate", "allow_outside", "offline")
+    return {"selection": selection, **{name: options[name] for name in passed}}
 
 
 def _check_may_be_written(out: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
@@ -12,7 +13,7 @@ from pipeline.cli.console.printing import (
     say,
 )
 from pipeline.cli.console.subject import about
-from pipeline.cli.plan import FIRST_CONTACT_S, parse_cost
+from pipeline.cli.plan import FIRST_CONTACT_S, parse_cost, planning_options
 from pipeline.cli.plan_view import (
     PlanListing,
     cost_fields,
@@ -24,8 +25,7 @@ from pipeline.cli.plan_view import (
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan_all import estimate_all
-from pipeline.planning import Action, Orphan, PlannedItem, Selection
-from pipeline.planning.shards import Shard
+from pipeline.planning import Action, Orphan, PlannedItem
 from pipeline.pricing import Estimate
 from pipeline.pricing.joint import JointEstimate
 from pipeline.settings import Settings
@@ -35,24 +35,15 @@ def plan_all_command(
     manifests: Sequence[Path],
     *,
     output: Path | None,
-    emulate: bool,
+    out: Path | None,
     profile: str,
-    select: tuple[str, ...],
-    shard: Shard | None,
-    limit: int | None,
-    only: str | None,
-    verify: bool,
-    force: bool,
-    as_new: bool,
-    allow_outside: bool,
     as_json: bool,
     long_form: bool,
     prompts: bool,
-    offline: bool,
     max_cost: str | None,
     cu_price: CuPrice | None,
-    out: Path | None,
     detailed_exitcode: bool,
+    **options: Any,
 ) -> ExitCode:
     """What a run of all manifests would do to each item, why, and what it costs."""
     refuse_for_several(output=output, out=out)
@@ -77,20 +68,9 @@ def plan_all_command(
                 ),
                 on_item=add,
                 on_orphan=add_orphan,
-                emulate=emulate,
                 profile=profile,
-                allow_outside=allow_outside,
-                selection=Selection(
-                    globs=select,
-                    shard=shard,
-                    limit=limit,
-                    force=force,
-                    verify=verify,
-                    only=only or "",
-                    as_new=as_new,
-                ),
-                offline=offline,
                 activity=activity,
+                **planning_options(options),
             )
         )
     except ManifestError as error:

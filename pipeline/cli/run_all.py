@@ -15,7 +15,6 @@ from pathlib import Path
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.logs import configure_logging
-from pipeline.cli.console.money import units_phrase
 from pipeline.cli.console.printing import print_faults, print_json, print_note
 from pipeline.cli.console.screen import PhaseScreen, QuietScreen
 from pipeline.cli.console.streams import tolerate_closed_pipe
@@ -24,7 +23,7 @@ from pipeline.cli.console.text import duration
 from pipeline.cli.next_step import complete_hint
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan_all import print_part, print_total, refuse_for_several
-from pipeline.cli.plan_view import PlanListing, cost_lines, price_text, unsure_text
+from pipeline.cli.plan_view import PlanListing, cost_lines, price_text
 from pipeline.cli.run import (
     Stage,
     make_screen,
@@ -34,11 +33,17 @@ from pipeline.cli.run import (
     settings_of,
     stopping_by_signals,
 )
-from pipeline.cli.run_cost import may_be_asked, result_lines, run_cost_fields
+from pipeline.cli.run_cost import (
+    has_to_be_asked,
+    may_be_asked,
+    result_lines,
+    run_cost_fields,
+    spend_text,
+)
 from pipeline.cli.run_summary import count_words, next_steps, trouble_lines
 from pipeline.clock import SystemClock
 from pipeline.counting import plural
-from pipeline.errors import ExitCode, ManifestError, PipelineError, UsageError
+from pipeline.errors import ExitCode, ManifestError, PipelineError
 from pipeline.operations.run import run_all
 from pipeline.planning import PlannedItem
 from pipeline.pricing.joint import JointEstimate
@@ -255,24 +260,17 @@ class _Showing:
 
     def _confirm(self, estimate: JointEstimate) -> bool:
         """Show the plans and ask once, if they cost anything; whether it was shown."""
-        options, cost = self._options, estimate.cost
-        if options.emulate or options.yes or cost is None:
+        options = self._options
+        if not has_to_be_asked(estimate, options):
             return False
-        if not cost.units and not cost.unpriced and not estimate.unsure:
-            return False
-        if not self._may_be_asked:
-            raise UsageError(
-                f"this would make {price_text(cost, options.cu_price)}"
-                f"{unsure_text(estimate)}, and there is no terminal to ask on",
-                hint="add --yes",
-            )
         for note in estimate.notes:
             print_note(note)
         for part in estimate.parts:
             listing = self._listings[part.plan.manifest.file]
             print_part(part, listing, options.cu_price, to_stderr=True)
         print_total(estimate, options.cu_price, to_stderr=True)
-        agree(_question(estimate))
+        manifests = plural(len(estimate.parts), "manifest")
+        agree(f"{spend_text(estimate)}, for {manifests}?")
         return True
 
     def _summary(
@@ -311,19 +309,6 @@ def _names_of(manifests: Sequence[Path]) -> dict[str, str]:
         str(one): one.stem if stems.count(one.stem) == 1 else str(one)
         for one in manifests
     }
-
-
-def _question(estimate: JointEstimate) -> str:
-    """``Spend 99 units, for 3 manifests?``, or at most what the budget leaves."""
-    cost = estimate.cost
-    assert cost is not None, "without a price, nobody is asked"
-    units, most = cost.units, ""
-    if estimate.left is not None and (cost.unpriced or units > estimate.left):
-        units, most = estimate.left, "at most "
-    more = " and what has no price" * bool(cost.unpriced and not most)
-    where = f" at {estimate.service.base_url}" if estimate.service else ""
-    spend = f"Spend {most}{units_phrase(units)}{more}{where}{unsure_text(estimate)}"
-    return f"{spend}, for {plural(len(estimate.parts), 'manifest')}?"
 
 
 def _print_done(result: JointResult | None, code: ExitCode, progress: Progress) -> None:

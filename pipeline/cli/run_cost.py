@@ -20,6 +20,7 @@ from pipeline.cli.plan_view import (
 from pipeline.counting import plural
 from pipeline.errors import UsageError
 from pipeline.pricing import Estimate
+from pipeline.pricing.joint import JointEstimate
 from pipeline.running.joint import JointResult
 from pipeline.running.result import RunResult
 from pipeline.units import units_number
@@ -50,6 +51,23 @@ def confirm(estimate: Estimate, options: RunOptions, listing: PlanListing) -> bo
         click.Abort: The answer is no.
     """
     cost = estimate.cost
+    if cost is None or not has_to_be_asked(estimate, options):
+        return False
+    for note in estimate.notes:
+        print_note(note)
+    listing.finish(cost)
+    print_estimate(estimate, cu_price=options.cu_price, to_stderr=True)
+    agree(_question(estimate))
+    return True
+
+
+def has_to_be_asked(estimate: Estimate | JointEstimate, options: RunOptions) -> bool:
+    """Whether the user has to agree to a price.
+
+    Raises:
+        UsageError: There is nobody to ask, and no --yes.
+    """
+    cost = estimate.cost
     if options.emulate or options.yes or cost is None:
         return False
     if not cost.units and not cost.unpriced and not estimate.unsure:
@@ -60,16 +78,16 @@ def confirm(estimate: Estimate, options: RunOptions, listing: PlanListing) -> bo
             f"{unsure_text(estimate)}, and there is no terminal to ask on",
             hint="add --yes",
         )
-    for note in estimate.notes:
-        print_note(note)
-    listing.finish(cost)
-    print_estimate(estimate, cu_price=options.cu_price, to_stderr=True)
-    agree(_question(estimate))
     return True
 
 
 def _question(estimate: Estimate) -> str:
     """``Spend 99 units, into output/icons?``, or at most what the budget leaves."""
+    return f"{spend_text(estimate)}, into {estimate.plan.output}?"
+
+
+def spend_text(estimate: Estimate | JointEstimate) -> str:
+    """``Spend 99 units``, or at most what the budget leaves, and where."""
     cost = estimate.cost
     assert cost is not None
     units, most = cost.units, ""
@@ -78,7 +96,7 @@ def _question(estimate: Estimate) -> str:
     more = " and what has no price" * bool(cost.unpriced and not most)
     where = f" at {estimate.service.base_url}" if estimate.service else ""
     spend = f"Spend {most}{units_phrase(units)}{more}{where}"
-    return f"{spend}{unsure_text(estimate)}, into {estimate.plan.output}?"
+    return f"{spend}{unsure_text(estimate)}"
 
 
 def result_lines(

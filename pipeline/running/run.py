@@ -506,6 +506,7 @@ class Run:
     async def _process(self, planned: PlannedItem, place: "_Place") -> None:
         """Take one item through submit → wait → download → sidecar."""
         job, ended = planned.job, None
+        is_cut_off = True
         self._in_progress += 1
         try:
             async with self._undelivered:
@@ -529,16 +530,19 @@ class Run:
                     if job.status is JobStatus.PLANNED:
                         job = next_attempt(job, self._ledger)
                 job = await self._save(planned, job)
-            ended = job
+            ended, is_cut_off = job, False
             self._count(planned, job)
         except NotSubmitted:
+            is_cut_off = False
             self._counts["not_submitted"] += 1
         finally:
             self._in_progress -= 1
             self._submitter.leave(planned)
             place.leave()
             if self._session.requests is not None:
-                self._session.requests.ended(str(self._plan.output), planned, ended)
+                self._session.requests.ended(
+                    str(self._plan.output), planned, ended, is_cut_off=is_cut_off
+                )
         self._line_scheduler.ended(planned.item.item_id, ended)
 
     async def _find_made(
@@ -569,6 +573,8 @@ class Run:
         finally:
             self._waiting -= 1
         made = twin.job
+        if twin.is_cut_off:
+            raise NotSubmitted
         if made is None or not made.committed:
             return None
         if made.remote_id is None or made.status not in _MADE:

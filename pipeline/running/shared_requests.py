@@ -22,11 +22,13 @@ class Twin(Struct, eq=False):
         maker: The output folder of its manifest.
         ended: Set once its run is done with it.
         job: Its last attempt; None if it was not submitted.
+        is_cut_off: Whether its run ended before it: it may be paid for.
     """
 
     maker: str
     ended: anyio.Event = field(default_factory=anyio.Event)
     job: Job | None = None
+    is_cut_off: bool = False
 
 
 class SharedRequests:
@@ -59,17 +61,20 @@ class SharedRequests:
             self._by_item[item] = twin
         return None if twin.maker == output else twin
 
-    def ended(self, output: str, planned: PlannedItem, job: Job | None) -> None:
+    def ended(
+        self, output: str, planned: PlannedItem, job: Job | None, *, is_cut_off: bool
+    ) -> None:
         """Note that a run is done with an item.
 
         Args:
             output: The output folder of the item's manifest.
             planned: The item.
             job: Its last attempt; None if it was not submitted.
+            is_cut_off: Whether the run ended before the item.
         """
         twin = self._by_item.get((output, planned.item.item_id))
         if twin is not None and twin.maker == output:
-            twin.job = job
+            twin.job, twin.is_cut_off = job, is_cut_off
             twin.ended.set()
 
     def close(self, output: str) -> None:
