@@ -157,6 +157,7 @@ class RecentJobs:
             # Reading contents takes time: the job may be given away meanwhile.
             if not await self._digests.agree(unproved) or not self._is_free(remote):
                 continue
+            self._session.identity.adopt(remote.remote_id)
             return await self._take(planned, job, remote)
         return None
 
@@ -189,7 +190,6 @@ class RecentJobs:
     async def _take(
         self, planned: PlannedItem, job: Job, remote: RemoteJob
     ) -> tuple[Job, RemoteJob]:
-        self._session.identity.adopt(remote.remote_id)
         self._slots.occupy()
         self.taken += 1
         quote = self._session.quotes.find(planned.cost_key)
