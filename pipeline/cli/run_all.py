@@ -60,6 +60,8 @@ from pipeline.running.events import (
 from pipeline.running.joint import JointResult, JointRun, Outcome
 from pipeline.running.progress import Progress
 
+_NAMED = 3  # of the output folders
+
 
 def run_all_command(
     manifests: Sequence[Path],
@@ -166,8 +168,9 @@ class _Showing:
             click.Abort: The answer is no.
         """
         was_shown = self._confirm(estimate)
-        folders = ", ".join(str(part.plan.output) for part in estimate.parts)
-        title = f"{plural(len(estimate.parts), 'manifest')} → {folders}"
+        folders = [str(part.plan.output) for part in estimate.parts]
+        shown = ", ".join(folders[:_NAMED]) + ", …" * (len(folders) > _NAMED)
+        title = f"{plural(len(folders), 'manifest')} → {shown}"
         self.stage.screen = make_screen(title, self._options, self.progress)
         self._estimate = estimate
         stack.enter_context(self.stage.screen)

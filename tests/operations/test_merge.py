@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from doubles.place import HASTY, everything_in
+from doubles.place import PATIENT, everything_in
 from filelock import FileLock
 from knobs.world import KEY, SECRET
 
@@ -72,7 +72,7 @@ class Checkouts:
         return self.manifest(name).with_name("icons.yaml.lock")
 
     async def run(self, name, **more):
-        settings = more.pop("settings", HASTY)
+        settings = more.pop("settings", PATIENT)
         return await run(
             self.manifest(name),
             output=self.path(name),
@@ -350,7 +350,7 @@ async def test_a_budget_divided_among_shards_is_never_exceeded(checkouts):
     limit = Decimal(120)
 
     names = await checkouts.run_shards(
-        3, start="before", settings=replace(HASTY, max_cost=limit)
+        3, start="before", settings=replace(PATIENT, max_cost=limit)
     )
 
     counters = checkouts.place.counters

@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from doubles.place import HASTY
+from doubles.place import PATIENT
 from filelock import FileLock
 from knobs.world import KEY, SECRET
 
@@ -35,7 +35,7 @@ class Three:
         (self.folder / f"{name}.yaml").write_text(text)
 
     async def run(self, names=NAMES, *, on_event=None, **more):
-        settings = more.pop("settings", HASTY)
+        settings = more.pop("settings", PATIENT)
 
         def listen(manifest, event):
             self.events.append((manifest, event))
@@ -90,9 +90,9 @@ async def test_one_budget_holds_for_all_of_them(three):
     approved = []
 
     result = await three.run(
-        settings=replace(HASTY, max_cost=Decimal(40)), approve=approved.append
+        settings=replace(PATIENT, max_cost=Decimal(40)), approve=approved.append
     )
-    again = await three.run(settings=replace(HASTY, max_cost=Decimal(40)))
+    again = await three.run(settings=replace(PATIENT, max_cost=Decimal(40)))
 
     (estimate,) = approved
     assert estimate.cost.units == 90
@@ -122,7 +122,7 @@ async def test_the_limit_of_one_manifest_holds_for_it_alone(three):
 async def test_what_idle_ones_have_cost_counts_in_the_common_budget(three):
     await three.run(["icons"])
 
-    result = await three.run(settings=replace(HASTY, max_cost=Decimal(45)))
+    result = await three.run(settings=replace(PATIENT, max_cost=Decimal(45)))
 
     assert result.counts == {"done": 5, "saved": 2, "not_submitted": 8}
     assert three.place.counters["charged_cu"] == 42
@@ -227,7 +227,7 @@ async def test_too_many_failures_stop_all_of_them(place_of):
         three = Three(place)
         three.write("icons", HEAD + "items:\n  - {id: a, prompt: '[fail] a'}\n")
 
-        result = await three.run(settings=replace(HASTY, fail_count=1))
+        result = await three.run(settings=replace(PATIENT, fail_count=1))
 
     assert result.counts["failed"] == 1
     assert result.counts["not_submitted"] > 0
@@ -277,7 +277,7 @@ async def test_the_price_of_several_is_planned_together(three):
     made = await estimate_all(
         [f"{name}.yaml" for name in NAMES],
         credentials=three.credentials,
-        settings=replace(HASTY, max_cost=Decimal(100)),
+        settings=replace(PATIENT, max_cost=Decimal(100)),
         clock=three.place.clock,
     )
 
