@@ -70,7 +70,7 @@ def merge(places: Sequence[Path], output: Path, *, clock: Clock) -> Merged:
         ]
         ledger = stack.enter_context(holding_ledger(output))
         target = Part(folder=output, ledger=ledger, is_target=True)
-        joined = stack.enter_context(join_ledgers([*parts, target]))
+        joined = stack.enter_context(join_ledgers([target, *parts]))
         files = plan_files(target, parts, joined)
         # The files first: without the ledger, their sidecars prove what is paid for.
         carry_out(files, output)
