@@ -34,7 +34,7 @@ from pipeline.pricing import Cost, CostGroups, Estimate
 from pipeline.pricing.budget import SharedBudget, budget_of
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
 from pipeline.record import Struct
-from pipeline.running.events import Launched, ProgressCallback, Warned
+from pipeline.running.events import Halted, Launched, ProgressCallback, Warned
 from pipeline.running.joint import Outcome
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
@@ -270,15 +270,24 @@ class Execution:
             result = await self.run.carry_out(self._run_id, notes=self._notes)
             self.result = self._with_items(result)
         except PipelineError as error:
-            self.error = error
+            self._end_alone(error)
         except BaseExceptionGroup as group:
             found = find_only(group)
             if not isinstance(found, PipelineError):
                 raise
-            self.error = found
+            self._end_alone(found)
         finally:
             if self._requests is not None:
                 self._requests.close(str(self.folder))
+
+    def _end_alone(self, error: PipelineError) -> None:
+        """Keep the error, and tell it at once if other manifests go on."""
+        self.error = error
+        if self._requests is not None and self.run is not None:
+            reason = f"{self.loaded.file}: {error.message}"
+            in_flight = self.run.in_flight
+            halted = Halted(reason=reason, hint=error.hint, in_flight=in_flight)
+            self._hooks.on_event(halted)
 
     def _with_items(self, result: RunResult) -> RunResult:
         emulate = self._target.emulate

@@ -276,7 +276,7 @@ class Joint:
                 await execution.price(session, writer)
             await self._agree(executions, session.budget)
             runs = [one.run for one in busy if one.run is not None]
-            self._on_start(JointRun(runs))
+            self._on_start(JointRun(runs, session.budget))
             async with session.watching(), anyio.create_task_group() as tasks:
                 for execution in executions:
                     tasks.start_soon(execution.carry_out)

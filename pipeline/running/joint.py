@@ -6,6 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from pipeline.errors import PRECEDENCE, ExitCode, PipelineError
+from pipeline.pricing import Budget
+from pipeline.pricing.budget import SharedBudget
 from pipeline.record import Struct
 from pipeline.running.result import RunCost, RunResult
 from pipeline.running.run import Run
@@ -19,10 +21,12 @@ class JointRun:
 
     Args:
         runs: At least one.
+        budget: What they may cost together.
     """
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, runs: Sequence[Run], budget: SharedBudget) -> None:
         self._runs = tuple(runs)
+        self._budget = budget
 
     def stop(self) -> float:
         """As :meth:`Run.stop`, for all of them; the longest time that this takes."""
@@ -32,6 +36,11 @@ class JointRun:
         """As :meth:`Run.abandon`, for all of them."""
         for run in self._runs:
             run.abandon()
+
+    @property
+    def budget(self) -> Budget | SharedBudget:
+        """The limit on what they cost: of the only one, or of all of them together."""
+        return self._runs[0].budget if len(self._runs) == 1 else self._budget
 
     @property
     def in_flight(self) -> int:

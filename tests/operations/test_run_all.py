@@ -14,7 +14,12 @@ from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.operations.plan_all import estimate_all
 from pipeline.operations.run import run_all
 from pipeline.running.events import Halted, JobChanged, Launched
-from pipeline.settings import Credentials
+from pipeline.settings import (
+    KEY_VARIABLE,
+    SECRET_VARIABLE,
+    Credentials,
+    MissingCredentials,
+)
 
 NAMES = ("icons", "props", "birds")
 HEAD = "version: 1\nmodel: model_wan-2-7-image\nparams: {size: 1K}\n"
@@ -183,6 +188,9 @@ async def test_an_error_of_one_leaves_the_others_at_work(three):
     assert found["icons.yaml"].result.counts == {"saved": 5}
     assert found["birds.yaml"].result.counts == {"saved": 5}
     assert found["props.yaml"].error.exit_code is ExitCode.STORAGE
+    ((name, halted),) = three.told(Halted)
+    assert name == "props.yaml"
+    assert halted.reason.startswith("props.yaml: ")
     assert result.exit_code is ExitCode.STORAGE
 
     (three.folder / "output" / "props" / ".partial").unlink()
@@ -286,3 +294,19 @@ async def test_the_price_of_several_is_planned_together(three):
     assert made.cost.items == 15
     assert made.left == 100
     assert three.place.submits == 0
+
+
+async def test_all_that_is_done_needs_no_credentials(three, monkeypatch):
+    await three.run()
+    before = three.place.counters["requests"]
+    for name in (KEY_VARIABLE, SECRET_VARIABLE):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(Three, "credentials", None)
+
+    result = await three.run()
+    three.write("props", HEAD + FIVE.replace("NAME", "other props"))
+    with pytest.raises(MissingCredentials):
+        await three.run()
+
+    assert result.counts == {"done": 15}
+    assert three.place.counters["requests"] == before
