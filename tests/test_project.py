@@ -139,7 +139,7 @@ def test_no_checkout_leaves_its_token_behind():
     assert {step["with"]["persist-credentials"] for step in checkouts} == {False}
 
 
-def test_only_the_jobs_of_a_release_may_write_and_each_a_single_thing():
+def test_only_the_jobs_that_publish_may_write_and_each_a_single_thing():
     granted = {
         f"{workflow.stem}.{name}": {
             scope for scope, level in job["permissions"].items() if level == "write"
@@ -149,6 +149,7 @@ def test_only_the_jobs_of_a_release_may_write_and_each_a_single_thing():
     }
 
     assert {name: scopes for name, scopes in granted.items() if scopes} == {
+        "docs.publish": {"id-token", "pages"},
         "release.attest": {"id-token", "attestations"},
         "release.publish": {"id-token"},
         "release.github-release": {"contents"},
@@ -225,6 +226,18 @@ def test_every_check_is_made_by_ci(check):
     assert f"\n{line}\n" in (ROOT / ".ci" / "run").read_text("utf-8")
 
 
+def test_ci_builds_the_site_as_it_is_published():
+    line = '"$scratch/dev/bin/python" .ci/docs.py'
+    scripts = [
+        step["run"]
+        for step in jobs_of(GITHUB / "workflows" / "docs.yml")["build"]["steps"]
+        if "run" in step
+    ]
+
+    assert f"\n{line}\n" in (ROOT / ".ci" / "run").read_text("utf-8")
+    assert "python .ci/docs.py" in "\n".join(scripts)
+
+
 def test_ci_measures_branches_and_has_a_least_figure():
     coverage = PYPROJECT["tool"]["coverage"]
     run = (ROOT / ".ci" / "run").read_text("utf-8")
@@ -238,8 +251,9 @@ def test_ci_measures_branches_and_has_a_least_figure():
 # --- dependencies -------------------------------------------------------------
 
 
-def test_the_group_for_development_is_the_extra():
-    assert GROUPS["dev"] == EXTRAS["dev"]
+@pytest.mark.parametrize("name", ["dev", "docs"])
+def test_a_group_with_the_name_of_an_extra_is_that_extra(name):
+    assert GROUPS[name] == EXTRAS[name]
 
 
 def test_the_lock_file_was_made_from_these_requirements():

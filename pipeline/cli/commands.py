@@ -116,6 +116,28 @@ def cli() -> None:
 
 
 @cli.command()
+@click.argument("file", type=HomePath(dir_okay=False), metavar="[FILE]", required=False)
+@click.option(
+    "--from",
+    "source",
+    type=HomePath(),
+    metavar="PATH",
+    help="A folder of reference pictures, or a .csv, .tsv, .xlsx or .jsonl file.",
+)
+@click.option(
+    "--model", type=Text(), metavar="ID", help="The model.  [default: Wan 2.7 Image]"
+)
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing: take the defaults.")
+def init(
+    file: Path | None, *, source: Path | None, model: str | None, yes: bool
+) -> ExitCode:
+    """Write a first manifest, with comments that teach the next step. Free."""
+    from pipeline.cli.init import init_command
+
+    return init_command(file, source=source, model=model, yes=yes)
+
+
+@cli.command()
 @MANIFESTS
 @PROFILE
 @ALLOW_OUTSIDE

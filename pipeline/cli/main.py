@@ -58,6 +58,8 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
             and error.option_name in _REMOVED_OPTIONS
         ):
             _say(f"  next: {_REMOVED_OPTIONS[error.option_name]}")
+        elif hint := _hint_for_missing(error):
+            _say(f"  next: {hint}")
         return ExitCode.USAGE
     except PipelineError as error:
         if not isinstance(error, ResultLost):  # printed at the end
@@ -71,6 +73,12 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
         _say("this is a bug in pipeline: please report it with the lines above")
         return ExitCode.BUG
     return result if isinstance(result, ExitCode) else ExitCode.OK
+
+
+def _hint_for_missing(error: click.ClickException) -> str:
+    from pipeline.cli.missing_manifest import next_for
+
+    return next_for(error)
 
 
 def _with_result_kept(code: ExitCode) -> ExitCode:

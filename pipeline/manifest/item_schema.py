@@ -16,7 +16,7 @@ from pipeline.manifest.node_reader import NodeReader
 from pipeline.manifest.references import BadPath, locate_file
 from pipeline.manifest.row import BadRows
 from pipeline.manifest.row_ids import hint_for_rows
-from pipeline.manifest.rows import RowsFile
+from pipeline.manifest.rows import ROWS_SUFFIXES, RowsFile
 from pipeline.manifest.saving import fix_draft, read_draft
 from pipeline.manifest.slug import slug_of
 from pipeline.manifest.steps import (
@@ -40,9 +40,7 @@ MAX_ITEMS = 5_000_000
 
 TAKES_HINT = "write `takes: 4`, or `takes: ${column}` for one variable"
 _COUNTABLE = 10**15
-# The endings of files of rows → whether their values have types.
-_ROWS_SUFFIXES = {".csv": False, ".xlsx": False, ".jsonl": True, ".ndjson": True}
-_OTHER_SHEETS = frozenset({".xls", ".xlsm", ".xlsb", ".ods", ".numbers", ".tsv"})
+_OTHER_SHEETS = frozenset({".xls", ".xlsm", ".xlsb", ".ods", ".numbers"})
 
 
 def wrong_takes(value: object) -> str | None:
@@ -65,6 +63,9 @@ class ItemReader:
         steps: Reads the steps.
         foreach: Reads ``foreach``.
         saving: What the top level says about saving.
+
+    Attributes:
+        notes: What was assumed about files of rows; sentences for the user.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class ItemReader:
             "name": "did you mean 'id'?",
         }
         self._matrices = MatrixReader(reader)
+        self.notes: list[str] = []
         # path → number of rows and the columns, or None if it is broken
         self._counted: dict[str, tuple[int, frozenset[str]] | None] = {}
 
@@ -307,8 +309,8 @@ class ItemReader:
             return None
         text = render_text(found[0], Scope(variables, {}))
         suffix = os.path.splitext(text)[1].lower()  # noqa: PTH122 - text, not yet a path
-        if suffix not in _ROWS_SUFFIXES:
-            hint = "use a .csv, .xlsx, .jsonl or .ndjson file"
+        if suffix not in ROWS_SUFFIXES:
+            hint = "use a .csv, .tsv, .xlsx, .jsonl or .ndjson file"
             if suffix in _OTHER_SHEETS:
                 hint = "save it as .xlsx, or as CSV UTF-8"
             self._faults.add(
@@ -322,7 +324,7 @@ class ItemReader:
             return None
         folder = os.path.dirname(self._file)  # noqa: PTH120 - keeps the user's spelling
         shown = os.path.join(folder, text)  # noqa: PTH118 - the same
-        file = RowsFile(path, shown, _ROWS_SUFFIXES[suffix])
+        file = RowsFile(path, shown, ROWS_SUFFIXES[suffix])
         if file.is_sheet and not xlsx_rows.is_installed():
             hint = f"install it with: {xlsx_rows.INSTALL}"
             message = "rows: an Excel file needs the extra 'xlsx'"
@@ -337,7 +339,7 @@ class ItemReader:
         count = 0
         names: dict[str, None] = {}
         try:
-            for row in file.read():
+            for row in file.read(self.notes.append):
                 count += 1
                 if file.is_typed or count == 1:
                     names.update(dict.fromkeys(row.values))

@@ -34,8 +34,8 @@ _MODEL_ID = rf"^(?:[^\s/?#%]|{VARIABLE})+$"
 _ID_PART = rf"(?:[A-Za-z0-9_-]|{VARIABLE})(?:\.*(?:[A-Za-z0-9_-]|{VARIABLE}))*"
 _ID = rf"^{_ID_PART}(?:/{_ID_PART})*$"
 _ROWS = (
-    r"\.(?:[cC][sS][vV]|[xX][lL][sS][xX]|[jJ][sS][oO][nN][lL]|[nN][dD][jJ][sS][oO][nN])$"
-    r"|\$"
+    r"\.(?:[cCtT][sS][vV]|[xX][lL][sS][xX]|[jJ][sS][oO][nN][lL]"
+    r"|[nN][dD][jJ][sS][oO][nN])$|\$"
 )
 _REFERENCE_NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 _FILE = (
@@ -206,11 +206,11 @@ def _item_keys(models: Sequence[ModelSchema]) -> Schema:
         ),
         "matrix": _matrix(),
         "rows": {
-            "description": "A .csv, .xlsx, .jsonl or .ndjson file, relative to the "
-            "manifest: one item for each row, every column a variable.",
+            "description": "A .csv, .tsv, .xlsx, .jsonl or .ndjson file, relative to "
+            "the manifest: one item for each row, every column a variable.",
             "type": "string",
             "pattern": _ROWS,
-            "patternErrorMessage": "a .csv, .xlsx, .jsonl or .ndjson file",
+            "patternErrorMessage": "a .csv, .tsv, .xlsx, .jsonl or .ndjson file",
         },
         "vars": {
             "description": "Variables of this item; they override the top level's.",

@@ -1,6 +1,7 @@
 """A file → Manifest, with every fault at once."""
 
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,7 @@ def validate_manifest(
     allow_outside: bool = False,
     models: FindModel = load_shipped_model,
     profile: str = "",
+    text: str | None = None,
 ) -> tuple[Manifest, int]:
     """Read a manifest and make all its items, to find every fault.
 
@@ -104,6 +106,7 @@ def validate_manifest(
         allow_outside: As for ``load_manifest``.
         models: As for ``load_manifest``.
         profile: As for ``load_manifest``.
+        text: What is going to be in the file, if it is not written yet.
 
     Returns:
         The manifest and how many items it makes.
@@ -112,7 +115,7 @@ def validate_manifest(
         ManifestError: With every fault.
         UsageError: The manifest has no such profile.
     """
-    written = _written(path)
+    written = _written(path) if text is None else _not_yet_written(path, text)
     faults = Faults(written.file)
 
     def read(name: str, found: Faults) -> tuple[Manifest | None, int]:
@@ -175,6 +178,11 @@ def _written(
         hint = "load the file instead, or give this manifest another name"
         raise _no_manifest(file, message, hint)
     return _Written(file=file, path=path, data=data, keys=keys)
+
+
+def _not_yet_written(path: str | os.PathLike[str], text: str) -> _Written:
+    file = os.fspath(path)
+    return _Written(file=file, path=Path(file).absolute(), data=text.encode())
 
 
 def _no_manifest(file: str, message: str, hint: str) -> ManifestError:
@@ -240,7 +248,9 @@ def _read_bytes(file: str) -> bytes:
     except IsADirectoryError:
         reason, hint = "it is a folder", "name the .yaml file"
     except FileNotFoundError:
-        reason, hint = "no such file", near_file(Path(), file)
+        reason = "no such file"
+        first = f"to begin with one, type: {shlex.join(['pipeline', 'init', file])}"
+        hint = near_file(Path(), file) or first
     except OSError as exc:
         reason, hint = str(exc.strerror or exc), ""
     except ValueError:

@@ -114,6 +114,10 @@ class ReferenceFiles:
             raise BadPath(known.message, known.hint)
         return known
 
+    def is_turned(self, text: str) -> bool:
+        """Whether the file at a path, which has been read, is stored turned."""
+        return text in self._turned.paths
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a service may make of the pictures read so far; sentences."""

@@ -37,11 +37,13 @@ class Row(Struct):
         line: Where it starts, from 1.
         values: By column; a CSV cell is text.
         raw: Its text as in the file, for finding columns.
+        separator: Of a CSV: what separates its cells.
     """
 
     line: int
     values: dict[str, JsonValue]
     raw: str
+    separator: str = ","
 
 
 def header_of(cells: list[str], place: Callable[[int], tuple[int, int]]) -> list[str]:

@@ -4,10 +4,11 @@ The formats: csv_rows.py, jsonl_rows.py, xlsx_rows.py.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipeline.manifest.csv_rows import cell_place, read_csv
+from pipeline.manifest.csv_rows import read_csv
+from pipeline.manifest.csv_text import CsvText
 from pipeline.manifest.jsonl_rows import read_jsonl
 from pipeline.manifest.row import BadRows, Row
 from pipeline.manifest.xlsx_rows import read_xlsx
@@ -15,6 +16,14 @@ from pipeline.record import Struct
 from pipeline.storage.regular_file import open_regular
 
 XLSX = ".xlsx"
+# The endings of files of rows → whether their values have types.
+ROWS_SUFFIXES = {
+    ".csv": False,
+    ".tsv": False,
+    ".xlsx": False,
+    ".jsonl": True,
+    ".ndjson": True,
+}
 
 
 class RowsFile(Struct, frozen=True):
@@ -36,16 +45,26 @@ class RowsFile(Struct, frozen=True):
         """Whether it is an Excel file."""
         return self.shown.lower().endswith(XLSX)
 
-    def read(self) -> Iterator[Row]:
+    def read(
+        self, on_note: Callable[[str], None] = lambda _note: None
+    ) -> Iterator[Row]:
         """Yield the rows in file order.
+
+        Args:
+            on_note: Called at the end with what was assumed about the file, if anything
+                was; a sentence for the user.
 
         Raises:
             BadRows: Something is wrong; the rows before it have been yielded.
         """
-        read = read_jsonl if self.is_typed else read_csv
         try:
             with open_regular(self.path) as file:
-                yield from read_xlsx(file) if self.is_sheet else read(file)
+                if self.is_sheet:
+                    yield from read_xlsx(file)
+                elif self.is_typed:
+                    yield from read_jsonl(file)
+                else:
+                    yield from read_csv(file, lambda n: on_note(f"{self.shown} {n}"))
         except OSError as exc:
             raise BadRows(1, 1, f"cannot be read: {exc.strerror}") from exc
 
@@ -61,4 +80,4 @@ class RowsFile(Struct, frozen=True):
         index = names.index(name) if name in names else 0
         if self.is_sheet:
             return row.line, index + 1
-        return cell_place(row.raw, row.line, index)
+        return CsvText(row.separator).place(row.raw, row.line, index)

@@ -77,6 +77,7 @@ class SchemaReader:
         self._models = models
         self._reader = NodeReader(text, faults)
         self._files = ReferenceFiles(path.parent, allow_outside=allow_outside)
+        self._row_notes: list[str] = []
 
     def read(self, root: Node) -> Manifest | None:
         """The manifest as far as it can be understood; None if nothing can be.
@@ -295,6 +296,7 @@ class SchemaReader:
             template = items.read(element)
             if template is not None:
                 found.append(template)
+        self._row_notes = items.notes
         templates = tuple(found)
         total = sum(template.count for template in templates)
         if total > MAX_ITEMS:
@@ -354,7 +356,7 @@ class SchemaReader:
     ) -> tuple[str, ...]:
         own = [template.model[0] for template in templates if template.model]
         used = [model_id, *(m for m in own if not isinstance(m, Template))]
-        found: list[str] = []
+        found: list[str] = [*self._row_notes]
         for name in dict.fromkeys(used):
             if name and self._models(name) is None:
                 hint = suggestion(name, shipped_model_ids())

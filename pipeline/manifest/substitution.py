@@ -257,7 +257,7 @@ def render_value(
         value = scope.value(name)
         if scope.are_cells_typed or name not in scope.cells:
             return value
-        return _from_cell(str(value), cell_type)
+        return value_of_cell(str(value), cell_type)
     if isinstance(compiled, ListTemplate):
         elements = (render_value(e, scope, cell_type) for e in compiled.elements)
         filled = [e for e in elements if not isinstance(e, LeftOut)]
@@ -268,7 +268,16 @@ def render_value(
     return compiled
 
 
-def _from_cell(cell: str, wanted: str) -> JsonValue | LeftOut:
+def value_of_cell(cell: str, wanted: str) -> JsonValue | LeftOut:
+    """A CSV cell that is a whole value, as the type that the model wants.
+
+    Args:
+        cell: As it is in the file.
+        wanted: The type of one value (``number``, ``boolean``, …).
+
+    Returns:
+        LEFT_OUT for an empty cell; the text itself if it is not of this type.
+    """
     text = cell.strip()
     if not text:
         return LEFT_OUT

@@ -16,6 +16,7 @@ COMMANDS = (
     "emulator",
     "fetch",
     "graph",
+    "init",
     "models",
     "pick",
     "plan",

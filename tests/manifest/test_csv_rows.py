@@ -4,7 +4,8 @@ import io
 
 import pytest
 
-from pipeline.manifest.csv_rows import cell_place, read_csv
+from pipeline.manifest.csv_rows import read_csv
+from pipeline.manifest.csv_text import CsvText
 from pipeline.manifest.row import BadRows
 
 
@@ -78,25 +79,30 @@ def test_quotes_that_are_right_stay(row, cell):
 
 
 def test_a_quote_inside_a_cell_does_not_move_the_places_behind_it():
-    assert cell_place('a 5" sword,x, y\n', 2, 1) == (2, 12)
-    assert cell_place('"a ""b"", c",x\n', 2, 1) == (2, 14)
-    assert cell_place('"a\nb",x\n', 2, 1) == (3, 4)
+    place = CsvText().place
+
+    assert place('a 5" sword,x, y\n', 2, 1) == (2, 12)
+    assert place('"a ""b"", c",x\n', 2, 1) == (2, 14)
+    assert place('"a\nb",x\n', 2, 1) == (3, 4)
 
 
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("a;b\n1;2\n", "1:1: the columns are separated by ';', not by commas; save the"),
-        ("a;b,c;d\n1;2\n", "1:1: the columns are separated by ';', not by commas"),
-        ("a\tb\n1\t2\n", "1:1: the columns are separated by tabs, not by commas"),
-        ("a|b\n1|2\n", "1:1: the columns are separated by '|', not by commas"),
-        ("sep=;\na;b\n", "1:1: this line is for Excel alone; remove it"),
-        ("sep=,\na,b\n", "1:1: this line is for Excel alone; remove it"),
+        ("a|b\n1|2\n", "1:1: the columns are separated by '|'; save the file with comm"),
+        ("sep=|\na|b\n", "1:1: this line does not name a separator that can be read; re"),
+        ("a;b,c;d\n1;2\n", "2:3: this row has 2 cells, the header has 3"),
+        ("a;b\n1;2;3\n", "2:5: this row has 3 cells, the header has 2; quote a cell that contains a semicolon"),
+        ("a\tb\n1\t2\t3\n", "2:5: this row has 3 cells, the header has 2; quote a cell that contains a tab"),
         ("a,slug:b\n1,2\n", "1:3: a column's name cannot begin with 'slug:'"),
-        ("a,b\n1,2\n".encode("utf-16"), "1:1: the file is UTF-16; save the file as"),
-        ("a,b\n1,2\n".encode("utf-16-le"), "1:1: the file looks like UTF-16; save"),
-        ("a,b\n1,2\n".encode("utf-16-be"), "1:1: the file looks like UTF-16; save"),
-        ("a,b\n1,bäume\n".encode("cp1252"), "2:4: byte 0xe4 is not UTF-8; save the fi"),
+        ("a,b\n1,2\n".encode("utf-16")[:-1], "2:1: the file is UTF-16, but it has a bro"),
+        (b"\xef\xbb\xbfa,b\n1,b\xe4ume\n", "2:4: byte 0xe4 is not UTF-8; save the file"),
+        ("a,ä\n1,".encode() + b"b\xe4ume\n", "2:4: byte 0xe4 is not UTF-8; save the file"),
+        (b"a,b\n1,b\xe4ume\n2," + "ä\n".encode(), "3:1: this line is UTF-8, but line 2 is not"),
+        (b"a,b\n1,b\x81ume\n", "2:4: byte 0x81 is neither UTF-8 nor Windows-1252; save"),
+        ("a,b\n1,Привет\n".encode("cp1251"), "2:3: this line is not UTF-8, and makes no sen"),
+        ("a,b\n1,małpa\n".encode("cp1250"), "2:5: this line is not UTF-8, and makes no sense"),
+        ("a,b\n1,日本\n".encode("euc-jp"), "2:3: this line is not UTF-8, and makes no sense"),
         ('a,b\n1,"2\n', "2:1: a quote in this row is never closed; close it, or write"),
     ],
 )  # fmt: skip
@@ -106,3 +112,97 @@ def test_other_kinds_of_file_are_named(text, fault):
 
 def test_a_header_may_have_a_semicolon():
     assert rows_of("a; b,c,d\n1,2,3\n") == [["1", "2", "3"]]
+
+
+SEPARATORS = [",", ";", "\t"]
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_columns_are_separated_by_commas_semicolons_or_tabs(separator):
+    lines = [["slug", "prompt"], ["oak", f'"an ""oak"",{separator} tall"'], ["elm", ""]]
+    text = "\n".join(separator.join(cells) for cells in lines)
+
+    assert rows_of(text) == [["oak", f'an "oak",{separator} tall'], ["elm", ""]]
+
+
+@pytest.mark.parametrize("separator", SEPARATORS)
+def test_the_line_for_excel_tells_the_separator(separator):
+    text = f"\ufeffsep={separator}\r\na{separator}b,c\r\n1{separator}2\r\n"
+    if separator == ",":
+        text = text.replace("b,c", "b")
+
+    assert rows_of(text) == [["1", "2"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("a\tb, c\n1\t2\n", 2), ("a; b,c\n1,2\n", 2), ("a\n1\n", 1), ("a,b\t\n1,2\n", 2)],
+)
+def test_of_as_many_separators_tabs_count_and_then_commas(text, columns):
+    assert [len(row) for row in rows_of(text)] == [columns]
+
+
+def test_a_separator_inside_of_quotes_does_not_count():
+    assert rows_of('"a; b; c",d\n1,2\n') == [["1", "2"]]
+
+
+def test_the_place_of_a_cell_is_right_with_any_separator():
+    (row,) = read_csv(io.BytesIO(b"a;b;c\n1,5;x, y;z\n"))
+
+    places = [CsvText(row.separator).place(row.raw, row.line, n) for n in range(3)]
+
+    assert places == [(2, 1), (2, 5), (2, 10)]
+
+
+def test_a_wrong_row_is_shown_right_with_its_own_separator():
+    assert fault_of('a;b\noak; "An oak"\n').endswith('write: oak;"An oak"')
+    assert fault_of("a\tb\noak\n").endswith("write: oak\t")
+
+
+TEXT = 'slug,prompt\noak,"Bäume, 5 € „früh“"\nelm,Crème brûlée\n'
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"],
+)
+def test_the_same_text_in_any_common_encoding_gives_the_same_rows(encoding):
+    assert rows_of(TEXT.encode(encoding)) == [
+        ["oak", "Bäume, 5 € „früh“"],
+        ["elm", "Crème brûlée"],
+    ]
+
+
+def test_latin_1_is_read_as_it_is_meant():
+    assert rows_of("a,b\n¿qué?,Ñandú «grande»\n".encode("latin-1")) == [
+        ["¿qué?", "Ñandú «grande»"]
+    ]
+
+
+def test_what_is_assumed_about_an_encoding_is_said_once_with_a_sample():
+    notes: list[str] = []
+
+    assert len([*read_csv(io.BytesIO(TEXT.encode("cp1252")), notes.append)]) == 2
+
+    (note,) = notes
+    assert note.startswith("is not UTF-8, and is read as Western European text (")
+    assert "line 2 says “Bäume" in note
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_nothing_is_said_of_an_encoding_that_is_certain(encoding):
+    notes: list[str] = []
+
+    assert len([*read_csv(io.BytesIO(TEXT.encode(encoding)), notes.append)]) == 2
+
+    assert notes == []
+
+
+def test_utf_16_is_read_in_pieces_and_counts_lines():
+    rows = "".join(f"{number},ä{'x' * 99}\n" for number in range(2000))
+    data = f"a,b\n{rows}".encode("utf-16")
+
+    found = [*read_csv(io.BytesIO(data))]
+
+    assert [found[0].line, found[-1].line] == [2, 2001]
+    assert found[-1].values == {"a": "1999", "b": f"ä{'x' * 99}"}

@@ -1,4 +1,4 @@
-"""A question on the terminal: asked once; Ctrl-C means no at any moment."""
+"""Questions on the terminal; Ctrl-C ends them at any moment."""
 
 import os
 import select
@@ -17,20 +17,51 @@ def agree(question: str) -> None:
     Raises:
         click.Abort: The answer is no, or Ctrl-C.
     """
-    if os.name != "posix" or threading.current_thread() is not threading.main_thread():
+    if not _can_wait():
         click.confirm(question, abort=True, err=True)
         return
+    if _read_line(f"{question} [y/N]: ").strip().lower() not in {"y", "yes"}:
+        raise click.Abort
+
+
+def ask(question: str, default: str) -> str:
+    """Ask on stderr for a line.
+
+    Args:
+        question: Without a colon.
+        default: What an empty line means; shown unless it is empty.
+
+    Raises:
+        click.Abort: Ctrl-C, or the end of the input.
+    """
+    if not _can_wait():
+        shows = bool(default)
+        answer = click.prompt(question, default=default, show_default=shows, err=True)
+        return str(answer).strip()
+    shown = f" [{default}]" if default else ""
+    answer = _read_line(f"{question}{shown}: ")
+    if not answer:  # the end of the input
+        raise click.Abort
+    return answer.strip() or default
+
+
+def _can_wait() -> bool:
+    """Whether a read can wait for a signal too."""
+    return os.name == "posix" and (
+        threading.current_thread() is threading.main_thread()
+    )
+
+
+def _read_line(prompt: str) -> str:
     try:
         with _interruptions() as interrupted:
-            click.echo(f"{question} [y/N]: ", nl=False, err=True)
+            click.echo(prompt, nl=False, err=True)
             # A blocking read would miss a signal that arrives just before it.
             select.select([sys.stdin, interrupted], [], [])
-            answer = sys.stdin.readline()
+            return sys.stdin.readline()
     except KeyboardInterrupt:
         click.echo(err=True)
         raise click.Abort from None
-    if answer.strip().lower() not in {"y", "yes"}:
-        raise click.Abort
 
 
 @contextmanager
