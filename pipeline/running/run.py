@@ -171,6 +171,7 @@ class Run:
             ledger,
             records=self._records,
             watch=self._watch,
+            marks=self._marks,
             is_shard=plan.selection.shard is not None,
         )
         self._recovery = Recovery(

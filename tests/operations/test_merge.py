@@ -383,6 +383,24 @@ async def test_the_list_of_jobs_is_compared_once_the_shards_are_merged(checkouts
     assert checkouts.open_marks("merged") == []
 
 
+async def test_a_shard_reads_the_list_no_further_back_than_its_last_run(checkouts):
+    """Where its folder is kept, the marks of each run would be read by all later ones."""
+    shards = [Selection(shard=Shard(number, 2)) for number in (1, 2)]
+    marks = []
+    for size in ("1K", "2K", "1024*1024"):
+        checkouts.text = TEXT.replace("size: 1K", f"size: '{size}'")
+        async with anyio.create_task_group() as both:
+            for number, selection in enumerate(shards, start=1):
+                run_shard = partial(
+                    checkouts.run, f"shard-{number}", selection=selection
+                )
+                both.start_soon(run_shard)
+        marks.append([one.mark_id for one in checkouts.open_marks("shard-1")])
+
+    assert [len(open_now) for open_now in marks] == [1, 1, 1]
+    assert len({open_now[0] for open_now in marks}) == 3
+
+
 async def test_an_output_folder_is_found_inside_of_an_artifact(checkouts):
     await checkouts.run("one", selection=Selection(globs=("tree-a",)))
     await checkouts.run("two", selection=Selection(globs=("tree-a",)))
