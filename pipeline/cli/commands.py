@@ -14,6 +14,7 @@ from pipeline.cli.options import (
     FORCE,
     ITEMS,
     JSON,
+    JUNIT,
     MANIFEST,
     MANIFESTS,
     NOTE,
@@ -174,9 +175,21 @@ def validate(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     help="Save the plan with its prices for run --plan.",
 )
 @click.option(
+    "--markdown",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="Write the plan as Markdown, for a comment on a pull request.",
+)
+@click.option(
+    "--base",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="For --markdown: show what is new since this output of plan --json.",
+)
+@click.option(
     "--detailed-exitcode",
     is_flag=True,
-    help="Exit with code 10 if there is something to do.",
+    help="Exit with code 10 if a run may pay, and 13 if what it would do is free.",
 )
 @click.option(
     "--profiles",
@@ -219,6 +232,7 @@ def plan(manifests: tuple[Path, ...], *, profiles: bool, **options: Any) -> Exit
 @click.option(
     "--frozen", is_flag=True, help="Exit with code 8 if anything would be paid for."
 )
+@JUNIT
 def run(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Generate the missing assets; finished items are left alone. Costs units."""
     _check_force(options)
@@ -233,6 +247,7 @@ def run(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 @JSON
 @spending_options
 @running_options
+@JUNIT
 def rerun(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Retry only the failed items, including final failures. Costs units."""
     return _carry_out(manifests, RunOptions(**options), only_failed=True)
@@ -245,6 +260,7 @@ def rerun(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 @ALLOW_OUTSIDE
 @JSON
 @running_options
+@JUNIT
 def fetch(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Download files that are paid for but missing. Free."""
     return _carry_out(manifests, RunOptions(**options), only_fetch=True)
@@ -373,6 +389,7 @@ def reject(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
 @JSON
 @spending_options
 @running_options
+@JUNIT
 def redo(
     manifest: Path,
     items: tuple[str, ...],

@@ -233,6 +233,12 @@ OFFLINE = click.option(
 JSON = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON lines to stdout."
 )
+JUNIT = click.option(
+    "--junit",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="Write a JUnit report at the end: one case for each item.",
+)
 # Of what a run may submit; ``fetch`` submits nothing.
 _SPENDING = (
     click.option(
@@ -382,3 +388,4 @@ class RunOptions:
     as_new: bool = False
     saved_plan: Path | None = None
     frozen: bool = False
+    junit: Path | None = None

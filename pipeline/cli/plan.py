@@ -1,17 +1,18 @@
 """``plan``: what a run would do, why, and what it costs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli.ci.plan_reports import PlanReports
 from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_faults, print_note, say
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan import estimate
-from pipeline.planning import PlannedItem, Selection
+from pipeline.planning import Plan, PlannedItem, Selection
 from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.settings import Settings
 from pipeline.units import parse_units
@@ -30,17 +31,23 @@ def plan_command(
     max_cost: str | None,
     cu_price: CuPrice | None,
     out: Path | None,
+    markdown: Path | None,
+    base: Path | None,
     detailed_exitcode: bool,
     **options: Any,
 ) -> ExitCode:
     """What a run would do to each item, why, and what it costs."""
     _check_may_be_written(out)
+    if base is not None and markdown is None:
+        raise UsageError("--base belongs to --markdown", hint="add --markdown FILE")
+    reports = PlanReports(markdown, base)
     listing = PlanListing(as_json=as_json, long_form=long_form, prompts=prompts)
     recorder = PlanRecorder()
     settings = Settings(first_contact_s=FIRST_CONTACT_S, max_cost=parse_cost(max_cost))
 
     def take(planned: PlannedItem) -> None:
         listing.add(planned)
+        reports.add(planned)
         if out is not None:
             recorder.add(planned)
 
@@ -73,8 +80,16 @@ def plan_command(
         if made.plan.manifest.profiles and not profile:
             names = ", ".join(made.plan.manifest.profiles)
             say(f"profiles: {names}; --profiles shows what each would cost")
-    if detailed_exitcode and made.plan.to_do:
+    reports.write(made)
+    return find_detailed_code([made.plan]) if detailed_exitcode else ExitCode.OK
+
+
+def find_detailed_code(plans: Collection[Plan]) -> ExitCode:
+    """Whether there is something to do, and whether a run may pay for it."""
+    if any(plan.may_pay for plan in plans):
         return ExitCode.CHANGES_PENDING
+    if any(plan.to_do for plan in plans):
+        return ExitCode.FREE_WORK_PENDING
     return ExitCode.OK
 
 

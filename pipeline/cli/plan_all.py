@@ -13,7 +13,12 @@ from pipeline.cli.console.printing import (
     say,
 )
 from pipeline.cli.console.subject import about
-from pipeline.cli.plan import FIRST_CONTACT_S, parse_cost, planning_options
+from pipeline.cli.plan import (
+    FIRST_CONTACT_S,
+    find_detailed_code,
+    parse_cost,
+    planning_options,
+)
 from pipeline.cli.plan_view import (
     PlanListing,
     cost_fields,
@@ -36,6 +41,8 @@ def plan_all_command(
     *,
     output: Path | None,
     out: Path | None,
+    markdown: Path | None,
+    base: Path | None,
     profile: str,
     as_json: bool,
     long_form: bool,
@@ -46,7 +53,7 @@ def plan_all_command(
     **options: Any,
 ) -> ExitCode:
     """What a run of all manifests would do to each item, why, and what it costs."""
-    refuse_for_several(output=output, out=out)
+    refuse_for_several(output=output, out=out, markdown=markdown, base=base)
     listings = [
         PlanListing(as_json=as_json, long_form=long_form, prompts=prompts)
         for _ in manifests
@@ -90,9 +97,8 @@ def plan_all_command(
         _print_total_event(made)
     else:
         print_total(made, cu_price)
-    if detailed_exitcode and any(part.plan.to_do for part in made.parts):
-        return ExitCode.CHANGES_PENDING
-    return ExitCode.OK
+    plans = [part.plan for part in made.parts]
+    return find_detailed_code(plans) if detailed_exitcode else ExitCode.OK
 
 
 def refuse_for_several(**paths: Path | None) -> None:

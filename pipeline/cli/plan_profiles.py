@@ -8,7 +8,11 @@ from pipeline.activity import Activity
 from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_faults, print_note, say
-from pipeline.cli.plan import FIRST_CONTACT_S, planning_options
+from pipeline.cli.plan import (
+    FIRST_CONTACT_S,
+    find_detailed_code,
+    planning_options,
+)
 from pipeline.cli.plan_view import print_profile_event, total_line
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.manifest import find_profiles
@@ -17,7 +21,16 @@ from pipeline.pricing import Estimate
 from pipeline.settings import Settings
 
 # They are about one plan, or would give all profiles one folder.
-_REFUSED = ("profile", "output", "out", "max_cost", "long_form", "prompts")
+_REFUSED = (
+    "profile",
+    "output",
+    "out",
+    "max_cost",
+    "long_form",
+    "prompts",
+    "markdown",
+    "base",
+)
 _FLAGS = {"long_form": "--long", "max_cost": "--max-cost"}
 
 
@@ -61,9 +74,8 @@ def plan_profiles_command(
         print_note(note)
     for name, one in made.items():
         _print(name, one, cu_price, as_json=as_json)
-    if detailed_exitcode and any(one.plan.to_do for one in made.values()):
-        return ExitCode.CHANGES_PENDING
-    return ExitCode.OK
+    plans = [one.plan for one in made.values()]
+    return find_detailed_code(plans) if detailed_exitcode else ExitCode.OK
 
 
 async def _estimate(manifest: Path, activity: Activity, **options: Any) -> Estimate:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import re
 import signal
 import sys
@@ -13,9 +14,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import click
+
+from pipeline.cli.ci.log import folded
+from pipeline.cli.ci.run_reports import RunEnd, RunReports
 from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.logs import configure_logging
-from pipeline.cli.console.printing import print_faults, print_json
+from pipeline.cli.console.printing import print_faults, print_json, print_note
 from pipeline.cli.console.screen import (
     PhaseScreen,
     PlainScreen,
@@ -25,6 +30,7 @@ from pipeline.cli.console.screen import (
 )
 from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration
+from pipeline.cli.console.workflow import is_github
 from pipeline.cli.next_step import complete_hint
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
@@ -89,21 +95,32 @@ def run_command(
         saved = read_plan(options.saved_plan)
         selection = replace(saved.selection, verify=options.verify)
     progress = Progress(SystemClock())
-    result: RunResult | None = None
-    code = ExitCode.BUG
+    reports = RunReports(manifest, options, selection.globs, progress)
+    end = RunEnd()
+    lost: PipelineError | None = None
     try:
-        result = _carry_out(manifest, options, selection, progress, saved, start)
-        code = result.exit_code
+        end.result = _carry_out(
+            manifest, options, selection, progress, reports, saved, start
+        )
+        end.code = end.result.exit_code
     except PipelineError as error:
-        code = error.exit_code
+        end.code, end.error = error.exit_code, error
         if options.as_json and isinstance(error, ManifestError):
             print_faults(error)
+        raise
+    except (click.Abort, KeyboardInterrupt):
+        end.code = ExitCode.INTERRUPTED
         raise
     finally:
         if options.as_json:
             with tolerate_closed_pipe(sys.stdout):
-                _print_done(result, code, progress)
-    return code
+                _print_done(end.result, end.code, progress)
+        lost = reports.write(end)
+        if lost is not None and end.code is not ExitCode.OK:
+            print_note(lost.message)
+    if lost is not None and end.code is ExitCode.OK:
+        raise lost
+    return end.code
 
 
 def selection_of(
@@ -128,6 +145,7 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
     options: RunOptions,
     selection: Selection,
     progress: Progress,
+    reports: RunReports,
     saved: SavedPlan | None,
     start: Callable[..., Coroutine[Any, Any, RunResult]],
 ) -> RunResult:
@@ -138,6 +156,7 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
 
     def on_event(event: Event) -> None:
         progress.take(event)
+        reports.take(event)
         if not (isinstance(event, Warned) and event.message in stage.told):
             with tolerate_closed_pipe(sys.stderr):
                 stage.screen.take(event)
@@ -178,6 +197,9 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
         stage.plan, stage.screen = estimate.plan, screen
         stack.enter_context(screen)
         _tell_price(estimate, options, stage, was_shown=was_shown)
+        if is_github(os.environ) and not options.quiet:
+            title = f"{estimate.plan.manifest.name}: progress"
+            stack.enter_context(folded(title))
 
     result: RunResult | None = None
     try:

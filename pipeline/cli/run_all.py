@@ -12,6 +12,9 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+import click
+
+from pipeline.cli.ci.joint_reports import JointReports
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.logs import configure_logging
@@ -84,6 +87,8 @@ def run_all_command(
     showing = _Showing(manifests, options)
     result: JointResult | None = None
     code = ExitCode.BUG
+    cause: PipelineError | None = None
+    lost: PipelineError | None = None
     try:
         with ExitStack() as stack:
             on_start = stack.enter_context(stopping_by_signals(showing.stage))
@@ -115,15 +120,23 @@ def run_all_command(
             result = asyncio.run(carry_out(on_start))
             code = result.exit_code
     except PipelineError as error:
-        code = error.exit_code
+        code, cause = error.exit_code, error
         if options.as_json and isinstance(error, ManifestError):
             print_faults(error)
+        raise
+    except (click.Abort, KeyboardInterrupt):
+        code = ExitCode.INTERRUPTED
         raise
     finally:
         showing.finish(result)
         if options.as_json:
             with tolerate_closed_pipe(sys.stdout):
                 _print_done(result, code, showing.progress)
+        lost = showing.reports.write(result, code, cause)
+        if lost is not None and code is not ExitCode.OK:
+            print_note(lost.message)
+    if lost is not None and code is ExitCode.OK:
+        raise lost
     return code
 
 
@@ -137,12 +150,14 @@ class _Showing:
     Attributes:
         progress: Of all runs together.
         stage: Where they are shown.
+        reports: What CI asks for of them.
     """
 
     def __init__(self, manifests: Sequence[Path], options: RunOptions) -> None:
         self.progress = Progress(SystemClock())
         screen = QuietScreen() if options.quiet else PhaseScreen(self.progress)
         self.stage = Stage(screen)
+        self.reports = JointReports(manifests, options, self.progress)
         self._options = options
         self._names = _names_of(manifests)
         self._listings = {str(one): PlanListing(to_stderr=True) for one in manifests}
@@ -188,6 +203,7 @@ class _Showing:
         with about(manifest):
             shown = self._as_shown(manifest, event)
             self.progress.take(shown)
+            self.reports.take(manifest, event)
             if self._is_news(shown):
                 self._held.append(shown)
             if len(self._launched) == len(self._names):

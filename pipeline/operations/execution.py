@@ -21,7 +21,7 @@ from pipeline.errors import (
 )
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
-from pipeline.lockfile.reconcile import write_lock_file
+from pipeline.lockfile.reconcile import check_not_rehearsed, write_lock_file
 from pipeline.manifest import Manifest
 from pipeline.manifest.review_file import write_review
 from pipeline.operations.connection import Connection
@@ -215,7 +215,8 @@ class Execution:
             writer: The only writer to the ledger from now on.
 
         Raises:
-            UsageError: The service quotes 0 units for an item.
+            UsageError: The service quotes 0 units for an item, or the lock file is
+                from a rehearsal.
             RunError: The service does not answer, or refuses.
         """
         settings = self._target.settings_for(self.plan)
@@ -228,6 +229,7 @@ class Execution:
             on_event=self._hooks.on_event,
         )
         self.estimate = await self.run.price(self._groups, notes=self._notes)
+        self._check_lock_file(session)  # only now is it known who answers
         if not settings.allow_unpriced:
             _check_priced(self._groups, self.estimate.cost or Cost())
 
@@ -373,6 +375,16 @@ class Execution:
             hint=f"write 'was: {names[0]}' beside its id if it is that one; if it is"
             " new: --as-new",
         )
+
+    def _check_lock_file(self, session: Session) -> None:
+        """Pay a real service for nothing that a rehearsal's lock file would not lock.
+
+        Raises:
+            UsageError: The lock file is from a rehearsal.
+        """
+        if self._groups.count and not session.is_emulated:
+            lock_file = self._target.lock_file_of(self.loaded)
+            check_not_rehearsed(lock_file, self._connection.service)
 
     def _rename_reviews(self, plan: Plan) -> None:
         """Take the decisions about renamed items along, before their files."""

@@ -96,6 +96,8 @@ class Joint:
             is_missing = isinstance(error, MissingCredentials)
             idle = await self._find_idle_service() if is_missing else None
             if idle is None:
+                if is_missing and first.settings.frozen:
+                    error.hint += "; --frozen needs none if every file is in place"
                 await self._report_faults_first(error)
             service, credentials, offline = idle, None, True
         async with (

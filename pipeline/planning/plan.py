@@ -20,7 +20,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
 from pipeline.naming import is_step, split_take
 from pipeline.planning.context import Context
-from pipeline.planning.decision import UNTOUCHED, Action
+from pipeline.planning.decision import MAY_BE_PAID, UNTOUCHED, Action
 from pipeline.planning.item_planner import Asked, ItemPlanner
 from pipeline.planning.late_planner import LatePlanner
 from pipeline.planning.layouts import Layouts
@@ -109,6 +109,11 @@ class Plan:
     def to_do(self) -> int:
         """Items that are neither done nor skipped."""
         return self.total - self.counts[Action.DONE] - self.counts[Action.SKIP]
+
+    @property
+    def may_pay(self) -> bool:
+        """Whether a run may pay for something, now or once the user has answered."""
+        return any(self.counts[action] for action in (*MAY_BE_PAID, Action.ASK))
 
     @property
     def old_ids(self) -> Mapping[str, str]:

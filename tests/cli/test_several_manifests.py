@@ -190,3 +190,19 @@ def test_a_file_whose_name_looks_like_a_pattern_is_itself(tmp_path):
     (tmp_path / "[a].yaml").touch()
 
     assert found(tmp_path / "[a].yaml") == ["[a].yaml"]
+
+
+async def test_one_junit_report_has_the_items_of_all(three):
+    path = three.folder / "props.yaml"
+    path.write_text(path.read_text().replace("props b", "'[fail] b'"))
+
+    done = await three.command(
+        "run", "icons.yaml", "props.yaml", "--yes", "-q", "--junit", "report.xml"
+    )
+
+    text = (three.folder / "report.xml").read_text()
+    assert done.code == 3
+    assert text.count("<testcase") == 4
+    assert text.count("<failure") == 1
+    assert text.count("<testsuite ") == 2
+    assert [one.name for one in three.folder.glob(".*report*")] == []

@@ -70,11 +70,13 @@ def print_faults(error: ManifestError) -> None:
 def print_json(*, event: str, **fields: Any) -> None:
     """Print an event as a line of JSON to stdout and flush it; ASCII in any encoding.
 
-    If it is about one of several manifests, it says about which.
+    If it is about one of several manifests, it says about which. ``##[`` would be a
+    command to GitHub's runner, so it is written as an escape.
     """
     manifest = current_manifest()
     named = {"event": event, **({"manifest": manifest} if manifest else {})}
-    sys.stdout.write(json.dumps(named | fields) + "\n")
+    line = json.dumps(named | fields).replace("##[", "#\\u0023[")
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
