@@ -67,10 +67,10 @@ from pipeline.running.events import (
     Paused,
     Warned,
 )
+from pipeline.running.joint import JointRun
 from pipeline.running.line_progress import LineProgress
 from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
-from pipeline.running.run import Run
 from pipeline.settings import Settings
 from pipeline.units import units_number
 
@@ -93,22 +93,13 @@ def run_command(
         start: What carries it out: ``run``, or an operation that ends in one.
     """
     configure_logging(debug=options.debug, log_file=options.log_file)
-    selection = Selection(
-        globs=options.select,
-        limit=options.limit,
-        force=options.force,
-        only_failed=only_failed,
-        only_fetch=only_fetch,
-        verify=options.verify,
-        only=options.only or "",
-        as_new=options.as_new,
-    )
+    selection = selection_of(options, only_failed=only_failed, only_fetch=only_fetch)
     saved = None
     if options.saved_plan is not None:
         if selection != Selection(verify=options.verify):
             raise UsageError(
-                "--plan fixes the items: --select, --only, --limit and --force do not"
-                " apply",
+                "--plan fixes the items: --select, --shard, --only, --limit and --force"
+                " do not apply",
                 hint="make another plan with them: pipeline plan --out FILE",
             )
         saved = read_plan(options.saved_plan)
@@ -142,6 +133,23 @@ def run_command(
     return end.code
 
 
+def selection_of(
+    options: RunOptions, *, only_failed: bool, only_fetch: bool
+) -> Selection:
+    """The items that the options select, of those that the command applies to."""
+    return Selection(
+        globs=options.select,
+        shard=options.shard,
+        limit=options.limit,
+        force=options.force,
+        only_failed=only_failed,
+        only_fetch=only_fetch,
+        verify=options.verify,
+        only=options.only or "",
+        as_new=options.as_new,
+    )
+
+
 def _carry_out(  # noqa: C901, PLR0917 - the parts of one command
     manifest: Path,
     options: RunOptions,
@@ -152,9 +160,9 @@ def _carry_out(  # noqa: C901, PLR0917 - the parts of one command
     start: Callable[..., Coroutine[Any, Any, RunResult]],
 ) -> RunResult:
     settings = settings_of(options)
-    stage = _Stage(QuietScreen() if options.quiet else PhaseScreen(progress))
+    stage = Stage(QuietScreen() if options.quiet else PhaseScreen(progress))
     listing = PlanListing(to_stderr=True)
-    on_item = listing.add if may_be_asked(options) else _not_listed
+    on_item = listing.add if may_be_asked(options) else not_listed
 
     def on_event(event: Event) -> None:
         progress.take(event)
@@ -168,7 +176,7 @@ def _carry_out(  # noqa: C901, PLR0917 - the parts of one command
 
     which = {"selection": selection, "saved_plan": saved}
 
-    async def carry_out(on_start: Callable[[Run], None]) -> RunResult:
+    async def carry_out(on_start: Callable[[JointRun], None]) -> RunResult:
         return await with_heartbeat(
             start(
                 manifest,
@@ -193,10 +201,14 @@ def _carry_out(  # noqa: C901, PLR0917 - the parts of one command
 
     def begin(estimate: Estimate) -> None:
         was_shown = confirm(estimate, options, listing)
-        screen = _screen(estimate.plan, options, progress)
+        plan = estimate.plan
+        division = plan.selection.division
+        part = "" if division is None else f", {division}"
+        title = f"{plan.manifest.name}{part} → {plan.output}"
+        screen = make_screen(title, options, progress)
         stage.plan, stage.screen = estimate.plan, screen
         if estimate.plan.lines:
-            progress.lines = LineProgress(estimate.plan.lines)
+            progress.lines = LineProgress({"": estimate.plan.lines})
         stack.enter_context(screen)
         _tell_price(estimate, options, stage, was_shown=was_shown)
         if is_github(os.environ) and not options.quiet:
@@ -206,7 +218,9 @@ def _carry_out(  # noqa: C901, PLR0917 - the parts of one command
     result: RunResult | None = None
     try:
         with ExitStack() as stack:
-            on_start = stack.enter_context(_signals(stage, progress, options.cu_price))
+            on_start = stack.enter_context(
+                stopping_by_signals(stage, progress, options.cu_price)
+            )
             gc.freeze()  # imported objects never become garbage
             result = asyncio.run(carry_out(on_start))
     finally:
@@ -214,14 +228,14 @@ def _carry_out(  # noqa: C901, PLR0917 - the parts of one command
             with tolerate_closed_pipe(sys.stderr):
                 room = find_room(sys.stderr)
                 if options.pictures and not options.quiet:
-                    rows = _show_pictures(progress, stage.plan.output, room)
+                    rows = print_thumbnails(progress, stage.plan.output, room)
                     room = room and room.without(rows)
                 for line in summary_lines(progress, result, options, stage.plan, room):
                     stage.screen.say(line)
     return result
 
 
-def _show_pictures(progress: Progress, output: Path, room: Room | None) -> int:
+def print_thumbnails(progress: Progress, output: Path, room: Room | None) -> int:
     """Thumbnails of what was saved last, on half of the terminal at most.
 
     Returns:
@@ -238,11 +252,11 @@ def _show_pictures(progress: Progress, output: Path, room: Room | None) -> int:
     return show_pictures(pictures, most_rows=most)
 
 
-def _not_listed(planned: PlannedItem) -> None:
+def not_listed(planned: PlannedItem) -> None:
     """Nobody can be asked about it."""
 
 
-class _Stage:
+class Stage:
     """Where a run is shown, once its plan is known."""
 
     def __init__(self, screen: Screen) -> None:
@@ -256,9 +270,9 @@ class _Stage:
 
 
 @contextmanager
-def _signals(
-    stage: _Stage, progress: Progress, price: CuPrice | None
-) -> Iterator[Callable[[Run], None]]:
+def stopping_by_signals(
+    stage: Stage, progress: Progress, price: CuPrice | None
+) -> Iterator[Callable[[JointRun], None]]:
     """First SIGINT or SIGTERM: stop submitting. Second: leave.
 
     Uses ``signal.signal``, because Windows lacks the event loop's own handlers.
@@ -267,7 +281,7 @@ def _signals(
     handled = [signal.SIGINT, signal.SIGTERM]
     previous: dict[int, Any] = {}
 
-    def on_start(begun: Run) -> None:
+    def on_start(begun: JointRun) -> None:
         loop = asyncio.get_running_loop()
         progress.budget = begun.budget
 
@@ -306,7 +320,7 @@ def _signals(
 
 
 def settings_of(options: RunOptions) -> Settings:
-    """The limits and timeouts of a run."""
+    """The limits and timeouts that the options set."""
     default = Settings()
     fail_count, fail_share = parse_threshold(options.fail_threshold)
     # The emulator lists a new job at once: there is little to wait for.
@@ -373,10 +387,16 @@ def parse_threshold(text: str | None) -> tuple[int | None, float | None]:
     return None, float(match[1]) / 100
 
 
-def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
+def make_screen(title: str, options: RunOptions, progress: Progress) -> Screen:
+    """The screen for a run.
+
+    Args:
+        title: What runs, and where its files go.
+        options: Of the command.
+        progress: Has taken every event before the screen does.
+    """
     if options.quiet:
         return QuietScreen()
-    title = f"{plan.manifest.name} → {plan.output}"
     if is_live() and not options.debug:
         from pipeline.cli.console.live_screen import LiveScreen
 
@@ -393,7 +413,7 @@ def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
 
 
 def _tell_price(
-    estimate: Estimate, options: RunOptions, stage: _Stage, *, was_shown: bool
+    estimate: Estimate, options: RunOptions, stage: Stage, *, was_shown: bool
 ) -> None:
     """Show what the run costs if no question has; note which warnings were shown."""
     cost = estimate.cost
