@@ -18,11 +18,13 @@ from pipeline.cli.options import (
     JSON,
     JUNIT,
     MANIFEST,
+    MANIFESTS,
     NOTE,
     OFFLINE,
     PICTURES,
     PROFILE,
     SELECT,
+    SHARD,
     HomePath,
     RunOptions,
     Text,
@@ -92,6 +94,36 @@ class _Formatter(click.HelpFormatter):
 
 class _Context(click.Context):
     formatter_class = _Formatter
+
+
+def _only(manifests: tuple[Path, ...], option: str) -> Path:
+    """The only manifest, for an option that is about one."""
+    if len(manifests) > 1:
+        raise UsageError(
+            f"{option} is about one manifest, and {len(manifests)} are named",
+            hint="use the command once for each",
+        )
+    return manifests[0]
+
+
+def _carry_out(
+    manifests: tuple[Path, ...],
+    options: RunOptions,
+    *,
+    only_failed: bool = False,
+    only_fetch: bool = False,
+) -> ExitCode:
+    if len(manifests) > 1:
+        from pipeline.cli.run_all import run_all_command
+
+        return run_all_command(
+            manifests, options, only_failed=only_failed, only_fetch=only_fetch
+        )
+    from pipeline.cli.run import run_command
+
+    return run_command(
+        manifests[0], options, only_failed=only_failed, only_fetch=only_fetch
+    )
 
 
 class _Command(click.Command):
@@ -170,20 +202,20 @@ def init(
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @PROFILE
 @ALLOW_OUTSIDE
 @OFFLINE
 @JSON
-def validate(manifest: Path, **options: Any) -> ExitCode:
+def validate(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Check a manifest and list every fault as file:line:column. Free."""
     from pipeline.cli.validate import validate_command
 
-    return validate_command(manifest, **options)
+    return validate_command(manifests, **options)
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
 @selection_options
 @FORCE
@@ -227,7 +259,7 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
     is_flag=True,
     help="Show instead what a run with each of the manifest's profiles would cost.",
 )
-def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
+def plan(manifests: tuple[Path, ...], *, profiles: bool, **options: Any) -> ExitCode:
     """Show what a run would do to each item, why, and what it costs. Free."""
     from pipeline.cli.plan import plan_command
 
@@ -235,12 +267,16 @@ def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
     if profiles:
         from pipeline.cli.plan_profiles import plan_profiles_command
 
-        return plan_profiles_command(manifest, **options)
-    return plan_command(manifest, **options)
+        return plan_profiles_command(_only(manifests, "--profiles"), **options)
+    if len(manifests) > 1:
+        from pipeline.cli.plan_all import plan_all_command
+
+        return plan_all_command(manifests, **options)
+    return plan_command(manifests[0], **options)
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
 @selection_options
 @FORCE
@@ -260,16 +296,14 @@ def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
     "--frozen", is_flag=True, help="Exit with code 8 if anything would be paid for."
 )
 @JUNIT
-def run(manifest: Path, **options: Any) -> ExitCode:
+def run(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Generate the missing assets; finished items are left alone. Costs units."""
-    from pipeline.cli.run import run_command
-
     _check_force(options)
-    return run_command(manifest, RunOptions(**options))
+    return _carry_out(manifests, RunOptions(**options))
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
 @selection_options
 @ALLOW_OUTSIDE
@@ -277,26 +311,22 @@ def run(manifest: Path, **options: Any) -> ExitCode:
 @spending_options
 @running_options
 @JUNIT
-def rerun(manifest: Path, **options: Any) -> ExitCode:
+def rerun(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Retry only the failed items, including final failures. Costs units."""
-    from pipeline.cli.run import run_command
-
-    return run_command(manifest, RunOptions(**options), only_failed=True)
+    return _carry_out(manifests, RunOptions(**options), only_failed=True)
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
 @selection_options
 @ALLOW_OUTSIDE
 @JSON
 @running_options
 @JUNIT
-def fetch(manifest: Path, **options: Any) -> ExitCode:
+def fetch(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Download files that are paid for but missing. Free."""
-    from pipeline.cli.run import run_command
-
-    return run_command(manifest, RunOptions(**options), only_fetch=True)
+    return _carry_out(manifests, RunOptions(**options), only_fetch=True)
 
 
 @cli.command()
@@ -311,6 +341,36 @@ def verify(output: Path, *, as_json: bool) -> ExitCode:
     from pipeline.cli.verify import verify_command
 
     return verify_command(output, as_json=as_json)
+
+
+@cli.command()
+@click.argument(
+    "places",
+    type=HomePath(exists=True, file_okay=False),
+    metavar="OUT...",
+    nargs=-1,
+    required=True,
+)
+@click.option(
+    "--output",
+    "-o",
+    type=HomePath(file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="The output folder to merge them into.",
+)
+@click.option(
+    "--junit",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="Also join the JUnit reports beside the folders into this file.",
+)
+@JSON
+def merge(places: tuple[Path, ...], **options: Any) -> ExitCode:
+    """Merge the output folders of shards into one. Free."""
+    from pipeline.cli.merge import merge_command
+
+    return merge_command(places, **options)
 
 
 @cli.command()
@@ -551,16 +611,17 @@ def doctor(
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
+@SHARD
 @ALLOW_OUTSIDE
 @JSON
 @CU_PRICE
-def status(manifest: Path, **options: Any) -> ExitCode:
+def status(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Show the progress of a manifest, from the ledger only. Free."""
     from pipeline.cli.status import status_command
 
-    return status_command(manifest, **options)
+    return status_command(manifests, **options)
 
 
 @cli.command()

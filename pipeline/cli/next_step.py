@@ -13,6 +13,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from pipeline.cli.console.subject import current_manifest
+
 # What is not repeated: consent, and what would pay again or only concerns the output.
 _NOT_REPEATED = {
     "yes",
@@ -40,6 +42,7 @@ _NAMED = re.compile(
     r"(?: --out (?P<out>FILE|DIR))?(?P<long> --long)?(?= lists|[;,.]|$)"
 )
 _AGAIN = re.compile(r"\b(run again|run the same command again)$")
+_MANIFESTS = ("manifest", "manifests")  # the arguments that name some
 _CARRYING_OUT = {"run", "rerun", "fetch"}
 _OF_ITEMS = {"resolve", "why"}
 
@@ -71,8 +74,7 @@ def command_line(
         if name == "item":
             words.append(item_id or "ITEM")
         elif isinstance(parameter, click.Argument):
-            value = context.params.get(name)
-            words += [_typed(value)] if value is not None else []
+            words += map(_typed, _arguments(context, name))
         elif name not in _NOT_REPEATED and name not in without:
             options += _repeated(context, parameter)
     return shlex.join([*words, *more, *options])
@@ -93,7 +95,7 @@ def complete_hint(hint: str, item_id: str = "") -> str:
         item_id: The item that it is about, or "".
     """
     context = click.get_current_context(silent=True)
-    if context is None or "manifest" not in context.params:
+    if context is None or context.params.keys().isdisjoint(_MANIFESTS):
         return hint
     text = _NAMED.sub(lambda named: _in_full(named, item_id), hint)
     if _AGAIN.search(text) and context.info_name in {*_CARRYING_OUT, "plan"}:
@@ -125,6 +127,20 @@ def _repeated(context: click.Context, parameter: click.Parameter) -> Iterator[st
             yield from (flag, _typed(one))
     elif value is not None:
         yield from (flag, _typed(value))
+
+
+def _arguments(context: click.Context, name: str) -> list[Any]:
+    """What was given for an argument; for a manifest, the one that is spoken of."""
+    value = context.params.get(name)
+    if name in _MANIFESTS:
+        value = next(filter(None, map(context.params.get, _MANIFESTS)), None)
+        if named := current_manifest():
+            value = named
+        elif name == "manifest" and isinstance(value, tuple):
+            value = value[0] if len(value) == 1 else "MANIFEST"
+    if value is None:
+        return []
+    return list(value) if isinstance(value, tuple) else [value]
 
 
 def _typed(value: Any) -> str:

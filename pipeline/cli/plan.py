@@ -1,9 +1,10 @@
 """``plan``: what a run would do, why, and what it costs."""
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from pipeline.cli.ci.plan_reports import PlanReports
 from pipeline.cli.console.heartbeat import run_shown
@@ -26,25 +27,17 @@ def plan_command(
     manifest: Path,
     *,
     output: Path | None,
-    emulate: bool,
     profile: str,
-    select: tuple[str, ...],
-    limit: int | None,
-    only: str | None,
-    verify: bool,
-    force: bool,
-    as_new: bool,
-    allow_outside: bool,
     as_json: bool,
     long_form: bool,
     prompts: bool,
-    offline: bool,
     max_cost: str | None,
     cu_price: CuPrice | None,
     out: Path | None,
     markdown: Path | None,
     base: Path | None,
     detailed_exitcode: bool,
+    **options: Any,
 ) -> ExitCode:
     """What a run would do to each item, why, and what it costs."""
     _check_may_be_written(out)
@@ -54,14 +47,6 @@ def plan_command(
     listing = PlanListing(as_json=as_json, long_form=long_form, prompts=prompts)
     recorder = PlanRecorder()
     settings = Settings(first_contact_s=FIRST_CONTACT_S, max_cost=parse_cost(max_cost))
-    selection = Selection(
-        globs=select,
-        limit=limit,
-        force=force,
-        verify=verify,
-        only=only or "",
-        as_new=as_new,
-    )
 
     def take(planned: PlannedItem) -> None:
         listing.add(planned)
@@ -74,15 +59,12 @@ def plan_command(
             lambda activity: estimate(
                 manifest,
                 output=output,
-                emulate=emulate,
                 profile=profile,
-                allow_outside=allow_outside,
-                selection=selection,
                 settings=settings,
-                offline=offline,
                 on_item=take,
                 on_orphan=listing.add_orphan,
                 activity=activity,
+                **planning_options(options),
             )
         )
     except ManifestError as error:
@@ -119,6 +101,25 @@ def _say_what_else(made: Estimate, profile: str) -> None:
         say(f"profiles: {names}; --profiles shows what each would cost")
     if made.plan.to_do and sys.stderr.isatty():
         say(f"next: {command_line('run')}", err=True)
+
+
+def planning_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What to plan and how, as :func:`estimate` takes it.
+
+    Args:
+        options: Of the command line, with those that select items.
+    """
+    selection = Selection(
+        globs=options["select"],
+        shard=options["shard"],
+        limit=options["limit"],
+        force=options["force"],
+        verify=options["verify"],
+        only=options["only"] or "",
+        as_new=options["as_new"],
+    )
+    passed = ("emulate", "allow_outside", "offline")
+    return {"selection": selection, **{name: options[name] for name in passed}}
 
 
 def _check_may_be_written(out: Path | None) -> None:

@@ -19,6 +19,7 @@ from pipeline.counting import choose, plural
 from pipeline.manifest.review import Review
 from pipeline.planning import Action, Orphan, PlannedItem
 from pipeline.pricing import Cost, Estimate
+from pipeline.pricing.joint import JointEstimate
 from pipeline.units import units_number
 
 LISTED_ITEMS = 100  # more are grouped, unless --long
@@ -219,7 +220,9 @@ def print_estimate(
         say(line, err=to_stderr)
 
 
-def cost_lines(estimate: Estimate, cu_price: CuPrice | None) -> Iterator[str]:
+def cost_lines(
+    estimate: Estimate | JointEstimate, cu_price: CuPrice | None
+) -> Iterator[str]:
     """Details of a price: add-ons, unpriced items, the budget and what is left."""
     cost = estimate.cost
     assert cost is not None
@@ -258,7 +261,9 @@ def price_text(cost: Cost, cu_price: CuPrice | None) -> str:
     return text + without * bool(cost.unpriced)
 
 
-def unsure_text(estimate: Estimate, price: CuPrice | None = None) -> str:
+def unsure_text(
+    estimate: Estimate | JointEstimate, price: CuPrice | None = None
+) -> str:
     """`` and up to 60 units more for unsure items``, or ""."""
     if not estimate.unsure:
         return ""
@@ -309,7 +314,7 @@ def _plan_fields(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def cost_fields(estimate: Estimate) -> dict[str, Any]:
+def cost_fields(estimate: Estimate | JointEstimate) -> dict[str, Any]:
     """The price of a plan as JSON numbers."""
     cost = estimate.cost
     return {

@@ -20,6 +20,8 @@ from pipeline.cli.plan_view import (
 from pipeline.counting import plural
 from pipeline.errors import UsageError
 from pipeline.pricing import Estimate
+from pipeline.pricing.joint import JointEstimate
+from pipeline.running.joint import JointResult
 from pipeline.running.result import RunResult
 from pipeline.units import units_number
 
@@ -48,6 +50,24 @@ def confirm(estimate: Estimate, options: RunOptions, listing: PlanListing) -> bo
         click.Abort: The answer is no.
     """
     cost = estimate.cost
+    if cost is None or not has_to_be_asked(estimate, options):
+        return False
+    for note in estimate.notes:
+        print_note(note)
+    review = estimate.plan.manifest.review
+    listing.finish(cost, review, price=options.cu_price)
+    print_estimate(estimate, cu_price=options.cu_price, to_stderr=True)
+    agree(_question(estimate, options.cu_price))
+    return True
+
+
+def has_to_be_asked(estimate: Estimate | JointEstimate, options: RunOptions) -> bool:
+    """Whether the user has to agree to a price.
+
+    Raises:
+        UsageError: There is nobody to ask, and no --yes.
+    """
+    cost = estimate.cost
     if options.emulate or options.yes or cost is None:
         return False
     if not cost.units and not cost.unpriced and not estimate.unsure:
@@ -59,17 +79,16 @@ def confirm(estimate: Estimate, options: RunOptions, listing: PlanListing) -> bo
             " ask on",
             hint="add --yes",
         )
-    for note in estimate.notes:
-        print_note(note)
-    review = estimate.plan.manifest.review
-    listing.finish(cost, review, price=options.cu_price)
-    print_estimate(estimate, cu_price=options.cu_price, to_stderr=True)
-    agree(_question(estimate, options.cu_price))
     return True
 
 
 def _question(estimate: Estimate, price: CuPrice | None) -> str:
     """``Spend 99 units, into output/icons?``, or at most what the budget leaves."""
+    return f"{spend_text(estimate, price)}, into {estimate.plan.output}?"
+
+
+def spend_text(estimate: Estimate | JointEstimate, price: CuPrice | None) -> str:
+    """``Spend 99 units``, or at most what the budget leaves, and where."""
     cost = estimate.cost
     assert cost is not None
     units, most = cost.units, ""
@@ -78,11 +97,11 @@ def _question(estimate: Estimate, price: CuPrice | None) -> str:
     more = " and what has no price" * bool(cost.unpriced and not most)
     where = f" at {estimate.service.base_url}" if estimate.service else ""
     spend = f"Spend {most}{units_phrase(units, price)}{more}{where}"
-    return f"{spend}{unsure_text(estimate, price)}, into {estimate.plan.output}?"
+    return f"{spend}{unsure_text(estimate, price)}"
 
 
 def result_lines(
-    result: RunResult, cu_price: CuPrice | None, *, most_changes: int
+    result: RunResult | JointResult, cu_price: CuPrice | None, *, most_changes: int
 ) -> Iterator[str]:
     """What a run has cost, and which inputs the service changed.
 
@@ -117,7 +136,7 @@ def result_lines(
         yield f"  checks: {said}; the reasons: {command_line('status')}"
 
 
-def _change_lines(result: RunResult, most: int) -> Iterator[str]:
+def _change_lines(result: RunResult | JointResult, most: int) -> Iterator[str]:
     changes: dict[str, list[str]] = {}
     for item_id, difference in result.changed_inputs.items():
         changes.setdefault(difference, []).append(item_id)
@@ -131,7 +150,9 @@ def _change_lines(result: RunResult, most: int) -> Iterator[str]:
         yield f"  inputs: … and {more}"
 
 
-def run_cost_fields(result: RunResult | None, *, charged: Decimal) -> dict[str, Any]:
+def run_cost_fields(
+    result: RunResult | JointResult | None, *, charged: Decimal
+) -> dict[str, Any]:
     """What a run has cost, as JSON numbers.
 
     Args:

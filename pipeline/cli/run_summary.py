@@ -1,6 +1,6 @@
 """The end of a run: result and progress → lines for a person."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from pipeline.cli.console.printing import Room
@@ -14,6 +14,7 @@ from pipeline.errors import ExitCode, PipelineError
 from pipeline.job import FailureClass, JobStatus
 from pipeline.manifest import Manifest, expand
 from pipeline.planning import Plan
+from pipeline.running.joint import JointResult
 from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
 
@@ -64,6 +65,19 @@ def summary_lines(
     end: list[str] = []
     if result is not None and not options.quiet:
         end = list(_end_lines(progress, result, options, plan, room))
+    yield from with_troubles(progress, end, room)
+
+
+def with_troubles(
+    progress: Progress, end: Sequence[str], room: Room | None
+) -> Iterator[str]:
+    """The failures and then the end of a run, so that both fit the room.
+
+    Args:
+        progress: Of the run.
+        end: The lines of its end; none if an error ended it.
+        room: The terminal; None if there is none.
+    """
     if room is not None:
         # An error that ended the run follows, with its next command.
         taken = room.rows_of(end) if end else _ROWS_OF_ERROR
@@ -82,19 +96,38 @@ def _end_lines(
     room: Room | None,
 ) -> Iterator[str]:
     counts = result.counts
-    parts = [f"{counts[key]:,} {word}" for key, word in _COUNTED if counts.get(key)]
-    if progress.files > counts.get("saved", 0) and not counts.get("renamed"):
-        parts[0] += f" ({plural(progress.files, 'file')})"
+    files = progress.files if not counts.get("renamed") else 0
+    words = count_words(counts, files=files) or "nothing to do"
     yield (
-        f"{', '.join(parts) or 'nothing to do'} in {duration(progress.elapsed_s)}"
+        f"{words} in {duration(progress.elapsed_s)}"
         f" → {plan.output}" + (" (emulated)" if options.emulate else "")
     )
-    most_changes = _CHANGES_SHOWN if room is None else _CHANGES_ON_SCREEN
-    yield from result_lines(result, options.cu_price, most_changes=most_changes)
+    yield from cost_and_changes(result, options, room)
     if result.gallery is not None:
         yield f"  gallery: {result.gallery}"
     for step in next_steps(progress, result, options):
         yield f"  next: {step}"
+
+
+def cost_and_changes(
+    result: RunResult | JointResult, options: RunOptions, room: Room | None
+) -> Iterator[str]:
+    """What a run has cost, and as many changed inputs as there is room for."""
+    most = _CHANGES_SHOWN if room is None else _CHANGES_ON_SCREEN
+    yield from result_lines(result, options.cu_price, most_changes=most)
+
+
+def count_words(counts: Mapping[str, int], *, files: int = 0) -> str:
+    """``31 saved (40 files), 2 failed``; "" if there is nothing to count.
+
+    Args:
+        counts: Items by outcome.
+        files: How many files were saved; told if there are more than saved items.
+    """
+    parts = [f"{counts[key]:,} {word}" for key, word in _COUNTED if counts.get(key)]
+    if files > counts.get("saved", 0):
+        parts[0] += f" ({plural(files, 'file')})"
+    return ", ".join(parts)
 
 
 def find_places(manifest: Manifest, item_ids: Collection[str]) -> dict[str, str]:
@@ -113,7 +146,7 @@ def find_places(manifest: Manifest, item_ids: Collection[str]) -> dict[str, str]
 
 
 def next_steps(
-    progress: Progress, result: RunResult, options: RunOptions
+    progress: Progress, result: RunResult | JointResult, options: RunOptions
 ) -> Iterator[str]:
     """What to do next, as commands; nothing if there is nothing to do."""
     counts, code = result.counts, result.exit_code

@@ -1,34 +1,67 @@
 """``status``: how the items of a manifest stand, in numbers and reasons."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.cli.check import review_line
 from pipeline.cli.console.money import CuPrice, in_money, units_text
 from pipeline.cli.console.printing import failure_line, print_json, say
+from pipeline.cli.console.subject import about
 from pipeline.cli.console.text import one_line
 from pipeline.cli.loading import load
+from pipeline.cli.plan_all import refuse_for_several
 from pipeline.cli.run_summary import find_places
 from pipeline.counting import plural
 from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
+from pipeline.manifest import Manifest
 from pipeline.operations.status import Status, read_status
+from pipeline.planning.shards import Shard
 from pipeline.units import units_number
 
 _SENTENCES_SHOWN = 20
 
 
 def status_command(
-    manifest: Path,
+    manifests: Sequence[Path],
     *,
     emulate: bool,
+    shard: Shard | None,
     as_json: bool,
     cu_price: CuPrice | None,
+    output: Path | None,
     **place: Any,
 ) -> ExitCode:
     """Print counts and reasons from ledger, sidecars and lock file."""
-    loaded, folder = load(manifest, emulate=emulate, **place)
-    status = read_status(loaded, folder, emulate=emulate)
+    show = partial(
+        _show, shard=shard, emulate=emulate, as_json=as_json, cu_price=cu_price
+    )
+    if len(manifests) == 1:
+        loaded, folder = load(manifests[0], emulate=emulate, output=output, **place)
+        show(loaded, folder)
+        return ExitCode.OK
+    refuse_for_several(output=output)
+    for number, manifest in enumerate(manifests):
+        if number and not as_json:
+            say()
+        loaded, folder = load(manifest, emulate=emulate, output=None, **place)
+        with about(str(manifest)):
+            show(loaded, folder)
+    return ExitCode.OK
+
+
+def _show(
+    loaded: Manifest,
+    folder: Path,
+    *,
+    shard: Shard | None,
+    emulate: bool,
+    as_json: bool,
+    cu_price: CuPrice | None,
+) -> None:
+    status = read_status(loaded, folder, emulate=emulate, shard=shard)
     counts, troubled, cost = status.counts, status.troubled, status.cost
     if as_json:
         for job in troubled:
@@ -51,7 +84,7 @@ def status_command(
         print_json(
             event="status",
             output=str(folder),
-            items=loaded.item_count,
+            items=sum(counts.values()),
             counts={str(one): counts.get(one, 0) for one in JobStatus},
             changed=status.changed,
             to_fetch=status.to_fetch,
@@ -64,8 +97,10 @@ def status_command(
             },
             stale=list(status.stale),
         )
-        return ExitCode.OK
-    say(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {folder}")
+        return
+    of_shard = "" if shard is None else f" of shard {shard}"
+    items = plural(sum(counts.values()), "item")
+    say(f"{loaded.name}: {items}{of_shard} → {folder}")
     _show_counts(status, cu_price)
     places = find_places(loaded, [job.item_id for job in troubled])
     for job in troubled:
@@ -87,7 +122,6 @@ def status_command(
         say(review_line(*review))
     if len(status.reviews) > _SENTENCES_SHOWN:
         say(f"  … and {len(status.reviews) - _SENTENCES_SHOWN:,} more")
-    return ExitCode.OK
 
 
 def _show_counts(status: Status, price: CuPrice | None) -> None:

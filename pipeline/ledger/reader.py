@@ -1,7 +1,7 @@
 """The ``find_*`` methods of the ledger. Synchronous."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -379,6 +379,19 @@ class LedgerReader:
             rows = self._connection.execute("SELECT asset_id, sha256 FROM uploads")
             return {AssetId(asset_id): sha256 for asset_id, sha256 in rows}
 
+    def find_history(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """The rows of uploads, of contents and of runs, as the tables have them."""
+        with self._translated():
+            uploads, contents, runs = (
+                self._connection.execute(f"SELECT {columns}").fetchall()
+                for columns in (
+                    "* FROM uploads",
+                    "* FROM contents",
+                    "started_at, ended_at, exit_code FROM runs ORDER BY run_id",
+                )
+            )
+        return uploads, contents, runs
+
     def find_facts(self) -> Facts:
         """The facts about the whole ledger.
 
@@ -412,14 +425,31 @@ class LedgerReader:
         except ValueError as error:
             raise LedgerDamaged(f"{self.path} is damaged: {error}") from error
 
-    def find_commitments(self) -> Iterator[tuple[int, JobStatus, Decimal]]:
-        """Row id, status and committed compute units of every attempt."""
+    def find_commitments(
+        self, counts: Callable[[str], bool] | None = None
+    ) -> Iterator[tuple[int, JobStatus, Decimal]]:
+        """Row id, status and committed compute units of every attempt.
+
+        Args:
+            counts: Whether the attempts of an item count; None if all do.
+        """
         with self._translated():
             rows = self._connection.execute(
-                "SELECT row_id, status, quoted, charged, refunded, remote_id,"
+                "SELECT item_id, row_id, status, quoted, charged, refunded, remote_id,"
                 " failure_class FROM jobs"
             )
-            for row_id, status, quoted, charged, refunded, remote_id, kind in rows:
+            for (
+                item_id,
+                row_id,
+                status,
+                quoted,
+                charged,
+                refunded,
+                remote_id,
+                kind,
+            ) in rows:
+                if counts is not None and not counts(item_id):
+                    continue
                 try:
                     units = committed_units(
                         JobStatus(status),

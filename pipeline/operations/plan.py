@@ -56,6 +56,7 @@ async def estimate(
     offline: bool = False,
     on_item: Callable[[PlannedItem], object] = lambda _planned: None,
     on_orphan: Callable[[Orphan], object] = lambda _orphan: None,
+    is_paid_elsewhere: Callable[[PlannedItem], bool] = lambda _planned: False,
     activity: Activity | None = None,
     amend: Amend | None = None,
 ) -> Estimate:
@@ -81,6 +82,8 @@ async def estimate(
             unless it is async.
         on_orphan: Called like ``on_item`` with each item that has files and is no
             longer in the manifest.
+        is_paid_elsewhere: Called in a thread with each item: whether its price is part
+            of another plan.
         activity: As for :func:`run`.
         amend: As for :func:`run`.
 
@@ -128,7 +131,7 @@ async def estimate(
         tell_item = in_thread(on_item)
 
         def take(planned: PlannedItem) -> None:
-            if not offline:
+            if not offline and not is_paid_elsewhere(planned):
                 groups.add(planned)
             tell_item(planned)
 
@@ -146,7 +149,11 @@ async def estimate(
             plan = await target.plan(
                 loaded, ledger, on_item=take, on_orphan=in_thread(on_orphan)
             )
-            budget = budget_of(ledger, target.settings_for(loaded).max_cost)
+            budget = budget_of(
+                ledger,
+                target.settings_for(plan).max_cost,
+                counts=plan.selection.in_shard,
+            )
             unsure = ledger.find_unsure_units()
             bound = "" if service.project_id else ledger.find_facts().key_project
             known = {} if emulate else ledger.find_uploads(service.project_id)

@@ -1,11 +1,14 @@
 """Changes of jobs → how far each line is: items that are made from one another."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.job import JobStatus
 from pipeline.planning import Lines
 from pipeline.running.events import Blocked, JobChanged
+
+_MARK = ": "  # between the name of a manifest and an item's id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,32 +37,38 @@ class LineProgress:
     may read it from another thread.
 
     Args:
-        lines: Of the plan, once every item has been planned.
+        lines: Of each plan, once every item has been planned; by the name that its
+            items have before their ids, as in ``icons: oak``, or "" for a single plan.
 
     Attributes:
         total: How many lines have more than one job.
         complete: How many of these are made.
     """
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Mapping[str, Lines]) -> None:
         self._lines = lines
         self._root_of: dict[str, str] = {}
         self._made: set[str] = set()
         self._made_of: Counter[str] = Counter()
         self._total_of: Counter[str] = Counter()
         self._latest: dict[str, tuple[str, JobStatus]] = {}  # by root, newest last
-        for root in lines.roots:
-            self._add(root, root)
-        for child in lines.in_order():
-            root = next((self._root_of.get(one, "") for one in child.parents), "")
-            self._add(child.item_id, root)
+        for name, of_plan in lines.items():
+            for root in of_plan.roots:
+                self._add(_full(name, root), _full(name, root))
+            for child in of_plan.in_order():
+                parents = (
+                    self._root_of.get(_full(name, one), "") for one in child.parents
+                )
+                self._add(_full(name, child.item_id), next(parents, ""))
         self.total = sum(count > 1 for count in self._total_of.values())
         self.complete = sum(map(self._is_complete, self._total_of))
 
     def is_made_unsaved(self, change: JobChanged) -> bool:
         """Whether a job has ended well, and its outputs stay at the service."""
         is_over = change.status is JobStatus.SUCCEEDED
-        return is_over and not self._lines.is_saved(change.item_id)
+        name, _, item_id = change.item_id.rpartition(_MARK)
+        lines = self._lines.get(name)
+        return is_over and lines is not None and not lines.is_saved(item_id)
 
     def take(self, change: JobChanged | Blocked) -> None:
         """Note a change of a job, or of an item that cannot be made."""
@@ -96,7 +105,8 @@ class LineProgress:
         return found
 
     def _add(self, item_id: str, root: str) -> None:
-        parent = self._lines.parents.get(item_id)
+        name, _, bare_id = item_id.rpartition(_MARK)
+        parent = self._lines[name].parents.get(bare_id)
         if not root or parent is None or not (parent.is_coming or parent.job):
             return
         self._root_of[item_id] = root
@@ -111,3 +121,7 @@ class LineProgress:
         if item_id not in self._made:
             self._made.add(item_id)
             self._made_of[root] += 1
+
+
+def _full(name: str, item_id: str) -> str:
+    return f"{name}{_MARK}{item_id}" if name else item_id

@@ -9,6 +9,7 @@ from pipeline.activity import Activity
 from pipeline.clock import Clock
 from pipeline.job import FailureClass, JobStatus
 from pipeline.pricing import Budget
+from pipeline.pricing.budget import SharedBudget
 from pipeline.running.events import (
     Blocked,
     Event,
@@ -85,7 +86,7 @@ class Progress:
     slots: SlotStatistics | None = None
     halted: Halted | None = None
     paused_until: datetime | None = None
-    budget: Budget | None = None
+    budget: Budget | SharedBudget | None = None
     lines: LineProgress | None = None
     warnings: int = 0
     files: int = 0

@@ -17,6 +17,7 @@ COMMANDS = (
     "fetch",
     "gallery",
     "graph",
+    "merge",
     "init",
     "models",
     "pick",

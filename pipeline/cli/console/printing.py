@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import click
 
+from pipeline.cli.console.subject import current_manifest
 from pipeline.cli.console.text import one_line, wrapped
 from pipeline.errors import ManifestError
 
@@ -101,12 +102,15 @@ def print_faults(error: ManifestError) -> None:
         )
 
 
-def print_json(**fields: Any) -> None:
-    """Print a line of JSON to stdout and flush it; ASCII in any encoding.
+def print_json(*, event: str, **fields: Any) -> None:
+    """Print an event as a line of JSON to stdout and flush it; ASCII in any encoding.
 
-    ``##[`` would be a command to GitHub's runner, so it is written as an escape.
+    If it is about one of several manifests, it says about which. ``##[`` would be a
+    command to GitHub's runner, so it is written as an escape.
     """
-    line = json.dumps(fields).replace("##[", "#\\u0023[")
+    manifest = current_manifest()
+    named = {"event": event, **({"manifest": manifest} if manifest else {})}
+    line = json.dumps(named | fields).replace("##[", "#\\u0023[")
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

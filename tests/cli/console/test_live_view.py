@@ -180,11 +180,13 @@ def lines_of(*children, coming=True):
 def hero(progress):
     """A hero, a pose of it that is kept at the service, and its cutout."""
     progress.lines = LineProgress(
-        lines_of(
-            item("pose", "hero", is_saved=False),
-            item("pose+cutout", "pose"),
-            item("flag+cutout", "flag"),
-        )
+        {
+            "": lines_of(
+                item("pose", "hero", is_saved=False),
+                item("pose+cutout", "pose"),
+                item("flag+cutout", "flag"),
+            )
+        }
     )
     return progress
 
@@ -227,7 +229,7 @@ def test_a_line_says_where_it_failed(hero, draw):
 
 
 def test_lines_that_this_run_does_not_come_to_are_not_counted(progress, draw):
-    progress.lines = LineProgress(lines_of(item("b", "a"), coming=False))
+    progress.lines = LineProgress({"": lines_of(item("b", "a"), coming=False)})
     progress.take(change("a", S.SAVED))
 
     assert "line" not in draw().text
