@@ -20,7 +20,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.review import Added, ItemReview, Review
 from pipeline.manifest.review_file import write_review
-from pipeline.naming import TAKE_MARK, split_take, take_id
+from pipeline.naming import TAKE_MARK, is_step, split_take, take_id
 from pipeline.operations.plan import estimate
 from pipeline.operations.reviewing import (
     Signature,
@@ -207,6 +207,7 @@ class _Adding:
             planned.item.take: planned
             for planned in takes
             if planned.then is Action.SUBMIT
+            and not is_step(planned.item.item_id)
             and self.review.of(base).find_added(planned.item.take) is not None
         }
         named = [one for one in ids if TAKE_MARK in one and split_take(one)[0] == base]

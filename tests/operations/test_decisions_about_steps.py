@@ -37,3 +37,8 @@ async def test_redo_rolls_the_chosen_take_again_with_the_seed_that_is_wanted(pla
         assert (added.take, added.replaces, added.seed) == (3, 2, 7)
         assert place.submits - before == 1
         assert place.job("a@3").seed == 7
+
+        # Its step is not made yet: that is no take that waits to be paid for.
+        again = await place.type("redo", "a@3", "--yes")
+        assert again.code == 0, again.err
+        assert place.job("a@4").seed != 7
