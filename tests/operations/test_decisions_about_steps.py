@@ -42,3 +42,22 @@ async def test_redo_rolls_the_chosen_take_again_with_the_seed_that_is_wanted(pla
         again = await place.type("redo", "a@3", "--yes")
         assert again.code == 0, again.err
         assert place.job("a@4").seed != 7
+
+
+async def test_a_changed_step_of_a_later_take_is_accepted_as_it_is(place_of):
+    async with place_of() as place:
+        await place.play(items("an oak").replace("params: {}}", LINE))
+        await place.type("pick", "a", "2")
+        await place.type("run", "--yes")
+        manifest = place.folder / "knobs.yaml"
+        text = manifest.read_text("utf-8")
+        other = "model_photoroom-background-removal"
+        manifest.write_text(
+            text.replace("model_birefnet-background-removal", other), "utf-8"
+        )
+        before = place.submits
+        accepted = await place.type("accept", "a")
+        done = await place.type("run", "--yes")
+
+        assert (accepted.code, done.code) == (0, 0), accepted.err
+        assert place.submits == before
