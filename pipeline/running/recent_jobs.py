@@ -68,6 +68,7 @@ class RecentJobs:
         self._records = records
         self._jobs: defaultdict[Hashable, list[RemoteJob]] = defaultdict(list)
         self._digests = AssetDigests(session.api, session.transfer)
+        self._given: set[RemoteId] = set()  # to items of this run
         self.taken = 0
 
     async def find(self, marks: Marks) -> None:
@@ -190,6 +191,7 @@ class RecentJobs:
     async def _take(
         self, planned: PlannedItem, job: Job, remote: RemoteJob
     ) -> tuple[Job, RemoteJob]:
+        self._given.add(remote.remote_id)
         self._slots.occupy()
         self.taken += 1
         quote = self._session.quotes.find(planned.cost_key)
@@ -220,10 +222,15 @@ class RecentJobs:
         return {name: one.default for name, one in inputs.items() if one.has_default}
 
     def _is_free(self, remote: RemoteJob) -> bool:
-        """Whether neither a row nor another item of this connection has the job."""
-        if self._session.identity.is_adopted(remote.remote_id):
+        """Whether no other item of this manifest has the job, or is about to get it.
+
+        Another manifest may have it: run alone, this one would take it over too.
+        """
+        ids = [remote.remote_id]
+        if remote.remote_id in self._given or self._ledger.find_owned(ids):
             return False
-        return not self._session.rows.find_owned([remote.remote_id])
+        is_adopted = self._session.identity.is_adopted(remote.remote_id)
+        return not is_adopted or bool(self._session.rows.find_owned(ids))
 
 
 def _may_replace_a_submit(remote: RemoteJob, since: datetime, author_id: str) -> bool:
