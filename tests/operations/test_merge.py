@@ -278,14 +278,26 @@ async def test_a_merge_that_was_killed_is_finished_by_the_next(
         left -= 1
         return put_in_place(partial_file, folder, name)
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(joined_files, "put_in_place", put)
-        checkouts.merge(names)
+        with pytest.raises(KeyboardInterrupt):
+            checkouts.merge(names)
     checkouts.merge(names)
     checkouts.merge(names, "whole")
 
     assert checkouts.files("merged") == checkouts.files("whole")
     assert checkouts.rows("merged") == checkouts.rows("whole")
+
+
+async def test_galleries_of_shards_are_no_conflict_and_are_not_copied(checkouts):
+    names = await checkouts.run_shards(2, report=True)
+
+    checkouts.merge(names)
+
+    assert all(
+        (checkouts.path(name) / "gallery" / "data.js").exists() for name in names
+    )
+    assert not (checkouts.path("merged") / "gallery").exists()
 
 
 async def test_a_file_that_was_edited_in_one_of_two_is_a_conflict(checkouts):

@@ -299,9 +299,9 @@ async def test_what_is_asked_for_alike_is_paid_once_whenever_the_run_ends(
     three.write("props", alike)
 
     def kill(_manifest, event):
-        if isinstance(event, JobChanged) and event.item_id == "hero":
-            if event.status is status:
-                raise Killed
+        is_of_hero = isinstance(event, JobChanged) and event.item_id == "hero"
+        if is_of_hero and event.status is status:
+            raise Killed
 
     if status is JobStatus.SUBMITTING:
         three.place.emulator.faults.next("submit-drop-after")
