@@ -34,21 +34,19 @@ from pipeline.cli.next_step import complete_hint
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan_all import print_part, print_total, refuse_for_several
 from pipeline.cli.plan_view import PlanListing, cost_lines, price_text
-from pipeline.cli.run import (
-    Stage,
-    make_screen,
-    not_listed,
-    print_thumbnails,
-    selection_of,
-    settings_of,
-    stopping_by_signals,
-    tell_event,
-)
 from pipeline.cli.run_cost import (
     has_to_be_asked,
     may_be_asked,
     run_cost_fields,
     spend_text,
+)
+from pipeline.cli.run_events import tell_event
+from pipeline.cli.run_settings import selection_of, settings_of
+from pipeline.cli.run_stage import (
+    Stage,
+    make_screen,
+    print_thumbnails,
+    stopping_by_signals,
 )
 from pipeline.cli.run_summary import (
     cost_and_changes,
@@ -190,8 +188,6 @@ class _Showing:
         """Add a planned item."""
         if self._may_be_asked:
             self._listings[manifest].add(planned)
-        else:
-            not_listed(planned)
 
     def begin(self, estimate: JointEstimate, stack: ExitStack) -> None:
         """Agree to the price, and begin to show the runs.

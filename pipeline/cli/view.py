@@ -21,7 +21,8 @@ from pipeline.cli.console.text import duration
 from pipeline.cli.loading import load
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
-from pipeline.cli.run import settings_of, tell_done, tell_event
+from pipeline.cli.run_events import tell_done, tell_event
+from pipeline.cli.run_settings import settings_of
 from pipeline.clock import Clock, SystemClock
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
