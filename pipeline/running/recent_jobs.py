@@ -198,6 +198,10 @@ class RecentJobs:
         quoted = None if quote is None else quote.units
         return await self._records.adopted(planned, job, remote, quoted), remote
 
+    def has_given(self, remote_id: RemoteId) -> bool:
+        """Whether an item of this manifest has the job, or is about to get it."""
+        return remote_id in self._given or bool(self._ledger.find_owned([remote_id]))
+
     def tell(self) -> None:
         """Tell the user how many jobs were taken over, if any."""
         if self.taken:
@@ -226,11 +230,10 @@ class RecentJobs:
 
         Another manifest may have it: run alone, this one would take it over too.
         """
-        ids = [remote.remote_id]
-        if remote.remote_id in self._given or self._ledger.find_owned(ids):
+        if self.has_given(remote.remote_id):
             return False
         is_adopted = self._session.identity.is_adopted(remote.remote_id)
-        return not is_adopted or bool(self._session.rows.find_owned(ids))
+        return not is_adopted or bool(self._session.rows.find_owned([remote.remote_id]))
 
 
 def _may_replace_a_submit(remote: RemoteJob, since: datetime, author_id: str) -> bool:

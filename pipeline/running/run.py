@@ -576,7 +576,7 @@ class Run:
             return None
         # First, so that nobody else takes over what another manifest has lost sight of.
         twin_id = await self._wait_for_twin(planned, place)
-        if twin_id is None:
+        if twin_id is None or self._recent.has_given(twin_id):
             return await self._recent.adopt(planned, job)
         try:
             return await self._recent.take_over(planned, job, twin_id)

@@ -30,6 +30,7 @@ from pipeline.planning.shards import Shard
 from pipeline.record import asdict
 from pipeline.record import replace as replace_record
 from pipeline.settings import Credentials
+from pipeline.storage.atomic_file import put_in_place
 
 COUNT = 5
 TEXT = """\
@@ -268,7 +269,6 @@ async def test_a_merge_that_was_killed_is_finished_by_the_next(
     checkouts, monkeypatch, copied
 ):
     names = await checkouts.run_shards(2)
-    put_in_place = joined_files.put_in_place
     left = copied
 
     def put(partial_file, folder, name):

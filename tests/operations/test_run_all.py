@@ -315,6 +315,24 @@ async def test_what_is_asked_for_alike_is_paid_once_whenever_the_run_ends(
     assert three.place.counters["charged_cu"] == 6 * three.place.paid
 
 
+async def test_one_job_is_taken_over_by_one_item_of_a_manifest(three):
+    """It is in flight for the first item, and listed as new for the second."""
+    alike = HEAD + "items:\n  - {id: a, prompt: a hero, params: {seed: 1}}\n"
+    three.write("icons", alike)
+    three.write("props", alike + "  - {id: b, prompt: a hero, params: {seed: 1}}\n")
+
+    def kill(_manifest, event):
+        if isinstance(event, JobChanged) and event.status is JobStatus.SUBMITTED:
+            raise Killed
+
+    with pytest.raises(Killed):
+        await three.run(["icons"], on_event=kill)
+    result = await three.run(["icons", "props"])
+
+    assert result.exit_code is ExitCode.OK
+    assert three.place.paid == 2
+
+
 async def test_jobs_of_a_manifest_that_is_done_are_no_lost_jobs_of_another(three):
     """Else nobody could say which of them the unsure submit has made."""
     alike = HEAD + "items:\n  - {id: hero, prompt: a hero}\n"
