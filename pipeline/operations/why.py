@@ -221,18 +221,12 @@ def _takes(
 
 
 def _decisions(review: ItemReview, number: int) -> Iterator[str]:
-    picked = () if review.picked is None else (review.picked,)
-    for word, verdicts in (
-        ("chosen", picked),
-        ("approved", review.approved),
-        ("rejected", review.rejected),
-    ):
-        for one in verdicts:
-            if one.take == number:
-                output = f"output {one.output} " if one.output else ""
-                by = f" by {one.by}" if one.by else ""
-                note = f": {one.note}" if one.note else ""
-                yield f"{output}{word}{by} {one.at}{note}".strip()
+    for word, one in review.verdicts():
+        if one.take == number:
+            output = f"output {one.output} " if one.output else ""
+            by = f" by {one.by}" if one.by else ""
+            note = f": {one.note}" if one.note else ""
+            yield f"{output}{word}{by} {one.at}{note}".strip()
     for added in review.added:
         if added.take == number:
             yield f"made again in the place of take {added.replaces}"

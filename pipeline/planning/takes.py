@@ -11,6 +11,8 @@ from pipeline.manifest.review import ItemReview, Verdict
 from pipeline.naming import numbered_stem, split_take, take_id, wanted_path
 from pipeline.record import Struct
 
+_NOUNS = {"chosen": "choice", "approved": "approval", "rejected": "rejection"}
+
 
 class Take(Struct, frozen=True, kw_only=True):
     """One take that an item wants.
@@ -149,21 +151,15 @@ def find_stale(
 ) -> Iterator[str]:
     """A sentence for each decision that counts no longer."""
     by_number = {take.number: take for take in takes}
-    picked = () if review.picked is None else (review.picked,)
-    for word, verdicts in (
-        ("choice", picked),
-        ("approval", review.approved),
-        ("rejection", review.rejected),
-    ):
-        for verdict in verdicts:
-            take = by_number.get(verdict.take)
-            if take is None or counts(verdict, take):
-                continue
-            why = "is made again" if take.made is None else "has other bytes now"
-            yield (
-                f"the {word} of take {_label(verdict)} of {base_id} counts no longer:"
-                f" it {why}"
-            )
+    for word, verdict in review.verdicts():
+        take = by_number.get(verdict.take)
+        if take is None or counts(verdict, take):
+            continue
+        why = "is made again" if take.made is None else "has other bytes now"
+        yield (
+            f"the {_NOUNS[word]} of take {_label(verdict)} of {base_id} counts no"
+            f" longer: it {why}"
+        )
 
 
 def _label(verdict: Verdict) -> str:

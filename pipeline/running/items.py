@@ -142,13 +142,7 @@ class ItemRecord(Struct, frozen=True, kw_only=True):
         Yields:
             ``chosen``, ``approved`` or ``rejected``, and the decision.
         """
-        picked = () if self.review.picked is None else (self.review.picked,)
         made = [job for one in (take, *self.steps) for job in newest_made(one.attempts)]
-        for word, verdicts in (
-            ("chosen", picked),
-            ("approved", self.review.approved),
-            ("rejected", self.review.rejected),
-        ):
-            for verdict in verdicts:
-                if verdict.take == take.number and stands(verdict, made):
-                    yield word, verdict
+        for word, verdict in self.review.verdicts():
+            if verdict.take == take.number and stands(verdict, made):
+                yield word, verdict

@@ -158,8 +158,7 @@ def _with_note(before: ItemReview, decision: Decision) -> ItemReview:
         approved=tuple(map(noted, before.approved)),
         rejected=tuple(map(noted, before.rejected)),
     )
-    every = (before.picked, *before.approved, *before.rejected)
-    if not any(one is not None and _is_about(one, decision) for one in every):
+    if not any(_is_about(one, decision) for _, one in before.verdicts()):
         raise Refused(
             409,
             "a note belongs to a decision, and there is none about this take",
