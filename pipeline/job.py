@@ -59,6 +59,11 @@ class ItemOutput(Struct, frozen=True, kw_only=True):
     asset_id: AssetId = AssetId("")
     sha256: str = ""
 
+    @property
+    def written(self) -> str:
+        """As a manifest names it: ``item:hero``, ``item:hero/2``."""
+        return f"item:{self.item_id}" + (f"/{self.index}" if self.index > 1 else "")
+
 
 ParamValue = (
     JsonValue
@@ -355,6 +360,14 @@ class Job(Struct, frozen=True, kw_only=True):
     echo: Mapping[str, JsonValue] | None = None
     failure: Failure | None = None
     assets: tuple[Asset, ...] = ()
+
+    def asks_for(self, job_key: JobKey, request_key: JobKey) -> bool:
+        """Whether its request is the one with these keys.
+
+        One of them is enough: a changed default changes the first, a default that is
+        written out the second.
+        """
+        return self.job_key == job_key or self.request_key == request_key
 
     @property
     def outputs(self) -> tuple[Asset, ...]:

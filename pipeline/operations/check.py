@@ -12,10 +12,9 @@ from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.picture import examine
 from pipeline.assets.sidecar import MAX_SIDECAR_BYTES, replace_checks
 from pipeline.job import SIDECAR_SUFFIX, Asset, Item
-from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
 from pipeline.operations.reviewing import with_own_take
-from pipeline.output.folder import check_manifest, holding_ledger, open_for_reading
+from pipeline.output.folder import check_manifest, holding_ledger, open_ledger_of
 from pipeline.output.rebuild import has_results
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.takes import Take, counts
@@ -210,14 +209,13 @@ def check_approved(
         InputError: A file that the plan needs has faults.
         LedgerError: The ledger cannot be read.
     """
-    lock_file = find_lock_file(manifest, emulate=emulate)
     chosen: list[PlannedItem] = []
 
     def take(planned: PlannedItem) -> None:
         if planned.stem == planned.item.base:
             chosen.append(planned)
 
-    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
+    with open_ledger_of(manifest, output, emulate=emulate) as ledger:
         plan = make_plan(
             manifest, output, ledger=ledger, selection=selection, on_item=take
         )

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from pipeline.job import Failure, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
-from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
 from pipeline.naming import is_step, split_take
 from pipeline.operations.why import nearest
-from pipeline.output.folder import open_for_reading
+from pipeline.output.folder import open_ledger_of
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
 from pipeline.record import replace
@@ -90,8 +89,7 @@ def read_items(
         LockError: The lock file cannot be read.
         OutputError: The folder cannot be read.
     """
-    lock_file = find_lock_file(manifest, emulate=emulate)
-    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
+    with open_ledger_of(manifest, output, emulate=emulate) as ledger:
         read_items_in(ledger, manifest, output, on_item=on_item, selection=selection)
 
 

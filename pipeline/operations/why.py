@@ -21,16 +21,14 @@ from pipeline.job import (
     ParamValue,
 )
 from pipeline.ledger.ledger import Ledger
-from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.review import ItemReview, Review
 from pipeline.models.schema import ModelSchema
 from pipeline.naming import is_step, split_take
-from pipeline.output.folder import open_for_reading
+from pipeline.output.folder import is_by_emulator, open_ledger_of
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct
-from pipeline.settings import EMULATOR_NAME
 
 _IDS_SEARCHED = 50_000  # for the closest matches
 _NEAREST = 3
@@ -129,7 +127,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
         if self.planned is None:
             return True
         now = self.planned.job
-        return job.job_key == now.job_key or job.request_key == now.request_key
+        return job.asks_for(now.job_key, now.request_key)
 
 
 def explain(
@@ -152,8 +150,7 @@ def explain(
         LedgerError: The ledger cannot be read.
         LockError: The lock file cannot be read.
     """
-    lock_file = find_lock_file(manifest, emulate=emulate)
-    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
+    with open_ledger_of(manifest, output, emulate=emulate) as ledger:
         wanted = _wanted(manifest, output, item_id, ledger)
         planned = _meant(wanted, item_id)
         job_id = item_id if planned is None else planned.item.item_id
@@ -184,9 +181,7 @@ def explain(
         renamed_to=renamed_to,
         files=tuple(_files(output, attempts)),
         takes=takes,
-        emulated=facts.base_url == EMULATOR_NAME or facts.is_emulated
-        if facts.base_url
-        else emulate,
+        emulated=is_by_emulator(facts, emulate=emulate),
     )
 
 

@@ -18,8 +18,9 @@ from pipeline.errors import (
     OutputError,
     UsageError,
 )
+from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
-from pipeline.lockfile.reconcile import knows_more, learn_lock
+from pipeline.lockfile.reconcile import find_lock_file, knows_more, learn_lock
 from pipeline.manifest import Manifest
 from pipeline.output.names import LOCK_NAME
 from pipeline.output.rebuild import (
@@ -28,7 +29,7 @@ from pipeline.output.rebuild import (
     open_for_writing,
     rebuild,
 )
-from pipeline.settings import Service
+from pipeline.settings import EMULATOR_NAME, Service
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
     remove_partial_files,
@@ -266,6 +267,35 @@ def open_for_reading(
             rebuild(ledger, folder)
         learn_lock(ledger, lock_file, service, item_count=item_count)
         yield ledger
+
+
+@contextmanager
+def open_ledger_of(
+    manifest: Manifest, output: Path, *, emulate: bool
+) -> Iterator[Ledger]:
+    """As :func:`open_for_reading`, with the lock file of a manifest.
+
+    Args:
+        manifest: The manifest.
+        output: Its output folder; it need not exist.
+        emulate: Whether the folder belongs to the emulator; then the lock file is
+            ignored.
+    """
+    lock_file = find_lock_file(manifest, emulate=emulate)
+    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
+        yield ledger
+
+
+def is_by_emulator(facts: Facts, *, emulate: bool) -> bool:
+    """Whether what a ledger knows was made by the emulator.
+
+    Args:
+        facts: Of the ledger.
+        emulate: What counts as long as the ledger has not been used.
+    """
+    if not facts.base_url:
+        return emulate
+    return facts.base_url == EMULATOR_NAME or facts.is_emulated
 
 
 def _is_there(ledger: Path) -> bool:
