@@ -52,7 +52,7 @@ async def decide(
     output: Path,
     decision: Decision,
     *,
-    check_version: Callable[[str], None],
+    check_version: Callable[[str | None], None],
     now: datetime,
 ) -> str:
     """Write a decision and move the files that it concerns.
@@ -61,8 +61,8 @@ async def decide(
         manifest: With its review, which is read again.
         output: Its output folder.
         decision: About one of its items.
-        check_version: Called with the version of the review file; raises unless it is
-            the one that the page shows.
+        check_version: Called with the version of the review file, or None if somebody
+            is writing it; raises unless it is the one that the page shows.
         now: The time of the decision.
 
     Returns:
@@ -102,9 +102,7 @@ async def decide(
             after = _with_note(before, decision)
         else:
             after = _without(before, decision)
-        if version_of(path) != version:  # somebody has written it just now
-            version = version_of(path)
-        check_version(version)
+        check_version(version if version_of(path) == version else None)
         await carry_out(
             manifest,
             output,

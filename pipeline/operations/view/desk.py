@@ -190,8 +190,10 @@ class ManifestDesk:
         async with self._looking:
             manifest, output, now = self.manifest, self.output, self._clock.utc_now()
 
-            def check_version(current: str) -> None:
-                if not self._versions.allow(decision.version, current, decision.item):
+            def check_version(current: str | None) -> None:
+                if current is None or not self._versions.allow(
+                    decision.version, current, decision.item
+                ):
                     raise Refused(
                         409,
                         "the review file has changed since this page read it",
