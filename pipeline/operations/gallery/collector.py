@@ -200,7 +200,7 @@ class Collector:
             saved.asset.path: content
             for one in (*record.takes, *record.steps)
             for saved in one.files
-            if (content := self._files.find_content(saved)) is not None
+            if (content := self._files.look_at(saved)) is not None
         }
         self._index.learn(record, contents)
         for parent in self._parents_of(record):
