@@ -269,17 +269,11 @@ class Execution:
 
         An error that ends only this run is kept as :attr:`error`.
         """
-        if self.run is None:
-            if self._requests is not None:
-                self._requests.close(str(self.folder))
-            tell = self._hooks.on_event
-            result = _nothing_done(
-                self.plan, self._run_id, tell, needs_review=self._reviewed
-            )
-            self.result = self._with_items(result)
-            return
         try:
-            result = await self.run.carry_out(self._run_id, notes=self._notes)
+            if self.run is None:
+                result = self._nothing_done()
+            else:
+                result = await self.run.carry_out(self._run_id, notes=self._notes)
             self.result = self._with_items(result)
         except PipelineError as error:
             self._end_alone(error)
@@ -300,6 +294,27 @@ class Execution:
             in_flight = self.run.in_flight
             halted = Halted(reason=reason, hint=error.hint, in_flight=in_flight)
             self._hooks.on_event(halted)
+
+    def _nothing_done(self) -> RunResult:
+        counts = self.plan.counts
+        done, skipped = counts[Action.DONE], counts[Action.SKIP]
+        self._hooks.on_event(
+            Launched(
+                run_id=self._run_id,
+                total=self.plan.total,
+                done=done,
+                skipped=skipped,
+                to_submit=0,
+                ceiling=None,
+            )
+        )
+        return RunResult(
+            exit_code=ExitCode.ITEMS_FAILED if skipped else ExitCode.OK,
+            counts={"done": done, "skipped": skipped},
+            needs_review=self._reviewed,
+            submitted=0,
+            stopped_by=None,
+        )
 
     def _with_items(self, result: RunResult) -> RunResult:
         emulate = self._target.emulate
@@ -479,26 +494,3 @@ def _check_frozen(groups: CostGroups) -> None:
             f" such as {sample}",
             hint="run without --frozen and commit the lock file",
         )
-
-
-def _nothing_done(
-    plan: Plan, run_id: int, on_event: ProgressCallback, *, needs_review: int
-) -> RunResult:
-    done, skipped = plan.counts[Action.DONE], plan.counts[Action.SKIP]
-    on_event(
-        Launched(
-            run_id=run_id,
-            total=plan.total,
-            done=done,
-            skipped=skipped,
-            to_submit=0,
-            ceiling=None,
-        )
-    )
-    return RunResult(
-        exit_code=ExitCode.ITEMS_FAILED if skipped else ExitCode.OK,
-        counts={"done": done, "skipped": skipped},
-        needs_review=needs_review,
-        submitted=0,
-        stopped_by=None,
-    )

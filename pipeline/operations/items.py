@@ -17,6 +17,7 @@ from pipeline.operations.why import nearest
 from pipeline.output.folder import open_ledger_of
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
+from pipeline.planning.takes import newest_made
 from pipeline.record import replace
 from pipeline.running.items import ItemRecord, ItemStatus, JobRecord, SavedFile
 
@@ -177,7 +178,7 @@ def _job_record(
 ) -> JobRecord:
     former = planned.old_id if planned else ""
     attempts = tuple(ledger.find_jobs_of(former or job_id))
-    made = next((job for job in attempts if job.assets), None)
+    made = next(iter(newest_made(attempts)), None)
     status, reason, hint = _status(planned, attempts)
     return JobRecord(
         job_id=job_id,

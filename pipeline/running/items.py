@@ -75,7 +75,7 @@ class JobRecord(Struct, frozen=True, kw_only=True):
     @property
     def made(self) -> Job | None:
         """The newest attempt that made files, or None."""
-        return next((job for job in self.attempts if job.assets), None)
+        return next(iter(newest_made(self.attempts)), None)
 
     @property
     def cost(self) -> Decimal:

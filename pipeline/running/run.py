@@ -496,10 +496,7 @@ class Run:
         return True
 
     def _start(self, planned: PlannedItem, place: "_Place") -> None:
-        self._records.places[planned.item.item_id] = planned.item.place
-        renames = planned.action is Action.RENAME
-        handle = self._rename if renames else self._process
-        self._items.start_soon(handle, planned, place)
+        self._items.start_soon(self._take_up, planned, place)
 
     def _start_held(self, entry: PlannedItem) -> None:
         """Go on with an item whose parents are made; it waits behind no other."""
@@ -518,6 +515,12 @@ class Run:
 
     def _count_left_out(self, _planned: PlannedItem) -> None:
         self._counts["not_submitted"] += 1
+
+    async def _take_up(self, planned: PlannedItem, place: "_Place") -> None:
+        with self._records.placing(planned.item):
+            renames = planned.action is Action.RENAME
+            handle = self._rename if renames else self._process
+            await handle(planned, place)
 
     async def _process(self, planned: PlannedItem, place: "_Place") -> None:
         """Take one item through submit → wait → download → sidecar."""
@@ -553,7 +556,6 @@ class Run:
             self._counts["not_submitted"] += 1
         finally:
             self._in_progress -= 1
-            self._records.places.pop(planned.item.item_id, None)
             self._submitter.leave(planned)
             place.leave()
             if self._session.requests is not None:
@@ -636,9 +638,9 @@ class Run:
                 items.start_soon(self._collect, planned, one.job)
 
     async def _collect(self, planned: PlannedItem, job: Job) -> None:
-        self._records.places[planned.item.item_id] = planned.item.place
-        job = await self._watch.wait_until_ended(job)
-        self._count(planned, await self._save(planned, job))
+        with self._records.placing(planned.item):
+            job = await self._watch.wait_until_ended(job)
+            self._count(planned, await self._save(planned, job))
 
     async def _save(self, planned: PlannedItem, job: Job) -> Job:
         """SUCCEEDED → SAVED, if the item is saved at all; else unchanged."""
@@ -678,8 +680,8 @@ class Run:
         """Another item owns a file there. Nothing changed, so nothing is recorded."""
         failure = failure_of(error, FailureClass.DOWNLOAD)
         job = replace(planned.job, status=JobStatus.FAILED, failure=failure)
-        self._records.places[planned.item.item_id] = planned.item.place
-        self._records.announce(job)
+        with self._records.placing(planned.item):
+            self._records.announce(job)
         self._counts["failed"] += 1
         self._count_failure(job)
         return job

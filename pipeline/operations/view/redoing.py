@@ -29,8 +29,8 @@ from pipeline.record import Struct
 from pipeline.report.gallery.data import GalleryItem
 from pipeline.report.review.refused import Refused
 from pipeline.running.events import Event, JobChanged
+from pipeline.running.joint import JointRun
 from pipeline.running.result import RunResult
-from pipeline.running.run import Run
 from pipeline.settings import Credentials, Settings
 from pipeline.units import units_number
 
@@ -120,7 +120,7 @@ class Redos:
         self._orders: list[Order] = []
         self._in_hand: set[tuple[str, int]] = set()
         self._changed = anyio.Event()
-        self._run: Run | None = None
+        self._run: JointRun | None = None
         self._unpaid: set[anyio.CancelScope] = set()
         self._is_stopping = False
         self.exit_code = ExitCode.OK
@@ -274,7 +274,7 @@ class Redos:
                 refunds[event.item_id, event.attempt] = event.refunded or Decimal(0)
             self._pass_on(event)
 
-        def begin(run: Run) -> None:
+        def begin(run: JointRun) -> None:
             self._run = run
             self._unpaid.discard(scope)  # from now on, a stop collects
             if self._is_stopping:
