@@ -1,14 +1,13 @@
 """The commands: one short function each, which calls the module that does the work."""
 
 import os
-import shutil
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pipeline.cli.command_group import CONTEXT, Commands
 from pipeline.cli.options import (
     ALLOW_OUTSIDE,
     AS_NEW,
@@ -33,31 +32,8 @@ from pipeline.cli.options import (
     selection_options,
     spending_options,
 )
-from pipeline.errors import ExitCode, PipelineError, UsageError
+from pipeline.errors import ExitCode, UsageError
 from pipeline.version import __version__
-
-# Commands that may compute for long and have no screen of their own.
-_COMPUTING = frozenset(
-    {
-        "accept",
-        "approve",
-        "check",
-        "graph",
-        "pick",
-        "prune",
-        "reject",
-        "show",
-        "spend",
-        "status",
-        "validate",
-        "verify",
-        "why",
-    }
-)
-_WIDE = 60  # columns from which the help of an option has room beside it
-_NARROWEST = 20
-_NARROW_COLUMN = 4
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
 
 
 def _check_force(options: dict[str, Any]) -> None:
@@ -66,34 +42,6 @@ def _check_force(options: dict[str, Any]) -> None:
             "--force needs --select: it pays again for finished items",
             hint="name the items: --force --select 'tree-*'",
         )
-
-
-class _Formatter(click.HelpFormatter):
-    """On a narrow terminal, what an option does is below it, not beside it."""
-
-    def __init__(
-        self,
-        indent_increment: int = 2,
-        width: int | None = None,
-        max_width: int | None = None,
-    ) -> None:
-        columns = shutil.get_terminal_size().columns
-        if width is None and columns < _WIDE:  # click itself stops at 50
-            width = max(_NARROWEST, columns - 1)
-        super().__init__(indent_increment, width, max_width)
-
-    def write_dl(
-        self,
-        rows: Iterable[tuple[str, str]],
-        col_max: int = 30,
-        col_spacing: int = 2,
-    ) -> None:
-        most = col_max if self.width >= _WIDE else _NARROW_COLUMN
-        super().write_dl(rows, col_max=most, col_spacing=col_spacing)
-
-
-class _Context(click.Context):
-    formatter_class = _Formatter
 
 
 def _only(manifests: tuple[Path, ...], option: str) -> Path:
@@ -126,35 +74,7 @@ def _carry_out(
     )
 
 
-class _Command(click.Command):
-    """A command whose errors name the next command in full."""
-
-    context_class = _Context
-
-    def invoke(self, ctx: click.Context) -> Any:
-        if ctx.info_name not in _COMPUTING:
-            return self._invoke(ctx)
-        from pipeline.cli.console.patience import Patience
-
-        with Patience(ctx.info_name or ""):
-            return self._invoke(ctx)
-
-    def _invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except PipelineError as error:
-            from pipeline.cli.next_step import complete_hint
-
-            error.hint = complete_hint(error.hint)
-            raise
-
-
-class _Commands(click.Group):
-    command_class = _Command
-    context_class = _Context
-
-
-@click.group(cls=_Commands, context_settings=CONTEXT)
+@click.group(cls=Commands, context_settings=CONTEXT)
 @click.version_option(__version__, message="scenario-pipeline %(version)s")
 def cli() -> None:
     """Turn a manifest of prompts and reference art into finished asset files.
