@@ -105,6 +105,7 @@ class Item(Struct, frozen=True, kw_only=True):
         was: The job id that it had before the item was renamed, or "".
         chooses: Whether one of its outputs is chosen, as one of several takes is.
         decided_as: The id of the item whose decisions count for it, or "" for its own.
+        key: Of a manifest that is not a file: where it is, such as ``items[0]``.
     """
 
     item_id: str
@@ -126,6 +127,7 @@ class Item(Struct, frozen=True, kw_only=True):
     was: str = ""
     chooses: bool = False
     decided_as: str = ""
+    key: str = ""
 
     @property
     def base(self) -> str:
@@ -134,8 +136,8 @@ class Item(Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> str:
-        """``file:line``: where the user wrote it."""
-        return f"{self.file}:{self.line}"
+        """Where the user wrote it: ``file:line``, or the key in a mapping."""
+        return f"{self.file} {self.key}" if self.key else f"{self.file}:{self.line}"
 
 
 class JobStatus(StrEnum):

@@ -479,7 +479,7 @@ def _check_priced(groups: CostGroups, cost: Cost) -> None:
     if free:
         item = free[0]
         raise UsageError(
-            f"{item.file}:{item.line}: the service quotes 0 units for"
+            f"{item.place}: the service quotes 0 units for"
             f" '{item.item_id}', so nothing is submitted",
             hint="submit one job all the same, and see what it costs: --allow-unpriced",
         )

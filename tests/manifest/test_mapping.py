@@ -68,6 +68,11 @@ def test_a_mapping_makes_the_items_of_the_same_yaml(tmp_path):
 
     assert [one.params for one in made[0]] == [one.params for one in made[1]]
     assert [one.item_id for one in made[1]] == ["oak", "tree-a", "tree-b"]
+    assert [one.place for one in made[1]] == [
+        "<icons> items[0]",
+        "<icons> items[1]",
+        "<icons> items[1]",
+    ]
     assert of_mapping.name == "icons"
     assert of_mapping.path == tmp_path / "elsewhere/icons.yaml"
 

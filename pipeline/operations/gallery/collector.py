@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clock import format_utc
-from pipeline.job import Item, Job
+from pipeline.job import Job
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.chain import outputs_in
 from pipeline.naming import STEP_MARK, item_of
@@ -157,7 +157,7 @@ class Collector:
             reason=worst.reason,
             hint=self._hint(worst),
             command=plain_text(self._commands.for_item(record)),
-            place=plain_text(self._place_of(item)),
+            place=plain_text(item.place),
             prompt=_prompt_of(item.params),
             params={
                 name: shown(value)
@@ -188,12 +188,6 @@ class Collector:
 
     def _hint(self, one: JobRecord) -> str:
         return self._options.complete_hint(one.hint, one.job_id) if one.hint else ""
-
-    def _place_of(self, item: Item) -> str:
-        keys = self._manifest.keys
-        if keys and item.file == self._manifest.file:
-            return f"{item.file} {keys[item.line - 1]}"
-        return f"{item.file}:{item.line}"
 
     def _learn(self, record: ItemRecord) -> None:
         contents = {
