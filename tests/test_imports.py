@@ -28,7 +28,7 @@ LADDER = {
     "errors": "redaction",
     "fingerprint": "job",
     "naming": "job",
-    "storage": "errors fault_points",
+    "storage": "errors fault_points record",
     "ledger": "clock errors job naming record storage save_spec",
     "settings": "errors redaction storage",
     "api": "activity clock counting errors job record redaction settings version",
@@ -42,7 +42,7 @@ LADDER = {
     "planning": "counting errors fingerprint job ledger manifest models naming record storage save_spec",
     "output": "assets errors job ledger lockfile manifest naming record settings storage version",
     "pricing": "api clock counting errors job ledger models planning record report settings stages storage units version",
-    "running": "activity api assets clock counting errors fault_points job ledger manifest naming planning pricing record report settings stages save_spec",
+    "running": "activity api assets clock counting errors fault_points job ledger manifest naming planning pricing record report settings stages save_spec storage",
     "operations": "activity api assets clock contract counting errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage save_spec",
     "cli": "activity api assets clock contract counting emulator errors job manifest models operations output planning pricing record redaction report running settings stages units version",
     "__main__": "cli",
@@ -82,6 +82,7 @@ DOORS = {
         "pipeline.report.",
         "pipeline.emulator.",
     ),
+    "obstore": ("pipeline.storage.bucket_errors",),
     "isal": ("pipeline.assets.checks.png",),
     "deflate": ("pipeline.assets.checks.png",),
     "msgspec": (
@@ -93,7 +94,7 @@ DOORS = {
 }
 
 # Imported inside of functions alone, because it is slow or seldom there.
-LATE_ONLY = {"PIL", "dotenv", "keyring", "platformdirs"}
+LATE_ONLY = {"PIL", "dotenv", "keyring", "obstore", "platformdirs"}
 
 
 def _name_of(path):

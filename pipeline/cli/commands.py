@@ -19,6 +19,7 @@ from pipeline.cli.options import (
     OFFLINE,
     PROFILE,
     SELECT,
+    STORE,
     HomePath,
     RunOptions,
     Text,
@@ -121,6 +122,7 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
 @cli.command()
 @MANIFEST
 @place_options
+@STORE
 @selection_options
 @FORCE
 @AS_NEW
@@ -166,6 +168,7 @@ def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
 @cli.command()
 @MANIFEST
 @place_options
+@STORE
 @selection_options
 @FORCE
 @AS_NEW
@@ -194,6 +197,7 @@ def run(manifest: Path, **options: Any) -> ExitCode:
 @cli.command()
 @MANIFEST
 @place_options
+@STORE
 @selection_options
 @ALLOW_OUTSIDE
 @JSON
@@ -209,6 +213,7 @@ def rerun(manifest: Path, **options: Any) -> ExitCode:
 @cli.command()
 @MANIFEST
 @place_options
+@STORE
 @selection_options
 @ALLOW_OUTSIDE
 @JSON
@@ -246,6 +251,7 @@ def show(file: Path) -> ExitCode:
 @cli.command()
 @MANIFEST
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before removing.")
 @JSON
@@ -309,6 +315,7 @@ def reject(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
 )
 @NOTE
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @JSON
 @spending_options
@@ -472,6 +479,7 @@ def doctor(
 @cli.command()
 @MANIFEST
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @JSON
 def status(manifest: Path, **options: Any) -> ExitCode:

@@ -147,6 +147,13 @@ CU_PRICE = click.option(
     callback=_cu_price,
     help="Price of a compute unit, such as 0.012EUR, to show money beside units.",
 )
+STORE = click.option(
+    "--store",
+    type=Text(),
+    default="",
+    metavar="URL",
+    help="Put the files into s3://bucket/prefix, gs://…, az://… or file:///folder.",
+)
 AS_NEW = click.option(
     "--as-new",
     is_flag=True,
@@ -314,3 +321,4 @@ class RunOptions:
     as_new: bool = False
     saved_plan: Path | None = None
     frozen: bool = False
+    store: str = ""

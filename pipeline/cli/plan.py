@@ -38,6 +38,7 @@ def plan_command(
     cu_price: CuPrice | None,
     out: Path | None,
     detailed_exitcode: bool,
+    store: str,
 ) -> ExitCode:
     """What a run would do to each item, why, and what it costs."""
     _check_may_be_written(out)
@@ -63,6 +64,7 @@ def plan_command(
             lambda activity: estimate(
                 manifest,
                 output=output,
+                store=store,
                 emulate=emulate,
                 profile=profile,
                 allow_outside=allow_outside,

@@ -18,7 +18,7 @@ from pipeline.pricing import Estimate
 from pipeline.settings import Settings
 
 # They are about one plan, or would give all profiles one folder.
-_REFUSED = ("profile", "output", "out", "max_cost", "long_form", "prompts")
+_REFUSED = ("profile", "output", "store", "out", "max_cost", "long_form", "prompts")
 _FLAGS = {"long_form": "--long", "max_cost": "--max-cost"}
 
 

@@ -144,6 +144,7 @@ def _carry_out(  # noqa: PLR0917 - the parts of one command
             start(
                 manifest,
                 output=options.output,
+                store=options.store,
                 emulate=options.emulate,
                 profile=options.profile,
                 allow_outside=options.allow_outside,

@@ -13,6 +13,7 @@ from pipeline.counting import plural
 from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
 from pipeline.operations.status import Status, read_status
+from pipeline.output.stores import open_store
 from pipeline.units import units_number
 
 _SENTENCES_SHOWN = 20
@@ -23,11 +24,13 @@ def status_command(
     *,
     emulate: bool,
     as_json: bool,
+    store: str = "",
     **place: Any,
 ) -> ExitCode:
     """Print counts and reasons from ledger, sidecars and lock file."""
     loaded, folder = load(manifest, emulate=emulate, **place)
-    status = read_status(loaded, folder, emulate=emulate)
+    opened = open_store(folder, store or loaded.store)
+    status = read_status(loaded, folder, emulate=emulate, store=opened)
     counts, troubled, cost = status.counts, status.troubled, status.cost
     if as_json:
         for job in troubled:
@@ -64,7 +67,7 @@ def status_command(
             stale=list(status.stale),
         )
         return ExitCode.OK
-    say(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {folder}")
+    say(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {opened.describe()}")
     _show_counts(status)
     places = find_places(loaded, [job.item_id for job in troubled])
     for job in troubled:

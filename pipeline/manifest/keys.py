@@ -11,6 +11,7 @@ MANIFEST_KEYS = (
     "takes",
     "items",
     "max_cost",
+    "store",
     "save",
     "embed",
     "checks",
@@ -26,6 +27,7 @@ PROFILE_KEYS = (
     "embed",
     "checks",
     "max_cost",
+    "store",
 )
 ITEM_KEYS = (
     "id",

@@ -31,6 +31,7 @@ from pipeline.record import Struct
 from pipeline.running.relocating import Relocating
 from pipeline.running.saving import source_at
 from pipeline.settings import EMULATOR_NAME
+from pipeline.storage.folder import Folder
 
 _IDS_SEARCHED = 50_000  # for the closest matches
 _TAKE = re.compile(r"([1-9][0-9]{0,3})(?:-([1-9][0-9]{0,3}))?")
@@ -307,7 +308,7 @@ async def move_files(
                 reader,
                 writer=ledger,
                 write=writer.write,
-                output=output,
+                store=Folder(output),
                 emulated=emulated,
             )
             for layout in plan.moves.values():

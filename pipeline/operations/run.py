@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
+
 from pipeline.activity import Activity
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import (
@@ -44,6 +47,7 @@ from pipeline.operations.notebook import showing_progress
 from pipeline.operations.target import Source, Target
 from pipeline.output.folder import check_owner, claim, folder_of, holding_output
 from pipeline.output.names import EMULATOR_STATE_NAME
+from pipeline.output.stores import bind_store, save_snapshot
 from pipeline.planning import Action, Plan, PlannedItem, Selection
 from pipeline.pricing import Cost, CostGroups, Estimate
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
@@ -53,6 +57,7 @@ from pipeline.running.events import Event, Launched, ProgressCallback, Warned
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.settings import Credentials, MissingCredentials, Settings
+from pipeline.storage.store import NameTaken
 from pipeline.storage.syncing import take_unsynced
 
 _NAMES_SHOWN = 5
@@ -82,6 +87,7 @@ async def run(
     *,
     output: str | os.PathLike[str] | None = None,
     emulate: bool = False,
+    store: str = "",
     allow_outside: bool = False,
     profile: str = "",
     selection: Selection = Selection(),  # noqa: B008 - frozen
@@ -106,6 +112,8 @@ async def run(
             :func:`load_manifest`.
         output: The output folder, or None for ``output/<name>``.
         emulate: Start the emulator in this process and use it; spends nothing.
+        store: The URL of the store for the files, such as ``s3://bucket/prefix``; ""
+            for the manifest's ``store``, or else the output folder.
         allow_outside: Allow references outside the manifest's folder.
         profile: The manifest's profile to use; "" for its top level alone.
         selection: The items to run.
@@ -139,6 +147,7 @@ async def run(
         selection=selection,
         settings=settings,
         clock=clock or SystemClock(),
+        store=store,
     )
     async with relaying(on_event) as tell:
         hooks = _Hooks(
@@ -201,11 +210,13 @@ async def _run(
         connection.activity.begin("connecting to the service")
         await connection.check_address()
         connection.activity.begin("opening the output folder")
+        target = await target.with_store(loaded)
         with holding_output(
             target.folder_of(loaded),
             service,
             target.lock_file_of(loaded),
             item_count=loaded.most_jobs,
+            store=target.opened,
         ) as (ledger, reader):
             notes: tuple[str, ...] = ()
             if amend is not None:
@@ -246,11 +257,14 @@ class _Execution(Struct, kw_only=True):
     ledger: Ledger
     reader: Ledger
     notes: tuple[str, ...] = ()
+    had_work: bool = False
 
     async def finish(self) -> RunResult:
         """Plan and carry out; the ledger records start, end and exit code."""
         ledger, clock = self.ledger, self.target.clock
         claim(ledger, self.target.folder_of(self.loaded), self.loaded)
+        if self.target.opened is not None:
+            bind_store(ledger, self.target.opened)
         # Before planning, so that damage found while planning is on record.
         run_id = ledger.record_run_started(clock.utc_now())
         code = ExitCode.BUG
@@ -267,8 +281,21 @@ class _Execution(Struct, kw_only=True):
             raise
         finally:
             ledger.record_run_ended(run_id, clock.utc_now(), code)
+            await self._save_snapshot()
             self._tell_unsynced()
         return result
+
+    async def _save_snapshot(self) -> None:
+        """Keep a copy of the ledger in the store, if this run had anything to do."""
+        store = self.target.opened
+        if store is None or not self.had_work:
+            return
+        with anyio.CancelScope(shield=True):
+            try:
+                await anyio.to_thread.run_sync(save_snapshot, self.ledger, store)
+            except (OutputError, NameTaken) as error:
+                text = f"the store has no copy of this ledger: {error.message}"
+                self.hooks.on_event(Warned(message=text))
 
     def _tell_unsynced(self) -> None:
         unsynced = take_unsynced()
@@ -315,6 +342,9 @@ class _Execution(Struct, kw_only=True):
                 plan, run_id, self.hooks.on_event, needs_review=reviewed
             )
         else:
+            self.had_work = True
+            activity.begin("checking that the store can be written")
+            await anyio.to_thread.run_sync(plan.store.check_writable)
             session = await self.connection.open_session(
                 plan.output / EMULATOR_STATE_NAME
             )

@@ -19,6 +19,7 @@ from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
 from pipeline.planning.takes import Take, find_stale
 from pipeline.record import Struct
+from pipeline.storage.store import Store
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -48,7 +49,9 @@ class Status(Struct, frozen=True, kw_only=True):
     reviews: tuple[tuple[str, str, str], ...] = ()
 
 
-def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
+def read_status(
+    manifest: Manifest, output: Path, *, emulate: bool, store: Store | None = None
+) -> Status:
     """Read how the items of a manifest stand.
 
     Args:
@@ -56,6 +59,7 @@ def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
         output: The output folder; it need not exist.
         emulate: Whether the folder belongs to the emulator; then the lock file is
             ignored.
+        store: Where its files are, opened; None for the folder itself.
 
     Raises:
         ManifestError: The manifest has faults.
@@ -89,7 +93,12 @@ def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
         orphans = 0
         if ledger.find_last_row_id():
             plan = make_plan(
-                manifest, output, ledger=ledger, selection=Selection(), on_item=count
+                manifest,
+                output,
+                store=store,
+                ledger=ledger,
+                selection=Selection(),
+                on_item=count,
             )
             orphans = sum(1 for _ in plan.orphan_ids())
         else:  # a million new items need not be made to be counted

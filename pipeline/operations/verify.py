@@ -19,6 +19,7 @@ from pipeline.assets.sidecar import (
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.output.names import is_own
 from pipeline.record import Struct
+from pipeline.storage.folder import Folder
 
 _THREADS = 4
 
@@ -87,7 +88,7 @@ def verify(output: Path) -> Iterator[Verified]:
 
 
 def _verify_one(output: Path, asset: Asset) -> Verified:
-    finding, detail = check_recorded(output, asset)
+    finding, detail = check_recorded(Folder(output), asset)
     if finding is Finding.OK:
         try:
             check_content(output / asset.path, asset.media_type)

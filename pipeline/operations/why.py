@@ -31,6 +31,7 @@ from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct
 from pipeline.settings import EMULATOR_NAME
+from pipeline.storage.folder import Folder
 
 _IDS_SEARCHED = 50_000  # for the closest matches
 _NEAREST = 3
@@ -341,7 +342,7 @@ def _inputs(planned: PlannedItem, model: ModelSchema | None) -> Iterator[Input]:
 def _files(output: Path, attempts: tuple[Job, ...]) -> Iterator[CheckedFile]:
     for job in attempts:
         for asset in job.assets:
-            finding, detail = check_recorded(output, asset)
+            finding, detail = check_recorded(Folder(output), asset)
             if finding is Finding.OK:
                 finding, detail = _check_sidecar(output, job, asset)
             yield CheckedFile(

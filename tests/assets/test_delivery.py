@@ -17,6 +17,7 @@ from pipeline.job import Job, JobKey, JobStatus, RemoteId
 from pipeline.record import replace
 from pipeline.settings import Settings
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
+from pipeline.storage.folder import Folder
 
 SOURCE = Source(name="icons", file="icons.yaml", sha256="m" * 64, line=3)
 SETTINGS = Settings(free_deadline_s=5.0)
@@ -32,7 +33,7 @@ class Desk:
             transfer, clock, SETTINGS, resolve=api.find_asset, find_job=api.find_job
         )
         self.delivery = Delivery(
-            folder, clock, find_owner=self.owners.get, is_emulated=lambda: False
+            Folder(folder), clock, find_owner=self.owners.get, is_emulated=lambda: False
         )
 
     def made(self, outputs=1, *, item_id="oak"):

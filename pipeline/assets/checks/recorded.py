@@ -2,13 +2,12 @@
 
 import os
 from enum import StrEnum
-from pathlib import Path
 
 from pipeline.counting import plural
 from pipeline.job import Asset
 from pipeline.storage.files import sha256_of
 from pipeline.storage.pointer import MAX_POINTER_BYTES, Pointer, read_pointer
-from pipeline.storage.regular_file import open_regular
+from pipeline.storage.store import Store
 
 
 class Finding(StrEnum):
@@ -21,19 +20,20 @@ class Finding(StrEnum):
     STRAY = "stray"  # neither an asset with a sidecar nor a file of ours
 
 
-def check_recorded(output: Path, asset: Asset) -> tuple[Finding, str]:
+def check_recorded(store: Store, asset: Asset) -> tuple[Finding, str]:
     """Compare its SHA-256; what the file shows is not looked at.
 
     Args:
-        output: The output folder.
+        store: Where the file is.
         asset: As it is recorded, in a sidecar or in the ledger.
 
     Returns:
         OK, MISSING, CHANGED or BROKEN, and more about it, or "".
     """
     try:
-        with open_regular(output / asset.path, inside=output) as file:
-            size_bytes = os.fstat(file.fileno()).st_size
+        with store.open(asset.path) as file:
+            size_bytes = file.seek(0, os.SEEK_END)
+            file.seek(0)
             pointer = read_pointer(file.read(MAX_POINTER_BYTES + 1))
             file.seek(0)
             digest = sha256_of(file)
