@@ -226,17 +226,24 @@ def fetch(manifest: Path, **options: Any) -> ExitCode:
 
 
 @cli.command()
-@click.argument(
-    "output",
-    type=HomePath(exists=True, file_okay=False),
-    metavar="OUTPUT",
+@click.argument("output", type=click.Path(), metavar="OUTPUT|URL")
+@click.option(
+    "--sample",
+    metavar="PERCENT",
+    help="Look only at so many of the assets, such as 5%, chosen at random.",
+)
+@click.option(
+    "--progress",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="Remember in FILE what is whole, and pass it over next time.",
 )
 @JSON
-def verify(output: Path, *, as_json: bool) -> ExitCode:
-    """Check every asset of an output folder against its sidecar. Free."""
+def verify(output: str, **options: Any) -> ExitCode:
+    """Check every asset of a folder or a store against its sidecar. Free."""
     from pipeline.cli.verify import verify_command
 
-    return verify_command(output, as_json=as_json)
+    return verify_command(output, **options)
 
 
 @cli.command()

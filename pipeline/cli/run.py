@@ -312,7 +312,7 @@ def parse_threshold(text: str | None) -> tuple[int | None, float | None]:
 def _screen(plan: Plan, options: RunOptions, progress: Progress) -> Screen:
     if options.quiet:
         return QuietScreen()
-    title = f"{plan.manifest.name} → {plan.output}"
+    title = f"{plan.manifest.name} → {plan.store.describe()}"
     if is_live() and not options.debug:
         from pipeline.cli.console.live_screen import LiveScreen
 

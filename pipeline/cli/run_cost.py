@@ -77,7 +77,7 @@ def _question(estimate: Estimate) -> str:
     more = " and what has no price" * bool(cost.unpriced and not most)
     where = f" at {estimate.service.base_url}" if estimate.service else ""
     spend = f"Spend {most}{units_phrase(units)}{more}{where}"
-    return f"{spend}{unsure_text(estimate)}, into {estimate.plan.output}?"
+    return f"{spend}{unsure_text(estimate)}, into {estimate.plan.store.describe()}?"
 
 
 def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:

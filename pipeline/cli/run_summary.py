@@ -60,7 +60,7 @@ def summary_lines(
         parts[0] += f" ({plural(progress.files, 'file')})"
     yield (
         f"{', '.join(parts) or 'nothing to do'} in {duration(progress.elapsed_s)}"
-        f" → {plan.output}" + (" (emulated)" if options.emulate else "")
+        f" → {plan.store.describe()}" + (" (emulated)" if options.emulate else "")
     )
     yield from result_lines(result, options.cu_price)
     for step in next_steps(progress, result, options):

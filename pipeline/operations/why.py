@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -342,7 +343,9 @@ def _inputs(planned: PlannedItem, model: ModelSchema | None) -> Iterator[Input]:
 def _files(output: Path, attempts: tuple[Job, ...]) -> Iterator[CheckedFile]:
     for job in attempts:
         for asset in job.assets:
-            finding, detail = check_recorded(Folder(output), asset)
+            finding, detail = check_recorded(
+                partial(Folder(output).open, asset.path), asset
+            )
             if finding is Finding.OK:
                 finding, detail = _check_sidecar(output, job, asset)
             yield CheckedFile(

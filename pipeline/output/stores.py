@@ -16,6 +16,7 @@ from pipeline.job import SIDECAR_SUFFIX
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.output.names import is_own
 from pipeline.output.rebuild import SEARCH_MARGIN
+from pipeline.settings import learn_secrets
 from pipeline.storage.atomic_file import create_partial, put_in_place, write_in_place
 from pipeline.storage.bucket_url import parse_store_url
 from pipeline.storage.folder import Folder
@@ -64,6 +65,7 @@ def normal_url(url: str) -> str:
 
 def store_at(url: str, home: Path) -> Store:
     """A store, without looking at it."""
+    learn_secrets(os.environ)
     where = parse_store_url(url, os.environ)
     if isinstance(where, Path):
         return Folder(where, home)
