@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
 from pipeline.redaction import SECRETS
-from pipeline.storage.bucket_url import find_bucket_secrets
+from pipeline.storage.bucket_secrets import find_bucket_secrets
 from pipeline.storage.regular_file import read_regular
 
 DEFAULT_BASE_URL = "https://api.cloud.scenario.com/v1"

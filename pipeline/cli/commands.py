@@ -247,6 +247,22 @@ def verify(output: str, **options: Any) -> ExitCode:
 
 
 @cli.command()
+@click.argument("output", type=click.Path(), metavar="OUTPUT|URL")
+@click.option(
+    "--out",
+    type=HomePath(dir_okay=False),
+    default="index.jsonl",
+    metavar="FILE",
+    help="A .jsonl or .parquet file.  [default: index.jsonl]",
+)
+def index(output: str, *, out: Path) -> ExitCode:
+    """Write a table of all assets of a folder or a store. Free."""
+    from pipeline.cli.index import index_command
+
+    return index_command(output, out=out)
+
+
+@cli.command()
 @click.argument("file", type=HomePath(dir_okay=False), metavar="FILE")
 def show(file: Path) -> ExitCode:
     """Print the manifest item that would make a saved file again. Free."""

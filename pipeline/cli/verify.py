@@ -1,7 +1,6 @@
 """``verify``: every file of an output folder or store against its sidecar."""
 
 import shlex
-import tempfile
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,13 +9,13 @@ from pipeline.assets.checks.recorded import Finding
 from pipeline.assets.sidecar import load_maker
 from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import one_line, printable
+from pipeline.cli.opening import open_place
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.operations.verify import verify
 from pipeline.output.folder import folder_of
-from pipeline.output.stores import is_elsewhere, open_store
+from pipeline.output.stores import is_elsewhere
 from pipeline.output.verified import VerifiedFiles
-from pipeline.settings import expand_home
 from pipeline.storage.store import Store
 
 
@@ -26,30 +25,11 @@ def verify_command(
     """Check every asset against its sidecar."""
     share = None if sample is None else _parse_share(sample)
     with ExitStack() as opened:
-        store = _open(place, opened)
+        store = open_place(place, opened)
         known = None
         if progress is not None:
             known = opened.enter_context(VerifiedFiles(progress))
         return _verify(store, share, known, as_json=as_json)
-
-
-def _open(place: str, opened: ExitStack) -> Store:
-    """The store at a URL, or of a folder.
-
-    Raises:
-        UsageError: There is no such folder.
-        OutputError: The store cannot be read.
-    """
-    if "://" in place:
-        home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        return open_store(Path(opened.enter_context(home)), place)
-    output = expand_home(place)
-    if not output.is_dir():
-        raise UsageError(
-            f"there is no folder {output}",
-            hint="name an output folder, or a store such as s3://bucket/prefix",
-        )
-    return open_store(output)
 
 
 def _verify(

@@ -4,7 +4,7 @@ Credentials are found by obstore, in the usual variables of each cloud.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -20,45 +20,13 @@ _ENDPOINTS = {
     "gs": ("GOOGLE_BASE_URL",),
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
-# Every variable whose value must not be shown.
-SECRET_VARIABLES = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_TOKEN",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-    "GOOGLE_SERVICE_ACCOUNT_KEY",
-    "GOOGLE_BEARER_TOKEN",
-    "AZURE_STORAGE_ACCOUNT_KEY",
-    "AZURE_STORAGE_ACCESS_KEY",
-    "AZURE_STORAGE_MASTER_KEY",
-    "AZURE_STORAGE_KEY",
-    "AZURE_STORAGE_SAS_KEY",
-    "AZURE_STORAGE_SAS_TOKEN",
-    "AZURE_STORAGE_CONNECTION_STRING",
-    "AZURE_STORAGE_CLIENT_SECRET",
-    "AZURE_CLIENT_SECRET",
-    "AZURE_STORAGE_TOKEN",
-)
 _CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (of a profile:"
     ' eval "$(aws configure export-credentials --format env)")',
     "gs": "GOOGLE_APPLICATION_CREDENTIALS, the file of a service account",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
-# Of a connection string, a SAS, and the key file of a service account.
-_SECRET_PART = re.compile(
-    r"(?:AccountKey=|SharedAccessSignature=|sig=|\"private_key\": *\")([^;&\"]+)"
-)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
-
-
-def find_bucket_secrets(environment: Mapping[str, str]) -> Iterator[str]:
-    """Every credential of a cloud, and the parts of it that may be shown alone."""
-    for name in SECRET_VARIABLES:
-        value = environment.get(name, "")
-        yield value
-        yield from _SECRET_PART.findall(value)
 
 
 class BucketUrl(Struct, frozen=True, kw_only=True):

@@ -205,7 +205,7 @@ def test_a_moved_sidecar_keeps_what_the_old_one_said(tmp_path):
     )
 
     place_renamed(
-        tmp_path, [(JOB, ASSET)], {"oak.png": "fir.png"}, SOURCE, emulated=False
+        Folder(tmp_path), [(JOB, ASSET)], {"oak.png": "fir.png"}, SOURCE, emulated=False
     )
 
     details = load_origin(tmp_path, "fir.png")

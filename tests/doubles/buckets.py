@@ -120,14 +120,14 @@ def _server() -> Iterator[tuple[str, list[str]]]:
     def note(handler: WSGIRequestHandler, *_: object) -> None:
         requests.append(f"{handler.command} {handler.path}")
 
-    before = WSGIRequestHandler.log_request
-    WSGIRequestHandler.log_request = note
+    patched = pytest.MonkeyPatch()
+    patched.setattr(WSGIRequestHandler, "log_request", note)
     server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}", requests
     server.stop()
-    WSGIRequestHandler.log_request = before
+    patched.undo()
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.errors import OutputError, UsageError
 from pipeline.storage.bucket_errors import bucket_errors, obstore
+from pipeline.storage.bucket_secrets import find_bucket_secrets
 from pipeline.storage.bucket_url import (
-    find_bucket_secrets,
     parse_bucket_url,
     parse_store_url,
 )

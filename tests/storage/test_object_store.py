@@ -3,6 +3,7 @@
 import hashlib
 import os
 
+import obstore
 import pytest
 from doubles import buckets
 from doubles.pictures import png_bytes
@@ -294,8 +295,7 @@ def test_a_bucket_that_can_be_written_is_left_as_it_was(store, bucket):
 
 
 def test_a_server_that_ignores_conditions_is_refused(store, monkeypatch):
-    library = object_store.obstore()
-    monkeypatch.setattr(library, "put", lambda *_, **__: {})
+    monkeypatch.setattr(obstore, "put", lambda *_, **__: {})
 
     with pytest.raises(OutputError, match="ignores conditional writes"):
         store.check_writable()
