@@ -265,7 +265,7 @@ class Delivery:
         ]
         put = _Put(job, kept_receipts, source, known, own, notes)
         if self._store.is_remote:  # one file must not wait for another one's upload
-            await anyio.to_thread.run_sync(self._put, put, limiter=self._senders)
+            await anyio.to_thread.run_sync(self._send, put, limiter=self._senders)
         else:
             await self._puts.run(put)
         kept = {asset.path.casefold() for asset in assets}
@@ -284,6 +284,15 @@ class Delivery:
         """Remove replaced files, unless somebody has edited them since."""
         if superseded:
             await anyio.to_thread.run_sync(self._remove, superseded)
+
+    def _send(self, put: "_Put") -> None:
+        """As :meth:`_put`; what cannot be put in place does not stay in memory."""
+        try:
+            self._put(put)
+        except BaseException:
+            for receipt in put.receipts:
+                _discard(receipt)
+            raise
 
     def _put(self, put: "_Put") -> list[str]:
         """Put files in place; their names are durable once their folders are synced."""

@@ -13,7 +13,7 @@ from pipeline.cli.next_step import command_line
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.operations.prune import OrphanFile, prune
-from pipeline.output.stores import open_store
+from pipeline.output.stores import open_store, url_for
 
 
 def prune_command(
@@ -26,7 +26,8 @@ def prune_command(
 ) -> ExitCode:
     """List the files of removed items, ask once, and remove them."""
     loaded, folder = load(manifest, **place)
-    opened = open_store(folder, store or loaded.store)
+    url = url_for(loaded, store, emulate=place["emulate"])
+    opened = open_store(folder, url)
     command = f"{printable(command_line('prune'))} --yes"
 
     def approve(files: Sequence[OrphanFile]) -> None:

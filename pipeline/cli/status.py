@@ -13,7 +13,7 @@ from pipeline.counting import plural
 from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
 from pipeline.operations.status import Status, read_status
-from pipeline.output.stores import open_store
+from pipeline.output.stores import open_store, url_for
 from pipeline.units import units_number
 
 _SENTENCES_SHOWN = 20
@@ -29,7 +29,7 @@ def status_command(
 ) -> ExitCode:
     """Print counts and reasons from ledger, sidecars and lock file."""
     loaded, folder = load(manifest, emulate=emulate, **place)
-    opened = open_store(folder, store or loaded.store)
+    opened = open_store(folder, url_for(loaded, store, emulate=emulate))
     status = read_status(loaded, folder, emulate=emulate, store=opened)
     counts, troubled, cost = status.counts, status.troubled, status.cost
     if as_json:

@@ -16,6 +16,7 @@ from pipeline.manifest import Manifest
 from pipeline.naming import is_step, split_take
 from pipeline.operations.why import nearest
 from pipeline.output.folder import open_for_reading
+from pipeline.output.stores import open_store
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
 from pipeline.running.items import ItemRecord, ItemStatus, JobRecord, SavedFile
@@ -111,7 +112,12 @@ def read_items(
             jobs.append(planned)
 
         plan = make_plan(
-            manifest, output, ledger=ledger, selection=selection, on_item=take
+            manifest,
+            output,
+            store=open_store(output),
+            ledger=ledger,
+            selection=selection,
+            on_item=take,
         )
         finish()
         for base, group in with_steps.items():

@@ -25,13 +25,13 @@ from pipeline.operations.reviewer import find_reviewer
 from pipeline.operations.why import nearest
 from pipeline.output.folder import check_manifest, holding_ledger
 from pipeline.output.rebuild import has_results
+from pipeline.output.stores import open_store
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.takes import digests_of
 from pipeline.record import Struct
 from pipeline.running.relocating import Relocating
 from pipeline.running.saving import source_at
 from pipeline.settings import EMULATOR_NAME
-from pipeline.storage.folder import Folder
 
 _IDS_SEARCHED = 50_000  # for the closest matches
 _TAKE = re.compile(r"([1-9][0-9]{0,3})(?:-([1-9][0-9]{0,3}))?")
@@ -83,7 +83,7 @@ def holding_takes(manifest: Manifest, output: Path) -> Iterator[Ledger]:
             f"nothing has been made in {output} yet",
             hint=f"pipeline run {manifest.typed}",
         )
-    with holding_ledger(output) as ledger:
+    with holding_ledger(output, open_store(output)) as ledger:
         check_manifest(ledger, output, manifest)
         yield ledger
 
@@ -119,6 +119,7 @@ def find_targets(
     make_plan(
         manifest,
         output,
+        store=open_store(output),
         ledger=ledger,
         selection=Selection(ids=wanted, globs=globs),
         on_item=take,
@@ -308,7 +309,7 @@ async def move_files(
                 reader,
                 writer=ledger,
                 write=writer.write,
-                store=Folder(output),
+                store=plan.store,
                 emulated=emulated,
             )
             for layout in plan.moves.values():
@@ -332,6 +333,7 @@ def _plan(
     return make_plan(
         manifest,
         output,
+        store=open_store(output),
         ledger=ledger,
         selection=Selection(ids=base_ids),
         on_item=on_item,

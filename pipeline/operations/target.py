@@ -18,7 +18,7 @@ from pipeline.manifest import Manifest, load_manifest
 from pipeline.manifest.review_file import with_review
 from pipeline.operations.connection import Connection, notes_on
 from pipeline.output.folder import output_folder
-from pipeline.output.stores import open_store
+from pipeline.output.stores import open_store, url_for
 from pipeline.planning import Orphan, Plan, PlannedItem, Selection, make_plan
 from pipeline.pricing.budget import smaller
 from pipeline.settings import Settings
@@ -112,7 +112,8 @@ class Target:
 
     def open_store(self, loaded: Manifest) -> Store:
         """Open the store of the manifest; blocking."""
-        return open_store(self.folder_of(loaded), self.store or loaded.store)
+        url = url_for(loaded, self.store, emulate=self.emulate)
+        return open_store(self.folder_of(loaded), url)
 
     async def report_faults_first(self, error: UsageError) -> NoReturn:
         """Raise the manifest's own faults, if it has any, or else ``error``.

@@ -28,11 +28,11 @@ from pipeline.manifest.review import ItemReview, Review
 from pipeline.models.schema import ModelSchema
 from pipeline.naming import is_step, split_take
 from pipeline.output.folder import open_for_reading
+from pipeline.output.stores import open_store
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct
 from pipeline.settings import EMULATOR_NAME
-from pipeline.storage.folder import Folder
 
 _IDS_SEARCHED = 50_000  # for the closest matches
 _NEAREST = 3
@@ -253,6 +253,7 @@ def _wanted(
     make_plan(
         manifest,
         output,
+        store=open_store(output),
         ledger=ledger,
         selection=Selection(ids=frozenset({split_take(item_id)[0]})),
         on_item=found.append,
@@ -271,6 +272,7 @@ def _new_id(manifest: Manifest, output: Path, item_id: str, ledger: Ledger) -> s
     plan = make_plan(
         manifest,
         output,
+        store=open_store(output),
         ledger=ledger,
         selection=Selection(),
     )
@@ -341,11 +343,10 @@ def _inputs(planned: PlannedItem, model: ModelSchema | None) -> Iterator[Input]:
 
 
 def _files(output: Path, attempts: tuple[Job, ...]) -> Iterator[CheckedFile]:
+    store = open_store(output)
     for job in attempts:
         for asset in job.assets:
-            finding, detail = check_recorded(
-                partial(Folder(output).open, asset.path), asset
-            )
+            finding, detail = check_recorded(partial(store.open, asset.path), asset)
             if finding is Finding.OK:
                 finding, detail = _check_sidecar(output, job, asset)
             yield CheckedFile(

@@ -71,16 +71,15 @@ def open_for_writing(output: Path, store: Store | None = None) -> Ledger:
         OutputError: The folder is not writable, or links lead out of it.
         UsageError: A sidecar has impossible values.
     """
-    store = store or Folder(output)
     path = output / LEDGER_NAME
     written_s = find_written_s(path)
     try:
         ledger = Ledger(path)
         try:
             ledger.check()
-            clear_leftovers(ledger, store)
+            _clear_leftovers(ledger, output, store)
             if rebuild(ledger, output, written_s=written_s):
-                clear_leftovers(ledger, store)
+                _clear_leftovers(ledger, output, store)
         except BaseException:
             ledger.close()
             raise
@@ -91,11 +90,17 @@ def open_for_writing(output: Path, store: Store | None = None) -> Ledger:
         try:
             _salvage(aside, ledger)
             rebuild(ledger, output)
-            clear_leftovers(ledger, store)
+            _clear_leftovers(ledger, output, store)
         except BaseException:
             ledger.close()
             raise
     return ledger
+
+
+def _clear_leftovers(ledger: Ledger, output: Path, store: Store | None) -> None:
+    """As :func:`clear_leftovers`, unless the files are in a store that is not open."""
+    if store is not None or not ledger.find_facts().store:
+        clear_leftovers(ledger, store or Folder(output))
 
 
 def clear_leftovers(ledger: Ledger, store: Store) -> None:

@@ -14,6 +14,7 @@ from pipeline.assets.sidecar import MAX_SIDECAR_BYTES
 from pipeline.errors import LedgerError, OutputError, UsageError
 from pipeline.job import SIDECAR_SUFFIX
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.manifest import Manifest
 from pipeline.output.names import is_own
 from pipeline.output.rebuild import SEARCH_MARGIN
 from pipeline.settings import learn_secrets
@@ -52,6 +53,20 @@ def open_store(home: Path, url: str = "") -> Store:
     store = _connect(home, url or bound)
     _copy_sidecars_home(store)
     return store
+
+
+def url_for(manifest: Manifest, chosen: str, *, emulate: bool) -> str:
+    """The URL of the store of a manifest; "" for none.
+
+    Args:
+        manifest: With its ``store``.
+        chosen: The URL that the user gave, or "".
+        emulate: Whether the emulator is used: its files do not go among the real ones,
+            unless the user says where.
+    """
+    if chosen or not manifest.store or not emulate:
+        return chosen or manifest.store
+    return f"{manifest.store.rstrip('/')}.emulated"
 
 
 def normal_url(url: str) -> str:

@@ -9,7 +9,7 @@ import contextlib
 import io
 import secrets
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 
@@ -28,6 +28,7 @@ _ONE_PUT_BYTES = 64 << 20  # a larger file is sent in parts
 _PART_BYTES = 8 << 20
 _READ_BYTES = 8 << 20  # in one request
 _LISTED_AT_ONCE = 1000
+_STALE = timedelta(days=1)
 _PROBE = f"{PARTIAL_FOLDER}/probe"
 _DIGEST = "sha256"  # the name of our metadata
 _PATIENT = {"max_retries": 6, "retry_timeout": timedelta(minutes=2)}
@@ -68,6 +69,8 @@ class ObjectStore:
     def check_writable(self) -> None:
         """Try to write, before anything is paid for.
 
+        What a killed run has left under temporary names is deleted after a day.
+
         Raises:
             OutputError: Nothing can be written, or the server ignores conditions, so
                 that two runs could overwrite each other.
@@ -75,6 +78,7 @@ class ObjectStore:
         client = _connect(self._url, _BRIEF)
         with bucket_errors(self._url, "write to"):
             obstore().put(client, _PROBE, b"a try of pipeline\n", mode="overwrite")
+            self._sweep(obstore().head(client, _PROBE)["last_modified"])
             try:
                 obstore().put(client, _PROBE, b"a second one\n", mode="create")
             except obstore().exceptions.AlreadyExistsError:
@@ -83,6 +87,18 @@ class ObjectStore:
                 with contextlib.suppress(obstore().exceptions.BaseError, OSError):
                     obstore().delete(client, _PROBE)
         raise self._url.ignores_conditions()
+
+    def _sweep(self, now: datetime) -> None:
+        """Delete temporary objects that a killed run has left more than a day ago.
+
+        Args:
+            now: By the clock of the server.
+        """
+        before_s = (now - _STALE).timestamp()
+        for one in list(self.list_files(PARTIAL_FOLDER)):
+            if one.changed_s < before_s and one.name != _PROBE:
+                self.discard(one.name)
+                self._entries.pop(one.name, None)
 
     def describe(self, name: str = "") -> str:
         """The URL."""

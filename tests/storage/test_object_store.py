@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from datetime import timedelta
 
 import obstore
 import pytest
@@ -294,8 +295,23 @@ def test_a_bucket_that_can_be_written_is_left_as_it_was(store, bucket):
     assert bucket.names == []
 
 
+def test_what_a_killed_run_left_is_deleted_after_a_day(bucket, tmp_path, monkeypatch):
+    bucket.put(".partial/left", b"half a file")
+    store = store_in(bucket, tmp_path)
+    store.check_writable()
+    assert bucket.names == [".partial/left"]
+
+    monkeypatch.setattr(object_store, "_STALE", timedelta(days=-1))
+    store.check_writable()
+
+    assert bucket.names == []
+
+
 def test_a_server_that_ignores_conditions_is_refused(store, monkeypatch):
-    monkeypatch.setattr(obstore, "put", lambda *_, **__: {})
+    put = obstore.put
+    monkeypatch.setattr(
+        obstore, "put", lambda *words, **_: put(*words, mode="overwrite")
+    )
 
     with pytest.raises(OutputError, match="ignores conditional writes"):
         store.check_writable()
