@@ -26,7 +26,6 @@ class Facts(Struct, frozen=True, kw_only=True):
             service's time, may be ours and have not been searched for yet.
         lock_sha256: Digest of the lock file when it was last read or written, or None.
         tool: The version that created the ledger, or "".
-        store: The URL of the store with the files; "" for the output folder itself.
         emulator: ``1`` if the emulator has made its jobs, in this process or another.
     """
 
@@ -42,7 +41,6 @@ class Facts(Struct, frozen=True, kw_only=True):
     lock_sha256: str | None = None
     tool: str = ""
     emulator: str = ""
-    store: str = ""
 
     @property
     def is_emulated(self) -> bool:
@@ -74,7 +72,6 @@ def facts_from(meta: Mapping[str, str]) -> Facts:
         lock_sha256=meta.get("lock_sha256"),
         tool=meta.get("tool", ""),
         emulator=meta.get("emulator", ""),
-        store=meta.get("store", ""),
     )
 
 

@@ -264,7 +264,7 @@ class _Execution(Struct, kw_only=True):
         ledger, clock = self.ledger, self.target.clock
         claim(ledger, self.target.folder_of(self.loaded), self.loaded)
         if self.target.opened is not None:
-            bind_store(ledger, self.target.opened)
+            bind_store(self.target.opened)
         # Before planning, so that damage found while planning is on record.
         run_id = ledger.record_run_started(clock.utc_now())
         code = ExitCode.BUG
@@ -342,9 +342,9 @@ class _Execution(Struct, kw_only=True):
                 plan, run_id, self.hooks.on_event, needs_review=reviewed
             )
         else:
-            self.had_work = True
             activity.begin("checking that the store can be written")
             await anyio.to_thread.run_sync(plan.store.check_writable)
+            self.had_work = True
             session = await self.connection.open_session(
                 plan.output / EMULATOR_STATE_NAME
             )

@@ -41,6 +41,7 @@ from pipeline.naming import split_stem, stems_of
 from pipeline.output.names import MARKS_OF_OUTPUT
 from pipeline.record import asdict, replace
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, storage_errors
+from pipeline.storage.files import STORE_NAME
 from pipeline.storage.folder import Folder
 from pipeline.storage.regular_file import leads_outside
 from pipeline.storage.store import Store
@@ -99,7 +100,7 @@ def open_for_writing(output: Path, store: Store | None = None) -> Ledger:
 
 def _clear_leftovers(ledger: Ledger, output: Path, store: Store | None) -> None:
     """As :func:`clear_leftovers`, unless the files are in a store that is not open."""
-    if store is not None or not ledger.find_facts().store:
+    if store is not None or not (output / STORE_NAME).exists():
         clear_leftovers(ledger, store or Folder(output))
 
 

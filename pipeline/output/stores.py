@@ -7,7 +7,6 @@ the store: the newest snapshot of the ledger, and every sidecar.
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from pipeline.assets.sidecar import MAX_SIDECAR_BYTES
@@ -20,13 +19,16 @@ from pipeline.output.rebuild import SEARCH_MARGIN
 from pipeline.settings import learn_secrets
 from pipeline.storage.atomic_file import create_partial, put_in_place, write_in_place
 from pipeline.storage.bucket_url import parse_store_url
+from pipeline.storage.files import STORE_NAME
 from pipeline.storage.folder import Folder
 from pipeline.storage.object_store import ObjectStore
+from pipeline.storage.regular_file import read_regular
 from pipeline.storage.store import Entry, Store
 
 logger = logging.getLogger(__name__)
 
 _READERS = 16
+_MOST_URL_BYTES = 4096
 _SQLITE = "application/vnd.sqlite3"
 
 
@@ -87,10 +89,14 @@ def store_at(url: str, home: Path) -> Store:
     return ObjectStore(where, home)
 
 
-def bind_store(ledger: Ledger, store: Store) -> None:
-    """Record that the files of a ledger are in a store."""
-    if is_elsewhere(store) and ledger.find_facts().store != store.describe():
-        ledger.record_facts(store=store.describe())
+def bind_store(store: Store) -> None:
+    """Record in the output folder where its files are.
+
+    Raises:
+        OutputError: The folder is not writable.
+    """
+    if is_elsewhere(store) and not _find_bound(store.home):
+        write_in_place(f"{store.describe()}\n".encode(), store.home, STORE_NAME)
 
 
 def is_elsewhere(store: Store) -> bool:
@@ -151,13 +157,23 @@ def restore_snapshot(store: Store) -> None:
 
 
 def _find_bound(home: Path) -> str:
-    path = home / LEDGER_NAME
-    # An unreadable ledger is reported later, when it is opened for use.
-    with suppress(LedgerError, OutputError, OSError):
-        if path.is_file():
-            with Ledger(path, read_only=True) as ledger:
-                return ledger.find_facts().store
-    return ""
+    """The URL of the store that a folder has used; "" for none.
+
+    Raises:
+        OutputError: It cannot be read.
+    """
+    path = home / STORE_NAME
+    try:
+        content = read_regular(path, limit_bytes=_MOST_URL_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        raise OutputError(
+            f"cannot read {path}: {error.strerror or error}",
+            hint="it names the store of this folder: make it readable, or delete it and"
+            " give --store",
+        ) from error
+    return content.decode("utf-8", "replace").strip()
 
 
 def _connect(home: Path, url: str) -> Store:

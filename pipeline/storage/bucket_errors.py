@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pipeline.storage.bucket_url import BucketUrl
 
 _CODE = re.compile(r"<Code>([^<]{1,100})</Code>")
-_MESSAGE = re.compile(r"<Message>([^<]{1,300})</Message>")
+_MESSAGE = re.compile(r"<Message>([^<\n]{1,300})")
 _MOST_CHARACTERS = 200
 _NO_BUCKET = re.compile(
     r"NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, cast
 
 from pipeline.storage.regular_file import is_inside, leads_outside, open_regular
 
+STORE_NAME = ".store"  # the URL of the store with the files of this folder
 SHARED_NAME = ".shared"  # a file of this name: several manifests share the folder
 
 

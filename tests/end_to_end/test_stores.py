@@ -217,6 +217,24 @@ async def test_renamed_and_removed_items_are_followed_in_the_bucket(studio, buck
     check_all_right(bucket, 2)
 
 
+async def test_takes_are_chosen_in_the_bucket(studio, bucket):
+    studio.write(TREES.replace("[oak, elm, ash, yew]", "[oak]") + "takes: 2\n")
+    await run(studio, bucket)
+    first = bucket.get("oak.png")
+
+    picked = await studio.run("pick", "trees.yaml", "oak", "2")
+
+    assert picked.code == 0, picked
+    assert bucket.assets == ["oak.png", "oak@1.png"]
+    assert bucket.get("oak@1.png") == first
+    assert (await studio.run("verify", bucket.url)).code == 0
+    why = await studio.run("why", "trees.yaml", "oak", "--json")
+    assert {line["finding"] for line in why.of("file")} == {"ok"}
+    checked = await studio.run("check", "trees.yaml")
+    assert checked.code == 2
+    assert f"are in {bucket.url}, where check cannot look" in checked.err
+
+
 async def test_the_check_comes_before_anything_is_paid(studio, bucket):
     studio.write(TREES)
     missing = await studio.run(

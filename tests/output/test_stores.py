@@ -60,9 +60,7 @@ def test_the_credentials_of_a_cloud_are_taken_out_of_texts(bucket, home):
 
 
 def test_a_folder_keeps_its_store(bucket, home):
-    home.mkdir()
-    with Ledger(home / LEDGER_NAME) as ledger:
-        bind_store(ledger, open_store(home, f"{bucket.url}/"))
+    bind_store(open_store(home, f"{bucket.url}/"))
 
     assert open_store(home).describe() == bucket.url
     with pytest.raises(UsageError, match=f"belongs to the store {bucket.url}, not to"):
