@@ -68,6 +68,7 @@ class ExitCode(IntEnum):
     CHANGES_PENDING = 10
     STORAGE = 11
     UNREACHABLE = 12
+    FREE_WORK_PENDING = 13
     INTERRUPTED = 130
 
 

@@ -37,6 +37,13 @@ def _no_credentials(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
+def _no_ci(monkeypatch):
+    """The suite runs in CI too, whose files are not for what it tests."""
+    for name in ("GITHUB_ACTIONS", "GITLAB_CI"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _no_secrets_known(monkeypatch):
     monkeypatch.setattr(SECRETS, "_forms", ())
 

@@ -418,9 +418,9 @@ def test_the_action_passes_its_inputs_through_the_environment():
 
     scripts = [step["run"] for step in action["runs"]["steps"] if "run" in step]
 
-    assert set(action["inputs"]) == {"manifest", "output", "max-cost", "args"}
-    ci = (DOCS / "how-to" / "ci.md").read_text("utf-8")
-    assert row_keys(section(ci, "## GitHub Actions")) == set(action["inputs"])
+    github = (DOCS / "how-to" / "github.md").read_text("utf-8")
+    assert row_keys(section(github, "### Inputs")) == set(action["inputs"])
+    assert row_keys(section(github, "### Outputs")) == set(action["outputs"])
     assert scripts
     # An expression inside a script would run whatever somebody puts into an input.
     assert [script for script in scripts if "${{" in script] == []
@@ -475,6 +475,20 @@ def test_the_pictures_of_the_documents_are_small():
 
     assert sizes.keys() == {"quickstart.png", "tutorial.png"}
     assert max(sizes.values()) < 300_000
+
+
+def test_every_screen_that_the_script_draws_is_shown_and_fetches_nothing():
+    script = (ROOT / ".ci" / "screens.py").read_text("utf-8")
+    names = re.findall(r'^    "(\w+)": Screen\(', script, re.MULTILINE)
+    page = (DOCS / "how-to" / "terminal.md").read_text("utf-8")
+    drawn = {path.stem: path for path in (DOCS / "screens").iterdir()}
+
+    assert drawn.keys() == {*names} == {*re.findall(r"screens/(\w+)\.svg\)", page)}
+    for path in drawn.values():
+        text = path.read_text("utf-8")
+        assert path.stat().st_size < 120_000
+        assert "url(http" not in text
+        assert "@font-face" not in text
 
 
 def product_files() -> Iterator[Path]:

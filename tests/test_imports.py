@@ -32,7 +32,7 @@ LADDER = {
     "ledger": "clock errors job naming record storage save_spec",
     "settings": "errors redaction storage",
     "api": "activity clock counting errors job record redaction settings version",
-    "report": "record",
+    "report": "clock counting record storage",
     "models": "clock counting errors fingerprint job record redaction settings storage",
     "assets": "api clock counting errors fault_points job naming record settings storage units version save_spec",
     "contract": "api clock counting errors job record redaction settings storage version",
@@ -43,7 +43,7 @@ LADDER = {
     "output": "assets clock errors job ledger lockfile manifest naming record settings storage units version",
     "pricing": "api clock counting errors job ledger models planning record report settings stages storage units version",
     "running": "activity api assets clock counting errors fault_points job ledger manifest naming planning pricing record report settings stages save_spec storage",
-    "operations": "activity api assets clock contract counting errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage save_spec",
+    "operations": "activity api assets clock contract counting errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage units save_spec",
     "cli": "activity api assets clock contract counting emulator errors job manifest models operations output planning pricing record redaction report running settings stages storage units version",
     "__main__": "cli",
     "pipeline": "version",
@@ -62,13 +62,17 @@ API_DOORS = {
 
 # One library, one door. ``doctor`` says which SQLite there is.
 DOORS = {
-    "aiohttp": ("pipeline.api.", "pipeline.emulator."),
+    "aiohttp": ("pipeline.api.", "pipeline.emulator.", "pipeline.report.review."),
     "yarl": ("pipeline.api.cdn",),
     "sqlite3": ("pipeline.ledger.", "pipeline.cli.doctor"),
     "yaml": ("pipeline.manifest.source",),
     "openpyxl": ("pipeline.manifest.xlsx_rows",),
     "aiofiles": ("pipeline.storage.atomic_file",),
-    "filelock": ("pipeline.output.folder", "pipeline.api.rate_limiter_state"),
+    "filelock": (
+        "pipeline.output.folder",
+        "pipeline.output.gallery_folder",
+        "pipeline.api.rate_limiter_state",
+    ),
     "platformdirs": ("pipeline.models.catalog", "pipeline.api.rate_limiter_state"),
     "rich": ("pipeline.cli.",),
     "click": ("pipeline.cli.",),
@@ -79,23 +83,36 @@ DOORS = {
         "pipeline.storage.orientation",
         "pipeline.assets.checks.picture",
         "pipeline.assets.processing",
+        "pipeline.assets.thumbnail",
         "pipeline.report.",
         "pipeline.emulator.",
+        "pipeline.cli.console.pictures.",
     ),
     "obstore": ("pipeline.storage.bucket_errors",),
     "pyarrow": ("pipeline.output.parquet",),
+    "jinja2": ("pipeline.report.gallery.page",),
     "isal": ("pipeline.assets.checks.png",),
     "deflate": ("pipeline.assets.checks.png",),
     "msgspec": (
         "pipeline.record",
         "pipeline.api.wire",
         "pipeline.assets.sidecar",
+        "pipeline.report.gallery.page",
         "pipeline.emulator.",
+        "pipeline.report.",
     ),
 }
 
 # Imported inside of functions alone, because it is slow or seldom there.
-LATE_ONLY = {"PIL", "dotenv", "keyring", "obstore", "platformdirs", "pyarrow"}
+LATE_ONLY = {
+    "PIL",
+    "dotenv",
+    "jinja2",
+    "keyring",
+    "obstore",
+    "platformdirs",
+    "pyarrow",
+}
 
 
 def _name_of(path):

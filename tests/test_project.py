@@ -1,6 +1,7 @@
 """The project's own files: workflows, hooks, dependencies and lock agree with each other."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -104,7 +105,9 @@ def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it():
     used = {step["uses"] for step in steps() if "uses" in step}
 
     pinned = re.findall(
-        r"uses: ([\w.-]+/[\w.-]+@[0-9a-f]{40}) # (v\d+\.\d+\.\d+)$", text, re.MULTILINE
+        r"uses: ([\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40}) # (v\d+\.\d+\.\d+)$",
+        text,
+        re.MULTILINE,
     )
 
     assert len(used) > 5
@@ -198,6 +201,76 @@ def test_updates_come_weekly_and_grouped_for_all_that_is_pinned():
     assert kinds == {"uv", "github-actions", "docker"}
     assert {update["schedule"]["interval"] for update in updates} == {"weekly"}
     assert {len(update["groups"]) for update in updates} == {1}
+
+
+# --- workflows to copy -----------------------------------------------------------
+
+
+def examples(page: str) -> list[dict[str, Any]]:
+    """The YAML files that a how-to page shows, in the order of the page."""
+    text = (ROOT / "docs" / "how-to" / page).read_text("utf-8")
+    blocks = re.findall(r"^```yml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [yaml.safe_load(block) for block in blocks]
+
+
+COPIED = [one for one in examples("github.md") if "jobs" in one]
+
+
+@pytest.mark.parametrize("workflow", COPIED, ids=lambda workflow: workflow["name"])
+def test_a_workflow_to_copy_is_as_safe_as_our_own(workflow):
+    triggers = workflow[True]  # YAML reads the key `on` as true
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    used = {step["uses"] for step in steps if "uses" in step}
+    page = (ROOT / "docs" / "how-to" / "github.md").read_text("utf-8")
+    ours = {"scenario-pipeline/scenario-pipeline@main"}
+
+    assert "pull_request_target" not in triggers
+    assert workflow["permissions"] == {}
+    assert all(job["permissions"] for job in workflow["jobs"].values())
+    assert all(job["timeout-minutes"] for job in workflow["jobs"].values())
+    assert [step["run"] for step in steps if "${{" in step.get("run", "")] == []
+    for action in used - ours:
+        assert re.search(rf"uses: {action} # v\d+\.\d+\.\d+$", page, re.MULTILINE)
+        assert any(
+            f"uses: {action} #" in file.read_text("utf-8") for file in WORKFLOWS
+        ), f"{action} is not what our own workflows use"
+    for step in steps:
+        if "checkout" in step.get("uses", ""):
+            assert step["with"]["persist-credentials"] is False
+        if step.get("uses") in ours:
+            action = read_yaml(ROOT / "action.yml")
+            assert set(step["with"]) <= set(action["inputs"])
+
+
+def test_a_run_that_pays_waits_for_the_one_before():
+    (generate,) = (one for one in COPIED if "generate" in one["jobs"])
+    (gitlab,) = examples("gitlab.md")
+
+    assert generate["concurrency"]["cancel-in-progress"] is False
+    assert gitlab["assets"]["resource_group"]
+    assert gitlab["assets"]["interruptible"] is False
+    assert gitlab["assets"]["artifacts"]["reports"]["junit"].endswith(".xml")
+
+
+def copied_scripts() -> Iterator[str]:
+    for workflow in COPIED:
+        for job in workflow["jobs"].values():
+            yield from (step["run"] for step in job["steps"] if "run" in step)
+    for job in examples("gitlab.md")[0].values():
+        for part in ("before_script", "script", "after_script"):
+            yield from job.get(part, ())
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_every_script_to_copy_is_a_script():
+    scripts = list(copied_scripts())
+
+    assert len(scripts) > 10
+    for script in scripts:
+        done = subprocess.run(
+            ["bash", "-n", "-c", script], capture_output=True, check=False, timeout=60
+        )
+        assert (done.returncode, done.stderr) == (0, b""), script
 
 
 # --- checks -------------------------------------------------------------------

@@ -63,7 +63,7 @@ def run_command(arguments: Sequence[str] | None = None) -> ExitCode:
         return ExitCode.USAGE
     except PipelineError as error:
         if not isinstance(error, ResultLost):  # printed at the end
-            _show(error)
+            show_error(error)
         return error.exit_code
     except SystemExit:
         # click exits like this, silently, when the reader of our output has closed it.
@@ -86,16 +86,20 @@ def _with_result_kept(code: ExitCode) -> ExitCode:
     lost = find_lost_result()
     if lost is None or code is ExitCode.BUG:
         return code
-    _show(lost)
+    show_error(lost)
     return lost.exit_code
 
 
-def _show(error: PipelineError) -> None:
+def show_error(error: PipelineError) -> None:
+    """Print an error with its next step."""
     if isinstance(error, ManifestError):
+        from pipeline.cli.ci.log import annotate_faults
+
         for fault in error.faults:
             _say(str(fault))
+        annotate_faults(error)
         if isinstance(error.__cause__, UsageError):  # to be fixed too
-            _show(error.__cause__)
+            show_error(error.__cause__)
         return
     _say(f"error: {error.message}")
     if error.hint:

@@ -54,12 +54,7 @@ def learn_lock(
             if is_loopback_url(service.base_url):  # another rehearsal
                 logger.warning("%s belongs to %s", lock_file, theirs.base_url)
                 return
-            # Ignored, it would let every fresh checkout pay again, and lock nothing.
-            raise UsageError(
-                f"{lock_file} is from a rehearsal at {theirs.base_url}: it locks"
-                f" nothing that {service.base_url} has made",
-                hint="delete it, run again, and commit the new one",
-            )
+            raise _is_rehearsed(lock_file, theirs, service)
         raise UsageError(
             f"{lock_file} belongs to {theirs.base_url} {theirs.project_id}".rstrip()
             + f", not to {service.base_url} {service.project_id}".rstrip(),
@@ -75,6 +70,37 @@ def learn_lock(
         ledger.roll_back()
         raise
     ledger.commit()
+
+
+def check_not_rehearsed(lock_file: Path | None, service: Service) -> None:
+    """Refuse to pay beside the lock file of a rehearsal on this machine.
+
+    :func:`learn_lock` takes two services on this machine for two rehearsals. Call this
+    when one of them has turned out to be real.
+
+    Args:
+        lock_file: The lock file, which need not exist; or None.
+        service: The real service.
+
+    Raises:
+        UsageError: The lock file belongs to another service.
+        LockError: It cannot be read.
+    """
+    if lock_file is None or not lock_file.is_file():
+        return
+    header, _ = read_lock(lock_file)
+    theirs = Service(base_url=header.service, project_id=header.project)
+    if theirs != service and is_loopback_url(theirs.base_url):
+        raise _is_rehearsed(lock_file, theirs, service)
+
+
+def _is_rehearsed(lock_file: Path, theirs: Service, service: Service) -> UsageError:
+    # Ignored, it would let every fresh checkout pay again, and lock nothing.
+    return UsageError(
+        f"{lock_file} is from a rehearsal at {theirs.base_url}: it locks"
+        f" nothing that {service.base_url} has made",
+        hint="delete it, run again, and commit the new one",
+    )
 
 
 def write_lock_file(

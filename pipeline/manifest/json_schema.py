@@ -163,6 +163,10 @@ def _plain_top_keys(models: Sequence[ModelSchema]) -> Schema:
             "pattern": "^(s3|gs|az|file)://",
         },
         **saving_keys("every item"),
+        "report": {
+            "description": "Write the gallery after every run.",
+            "type": "boolean",
+        },
         "items": {
             "description": "What to make. Each entry makes one item, or one for each "
             "combination of its matrix and rows.",

@@ -11,13 +11,12 @@ from pathlib import Path
 from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.picture import examine
 from pipeline.assets.sidecar import MAX_SIDECAR_BYTES, replace_checks
-from pipeline.errors import UsageError
 from pipeline.job import SIDECAR_SUFFIX, Asset, Item
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
 from pipeline.output.folder import check_manifest, holding_ledger, open_for_reading
 from pipeline.output.rebuild import has_results
-from pipeline.output.stores import is_elsewhere, open_store
+from pipeline.output.stores import refuse_elsewhere
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.takes import Take, counts
 from pipeline.record import Struct, replace
@@ -68,7 +67,7 @@ def check(
     """
     if not has_results(output):
         return []
-    _check_local(output)
+    refuse_elsewhere(output, "check")
     with holding_ledger(output) as ledger:
         check_manifest(ledger, output, manifest)
         found: list[tuple[Item, int, Asset]] = []
@@ -212,7 +211,7 @@ def check_approved(
         InputError: A file that the plan needs has faults.
         LedgerError: The ledger cannot be read.
     """
-    _check_local(output)
+    refuse_elsewhere(output, "check")
     lock_file = find_lock_file(manifest, emulate=emulate)
     chosen: list[PlannedItem] = []
 
@@ -261,19 +260,3 @@ def _look_at_take(manifest: Manifest, output: Path, planned: PlannedItem) -> App
     if on_disk != saved:
         return without("approved, but its file was edited since")
     return Approval(item_id=found.item_id, take=found.take, by=verdict.by)
-
-
-def _check_local(output: Path) -> None:
-    """Refuse an output folder whose pictures are elsewhere.
-
-    Raises:
-        UsageError: They are.
-    """
-    store = open_store(output)
-    if is_elsewhere(store):
-        raise UsageError(
-            f"the pictures of {output} are in {store.describe()}, where check cannot"
-            " look at them",
-            hint=f"a run has checked each of them before it was saved; to see whether"
-            f" they are whole: pipeline verify {store.describe()}",
-        )

@@ -17,6 +17,7 @@ from pipeline.operations.spend import Spending, Sum
 from pipeline.output.folder import open_for_reading
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
+from pipeline.planning.shards import Shard
 from pipeline.planning.takes import Take, find_stale
 from pipeline.record import Struct
 from pipeline.storage.store import Store
@@ -50,7 +51,12 @@ class Status(Struct, frozen=True, kw_only=True):
 
 
 def read_status(
-    manifest: Manifest, output: Path, *, emulate: bool, store: Store | None = None
+    manifest: Manifest,
+    output: Path,
+    *,
+    emulate: bool,
+    shard: Shard | None = None,
+    store: Store | None = None,
 ) -> Status:
     """Read how the items of a manifest stand.
 
@@ -59,6 +65,7 @@ def read_status(
         output: The output folder; it need not exist.
         emulate: Whether the folder belongs to the emulator; then the lock file is
             ignored.
+        shard: Count only the items of this shard; None for all.
         store: Where its files are, opened; None for the folder itself.
 
     Raises:
@@ -71,6 +78,8 @@ def read_status(
     counts: Counter[JobStatus] = Counter()
     waiting: Counter[str] = Counter()
     reviews: list[tuple[str, str, str]] = []
+    selection = Selection(shard=shard).resolved(manifest)
+    is_meant = selection.includes
     changed = 0
     with open_for_reading(output, lock_file, item_count=manifest.item_count) as ledger:
 
@@ -91,21 +100,22 @@ def read_status(
                 waiting[next(iter(waiting), why)] += 1
 
         orphans = 0
-        if ledger.find_last_row_id():
+        if ledger.find_last_row_id() or selection.shard is not None:
             plan = make_plan(
                 manifest,
                 output,
                 store=store,
                 ledger=ledger,
-                selection=Selection(),
+                selection=selection,
                 on_item=count,
             )
-            orphans = sum(1 for _ in plan.orphan_ids())
+            orphans = sum(1 for one in plan.orphan_ids() if is_meant(one))
         else:  # a million new items need not be made to be counted
             counts[JobStatus.PLANNED] = manifest.item_count
         spending = Spending()
         for job in ledger.find_costs():
-            spending.add(job, "")
+            if is_meant(job.item_id):
+                spending.add(job, "")
         return Status(
             counts=counts,
             changed=changed,
@@ -113,7 +123,11 @@ def read_status(
             why_fetch=next(iter(waiting), ""),
             orphans=orphans,
             troubled=tuple(
-                ledger.find_latest_jobs_in(JobStatus.FAILED, JobStatus.UNKNOWN)
+                job
+                for job in ledger.find_latest_jobs_in(
+                    JobStatus.FAILED, JobStatus.UNKNOWN
+                )
+                if is_meant(job.item_id)
             ),
             cost=spending.total,
             stale=tuple(_find_stale(manifest.review, ledger)),

@@ -104,6 +104,24 @@ def is_elsewhere(store: Store) -> bool:
     return not isinstance(store, Folder) or store.root != store.home
 
 
+def refuse_elsewhere(home: Path, command: str) -> None:
+    """Refuse an output folder whose files are in a store.
+
+    Args:
+        home: The output folder.
+        command: That cannot work with it.
+
+    Raises:
+        UsageError: They are.
+    """
+    url = _find_bound(home)
+    if url:
+        raise UsageError(
+            f"the files of {home} are in {url}, where {command} cannot look yet",
+            hint=f"to see whether they are whole: pipeline verify {url}",
+        )
+
+
 def save_snapshot(ledger: Ledger, store: Store) -> None:
     """Put a copy of the ledger into the store, instead of the one before.
 

@@ -19,7 +19,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
 from pipeline.naming import is_step, split_take
 from pipeline.planning.context import Context
-from pipeline.planning.decision import UNTOUCHED, Action
+from pipeline.planning.decision import MAY_BE_PAID, UNTOUCHED, Action
 from pipeline.planning.item_planner import Asked, ItemPlanner
 from pipeline.planning.late_planner import LatePlanner
 from pipeline.planning.layouts import Layouts
@@ -113,6 +113,11 @@ class Plan:
     def to_do(self) -> int:
         """Items that are neither done nor skipped."""
         return self.total - self.counts[Action.DONE] - self.counts[Action.SKIP]
+
+    @property
+    def may_pay(self) -> bool:
+        """Whether a run may pay for something, now or once the user has answered."""
+        return any(self.counts[action] for action in (*MAY_BE_PAID, Action.ASK))
 
     @property
     def old_ids(self) -> Mapping[str, str]:
@@ -314,6 +319,7 @@ def make_plan(
         OutputError: A file would be written to a folder outside the output folder.
     """
     facts = Facts() if ledger is None else ledger.find_facts()
+    selection = selection.resolved(manifest)
     plan = Plan(
         manifest,
         output,
@@ -330,7 +336,7 @@ def make_plan(
         if on_item is not None:
             on_item(planned)
     plan.note_counted(on_orphan)
-    is_filter = selection.only_failed or selection.only
+    is_filter = selection.only_failed or selection.only or selection.shard
     if selection.globs and not plan.total and not is_filter:
         raise UsageError(
             f"--select matches none of the {plural(manifest.item_count, 'item')}",

@@ -75,7 +75,7 @@ async def test_detailed_exitcode_tells_whether_there_is_something_to_do(real):
     next(real.output.glob("oak.png")).unlink()
     missing = await real.run("plan", "trees.yaml", "--detailed-exitcode")
 
-    assert (before.code, after.code, missing.code) == (10, 0, 10)
+    assert (before.code, after.code, missing.code) == (10, 0, 13)
 
 
 async def test_plan_without_credentials_says_why_it_has_no_prices(shell):

@@ -93,7 +93,7 @@ def test_references_are_relative_to_the_folder(tmp_path):
     ("change", "key", "says"),
     [
         ({"name": ""}, "name", "needs a 'name'"),
-        ({"itmes": []}, "itmes", "items"),
+        ({"itemz": []}, "itemz", "items"),
         ({"items": [{"id": "a", "prompt": 3.5j}]}, "items[0].prompt", "complex"),
         ({"items": [{"id": "a", "promt": "x"}]}, "items[0].promt", "prompt"),
         ({"params": {"size": float("nan")}}, "params.size", "not a number"),

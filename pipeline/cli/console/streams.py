@@ -7,12 +7,14 @@ stderr may be lost without one.
 import errno
 import io
 import os
+import stat
 import sys
 from codecs import lookup
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import TextIO
 
+from pipeline.cli.console.workflow import CommandFilter, is_github
 from pipeline.errors import OutputError
 from pipeline.redaction import SECRETS
 
@@ -29,10 +31,12 @@ class _CleanStream(io.TextIOWrapper):
     Attributes:
         holds_result: Whether this is stdout.
         lost: The error that lost some of the text, or None. All later text is dropped.
+        commands: Makes what GitHub would take for a command harmless; None elsewhere.
     """
 
     holds_result = False
     lost: OSError | None = None
+    commands: CommandFilter | None = None
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -41,11 +45,22 @@ class _CleanStream(io.TextIOWrapper):
         return "utf-8" if lookup(name).name == "ascii" else name
 
     def write(self, text: str) -> int:
+        clean = SECRETS.clean(text)
+        if self.commands is not None:
+            clean = self.commands.clean(clean)
         try:
-            super().write(SECRETS.clean(text))
+            super().write(clean)
         except OSError as error:
             self.take(error)
         return len(text)
+
+    def write_command(self, command: str) -> None:
+        """Write a line that GitHub is to take for a command."""
+        try:
+            super().write(SECRETS.clean(f"{command}\n"))
+            super().flush()
+        except OSError as error:
+            self.take(error)
 
     def flush(self) -> None:
         try:
@@ -108,8 +123,28 @@ def clean_output() -> None:
                 write_through=is_written_through,
             )
             clean.holds_result = name == "stdout"
+            if is_github(os.environ) and not _is_file(clean):
+                clean.commands = CommandFilter()
             setattr(sys, name, clean)
             setattr(sys, f"__{name}__", clean)
+
+
+def _is_file(stream: TextIO) -> bool:
+    """Whether a stream leads to a file, which no runner reads for commands."""
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:  # it has no descriptor
+        return False
+
+
+def send_command(command: str) -> None:
+    """Send GitHub's runner a command, as made by ``workflow_command``, on stderr."""
+    stream = sys.stderr
+    with tolerate_closed_pipe(stream):
+        if isinstance(stream, _CleanStream):
+            stream.write_command(command)
+        else:
+            stream.write(f"{command}\n")
 
 
 def _open_closed() -> None:
