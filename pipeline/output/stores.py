@@ -68,7 +68,9 @@ def url_for(manifest: Manifest, chosen: str, *, emulate: bool) -> str:
     """
     if chosen or not manifest.store or not emulate:
         return chosen or manifest.store
-    return f"{manifest.store.rstrip('/')}.emulated"
+    url = manifest.store.rstrip("/")
+    has_prefix = "/" in url.partition("://")[2]
+    return f"{url}.emulated" if has_prefix else f"{url}/emulated"
 
 
 def normal_url(url: str) -> str:
@@ -85,7 +87,8 @@ def store_at(url: str, home: Path) -> Store:
     learn_secrets(os.environ)
     where = parse_store_url(url, os.environ)
     if isinstance(where, Path):
-        return Folder(where, home)
+        is_home = home != Path() and where.resolve() == home.resolve()
+        return Folder(home) if is_home else Folder(where, home)
     return ObjectStore(where, home)
 
 

@@ -11,12 +11,13 @@ import secrets
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, write_in_place
 from pipeline.storage.bucket_errors import bucket_errors, obstore
 from pipeline.storage.bucket_url import BucketUrl
 from pipeline.storage.files import remove_empty_folders, sha256_of
+from pipeline.storage.object_reader import ObjectContent, ObjectReader
 from pipeline.storage.store import Content, Entry, NameTaken, NewFile, Pending, Watcher
 from pipeline.storage.upload import Held, Room, Staged, Upload
 
@@ -153,7 +154,7 @@ class ObjectStore:
 
     def file(self, name: str) -> Content:
         """An object, for reading it more than once."""
-        return _Object(self, name)
+        return ObjectContent(self.open, name)
 
     def open(self, name: str) -> BinaryIO:
         """A reader of an object, which asks for some MiB at a time."""
@@ -164,7 +165,7 @@ class ObjectStore:
 
     def open_range(self, name: str, size_bytes: int) -> BinaryIO:
         """A reader of an object of a known size, in the listing or not."""
-        raw = _Ranges(self._client, name, size_bytes)
+        raw = ObjectReader(self._client, name, size_bytes)
         return cast("BinaryIO", io.BufferedReader(raw, _READ_BYTES))
 
     def read(self, name: str) -> bytes:
@@ -394,59 +395,6 @@ class _Entry:
         self.tag: Any = {name: value for name, value in found.items() if value}
         self.sha256 = sha256
         self.media_type = ""
-
-
-class _Object:
-    """An object as :class:`Content`."""
-
-    def __init__(self, store: ObjectStore, name: str) -> None:
-        self._store = store
-        self._name = name
-
-    def open(
-        self,
-        mode: Literal["rb"],  # noqa: ARG002
-        buffering: int = -1,  # noqa: ARG002
-    ) -> BinaryIO:
-        """A reader."""
-        return self._store.open(self._name)
-
-
-class _Ranges(io.RawIOBase):
-    """Reads an object by ranges."""
-
-    def __init__(self, client: "Client", name: str, size_bytes: int) -> None:
-        self._client = client
-        self._name = name
-        self._size_bytes = size_bytes
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size_bytes}
-        self._at = max(0, start[whence] + offset)
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        length = min(len(buffer), self._size_bytes - self._at)
-        if length <= 0:
-            return 0
-        exceptions = obstore().exceptions
-        try:
-            found = obstore().get_range(
-                self._client, self._name, start=self._at, length=length
-            )
-        except exceptions.BaseError as error:
-            raise OSError(f"cannot read {self._name}") from error
-        data = memoryview(found)
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
 
 
 def _connect(url: BucketUrl, retry: dict[str, Any], **client_options: Any) -> "Client":

@@ -8,12 +8,15 @@ from doubles import buckets
 
 from pipeline.errors import OutputError, UsageError
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.manifest import load_manifest
 from pipeline.output.rebuild import SEARCH_MARGIN
 from pipeline.output.stores import (
     bind_store,
+    is_elsewhere,
     open_store,
     restore_snapshot,
     save_snapshot,
+    url_for,
 )
 from pipeline.redaction import SECRETS
 from pipeline.storage.folder import Folder
@@ -120,6 +123,30 @@ def test_a_snapshot_replaces_only_the_known_one(bucket, home, tmp_path):
 def test_a_folder_that_is_not_mounted_is_no_store(home, tmp_path):
     with pytest.raises(OutputError, match="there is no folder"):
         open_store(home, (tmp_path / "missing" / "art").as_uri())
+
+
+@pytest.mark.parametrize(
+    ("store", "chosen", "emulate", "url"),
+    [
+        ("", "", True, ""),
+        ("s3://art/trees/", "", False, "s3://art/trees/"),
+        ("s3://art/trees/", "", True, "s3://art/trees.emulated"),
+        ("s3://art", "", True, "s3://art/emulated"),
+        ("file:///art", "", True, "file:///art.emulated"),
+        ("s3://art/trees", "s3://art/try", True, "s3://art/try"),
+    ],
+)
+def test_a_rehearsal_has_a_store_of_its_own(tmp_path, store, chosen, emulate, url):
+    path = tmp_path / "trees.yaml"
+    key = f"store: {store}\n" if store else ""
+    items = "items:\n  - {id: oak, prompt: an oak}\n"
+    path.write_text(f"version: 1\nmodel: model_wan-2-7-image\n{key}{items}")
+
+    assert url_for(load_manifest(path), chosen, emulate=emulate) == url
+
+
+def test_the_output_folder_itself_is_no_other_store(home):
+    assert not is_elsewhere(open_store(home, home.as_uri()))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names with other separators")
