@@ -3,7 +3,7 @@
 import itertools
 import urllib.request
 import warnings
-from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import obstore
@@ -108,8 +108,9 @@ class Bucket:
         )
 
 
-@pytest.fixture(scope="session")
-def _server() -> Iterator[tuple[str, list[str]]]:
+@cache
+def _start() -> tuple[str, list[str]]:
+    """The server of this process, which ends with it, and its requests."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import moto.server as moto_server
@@ -120,23 +121,19 @@ def _server() -> Iterator[tuple[str, list[str]]]:
     def note(handler: WSGIRequestHandler, *_: object) -> None:
         requests.append(f"{handler.command} {handler.path}")
 
-    patched = pytest.MonkeyPatch()
-    patched.setattr(WSGIRequestHandler, "log_request", note)
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    pytest.MonkeyPatch().setattr(WSGIRequestHandler, "log_request", note)
+    server = moto_server.ThreadedMotoServer(
+        ip_address="127.0.0.1", port=0, verbose=False
+    )
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}", requests
-    server.stop()
-    patched.undo()
+    return f"http://{host}:{port}", requests
 
 
 @pytest.fixture
-def bucket(_server, monkeypatch) -> Bucket:
+def bucket(monkeypatch) -> Bucket:
     """An empty bucket, which this process and the shell can reach."""
-    made = Bucket(*_server)
+    made = Bucket(*_start())
     for name, value in made.environment.items():
         monkeypatch.setenv(name, value)
     return made
-
-
-server = _server

@@ -10,7 +10,7 @@ from doubles import buckets
 from doubles.buckets import SECRET_KEY
 from doubles.shell import TREES, Shell
 
-_server, bucket = buckets.server, buckets.bucket
+bucket = buckets.bucket
 TWENTY = TREES.replace(
     "{name: [oak, elm, ash, yew]}", f"{{name: {[f't{n}' for n in range(20)]}}}"
 )

@@ -21,7 +21,7 @@ from pipeline.output.stores import (
 from pipeline.redaction import SECRETS
 from pipeline.storage.folder import Folder
 
-_server, bucket = buckets.server, buckets.bucket
+bucket = buckets.bucket
 ENDED = datetime(2026, 5, 1, tzinfo=UTC)
 
 

@@ -17,7 +17,7 @@ from pipeline.storage.object_store import ObjectStore
 from pipeline.storage.store import NameTaken
 from pipeline.storage.upload import Held, Room, Staged
 
-_server, bucket = buckets.server, buckets.bucket
+bucket = buckets.bucket
 PICTURE = png_bytes()
 
 
