@@ -30,7 +30,6 @@ _PART_BYTES = 8 << 20
 _READ_BYTES = 8 << 20  # in one request
 _LISTED_AT_ONCE = 1000
 _STALE = timedelta(days=1)
-_PROBE = f"{PARTIAL_FOLDER}/probe"
 _DIGEST = "sha256"  # the name of our metadata
 _PATIENT = {"max_retries": 6, "retry_timeout": timedelta(minutes=2)}
 _BRIEF = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
@@ -77,16 +76,18 @@ class ObjectStore:
                 that two runs could overwrite each other.
         """
         client = _connect(self._url, _BRIEF)
+        # Another run may be trying at the same moment.
+        probe = f"{PARTIAL_FOLDER}/probe-{secrets.token_hex(8)}"
         with bucket_errors(self._url, "write to"):
-            obstore().put(client, _PROBE, b"a try of pipeline\n", mode="overwrite")
-            self._sweep(obstore().head(client, _PROBE)["last_modified"])
+            obstore().put(client, probe, b"a try of pipeline\n", mode="overwrite")
+            self._sweep(obstore().head(client, probe)["last_modified"])
             try:
-                obstore().put(client, _PROBE, b"a second one\n", mode="create")
+                obstore().put(client, probe, b"a second one\n", mode="create")
             except obstore().exceptions.AlreadyExistsError:
                 return
             finally:
                 with contextlib.suppress(obstore().exceptions.BaseError, OSError):
-                    obstore().delete(client, _PROBE)
+                    obstore().delete(client, probe)
         raise self._url.ignores_conditions()
 
     def _sweep(self, now: datetime) -> None:
@@ -97,7 +98,7 @@ class ObjectStore:
         """
         before_s = (now - _STALE).timestamp()
         for one in list(self.list_files(PARTIAL_FOLDER)):
-            if one.changed_s < before_s and one.name != _PROBE:
+            if one.changed_s < before_s:
                 self.discard(one.name)
                 self._entries.pop(one.name, None)
 

@@ -307,6 +307,14 @@ def test_what_a_killed_run_left_is_deleted_after_a_day(bucket, tmp_path, monkeyp
     assert bucket.names == []
 
 
+def test_two_runs_that_try_to_write_at_the_same_moment_use_two_names(store, bucket):
+    store.check_writable()
+    store.check_writable()
+
+    names = {one for one in bucket.writes if "/.partial/probe-" in one}
+    assert len(names) == 2
+
+
 def test_a_server_that_ignores_conditions_is_refused(store, monkeypatch):
     put = obstore.put
     monkeypatch.setattr(
