@@ -1,7 +1,9 @@
 """Guards that hold for every test: no real credentials, no address but loopback."""
 
+import gc
 import logging
 import socket
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -21,6 +23,35 @@ settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("suite")
+
+
+# Tests that wait for processes or for time, the longest first. One worker begins with
+# them, and no worker is left with them at the end.
+LONG = (
+    "tests/end_to_end/test_kill.py",
+    "tests/test_benchmarks.py",
+    "tests/end_to_end/",
+    "tests/hostile/",
+)
+
+
+def _place_of(item: pytest.Item) -> int:
+    places = (at for at, name in enumerate(LONG) if item.nodeid.startswith(name))
+    return next(places, len(LONG))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_place_of)
+
+
+def pytest_sessionstart() -> None:
+    gc.disable()  # all that is collected stays
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.freeze()
 
 
 class LeftThisMachine(AssertionError):
@@ -55,6 +86,13 @@ def _logging_as_before():
     before = logger.propagate, logger.level, [*logger.handlers]
     yield
     logger.propagate, logger.level, logger.handlers = before
+
+
+@pytest.fixture(autouse=True)
+def _memory_is_traced_no_longer():
+    """Or what fails while it is traced makes every later test three times as slow."""
+    yield
+    tracemalloc.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """Imports point one way: the ladder, one door for each library, nothing heavy early."""
 
 import ast
+import functools
 import os
 import subprocess
 import sys
@@ -140,16 +141,24 @@ def _walk(node, *, late):
             yield from _walk(child, late=late)
 
 
+@functools.cache
 def imports_of(module, *, late=False):
     """Names of the modules that a module imports, ours by their own full name."""
-    for node in _walk(ast.parse(MODULES[module].read_text("utf-8")), late=late):
+    names = []
+    for node in _walk(_tree_of(module), late=late):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
             continue
         assert node.level == 0, f"{module}: imports are absolute"
         for alias in node.names:
             inner = f"{node.module}.{alias.name}"
-            yield inner if inner in MODULES else node.module
+            names.append(inner if inner in MODULES else node.module)
+    return tuple(names)
+
+
+@functools.cache
+def _tree_of(module):
+    return ast.parse(MODULES[module].read_text("utf-8"))
 
 
 def area_of(module):
@@ -157,10 +166,15 @@ def area_of(module):
     return parts[1] if len(parts) > 1 else "pipeline"
 
 
-OURS = {
-    module: {name for name in imports_of(module) if name.split(".")[0] == "pipeline"}
-    for module in MODULES
-}
+@functools.cache
+def our_imports():
+    """Module to the modules of ours that it imports when it is imported itself."""
+    return {
+        module: {
+            name for name in imports_of(module) if name.split(".")[0] == "pipeline"
+        }
+        for module in MODULES
+    }
 
 
 def test_every_area_stands_on_the_ladder():
@@ -178,7 +192,7 @@ def test_the_ladder_has_no_cycle():
 def test_an_area_imports_only_what_stands_below_it(area):
     wrong = {
         f"{module} imports {name}"
-        for module, names in OURS.items()
+        for module, names in our_imports().items()
         if area_of(module) == area
         for name in names
         if area_of(name) not in {area, *LADDER[area].split()}
@@ -188,12 +202,12 @@ def test_an_area_imports_only_what_stands_below_it(area):
 
 
 def test_no_two_modules_import_each_other():
-    TopologicalSorter(OURS).prepare()  # raises CycleError, which names them
+    TopologicalSorter(our_imports()).prepare()  # raises CycleError, which names them
 
 
 def test_the_api_is_seen_through_its_interface():
     seen = {}
-    for module, names in OURS.items():
+    for module, names in our_imports().items():
         if area_of(module) != "api":
             for name in names:
                 if area_of(name) == "api":

@@ -177,6 +177,7 @@ class SchemaReader:
         if wrong:
             hint = f"for example {safe_name(name)}"
             self._faults.add(node.mark, f"name '{name[:80]}' {wrong}", hint)
+            return safe_name(name)  # the folder of this name is looked at
         return name
 
     def _max_cost(self, node: Node | None) -> Decimal | None:

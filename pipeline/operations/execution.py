@@ -22,6 +22,7 @@ from pipeline.errors import (
     UsageError,
     find_only,
 )
+from pipeline.job import UNFINISHED
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.lockfile.reconcile import check_not_rehearsed, write_lock_file
@@ -36,7 +37,7 @@ from pipeline.output.folder import claim
 from pipeline.output.stores import bind_store, save_snapshot
 from pipeline.planning import Action, Plan, PlannedItem, Selection
 from pipeline.pricing import Cost, CostGroups, Estimate
-from pipeline.pricing.budget import SharedBudget, budget_of
+from pipeline.pricing.budget import budget_of
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
 from pipeline.record import Struct
 from pipeline.running.events import Halted, Launched, ProgressCallback, Warned
@@ -171,6 +172,9 @@ class Execution:
         # Before planning, so that damage found while planning is on record.
         now = self._target.clock.utc_now()
         self._run_id = self.ledger.record_run_started(now)
+        if self._requests is not None:
+            unfinished = self.ledger.find_jobs_in(*UNFINISHED)
+            self._requests.know(str(self.folder), unfinished)
 
     def end(self, error: BaseException | None) -> None:
         """Record that the run has ended, with its exit code.
@@ -265,13 +269,14 @@ class Execution:
         if not settings.allow_unpriced:
             _check_priced(self._groups, self.estimate.cost or Cost())
 
-    def count_in(self, budget: SharedBudget) -> None:
-        """Count what the folder's jobs have cost in a common budget.
+    def join(self, session: Session) -> None:
+        """Count what the folder's jobs have cost, and let others know whose they are.
 
-        For a plan that is to do nothing; a run counts by itself.
+        For a plan that is to do nothing; a run does so by itself.
         """
         counts = self.plan.selection.in_shard
-        budget_of(self._reader, None, shared=budget, counts=counts)
+        budget_of(self._reader, None, shared=session.budget, counts=counts)
+        session.rows.add(self._reader)
 
     def check_saved_plan(self) -> None:
         """Check that the price is that of the saved plan, if there is one.
@@ -294,6 +299,8 @@ class Execution:
         An error that ends only this run is kept as :attr:`error`.
         """
         if self.run is None:
+            if self._requests is not None:
+                self._requests.close(str(self.folder))
             tell = self._hooks.on_event
             result = _nothing_done(
                 self.plan, self._run_id, tell, needs_review=self._reviewed
@@ -390,7 +397,9 @@ class Execution:
         force = self._target.selection.force
         if self._requests is None or not may_be_shared(planned, force=force):
             return False
-        return self._requests.find_maker(str(self.folder), planned) is not None
+        maker = self._requests.find_maker(str(self.folder), planned)
+        # What an earlier run has sent may have failed: then it is paid for here.
+        return maker is not None and not maker.is_sent
 
     async def _plan(self, take: Callable[[PlannedItem], None]) -> tuple[Plan, bool]:
         """The plan, and whether there is nothing to do.

@@ -279,7 +279,7 @@ class Joint:
         async with AsyncExitStack() as stack:
             for execution in executions:
                 if execution.has_nothing_to_do:
-                    execution.count_in(session.budget)
+                    execution.join(session)
                     continue
                 writer = LedgerWriter(execution.ledger)
                 await stack.enter_async_context(writer)

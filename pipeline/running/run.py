@@ -30,7 +30,14 @@ from pipeline.errors import (
     RunError,
     Unavailable,
 )
-from pipeline.job import UNFINISHED, AssetId, FailureClass, Job, JobStatus
+from pipeline.job import (
+    UNFINISHED,
+    AssetId,
+    FailureClass,
+    Job,
+    JobStatus,
+    RemoteId,
+)
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import Action, Plan, PlannedItem
@@ -558,19 +565,36 @@ class Run:
     async def _find_made(
         self, planned: PlannedItem, job: Job, place: "_Place"
     ) -> tuple[Job, RemoteJob] | None:
-        """A job for exactly this request: of an earlier run, or of another manifest.
+        """A job for exactly this request: of another manifest, or of an earlier run.
 
-        The other manifest's item is waited for. None if there is none, or if it has not
-        been paid for.
+        None if there is none, or if it has not been paid for.
 
         Raises:
             NotSubmitted: It is paid for and was not made, or this run stops.
         """
-        found = await self._recent.adopt(planned, job)
+        if job.status is not JobStatus.PLANNED:
+            return None
+        # First, so that nobody else takes over what another manifest has lost sight of.
+        twin_id = await self._wait_for_twin(planned, place)
+        if twin_id is None or self._recent.has_given(twin_id):
+            return await self._recent.adopt(planned, job)
+        try:
+            return await self._recent.take_over(planned, job, twin_id)
+        except JobError as error:
+            raise NotSubmitted from error
+
+    async def _wait_for_twin(
+        self, planned: PlannedItem, place: "_Place"
+    ) -> RemoteId | None:
+        """The job of another manifest's item that asks for the same, once it has ended.
+
+        None if there is none, or if it has not been paid for.
+
+        Raises:
+            NotSubmitted: It is paid for and was not made, or this run stops.
+        """
         requests, force = self._session.requests, self._plan.selection.force
-        if found is not None or requests is None or job.status is not JobStatus.PLANNED:
-            return found
-        if not may_be_shared(planned, force=force):
+        if requests is None or not may_be_shared(planned, force=force):
             return None
         twin = requests.find_maker(str(self._plan.output), planned)
         if twin is None:
@@ -589,10 +613,7 @@ class Run:
             return None
         if made.remote_id is None or made.status not in _MADE:
             raise NotSubmitted
-        try:
-            return await self._recent.take_over(planned, job, made.remote_id)
-        except JobError as error:
-            raise NotSubmitted from error
+        return made.remote_id
 
     async def _collect_adopted(self, adopted: Sequence[Adopted]) -> None:
         """Wait for jobs adopted at the end of this run, and save their files."""

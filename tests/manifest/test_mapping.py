@@ -1,6 +1,7 @@
 """A manifest as a mapping: it means what the same YAML means."""
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -124,3 +125,17 @@ def test_a_mapping_that_contains_itself_is_a_fault():
 
     with pytest.raises(ManifestError, match="nested deeper"):
         load_manifest(endless)
+
+
+@pytest.mark.parametrize(
+    "name", ["../elsewhere", "/elsewhere", "a\0b", "a\nb", "a\u202eb", "x" * 300]
+)
+def test_a_name_that_is_none_leads_nowhere_and_is_shown_safely(name):
+    looked_at = []
+    mapping = {"version": 1, "name": name, "items": [{"id": "a", "prompt": "x"}]}
+
+    with pytest.raises(ManifestError) as raised:
+        load_manifest(mapping, models=lambda _model: None, on_name=looked_at.append)
+
+    for text in (*looked_at, *(fault.file for fault in raised.value.faults)):
+        assert re.fullmatch("<?[a-z-]{1,64}>?", text)
