@@ -33,7 +33,7 @@ LADDER = {
     "ledger": "clock errors job naming record storage save_spec",
     "settings": "errors redaction storage",
     "api": "activity clock counting errors job record redaction settings version",
-    "report": "clock counting record storage",
+    "report": "assets clock counting record storage",
     "models": "clock counting errors fingerprint job record redaction settings storage",
     "assets": "api clock counting errors fault_points job naming record settings storage units version save_spec",
     "contract": "api clock counting errors job record redaction settings storage version",

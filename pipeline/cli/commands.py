@@ -196,7 +196,7 @@ def cli() -> None:
 def init(
     file: Path | None, *, source: Path | None, model: str | None, yes: bool
 ) -> ExitCode:
-    """Write a first manifest, with comments that teach the next step. Free."""
+    """Write a first manifest, with comments that say what is next. Free."""
     from pipeline.cli.init import init_command
 
     return init_command(file, source=source, model=model, yes=yes)
@@ -570,7 +570,7 @@ def check(manifest: Path, **options: Any) -> ExitCode:
 @place_options
 @ALLOW_OUTSIDE
 def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
-    """Show the jobs that may belong to an unsure item, or decide about it. Free."""
+    """Show the jobs that an unsure item may have, or decide. Free."""
     from pipeline.cli.resolve import resolve_command
 
     return resolve_command(manifest, item, **options)
@@ -797,7 +797,7 @@ def schema(model: str | None, **options: Any) -> ExitCode:
 )
 @JSON
 def models(query: str | None, **options: Any) -> ExitCode:
-    """List public models: what they make, what files they take, price, plan. Free."""
+    """List public models: what they make and take, price and plan. Free."""
     from pipeline.cli.models import models_command
 
     return models_command(query, **options)

@@ -167,6 +167,8 @@ def next_steps(
         yield f"go on: {again}"
     elif counts.get("failed") or counts.get("skipped"):
         yield from _after_failures(progress, counts)
+    elif options.only == "rejected" and set(counts) - {"skipped"} == {"done"}:
+        yield f"edit the rejected items, then make them again: {again}"
     elif options.emulate and code is ExitCode.OK and counts.get("saved"):
         real = command_line("plan", without=("emulate", "output"))
         yield f"see what it costs for real, free: {real}"

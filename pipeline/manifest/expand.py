@@ -239,9 +239,10 @@ class _Expansion:
             yield item
             return
         schema = self._schema(item.model_id)
-        if item.has_steps:  # all of them are looked at, to choose one
+        numbers = list(review.wanted_takes(count or 1))
+        if item.has_steps and len(numbers) > 1:  # all are looked at, to choose one
             item = replace(item, is_saved=True)
-        for number in review.wanted_takes(count or 1):
+        for number in numbers:
             yield make_take(item, number, review, schema)
 
     def _former_id(self, item_id: str, combination: Combination) -> str:

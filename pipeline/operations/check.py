@@ -14,6 +14,7 @@ from pipeline.assets.sidecar import MAX_SIDECAR_BYTES, replace_checks
 from pipeline.job import SIDECAR_SUFFIX, Asset, Item
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
+from pipeline.operations.reviewing import with_own_take
 from pipeline.output.folder import check_manifest, holding_ledger, open_for_reading
 from pipeline.output.rebuild import has_results
 from pipeline.output.stores import refuse_elsewhere
@@ -220,9 +221,11 @@ def check_approved(
             chosen.append(planned)
 
     with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
-        make_plan(manifest, output, ledger=ledger, selection=selection, on_item=take)
+        plan = make_plan(
+            manifest, output, ledger=ledger, selection=selection, on_item=take
+        )
     for planned in chosen:
-        yield _look_at_take(manifest, output, planned)
+        yield _look_at_take(manifest, output, with_own_take(plan, planned))
 
 
 def _look_at_take(manifest: Manifest, output: Path, planned: PlannedItem) -> Approval:

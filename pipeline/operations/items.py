@@ -19,6 +19,7 @@ from pipeline.output.folder import open_for_reading
 from pipeline.output.stores import open_store
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
+from pipeline.record import replace
 from pipeline.running.items import ItemRecord, ItemStatus, JobRecord, SavedFile
 
 _IDS_SEARCHED = 50_000  # for the closest matches
@@ -166,7 +167,10 @@ def _record(
             for job_id in sorted(ids, key=lambda job_id: split_take(job_id)[1])
         ),
         steps=tuple(
-            _job_record(output, ledger, one.item.item_id, one, is_chosen=True)
+            replace(
+                _job_record(output, ledger, one.item.item_id, one, is_chosen=True),
+                number=chosen.item.take,
+            )
             for one in steps
         ),
         review=manifest.review.of_item(takes[0].item),

@@ -18,7 +18,7 @@ from pipeline.output.folder import open_for_reading
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
 from pipeline.planning.shards import Shard
-from pipeline.planning.takes import Take, find_stale
+from pipeline.planning.takes import Take, find_finished, find_stale, newest_made
 from pipeline.record import Struct
 from pipeline.storage.store import Store
 
@@ -137,10 +137,16 @@ def read_status(
 
 def _find_stale(review: Review, ledger: Ledger) -> Iterator[str]:
     for base_id, item in sorted(review.items.items()):
+        finished = find_finished(ledger, base_id)
         takes = []
         for job_id in ledger.find_take_ids(base_id):
-            jobs = ledger.find_jobs_of(job_id)
-            made = next((job for job in jobs if job.assets), None)
-            number = split_take(job_id)[1]
-            takes.append(Take(number=number, made=made, is_paid=made is None))
+            made = next(iter(newest_made(ledger.find_jobs_of(job_id))), None)
+            takes.append(
+                Take(
+                    number=split_take(job_id)[1],
+                    made=made,
+                    finished=finished,
+                    is_paid=made is None,
+                )
+            )
         yield from find_stale(base_id, item, takes)

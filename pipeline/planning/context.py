@@ -4,9 +4,11 @@ from pipeline.job import Item, Job
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest
 from pipeline.manifest.review import ItemReview
+from pipeline.naming import is_step
 from pipeline.planning.decision import Presence
 from pipeline.planning.presence import find_presence
 from pipeline.planning.selection import Selection
+from pipeline.planning.takes import find_finished
 from pipeline.storage.store import Store
 
 
@@ -41,6 +43,12 @@ class Context:
     def find_jobs_of(self, item_id: str) -> list[Job]:
         """The attempts of an item, newest first."""
         return [] if self.ledger is None else self.ledger.find_jobs_of(item_id)
+
+    def find_finished(self, item: Item) -> tuple[Job, ...]:
+        """The newest job with files of each step of an item."""
+        if self.ledger is None or not (item.has_steps or is_step(item.item_id)):
+            return ()
+        return find_finished(self.ledger, item.base)
 
     def review_of(self, item: Item) -> ItemReview:
         """The decisions about the takes of an item."""

@@ -18,8 +18,9 @@ from pipeline.manifest.review_file import read_review
 from pipeline.operations.reviewing import (
     carry_out,
     find_targets,
+    finished_take,
     holding_takes,
-    no_such_take,
+    own_take,
     sign,
     verdict_on,
 )
@@ -79,9 +80,12 @@ async def decide(
         review = read_review(path)
         manifest = replace(manifest, review=review)
         (takes,) = find_targets(manifest, output, ledger, [decision.item], verify=True)
-        planned = next((one for one in takes if one.item.take == decision.take), None)
-        if planned is None:
-            raise no_such_take(takes, decision.take)
+        # What is chosen is the take itself; what is judged is what came of it.
+        planned = (
+            own_take(takes, decision.take)
+            if decision.word == "chosen"
+            else finished_take(takes, decision.take)
+        )
         _check_bytes(planned, decision)
         base = planned.item.base
         before = review.of(base)
