@@ -24,6 +24,7 @@ from pipeline.cli.options import (
     PROFILE,
     SELECT,
     SHARD,
+    STORE,
     HomePath,
     RunOptions,
     Text,
@@ -137,6 +138,7 @@ def validate(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 @cli.command()
 @MANIFESTS
 @place_options
+@STORE
 @selection_options
 @FORCE
 @AS_NEW
@@ -198,6 +200,7 @@ def plan(manifests: tuple[Path, ...], *, profiles: bool, **options: Any) -> Exit
 @cli.command()
 @MANIFESTS
 @place_options
+@STORE
 @selection_options
 @FORCE
 @AS_NEW
@@ -225,6 +228,7 @@ def run(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 @cli.command()
 @MANIFESTS
 @place_options
+@STORE
 @selection_options
 @ALLOW_OUTSIDE
 @JSON
@@ -239,6 +243,7 @@ def rerun(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 @cli.command()
 @MANIFESTS
 @place_options
+@STORE
 @selection_options
 @ALLOW_OUTSIDE
 @JSON
@@ -250,17 +255,40 @@ def fetch(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 
 
 @cli.command()
-@click.argument(
-    "output",
-    type=HomePath(exists=True, file_okay=False),
-    metavar="OUTPUT",
+@click.argument("output", type=click.Path(), metavar="OUTPUT|URL")
+@click.option(
+    "--sample",
+    metavar="PERCENT",
+    help="Look only at so many of the assets, such as 5%, chosen at random.",
+)
+@click.option(
+    "--progress",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="Remember in FILE what is whole, and pass it over next time.",
 )
 @JSON
-def verify(output: Path, *, as_json: bool) -> ExitCode:
-    """Check every asset of an output folder against its sidecar. Free."""
+def verify(output: str, **options: Any) -> ExitCode:
+    """Check every asset of a folder or a store against its sidecar. Free."""
     from pipeline.cli.verify import verify_command
 
-    return verify_command(output, as_json=as_json)
+    return verify_command(output, **options)
+
+
+@cli.command()
+@click.argument("output", type=click.Path(), metavar="OUTPUT|URL")
+@click.option(
+    "--out",
+    type=HomePath(dir_okay=False),
+    default="index.jsonl",
+    metavar="FILE",
+    help="A .jsonl or .parquet file.  [default: index.jsonl]",
+)
+def index(output: str, *, out: Path) -> ExitCode:
+    """Write a table of all assets of a folder or a store. Free."""
+    from pipeline.cli.index import index_command
+
+    return index_command(output, out=out)
 
 
 @cli.command()
@@ -306,6 +334,7 @@ def show(file: Path, *, pictures: bool) -> ExitCode:
 @cli.command()
 @MANIFEST
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before removing.")
 @JSON
@@ -369,6 +398,7 @@ def reject(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
 )
 @NOTE
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @JSON
 @spending_options
@@ -533,6 +563,7 @@ def doctor(
 @cli.command()
 @MANIFESTS
 @place_options
+@STORE
 @SHARD
 @ALLOW_OUTSIDE
 @JSON

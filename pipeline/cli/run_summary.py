@@ -100,7 +100,7 @@ def _end_lines(
     words = count_words(counts, files=files) or "nothing to do"
     yield (
         f"{words} in {duration(progress.elapsed_s)}"
-        f" → {plan.output}" + (" (emulated)" if options.emulate else "")
+        f" → {plan.store.describe()}" + (" (emulated)" if options.emulate else "")
     )
     yield from cost_and_changes(result, options, room)
     if result.gallery is not None:

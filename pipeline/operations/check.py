@@ -16,6 +16,7 @@ from pipeline.manifest import Manifest
 from pipeline.operations.reviewing import with_own_take
 from pipeline.output.folder import check_manifest, holding_ledger, open_ledger_of
 from pipeline.output.rebuild import has_results
+from pipeline.output.stores import refuse_elsewhere
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.takes import Take, counts
 from pipeline.record import Struct, replace
@@ -66,6 +67,7 @@ def check(
     """
     if not has_results(output):
         return []
+    refuse_elsewhere(output, "check")
     with holding_ledger(output) as ledger:
         check_manifest(ledger, output, manifest)
         found: list[tuple[Item, int, Asset]] = []
@@ -209,6 +211,7 @@ def check_approved(
         InputError: A file that the plan needs has faults.
         LedgerError: The ledger cannot be read.
     """
+    refuse_elsewhere(output, "check")
     chosen: list[PlannedItem] = []
 
     def take(planned: PlannedItem) -> None:

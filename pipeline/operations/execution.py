@@ -8,6 +8,9 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
+
 from pipeline.counting import plural
 from pipeline.errors import (
     ExitCode,
@@ -31,6 +34,7 @@ from pipeline.operations.idle import HasWork, is_idle, stop_at_work
 from pipeline.operations.items import Items
 from pipeline.operations.target import Target
 from pipeline.output.folder import claim
+from pipeline.output.stores import bind_store, save_snapshot
 from pipeline.planning import Action, Plan, PlannedItem, Selection
 from pipeline.pricing import Cost, CostGroups, Estimate
 from pipeline.pricing.budget import budget_of
@@ -42,6 +46,7 @@ from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.running.session import Session
 from pipeline.running.shared_requests import SharedRequests, may_be_shared
+from pipeline.storage.store import NameTaken
 from pipeline.storage.syncing import take_unsynced
 
 SHARED_NOTE = "for exactly what another manifest asks for: paid for once"
@@ -133,6 +138,7 @@ class Execution:
         self._recorder = PlanRecorder(saved_plan.items if saved_plan else ())
         self._reviewed = 0
         self._run_id = 0
+        self._may_have_worked = False
         self.loaded = loaded
         self.has_nothing_to_do = False
         self.run: Run | None = None
@@ -161,6 +167,8 @@ class Execution:
             UsageError: The folder belongs to another manifest or profile.
         """
         claim(self.ledger, self.folder, self.loaded)
+        if self._target.opened is not None:
+            bind_store(self._target.opened)
         # Before planning, so that damage found while planning is on record.
         now = self._target.clock.utc_now()
         self._run_id = self.ledger.record_run_started(now)
@@ -187,6 +195,27 @@ class Execution:
         unsynced = take_unsynced()
         if unsynced is not None:
             self._hooks.on_event(Warned(message=str(unsynced)))
+
+    async def check_store(self) -> None:
+        """Check, before anything is paid for, that the files can be put in place.
+
+        Raises:
+            OutputError: They cannot.
+        """
+        await anyio.to_thread.run_sync(self.plan.store.check_writable)
+        self._may_have_worked = True
+
+    async def save_snapshot(self) -> None:
+        """Keep a copy of the ledger in the store, if this run had anything to do."""
+        store = self._target.opened
+        if store is None or not self._may_have_worked:
+            return
+        with anyio.CancelScope(shield=True):
+            try:
+                await anyio.to_thread.run_sync(save_snapshot, self.ledger, store)
+            except (OutputError, NameTaken) as error:
+                text = f"the store has no copy of this ledger: {error.message}"
+                self._hooks.on_event(Warned(message=text))
 
     async def prepare(self) -> None:
         """Plan, and check that the plan may be carried out.

@@ -15,6 +15,7 @@ from pipeline.manifest import Manifest
 from pipeline.naming import is_step, split_take
 from pipeline.operations.why import nearest
 from pipeline.output.folder import open_ledger_of
+from pipeline.output.stores import open_store
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
 from pipeline.planning.takes import newest_made
@@ -126,7 +127,14 @@ def read_items_in(
             finish()
         jobs.append(planned)
 
-    plan = make_plan(manifest, output, ledger=ledger, selection=selection, on_item=take)
+    plan = make_plan(
+        manifest,
+        output,
+        store=open_store(output),
+        ledger=ledger,
+        selection=selection,
+        on_item=take,
+    )
     finish()
     for base, group in with_steps.items():
         on_item(_record(manifest, output, ledger, group, plan.chosen_id(base)))

@@ -25,6 +25,7 @@ from pipeline.operations.reviewer import find_reviewer
 from pipeline.operations.why import nearest
 from pipeline.output.folder import check_manifest, holding_ledger
 from pipeline.output.rebuild import has_results
+from pipeline.output.stores import open_store
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.takes import digests_of
 from pipeline.record import Struct
@@ -83,7 +84,7 @@ def holding_takes(manifest: Manifest, output: Path) -> Iterator[Ledger]:
             f"nothing has been made in {output} yet",
             hint=f"pipeline run {manifest.typed}",
         )
-    with holding_ledger(output) as ledger:
+    with holding_ledger(output, open_store(output)) as ledger:
         check_manifest(ledger, output, manifest)
         yield ledger
 
@@ -125,6 +126,7 @@ def find_targets(
     plan = make_plan(
         manifest,
         output,
+        store=open_store(output),
         ledger=ledger,
         selection=Selection(ids=wanted, globs=globs, verify=verify),
         on_item=take,
@@ -351,7 +353,7 @@ async def move_files(
                 reader,
                 writer=ledger,
                 write=writer.write,
-                output=output,
+                store=plan.store,
                 emulated=emulated,
             )
             for layout in plan.moves.values():
@@ -375,6 +377,7 @@ def _plan(
     return make_plan(
         manifest,
         output,
+        store=open_store(output),
         ledger=ledger,
         selection=Selection(ids=base_ids),
         on_item=on_item,

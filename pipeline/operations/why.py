@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from pipeline.manifest.review import ItemReview, Review
 from pipeline.models.schema import ModelSchema
 from pipeline.naming import is_step, split_take
 from pipeline.output.folder import is_by_emulator, open_ledger_of
+from pipeline.output.stores import open_store
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct
@@ -240,6 +242,7 @@ def _wanted(
     make_plan(
         manifest,
         output,
+        store=open_store(output),
         ledger=ledger,
         selection=Selection(ids=frozenset({split_take(item_id)[0]})),
         on_item=found.append,
@@ -258,6 +261,7 @@ def _new_id(manifest: Manifest, output: Path, item_id: str, ledger: Ledger) -> s
     plan = make_plan(
         manifest,
         output,
+        store=open_store(output),
         ledger=ledger,
         selection=Selection(),
     )
@@ -328,9 +332,10 @@ def _inputs(planned: PlannedItem, model: ModelSchema | None) -> Iterator[Input]:
 
 
 def _files(output: Path, attempts: tuple[Job, ...]) -> Iterator[CheckedFile]:
+    store = open_store(output)
     for job in attempts:
         for asset in job.assets:
-            finding, detail = check_recorded(output, asset)
+            finding, detail = check_recorded(partial(store.open, asset.path), asset)
             if finding is Finding.OK:
                 finding, detail = _check_sidecar(output, job, asset)
             yield CheckedFile(

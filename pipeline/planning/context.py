@@ -1,7 +1,5 @@
 """What every part of one plan reads: the manifest, the ledger and the files."""
 
-from pathlib import Path
-
 from pipeline.job import Item, Job
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest
@@ -11,6 +9,7 @@ from pipeline.planning.decision import Presence
 from pipeline.planning.presence import find_presence
 from pipeline.planning.selection import Selection
 from pipeline.planning.takes import find_finished
+from pipeline.storage.store import Store
 
 
 class Context:
@@ -18,7 +17,7 @@ class Context:
 
     Args:
         manifest: The manifest to plan.
-        output: The output folder.
+        store: Where the files are.
         ledger: The output folder's ledger; None if there is none.
         selection: Which items the command applies to.
 
@@ -30,13 +29,13 @@ class Context:
     def __init__(
         self,
         manifest: Manifest,
-        output: Path,
+        store: Store,
         *,
         ledger: Ledger | None,
         selection: Selection,
     ) -> None:
         self.manifest = manifest
-        self.output = output
+        self.store = store
         self.ledger = ledger
         self.selection = selection
         self.is_counted = False
@@ -64,4 +63,4 @@ class Context:
                 matter.
         """
         by_hash = self.selection.verify
-        return find_presence(self.output, job, recipe=recipe, by_hash=by_hash)
+        return find_presence(self.store, job, recipe=recipe, by_hash=by_hash)

@@ -210,7 +210,7 @@ class Run:
             ledger,
             writer=writer.ledger,
             write=writer.write,
-            output=plan.output,
+            store=plan.store,
             emulated=service.is_emulated,
         )
         self._reassigning = Reassigning(
@@ -218,7 +218,7 @@ class Run:
             writer=writer.ledger,
             write=writer.write,
             relocating=self._relocating,
-            output=plan.output,
+            store=plan.store,
             may_be_named=plan.may_be_named,
         )
         self._renaming = Renaming(
@@ -228,7 +228,7 @@ class Run:
             output=plan.output,
         )
         delivery = Delivery(
-            plan.output,
+            plan.store,
             session.clock,
             find_owner=ledger.find_path_owner,
             is_emulated=self._is_emulated,

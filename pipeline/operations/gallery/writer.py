@@ -25,6 +25,7 @@ from pipeline.output.gallery_folder import (
     GalleryFolder,
     holding_gallery,
 )
+from pipeline.output.stores import refuse_elsewhere
 from pipeline.record import Struct, replace
 from pipeline.report.gallery.data import (
     Gallery,
@@ -110,6 +111,7 @@ def write_gallery(
         ManifestError, LedgerError, LockError: As for :meth:`Collector.collect`.
         OutputError: Something cannot be read or written.
     """
+    refuse_elsewhere(output, "gallery")
     with holding_gallery(folder or output / GALLERY_FOLDER) as held:
         links = DiskLinks(held, copies=folder is not None)
         collector = Collector(
