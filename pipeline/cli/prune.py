@@ -27,7 +27,7 @@ def prune_command(
     """List the files of removed items, ask once, and remove them."""
     loaded, folder = load(manifest, **place)
     url = url_for(loaded, store, emulate=place["emulate"])
-    opened = open_store(folder, url)
+    opened = open_store(folder, url, manifest=loaded)
     command = f"{printable(command_line('prune'))} --yes"
 
     def approve(files: Sequence[OrphanFile]) -> None:

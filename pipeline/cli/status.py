@@ -64,7 +64,8 @@ def _show(
     cu_price: CuPrice | None,
     store: str = "",
 ) -> None:
-    opened = open_store(folder, url_for(loaded, store, emulate=emulate))
+    url = url_for(loaded, store, emulate=emulate)
+    opened = open_store(folder, url, manifest=loaded)
     status = read_status(loaded, folder, emulate=emulate, shard=shard, store=opened)
     counts, troubled, cost = status.counts, status.troubled, status.cost
     if as_json:

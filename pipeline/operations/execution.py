@@ -34,7 +34,8 @@ from pipeline.operations.idle import HasWork, is_idle, stop_at_work
 from pipeline.operations.items import Items
 from pipeline.operations.target import Target
 from pipeline.output.folder import claim
-from pipeline.output.stores import bind_store, save_snapshot
+from pipeline.output.store_owner import claim_store
+from pipeline.output.stores import bind_store, is_elsewhere, save_snapshot
 from pipeline.planning import Action, Plan, PlannedItem, Selection
 from pipeline.pricing import Cost, CostGroups, Estimate
 from pipeline.pricing.budget import budget_of
@@ -201,8 +202,12 @@ class Execution:
 
         Raises:
             OutputError: They cannot.
+            UsageError: The store belongs to another manifest.
         """
-        await anyio.to_thread.run_sync(self.plan.store.check_writable)
+        store = self.plan.store
+        await anyio.to_thread.run_sync(store.check_writable)
+        if is_elsewhere(store):
+            await anyio.to_thread.run_sync(claim_store, store, self.loaded)
         self._may_have_worked = True
 
     async def save_snapshot(self) -> None:

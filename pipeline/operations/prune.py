@@ -16,6 +16,8 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest
 from pipeline.output.folder import check_manifest, holding_ledger
 from pipeline.output.rebuild import has_results
+from pipeline.output.store_owner import check_store_owner
+from pipeline.output.stores import is_elsewhere
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.record import Struct
 from pipeline.storage.folder import Folder
@@ -69,6 +71,8 @@ def prune(
     store = store or Folder(output)
     with holding_ledger(output, store) as ledger:
         check_manifest(ledger, output, manifest)
+        if is_elsewhere(store):
+            check_store_owner(store, manifest)
         plan = make_plan(
             manifest,
             output,

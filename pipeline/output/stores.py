@@ -15,7 +15,8 @@ from pipeline.job import SIDECAR_SUFFIX
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.manifest import Manifest
 from pipeline.output.names import is_own
-from pipeline.output.rebuild import SEARCH_MARGIN
+from pipeline.output.rebuild import search_since
+from pipeline.output.store_owner import check_store_owner
 from pipeline.settings import learn_secrets
 from pipeline.storage.atomic_file import create_partial, put_in_place, write_in_place
 from pipeline.storage.bucket_url import parse_store_url
@@ -32,16 +33,19 @@ _MOST_URL_BYTES = 4096
 _SQLITE = "application/vnd.sqlite3"
 
 
-def open_store(home: Path, url: str = "") -> Store:
+def open_store(home: Path, url: str = "", *, manifest: Manifest | None = None) -> Store:
     """Open the store of an output folder, and copy new sidecars home.
 
     Args:
         home: The output folder; it need not exist.
         url: The store that was asked for; "" for the one that the folder has used, or
             the folder itself.
+        manifest: That of the folder, if it may be the first time that it uses the
+            store.
 
     Raises:
-        UsageError: No URL of a store, or the folder belongs to another one.
+        UsageError: No URL of a store, or the folder belongs to another one, or the
+            store to another manifest.
         OutputError: The store cannot be read; the hint says what to change.
     """
     bound = _find_bound(home)
@@ -53,6 +57,8 @@ def open_store(home: Path, url: str = "") -> Store:
     if not url and not bound:
         return Folder(home)
     store = _connect(home, url or bound)
+    if manifest is not None and not bound and is_elsewhere(store):
+        check_store_owner(store, manifest)  # before anything of another's comes home
     _copy_sidecars_home(store)
     return store
 
@@ -165,10 +171,9 @@ def restore_snapshot(store: Store) -> None:
                 file.write(block)
         with Ledger(partial) as ledger:
             ledger.check()
-            facts, ended = ledger.find_facts(), ledger.find_last_end()
-            times = [one for one in (facts.rebuilt_since, ended) if one is not None]
-            if times:
-                ledger.record_facts(rebuilt_since=min(times) - SEARCH_MARGIN)
+            ended = ledger.find_last_end()
+            if ended is not None:
+                search_since(ledger, ended)
         put_in_place(partial, store.home, LEDGER_NAME)
     except (LedgerError, OSError) as error:
         logger.warning("the ledger in %s is not used: %s", store.describe(), error)

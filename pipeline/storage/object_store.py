@@ -159,7 +159,7 @@ class ObjectStore:
 
     def open(self, name: str) -> BinaryIO:
         """A reader of an object, which asks for some MiB at a time."""
-        entry = self._entries.get(name)
+        entry = self._entries.get(name) or self._look_at(name)
         if entry is None:
             raise FileNotFoundError(self.describe(name))
         return self.open_range(name, entry.size_bytes)
@@ -168,15 +168,6 @@ class ObjectStore:
         """A reader of an object of a known size, in the listing or not."""
         raw = ObjectReader(self._client, name, size_bytes)
         return cast("BinaryIO", io.BufferedReader(raw, _READ_BYTES))
-
-    def read(self, name: str) -> bytes:
-        """All bytes of a small object.
-
-        Raises:
-            OutputError: It cannot be read.
-        """
-        with bucket_errors(self._url, "read from", name):
-            return bytes(obstore().get(self._client, name).bytes())
 
     def list_files(self, folder: str = "") -> Iterator[Entry]:
         """The objects below a folder, as listed, with our own changes."""
@@ -242,21 +233,28 @@ class ObjectStore:
         """Do nothing: what a bucket has accepted is durable."""
 
     def _place(self, content: Pending, name: str, sha256: str, media_type: str) -> None:
-        if isinstance(content, Staged):
-            known = self._entries.get(name)
-            if known is not None:  # replaced only as it was known
-                self._check_same(name, known)
-                self.remove(name)
-            self._copy(content.name, name, None, media_type)
-            self._entries[name].sha256 = sha256
-            return
         body = content.content if isinstance(content, Held) else content
+        if isinstance(body, Staged):
+            known = self._entries.get(name)
+            if known is None or body.size_bytes > _ONE_PUT_BYTES:
+                self._copy_staged(body, name, known, media_type)
+                self._entries[name].sha256 = sha256
+                return
+            # A copy has no condition on what it replaces.
+            with body.open("rb") as file:
+                body = file.read()
         self._put(body, name, sha256, media_type)
 
-    def _check_same(self, name: str, known: "_Entry") -> None:
-        now = self._refresh(name)
-        if now is not None and now.tag != known.tag:
-            raise self._taken(name)
+    def _copy_staged(
+        self, staged: Staged, name: str, known: "_Entry | None", media_type: str
+    ) -> None:
+        if known is not None:
+            now = self._refresh(name)
+            if now is not None and now.tag != known.tag:
+                raise self._taken(name)
+            known = now
+        # Never deleted first: a kill leaves the old file or the new one.
+        self._copy(staged.name, name, None, media_type, overwrite=known is not None)
 
     def _put(self, body: Any, name: str, sha256: str, media_type: str) -> None:
         """One request, which creates the object or replaces exactly the known one."""
@@ -283,17 +281,27 @@ class ObjectStore:
                     use_multipart=False,
                 )
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as error:
-            raise self._taken(name) from error
+            if entry is None or self._look_at(name) is not None:
+                raise self._taken(name) from error
+            self._entries.pop(name, None)  # it has been deleted since
+            self._put(body, name, sha256, media_type)
+            return
         self._entries[name] = _Entry({**put, "size": size_bytes}, sha256)
 
     def _copy(
-        self, old: str, new: str, entry: "_Entry | None", media_type: str = ""
+        self,
+        old: str,
+        new: str,
+        entry: "_Entry | None",
+        media_type: str = "",
+        *,
+        overwrite: bool = False,
     ) -> None:
         media_type = media_type or (entry.media_type if entry else "")
         try:
             with bucket_errors(self._url, "write to", new):
                 copier = self._copier_of(media_type)
-                obstore().copy(copier, old, new, overwrite=False)
+                obstore().copy(copier, old, new, overwrite=overwrite)
         except obstore().exceptions.AlreadyExistsError as error:
             raise self._taken(new) from error
         self._refresh(new)
@@ -310,17 +318,23 @@ class ObjectStore:
         return self._copiers[media_type]
 
     def _refresh(self, name: str) -> "_Entry | None":
-        """Look at one object now."""
+        """Look at one object now, and know it from now on."""
+        entry = self._look_at(name)
+        if entry is None:
+            self._entries.pop(name, None)
+        else:
+            self._entries[name] = entry
+        return entry
+
+    def _look_at(self, name: str) -> "_Entry | None":
         try:
             with bucket_errors(self._url, "read from", name):
                 got = obstore().get(self._client, name, options={"head": True})
         except FileNotFoundError:
-            self._entries.pop(name, None)
             return None
         attributes = {str(key): str(value) for key, value in got.attributes.items()}
         entry = _Entry(dict(got.meta), attributes.get(_DIGEST, ""))
         entry.media_type = attributes.get("Content-Type", "")
-        self._entries[name] = entry
         return entry
 
     def _stage(self, blocks: Iterator[bytes], media_type: str) -> Staged:

@@ -200,22 +200,58 @@ async def test_a_large_file_is_sent_in_parts_and_then_gets_its_name(
     assert bucket.media_type("oak.png") == "image/png"
 
 
+async def put_large(store, content):
+    async with store.begin() as new:
+        digest = await new.finish([content])
+    store.place(new.pending, "oak.png", sha256=digest, media_type="image/png")
+
+
+@pytest.fixture(params=["in one request", "by a copy"])
+def replacing(request, monkeypatch, small_limits):
+    """How a large file replaces a known one; the larger ones by a copy."""
+    if request.param == "by a copy":
+        monkeypatch.setattr(object_store, "_ONE_PUT_BYTES", 1000)
+
+
 async def test_a_large_file_replaces_only_what_was_known(
-    store, bucket, tmp_path, small_limits
+    store, bucket, tmp_path, replacing
 ):
     place(store, "oak.png", b"first")
+    bucket.forget()
 
-    async def put(content):
-        async with store.begin() as new:
-            digest = await new.finish([content])
-        store.place(new.pending, "oak.png", sha256=digest, media_type="image/png")
+    large = PICTURE + bytes(2000)
 
-    await put(b"2" * 2000)
-    assert bucket.get("oak.png") == b"2" * 2000
+    await put_large(store, large)
+
+    assert bucket.get("oak.png") == large
+    assert bucket.media_type("oak.png") == "image/png"
+    # At no moment is there neither the old file nor the new one.
+    deleted = [one for one in bucket.writes if one.startswith("DELETE")]
+    assert not [one for one in deleted if "oak.png" in one]
     bucket.put("oak.png", b"somebody else's")
     with pytest.raises(NameTaken):
-        await put(b"3" * 2000)
+        await put_large(store, b"3" * 2000)
     assert bucket.get("oak.png") == b"somebody else's"
+
+
+async def test_a_large_file_takes_the_place_of_one_that_is_gone(
+    store, bucket, replacing
+):
+    place(store, "oak.png", b"first")
+    bucket.remove("oak.png")
+
+    await put_large(store, b"2" * 2000)
+
+    assert bucket.get("oak.png") == b"2" * 2000
+
+
+def test_a_file_takes_the_place_of_one_that_is_gone(store, bucket):
+    place(store, "oak.png", b"first")
+    bucket.remove("oak.png")
+
+    place(store, "oak.png", PICTURE)
+
+    assert bucket.get("oak.png") == PICTURE
 
 
 @pytest.mark.parametrize("last", [True, False], ids=["at the end", "on the way"])
