@@ -168,8 +168,6 @@ class Execution:
             UsageError: The folder belongs to another manifest or profile.
         """
         claim(self.ledger, self.folder, self.loaded)
-        if self._target.opened is not None:
-            bind_store(self._target.opened)
         # Before planning, so that damage found while planning is on record.
         now = self._target.clock.utc_now()
         self._run_id = self.ledger.record_run_started(now)
@@ -208,6 +206,7 @@ class Execution:
         await anyio.to_thread.run_sync(store.check_writable)
         if is_elsewhere(store):
             await anyio.to_thread.run_sync(claim_store, store, self.loaded)
+        bind_store(store)
         self._may_have_worked = True
 
     async def save_snapshot(self) -> None:
@@ -330,6 +329,7 @@ class Execution:
             self._hooks.on_event(halted)
 
     def _nothing_done(self) -> RunResult:
+        bind_store(self.plan.store)
         counts = self.plan.counts
         done, skipped = counts[Action.DONE], counts[Action.SKIP]
         self._hooks.on_event(

@@ -4,6 +4,7 @@ On another machine, or after the disk is lost, the output folder is filled again
 the store: the newest snapshot of the ledger, and every sidecar.
 """
 
+import errno
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 _READERS = 16
 _MOST_URL_BYTES = 4096
+# A name is too long, or leads through a file.
+_NO_NAME_OF_OURS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 _SQLITE = "application/vnd.sqlite3"
 
 
@@ -223,7 +226,13 @@ def _copy_sidecars_home(store: Store) -> None:
     def copy(entry: Entry) -> None:
         with store.open(entry.name) as file:
             content = file.read()
-        write_in_place(content, store.home, entry.name)
+        try:
+            write_in_place(content, store.home, entry.name)
+        except OutputError as error:
+            cause = error.__cause__
+            if not isinstance(cause, OSError) or cause.errno not in _NO_NAME_OF_OURS:
+                raise
+            logger.warning("%s is passed over: %s", store.describe(entry.name), cause)
 
     with ThreadPoolExecutor(_READERS) as pool:
         for _ in pool.map(copy, wanted):

@@ -10,7 +10,7 @@ import io
 import secrets
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, write_in_place
@@ -62,9 +62,13 @@ class ObjectStore:
         client = _connect(self._url, _BRIEF)
         with bucket_errors(self._url, "list"):
             chunks = obstore().list(client, chunk_size=_LISTED_AT_ONCE)
-            self._entries = {
-                one["path"]: _Entry(one) for chunk in chunks for one in chunk
-            }
+            entries = {one["path"]: _Entry(one) for chunk in chunks for one in chunk}
+        # Consoles make empty objects, so that a bucket seems to have folders.
+        folders = {str(one) for name in entries for one in PurePosixPath(name).parents}
+        for name in folders | {""}:
+            if name in entries and not entries[name].size_bytes:
+                del entries[name]
+        self._entries = entries
 
     def check_writable(self) -> None:
         """Try to write, before anything is paid for.

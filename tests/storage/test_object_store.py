@@ -1,4 +1,4 @@
-"""Buckets, over real HTTP against another project's S3 server."""
+"""Buckets, over real HTTP: each test on each kind of server."""
 
 import hashlib
 import os
@@ -17,7 +17,8 @@ from pipeline.storage.object_store import ObjectStore
 from pipeline.storage.store import NameTaken
 from pipeline.storage.upload import Held, Room, Staged
 
-bucket = buckets.bucket
+bucket = buckets.any_bucket
+moto_bucket = buckets.bucket
 PICTURE = png_bytes()
 
 
@@ -70,7 +71,7 @@ def test_a_file_that_another_run_has_put_there_is_never_replaced(
 ):
     place(store_in(bucket, tmp_path / "other"), "oak.png", b"theirs")
 
-    with pytest.raises(NameTaken, match="another run has put another file at s3://"):
+    with pytest.raises(NameTaken, match="another run has put another file at"):
         place(store, "oak.png", PICTURE)
 
     assert bucket.get("oak.png") == b"theirs"
@@ -347,7 +348,7 @@ def test_two_runs_that_try_to_write_at_the_same_moment_use_two_names(store, buck
     store.check_writable()
     store.check_writable()
 
-    names = {one for one in bucket.writes if "/.partial/probe-" in one}
+    names = {one for one in bucket.writes if one.startswith("PUT") and "/probe-" in one}
     assert len(names) == 2
 
 
@@ -361,7 +362,7 @@ def test_a_server_that_ignores_conditions_is_refused(store, monkeypatch):
         store.check_writable()
 
 
-def test_a_missing_bucket_is_named_with_a_hint(bucket, tmp_path):
+def test_a_missing_bucket_is_named_with_a_hint(moto_bucket, tmp_path):
     url = parse_bucket_url("s3://no-such-bucket/trees", os.environ)
 
     with pytest.raises(OutputError, match="NoSuchBucket") as error:
