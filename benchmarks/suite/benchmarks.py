@@ -14,6 +14,7 @@ from suite import (
     short_jobs,
     slow_cdn,
     start_up,
+    uploads,
     yaml_parse,
 )
 from suite.bench import Bench
@@ -41,6 +42,7 @@ MODULES: tuple[Benchmark, ...] = (
     slow_cdn,
     short_jobs,
     downloads,
+    uploads,
     ledger_writes,
     planning,
     yaml_parse,

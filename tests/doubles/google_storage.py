@@ -112,12 +112,15 @@ class _Handler(BaseHTTPRequestHandler):
             return self._upload(name, asked, headers, body)
         if self.command == "PUT":
             return self._put(name, headers, body)
+        return self._of_object(name, now, headers.get("range", ""))
+
+    def _of_object(self, name: str, now: Stored | None, span: str) -> Answer:
         if now is None:
             return 404, {}, b"<Error><Code>NoSuchKey</Code></Error>"
         if self.command == "DELETE":
-            del objects[name]
+            del self.server.objects[name]
             return 204, {}, b""
-        return _read(now, headers.get("range", ""))
+        return _read(now, span)
 
     def _put(self, name: str, headers: dict[str, str], body: bytes) -> Answer:
         objects = self.server.objects
