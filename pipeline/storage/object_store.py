@@ -90,8 +90,7 @@ class ObjectStore:
             except obstore().exceptions.AlreadyExistsError:
                 return
             finally:
-                with contextlib.suppress(obstore().exceptions.BaseError, OSError):
-                    obstore().delete(client, probe)
+                self.discard(probe)
         raise self._url.ignores_conditions()
 
     def _sweep(self, now: datetime) -> None:
@@ -378,11 +377,8 @@ class ObjectStore:
         return staged
 
     def discard(self, name: str) -> None:
-        """Delete an object that is in no listing."""
-        with (
-            contextlib.suppress(FileNotFoundError),
-            bucket_errors(self._url, "delete from", name),
-        ):
+        """Delete a temporary object, if that is possible: see :meth:`_sweep`."""
+        with contextlib.suppress(obstore().exceptions.BaseError, OSError):
             obstore().delete(self._client, name)
 
     def _taken(self, name: str) -> NameTaken:

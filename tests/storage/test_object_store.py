@@ -255,6 +255,20 @@ def test_a_file_takes_the_place_of_one_that_is_gone(store, bucket):
     assert bucket.get("oak.png") == PICTURE
 
 
+async def test_a_temporary_object_that_cannot_be_deleted_is_no_error(
+    store, bucket, small_limits, monkeypatch
+):
+    def fail(*_):
+        raise obstore.exceptions.GenericError("no answer")
+
+    monkeypatch.setattr(obstore, "delete", fail)
+
+    await put_large(store, PICTURE + bytes(2000))
+
+    assert bucket.get("oak.png") == PICTURE + bytes(2000)
+    assert len(bucket.names) == 2
+
+
 @pytest.mark.parametrize("last", [True, False], ids=["at the end", "on the way"])
 async def test_a_large_file_that_fails_its_check_leaves_nothing(
     store, bucket, small_limits, last
