@@ -3,8 +3,8 @@
     python s3_server.py
 
 Prints its URL. It knows what a run of ours, obstore and s5cmd ask for: a listing, PUT
-with its conditions, uploads in parts, HEAD and DELETE. ``DELETE /bucket`` empties it. It
-checks no signature and no checksum, so that it is not what is measured. The end of
+with its conditions, uploads in parts, HEAD and DELETE. ``DELETE /bucket`` empties it.
+It checks no signature and no checksum, so that it is not what is measured. The end of
 stdin ends it.
 """
 
