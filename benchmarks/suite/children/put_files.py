@@ -29,7 +29,10 @@ async def main(urls: list[str], store_url: str) -> None:
             async with slots, session.get(url) as response:
                 response.raise_for_status()
                 content = await response.read()
-                await obstore.put_async(store, f"file-{number}.png", content)
+                # Its own async calls may abort the interpreter as it ends.
+                await asyncio.to_thread(
+                    obstore.put, store, f"file-{number}.png", content
+                )
 
         began = time.perf_counter()
         await asyncio.gather(*(copy(*pair) for pair in enumerate(urls)))

@@ -123,8 +123,9 @@ async def read(request: web.Request) -> int:
 
 async def main() -> None:
     """Serve until stdin ends."""
-    server = web.Server(Bucket().answer)
-    runner = web.ServerRunner(server)
+    app = web.Application(client_max_size=2**30)
+    app.router.add_route("*", "/{path:.*}", Bucket().answer)
+    runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
