@@ -34,7 +34,7 @@ from pipeline.operations.idle import HasWork, is_idle, stop_at_work
 from pipeline.operations.items import Items
 from pipeline.operations.target import Target
 from pipeline.output.folder import claim
-from pipeline.output.store_owner import claim_store
+from pipeline.output.store_owner import check_store_owner, claim_store
 from pipeline.output.stores import bind_store, is_elsewhere, save_snapshot
 from pipeline.planning import Action, Plan, PlannedItem, Selection
 from pipeline.pricing import Cost, CostGroups, Estimate
@@ -205,9 +205,7 @@ class Execution:
         store = self.plan.store
         await anyio.to_thread.run_sync(store.check_writable)
         if is_elsewhere(store):
-            await anyio.to_thread.run_sync(claim_store, store, self.loaded)
-        bind_store(store)
-        self._may_have_worked = True
+            await anyio.to_thread.run_sync(check_store_owner, store, self.loaded)
 
     async def save_snapshot(self) -> None:
         """Keep a copy of the ledger in the store, if this run had anything to do."""
@@ -292,8 +290,18 @@ class Execution:
         if saved_plan is not None:
             saved_plan.check(self.estimate, self._groups, self._recorder)
 
-    def agreed(self) -> None:
-        """The price is agreed to: record what the command has decided."""
+    async def agreed(self) -> None:
+        """The price is agreed to: record what the command has decided.
+
+        Raises:
+            UsageError: The store has come to belong to another manifest meanwhile.
+            OutputError: The store cannot be written.
+        """
+        store = self.plan.store
+        self._may_have_worked = not self.has_nothing_to_do
+        if self._may_have_worked and is_elsewhere(store):
+            await anyio.to_thread.run_sync(claim_store, store, self.loaded)
+        bind_store(store)
         self._hooks.before_spending()
         self._rename_reviews(self.plan)
 
@@ -329,7 +337,6 @@ class Execution:
             self._hooks.on_event(halted)
 
     def _nothing_done(self) -> RunResult:
-        bind_store(self.plan.store)
         counts = self.plan.counts
         done, skipped = counts[Action.DONE], counts[Action.SKIP]
         self._hooks.on_event(

@@ -311,7 +311,7 @@ class Joint:
         )
         await call(self._approve, estimate)
         for execution in executions:
-            execution.agreed()
+            await execution.agreed()
 
 
 def _emulator_state_of(executions: Sequence[Execution]) -> Path:

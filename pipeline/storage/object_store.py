@@ -241,7 +241,8 @@ class ObjectStore:
             known = self._entries.get(name)
             if known is None or body.size_bytes > _ONE_PUT_BYTES:
                 self._copy_staged(body, name, known, media_type)
-                self._entries[name].sha256 = sha256
+                if (copied := self._entries.get(name)) is not None:
+                    copied.sha256 = sha256
                 return
             # A copy has no condition on what it replaces.
             with body.open("rb") as file:

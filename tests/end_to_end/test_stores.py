@@ -287,6 +287,16 @@ async def test_two_manifests_need_two_stores(studio, bucket):
     check_all_right(bucket, 4)
 
 
+async def test_a_price_that_is_not_agreed_to_leaves_the_store_as_it_was(studio, bucket):
+    studio.write(TREES)
+    words = ("run", "trees.yaml", "--store", bucket.url)
+    refused = await studio.run(*words)  # there is no terminal to ask on
+
+    assert refused.code == 2, refused
+    assert bucket.names == []
+    assert not (studio.output / ".store").exists()
+
+
 async def test_shards_of_one_manifest_share_its_store(studio, bucket, tmp_path):
     (tmp_path / "other").mkdir()
     other = Shell(tmp_path / "other")
