@@ -52,7 +52,8 @@ def open_store(home: Path, url: str = "") -> Store:
         )
     if not url and not bound:
         return Folder(home)
-    store = _connect(home, url or bound)
+    store = store_at(url or bound, home)
+    store.load()
     _copy_sidecars_home(store)
     return store
 
@@ -107,22 +108,12 @@ def is_elsewhere(store: Store) -> bool:
     return not isinstance(store, Folder) or store.root != store.home
 
 
-def refuse_elsewhere(home: Path, command: str) -> None:
-    """Refuse an output folder whose files are in a store.
-
-    Args:
-        home: The output folder.
-        command: That cannot work with it.
-
-    Raises:
-        UsageError: They are.
-    """
-    url = _find_bound(home)
-    if url:
-        raise UsageError(
-            f"the files of {home} are in {url}, where {command} cannot look yet",
-            hint=f"to see whether they are whole: pipeline verify {url}",
-        )
+def option_for(store: Store, manifest: Manifest, *, emulate: bool) -> str:
+    """The ``--store`` with which a command finds a store; "" if it needs none."""
+    if not is_elsewhere(store) or _find_bound(store.home):
+        return ""
+    own = url_for(manifest, "", emulate=emulate)
+    return "" if own and normal_url(own) == store.describe() else store.describe()
 
 
 def save_snapshot(ledger: Ledger, store: Store) -> None:
@@ -195,18 +186,6 @@ def _find_bound(home: Path) -> str:
             " give --store",
         ) from error
     return content.decode("utf-8", "replace").strip()
-
-
-def _connect(home: Path, url: str) -> Store:
-    store = store_at(url, home)
-    if isinstance(store, ObjectStore):
-        store.load()
-    elif isinstance(store, Folder) and not store.root.parent.is_dir():
-        raise OutputError(
-            f"there is no folder {store.root.parent}",
-            hint="mount the disk or create the folder, then run again",
-        )
-    return store
 
 
 def _copy_sidecars_home(store: Store) -> None:
