@@ -83,11 +83,11 @@ def merge(
         LedgerError, OutputError: A folder or store cannot be read or written.
     """
     with ExitStack() as stack:
-        found = _open_places(places, stack)
-        others = [one for one in found if not _is_same(one.store.home, output)]
+        found = _open_places(places, output, stack)
+        others = [one for one in found if one.store.home.resolve() != output.resolve()]
         joined_store = _open_target(output, store, others)
-        for folder in _folders_to_hold(others, joined_store):
-            stack.enter_context(holding_idle(folder))
+        for root in _mounted(others) - _mounted([_Place(named="", store=joined_store)]):
+            stack.enter_context(holding_idle(root))
         parts = [
             Part(
                 store=one.store,
@@ -130,30 +130,40 @@ class _Place(Struct, frozen=True, kw_only=True):
     store: Store
 
 
-def _open_places(places: Sequence[str | Path], stack: ExitStack) -> list[_Place]:
-    """Each place once, in the order in which they were named."""
+def _open_places(
+    places: Sequence[str | Path], output: Path, stack: ExitStack
+) -> list[_Place]:
+    """Each place once, in the order in which they were named; no run may be there."""
     found: dict[str, _Place] = {}
     for place in places:
         if "://" in str(place):
-            home = stack.enter_context(
-                tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-            )
-            opened = open_store(Path(home), str(place))
-            restore_snapshot(opened)
-            if not has_results(Path(home)):
-                raise UsageError(
-                    f"nothing has been made in {opened.describe()} yet",
-                    hint="name the store that the run's --store named",
-                )
-            found.setdefault(
-                opened.describe(), _Place(named=opened.describe(), store=opened)
-            )
+            opened = _open_url(str(place), stack)
+            one = _Place(named=opened.describe(), store=opened)
+            found.setdefault(one.named, one)
             continue
         folder = find_output(Path(place))
-        if str(folder.resolve()) not in found:
-            opened = open_store(folder)
-            found[str(folder.resolve())] = _Place(named=str(folder), store=opened)
+        real = folder.resolve()
+        if str(real) in found:
+            continue
+        if real != output.resolve():
+            stack.enter_context(holding_idle(folder))
+        found[str(real)] = _Place(named=str(folder), store=open_store(folder))
     return list(found.values())
+
+
+def _open_url(url: str, stack: ExitStack) -> Store:
+    """A store with its ledger, or its sidecars, in a temporary folder."""
+    home = Path(
+        stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+    )
+    opened = open_store(home, url)
+    restore_snapshot(opened)
+    if not has_results(home):
+        raise UsageError(
+            f"nothing has been made in {opened.describe()} yet",
+            hint="name the store that the run's --store named",
+        )
+    return opened
 
 
 def _open_target(output: Path, url: str, parts: Sequence[_Place]) -> Store:
@@ -165,11 +175,13 @@ def _open_target(output: Path, url: str, parts: Sequence[_Place]) -> Store:
     before = open_store(output)
     if is_elsewhere(before) or not parts:
         return open_store(output, url) if url else before
-    has_files = has_results(output)
+    has_files = any((output / name).exists() for name in find_asset_names(output))
     stores = {one.store.describe() for one in parts if is_elsewhere(one.store)}
-    if not url and not stores:
+    if not url and (has_files or not stores):
         return before
-    if not url and (len(stores) > 1 or has_files or not all(map(_is_remote, parts))):
+    if not url and (
+        len(stores) > 1 or not all(is_elsewhere(one.store) for one in parts)
+    ):
         raise UsageError(
             f"the files are in different places: {', '.join(_places_of(parts))}",
             hint="say where the joined ones go: --store URL; to have them in the folder"
@@ -185,10 +197,6 @@ def _open_target(output: Path, url: str, parts: Sequence[_Place]) -> Store:
     return opened
 
 
-def _is_remote(place: _Place) -> bool:
-    return is_elsewhere(place.store)
-
-
 def _places_of(parts: Sequence[_Place]) -> Iterator[str]:
     every = dict.fromkeys(one.store.describe() for one in parts)
     yield from islice(every, _NAMED)
@@ -196,25 +204,14 @@ def _places_of(parts: Sequence[_Place]) -> Iterator[str]:
         yield "…"
 
 
-def _folders_to_hold(parts: Sequence[_Place], target: Store) -> list[Path]:
-    """The folders that no run may be writing to, each once."""
-    held = {_resolved(folder) for folder in _folders_of(target)}
-    wanted = {
-        _resolved(folder): folder for one in parts for folder in _folders_of(one.store)
+def _mounted(places: Sequence[_Place]) -> set[Path]:
+    """The folders of files that are not in their output folders; runs lock them too."""
+    stores = (one.store for one in places)
+    return {
+        store.root.resolve()
+        for store in stores
+        if isinstance(store, Folder) and store.root != store.home
     }
-    return [folder for real, folder in wanted.items() if real not in held]
-
-
-def _folders_of(store: Store) -> list[Path]:
-    return [store.home, *([store.root] if isinstance(store, Folder) else [])]
-
-
-def _resolved(folder: Path) -> Path:
-    return folder.resolve()
-
-
-def _is_same(left: Path, right: Path) -> bool:
-    return left.resolve() == right.resolve()
 
 
 def _save_snapshot(ledger: Ledger, store: Store) -> tuple[str, ...]:

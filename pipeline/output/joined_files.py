@@ -85,7 +85,6 @@ class _Plan:
         for part in self._every:
             for name in _files_in(part):
                 places.setdefault(name, []).append(part)
-        _ask_for_digests(places)
         copies: list[Copy] = []
         for name in sorted(places):
             if not name.endswith(SIDECAR_SUFFIX) or (
@@ -119,7 +118,7 @@ class _Plan:
             right = self._find_right(name, there, jobs)
             if not right:
                 return
-        if not _are_same(name, right):
+        if not _are_same(name, right, jobs):
             named = " and ".join(part.named for part in right[:2])
             self._conflicts.append(f"{name} in {named}")
             return
@@ -149,7 +148,7 @@ class _Plan:
             return list(there)
         for part in [one for one in there if one not in right]:
             older = _remote_id(jobs.get(part.folder))
-            if older is None and _are_same(name, [right[0], part]):
+            if older is None and _are_same(name, [right[0], part], jobs):
                 right.append(part)  # a merge was interrupted before its sidecar
             elif older is None or not any(
                 one.ledger.find_owned([older]) for one in right
@@ -263,25 +262,6 @@ def _walk_folder(folder: Path) -> Iterator[str]:
         yield from (prefix + name for name in sorted(files))
 
 
-def _ask_for_digests(places: Mapping[str, Sequence[Part]]) -> None:
-    """Ask buckets for the digests that will be compared, many at a time."""
-
-    def ask(where: tuple[Store, str]) -> None:
-        store, name = where
-        store.digest_of(name)
-
-    wanted = [
-        (store, name)
-        for name, there in places.items()
-        if not name.endswith(SIDECAR_SUFFIX) and not _is_one_file(name, there)
-        for store in (_store_of(part, name) for part in there)
-        if store.is_remote
-    ]
-    with ThreadPoolExecutor(_REMOTE_THREADS) as pool:
-        for _ in pool.map(ask, wanted):
-            pass
-
-
 def _job_in(part: Part, name: str) -> Job | None:
     """The job of a sidecar; None if it is another JSON file, or unreadable."""
     try:
@@ -294,16 +274,32 @@ def _remote_id(job: Job | None) -> RemoteId | None:
     return None if job is None else job.remote_id
 
 
-def _are_same(name: str, parts: Sequence[Part]) -> bool:
-    if _is_one_file(name, parts):
-        return True
+def _are_same(name: str, parts: Sequence[Part], jobs: Mapping[Path, Job]) -> bool:
+    """Whether a file is the same in all of these parts.
+
+    Args:
+        name: The file.
+        parts: At least one.
+        jobs: Folder → the job of the sidecar of the file there.
+    """
     stores = [_store_of(part, name) for part in parts]
+    if len({store.url_of(name) for store in stores}) == 1:
+        return True  # one file, as in a store that they share
     if len({store.size_of(name) for store in stores}) > 1:
         return False
-    digests = {store.digest_of(name) for store in stores}
+    digests = {_digest_of(name, part, jobs.get(part.folder)) for part in parts}
     return len(digests) == 1 and "" not in digests
 
 
-def _is_one_file(name: str, parts: Sequence[Part]) -> bool:
-    """Whether it is one file for all of them, as in a store that they share."""
-    return len({_store_of(part, name).url_of(name) for part in parts}) == 1
+def _digest_of(name: str, part: Part, job: Job | None) -> str:
+    """The SHA-256 of a file.
+
+    One in a bucket is what its sidecar says if it has the size: to read all files again
+    could take hours.
+    """
+    store = _store_of(part, name)
+    if store.is_remote and job is not None:
+        (asset,) = job.assets
+        if store.size_of(name) == asset.size_bytes:
+            return asset.sha256
+    return store.digest_of(name)

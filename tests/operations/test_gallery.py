@@ -28,6 +28,7 @@ from pipeline.output.gallery_folder import LOCK_NAME
 from pipeline.record import replace
 from pipeline.report.gallery.data import Gallery
 from pipeline.running.events import JobChanged
+from pipeline.storage.folder import Folder
 
 NOW = datetime(2026, 10, 2, 21, 20, 16, tzinfo=UTC)
 MEDIA = """\
@@ -286,7 +287,7 @@ async def test_a_manifest_that_is_no_file_has_keys_and_no_commands(place, tmp_pa
     manifest = load_manifest(source, folder=tmp_path)
 
     gallery = Collector(
-        manifest, place.output, emulate=False, links=PlainLinks()
+        manifest, Folder(place.output), emulate=False, links=PlainLinks()
     ).collect(NOW)
 
     assert (gallery.items[0].place, gallery.items[0].command) == ("<m> items[0]", "")

@@ -83,7 +83,13 @@ page.media = (() => {
   /** Where a file is that a page from disk cannot open. */
   function away(file) {
     if (!file.url) return h("p.note", {}, `${file.name} cannot be shown here`);
-    return h("figcaption", {}, "The file is in a bucket:", commandLine(file.url, "Copy the URL"));
+    return h(
+      "figcaption",
+      {},
+      h("p", {}, "It is in a bucket, which a page from disk cannot open. ",
+        h("code", {}, "pipeline view"), " shows it, and ", h("code", {}, "pipeline gallery --out"), " copies it."),
+      commandLine(file.url, "Copy the URL"),
+    );
   }
 
   function solid(shot, src, poster) {
