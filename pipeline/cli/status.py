@@ -66,7 +66,7 @@ def _show(
     cu_price: CuPrice | None,
 ) -> None:
     folder = store.home
-    status = read_status(loaded, folder, emulate=emulate, shard=shard, store=store)
+    status = read_status(loaded, store, emulate=emulate, shard=shard)
     counts, troubled, cost = status.counts, status.troubled, status.cost
     if as_json:
         for job in troubled:

@@ -50,17 +50,15 @@ class Verified(Struct, frozen=True, kw_only=True):
 
 
 def verify(
-    output: Path,
+    store: Store,
     *,
-    store: Store | None = None,
     sample: float | None = None,
     known: VerifiedFiles | None = None,
 ) -> Iterator[Verified]:
     """Compare every asset with its sidecar and decode it; then list stray files.
 
     Args:
-        output: An output folder.
-        store: Where its files are, opened; None for the folder itself.
+        store: Where the files are, opened.
         sample: Look only at this share of the assets, from 0 to 1, chosen at random;
             at least at one. None for all of them.
         known: Those that were whole before, and are passed over; it learns the others.
@@ -69,13 +67,12 @@ def verify(
         One record per file: assets, then damaged sidecars, then strays, each sorted by
         path.
     """
-    store = store or Folder(output)
     files = sorted(_names(store))
     assets: dict[str, Asset] = {}
     explained: set[str] = set()
     damaged: list[Verified] = []
     there = set(files)
-    of_galleries = find_gallery_files(files, output)
+    of_galleries = find_gallery_files(files, store.home)
     for name in files:
         if not name.endswith(SIDECAR_SUFFIX) or is_own(name) or name in of_galleries:
             continue
