@@ -51,7 +51,7 @@ class ViewOptions:
     opens: bool
     cu_price: CuPrice | None
     output: Path | None
-    store: str
+    store: str = ""
     emulate: bool
     profile: str
     allow_outside: bool

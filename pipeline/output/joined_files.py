@@ -5,7 +5,6 @@ left behind only if the folder that has the right one knows its job too: then it
 earlier attempt. Everything else that differs is a conflict, and nothing is copied.
 """
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,8 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.manifest.review_file import EMULATED_NAME
 from pipeline.output.gallery_folder import find_gallery_files
 from pipeline.output.joined_ledger import Part
-from pipeline.output.names import MARKS_OF_OUTPUT, is_own
+from pipeline.output.names import is_own
+from pipeline.output.stores import list_own
 from pipeline.record import Struct, replace
 from pipeline.storage.files import SHARED_NAME
 from pipeline.storage.folder import Folder
@@ -226,40 +226,12 @@ def _files_in(part: Part) -> Iterator[str]:
     """
     home = Folder(part.folder)
     yield from (name for name in _KEPT_OWN if home.exists(name))
-    names = list(_walk(part.store))
+    names = [file.name for file in list_own(part.store)]
     galleries = find_gallery_files(names, part.folder)
     for name in names:
         is_original = name.startswith(f"{ORIGINALS_FOLDER}/")
         if (is_original or not is_own(name)) and name not in galleries:
             yield name
-
-
-def _walk(store: Store) -> Iterator[str]:
-    """Every file that is in no output folder of its own, inside this one."""
-    if isinstance(store, Folder):
-        yield from _walk_folder(store.root)
-        return
-    names = sorted(file.name for file in store.list_files())
-    others = {
-        folder + "/"
-        for folder, _, last in (name.rpartition("/") for name in names)
-        if folder and last in MARKS_OF_OUTPUT
-    }
-    for name in names:
-        folders = (name[: at + 1] for at, sign in enumerate(name) if sign == "/")
-        if others.isdisjoint(folders):
-            yield name
-
-
-def _walk_folder(folder: Path) -> Iterator[str]:
-    for here, below, files in os.walk(folder):
-        if here != os.fspath(folder) and not MARKS_OF_OUTPUT.isdisjoint(files):
-            below.clear()
-            continue
-        below.sort()
-        prefix = Path(here).relative_to(folder).as_posix()
-        prefix = "" if prefix == "." else f"{prefix}/"
-        yield from (prefix + name for name in sorted(files))
 
 
 def _job_in(part: Part, name: str) -> Job | None:

@@ -6,6 +6,7 @@ the store: the newest snapshot of the ledger, and every sidecar.
 
 import logging
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +15,7 @@ from pipeline.errors import LedgerError, OutputError, UsageError
 from pipeline.job import SIDECAR_SUFFIX
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.manifest import Manifest
-from pipeline.output.names import is_own
+from pipeline.output.names import MARKS_OF_OUTPUT, is_own
 from pipeline.output.rebuild import SEARCH_MARGIN
 from pipeline.settings import learn_secrets
 from pipeline.storage.atomic_file import create_partial, put_in_place, write_in_place
@@ -116,6 +117,23 @@ def option_for(store: Store, manifest: Manifest, *, emulate: bool) -> str:
     return "" if own and normal_url(own) == store.describe() else store.describe()
 
 
+def list_own(store: Store) -> Iterator[Entry]:
+    """The files of a store, without those of other stores inside of it.
+
+    Those have a ledger, or a copy of one, in a folder of their own.
+    """
+    found = sorted(store.list_files(), key=lambda file: file.name)
+    others = {
+        f"{folder}/"
+        for folder, _, last in (file.name.rpartition("/") for file in found)
+        if folder and last in MARKS_OF_OUTPUT
+    }
+    for file in found:
+        ends = (at + 1 for at, sign in enumerate(file.name) if sign == "/")
+        if not others or others.isdisjoint(file.name[:end] for end in ends):
+            yield file
+
+
 def save_snapshot(ledger: Ledger, store: Store) -> None:
     """Put a copy of the ledger into the store, instead of the one before.
 
@@ -192,7 +210,7 @@ def _copy_sidecars_home(store: Store) -> None:
     """Copy the sidecars that are new, or newer than their copies."""
     if not is_elsewhere(store):
         return
-    wanted = [one for one in store.list_files() if _is_wanted(store.home, one)]
+    wanted = [one for one in list_own(store) if _is_wanted(store.home, one)]
 
     def copy(entry: Entry) -> None:
         with store.open(entry.name) as file:

@@ -78,6 +78,20 @@ async def test_prefixes_of_one_bucket_are_joined_inside_the_bucket(
     assert place.paid == paid
 
 
+async def test_the_stores_of_shards_may_be_inside_of_the_joined_one(
+    shards, place, bucket
+):
+    folders = await shards(f"{bucket.url}/1", f"{bucket.url}/2")
+
+    join(folders, place.folder / "all", bucket.url)
+    merged = join(folders, place.folder / "all")
+
+    assert merged.copied == 0
+    assert not list((place.folder / "all").glob("*/*.json"))
+    own = [name for name in bucket.names if "/" not in name]
+    assert own == sorted([*NAMES, *SIDECARS, "ledger.sqlite3"])
+
+
 async def test_shards_that_share_a_store_are_joined_there(shards, place, bucket):
     folders = await shards(bucket.url, bucket.url)
 
