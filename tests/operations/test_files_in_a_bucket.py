@@ -15,10 +15,12 @@ from pipeline.cli.loading import load_opened
 from pipeline.errors import ExitCode, UsageError
 from pipeline.operations.check import check, check_approved
 from pipeline.operations.gallery import Collector, write_gallery
+from pipeline.operations.gallery.links import DiskLinks, ShownFile
 from pipeline.operations.items import Items
 from pipeline.operations.pick import approve
 from pipeline.operations.view.deciding import decide
 from pipeline.operations.view.links import ServedLinks
+from pipeline.output.gallery_folder import holding_gallery
 from pipeline.output.stores import open_store, option_for
 from pipeline.report.review.app import ReviewApp
 from pipeline.report.review.desk import Decision
@@ -155,6 +157,20 @@ async def test_a_gallery_elsewhere_has_copies_of_the_originals(made, bucket, tmp
     bucket.forget()
     write_gallery(manifest, store, **named)
     assert not reads(bucket, "a.png")
+
+
+def test_a_page_has_no_link_to_a_video_in_a_bucket(tmp_path):
+    video = ShownFile(
+        content=tmp_path,
+        path=None,
+        url="s3://art/a.mp4",
+        name="a.mp4",
+        sha256="ab" * 32,
+        media_type="video/mp4",
+    )
+    with holding_gallery(tmp_path / "gallery") as folder:
+        assert DiskLinks(folder, copies=False).to_file(video) == ""
+        assert DiskLinks(folder, copies=True).to_file(video) == "files/a.mp4"
 
 
 async def test_what_is_gone_from_the_bucket_is_said_to_be_missing(made, bucket):

@@ -5,10 +5,11 @@ from doubles import buckets
 from doubles.place import items
 
 from pipeline.clock import SystemClock
-from pipeline.errors import UsageError
+from pipeline.errors import LedgerBusy, OutputError, UsageError
 from pipeline.operations.merge import merge
 from pipeline.operations.verify import verify
 from pipeline.output import joined_files
+from pipeline.output.folder import holding_ledger
 from pipeline.output.stores import open_store
 from pipeline.storage.store import NameTaken
 
@@ -212,3 +213,43 @@ async def test_the_command_takes_urls_and_says_where_the_files_are(
     assert told["store"] == f"{bucket.url}/all"
     assert told["copied"] == 8
     assert (missing.code, "there is no folder no/such" in missing.err) == (2, True)
+
+
+async def test_a_mounted_store_in_which_a_run_is_at_work_is_refused(
+    shards, place, bucket, tmp_path
+):
+    folders = await shards((tmp_path / "art").as_uri(), "")
+
+    with holding_ledger(tmp_path / "art"), pytest.raises(LedgerBusy):
+        join(folders, place.folder / "all", bucket.url)
+
+
+async def test_where_the_ledger_cannot_be_copied_the_files_are_joined_all_the_same(
+    shards, place, bucket, monkeypatch
+):
+    folders = await shards(bucket.url, bucket.url)
+
+    def refuse(*_):
+        raise OutputError("cannot write to s3://")
+
+    monkeypatch.setattr("pipeline.operations.merge.save_snapshot", refuse)
+    merged = join(folders, place.folder / "all")
+
+    assert merged.items == 4
+    assert merged.notes[0].startswith("the store has no copy of this ledger: cannot")
+
+
+async def test_a_damaged_picture_with_a_sidecar_is_joined_and_left_to_verify(
+    shards, place, bucket
+):
+    folders = await shards(f"{bucket.url}/1", f"{bucket.url}/2")
+    (oak,) = (name for name in bucket.names if name.endswith("/a.png"))
+    bucket.put(oak, b"edited")
+    bucket.put("1/note.txt", b"by hand")
+
+    join(folders, place.folder / "all", f"{bucket.url}/all")
+    merged = join(folders, place.folder / "all")
+
+    assert merged.copied == 0
+    assert bucket.get("all/a.png") == b"edited"
+    assert bucket.get("all/note.txt") == b"by hand"
