@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.picture import examine
 from pipeline.assets.sidecar import MAX_SIDECAR_BYTES, replace_checks
+from pipeline.errors import OutputError
 from pipeline.job import SIDECAR_SUFFIX, Asset, Item
 from pipeline.manifest import Manifest
 from pipeline.operations.reviewing import with_own_take
@@ -20,9 +21,10 @@ from pipeline.planning.takes import Take, counts
 from pipeline.record import Struct, replace
 from pipeline.running.likenesses import Likenesses
 from pipeline.save_spec import CheckResult
+from pipeline.storage.in_memory import InMemory
 from pipeline.storage.media_type import PICTURE_TYPES
 from pipeline.storage.regular_file import read_regular
-from pipeline.storage.store import Store
+from pipeline.storage.store import Content, Store
 
 _REMOTE_THREADS = 8  # which mostly wait
 _UNREADABLE = "file"  # the name of the result of a picture that cannot be decoded
@@ -120,9 +122,10 @@ def check(
 def _look_at(store: Store, item: Item, asset: Asset, *, compares: bool) -> Asset:
     # Whether it could be processed is known from then; it is not processed again.
     kept = [one for one in asset.checks if one.name == "save"]
+    content = _content_of(store, asset.path)
     try:
         results, likeness = examine(
-            store.file(asset.path), asset.media_type, item.saving, compares=compares
+            content, asset.media_type, item.saving, compares=compares
         )
     except (Damaged, OSError) as error:
         why = CheckResult(name=_UNREADABLE, why=str(error))
@@ -130,6 +133,26 @@ def _look_at(store: Store, item: Item, asset: Asset, *, compares: bool) -> Asset
     if asset.recipe != item.saving.save.recipe:
         kept = []
     return replace(asset, checks=(*kept, *results), likeness=likeness)
+
+
+def _content_of(store: Store, name: str) -> Content:
+    """A file; of one in a bucket, its bytes.
+
+    That a bucket cannot be reached says nothing about the picture.
+
+    Raises:
+        OutputError: The bucket cannot be read.
+    """
+    if not store.is_remote:
+        return store.file(name)
+    try:
+        with store.open(name) as file:
+            return InMemory(file.read())
+    except OSError as error:
+        raise OutputError(
+            f"cannot read {store.describe(name)}: {error}",
+            hint="nothing is recorded; check again",
+        ) from error
 
 
 def _compare(
@@ -237,8 +260,12 @@ def check_approved(
             selection=selection,
             on_item=take,
         )
-    for planned in chosen:
-        yield _look_at_take(manifest, store, with_own_take(plan, planned))
+
+    def look(planned: PlannedItem) -> Approval:
+        return _look_at_take(manifest, store, with_own_take(plan, planned))
+
+    with ThreadPoolExecutor(_REMOTE_THREADS if store.is_remote else 1) as pool:
+        yield from pool.map(look, chosen)
 
 
 def _look_at_take(manifest: Manifest, store: Store, planned: PlannedItem) -> Approval:

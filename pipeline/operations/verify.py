@@ -3,7 +3,6 @@
 Changes nothing.
 """
 
-import io
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from pipeline.assets.checks.content import check_content
 from pipeline.assets.checks.damage import Damaged
@@ -28,6 +27,7 @@ from pipeline.output.names import is_own
 from pipeline.output.verified import VerifiedFiles
 from pipeline.record import Struct
 from pipeline.storage.folder import Folder
+from pipeline.storage.in_memory import InMemory
 from pipeline.storage.store import Content, Store
 
 _THREADS = 4
@@ -145,7 +145,7 @@ def _verify_one(store: Store, asset: Asset) -> Verified:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
             with store.open(asset.path) as file:
-                content: Content = _Bytes(file.read(_IN_MEMORY_BYTES))
+                content: Content = InMemory(file.read(_IN_MEMORY_BYTES))
                 if more := file.read(1):
                     path = Path(folder, "content")
                     with content.open("rb") as begun, path.open("wb") as copy:
@@ -169,18 +169,3 @@ def _look_at(
         except Damaged as error:
             finding, detail = Finding.BROKEN, str(error)
     return Verified(path=asset.path, finding=finding, detail=detail)
-
-
-class _Bytes:
-    """Bytes in memory as :class:`Content`."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def open(
-        self,
-        mode: Literal["rb"],  # noqa: ARG002
-        buffering: int = -1,  # noqa: ARG002
-    ) -> BinaryIO:
-        """A reader."""
-        return io.BytesIO(self._content)

@@ -12,7 +12,7 @@ from doubles.place import items
 from PIL import Image
 
 from pipeline.cli.loading import load_opened
-from pipeline.errors import ExitCode, UsageError
+from pipeline.errors import ExitCode, OutputError, UsageError
 from pipeline.operations.check import check, check_approved
 from pipeline.operations.gallery import Collector, write_gallery
 from pipeline.operations.gallery.links import DiskLinks, ShownFile
@@ -86,6 +86,17 @@ async def test_checks_are_recorded_in_the_bucket_and_at_home(made, bucket):
     for name, why in (("a.png.json", "shorter edge"), ("b.png.json", "decoded")):
         assert bucket.get(name) == (made.output / name).read_bytes()
         assert why.encode() in bucket.get(name)
+
+
+async def test_a_bucket_that_cannot_be_read_is_no_fault_of_a_picture(made, bucket):
+    manifest, store = opened(made)
+    before = bucket.get("a.png.json")
+    bucket.remove("a.png")
+
+    with pytest.raises(OutputError, match=r"cannot read s3://.*/a\.png"):
+        check(manifest, store)
+
+    assert bucket.get("a.png.json") == before
 
 
 async def test_a_sidecar_that_another_run_has_changed_is_not_overwritten(made, bucket):
