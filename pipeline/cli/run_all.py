@@ -267,7 +267,8 @@ class _Showing:
         match event:
             case JobChanged():
                 hint = complete_hint(event.hint, event.item_id)
-                home = self._stores[manifest].home
+                store = self._stores.get(manifest)
+                home = Path() if store is None else store.home
                 return replace(
                     event,
                     item_id=f"{name}: {event.item_id}",

@@ -24,6 +24,7 @@ from pipeline.assets.sidecar import (
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.output.gallery_folder import find_gallery_files
 from pipeline.output.names import is_own
+from pipeline.output.stores import list_own
 from pipeline.output.verified import VerifiedFiles
 from pipeline.record import Struct
 from pipeline.storage.folder import Folder
@@ -121,7 +122,7 @@ def _names(store: Store) -> Iterator[str]:
             if path.is_file() or path.is_symlink():
                 yield path.relative_to(store.root).as_posix()
         return
-    yield from (file.name for file in store.list_files())
+    yield from (file.name for file in list_own(store))
 
 
 def _choose(

@@ -91,6 +91,7 @@ async def test_the_stores_of_shards_may_be_inside_of_the_joined_one(
     assert not list((place.folder / "all").glob("*/*.json"))
     own = [name for name in bucket.names if "/" not in name]
     assert own == sorted([*NAMES, *SIDECARS, "ledger.sqlite3"])
+    check_whole(place.folder / "all")
 
 
 async def test_shards_that_share_a_store_are_joined_there(shards, place, bucket):

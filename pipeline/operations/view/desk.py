@@ -265,9 +265,8 @@ class ManifestDesk:
 
     def _read_whole(self) -> None:
         manifest, store = self._load()
-        watcher = Watcher(
-            manifest, store.home
-        )  # first: it finds what changes meanwhile
+        # First: it finds what changes meanwhile.
+        watcher = Watcher(manifest, store.home)
         try:
             collector = self._make_collector(manifest, store, self._links)
             gallery = collector.collect(self._clock.utc_now())

@@ -20,8 +20,8 @@ class GalleryFile(_Record, frozen=True, kw_only=True):
     """One file that was made.
 
     Attributes:
-        src: The URL of the file itself. A page from disk cannot open one in a bucket:
-            that of a large picture of it, or "".
+        src: The URL of the file itself. In a page from disk, which cannot open files in
+            a bucket: of a preview, or "".
         name: Its path relative to the output folder, or its name in the store.
         url: Of a file in a bucket: where it is there; else "".
         thumbnail: The URL of a WebP picture of it, or "" if there is none.
