@@ -47,7 +47,7 @@ from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.running.session import Session
 from pipeline.running.shared_requests import SharedRequests, may_be_shared
-from pipeline.storage.store import NameTaken
+from pipeline.storage.store import NameTaken, Store
 from pipeline.storage.syncing import take_unsynced
 
 SHARED_NOTE = "for exactly what another manifest asks for: paid for once"
@@ -70,7 +70,7 @@ class Amended(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-Amend = Callable[[Manifest, Path, Ledger], Amended]
+Amend = Callable[[Manifest, Store, Ledger], Amended]
 
 
 class Hooks(Struct, frozen=True, kw_only=True):
@@ -205,7 +205,7 @@ class Execution:
         store = self.plan.store
         await anyio.to_thread.run_sync(store.check_writable)
         if is_elsewhere(store):
-            await anyio.to_thread.run_sync(check_store_owner, store, self.loaded)
+            await anyio.to_thread.run_sync(check_store_owner, store, self.loaded.name)
 
     async def save_snapshot(self) -> None:
         """Keep a copy of the ledger in the store, if this run had anything to do."""
@@ -300,7 +300,7 @@ class Execution:
         store = self.plan.store
         self._may_have_worked = not self.has_nothing_to_do
         if self._may_have_worked and is_elsewhere(store):
-            await anyio.to_thread.run_sync(claim_store, store, self.loaded)
+            await anyio.to_thread.run_sync(claim_store, store, self.loaded.name)
         bind_store(store)
         self._hooks.before_spending()
         self._rename_reviews(self.plan)
@@ -360,7 +360,7 @@ class Execution:
     def _with_items(self, result: RunResult) -> RunResult:
         emulate = self._target.emulate
         return dataclasses.replace(
-            result, items=Items(self.loaded, self.folder, emulate=emulate)
+            result, items=Items(self.loaded, self.plan.store, emulate=emulate)
         )
 
     def write_lock_file(self) -> None:
@@ -395,7 +395,7 @@ class Execution:
                 review = read_review(review.path)
             written = await write_gallery_shown(
                 dataclasses.replace(self.loaded, review=review),
-                self.folder,
+                self.plan.store,
                 activity=self._connection.activity,
                 emulate=self._target.emulate,
                 now=self._target.clock.utc_now(),

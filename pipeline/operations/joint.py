@@ -176,7 +176,8 @@ class Joint:
                     target, hooks, loaded=loaded, ledger=ledger, reader=reader
                 )
             else:
-                amended = self._amend(loaded, folder, reader)
+                assert target.opened is not None
+                amended = self._amend(loaded, target.opened, reader)
                 execution = make(
                     replace(target, selection=amended.selection),
                     replace_record(hooks, before_spending=amended.before_spending),
@@ -373,17 +374,14 @@ def check_stores_apart(places: Iterable[tuple[Manifest, str]]) -> None:
         places: Each manifest with the URL of its store.
 
     Raises:
-        UsageError: Two do, or the store of one is inside that of another.
+        UsageError: Two do.
     """
-    seen: list[tuple[Manifest, str]] = []
+    seen: dict[str, Manifest] = {}
     for loaded, url in places:
-        place = f"{normal_url(url)}/"
-        for other, theirs in seen:
-            if place.startswith(theirs) or theirs.startswith(place):
-                where = min(place, theirs, key=len).rstrip("/")
-                raise UsageError(
-                    f"{other.file} and {loaded.file} both write to {where}",
-                    hint="give each a store, or a prefix, of its own, none inside"
-                    " another",
-                )
-        seen.append((loaded, place))
+        place = normal_url(url)
+        other = seen.setdefault(place, loaded)
+        if other is not loaded:
+            raise UsageError(
+                f"{other.file} and {loaded.file} both write to {place}",
+                hint="give each manifest a store, or a prefix, of its own",
+            )

@@ -7,7 +7,7 @@ charge. Files that the ledger does not know, or that were edited, are kept.
 
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from pipeline.assets.originals import list_originals, original_name
 from pipeline.assets.sidecar import NoSidecar, load_sidecar
@@ -20,7 +20,6 @@ from pipeline.output.store_owner import check_store_owner
 from pipeline.output.stores import is_elsewhere
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.record import Struct
-from pipeline.storage.folder import Folder
 from pipeline.storage.store import Store
 
 
@@ -43,19 +42,16 @@ class OrphanFile(Struct, frozen=True, kw_only=True):
 Approve = Callable[[Sequence[OrphanFile]], None]  # raises to stop the command
 
 
-def prune(
-    manifest: Manifest, output: Path, approve: Approve, *, store: Store | None = None
-) -> list[OrphanFile]:
+def prune(manifest: Manifest, store: Store, approve: Approve) -> list[OrphanFile]:
     """Remove the files of items that the manifest no longer has.
 
     In a folder that other manifests use too, only files that are certainly its own.
 
     Args:
         manifest: The manifest.
-        output: Its output folder.
+        store: Where its files are, opened.
         approve: Called with every file, including those to keep, before anything is
             removed; not called if all are kept.
-        store: Where the files are, opened; None for the folder itself.
 
     Returns:
         Every file, removed or kept.
@@ -66,16 +62,15 @@ def prune(
         LedgerBusy: A run is in progress in the folder.
         LedgerError, OutputError: The folder cannot be used.
     """
-    if not has_results(output):
+    if not has_results(store.home):
         return []
-    store = store or Folder(output)
-    with holding_ledger(output, store) as ledger:
-        check_manifest(ledger, output, manifest)
+    with holding_ledger(store.home, store) as ledger:
+        check_manifest(ledger, store.home, manifest)
         if is_elsewhere(store):
-            check_store_owner(store, manifest)
+            check_store_owner(store, manifest.name)
         plan = make_plan(
             manifest,
-            output,
+            store.home,
             store=store,
             ledger=ledger,
             selection=Selection(),

@@ -11,7 +11,7 @@ EMULATOR_STATE_NAME = "emulator.jsonl"
 EMULATOR_FILES_NAME = "emulator.jsonl.files"
 REPORT_FOLDER = "report"
 # A folder with one of these is an output folder, even inside another one.
-MARKS_OF_OUTPUT = frozenset({LEDGER_NAME, LOCK_NAME})
+MARKS_OF_OUTPUT = frozenset({LEDGER_NAME, LOCK_NAME, OWNER_NAME})
 _OWN_FILES = (
     LEDGER_NAME,
     LOCK_NAME,

@@ -7,7 +7,6 @@ each would replace, rename and prune the other's files.
 import json
 
 from pipeline.errors import UsageError
-from pipeline.manifest import Manifest
 from pipeline.storage.files import OWNER_NAME, is_shared
 from pipeline.storage.store import NameTaken, Store
 
@@ -15,33 +14,23 @@ _MOST_BYTES = 4096
 _APART = "give each manifest a store, or a prefix, of its own"
 
 
-def check_store_owner(store: Store, manifest: Manifest) -> None:
-    """Refuse the store of another manifest, or one with another store inside.
+def check_store_owner(store: Store, manifest: str) -> None:
+    """Refuse the store of another manifest.
 
     Args:
         store: Opened; not the output folder itself.
-        manifest: The manifest that wants to use it.
+        manifest: The name of the manifest that wants to use it.
 
     Raises:
         UsageError: It belongs to another manifest.
     """
     if is_shared(store.home):
         return
-    inner = (
-        one.name.removesuffix(f"/{OWNER_NAME}")
-        for one in store.list_files()
-        if one.name.endswith(f"/{OWNER_NAME}")
-    )
-    for name in inner:
-        raise UsageError(
-            f"{store.describe(name)}, a store of its own, is inside {store.describe()}",
-            hint=f"{_APART}, none inside another",
-        )
     if store.exists(OWNER_NAME):
         _check_same(store, manifest)
 
 
-def claim_store(store: Store, manifest: Manifest) -> None:
+def claim_store(store: Store, manifest: str) -> None:
     """Record in a new store that it belongs to a manifest from now on.
 
     Of two manifests that claim it at the same moment, one succeeds.
@@ -54,14 +43,14 @@ def claim_store(store: Store, manifest: Manifest) -> None:
         return
     check_store_owner(store, manifest)
     if not store.exists(OWNER_NAME):
-        content = json.dumps({"manifest": manifest.name}).encode()
+        content = json.dumps({"manifest": manifest}).encode()
         try:
             store.write(content, OWNER_NAME)
         except NameTaken:
             _check_same(store, manifest)
 
 
-def _check_same(store: Store, manifest: Manifest) -> None:
+def _check_same(store: Store, manifest: str) -> None:
     try:
         with store.open(OWNER_NAME) as file:
             owner = json.loads(file.read(_MOST_BYTES))["manifest"]
@@ -70,10 +59,10 @@ def _check_same(store: Store, manifest: Manifest) -> None:
             f"{store.describe(OWNER_NAME)} does not say whose store this is",
             hint="delete it if no other manifest uses the store, then run again",
         ) from error
-    if owner != manifest.name:
+    if owner != manifest:
         raise UsageError(
             f"{store.describe()} belongs to the manifest '{owner}', not to"
-            f" '{manifest.name}'",
+            f" '{manifest}'",
             hint=f"{_APART}; if '{owner}' no longer uses it, delete"
             f" {store.describe(OWNER_NAME)}",
         )

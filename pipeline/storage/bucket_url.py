@@ -68,6 +68,14 @@ class BucketUrl(Struct, frozen=True, kw_only=True):
         """The variable that names another server than that of the cloud."""
         return _ENDPOINTS[self.scheme][0]
 
+    def shares_bucket(self, other: "BucketUrl") -> bool:
+        """Whether both are parts of one bucket."""
+        return (self.scheme, self.bucket) == (other.scheme, other.bucket)
+
+    def key_of(self, name: str) -> str:
+        """The name of an object in the whole bucket."""
+        return f"{self.prefix}/{name}" if self.prefix else name
+
     def of(self, name: str) -> str:
         """The URL of an object."""
         return f"{self.location}/{name}" if name else self.location

@@ -13,6 +13,7 @@ from pipeline.assets.checks.damage import Damaged
 from pipeline.errors import OutputError
 from pipeline.storage import object_store, upload
 from pipeline.storage.bucket_url import parse_bucket_url
+from pipeline.storage.folder import Folder
 from pipeline.storage.object_store import ObjectStore
 from pipeline.storage.store import NameTaken
 from pipeline.storage.upload import Held, Room, Staged
@@ -95,6 +96,20 @@ def test_a_known_file_is_replaced_unless_it_has_changed_since(store, bucket, tmp
         place(store, "oak.png", b"third")
 
     assert bucket.get("oak.png") == b"somebody else's"
+
+
+def test_a_listed_file_is_replaced_unless_it_has_changed_since(bucket, tmp_path):
+    for name in ("oak.png", "elm.png"):
+        bucket.put(name, b"first")
+    store = store_in(bucket, tmp_path)
+    bucket.put("elm.png", b"somebody else's")
+
+    place(store, "oak.png", PICTURE)
+    with pytest.raises(NameTaken):
+        place(store, "elm.png", PICTURE)
+
+    assert bucket.get("oak.png") == PICTURE
+    assert bucket.get("elm.png") == b"somebody else's"
 
 
 def test_two_sidecars_of_one_name_do_not_overwrite_each_other(store, bucket, tmp_path):
@@ -180,6 +195,7 @@ async def test_a_small_file_is_held_and_seen_by_nobody(store, bucket):
 @pytest.fixture
 def small_limits(monkeypatch):
     monkeypatch.setattr(upload, "MOST_HELD_BYTES", 1000)
+    monkeypatch.setattr(object_store, "MOST_HELD_BYTES", 1000)
 
 
 async def test_a_large_file_is_sent_in_parts_and_then_gets_its_name(
@@ -233,6 +249,14 @@ async def test_a_large_file_replaces_only_what_was_known(
     with pytest.raises(NameTaken):
         await put_large(store, b"3" * 2000)
     assert bucket.get("oak.png") == b"somebody else's"
+
+
+async def test_a_large_file_replaces_a_listed_one(bucket, tmp_path, replacing):
+    bucket.put("oak.png", b"first")
+
+    await put_large(store_in(bucket, tmp_path), b"2" * 2000)
+
+    assert bucket.get("oak.png") == b"2" * 2000
 
 
 async def test_a_large_file_takes_the_place_of_one_that_is_gone(
@@ -383,3 +407,69 @@ def test_a_missing_bucket_is_named_with_a_hint(moto_bucket, tmp_path):
         ObjectStore(url, tmp_path).load()
 
     assert error.value.hint.startswith("create the bucket 'no-such-bucket'")
+
+
+def test_a_file_of_another_store_is_sent_with_its_digest_and_type(
+    store, bucket, tmp_path
+):
+    source = Folder(tmp_path / "source")
+    source.root.mkdir()
+    (source.root / "oak.png").write_bytes(PICTURE)
+
+    store.receive(source, "oak.png")
+
+    assert bucket.get("oak.png") == PICTURE
+    assert bucket.media_type("oak.png") == "image/png"
+    again = store_in(bucket, tmp_path)
+    bucket.forget()
+    assert again.digest_of("oak.png") == sha256(PICTURE)
+    assert [one for one in bucket.requests if one.startswith("GET")] == []
+
+
+@pytest.mark.usefixtures("small_limits")
+def test_a_large_file_of_another_store_is_sent_in_parts(store, bucket, tmp_path):
+    source = Folder(tmp_path / "source")
+    source.root.mkdir()
+    content = os.urandom(1 << 20)
+    (source.root / "oak.bin").write_bytes(content)
+
+    store.receive(source, "oak.bin")
+
+    assert bucket.get("oak.bin") == content
+    assert bucket.names == ["oak.bin"]
+
+
+@pytest.mark.usefixtures("small_limits")
+def test_what_cannot_be_received_leaves_nothing(store, bucket, tmp_path):
+    source = Folder(tmp_path / "source")
+    source.root.mkdir()
+    (source.root / "oak.png").write_bytes(os.urandom(1 << 20))
+    bucket.put("oak.png", b"theirs")
+
+    with pytest.raises(NameTaken):
+        store.receive(source, "oak.png")
+
+    assert bucket.names == ["oak.png"]
+    assert bucket.get("oak.png") == b"theirs"
+
+
+def test_within_a_bucket_only_what_was_known_is_replaced(bucket, tmp_path):
+    def part(name):
+        url = parse_bucket_url(f"{bucket.url}/{name}", os.environ)
+        opened = ObjectStore(url, tmp_path / name)
+        opened.load()
+        return opened
+
+    bucket.put("one/oak.png", PICTURE)
+    bucket.put("two/oak.png", b"older")
+    source, target, late = part("one"), part("two"), part("two")
+
+    target.receive(source, "oak.png")
+    target.receive(source, "oak.png")  # changes nothing
+    bucket.put("one/oak.png", b"newer")
+    with pytest.raises(NameTaken):
+        late.receive(part("one"), "oak.png")
+
+    assert bucket.get("two/oak.png") == PICTURE
+    with pytest.raises(FileNotFoundError):
+        target.receive(source, "elm.png")
