@@ -149,20 +149,30 @@ class ObjectStore:
         return left == right
 
     def digest_of(self, name: str) -> str:
-        """The SHA-256 that we gave to an object; else it is read."""
+        """The SHA-256 that we gave to an object; else it is read.
+
+        One that has changed since it was listed is not known by that.
+        """
         entry = self._entries.get(name)
-        if entry is None:
-            return ""
-        if not entry.sha256:
-            entry = self.refresh(name)
         if entry is None or entry.sha256:
             return "" if entry is None else entry.sha256
+        now = self._look_at(name)
+        if now is None:
+            del self._entries[name]
+            return ""
+        now.sha256 = self._read_digest(name, now)
+        if now.may_be(entry):
+            self._entries[name] = now
+        return now.sha256
+
+    def _read_digest(self, name: str, entry: "_Entry") -> str:
+        if entry.sha256:
+            return entry.sha256
         try:
-            with self.open(name) as file:
-                entry.sha256 = sha256_of(file)
+            with self.open_range(name, entry.size_bytes) as file:
+                return sha256_of(file)
         except OSError:
             return ""
-        return entry.sha256
 
     def have_same_content(self, left: str, right: str) -> bool:
         """Whether both objects are there, with the same bytes."""
@@ -222,9 +232,10 @@ class ObjectStore:
             try:
                 self._place(content, name, sha256, media_type)
             except NameTaken:
-                self.refresh(name)
-                if self.digest_of(name) != sha256:
+                now = self._look_at(name)
+                if now is None or self._read_digest(name, now) != sha256:
                     raise
+                self._entries[name] = now
         content.unlink(missing_ok=True)
 
     def write(self, content: bytes, name: str) -> None:
