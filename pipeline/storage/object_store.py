@@ -487,6 +487,9 @@ class _Entry:
         self.changed_s: float = changed.timestamp() if changed else 0.0
         found = {name: meta.get(name) for name in ("e_tag", "version")}
         self.tag: Any = {name: value for name, value in found.items() if value}
+        if tag := self.tag.get("e_tag"):
+            # Azure's listing has them without quotes.
+            self.tag["e_tag"] = tag if tag.endswith('"') else f'"{tag}"'
         self.sha256 = sha256
         self.media_type = ""
 

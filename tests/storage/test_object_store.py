@@ -112,6 +112,16 @@ def test_a_listed_file_is_replaced_unless_it_has_changed_since(bucket, tmp_path)
     assert bucket.get("elm.png") == b"somebody else's"
 
 
+def test_a_tag_is_the_same_with_and_without_quotes():
+    listed, looked_at, other = (
+        object_store._Entry({"size": 1, "e_tag": tag})
+        for tag in ("0x8", '"0x8"', "0x9")
+    )
+
+    assert listed.may_be(looked_at)
+    assert not listed.may_be(other)
+
+
 def test_two_sidecars_of_one_name_do_not_overwrite_each_other(store, bucket, tmp_path):
     store_in(bucket, tmp_path / "other").write(b"{}", "oak.png.json")
 
