@@ -215,7 +215,7 @@ class Execution:
                 await anyio.to_thread.run_sync(save_snapshot, self.ledger, store)
             except (OutputError, NameTaken) as error:
                 text = f"the store has no copy of this ledger: {error.message}"
-                self._hooks.on_event(Warned(message=text))
+                self._hooks.on_event(Warned(message=text, has_failed=True))
 
     async def prepare(self) -> None:
         """Plan, and check that the plan may be carried out.
@@ -326,20 +326,26 @@ class Execution:
 
     def _nothing_done(self) -> RunResult:
         counts = self.plan.counts
-        done, skipped = counts[Action.DONE], counts[Action.SKIP]
+        done, skipped = counts[Action.DONE], self.plan.failed_for_good
+        blocked = self.plan.blocked[Action.SKIP]
         self._hooks.on_event(
             Launched(
                 run_id=self._run_id,
+                items=self.plan.items,
                 total=self.plan.total,
                 done=done,
-                skipped=skipped,
+                skipped=skipped + blocked,
                 to_submit=0,
                 ceiling=None,
             )
         )
         return RunResult(
-            exit_code=ExitCode.ITEMS_FAILED if skipped else ExitCode.OK,
-            counts={"done": done, "skipped": skipped},
+            exit_code=ExitCode.ITEMS_FAILED if skipped or blocked else ExitCode.OK,
+            counts={
+                "done": done,
+                "skipped": skipped,
+                **({"blocked": blocked} if blocked else {}),
+            },
             needs_review=self._reviewed,
             submitted=0,
             stopped_by=None,
@@ -365,11 +371,13 @@ class Execution:
                 orphans=self.plan.orphan_ids(),
             )
         except (LockError, OutputError) as error:
-            tell(Warned(message=f"the lock file was not written: {error.message}"))
+            text = f"the lock file was not written: {error.message}"
+            tell(Warned(message=text, has_failed=True))
             return
         if not is_ours:
             text = f"{lock_file} belongs to another service, so it was not updated"
-            tell(Warned(message=f"{text}; if it is from a rehearsal, delete it"))
+            text += "; if it is from a rehearsal, delete it"
+            tell(Warned(message=text, has_failed=True))
 
     async def write_gallery(self) -> None:
         """Write the page, if it is wanted. That it fails is no reason to fail a run."""
@@ -393,7 +401,7 @@ class Execution:
         except PipelineError as error:
             hint = f"; {error.hint}" if error.hint else ""
             text = f"the gallery was not written: {error.message}{hint}"
-            self._hooks.on_event(Warned(message=text))
+            self._hooks.on_event(Warned(message=text, has_failed=True))
             return
         self.result = dataclasses.replace(self.result, gallery=written.page)
 

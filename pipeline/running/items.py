@@ -5,6 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
+from pipeline.counting import plural
 from pipeline.job import SIDECAR_SUFFIX, Asset, Item, Job
 from pipeline.manifest.review import ItemReview, Verdict
 from pipeline.planning import PlannedItem
@@ -72,6 +73,9 @@ class JobRecord(Struct, frozen=True, kw_only=True):
     reason: str = ""
     hint: str = ""
 
+    def __repr__(self) -> str:
+        return f"<{self.job_id}: {self.status}, {plural(self.cost, 'unit')}>"
+
     @property
     def made(self) -> Job | None:
         """The newest attempt that made files, or None."""
@@ -103,6 +107,11 @@ class ItemRecord(Struct, frozen=True, kw_only=True):
     takes: tuple[JobRecord, ...]
     steps: tuple[JobRecord, ...] = ()
     review: ItemReview
+
+    def __repr__(self) -> str:
+        files = plural(len(self.files), "file")
+        cost = plural(self.cost, "unit")
+        return f"<{self.item_id}: {self.status}, {files}, {cost}>"
 
     @property
     def item_id(self) -> str:

@@ -100,7 +100,8 @@ class Reconciler:
                     unreachable(error) if isinstance(error, JobError) else error
                 ) from error
             text = f"the service's list of jobs could not be read: {error.message}"
-            self._records.warn("", f"{text}; the next run compares it with the ledger")
+            text += "; the next run compares it with the ledger"
+            self._records.warn("", text, has_failed=True)
             return []
         unowned = [
             remote

@@ -183,7 +183,7 @@ async def test_github_gets_a_summary_annotations_and_outputs(place, github):
 
     summary = github["summary.md"].read_text()
     assert summary.startswith(
-        "before\n\n### ❌ <code>knobs</code>: 1 failed, 1 in place"
+        "before\n\n### ❌ <code>knobs</code>: 1 failed, 1 saved"
     )
     assert summary.index("<code>b</code>") < summary.index("<code>a</code>")
     assert "<code>knobs&#46;yaml&#58;7</code>" in summary

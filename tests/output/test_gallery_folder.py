@@ -44,21 +44,21 @@ def test_a_gallery_removes_what_an_earlier_one_left(tmp_path):
 
 
 def test_a_file_of_an_earlier_gallery_is_kept(tmp_path):
-    write(tmp_path, {"a.webp": b"drawn"})
+    write(tmp_path, {"thumbnails/a.webp": b"drawn"})
 
     with holding_gallery(tmp_path) as folder:
-        assert folder.has("a.webp")
-        assert not folder.has("b.webp")
+        assert folder.has("thumbnails/a.webp")
+        assert not folder.has("thumbnails/b.webp")
 
 
 @pytest.mark.parametrize("spoil", [b"", b"cut", b"longer than before"])
 def test_a_file_that_was_cut_off_is_made_again(tmp_path, spoil):
-    write(tmp_path, {"a.webp": b"drawn"})
-    (tmp_path / "a.webp").write_bytes(spoil)
+    write(tmp_path, {"thumbnails/a.webp": b"drawn"})
+    (tmp_path / "thumbnails/a.webp").write_bytes(spoil)
 
-    write(tmp_path, {"a.webp": b"drawn"})
+    write(tmp_path, {"thumbnails/a.webp": b"drawn"})
 
-    assert (tmp_path / "a.webp").read_bytes() == b"drawn"
+    assert (tmp_path / "thumbnails/a.webp").read_bytes() == b"drawn"
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "index.html", "sub/x.png", ".git/HEAD"])

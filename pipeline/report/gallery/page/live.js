@@ -200,7 +200,7 @@ page.live = (() => {
         if (!box.isConnected) return;
         const fail = ({ message, hint }) => {
           text.textContent = "Make again";
-          note.textContent = `${message} ${hint ?? ""}`;
+          note.replaceChildren(page.dom.visible(`${message} ${hint ?? ""}`));
         };
         const price = await post("price", { item: item.id, take: version.number }, fail);
         if (!price) return;
