@@ -215,7 +215,9 @@ def print_estimate(
     lines: list[str] = []
     if cost is not None and (cost.items or estimate.unsure):
         width = find_width(err=to_stderr) or _WIDTH
-        tables = share_lines(cost, cu_price, min(width, _WIDTH))
+        plan = estimate.plan
+        noun = "items" if plan.items == plan.total else "jobs"
+        tables = share_lines(cost, cu_price, min(width, _WIDTH), noun=noun)
         lines = [*tables, "", *cost_lines(estimate, cu_price)]
     for line in (*lines, total_line(estimate, cu_price)):
         say(line, err=to_stderr)

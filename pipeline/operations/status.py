@@ -124,7 +124,7 @@ def read_status(
             )
             orphans = sum(1 for one in plan.orphan_ids() if is_meant(one))
         else:  # a million new items need not be made to be counted
-            untouched = manifest.item_count
+            untouched = manifest.written_count
         spending = Spending()
         for job in ledger.find_costs():
             if is_meant(job.item_id):
