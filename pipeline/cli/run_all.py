@@ -40,7 +40,6 @@ from pipeline.cli.plan_view import PlanListing, cost_lines, price_text
 from pipeline.cli.run_cost import (
     has_to_be_asked,
     may_be_asked,
-    run_cost_fields,
     spend_text,
 )
 from pipeline.cli.run_events import tell_event
@@ -60,6 +59,7 @@ from pipeline.cli.run_summary import (
 from pipeline.clock import SystemClock
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, ManifestError, PipelineError
+from pipeline.operations.event_fields import run_cost_fields
 from pipeline.operations.run import run_all
 from pipeline.planning import PlannedItem
 from pipeline.pricing.joint import JointEstimate

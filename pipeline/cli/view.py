@@ -5,11 +5,9 @@ import signal
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,7 +19,6 @@ from pipeline.cli.console.text import duration
 from pipeline.cli.loading import load
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
-from pipeline.cli.run_events import tell_done, tell_event
 from pipeline.cli.run_settings import settings_of
 from pipeline.clock import Clock, SystemClock
 from pipeline.counting import plural
@@ -34,8 +31,6 @@ from pipeline.operations.view.redoing import RedoOptions, Redos
 from pipeline.operations.view.session import ViewSession
 from pipeline.operations.view.spending import Spending
 from pipeline.report.review.guard import is_loopback
-from pipeline.running.events import Event
-from pipeline.running.result import RunResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +103,7 @@ async def open_session(
             desk.redos = Redos(
                 _redo_options(manifest, desk.output, options, clock),
                 spending,
-                telling=JsonEvents(),
-                tell=partial(desk.feed.tell, "run"),
+                tell=desk.tell_run,
             )
         desks.append(desk)
     return ViewSession(desks, host=options.host, port=options.port, clock=clock)
@@ -177,25 +171,6 @@ def _redo_options(
         settings=settings,
         clock=clock,
     )
-
-
-class JsonEvents:
-    """The events of ``pipeline run --json``; see ``Telling``."""
-
-    @staticmethod
-    def fields_of(event: Event) -> Mapping[str, Any] | None:
-        """An event; None for one that is not told."""
-        found: dict[str, Any] = {}
-        tell_event(event, found.update)
-        return found or None
-
-    @staticmethod
-    def done(result: RunResult | None, code: ExitCode) -> Mapping[str, Any]:
-        """The last event of a run."""
-        found: dict[str, Any] = {}
-        charged = Decimal(0) if result is None else result.cost.charged
-        tell_done(result, code, charged=charged, tell=found.update)
-        return found
 
 
 def _print_address(url: str, options: ViewOptions) -> None:

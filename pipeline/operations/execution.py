@@ -6,6 +6,7 @@ together is left to ``operations.joint``.
 
 import dataclasses
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import anyio
@@ -29,6 +30,8 @@ from pipeline.lockfile.reconcile import check_not_rehearsed, write_lock_file
 from pipeline.manifest import Manifest
 from pipeline.manifest.review_file import read_review, write_review
 from pipeline.operations.connection import Connection
+from pipeline.operations.event_fields import done_fields
+from pipeline.operations.event_log import EventLog
 from pipeline.operations.gallery import PageOptions, write_gallery_shown
 from pipeline.operations.idle import HasWork, is_idle, stop_at_work
 from pipeline.operations.items import Items
@@ -39,8 +42,14 @@ from pipeline.planning import Action, Plan, PlannedItem, Selection
 from pipeline.pricing import Cost, CostGroups, Estimate
 from pipeline.pricing.budget import budget_of
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
-from pipeline.record import Struct
-from pipeline.running.events import Halted, Launched, ProgressCallback, Warned
+from pipeline.record import Struct, replace
+from pipeline.running.events import (
+    Event,
+    Halted,
+    Launched,
+    ProgressCallback,
+    Warned,
+)
 from pipeline.running.joint import Outcome
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
@@ -125,10 +134,11 @@ class Execution:
         notes: tuple[str, ...] = (),
         requests: SharedRequests | None = None,
     ) -> None:
+        self._log = EventLog(target.folder_of(loaded))
         self._requests = requests
         self._shared = 0  # items that another manifest makes
         self._target = target
-        self._hooks = hooks
+        self._hooks = replace(hooks, on_event=self._logging(hooks.on_event))
         self._connection = connection
         self.ledger = ledger
         self._reader = reader
@@ -144,6 +154,13 @@ class Execution:
         self.run: Run | None = None
         self.result: RunResult | None = None
         self.error: PipelineError | None = None
+
+    def _logging(self, on_event: ProgressCallback) -> ProgressCallback:
+        def take(event: Event) -> None:
+            self._log.take(event)
+            on_event(event)
+
+        return take
 
     @property
     def folder(self) -> Path:
@@ -192,6 +209,8 @@ class Execution:
             code = self.result.exit_code
         now = self._target.clock.utc_now()
         self.ledger.record_run_ended(self._run_id, now, code)
+        charged = Decimal(0) if self.result is None else self.result.cost.charged
+        self._log.end(done_fields(self.result, code, charged=charged))
         unsynced = take_unsynced()
         if unsynced is not None:
             self._hooks.on_event(Warned(message=str(unsynced)))
@@ -302,6 +321,7 @@ class Execution:
             if self.run is None:
                 result = self._nothing_done()
             else:
+                self._log.begin()
                 result = await self.run.carry_out(self._run_id, notes=self._notes)
             self.result = self._with_items(result)
         except PipelineError as error:

@@ -182,9 +182,7 @@ async def test_github_gets_a_summary_annotations_and_outputs(place, github):
     said = await place.type("run", "--yes")
 
     summary = github["summary.md"].read_text()
-    assert summary.startswith(
-        "before\n\n### ❌ <code>knobs</code>: 1 failed, 1 saved"
-    )
+    assert summary.startswith("before\n\n### ❌ <code>knobs</code>: 1 failed, 1 saved")
     assert summary.index("<code>b</code>") < summary.index("<code>a</code>")
     assert "<code>knobs&#46;yaml&#58;7</code>" in summary
     assert "<b>" not in summary

@@ -107,7 +107,8 @@ async def test_items_and_jobs_are_counted_alike_everywhere(place):
 
 def test_the_gallery_has_the_words_of_the_reports():
     script = page_files()["format.js"].decode()
-    block = re.search(r"const STATES = \{(.*?)\};", script, re.DOTALL)[1]
+    block = re.search(r"const STATES = \{(.*?)\};", script, re.DOTALL)
 
-    assert dict(re.findall(r'(\w+): "([^"]+)"', block)) == WORDS
+    assert block is not None
+    assert dict(re.findall(r'(\w+): "([^"]+)"', block[1])) == WORDS
     assert set(WORDS) == set(ItemStatus)

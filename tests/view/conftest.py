@@ -14,7 +14,6 @@ from doubles.place import LIMIT_S, Place
 from doubles.place_fixtures import command, place, place_of, use  # noqa: F401 - fixtures
 
 from pipeline.cli.loading import load
-from pipeline.cli.view import JsonEvents
 from pipeline.operations.gallery import Collector
 from pipeline.operations.view.desk import ManifestDesk
 from pipeline.operations.view.redoing import RedoOptions, Redos
@@ -178,8 +177,7 @@ def open_page():
             desk.redos = Redos(
                 options,
                 Spending(Decimal(str(spend)), desk.tell_spend),
-                telling=JsonEvents(),
-                tell=lambda fields: desk.feed.tell("run", fields),
+                tell=desk.tell_run,
             )
         app = ReviewApp(
             {"knobs": desk}, PARTS, token=TOKEN, host="127.0.0.1", clock=where.clock
