@@ -191,12 +191,16 @@ def open_page():
                 base=f"http://127.0.0.1:{server.port}/{TOKEN}/knobs/",
             )
             watching = asyncio.create_task(desk.watch() if watch else asyncio.sleep(0))
+            following = asyncio.create_task(
+                desk.follow() if watch else asyncio.sleep(0)
+            )
             redos = desk.redos
             working = asyncio.create_task(redos.work() if redos else asyncio.sleep(0))
             try:
                 yield page
             finally:
                 watching.cancel()
+                following.cancel()
                 if redos is not None:
                     redos.stop()
                 await working

@@ -12,6 +12,7 @@ from pipeline.storage.regular_file import open_regular
 
 SILENCE_S = 4 * BEAT_S  # a run that is alive writes, or renews the file's time, sooner
 _MOST_BYTES = 8 << 20  # of one look
+_HEAD_BYTES = 256
 _LAST = frozenset({"done", "silent"})
 
 
@@ -30,7 +31,7 @@ class RunTail:
         self.output = output
         self._path = events_path(output)
         self._clock = clock
-        self._file: tuple[int, int] | None = None
+        self._head = b""
         self._offset = 0
         self._changed: int | None = None  # when the file was changed last
         self._changed_s = 0.0
@@ -45,9 +46,12 @@ class RunTail:
         try:
             with open_regular(self._path, inside=self.output) as file:
                 about = os.fstat(file.fileno())
-                identity = about.st_dev, about.st_ino
-                if identity != self._file or about.st_size < self._offset:
-                    self._file, self._offset = identity, 0
+                # Inodes are used again; the number of the run is in its first line.
+                head = file.read(_HEAD_BYTES)
+                is_same = bool(self._head) and head.startswith(self._head)
+                if not is_same or about.st_size < self._offset:
+                    self._offset = 0
+                self._head = head
                 file.seek(self._offset)
                 data = file.read(_MOST_BYTES)
         except OSError:
