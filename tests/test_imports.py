@@ -45,7 +45,7 @@ LADDER = {
     "output": "assets clock errors job ledger lockfile manifest naming record settings storage units version",
     "pricing": "api clock counting errors job ledger models planning record report settings stages storage units version",
     "running": "activity api assets clock counting errors fault_points job ledger manifest naming planning pricing record report settings stages save_spec storage",
-    "operations": "activity api assets clock contract counting errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage units save_spec",
+    "operations": "activity api assets clock contract counting errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage units save_spec redaction",
     "cli": "activity api assets clock contract counting emulator errors job manifest models operations output planning pricing record redaction report running settings stages storage units version visible",
     "__main__": "cli",
     "pipeline": "version",

@@ -48,6 +48,20 @@ async def test_every_item_is_listed_on_demand(many):
     )
 
 
+async def test_the_text_of_speech_is_shown_as_its_prompt(place):
+    (place.folder / "knobs.yaml").write_text(
+        "version: 1\nmodel: model_any-speech\nitems:\n"
+        "  - {id: hello, params: {text: Hello there}}\n"
+        "  - {id: hum, params: {pitch: 3}}\n"
+    )
+
+    said = await place.command("plan", "knobs.yaml", "--offline", "--prompts")
+
+    lines = said.out.splitlines()
+    assert lines[lines.index("+ hello: new") + 1] == "    Hello there"
+    assert lines[lines.index("+ hum: new") + 1] == "    (no prompt)"
+
+
 async def test_every_item_is_an_event_on_demand(many):
     said = await many.type("plan", "--json")
 

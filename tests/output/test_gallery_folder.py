@@ -139,6 +139,36 @@ def test_an_index_that_was_edited_leads_to_no_other_file(tmp_path, name):
     assert read_index(gallery) == {"a.js": 1}
 
 
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("files/oak.png", ["files/oak.png.json"]),
+        ("thumbnails/oak.webp", ["thumbnails/oak.webp.json"]),
+        ("oak.png", []),
+        ("notes.txt", []),
+        ("sub/index.html", []),
+    ],
+    ids=["asset", "asset in the place of a thumbnail", "picture", "text", "page"],
+)
+def test_an_index_that_was_edited_lists_no_file_that_no_gallery_writes(
+    tmp_path, name, more
+):
+    gallery = tmp_path / "gallery"
+    write(gallery, {"a.js": b"1"})
+    for one in (name, *more):
+        (gallery / one).parent.mkdir(exist_ok=True)
+        (gallery / one).write_bytes(b"mine")
+    index = json.loads((gallery / INDEX_NAME).read_bytes())
+    (gallery / INDEX_NAME).write_text(json.dumps(index | {name: 4}), encoding="utf-8")
+
+    write(gallery, {"a.js": b"2"})
+
+    assert names_in(gallery) == {"a.js", name, *more}
+    with pytest.raises(UsageError, match="in the way"):
+        write(gallery, {name: b"ours"})
+    assert (gallery / name).read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"a": "x"}', b"\xff"])
 def test_an_index_that_cannot_be_read_lists_nothing(tmp_path, content):
     (tmp_path / INDEX_NAME).write_bytes(content)

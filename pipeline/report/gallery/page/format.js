@@ -5,8 +5,8 @@ page.format = (() => {
   const CURRENCY_SIGNS = "$€£¥₹₩₽₺₴₪₫₱₦";
   // The words of report/outcomes.py.
   const STATES = {
-    unknown: "unsure",
     failed: "failed",
+    unknown: "unsure",
     blocked: "blocked",
     not_fetched: "made but not fetched",
     in_flight: "in flight",
