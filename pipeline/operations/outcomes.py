@@ -29,13 +29,14 @@ def outcome_of(
     worst, files = record.worst, record.files
     newest = worst.attempts[0] if worst.attempts else None
     ended = newest
-    if record.status is ItemStatus.SAVED:
+    if worst.status is ItemStatus.SAVED:
         ended = (record.steps[-1] if record.steps else record.chosen).made
     failure = newest.failure if newest else None
-    is_failed = record.status is ItemStatus.FAILED
+    status = worst.status
+    is_failed = status is ItemStatus.FAILED
     return ItemOutcome(
         item_id=clean(record.item_id),
-        status=str(record.status),
+        status=str(status),
         reason=clean(worst.reason),
         hint=clean(on_hint(worst.hint, record.item_id)) if worst.hint else "",
         kind=str(failure.kind or "") if failure and is_failed else "",

@@ -16,6 +16,7 @@ from pipeline.report.outcomes import ItemOutcome, Problem
 
 # What XML 1.0 cannot hold, not even as a reference: https://www.w3.org/TR/xml/#charsets
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_PLAIN = re.compile(r"[\w ./:@+-]*", re.ASCII)  # needs no escape; most do not
 _COUNTS = ("tests", "failures", "errors", "skipped")
 _ELEMENTS = {
     "failed": "failure",
@@ -207,11 +208,14 @@ def _properties(values: dict[str, object]) -> Iterator[str]:
 
 
 def _attributes(**values: object) -> str:
-    return "".join(
-        f" {name}={quoteattr(xml_text(str(value)))}"
-        for name, value in values.items()
-        if value is not None
-    )
+    text = ""
+    for name, value in values.items():
+        if value is not None:
+            shown = str(value)
+            is_plain = _PLAIN.fullmatch(shown) is not None
+            quoted = f'"{shown}"' if is_plain else quoteattr(xml_text(shown))
+            text += f" {name}={quoted}"
+    return text
 
 
 def xml_text(text: str) -> str:

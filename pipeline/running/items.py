@@ -30,6 +30,9 @@ class ItemStatus(StrEnum):
     SAVED = "saved"  # its files are in place
 
 
+_RANKS = {status: rank for rank, status in enumerate(ItemStatus)}
+
+
 class SavedFile(Struct, frozen=True, kw_only=True):
     """One file of a take.
 
@@ -127,8 +130,7 @@ class ItemRecord(Struct, frozen=True, kw_only=True):
     def worst(self) -> JobRecord:
         """Of the wanted takes and the steps, the first whose status is the item's."""
         wanted = [one for one in (*self.takes, *self.steps) if one.planned is not None]
-        order = list(ItemStatus)
-        return min(wanted, key=lambda one: order.index(one.status))
+        return min(wanted, key=lambda one: _RANKS[one.status])
 
     @property
     def status(self) -> ItemStatus:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from pipeline.cli.ci.log import problems_of
-from pipeline.cli.ci.places import place_in
+from pipeline.cli.ci.places import Places
 from pipeline.cli.console.subject import about
 from pipeline.cli.console.text import printable
 from pipeline.cli.loading import load
@@ -71,6 +71,7 @@ class ManifestReport:
         self._checkout = checkout
         self._is_one_of_several = is_one_of_several
         self._junit = JUnitReport(manifest.stem)
+        self._places = Places(checkout)
         self.name = manifest.stem
         self.folder = options.output
         self.counts: Counter[str] = Counter()
@@ -166,7 +167,7 @@ class ManifestReport:
         return take
 
     def _place(self, file: str, line: int = 0, column: int = 0) -> Place:
-        return place_in(self._checkout, file, line, column)
+        return self._places.find(file, line, column)
 
 
 def problems_at(end: RunEnd, checkout: Path | None) -> list[Problem]:
