@@ -171,7 +171,7 @@ async def test_what_happens_elsewhere_is_seen_at_once(visit: Visit, desk: Desk) 
             },
         )
     )
-    said = "moderated\\u202e Next: change the prompt"
+    said = "moderated\\u202e; next: change the prompt"
     await page.locator("#run .troubles", has_text=said).wait_for()
     failed = replace(item, state="failed", reason="moderated", takes=(made_up.take(1),))
     desk.events.put_nowait(("item", failed))

@@ -195,7 +195,7 @@ page.live = (() => {
     }
     if (troubles.length) {
       const jobs = troubles.slice(0, SHOWN).map((event) => {
-        const hint = event.hint ? ` Next: ${event.hint}` : "";
+        const hint = event.hint ? `; next: ${event.hint}` : "";
         return h("p", {}, icon("warning"), jobLink(event.item_id), ` ${event.reason || word(event.status)}${hint}`);
       });
       rows.push(h("div.troubles", {}, jobs, more(troubles)));
