@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, BinaryIO
 
+from pipeline.errors import OutputError
 from pipeline.operations.event_fields import event_fields
 from pipeline.output.names import REPORT_FOLDER
 from pipeline.redaction import SECRETS
@@ -56,7 +57,7 @@ class EventLog:
             path.parent.mkdir(FOLDER_MODE, exist_ok=True)
             path.unlink(missing_ok=True)  # so that no link is followed
             file = path.open("xb", buffering=0)
-        except Exception as error:  # noqa: BLE001 - a run goes on without it
+        except (OSError, OutputError) as error:  # a run goes on without it
             logger.info("%s cannot be written: %s", path, error)
             return
         self._thread = Thread(target=self._write, args=(file,), daemon=True)
@@ -72,12 +73,11 @@ class EventLog:
 
     def end(self, fields: Mapping[str, Any]) -> None:
         """Add the end of the run, and wait until all is written, or for a while."""
-        if self._thread is None:
-            return
-        self._queue.put(fields)
-        self._queue.put(None)
-        self._thread.join(_LONGEST_END_S)
-        self._thread = None
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.put(fields)
+            self._queue.put(None)
+            thread.join(_LONGEST_END_S)
 
     def _write(self, file: BinaryIO) -> None:
         launched = b""
@@ -97,6 +97,7 @@ class EventLog:
                         return
         except OSError as error:
             logger.info("the events cannot be written: %s", error)
+            self._thread = None  # so that nobody keeps what nobody reads
 
     def _next_batch(self, file: BinaryIO) -> list[Mapping[str, Any] | None]:
         """All that is waiting; at least one, for which it waits."""

@@ -208,9 +208,11 @@ class Execution:
         elif found is None and self.result is not None:
             code = self.result.exit_code
         now = self._target.clock.utc_now()
-        self.ledger.record_run_ended(self._run_id, now, code)
         charged = Decimal(0) if self.result is None else self.result.cost.charged
-        self._log.end(done_fields(self.result, code, charged=charged))
+        try:
+            self.ledger.record_run_ended(self._run_id, now, code)
+        finally:
+            self._log.end(done_fields(self.result, code, charged=charged))
         unsynced = take_unsynced()
         if unsynced is not None:
             self._hooks.on_event(Warned(message=str(unsynced)))
