@@ -138,7 +138,7 @@ def test_the_run_takes_args_on_several_lines_and_executes_none_of_them(job):
     assert list(job.workspace.rglob("injected")) == []
     assert done.out == ""
     assert job.path_file.read_text() == ""
-    assert "2 in place" in job.summary_file.read_text()
+    assert "2 saved" in job.summary_file.read_text()
     assert set(job.outputs) == set(ACTION["outputs"])
     assert job.outputs["saved"] == "2"
     assert job.outputs["junit"] == "reports/junit.xml"
