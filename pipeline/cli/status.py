@@ -160,7 +160,7 @@ def _show_counts(status: Status, price: CuPrice | None) -> None:
     if is_new and not status.orphans:
         say("  nothing has been submitted yet")
         return
-    for one in ItemStatus:
+    for one in reversed(ItemStatus):
         if counts.get(one):
             say(f"  {counts[one]:>8,}  {WORDS[one]}")
     if status.to_fetch:
