@@ -26,7 +26,7 @@ def test_items_have_the_name_of_their_manifest():
         )
     ]
 
-    assert [one.item_id for one in told] == [
+    assert [getattr(one, "item_id", None) for one in told] == [
         "icons: oak",
         "icons: elm",
         "icons: oak",
@@ -46,8 +46,10 @@ def test_the_beginning_is_that_of_all_runs_so_far():
     joined = JoinedEvents([ICONS, PROPS])
 
     first = joined.join(ICONS, launched(items=2))
+    assert isinstance(first, Launched)
     assert (first.total, first.items, joined.have_begun) == (3, 2, False)
 
     both = joined.join(PROPS, launched(items=3))
+    assert isinstance(both, Launched)
     assert (both.total, both.items, joined.have_begun) == (6, 5, True)
     assert (both.done, both.skipped, both.to_submit) == (2, 2, 2)

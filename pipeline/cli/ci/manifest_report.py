@@ -11,7 +11,7 @@ from pipeline.cli.ci.log import problems_of
 from pipeline.cli.ci.places import Places
 from pipeline.cli.console.subject import about
 from pipeline.cli.console.text import printable
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.cli.next_step import complete_hint
 from pipeline.cli.options import RunOptions
 from pipeline.errors import ExitCode, ManifestError, PipelineError
@@ -128,18 +128,20 @@ class ManifestReport:
 
     def _read(self, since: datetime, whole: Outcomes) -> None:
         options = self._options
-        loaded, self.folder = load(
+        loaded, store = load_opened(
             self._manifest,
+            store=options.store,
             output=options.output,
             emulate=options.emulate,
             allow_outside=options.allow_outside,
             profile=options.profile,
         )
+        self.folder = store.home
         self.name = _name_of(loaded)
         self._junit = JUnitReport(self.name, is_frozen=options.frozen)
         read_items(
             loaded,
-            self.folder,
+            store,
             emulate=options.emulate,
             selection=Selection(globs=self._globs),
             on_item=self._taking(since, whole),
