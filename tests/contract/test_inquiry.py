@@ -217,8 +217,6 @@ def test_more_than_the_least_that_we_need_agrees():
 
 @pytest.mark.parametrize("date", [{}, {"date": "noon"}])
 def test_an_answer_without_a_readable_date_has_none(date):
-    answer = Exchange(
-        method="GET", target="/jobs", status=200, headers=date
-    )
+    answer = Exchange(method="GET", target="/jobs", status=200, headers=date)
 
     assert date_of(answer) is None

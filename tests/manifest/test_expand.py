@@ -578,8 +578,10 @@ def test_a_name_cannot_look_like_emulated_output(write_manifest):
     text = "name: icons.emulated\nitems: [{id: oak, prompt: x}]\n"
 
     assert faults_in(write_manifest, text) == [
-        "3:7: name 'icons.emulated' cannot end with '.emulated', which marks emulated"
-        " output"
+        (
+            "3:7: name 'icons.emulated' cannot end with '.emulated', which marks emulated"
+            " output"
+        )
     ]
 
 

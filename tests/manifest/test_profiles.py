@@ -219,7 +219,9 @@ def test_profiles_have_files_of_their_own():
 
 def test_what_stands_for_an_item_and_is_none_is_told_as_without_a_profile(tmp_path):
     path = tmp_path / "m.yaml"
-    path.write_text(TEXT.replace("  - {id: oak, prompt: \"an oak, ${detail}, ${light}\"}", "  - oak"))
+    path.write_text(
+        TEXT.replace('  - {id: oak, prompt: "an oak, ${detail}, ${light}"}', "  - oak")
+    )
 
     with pytest.raises(ManifestError, match="an item must be a mapping"):
         validate_manifest(path, profile="draft")
@@ -229,7 +231,9 @@ def test_a_prompt_of_a_profile_takes_the_place_of_an_items_own(tmp_path):
     path = tmp_path / "m.yaml"
     path.write_text(TEXT.replace("params: {size: 1K}", "params: {prompt: a dot}"))
 
-    prompts = {item.params["prompt"] for item in expand(load_manifest(path, profile="draft"))}
+    prompts = {
+        item.params["prompt"] for item in expand(load_manifest(path, profile="draft"))
+    }
 
     assert prompts == {"a dot"}
 

@@ -286,23 +286,31 @@ def test_no_slip_of_the_pen_is_told_in_the_parsers_words(at, signs, tmp_path_fac
     [
         (
             OAK + "[a] tree # in a field\n",
-            ":5:13: YAML takes '[…]' for a list, but more text follows it; write:"
-            ' prompt: "[a] tree" # in a field',
+            (
+                ":5:13: YAML takes '[…]' for a list, but more text follows it; write:"
+                ' prompt: "[a] tree" # in a field'
+            ),
         ),
         (
             HEAD + '  - {"id": "oak" "prompt": "x"}\n',
-            ":4:17: there is no comma between two entries; write:"
-            ' - {"id": "oak", "prompt": "x"}',
+            (
+                ":4:17: there is no comma between two entries; write:"
+                ' - {"id": "oak", "prompt": "x"}'
+            ),
         ),
         (
             HEAD + "  -id:oak\n    prompt: x\n",
-            ":4:3: an entry of a list begins with '- ', a dash and a space; write:"
-            " - id: oak",
+            (
+                ":4:3: an entry of a list begins with '- ', a dash and a space; write:"
+                " - id: oak"
+            ),
         ),
         (
             OAK + "x\n    takes:@2\n",
-            ":6:5: there has to be a space after the ':' of a key; write:"
-            ' takes: "@2"',
+            (
+                ":6:5: there has to be a space after the ':' of a key; write:"
+                ' takes: "@2"'
+            ),
         ),
         (
             HEAD + "  - [a], b\n",
