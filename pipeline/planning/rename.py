@@ -163,7 +163,7 @@ class Renames:
             self._named.add(split_take(was)[0])
         else:
             may_be = any(
-                self._ledger.has_request(
+                self._rows.has_request(
                     job_key=job_key, request_key=request_key, not_of=job_id
                 )
                 for job_key, request_key in request.keys
