@@ -170,7 +170,10 @@ def test_every_key_is_told_once():
     assert len(BY_KEY) == len(ASSUMPTIONS)
 
 
-async def test_a_job_that_never_ends_ends_the_spending_and_is_named(place_of):
+async def test_a_job_that_never_ends_ends_the_spending_and_is_named(
+    place_of, monkeypatch
+):
+    monkeypatch.setattr("pipeline.contract.paid_probes.LONGEST_JOB_S", 20.0)
     async with place_of(job_seconds=(1e6, 1e6)) as place:
         found = await place.ask(spend=6)
 
