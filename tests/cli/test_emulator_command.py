@@ -8,9 +8,10 @@ from pipeline.cli.main import run_command
 from pipeline.contract.contract_file import Contract, write_contract
 from pipeline.errors import ExitCode
 
+WAN = "model_wan-2-7-image"  # has a price of its own
 MODEL = {
     "model": {
-        "id": "model_of-our-own",
+        "id": WAN,
         "name": "Ours",
         "type": "custom",
         "inputs": [{"name": "prompt", "type": "string", "required": {"always": True}}],
@@ -78,10 +79,8 @@ def test_a_model_of_a_file_is_served_at_its_price(served, tmp_path):
 
     _, given = served("--models", path)
 
-    assert (
-        given["profile"].jobs.extra_models["model_of-our-own"]["model"]
-        == (MODEL["model"])
-    )
+    assert given["profile"].jobs.extra_models[WAN] == MODEL
+    assert WAN not in given["profile"].money.unit_prices_cu
 
 
 def test_what_was_seen_of_a_service_is_imitated(served, tmp_path, capsys):

@@ -316,8 +316,9 @@ async def test_a_picture_that_is_not_ready_is_not_taken_for_the_same():
     api = FakeApi(FakeClock())
     api.upload_pending_s = 60.0
     asset_id = api._take_upload(b"\x89PNG\r\n\x1a\n")
+    sha256 = hashlib.sha256(b"\x89PNG\r\n\x1a\n").hexdigest()
 
-    assert not await AssetDigests(api, FakeTransfer(api)).agree({asset_id: "0" * 64})
+    assert not await AssetDigests(api, FakeTransfer(api)).agree({asset_id: sha256})
 
 
 async def test_only_so_many_pictures_are_read(monkeypatch):
