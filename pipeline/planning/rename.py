@@ -217,6 +217,8 @@ class Renames:
 
         For items whose request is known only now; call it after :meth:`resolve`.
         """
+        if self.is_idle:  # the rows of the items that it uses were written since
+            return ""
         names = self._find_names(request)
         if len(names) > 1:
             self.unclear[base_id] = names
