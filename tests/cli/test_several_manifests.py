@@ -3,10 +3,11 @@
 import click
 import pytest
 
-from pipeline.cli.ci.joint_reports import JointReports
+from pipeline.cli.ci.run_reports import RunReports
 from pipeline.cli.options import _find_manifests
 from pipeline.errors import ExitCode, OutputError, UsageError
 from pipeline.running.events import Launched
+from pipeline.running.joined_events import JoinedEvents
 
 HEAD = "version: 1\nmodel: model_wan-2-7-image\nparams: {size: 1K}\nitems:\n"
 
@@ -267,14 +268,14 @@ async def test_a_report_that_would_replace_another_file_stops_all_before_they_pa
 async def test_a_run_that_cannot_go_on_is_named_and_the_others_go_on(
     three, monkeypatch
 ):
-    take = JointReports.take
+    join = JoinedEvents.join
 
-    def block(reports, manifest, event):
+    def block(joined, manifest, event):
         if manifest == "icons.yaml" and isinstance(event, Launched):
             (three.folder / "output/icons/.partial").write_text("in the way")
-        take(reports, manifest, event)
+        return join(joined, manifest, event)
 
-    monkeypatch.setattr(JointReports, "take", block)
+    monkeypatch.setattr(JoinedEvents, "join", block)
 
     done = await three.command("run", "icons.yaml", "props.yaml", "--yes")
 
@@ -304,7 +305,7 @@ async def test_a_report_that_is_lost_is_told_beside_a_graver_error_or_ends_the_r
     three, monkeypatch, failing
 ):
     lost = OutputError("all.xml cannot be written")
-    monkeypatch.setattr(JointReports, "write", lambda *_arguments: lost)
+    monkeypatch.setattr(RunReports, "write", lambda *_arguments: lost)
     if failing:
         path = three.folder / "props.yaml"
         path.write_text(path.read_text().replace("props b", "'[fail] b'"))
