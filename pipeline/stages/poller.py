@@ -18,6 +18,7 @@ from pipeline.clock import Clock
 from pipeline.errors import (
     GenerationTimedOut,
     JobError,
+    RateLimited,
     Rejected,
     ServiceUnreachable,
     Unavailable,
@@ -302,6 +303,8 @@ class Poller:
                 self._list_failures = 0
             await self._read_by_id(all_of_them=not by_list or are_few)
             self._failing_since_s = None
+        except RateLimited:
+            pass  # the service is there; the rate limiter decides when to ask again
         except (Unavailable, UnexpectedAnswer, Rejected) as error:
             if by_list:
                 self._list_failures += 1

@@ -1,6 +1,7 @@
 """Pace: requests by worth, in one window, which other processes share."""
 
 import math
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -156,21 +157,51 @@ async def test_the_rate_is_what_other_processes_leave(clock, state):
 # --- refusals -------------------------------------------------------------------
 
 
-async def test_a_refusal_means_that_the_window_is_full_now(clock):
-    rate_limiter = RateLimiter(clock, limit=10)
-    await take(rate_limiter, 4)
+async def test_after_a_refusal_only_a_part_of_the_requests_before_is_allowed(clock):
+    rate_limiter = RateLimiter(clock, limit=20)
+    await take(rate_limiter, 12)
     await clock.advance(40)
 
     rate_limiter.note_refusal()
-    async with queued(rate_limiter, clock, *[Priority.READ] * 12) as left:
+    async with queued(rate_limiter, clock, *[Priority.READ] * 20) as left:
         await clock.advance(2 * WINDOW_S)
 
     moments = [moment for _, moment in left]
-    assert moments[:10] == [WINDOW_S] * 4 + [40 + WINDOW_S] * 6
+    spaces_s = [later - moment for moment, later in pairwise(moments)]
+    assert moments[0] == WINDOW_S
+    assert len(moments) >= 9  # three quarters of the twelve, and what has grown since
+    assert min(spaces_s) > WINDOW_S / 20  # and never in a burst
+    assert max(spaces_s) < WINDOW_S / 8
+
+
+async def test_what_is_allowed_grows_again_up_to_the_limit(clock):
+    rate_limiter = RateLimiter(clock, limit=10)
+    await take(rate_limiter, 8)
+    rate_limiter.note_refusal()
+    rates = []
+
+    for _ in range(6):
+        await clock.advance(60)
+        rates.append(round(rate_limiter.rate_per_s * WINDOW_S))
+
+    assert rates == [7, 8, 9, 10, 10, 10]
+
+
+async def test_after_a_refusal_nothing_leaves_for_a_moment(clock):
+    rate_limiter = RateLimiter(clock, limit=10)
+    rate_limiter.note_refusal()
+
+    async with queued(rate_limiter, clock, Priority.READ) as left:
+        assert rate_limiter.is_scarce
+        await clock.advance(5)
+
+    assert left == [(Priority.READ, FIRST_HOLD_S)]
 
 
 async def test_other_processes_learn_of_a_refusal(clock, state):
-    refused, other = (RateLimiter(clock, limit=10, state=state) for _ in range(2))
+    refused, other = (RateLimiter(clock, limit=20, state=state) for _ in range(2))
+    await take(other, 4)
+    await take(refused, 4)
 
     refused.note_refusal()
 

@@ -1,0 +1,198 @@
+"""FairShare: runs that know nothing of each other come to equal shares of a ceiling."""
+
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from suite.shares import Scene, jain, play
+
+from pipeline.stages.fair_share import FIRST_WAIT_S, FairShare
+from pipeline.stages.slots import Slots
+
+# --- the rules ----------------------------------------------------------------------
+
+
+def test_who_loses_a_slot_gives_up_the_more_the_larger_its_share_is():
+    kept = [FairShare().note_lost(room, 20 - room, 0.0) for room in (1, 5, 10, 19)]
+
+    assert kept == [1, 4, 8, 10]
+
+
+def test_who_has_just_given_up_slots_gives_up_no_more():
+    sharing = FairShare()
+    sharing.note_lost(19, 1, 0.0)
+
+    assert sharing.note_lost(15, 5, 1.0) == 15
+
+
+def test_where_there_are_no_others_nothing_is_given_up():
+    assert FairShare().note_lost(20, 0, 0.0) == 20
+
+
+def test_the_larger_the_share_the_rarer_a_probe():
+    sharing = FairShare()
+    sharing.note_full(10, 0.0)
+
+    assert [round(sharing.generations(limit), 1) for limit in (1, 5, 10, 30)] == [
+        1.0,
+        2.0,
+        3.0,
+        4.5,
+    ]
+
+
+def test_in_vain_a_probe_comes_later_each_time():
+    sharing = FairShare()
+    moments = []
+    for _ in range(4):
+        sharing.note_full(10, 0.0)
+        moments.append(sharing.probe_at_s)
+
+    assert moments == [2.0, 4.0, 8.0, 16.0]
+    sharing.note_full(0, 100.0)
+    assert sharing.probe_at_s == 100.0 + FIRST_WAIT_S
+
+
+# --- in slots -----------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def waiting(slots, clock, *calls):
+    async with anyio.create_task_group() as tasks:
+        for call in calls:
+            tasks.start_soon(call)
+        await clock.settle()
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def fill(slots, count):
+    for _ in range(count):
+        await slots.wait_for_slot()
+        slots.accepted()
+
+
+@pytest.fixture
+async def shared(clock):
+    """Slots with ten of twenty jobs in flight; others have the rest."""
+    slots = Slots(clock, first=4, posts=100)
+    await fill(slots, 10)
+    await slots.wait_for_slot()
+    slots.refused(ceiling=20, counted=20)
+    assert slots.statistics().limit == 10
+    return slots
+
+
+async def test_a_slot_that_another_has_taken_makes_the_run_yield(shared):
+    shared.retired()
+    await shared.wait_for_slot()
+    shared.refused(ceiling=20, counted=20)
+
+    assert shared.statistics().limit == 7  # nine are left, and two are given up
+    assert shared.statistics().others == 11
+
+
+async def test_refusals_of_submits_that_left_together_count_once(shared):
+    for _ in range(3):
+        shared.retired()
+    for _ in range(3):
+        await shared.wait_for_slot()
+    limits = []
+    for _ in range(3):
+        shared.refused(ceiling=20, counted=20)
+        limits.append(shared.statistics().limit)
+
+    assert limits == [7, 8, 7]  # two unanswered, then one, then none may be in flight
+
+
+async def test_a_refused_probe_costs_nothing(shared):
+    for _ in range(30):
+        shared.retired()
+        await fill(shared, 1)
+    assert shared.statistics().limit == 11
+    await shared.wait_for_slot()
+    shared.refused(ceiling=20, counted=20)
+
+    assert shared.statistics().limit == 10
+
+
+async def test_a_run_that_waits_probes_by_itself(shared, clock):
+    async with waiting(shared, clock, shared.run, shared.wait_for_slot):
+        await clock.advance(1.5)
+        before = shared.statistics().held
+        await clock.advance(1)
+
+        assert (before, shared.statistics().held) == (10, 11)
+
+
+async def test_without_others_nothing_is_probed_by_itself(clock):
+    slots = Slots(clock, first=4, posts=100)
+    await fill(slots, 10)
+    await slots.wait_for_slot()
+    slots.refused(ceiling=10, counted=10)
+
+    async with waiting(slots, clock, slots.run, slots.wait_for_slot):
+        await clock.advance(1000)
+
+        assert slots.statistics().held == 10
+
+
+# --- many runs at one service ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("runs", [2, 4])
+def test_late_comers_get_a_fair_share_of_a_full_ceiling(runs):
+    scene = Scene(runs=runs, ceiling=20, job_seconds=(20.0, 40.0), apart_s=60.0)
+
+    seen = play(scene, until_s=1200.0, step_s=600.0)
+
+    assert jain(seen[-1].shares) > 0.9
+    assert seen[-1].used > 0.9
+    assert seen[-1].refused < 0.25 * seen[-1].submitted
+
+
+def test_a_run_that_is_alone_yields_nothing():
+    seen = play(Scene(runs=1, ceiling=20), until_s=600.0, step_s=300.0)
+
+    assert seen[-1].used > 0.95
+    assert seen[-1].refused < 0.05 * seen[-1].submitted
+
+
+def test_slots_of_a_run_that_has_ended_are_taken_over():
+    scene = Scene(runs=2, ceiling=20, items={1: 60})
+
+    seen = play(scene, until_s=900.0, step_s=300.0)
+
+    assert seen[-1].shares[1] == 0
+    assert seen[-1].used > 0.95
+
+
+def test_two_machines_come_to_equal_shares_of_the_request_rate():
+    scene = Scene(runs=2, ceiling=100, rpm=95, service_rpm=100, apart_s=60.0)
+
+    seen = play(scene, until_s=1200.0, step_s=600.0)
+
+    assert jain(seen[-1].shares) > 0.9
+    assert seen[-1].refused_requests < 0.1 * seen[-1].submitted
+    assert seen[-1].submitted > 0.75 * 95 * 600 / 60
+
+
+@settings(max_examples=5, deadline=None)
+@given(
+    runs=st.integers(2, 4),
+    ceiling=st.integers(5, 30),
+    apart_s=st.sampled_from([0.0, 1.0, 100.0]),
+    seed=st.integers(0, 1000),
+)
+def test_nobody_starves_and_the_ceiling_stays_full(runs, ceiling, apart_s, seed):
+    scene = Scene(runs=runs, ceiling=ceiling, apart_s=apart_s, seed=seed)
+
+    seen = play(scene, until_s=900.0, step_s=300.0)
+
+    fair = ceiling / runs
+    assert min(seen[-1].shares) > min(fair / 4, 0.5)
+    assert seen[-1].used > 0.85
+    assert seen[-1].most_in_flight <= ceiling
+    assert seen[-1].refused <= seen[-1].submitted
