@@ -8,6 +8,7 @@ import pytest
 from doubles.clock import FakeClock
 from doubles.paced import queued, take
 
+from pipeline.api.allowance import WINDOW_S
 from pipeline.api.rate_limiter import (
     AGE_PER_PRIORITY_S,
     FIRST_HOLD_S,
@@ -16,7 +17,7 @@ from pipeline.api.rate_limiter import (
     RateLimiter,
     rate_limiter_of,
 )
-from pipeline.api.rate_limiter_state import WINDOW_S, RateLimiterState, StateBusy
+from pipeline.api.rate_limiter_state import RateLimiterState, StateBusy
 from pipeline.settings import DEFAULT_RPM, Credentials, Settings
 
 
@@ -182,7 +183,7 @@ async def test_what_is_allowed_grows_again_up_to_the_limit(clock):
 
     for _ in range(6):
         await clock.advance(60)
-        rates.append(round(rate_limiter.rate_per_s * WINDOW_S))
+        rates.append(round((rate_limiter.rate_per_s or 0.0) * WINDOW_S))
 
     assert rates == [7, 8, 9, 10, 10, 10]
 

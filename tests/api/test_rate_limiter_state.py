@@ -11,11 +11,11 @@ from array import array
 import pytest
 from filelock import FileLock
 
+from pipeline.api.allowance import WINDOW_S
 from pipeline.api.rate_limiter_state import (
     CAUTIOUS_S,
     LONGEST_PAUSE_S,
     STATE_VARIABLE,
-    WINDOW_S,
     RateLimiterState,
     StateBusy,
     state_path,
