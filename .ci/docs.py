@@ -94,7 +94,7 @@ def make_demo() -> None:
     shutil.rmtree(output, ignore_errors=True)
     demo = (DEMO, "--emulate", "--output", str(output))
     _pipeline("run", *demo, "--quiet")
-    # _pipeline("gallery", *demo, "--out", str(SITE / "gallery"))
+    _pipeline("gallery", *demo, "--out", str(SITE / "gallery"))
 
 
 def _pipeline(*words: str) -> None:

@@ -17,8 +17,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.assets.checks.recorded import Finding
 from pipeline.emulator import Emulator, EmulatorProfile
@@ -57,7 +59,42 @@ class Verdict:
     faults: list[str] = field(default_factory=list)
 
 
-async def run_batch(folder: Path, *, seed: int, kills: int) -> Verdict:
+class Process(Protocol):
+    """What is asked of a process."""
+
+    stdout: asyncio.StreamReader | None
+    stderr: asyncio.StreamReader | None
+
+    @property
+    def returncode(self) -> int | None:
+        """Negative when a signal ended it; None while it is at work."""
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+
+    async def wait(self) -> int:
+        """Wait for the return code."""
+
+
+Start = Callable[[tuple[str, ...], Mapping[str, str]], Awaitable[Process]]
+
+
+async def start_command(
+    arguments: tuple[str, ...], environment: Mapping[str, str]
+) -> Process:
+    """A new interpreter with the command, and more in its environment."""
+    process: Process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pipeline", *arguments),
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    return process
+
+
+async def run_batch(
+    folder: Path, *, seed: int, kills: int, start: Start = start_command
+) -> Verdict:
     """Kill ``kills`` runs of one manifest, finish it, and look at the counters."""
     rng = random.Random(seed)
     manifest = folder / "kill.yaml"
@@ -74,13 +111,15 @@ async def run_batch(folder: Path, *, seed: int, kills: int) -> Verdict:
                 f"{rng.choice(FAULT_POINTS)}:{rng.randint(1, 6)}" if at_point else ""
             )
             lines = None if at_point else rng.randint(0, 25)
-            code = await run_once(emulator, manifest, output, instant, lines)
+            process = await start_run(start, emulator, manifest, output, instant)
+            code = await follow(process, lines)
             if code == -signal.SIGKILL:
                 verdict.kills += 1
                 verdict.instants[instant.partition(":")[0] or "output line"] += 1
             elif code not in {0, None}:
                 verdict.faults.append(f"a run ended with {code}")
-        code = await run_once(emulator, manifest, output, "", None)
+        process = await start_run(start, emulator, manifest, output, "")
+        code = await follow(process, None)
         if code != 0:
             verdict.faults.append(f"the last run ended with {code}")
         counters = emulator.counters()
@@ -91,23 +130,23 @@ async def run_batch(folder: Path, *, seed: int, kills: int) -> Verdict:
     return verdict
 
 
-async def run_once(
-    emulator: Emulator, manifest: Path, output: Path, instant: str, lines: int | None
-) -> int | None:
-    """One process; killed at its ``lines``-th line of output, where that is given."""
-    environment = os.environ | {
+async def start_run(
+    start: Start, emulator: Emulator, manifest: Path, output: Path, instant: str
+) -> Process:
+    """One run, which may be killed at a fault point."""
+    environment = {
         "SCENARIO_SDK_API_KEY": "key",
         "SCENARIO_SDK_API_SECRET": "secret",
         "SCENARIO_BASE_URL": emulator.base_url,
         VARIABLE: instant,
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pipeline", "run", str(manifest)),
-        *("--output", str(output), "--yes", "--json", "--quiet", "--settle", "1"),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    arguments = ("run", str(manifest), "--output", str(output), "--yes", "--json")
+    return await start((*arguments, "--quiet", "--settle", "1"), environment)
+
+
+async def follow(process: Process, lines: int | None) -> int | None:
+    """The end of a run; killed at its ``lines``-th line of output, where given."""
+    assert process.stderr is not None
     assert process.stdout is not None
     try:
         async with asyncio.timeout(LIMIT_S):
@@ -117,7 +156,9 @@ async def run_once(
                 if lines is not None and seen > lines:
                     process.kill()
                     break
-            await process.communicate()
+            await asyncio.gather(
+                process.stdout.read(), process.stderr.read(), process.wait()
+            )
     except TimeoutError:
         process.kill()
         await process.wait()

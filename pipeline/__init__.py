@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from pipeline.job import Asset, FailureClass, Item, Job, JobStatus
     from pipeline.manifest import Manifest, load_manifest
     from pipeline.operations.plan import estimate, plan
-    from pipeline.operations.run import run
+    from pipeline.operations.plan_all import estimate_all
+    from pipeline.operations.run import run, run_all
     from pipeline.planning import Action, Plan, PlannedItem, Selection
     from pipeline.pricing import Cost, Estimate
+    from pipeline.pricing.joint import JointEstimate
     from pipeline.running.events import (
         Blocked,
         Event,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         Warned,
     )
     from pipeline.running.items import ItemRecord, ItemStatus, JobRecord, SavedFile
+    from pipeline.running.joint import JointResult, Outcome
     from pipeline.running.result import RunCost, RunResult
     from pipeline.settings import Credentials, Settings
 
@@ -68,9 +71,12 @@ __all__ = [
     "JobError",
     "JobRecord",
     "JobStatus",
+    "JointEstimate",
+    "JointResult",
     "Launched",
     "Manifest",
     "ManifestError",
+    "Outcome",
     "Paused",
     "PipelineError",
     "Plan",
@@ -85,9 +91,11 @@ __all__ = [
     "Warned",
     "__version__",
     "estimate",
+    "estimate_all",
     "load_manifest",
     "plan",
     "run",
+    "run_all",
 ]
 
 _NAMES_OF = {
@@ -98,13 +106,16 @@ _NAMES_OF = {
     "pipeline.job": "Asset FailureClass Item Job JobStatus",
     "pipeline.manifest": "Manifest load_manifest",
     "pipeline.operations.plan": "estimate plan",
-    "pipeline.operations.run": "run",
+    "pipeline.operations.plan_all": "estimate_all",
+    "pipeline.operations.run": "run run_all",
     "pipeline.planning": "Action Plan PlannedItem Selection",
     "pipeline.pricing": "Cost Estimate",
+    "pipeline.pricing.joint": "JointEstimate",
     "pipeline.running.events": (
         "Blocked Event Halted JobChanged Launched Paused SlotsChanged Warned"
     ),
     "pipeline.running.items": "ItemRecord ItemStatus JobRecord SavedFile",
+    "pipeline.running.joint": "JointResult Outcome",
     "pipeline.running.result": "RunCost RunResult",
     "pipeline.settings": "Credentials Settings",
 }

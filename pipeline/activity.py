@@ -5,9 +5,28 @@ The code that works writes it; a screen reads it. Nothing here waits or prints.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from pipeline.clock import Clock
 from pipeline.errors import PipelineError, RateLimited, Unavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestBudget:
+    """How many of the requests that are allowed in a minute have been sent.
+
+    Attributes:
+        used: Requests of the last minute, other processes' included.
+        limit: The most in a minute, or None for no limit.
+        held_s: Seconds until the next request of any kind may be sent; 0 for now.
+    """
+
+    used: int
+    limit: int | None
+    held_s: float = 0.0
+
+
+_NO_BUDGET = RequestBudget(used=0, limit=None)
 
 
 class Activity:
@@ -29,6 +48,7 @@ class Activity:
         self._requests: dict[object, tuple[str, float]] = {}
         self._failing_since_s = 0.0
         self._answered_s = float("-inf")
+        self._find_requests: Callable[[], RequestBudget] = lambda: _NO_BUDGET
         self.trouble = ""
         self.has_answered = False
 
@@ -52,6 +72,15 @@ class Activity:
     def phase_lasts_s(self) -> float:
         """Seconds since the phase began."""
         return self._clock.monotonic_s() - self._phase_s
+
+    def watch_requests(self, find: Callable[[], RequestBudget]) -> None:
+        """Have :attr:`requests` found by this function, which is quick."""
+        self._find_requests = find
+
+    @property
+    def requests(self) -> RequestBudget:
+        """The request budget now."""
+        return self._find_requests()
 
     @contextmanager
     def request(self, what: str) -> Iterator[None]:

@@ -127,6 +127,11 @@ class Item(Struct, frozen=True, kw_only=True):
         """The item's id as the user wrote it; all of its takes and steps share it."""
         return self.base_id or self.item_id
 
+    @property
+    def place(self) -> str:
+        """``file:line``: where the user wrote it."""
+        return f"{self.file}:{self.line}"
+
 
 class JobStatus(StrEnum):
     """The status of a job; see ``LEGAL_TRANSITIONS``."""

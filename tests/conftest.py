@@ -1,5 +1,6 @@
 """Guards that hold for every test: no real credentials, no address but loopback."""
 
+import gc
 import logging
 import socket
 
@@ -21,6 +22,35 @@ settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("suite")
+
+
+# Tests that wait for processes or for time, the longest first. One worker begins with
+# them, and no worker is left with them at the end.
+LONG = (
+    "tests/end_to_end/test_kill.py",
+    "tests/test_benchmarks.py",
+    "tests/end_to_end/",
+    "tests/hostile/",
+)
+
+
+def _place_of(item: pytest.Item) -> int:
+    places = (at for at, name in enumerate(LONG) if item.nodeid.startswith(name))
+    return next(places, len(LONG))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_place_of)
+
+
+def pytest_sessionstart() -> None:
+    gc.disable()  # all that is collected stays
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
+    gc.freeze()
 
 
 class LeftThisMachine(AssertionError):

@@ -477,6 +477,20 @@ def test_the_pictures_of_the_documents_are_small():
     assert max(sizes.values()) < 300_000
 
 
+def test_every_screen_that_the_script_draws_is_shown_and_fetches_nothing():
+    script = (ROOT / ".ci" / "screens.py").read_text("utf-8")
+    names = re.findall(r'^    "(\w+)": Screen\(', script, re.MULTILINE)
+    page = (DOCS / "how-to" / "terminal.md").read_text("utf-8")
+    drawn = {path.stem: path for path in (DOCS / "screens").iterdir()}
+
+    assert drawn.keys() == {*names} == {*re.findall(r"screens/(\w+)\.svg\)", page)}
+    for path in drawn.values():
+        text = path.read_text("utf-8")
+        assert path.stat().st_size < 120_000
+        assert "url(http" not in text
+        assert "@font-face" not in text
+
+
 def product_files() -> Iterator[Path]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     assert project["project"]["readme"] == "README.md"

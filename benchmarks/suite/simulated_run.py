@@ -4,9 +4,9 @@ What a run does between an item and its asset's URL, against a simulated service
 is no ledger and no download.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import anyio
 
@@ -127,7 +127,7 @@ async def carry_out_all(
     runs: list[SimulatedRun],
     *,
     until_s: float | None = None,
-    watch: Callable[[], Awaitable[None]] | None = None,
+    watch: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Carry out runs at the same time, to their ends or until a moment.
 

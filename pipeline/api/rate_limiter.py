@@ -19,6 +19,7 @@ from enum import IntEnum
 
 import anyio
 
+from pipeline.activity import RequestBudget
 from pipeline.api.allowance import WINDOW_S, Allowance
 from pipeline.api.rate_limiter_state import (
     RateLimiterState,
@@ -140,6 +141,21 @@ class RateLimiter:
             return 1.0
         self._forget_old(now_s)
         return min(1.0, (len(self._stamps) + self._others) / limit)
+
+    def budget(self) -> RequestBudget:
+        """The requests of the last minute, to be shown; changes nothing.
+
+        A screen may call it from another thread.
+        """
+        now_s = self._clock.monotonic_s()
+        since_s = now_s - WINDOW_S
+        used = sum(stamp > since_s for stamp in list(self._stamps)) + self._others
+        limit = self._allowed()
+        return RequestBudget(
+            used=used if limit is None else min(used, limit),
+            limit=limit,
+            held_s=max(0.0, self._held_until_s - now_s),
+        )
 
     @property
     def is_scarce(self) -> bool:

@@ -1,6 +1,8 @@
 """The commands: one short function each, which calls the module that does the work."""
 
 import os
+import shutil
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,13 @@ from pipeline.cli.options import (
     JSON,
     JUNIT,
     MANIFEST,
+    MANIFESTS,
     NOTE,
     OFFLINE,
+    PICTURES,
     PROFILE,
     SELECT,
+    SHARD,
     HomePath,
     RunOptions,
     Text,
@@ -31,6 +36,27 @@ from pipeline.cli.options import (
 from pipeline.errors import ExitCode, PipelineError, UsageError
 from pipeline.version import __version__
 
+# Commands that may compute for long and have no screen of their own.
+_COMPUTING = frozenset(
+    {
+        "accept",
+        "approve",
+        "check",
+        "graph",
+        "pick",
+        "prune",
+        "reject",
+        "show",
+        "spend",
+        "status",
+        "validate",
+        "verify",
+        "why",
+    }
+)
+_WIDE = 60  # columns from which the help of an option has room beside it
+_NARROWEST = 20
+_NARROW_COLUMN = 4
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
 
 
@@ -42,10 +68,78 @@ def _check_force(options: dict[str, Any]) -> None:
         )
 
 
+class _Formatter(click.HelpFormatter):
+    """On a narrow terminal, what an option does is below it, not beside it."""
+
+    def __init__(
+        self,
+        indent_increment: int = 2,
+        width: int | None = None,
+        max_width: int | None = None,
+    ) -> None:
+        columns = shutil.get_terminal_size().columns
+        if width is None and columns < _WIDE:  # click itself stops at 50
+            width = max(_NARROWEST, columns - 1)
+        super().__init__(indent_increment, width, max_width)
+
+    def write_dl(
+        self,
+        rows: Iterable[tuple[str, str]],
+        col_max: int = 30,
+        col_spacing: int = 2,
+    ) -> None:
+        most = col_max if self.width >= _WIDE else _NARROW_COLUMN
+        super().write_dl(rows, col_max=most, col_spacing=col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
+
+
+def _only(manifests: tuple[Path, ...], option: str) -> Path:
+    """The only manifest, for an option that is about one."""
+    if len(manifests) > 1:
+        raise UsageError(
+            f"{option} is about one manifest, and {len(manifests)} are named",
+            hint="use the command once for each",
+        )
+    return manifests[0]
+
+
+def _carry_out(
+    manifests: tuple[Path, ...],
+    options: RunOptions,
+    *,
+    only_failed: bool = False,
+    only_fetch: bool = False,
+) -> ExitCode:
+    if len(manifests) > 1:
+        from pipeline.cli.run_all import run_all_command
+
+        return run_all_command(
+            manifests, options, only_failed=only_failed, only_fetch=only_fetch
+        )
+    from pipeline.cli.run import run_command
+
+    return run_command(
+        manifests[0], options, only_failed=only_failed, only_fetch=only_fetch
+    )
+
+
 class _Command(click.Command):
     """A command whose errors name the next command in full."""
 
+    context_class = _Context
+
     def invoke(self, ctx: click.Context) -> Any:
+        if ctx.info_name not in _COMPUTING:
+            return self._invoke(ctx)
+        from pipeline.cli.console.patience import Patience
+
+        with Patience(ctx.info_name or ""):
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except PipelineError as error:
@@ -57,6 +151,7 @@ class _Command(click.Command):
 
 class _Commands(click.Group):
     command_class = _Command
+    context_class = _Context
 
 
 @click.group(cls=_Commands, context_settings=CONTEXT)
@@ -107,20 +202,20 @@ def init(
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @PROFILE
 @ALLOW_OUTSIDE
 @OFFLINE
 @JSON
-def validate(manifest: Path, **options: Any) -> ExitCode:
+def validate(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Check a manifest and list every fault as file:line:column. Free."""
     from pipeline.cli.validate import validate_command
 
-    return validate_command(manifest, **options)
+    return validate_command(manifests, **options)
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
 @selection_options
 @FORCE
@@ -164,7 +259,7 @@ def validate(manifest: Path, **options: Any) -> ExitCode:
     is_flag=True,
     help="Show instead what a run with each of the manifest's profiles would cost.",
 )
-def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
+def plan(manifests: tuple[Path, ...], *, profiles: bool, **options: Any) -> ExitCode:
     """Show what a run would do to each item, why, and what it costs. Free."""
     from pipeline.cli.plan import plan_command
 
@@ -172,12 +267,16 @@ def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
     if profiles:
         from pipeline.cli.plan_profiles import plan_profiles_command
 
-        return plan_profiles_command(manifest, **options)
-    return plan_command(manifest, **options)
+        return plan_profiles_command(_only(manifests, "--profiles"), **options)
+    if len(manifests) > 1:
+        from pipeline.cli.plan_all import plan_all_command
+
+        return plan_all_command(manifests, **options)
+    return plan_command(manifests[0], **options)
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
 @selection_options
 @FORCE
@@ -197,16 +296,14 @@ def plan(manifest: Path, *, profiles: bool, **options: Any) -> ExitCode:
     "--frozen", is_flag=True, help="Exit with code 8 if anything would be paid for."
 )
 @JUNIT
-def run(manifest: Path, **options: Any) -> ExitCode:
+def run(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Generate the missing assets; finished items are left alone. Costs units."""
-    from pipeline.cli.run import run_command
-
     _check_force(options)
-    return run_command(manifest, RunOptions(**options))
+    return _carry_out(manifests, RunOptions(**options))
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
 @selection_options
 @ALLOW_OUTSIDE
@@ -214,26 +311,22 @@ def run(manifest: Path, **options: Any) -> ExitCode:
 @spending_options
 @running_options
 @JUNIT
-def rerun(manifest: Path, **options: Any) -> ExitCode:
+def rerun(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Retry only the failed items, including final failures. Costs units."""
-    from pipeline.cli.run import run_command
-
-    return run_command(manifest, RunOptions(**options), only_failed=True)
+    return _carry_out(manifests, RunOptions(**options), only_failed=True)
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
 @selection_options
 @ALLOW_OUTSIDE
 @JSON
 @running_options
 @JUNIT
-def fetch(manifest: Path, **options: Any) -> ExitCode:
+def fetch(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Download files that are paid for but missing. Free."""
-    from pipeline.cli.run import run_command
-
-    return run_command(manifest, RunOptions(**options), only_fetch=True)
+    return _carry_out(manifests, RunOptions(**options), only_fetch=True)
 
 
 @cli.command()
@@ -251,12 +344,43 @@ def verify(output: Path, *, as_json: bool) -> ExitCode:
 
 
 @cli.command()
+@click.argument(
+    "places",
+    type=HomePath(exists=True, file_okay=False),
+    metavar="OUT...",
+    nargs=-1,
+    required=True,
+)
+@click.option(
+    "--output",
+    "-o",
+    type=HomePath(file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="The output folder to merge them into.",
+)
+@click.option(
+    "--junit",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="Also join the JUnit reports beside the folders into this file.",
+)
+@JSON
+def merge(places: tuple[Path, ...], **options: Any) -> ExitCode:
+    """Merge the output folders of shards into one. Free."""
+    from pipeline.cli.merge import merge_command
+
+    return merge_command(places, **options)
+
+
+@cli.command()
 @click.argument("file", type=HomePath(dir_okay=False), metavar="FILE")
-def show(file: Path) -> ExitCode:
+@PICTURES
+def show(file: Path, *, pictures: bool) -> ExitCode:
     """Print the manifest item that would make a saved file again. Free."""
     from pipeline.cli.show import show_command
 
-    return show_command(file)
+    return show_command(file, pictures=pictures)
 
 
 @cli.command()
@@ -487,15 +611,17 @@ def doctor(
 
 
 @cli.command()
-@MANIFEST
+@MANIFESTS
 @place_options
+@SHARD
 @ALLOW_OUTSIDE
 @JSON
-def status(manifest: Path, **options: Any) -> ExitCode:
+@CU_PRICE
+def status(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
     """Show the progress of a manifest, from the ledger only. Free."""
     from pipeline.cli.status import status_command
 
-    return status_command(manifest, **options)
+    return status_command(manifests, **options)
 
 
 @cli.command()
@@ -504,6 +630,8 @@ def status(manifest: Path, **options: Any) -> ExitCode:
 @place_options
 @ALLOW_OUTSIDE
 @JSON
+@CU_PRICE
+@PICTURES
 def why(manifest: Path, item: str, **options: Any) -> ExitCode:
     """Explain one item: inputs, history, files, and what to do next. Free."""
     from pipeline.cli.why import why_command
@@ -521,6 +649,66 @@ def graph(manifest: Path, **options: Any) -> ExitCode:
     from pipeline.cli.graph import graph_command
 
     return graph_command(manifest, **options)
+
+
+@cli.command()
+@MANIFEST
+@click.option(
+    "--out",
+    type=HomePath(file_okay=False),
+    metavar="DIR",
+    help="A new folder, which gets a copy of every file.  [default: gallery in the"
+    " output folder]",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+@place_options
+@ALLOW_OUTSIDE
+@CU_PRICE
+@JSON
+def gallery(manifest: Path, **options: Any) -> ExitCode:
+    """Write a page that shows every item, to open from disk. Free."""
+    from pipeline.cli.gallery import gallery_command
+
+    return gallery_command(manifest, **options)
+
+
+@cli.command()
+@click.argument(
+    "manifests",
+    type=HomePath(dir_okay=False),
+    metavar="MANIFEST...",
+    nargs=-1,
+    required=True,
+)
+@click.option("--edit", is_flag=True, help="Let the pages choose, approve and reject.")
+@click.option(
+    "--spend",
+    metavar="CU",
+    help="Let the pages make takes again, for at most this many units in total.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to listen on.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8766,
+    show_default=True,
+    help="Port to listen on; 0 for any free one.",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
+@place_options
+@ALLOW_OUTSIDE
+@CU_PRICE
+def view(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
+    """Serve the gallery in a browser, live, until stopped. Free without --spend."""
+    from pipeline.cli.view import ViewOptions, view_command
+
+    return view_command(manifests, ViewOptions(**options))
 
 
 @cli.command()

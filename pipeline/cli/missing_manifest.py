@@ -19,7 +19,7 @@ def next_for(error: click.ClickException) -> str:
     """What to type next if the error is that no manifest was named, else ""."""
     if not isinstance(error, click.MissingParameter) or error.ctx is None:
         return ""
-    if error.param is None or error.param.name != "manifest":
+    if error.param is None or error.param.name not in {"manifest", "manifests"}:
         return ""
     found = next(_find_manifests(), None)
     if found is None:

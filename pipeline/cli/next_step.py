@@ -13,6 +13,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from pipeline.cli.console.subject import current_manifest
+
 # What is not repeated: consent, and what would pay again or only concerns the output.
 _NOT_REPEATED = {
     "yes",
@@ -33,12 +35,14 @@ _NOT_REPEATED = {
     "prompts",
     "offline",
     "cu_price",
+    "pictures",
 }
 _NAMED = re.compile(
-    r"\bpipeline (?P<verb>fetch|plan|rerun|resolve|run|status|verify|why)"
-    r"(?P<out> --out FILE)?(?P<long> --long)?(?= lists|[;,.]|$)"
+    r"\bpipeline (?P<verb>fetch|gallery|plan|rerun|resolve|run|status|verify|why)"
+    r"(?: --out (?P<out>FILE|DIR))?(?P<long> --long)?(?= lists|[;,.]|$)"
 )
 _AGAIN = re.compile(r"\b(run again|run the same command again)$")
+_MANIFESTS = ("manifest", "manifests")  # the arguments that name some
 _CARRYING_OUT = {"run", "rerun", "fetch"}
 _OF_ITEMS = {"resolve", "why"}
 
@@ -70,8 +74,7 @@ def command_line(
         if name == "item":
             words.append(item_id or "ITEM")
         elif isinstance(parameter, click.Argument):
-            value = context.params.get(name)
-            words += [_typed(value)] if value is not None else []
+            words += map(_typed, _arguments(context, name))
         elif name not in _NOT_REPEATED and name not in without:
             options += _repeated(context, parameter)
     return shlex.join([*words, *more, *options])
@@ -92,7 +95,7 @@ def complete_hint(hint: str, item_id: str = "") -> str:
         item_id: The item that it is about, or "".
     """
     context = click.get_current_context(silent=True)
-    if context is None or "manifest" not in context.params:
+    if context is None or context.params.keys().isdisjoint(_MANIFESTS):
         return hint
     text = _NAMED.sub(lambda named: _in_full(named, item_id), hint)
     if _AGAIN.search(text) and context.info_name in {*_CARRYING_OUT, "plan"}:
@@ -105,7 +108,7 @@ def _in_full(named: re.Match[str], item_id: str) -> str:
     if verb == "verify" or (verb in _OF_ITEMS and not item_id):
         return named[0]
     saved_plan = click.get_current_context().params.get("saved_plan")
-    out = ["--out", _typed(saved_plan or "FILE")] if named["out"] else []
+    out = ["--out", _typed(saved_plan or named["out"])] if named["out"] else []
     more = [*out, "--long"] if named["long"] else out
     return " ".join([command_line(verb, item_id=item_id), *map(shlex.quote, more)])
 
@@ -124,6 +127,20 @@ def _repeated(context: click.Context, parameter: click.Parameter) -> Iterator[st
             yield from (flag, _typed(one))
     elif value is not None:
         yield from (flag, _typed(value))
+
+
+def _arguments(context: click.Context, name: str) -> list[Any]:
+    """What was given for an argument; for a manifest, the one that is spoken of."""
+    value = context.params.get(name)
+    if name in _MANIFESTS:
+        value = next(filter(None, map(context.params.get, _MANIFESTS)), None)
+        if named := current_manifest():
+            value = named
+        elif name == "manifest" and isinstance(value, tuple):
+            value = value[0] if len(value) == 1 else "MANIFEST"
+    if value is None:
+        return []
+    return list(value) if isinstance(value, tuple) else [value]
 
 
 def _typed(value: Any) -> str:

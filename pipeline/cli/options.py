@@ -2,8 +2,9 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,6 +75,51 @@ MANIFEST = click.argument(
     type=HomePath(dir_okay=False),
     metavar="MANIFEST",
 )
+
+
+def _find_manifests(
+    ctx: click.Context,  # noqa: ARG001 - click's signature
+    param: click.Parameter,  # noqa: ARG001
+    value: tuple[Path, ...],
+) -> tuple[Path, ...]:
+    """The manifests that were named, with quoted patterns such as ``'*.yaml'``.
+
+    A shell that expands a pattern names the review files beside the manifests too; if
+    there are several names, those are left out.
+    """
+    found = [path for named in value for path in _matches(named)]
+    if len(found) == 1:
+        return tuple(found)
+    return tuple(path for path in found if not _is_review(path, found))
+
+
+def _is_review(path: Path, manifests: Iterable[Path]) -> bool:
+    """Whether this is the review file of one of the manifests."""
+    return any(
+        path.parent == one.parent and path.name.startswith(f"{one.stem}.review.")
+        for one in manifests
+    )
+
+
+def _matches(named: Path) -> list[Path]:
+    if not any(sign in os.fspath(named) for sign in "*?[") or named.exists():
+        return [named]
+    found = sorted(Path(path) for path in glob(os.fspath(named)))  # noqa: PTH207 - also absolute
+    if not found:
+        raise UsageError(
+            f"no file matches {named}", hint="check the pattern, and the current folder"
+        )
+    return found
+
+
+MANIFESTS = click.argument(
+    "manifests",
+    type=HomePath(dir_okay=False),
+    metavar="MANIFEST...",
+    nargs=-1,
+    required=True,
+    callback=_find_manifests,
+)
 ITEMS = click.argument("items", type=Text(), metavar="ITEM...", nargs=-1, required=True)
 NOTE = click.option(
     "--note",
@@ -111,8 +157,29 @@ SELECT = click.option(
     metavar="GLOB",
     help="Only items whose id matches, such as 'tree-*'; repeatable.",
 )
+
+
+def _shard(
+    ctx: click.Context,  # noqa: ARG001 - click's signature
+    param: click.Parameter,  # noqa: ARG001
+    value: str | None,
+) -> Any:
+    from pipeline.planning.shards import parse_shard
+
+    return None if value is None else parse_shard(value)
+
+
+SHARD = click.option(
+    "--shard",
+    metavar="K/N",
+    callback=_shard,
+    help="Only the Kth of N parts of the items, with its share of the budget.",
+)
+
+
 _SELECTION = (
     SELECT,
+    SHARD,
     click.option(
         "--only",
         type=click.Choice(["rejected", "approved"]),
@@ -146,6 +213,11 @@ CU_PRICE = click.option(
     envvar=CU_PRICE_VARIABLE,
     callback=_cu_price,
     help="Price of a compute unit, such as 0.012EUR, to show money beside units.",
+)
+PICTURES = click.option(
+    "--pictures",
+    is_flag=True,
+    help="Show thumbnails, in a terminal that can.",
 )
 AS_NEW = click.option(
     "--as-new",
@@ -257,6 +329,12 @@ _RUNNING = (
         is_flag=True,
         help="Do not write the lock file beside the manifest.",
     ),
+    click.option(
+        "--report",
+        is_flag=True,
+        help="Write the gallery afterwards, as report: true in the manifest does.",
+    ),
+    PICTURES,
     click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
     click.option(
@@ -298,11 +376,14 @@ class RunOptions:
     rpm: int | None
     deadline: str | None
     keep_old: bool
+    pictures: bool
     no_lock_file: bool
     quiet: bool
     debug: bool
     log_file: Path | None
+    report: bool = False
     select: tuple[str, ...] = ()
+    shard: Any = None
     limit: int | None = None
     verify: bool = False
     only: str | None = None

@@ -1,17 +1,21 @@
 """``plan``: what a run would do, why, and what it costs."""
 
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from pipeline.cli.ci.plan_reports import PlanReports
 from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_faults, print_note, say
+from pipeline.cli.next_step import command_line
 from pipeline.cli.plan_view import PlanListing, print_estimate, print_plan_event
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan import estimate
 from pipeline.planning import Plan, PlannedItem, Selection
+from pipeline.pricing import Estimate
 from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.settings import Settings
 from pipeline.units import parse_units
@@ -23,25 +27,17 @@ def plan_command(
     manifest: Path,
     *,
     output: Path | None,
-    emulate: bool,
     profile: str,
-    select: tuple[str, ...],
-    limit: int | None,
-    only: str | None,
-    verify: bool,
-    force: bool,
-    as_new: bool,
-    allow_outside: bool,
     as_json: bool,
     long_form: bool,
     prompts: bool,
-    offline: bool,
     max_cost: str | None,
     cu_price: CuPrice | None,
     out: Path | None,
     markdown: Path | None,
     base: Path | None,
     detailed_exitcode: bool,
+    **options: Any,
 ) -> ExitCode:
     """What a run would do to each item, why, and what it costs."""
     _check_may_be_written(out)
@@ -51,14 +47,6 @@ def plan_command(
     listing = PlanListing(as_json=as_json, long_form=long_form, prompts=prompts)
     recorder = PlanRecorder()
     settings = Settings(first_contact_s=FIRST_CONTACT_S, max_cost=parse_cost(max_cost))
-    selection = Selection(
-        globs=select,
-        limit=limit,
-        force=force,
-        verify=verify,
-        only=only or "",
-        as_new=as_new,
-    )
 
     def take(planned: PlannedItem) -> None:
         listing.add(planned)
@@ -71,15 +59,12 @@ def plan_command(
             lambda activity: estimate(
                 manifest,
                 output=output,
-                emulate=emulate,
                 profile=profile,
-                allow_outside=allow_outside,
-                selection=selection,
                 settings=settings,
-                offline=offline,
                 on_item=take,
                 on_orphan=listing.add_orphan,
                 activity=activity,
+                **planning_options(options),
             )
         )
     except ManifestError as error:
@@ -90,14 +75,12 @@ def plan_command(
         print_note(note)
     if out is not None:
         save_plan(out, made, recorder)
-    listing.finish(made.cost)
+    listing.finish(made.cost, made.plan.manifest.review, price=cu_price)
     if as_json:
         print_plan_event(made)
     else:
         print_estimate(made, cu_price=cu_price)
-        if made.plan.manifest.profiles and not profile:
-            names = ", ".join(made.plan.manifest.profiles)
-            say(f"profiles: {names}; --profiles shows what each would cost")
+        _say_what_else(made, profile)
     reports.write(made)
     return find_detailed_code([made.plan]) if detailed_exitcode else ExitCode.OK
 
@@ -109,6 +92,34 @@ def find_detailed_code(plans: Collection[Plan]) -> ExitCode:
     if any(plan.to_do for plan in plans):
         return ExitCode.FREE_WORK_PENDING
     return ExitCode.OK
+
+
+def _say_what_else(made: Estimate, profile: str) -> None:
+    """Name the profiles and, to a person, the command that carries the plan out."""
+    if made.plan.manifest.profiles and not profile:
+        names = ", ".join(made.plan.manifest.profiles)
+        say(f"profiles: {names}; --profiles shows what each would cost")
+    if made.plan.to_do and sys.stderr.isatty():
+        say(f"next: {command_line('run')}", err=True)
+
+
+def planning_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What to plan and how, as :func:`estimate` takes it.
+
+    Args:
+        options: Of the command line, with those that select items.
+    """
+    selection = Selection(
+        globs=options["select"],
+        shard=options["shard"],
+        limit=options["limit"],
+        force=options["force"],
+        verify=options["verify"],
+        only=options["only"] or "",
+        as_new=options["as_new"],
+    )
+    passed = ("emulate", "allow_outside", "offline")
+    return {"selection": selection, **{name: options[name] for name in passed}}
 
 
 def _check_may_be_written(out: Path | None) -> None:
@@ -128,8 +139,12 @@ def _check_may_be_written(out: Path | None) -> None:
         ) from error
 
 
-def parse_cost(text: str | None) -> Decimal | None:
+def parse_cost(text: str | None, *, option: str = "--max-cost") -> Decimal | None:
     """The units of ``--max-cost``.
+
+    Args:
+        text: The option's value, or None.
+        option: The option's name.
 
     Raises:
         UsageError: It is not a number, or below zero.
@@ -139,7 +154,7 @@ def parse_cost(text: str | None) -> Decimal | None:
     units = parse_units(text)
     if units is None:
         raise UsageError(
-            f"--max-cost {text!r} is not an amount of compute units",
+            f"{option} {text!r} is not an amount of compute units",
             hint="write it like 31 or 7.25",
         )
     return units

@@ -8,12 +8,15 @@ from pipeline.activity import Activity
 from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_faults, print_note, say
-from pipeline.cli.plan import FIRST_CONTACT_S, find_detailed_code
+from pipeline.cli.plan import (
+    FIRST_CONTACT_S,
+    find_detailed_code,
+    planning_options,
+)
 from pipeline.cli.plan_view import print_profile_event, total_line
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.manifest import find_profiles
 from pipeline.operations.plan import estimate
-from pipeline.planning import Selection
 from pipeline.pricing import Estimate
 from pipeline.settings import Settings
 
@@ -34,22 +37,14 @@ _FLAGS = {"long_form": "--long", "max_cost": "--max-cost"}
 def plan_profiles_command(
     manifest: Path,
     *,
-    emulate: bool,
-    select: tuple[str, ...],
-    limit: int | None,
-    only: str | None,
-    verify: bool,
-    force: bool,
-    allow_outside: bool,
     as_json: bool,
-    offline: bool,
     cu_price: CuPrice | None,
     detailed_exitcode: bool,
-    **refused: Any,
+    **options: Any,
 ) -> ExitCode:
     """One line for each profile."""
     for name in _REFUSED:
-        if refused[name]:
+        if options[name]:
             flag = _FLAGS.get(name, f"--{name}")
             raise UsageError(
                 f"--profiles plans every profile, and {flag} is about one plan",
@@ -58,21 +53,15 @@ def plan_profiles_command(
     names = find_profiles(manifest)
     if not names:
         raise UsageError(f"{manifest} has no profiles", hint="leave --profiles out")
-    selection = Selection(
-        globs=select, limit=limit, force=force, verify=verify, only=only or ""
-    )
     try:
         made = {
             name: run_shown(
                 partial(
                     _estimate,
                     manifest,
-                    emulate=emulate,
-                    allow_outside=allow_outside,
                     profile=name,
-                    selection=selection,
                     settings=Settings(first_contact_s=FIRST_CONTACT_S),
-                    offline=offline,
+                    **planning_options(options),
                 )
             )
             for name in names

@@ -7,16 +7,19 @@ many are counted by the manifest entry they come from.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from pipeline.cli.console.money import CuPrice, units_phrase, units_text
-from pipeline.cli.console.printing import print_json, say
-from pipeline.cli.console.text import one_line, printable
+from pipeline.cli.console.money import CuPrice, priced, units_phrase, units_text
+from pipeline.cli.console.printing import find_width, print_json, say
+from pipeline.cli.console.text import columns, one_line, printable, wrapped
+from pipeline.cli.share_table import share_lines
+from pipeline.cli.stale_items import StaleItems
 from pipeline.counting import choose, plural
+from pipeline.manifest.review import Review
 from pipeline.planning import Action, Orphan, PlannedItem
 from pipeline.pricing import Cost, Estimate
+from pipeline.pricing.joint import JointEstimate
 from pipeline.units import units_number
 
 LISTED_ITEMS = 100  # more are grouped, unless --long
@@ -40,6 +43,7 @@ class _Line:
     line: int
     cost_key: str
     prompt: str | None
+    made_again_with: str
 
 
 class PlanListing:
@@ -62,6 +66,7 @@ class PlanListing:
         prompts: bool = False,
     ) -> None:
         self._to_stderr = to_stderr
+        self._price: CuPrice | None = None
         self._as_json = as_json
         self._has_prompts = prompts
         self._all = as_json or long_form or prompts
@@ -69,6 +74,7 @@ class PlanListing:
         self._groups: Counter[tuple[str, str]] = Counter()
         self._orphans: list[Orphan] = []
         self._more_orphans = 0
+        self._stale = StaleItems()
 
     def add(self, planned: PlannedItem) -> None:
         """Add one item."""
@@ -81,6 +87,7 @@ class PlanListing:
             planned.item.line,
             planned.cost_key if planned.action in _PRICED else "",
             _prompt_of(planned) if self._has_prompts else None,
+            self._stale.add(planned),
         )
         if self._lines is None:
             if self._all:
@@ -99,8 +106,17 @@ class PlanListing:
         else:
             self._more_orphans += 1
 
-    def finish(self, cost: Cost | None) -> None:
-        """Print the items that were waiting for their price."""
+    def finish(
+        self, cost: Cost | None, review: Review, *, price: CuPrice | None = None
+    ) -> None:
+        """Print the items that were waiting for their price, and what follows them.
+
+        Args:
+            cost: The prices, or None.
+            review: The decisions about the items.
+            price: Of a compute unit, or None.
+        """
+        self._price = price
         if self._lines is not None:
             self._print(self._lines, cost)
         elif not self._all:
@@ -115,6 +131,9 @@ class PlanListing:
             self._print_orphan(orphan)
         if self._more_orphans:
             self._say(f"{ORPHAN_SIGN} … and {self._more_orphans:,} more")
+        if not self._as_json:
+            for line in self._stale.lines(review):
+                self._say(line)
 
     def _print_orphan(self, orphan: Orphan) -> None:
         files = [asset.path for asset in orphan.assets]
@@ -144,14 +163,18 @@ class PlanListing:
                     line=line.line,
                     price=units_number(units),
                     **({"prompt": line.prompt} if self._has_prompts else {}),
+                    **(
+                        {"made_again_with": line.made_again_with}
+                        if line.made_again_with
+                        else {}
+                    ),
                 )
                 continue
-            price = "" if units is None else units_text(units)
+            price = "" if units is None else priced(units, self._price)
             if price and line.action is Action.WAIT:
                 price = f"≤ {price}"
             text = f"{line.sign} {line.item_id}: {one_line(line.reason)}"
-            gap = max(2, _WIDTH - len(text) - len(price))
-            self._say(text + (" " * gap + price if price else ""))
+            self._say(with_price(text, price, find_width(err=self._to_stderr)))
             if self._has_prompts:
                 shown = "(no prompt)" if line.prompt is None else line.prompt
                 for part in printable(shown).split("\n"):
@@ -163,6 +186,26 @@ def _prompt_of(planned: PlannedItem) -> str | None:
     return prompt if isinstance(prompt, str) else None
 
 
+def with_price(text: str, price: str, width: int | None) -> str:
+    """``text`` with its price at the right; in several lines where it is too long.
+
+    Args:
+        text: Printable.
+        price: Or "".
+        width: In columns; None if long lines are no trouble.
+    """
+    if not price:
+        return text
+    most = _WIDTH if width is None else min(width, _WIDTH)
+    lines = [text]
+    if width is not None and columns(text) + 2 + columns(price) > most:
+        lines = wrapped(text, most).split("\n")
+        if columns(lines[-1]) + 2 + columns(price) > most:
+            lines.append("")
+    gap = max(2, most - columns(lines[-1]) - columns(price))
+    return "\n".join([*lines[:-1], lines[-1] + " " * gap + price])
+
+
 def print_estimate(
     estimate: Estimate, *, cu_price: CuPrice | None, to_stderr: bool = False
 ) -> None:
@@ -170,31 +213,36 @@ def print_estimate(
     cost = estimate.cost
     lines: list[str] = []
     if cost is not None and (cost.items or estimate.unsure):
-        lines = [*_share_lines(cost), "", *cost_lines(estimate, cu_price)]
+        width = find_width(err=to_stderr) or _WIDTH
+        tables = share_lines(cost, cu_price, min(width, _WIDTH))
+        lines = [*tables, "", *cost_lines(estimate, cu_price)]
     for line in (*lines, total_line(estimate, cu_price)):
         say(line, err=to_stderr)
 
 
-def cost_lines(estimate: Estimate, cu_price: CuPrice | None) -> Iterator[str]:
+def cost_lines(
+    estimate: Estimate | JointEstimate, cu_price: CuPrice | None
+) -> Iterator[str]:
     """Details of a price: add-ons, unpriced items, the budget and what is left."""
     cost = estimate.cost
     assert cost is not None
     for name, units in sorted(cost.addons.items()):
         verb = choose(units, "is", "are")
-        yield f"of these units, {units_text(units)} {verb} for {one_line(name)}"
+        yield f"of these units, {priced(units, cu_price)} {verb} for {one_line(name)}"
     for problem in cost.problems[:_SHOWN]:
         yield f"no price: {one_line(problem, 400)}"
     if estimate.unsure:
-        yield f"unsure items may cost {units_phrase(estimate.unsure)} more"
+        yield f"unsure items may cost {units_phrase(estimate.unsure, cu_price)} more"
     if estimate.limit is not None and estimate.left is not None:
         left = estimate.left
-        text = f"budget: {units_text(estimate.taken)} of {units_phrase(estimate.limit)}"
-        text += f" taken, {units_text(left)} left"
+        limit = units_phrase(estimate.limit, cu_price)
+        text = f"budget: {units_text(estimate.taken)} of {limit} taken,"
+        text += f" {priced(left, cu_price)} left"
         if cost.units > left:
             text += ": not everything will be made"
         yield text
     if estimate.team_left is not None:
-        text = f"the team has {_money(estimate.team_left, cu_price)} left"
+        text = f"the team has {units_phrase(estimate.team_left, cu_price)} left"
         if cost.units > estimate.team_left:
             text += ": not enough for everything"
         yield text
@@ -206,16 +254,20 @@ def price_text(cost: Cost, cu_price: CuPrice | None) -> str:
     ``at most``, if items wait for others: they may turn out to be made already.
     """
     most = "at most " if cost.waiting else ""
-    text = f"{plural(cost.files, 'file')} for {most}{_money(cost.units, cu_price)}"
+    text = (
+        f"{plural(cost.files, 'file')} for {most}{units_phrase(cost.units, cu_price)}"
+    )
     without = f" and {plural(cost.unpriced, 'item')} without a price"
     return text + without * bool(cost.unpriced)
 
 
-def unsure_text(estimate: Estimate) -> str:
+def unsure_text(
+    estimate: Estimate | JointEstimate, price: CuPrice | None = None
+) -> str:
     """`` and up to 60 units more for unsure items``, or ""."""
     if not estimate.unsure:
         return ""
-    return f" and up to {units_phrase(estimate.unsure)} more for unsure items"
+    return f" and up to {units_phrase(estimate.unsure, price)} more for unsure items"
 
 
 def total_line(estimate: Estimate, cu_price: CuPrice | None) -> str:
@@ -241,30 +293,6 @@ def total_line(estimate: Estimate, cu_price: CuPrice | None) -> str:
     return f"{text}; {price_text(cost, cu_price)}" if cost.items else text
 
 
-def _share_lines(cost: Cost) -> Iterator[str]:
-    """Tables by entry and by model if there are several, most expensive first."""
-    for title, shares in (
-        ("by entry of the manifest", cost.by_template),
-        ("by model", cost.by_model),
-    ):
-        # Entries with one item each have already been listed.
-        is_listed = shares is cost.by_template and cost.items == len(shares)
-        if len(shares) < 2 or (is_listed and cost.items <= LISTED_ITEMS):  # noqa: PLR2004
-            continue
-        yield ""
-        yield f"{title:<50}{'items':>12}{'units':>17}"
-        ordered = sorted(shares.items(), key=lambda named: -named[1].units)
-        for name, share in ordered[:_SHOWN]:
-            row = f"  {one_line(name, 46):<48}{share.items:>12,}"
-            yield row + f"{units_text(share.units):>17}"
-        rest = ordered[_SHOWN:]
-        if rest:
-            items = sum(share.items for _, share in rest)
-            units = sum((share.units for _, share in rest), Decimal(0))
-            row = f"  {f'… and {len(rest):,} more':<48}{items:>12,}"
-            yield row + f"{units_text(units):>17}"
-
-
 def print_plan_event(estimate: Estimate) -> None:
     """The last line of ``plan --json``."""
     print_json(event="plan", **_plan_fields(estimate))
@@ -286,7 +314,7 @@ def _plan_fields(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def cost_fields(estimate: Estimate) -> dict[str, Any]:
+def cost_fields(estimate: Estimate | JointEstimate) -> dict[str, Any]:
     """The price of a plan as JSON numbers."""
     cost = estimate.cost
     return {
@@ -306,8 +334,3 @@ def cost_fields(estimate: Estimate) -> dict[str, Any]:
             for name, share in cost.by_model.items()
         },
     }
-
-
-def _money(units: Decimal, cu_price: CuPrice | None) -> str:
-    text = units_phrase(units)
-    return text if cu_price is None else f"{text} ({cu_price.shown(units)})"

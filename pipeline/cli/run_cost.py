@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from pipeline.cli.console.asking import agree
-from pipeline.cli.console.money import CuPrice, units_phrase, units_text
+from pipeline.cli.console.money import CuPrice, priced, units_phrase
 from pipeline.cli.console.printing import print_note
 from pipeline.cli.console.text import one_line
 from pipeline.cli.next_step import command_line
@@ -20,10 +20,11 @@ from pipeline.cli.plan_view import (
 from pipeline.counting import plural
 from pipeline.errors import UsageError
 from pipeline.pricing import Estimate
+from pipeline.pricing.joint import JointEstimate
+from pipeline.running.joint import JointResult
 from pipeline.running.result import RunResult
 from pipeline.units import units_number
 
-_CHANGES_SHOWN = 10
 _ITEMS_NAMED = 5
 
 
@@ -49,6 +50,24 @@ def confirm(estimate: Estimate, options: RunOptions, listing: PlanListing) -> bo
         click.Abort: The answer is no.
     """
     cost = estimate.cost
+    if cost is None or not has_to_be_asked(estimate, options):
+        return False
+    for note in estimate.notes:
+        print_note(note)
+    review = estimate.plan.manifest.review
+    listing.finish(cost, review, price=options.cu_price)
+    print_estimate(estimate, cu_price=options.cu_price, to_stderr=True)
+    agree(_question(estimate, options.cu_price))
+    return True
+
+
+def has_to_be_asked(estimate: Estimate | JointEstimate, options: RunOptions) -> bool:
+    """Whether the user has to agree to a price.
+
+    Raises:
+        UsageError: There is nobody to ask, and no --yes.
+    """
+    cost = estimate.cost
     if options.emulate or options.yes or cost is None:
         return False
     if not cost.units and not cost.unpriced and not estimate.unsure:
@@ -56,19 +75,20 @@ def confirm(estimate: Estimate, options: RunOptions, listing: PlanListing) -> bo
     if not may_be_asked(options):
         raise UsageError(
             f"this would make {price_text(cost, options.cu_price)}"
-            f"{unsure_text(estimate)}, and there is no terminal to ask on",
+            f"{unsure_text(estimate, options.cu_price)}, and there is no terminal to"
+            " ask on",
             hint="add --yes",
         )
-    for note in estimate.notes:
-        print_note(note)
-    listing.finish(cost)
-    print_estimate(estimate, cu_price=options.cu_price, to_stderr=True)
-    agree(_question(estimate))
     return True
 
 
-def _question(estimate: Estimate) -> str:
+def _question(estimate: Estimate, price: CuPrice | None) -> str:
     """``Spend 99 units, into output/icons?``, or at most what the budget leaves."""
+    return f"{spend_text(estimate, price)}, into {estimate.plan.output}?"
+
+
+def spend_text(estimate: Estimate | JointEstimate, price: CuPrice | None) -> str:
+    """``Spend 99 units``, or at most what the budget leaves, and where."""
     cost = estimate.cost
     assert cost is not None
     units, most = cost.units, ""
@@ -76,44 +96,63 @@ def _question(estimate: Estimate) -> str:
         units, most = estimate.left, "at most "
     more = " and what has no price" * bool(cost.unpriced and not most)
     where = f" at {estimate.service.base_url}" if estimate.service else ""
-    spend = f"Spend {most}{units_phrase(units)}{more}{where}"
-    return f"{spend}{unsure_text(estimate)}, into {estimate.plan.output}?"
+    spend = f"Spend {most}{units_phrase(units, price)}{more}{where}"
+    return f"{spend}{unsure_text(estimate, price)}"
 
 
-def result_lines(result: RunResult, cu_price: CuPrice | None) -> Iterator[str]:
-    """What a run has cost, and which inputs the service changed."""
+def result_lines(
+    result: RunResult | JointResult, cu_price: CuPrice | None, *, most_changes: int
+) -> Iterator[str]:
+    """What a run has cost, and which inputs the service changed.
+
+    Args:
+        result: Of the run.
+        cu_price: Of a compute unit, or None.
+        most_changes: How many changes of inputs are listed.
+    """
     cost = result.cost
     if cost.charged or cost.quoted or cost.reserved:
-        parts = [f"{units_text(cost.charged)} charged"]
-        if cu_price is not None:
-            parts[0] += f" ({cu_price.shown(cost.charged)})"
-        parts += [f"{units_text(cost.quoted)} quoted"] * bool(cost.quoted)
-        parts += [
-            f"{units_text(units)} of it for {one_line(name)}"
-            for name, units in sorted(cost.addons.items())
+        named = [
+            (cost.charged, "charged"),
+            (cost.quoted, "quoted"),
+            *(
+                (units, f"of it for {one_line(name)}")
+                for name, units in sorted(cost.addons.items())
+            ),
+            (cost.refunded, "refunded"),
+            (cost.reserved, "reserved"),
         ]
-        parts += [f"{units_text(cost.refunded)} refunded"] * bool(cost.refunded)
-        parts += [f"{units_text(cost.reserved)} reserved"] * bool(cost.reserved)
+        parts = [
+            f"{priced(units, cu_price)} {what}"
+            for units, what in named
+            if units or what == "charged"
+        ]
         if cost.left is not None:
-            parts.append(f"{units_text(cost.left)} of the budget left")
+            parts.append(f"{priced(cost.left, cu_price)} of the budget left")
         yield f"  units: {', '.join(parts)}"
-    changes: dict[str, list[str]] = {}
-    for item_id, difference in result.changed_inputs.items():
-        changes.setdefault(difference, []).append(item_id)
-    for difference, item_ids in list(changes.items())[:_CHANGES_SHOWN]:
-        named = ", ".join(map(one_line, item_ids[:_ITEMS_NAMED]))
-        more = f" and {len(item_ids) - _ITEMS_NAMED:,} more"
-        named += more * (len(item_ids) > _ITEMS_NAMED)
-        yield f"  inputs: {one_line(difference, 300)}: {named}"
-    if len(changes) > _CHANGES_SHOWN:
-        more = plural(len(changes) - _CHANGES_SHOWN, "other change")
-        yield f"  inputs: … and {more}"
+    yield from _change_lines(result, most_changes)
     if result.needs_review:
         said = f"{plural(result.needs_review, 'item')} to review"
         yield f"  checks: {said}; the reasons: {command_line('status')}"
 
 
-def run_cost_fields(result: RunResult | None, *, charged: Decimal) -> dict[str, Any]:
+def _change_lines(result: RunResult | JointResult, most: int) -> Iterator[str]:
+    changes: dict[str, list[str]] = {}
+    for item_id, difference in result.changed_inputs.items():
+        changes.setdefault(difference, []).append(item_id)
+    for difference, item_ids in list(changes.items())[:most]:
+        named = ", ".join(map(one_line, item_ids[:_ITEMS_NAMED]))
+        more = f" and {len(item_ids) - _ITEMS_NAMED:,} more"
+        named += more * (len(item_ids) > _ITEMS_NAMED)
+        yield f"  inputs: {one_line(difference, 300)}: {named}"
+    if len(changes) > most:
+        more = plural(len(changes) - most, "other change")
+        yield f"  inputs: … and {more}"
+
+
+def run_cost_fields(
+    result: RunResult | JointResult | None, *, charged: Decimal
+) -> dict[str, Any]:
     """What a run has cost, as JSON numbers.
 
     Args:

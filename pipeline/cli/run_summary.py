@@ -1,22 +1,26 @@
 """The end of a run: result and progress → lines for a person."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from pipeline.cli.console.printing import failure_line
-from pipeline.cli.console.text import duration, one_line
-from pipeline.cli.next_step import command_line, complete_hint, current_verb
+from pipeline.cli.console.printing import Room
+from pipeline.cli.console.text import duration
+from pipeline.cli.next_step import command_line, current_verb
 from pipeline.cli.options import RunOptions
 from pipeline.cli.run_cost import result_lines
+from pipeline.cli.trouble_list import trouble_lines
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.job import FailureClass, JobStatus
 from pipeline.manifest import Manifest, expand
 from pipeline.planning import Plan
+from pipeline.running.joint import JointResult
 from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
 
-FAILURES_SHOWN = 20
+_CHANGES_SHOWN, _CHANGES_ON_SCREEN = 10, 2
+_ROWS_OF_ERROR = 6
+_ROWS_OF_PROMPT = 2  # of the shell, and the command as it was typed
 _COUNTED = (
     ("saved", "saved"),
     ("renamed", "renamed"),
@@ -41,50 +45,89 @@ _COLLECTED_FREE = {
 
 
 def summary_lines(
-    progress: Progress, result: RunResult | None, options: RunOptions, plan: Plan
+    progress: Progress,
+    result: RunResult | None,
+    options: RunOptions,
+    plan: Plan,
+    room: Room | None,
 ) -> Iterator[str]:
-    """Failures, counts, costs and the next command.
+    """Failures, counts, costs and the next command, so that they fit the room.
+
+    With --quiet, only the failures.
 
     Args:
         progress: Of the run.
         result: Of the run; None if an error ended it: then only the failures.
         options: Of the command.
         plan: What was carried out.
+        room: The terminal; None if there is none.
     """
-    yield from trouble_lines(progress, plan.manifest)
-    if result is None:
-        return
+    end: list[str] = []
+    if result is not None and not options.quiet:
+        end = list(_end_lines(progress, result, options, plan, room))
+    yield from with_troubles(progress, end, room)
+
+
+def with_troubles(
+    progress: Progress, end: Sequence[str], room: Room | None
+) -> Iterator[str]:
+    """The failures and then the end of a run, so that both fit the room.
+
+    Args:
+        progress: Of the run.
+        end: The lines of its end; none if an error ended it.
+        room: The terminal; None if there is none.
+    """
+    if room is not None:
+        # An error that ended the run follows, with its next command.
+        taken = room.rows_of(end) if end else _ROWS_OF_ERROR
+        room = room.without(taken + _ROWS_OF_PROMPT)
+    total = progress.failed + progress.blocked + progress.states[JobStatus.UNKNOWN]
+    troubles = [*progress.troubles.values()]
+    yield from trouble_lines(troubles, total=total, room=room)
+    yield from end
+
+
+def _end_lines(
+    progress: Progress,
+    result: RunResult,
+    options: RunOptions,
+    plan: Plan,
+    room: Room | None,
+) -> Iterator[str]:
     counts = result.counts
-    parts = [f"{counts[key]:,} {word}" for key, word in _COUNTED if counts.get(key)]
-    if progress.files > counts.get("saved", 0) and not counts.get("renamed"):
-        parts[0] += f" ({plural(progress.files, 'file')})"
+    files = progress.files if not counts.get("renamed") else 0
+    words = count_words(counts, files=files) or "nothing to do"
     yield (
-        f"{', '.join(parts) or 'nothing to do'} in {duration(progress.elapsed_s)}"
+        f"{words} in {duration(progress.elapsed_s)}"
         f" → {plan.output}" + (" (emulated)" if options.emulate else "")
     )
-    yield from result_lines(result, options.cu_price)
+    yield from cost_and_changes(result, options, room)
+    if result.gallery is not None:
+        yield f"  gallery: {result.gallery}"
     for step in next_steps(progress, result, options):
         yield f"  next: {step}"
 
 
-def trouble_lines(progress: Progress, manifest: Manifest) -> Iterator[str]:
-    """The first failed or unsure items, with place, reason and hint."""
-    shown = list(progress.troubles.values())[:FAILURES_SHOWN]
-    places = find_places(manifest, [trouble.item_id for trouble in shown])
-    for trouble in shown:
-        yield failure_line(
-            trouble.item_id,
-            trouble.reason,
-            place=places.get(trouble.item_id, ""),
-            is_unsure=trouble.is_unsure,
-        )
-        if trouble.hint:
-            hint = complete_hint(trouble.hint, trouble.item_id)
-            yield f"    {one_line(hint, 400)}"
-    unsure = progress.states[JobStatus.UNKNOWN]
-    more = progress.failed + progress.blocked + unsure - len(shown)
-    if more > 0:
-        yield f"… and {more:,} more: {command_line('status')}"
+def cost_and_changes(
+    result: RunResult | JointResult, options: RunOptions, room: Room | None
+) -> Iterator[str]:
+    """What a run has cost, and as many changed inputs as there is room for."""
+    most = _CHANGES_SHOWN if room is None else _CHANGES_ON_SCREEN
+    yield from result_lines(result, options.cu_price, most_changes=most)
+
+
+def count_words(counts: Mapping[str, int], *, files: int = 0) -> str:
+    """``31 saved (40 files), 2 failed``; "" if there is nothing to count.
+
+    Args:
+        counts: Items by outcome.
+        files: How many files were saved; told if there are more than saved items.
+    """
+    parts = [f"{counts[key]:,} {word}" for key, word in _COUNTED if counts.get(key)]
+    if files > counts.get("saved", 0):
+        parts[0] += f" ({plural(files, 'file')})"
+    return ", ".join(parts)
 
 
 def find_places(manifest: Manifest, item_ids: Collection[str]) -> dict[str, str]:
@@ -95,7 +138,7 @@ def find_places(manifest: Manifest, item_ids: Collection[str]) -> dict[str, str]
     with suppress(PipelineError):
         for item in expand(manifest) if wanted else ():
             if item.item_id in wanted:
-                places[item.item_id] = f"{item.file}:{item.line}"
+                places[item.item_id] = item.place
                 wanted.discard(item.item_id)
                 if not wanted:
                     break
@@ -103,7 +146,7 @@ def find_places(manifest: Manifest, item_ids: Collection[str]) -> dict[str, str]
 
 
 def next_steps(
-    progress: Progress, result: RunResult, options: RunOptions
+    progress: Progress, result: RunResult | JointResult, options: RunOptions
 ) -> Iterator[str]:
     """What to do next, as commands; nothing if there is nothing to do."""
     counts, code = result.counts, result.exit_code

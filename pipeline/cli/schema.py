@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from pipeline.cli.console.printing import print_json, print_note, say
+from pipeline.cli.console.printing import find_width, print_json, print_note, say
 from pipeline.cli.console.text import one_line
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
@@ -18,6 +18,7 @@ from pipeline.operations.validate import find_model
 from pipeline.version import __version__
 
 WIDTH = 80
+_WIDE = 60  # columns from which the inputs of a model fit a table
 _GAP = "  "
 _NARROWEST = 5
 _CELL_CHARS = 2_000
@@ -138,6 +139,12 @@ def _print_table(model: ModelSchema) -> None:
     say(f"{one_line(words)}; {_origin_of(model)}")
     say()
     rows = [_HEADING, *(_row(schema) for schema in model.inputs.values())]
+    if (find_width() or WIDTH) < _WIDE:
+        for name, *cells in rows[1:]:
+            say(name)
+            for heading, cell in zip(_HEADING[1:], cells, strict=True):
+                say(f"  {heading}: {cell}")
+        return
     for line in lay_out(rows, WIDTH):
         say(line)
 

@@ -6,7 +6,7 @@ from textwrap import wrap
 from typing import NamedTuple
 
 from pipeline.cli.console.money import CuPrice, units_text
-from pipeline.cli.console.printing import print_json, say
+from pipeline.cli.console.printing import find_width, print_json, say
 from pipeline.cli.console.text import one_line, printable
 from pipeline.counting import plural
 from pipeline.errors import (
@@ -206,7 +206,7 @@ def _show(
         read = " in the folders that can be read" if unread else ""
         say(f"nothing has been spent{read}")
         return
-    for text in table(whole, price):
+    for text in table(whole, price, min(WIDTH, find_width() or WIDTH)):
         say(text)
     if whole.total.reserved:
         say("\nreserved: may have been charged; the cost is not known yet")
@@ -236,8 +236,8 @@ def _print_line(line: Line, price: CuPrice | None, **more: object) -> None:
 # --- the table ----------------------------------------------------------------
 
 
-def table(spending: Spending, price: CuPrice | None) -> list[str]:
-    """Months, models and manifests, then the total; no line is wider than 80.
+def table(spending: Spending, price: CuPrice | None, width: int = WIDTH) -> list[str]:
+    """Months, models and manifests, then the total; no line is wider than ``width``.
 
     If there is a price, the money column is for the net units.
     """
@@ -251,11 +251,11 @@ def table(spending: Spending, price: CuPrice | None) -> list[str]:
             max(len(heading), *(len(cells[index]) for _, cells in rows))
             for index, heading in enumerate(headings)
         ]
-        room = WIDTH - sum(widths) - len(_GAP) * len(widths)
+        room = width - sum(widths) - len(_GAP) * len(widths)
         if room >= _NARROWEST:
             break
     else:
-        return _listed(sections, headings)
+        return _listed(sections, headings, width)
     key_width = min(room, max(len(key) for key, _ in rows))
     lines: list[str] = []
     for title, group in sections:
@@ -312,7 +312,9 @@ def _cells(row: _Row, key_width: int, widths: Sequence[int]) -> Iterator[str]:
 
 
 def _listed(
-    sections: Sequence[tuple[str, Sequence[_Row]]], headings: Sequence[str]
+    sections: Sequence[tuple[str, Sequence[_Row]]],
+    headings: Sequence[str],
+    width: int,
 ) -> list[str]:
     """For numbers too long for columns: each with its name, wrapped."""
     lines: list[str] = []
@@ -324,7 +326,7 @@ def _listed(
                 for heading, cell in zip(headings, cells, strict=True)
                 if cell
             )
-            words = wrap(_GAP.join(said), WIDTH - 4, break_on_hyphens=False)
+            words = wrap(_GAP.join(said), width - 4, break_on_hyphens=False)
             lines += [
                 key,
                 *(f"    {text}".replace("\N{NO-BREAK SPACE}", " ") for text in words),

@@ -1,33 +1,67 @@
 """``status``: how the items of a manifest stand, in numbers and reasons."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.cli.check import review_line
-from pipeline.cli.console.money import units_text
+from pipeline.cli.console.money import CuPrice, in_money, units_text
 from pipeline.cli.console.printing import failure_line, print_json, say
+from pipeline.cli.console.subject import about
 from pipeline.cli.console.text import one_line
 from pipeline.cli.loading import load
+from pipeline.cli.plan_all import refuse_for_several
 from pipeline.cli.run_summary import find_places
 from pipeline.counting import plural
 from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
+from pipeline.manifest import Manifest
 from pipeline.operations.status import Status, read_status
+from pipeline.planning.shards import Shard
 from pipeline.units import units_number
 
 _SENTENCES_SHOWN = 20
 
 
 def status_command(
-    manifest: Path,
+    manifests: Sequence[Path],
     *,
     emulate: bool,
+    shard: Shard | None,
     as_json: bool,
+    cu_price: CuPrice | None,
+    output: Path | None,
     **place: Any,
 ) -> ExitCode:
     """Print counts and reasons from ledger, sidecars and lock file."""
-    loaded, folder = load(manifest, emulate=emulate, **place)
-    status = read_status(loaded, folder, emulate=emulate)
+    show = partial(
+        _show, shard=shard, emulate=emulate, as_json=as_json, cu_price=cu_price
+    )
+    if len(manifests) == 1:
+        loaded, folder = load(manifests[0], emulate=emulate, output=output, **place)
+        show(loaded, folder)
+        return ExitCode.OK
+    refuse_for_several(output=output)
+    for number, manifest in enumerate(manifests):
+        if number and not as_json:
+            say()
+        loaded, folder = load(manifest, emulate=emulate, output=None, **place)
+        with about(str(manifest)):
+            show(loaded, folder)
+    return ExitCode.OK
+
+
+def _show(
+    loaded: Manifest,
+    folder: Path,
+    *,
+    shard: Shard | None,
+    emulate: bool,
+    as_json: bool,
+    cu_price: CuPrice | None,
+) -> None:
+    status = read_status(loaded, folder, emulate=emulate, shard=shard)
     counts, troubled, cost = status.counts, status.troubled, status.cost
     if as_json:
         for job in troubled:
@@ -50,7 +84,7 @@ def status_command(
         print_json(
             event="status",
             output=str(folder),
-            items=loaded.item_count,
+            items=sum(counts.values()),
             counts={str(one): counts.get(one, 0) for one in JobStatus},
             changed=status.changed,
             to_fetch=status.to_fetch,
@@ -63,9 +97,11 @@ def status_command(
             },
             stale=list(status.stale),
         )
-        return ExitCode.OK
-    say(f"{loaded.name}: {plural(loaded.item_count, 'item')} → {folder}")
-    _show_counts(status)
+        return
+    of_shard = "" if shard is None else f" of shard {shard}"
+    items = plural(sum(counts.values()), "item")
+    say(f"{loaded.name}: {items}{of_shard} → {folder}")
+    _show_counts(status, cu_price)
     places = find_places(loaded, [job.item_id for job in troubled])
     for job in troubled:
         say(
@@ -86,10 +122,9 @@ def status_command(
         say(review_line(*review))
     if len(status.reviews) > _SENTENCES_SHOWN:
         say(f"  … and {len(status.reviews) - _SENTENCES_SHOWN:,} more")
-    return ExitCode.OK
 
 
-def _show_counts(status: Status) -> None:
+def _show_counts(status: Status, price: CuPrice | None) -> None:
     counts, cost = status.counts, status.cost
     is_new = not counts.keys() - {JobStatus.PLANNED} and not cost.jobs
     if is_new and not status.orphans:
@@ -106,7 +141,10 @@ def _show_counts(status: Status) -> None:
         say(f"  {status.changed:>8,}  {text}")
     if status.orphans:
         say(f"  {status.orphans:>8,}  others are no longer in the manifest")
-    say(f"  {units_text(cost.charged):>8}  compute units charged")
-    for units, word in ((cost.refunded, "refunded"), (cost.reserved, "reserved")):
-        if units:
-            say(f"  {units_text(units):>8}  {word}")
+    for units, word in (
+        (cost.charged, "compute units charged"),
+        (cost.refunded, "refunded"),
+        (cost.reserved, "reserved"),
+    ):
+        if units or units is cost.charged:
+            say(f"  {units_text(units):>8}  {word}{in_money(units, price)}")

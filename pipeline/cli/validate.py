@@ -1,34 +1,55 @@
-"""``validate``: every fault of a manifest at once, and nothing else."""
+"""``validate``: every fault of the manifests at once, and nothing else."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.cli.console.printing import print_faults, print_json, print_note, say
+from pipeline.cli.console.subject import about
 from pipeline.counting import plural
-from pipeline.errors import ExitCode, ManifestError
+from pipeline.errors import ExitCode, Fault, ManifestError
 from pipeline.operations.validate import validate
 
 
 def validate_command(
-    manifest: Path, *, allow_outside: bool, offline: bool, profile: str, as_json: bool
+    manifests: Sequence[Path],
+    *,
+    allow_outside: bool,
+    offline: bool,
+    profile: str,
+    as_json: bool,
 ) -> ExitCode:
-    """Print every fault of the manifest at once."""
-    try:
-        loaded, count, notes = asyncio.run(
-            validate(
-                manifest, allow_outside=allow_outside, offline=offline, profile=profile
+    """Print every fault of the manifests at once."""
+    faults: list[Fault] = []
+    items = 0
+    for manifest in manifests:
+        try:
+            loaded, count, notes = asyncio.run(
+                validate(
+                    manifest,
+                    allow_outside=allow_outside,
+                    offline=offline,
+                    profile=profile,
+                )
             )
-        )
-    except ManifestError as error:
+        except ManifestError as error:
+            faults += error.faults
+            if as_json:
+                print_faults(error)
+            continue
+        items += count
+        for note in notes:
+            print_note(note)
         if not as_json:
-            raise
-        print_faults(error)
-        print_json(event="done", exit_code=int(error.exit_code))
-        return error.exit_code
-    for note in notes:
-        print_note(note)
+            say(f"{loaded.file}: {plural(count, 'item')}, no faults")
+        elif len(manifests) > 1:
+            with about(str(manifest)):
+                print_json(event="result", exit_code=0, counts={"items": count})
+    if faults and not as_json:
+        raise ManifestError(faults)
+    if faults:
+        print_json(event="done", exit_code=int(ManifestError.exit_code))
+        return ManifestError.exit_code
     if as_json:
-        print_json(event="done", exit_code=0, counts={"items": count})
-    else:
-        say(f"{loaded.file}: {plural(count, 'item')}, no faults")
+        print_json(event="done", exit_code=0, counts={"items": items})
     return ExitCode.OK

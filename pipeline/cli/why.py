@@ -8,8 +8,8 @@ from textwrap import wrap
 from typing import Any
 
 from pipeline.assets.checks.recorded import Finding
-from pipeline.cli.console.money import units_text
-from pipeline.cli.console.printing import print_json, say
+from pipeline.cli.console.money import CuPrice, priced
+from pipeline.cli.console.printing import find_width, print_json, say
 from pipeline.cli.console.text import one_line, printable
 from pipeline.cli.loading import load
 from pipeline.cli.next_step import command_line
@@ -37,6 +37,7 @@ from pipeline.planning import Action
 from pipeline.units import units_number
 
 WIDTH = 80
+_WIDE = 60  # columns from which a text has room beside its label
 _LABEL = 12  # in characters, before two spaces
 _LONGEST = 10_000  # in characters, of one value
 _DOES = {
@@ -82,6 +83,8 @@ def why_command(
     *,
     emulate: bool,
     as_json: bool,
+    cu_price: CuPrice | None,
+    pictures: bool,
     **place: Any,
 ) -> ExitCode:
     """Print everything about one item, and what to run next."""
@@ -91,8 +94,10 @@ def why_command(
     if as_json:
         _print_events(about, steps)
         return ExitCode.OK
-    for line in render(about):
+    for line in render(about, cu_price):
         say(line)
+    if pictures:
+        _show_pictures(about)
     say()
     if not steps:
         say("next: nothing to do")
@@ -100,6 +105,17 @@ def why_command(
         say(f"{'or' if number else 'next'}: {step.command}")
         say(f"    {step.why}")
     return ExitCode.OK
+
+
+def _show_pictures(about: Explanation) -> None:
+    from pipeline.cli.console.pictures.sheet import Named, is_picture, show_pictures
+
+    files = (
+        file.asset.path for file in about.files if file.finding is not Finding.MISSING
+    )
+    show_pictures(
+        [Named(path, about.output / path) for path in files if is_picture(path)]
+    )
 
 
 # --- what to do next ----------------------------------------------------------
@@ -137,7 +153,7 @@ def _steps(about: Explanation) -> Iterator[_Step]:
 # --- text ---------------------------------------------------------------------
 
 
-def render(about: Explanation) -> Iterator[str]:
+def render(about: Explanation, price: CuPrice | None = None) -> Iterator[str]:
     """The text for a person, without the next command; most lines fit 80 columns."""
     planned = about.planned
     if about.emulated:
@@ -153,14 +169,14 @@ def render(about: Explanation) -> Iterator[str]:
     if about.attempts:
         yield "history, times in UTC"
         for job in about.attempts:
-            yield from _attempt(about, job)
+            yield from _attempt(about, job, price)
     else:
         yield "history: never submitted"
     if about.takes:
         yield ""
         yield "takes"
         for take in about.takes:
-            yield from _field(f"take {take.take}", _take_text(take))
+            yield from _field(f"take {take.take}", _take_text(take, price))
     if about.files:
         yield ""
         yield f"files in {one_line(str(about.output))}"
@@ -168,7 +184,7 @@ def render(about: Explanation) -> Iterator[str]:
             yield from _file(file)
 
 
-def _take_text(take: TakeHistory) -> str:
+def _take_text(take: TakeHistory, price: CuPrice | None) -> str:
     if take.is_chosen:
         said = "the chosen one"
     else:
@@ -178,7 +194,7 @@ def _take_text(take: TakeHistory) -> str:
         return "\n".join((f"{said}, not made yet", *take.decisions))
     seed = "" if job.seed is None else f", seed {job.seed}"
     made = ", ".join(job.remote_assets) or str(job.status)
-    cost = _cost(job)
+    cost = _cost(job, price)
     return "\n".join(
         (f"{said}{seed}", f"{made}{cost and f', {cost}'}", *take.decisions)
     )
@@ -194,7 +210,7 @@ def _asked(about: Explanation) -> Iterator[str]:
     planned = about.planned
     assert planned is not None
     item = planned.item
-    where = f"{item.file}:{item.line}"
+    where = item.place
     if item.template_id != item.item_id:
         where += f", as {item.template_id}"
     yield from _field("defined at", where)
@@ -252,19 +268,21 @@ def _near(path: Path) -> str:
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
-def _attempt(about: Explanation, job: Job) -> Iterator[str]:
+def _attempt(about: Explanation, job: Job, price: CuPrice | None) -> Iterator[str]:
     status = str(job.status)
     if job.failure is not None and job.failure.kind is not None:
         status += f" ({job.failure.kind})"
     if job.item_id != about.item_id:
         status += f", as {job.item_id}"
     yield from _field(f"attempt {job.attempt}", status)
-    for label, text in _details_of(about, job):
+    for label, text in _details_of(about, job, price):
         if text:
             yield from _field(f"  {label}", text)
 
 
-def _details_of(about: Explanation, job: Job) -> Iterator[tuple[str, str]]:
+def _details_of(
+    about: Explanation, job: Job, price: CuPrice | None
+) -> Iterator[tuple[str, str]]:
     """Labels and texts; a text is empty if there is nothing to say."""
     if not about.asks_the_same(job):
         names = ", ".join(about.differences.get(job.row_id, ()))
@@ -273,7 +291,7 @@ def _details_of(about: Explanation, job: Job) -> Iterator[tuple[str, str]]:
     if job.is_taken_over:
         yield "source", "made by another run for the same request, and taken over"
     yield "times", _times(job)
-    yield "units", _cost(job)
+    yield "units", _cost(job, price)
     if job.failure is not None:
         yield "reason", job.failure.reason
         yield "hint", job.failure.hint
@@ -305,9 +323,9 @@ def _moment(moment: datetime) -> tuple[str, str]:
     return utc.strftime("%Y-%m-%d"), utc.strftime("%H:%M:%S")
 
 
-def _cost(job: Job) -> str:
+def _cost(job: Job, price: CuPrice | None) -> str:
     said = [
-        f"{word} {units_text(units)}"
+        f"{word} {priced(units, price)}"
         for word, units in (
             ("quoted", job.quoted),
             ("charged", job.charged),
@@ -316,7 +334,7 @@ def _cost(job: Job) -> str:
         if units is not None
     ]
     said += [
-        f"{name} {units_text(units)} of the charge"
+        f"{name} {priced(units, price)} of the charge"
         for name, units in sorted(job.addons.items())
         if units
     ]
@@ -347,7 +365,9 @@ def _field(label: str, text: str) -> Iterator[str]:
     """``label  text``, with the text wrapped; a long label has its own line."""
     head = f"  {one_line(label, WIDTH - 2) if label.strip() == label else label}"
     indent = " " * (_LABEL + 4)
-    lines = list(_wrapped(text, WIDTH - len(indent)))
+    if (find_width() or WIDTH) < _WIDE:  # below the label, there is more room
+        indent = " " * (len(head) - len(head.lstrip()) + 2)
+    lines = list(_wrapped(text, len(indent)))
     if len(head) > len(indent) - 2:
         yield head
     else:
@@ -356,8 +376,9 @@ def _field(label: str, text: str) -> Iterator[str]:
     yield from (f"{indent}{line}".rstrip() for line in lines)
 
 
-def _wrapped(text: str, width: int = WIDTH) -> Iterator[str]:
+def _wrapped(text: str, indent: int = 0) -> Iterator[str]:
     """Wrapped lines of foreign text; keeps its line ends, and does not break words."""
+    width = min(WIDTH, find_width() or WIDTH) - indent
     for line in printable(text)[:_LONGEST].splitlines() or [""]:
         yield from wrap(
             line, width, break_long_words=False, break_on_hyphens=False

@@ -152,6 +152,33 @@ class Ledger(LedgerReader):
             migrate(copy._connection, self.path)
         return copy
 
+    def copy_history_of(self, other: "Ledger") -> None:
+        """Record what another ledger knows besides its jobs, marks and facts.
+
+        That is its uploads, the contents of assets, and its runs. What is known already
+        is not recorded again.
+        """
+        uploads, contents, runs = other.find_history()
+        with self._translated():
+            write = self._connection.executemany
+            write("INSERT OR IGNORE INTO uploads VALUES (?, ?, ?, ?)", uploads)
+            write("INSERT OR IGNORE INTO contents VALUES (?, ?)", contents)
+            write(
+                "INSERT INTO runs (started_at, ended_at, exit_code)"
+                " SELECT ?1, ?2, ?3 WHERE NOT EXISTS (SELECT 1 FROM runs"
+                " WHERE started_at = ?1 AND ended_at IS ?2 AND exit_code IS ?3)",
+                runs,
+            )
+
+    def replace_with(self, other: "Ledger") -> None:
+        """Replace all that this ledger has by a copy of another one, or nothing of it.
+
+        Raises:
+            OutputError: The disk is full or fails.
+        """
+        with self._translated():
+            other._connection.backup(self._connection)  # noqa: SLF001 - same class
+
     # --- transactions, for the writer ---------------------------------------
 
     def begin(self) -> None:

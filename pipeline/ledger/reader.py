@@ -1,7 +1,7 @@
 """The ``find_*`` methods of the ledger. Synchronous."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -42,7 +42,6 @@ _LEFT_OUT_OF_COSTS = {
     "request": "'{}'",
     "remote_assets": "'[]'",
     "echo": "NULL",
-    "finished_at": "NULL",
     "saved_at": "NULL",
 }
 _SELECT_COSTS = (
@@ -51,6 +50,14 @@ _SELECT_COSTS = (
     + " FROM jobs ORDER BY row_id"
 )
 _SELECT_ASSETS = f"SELECT {', '.join(ASSET_COLUMNS)} FROM assets"  # noqa: S608 - constants alone
+_SELECT_SIGNS = (
+    "SELECT row_id, item_id, status, remote_id, charged, quoted, refunded,"
+    " submitted_at, finished_at, saved_at, failure_reason, failure_hint FROM jobs"
+)
+_SELECT_FILE_SIGNS = (
+    "SELECT row_id, path, sha256, original_sha256, checks FROM assets"
+    " ORDER BY row_id, output_index"
+)
 _IS_LATEST = (
     "attempt = (SELECT max(attempt) FROM jobs AS other"
     " WHERE other.item_id = jobs.item_id)"
@@ -366,6 +373,25 @@ class LedgerReader:
             ).fetchall()
         return {sha256: AssetId(asset_id) for sha256, asset_id in rows}
 
+    def find_all_uploads(self) -> dict[AssetId, str]:
+        """Asset id → SHA-256 of every uploaded reference, of any project."""
+        with self._translated():
+            rows = self._connection.execute("SELECT asset_id, sha256 FROM uploads")
+            return {AssetId(asset_id): sha256 for asset_id, sha256 in rows}
+
+    def find_history(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """The rows of uploads, of contents and of runs, as the tables have them."""
+        with self._translated():
+            uploads, contents, runs = (
+                self._connection.execute(f"SELECT {columns}").fetchall()
+                for columns in (
+                    "* FROM uploads",
+                    "* FROM contents",
+                    "started_at, ended_at, exit_code FROM runs ORDER BY run_id",
+                )
+            )
+        return uploads, contents, runs
+
     def find_facts(self) -> Facts:
         """The facts about the whole ledger.
 
@@ -399,14 +425,31 @@ class LedgerReader:
         except ValueError as error:
             raise LedgerDamaged(f"{self.path} is damaged: {error}") from error
 
-    def find_commitments(self) -> Iterator[tuple[int, JobStatus, Decimal]]:
-        """Row id, status and committed compute units of every attempt."""
+    def find_commitments(
+        self, counts: Callable[[str], bool] | None = None
+    ) -> Iterator[tuple[int, JobStatus, Decimal]]:
+        """Row id, status and committed compute units of every attempt.
+
+        Args:
+            counts: Whether the attempts of an item count; None if all do.
+        """
         with self._translated():
             rows = self._connection.execute(
-                "SELECT row_id, status, quoted, charged, refunded, remote_id,"
+                "SELECT item_id, row_id, status, quoted, charged, refunded, remote_id,"
                 " failure_class FROM jobs"
             )
-            for row_id, status, quoted, charged, refunded, remote_id, kind in rows:
+            for (
+                item_id,
+                row_id,
+                status,
+                quoted,
+                charged,
+                refunded,
+                remote_id,
+                kind,
+            ) in rows:
+                if counts is not None and not counts(item_id):
+                    continue
                 try:
                     units = committed_units(
                         JobStatus(status),
@@ -440,7 +483,7 @@ class LedgerReader:
     def find_costs(self) -> Iterator[Job]:
         """Every attempt, oldest first, with only the columns that its cost needs.
 
-        Left out are the request, the echo, the assets, and the times after the submit.
+        Left out are the request, the echo, the assets, and when its files were saved.
         """
         with self._translated():
             for row in self._connection.execute(_SELECT_COSTS):
@@ -454,6 +497,29 @@ class LedgerReader:
                         hint="run again: the ledger is set aside and rebuilt",
                     ) from error
                 yield job
+
+    def find_version(self) -> int:
+        """A number that changes when another connection has written."""
+        with self._translated():
+            (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def find_signs(self) -> dict[int, tuple[str, int]]:
+        """Row number → item, and a hash of what is shown of the row and its files.
+
+        Equal hashes of the same process mean that nothing has changed.
+        """
+        with self._translated():
+            found = {
+                row_id: (str(item_id), hash(shown))
+                for row_id, item_id, *values in self._connection.execute(_SELECT_SIGNS)
+                for shown in [tuple(values)]
+            }
+            for row_id, *values in self._connection.execute(_SELECT_FILE_SIGNS):
+                if row_id in found:
+                    item_id, sign = found[row_id]
+                    found[row_id] = item_id, hash((sign, *values))
+        return found
 
     def find_item_ids(self) -> Iterator[str]:
         """Every item that has an attempt, each once, sorted."""

@@ -158,6 +158,10 @@ def _plain_top_keys(models: Sequence[ModelSchema]) -> Schema:
             ],
         },
         **saving_keys("every item"),
+        "report": {
+            "description": "Write the gallery after every run.",
+            "type": "boolean",
+        },
         "items": {
             "description": "What to make. Each entry makes one item, or one for each "
             "combination of its matrix and rows.",

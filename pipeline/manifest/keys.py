@@ -15,6 +15,7 @@ MANIFEST_KEYS = (
     "embed",
     "checks",
     "profiles",
+    "report",
 )
 # Those that a profile may override.
 PROFILE_KEYS = (

@@ -114,6 +114,7 @@ class Manifest:
         takes: How many takes of each item that does not say so itself.
         profile: The name of the profile that it is read with, or "".
         profiles: The names of its profiles.
+        report: Whether every run writes the gallery.
         review: What was decided about its takes.
         text: The file's text, for finding columns.
         keys: Of a manifest that is not a file: the key of each line.
@@ -137,6 +138,7 @@ class Manifest:
     takes: int = 1
     profile: str = ""
     profiles: tuple[str, ...] = ()
+    report: bool = False
     review: Review = field(default=Review(), repr=False)
     text: str = field(repr=False)
     keys: Sequence[str] = field(default=(), repr=False)

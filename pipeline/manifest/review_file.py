@@ -126,18 +126,29 @@ def render_review(review: Review, manifest_name: str) -> str:
     for base_id, item in sorted(review.items.items()):
         lines.append(f"  {_scalar(base_id)}:\n")
         if item.picked is not None:
-            lines.append(f"    picked: {_flow(item.picked, _VERDICT_KEYS)}\n")
-        groups: tuple[tuple[str, tuple[Any, ...], tuple[str, ...]], ...] = (
-            ("approved", item.approved, _VERDICT_KEYS),
-            ("rejected", item.rejected, _VERDICT_KEYS),
-            ("added", item.added, _ADDED_KEYS),
-            ("kept", item.kept, _KEPT_KEYS),
+            lines.append(f"    picked: {render_decision(item.picked)}\n")
+        groups: tuple[tuple[str, tuple[Verdict | Added | Kept, ...]], ...] = (
+            ("approved", item.approved),
+            ("rejected", item.rejected),
+            ("added", item.added),
+            ("kept", item.kept),
         )
-        for key, records, names in groups:
+        for key, records in groups:
             if records:
                 lines.append(f"    {key}:\n")
-                lines += [f"      - {_flow(one, names)}\n" for one in records]
+                lines += [f"      - {render_decision(one)}\n" for one in records]
     return "".join(lines)
+
+
+def render_decision(record: Verdict | Added | Kept) -> str:
+    """A decision as the file has it: ``{take: 2, by: Ada, …}``, on one line."""
+    match record:
+        case Verdict():
+            return _flow(record, _VERDICT_KEYS)
+        case Added():
+            return _flow(record, _ADDED_KEYS)
+        case Kept():
+            return _flow(record, _KEPT_KEYS)
 
 
 # --- writing --------------------------------------------------------------------
@@ -155,14 +166,22 @@ def _flow(record: Verdict | Added | Kept, names: tuple[str, ...]) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, tuple):
-        return f"[{', '.join(map(json.dumps, value))}]"
+        return f"[{', '.join(map(_quoted, value))}]"
     return str(value) if isinstance(value, int) else _scalar(str(value))
 
 
 def _scalar(text: str) -> str:
     if _PLAIN.fullmatch(text) and text.lower() not in _WORDS:
         return text
-    return json.dumps(text)
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """In ASCII; JSON's pair of escapes for one sign above U+FFFF is no YAML."""
+    return "".join(
+        json.dumps(sign)[1:-1] if sign <= "\uffff" else f"\\U{ord(sign):08x}"
+        for sign in text
+    ).join('""')
 
 
 # --- reading --------------------------------------------------------------------

@@ -137,6 +137,7 @@ class SchemaReader:
             takes=self._takes(entries.get("takes")),
             profile=self._profile,
             profiles=tuple(profiles),
+            report=self._reader.flag(entries.get("report"), "'report'"),
             text=self._text,
             files=self._files,
             models=self._models,

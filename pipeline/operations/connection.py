@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,6 +32,7 @@ from pipeline.errors import (
 from pipeline.models.catalog import ModelCatalog, find_cache
 from pipeline.output.names import EMULATOR_FILES_NAME, EMULATOR_STATE_NAME
 from pipeline.running.session import Session
+from pipeline.running.shared_requests import SharedRequests
 from pipeline.settings import (
     BASE_URL_VARIABLE,
     DEFAULT_BASE_URL,
@@ -273,11 +275,19 @@ class Connection:
             if (wrong := wrong_address(credentials.base_url, error)) is not None:
                 raise wrong from error
 
-    async def open_session(self, emulator_state: Path | None = None) -> Session:
+    async def open_session(
+        self,
+        emulator_state: Path | None = None,
+        *,
+        max_cost: Decimal | None = None,
+        requests: SharedRequests | None = None,
+    ) -> Session:
         """A session for runs on this connection.
 
         Args:
             emulator_state: As for :meth:`open`.
+            max_cost: What all runs may cost together, or None.
+            requests: What several manifests ask for; None if there is one manifest.
 
         Raises:
             OutputError: As for :meth:`open`.
@@ -291,6 +301,8 @@ class Connection:
             self._settings,
             identity,
             activity=self.activity,
+            max_cost=max_cost,
+            requests=requests,
         )
 
     def _read_model(self, model_id: str) -> Mapping[str, Any] | None:

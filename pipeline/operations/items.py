@@ -16,7 +16,7 @@ from pipeline.manifest import Manifest
 from pipeline.naming import is_step, split_take
 from pipeline.operations.why import nearest
 from pipeline.output.folder import open_for_reading
-from pipeline.planning import Action, PlannedItem, Selection, make_plan
+from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
 from pipeline.running.items import ItemRecord, ItemStatus, JobRecord, SavedFile
 
@@ -91,31 +91,46 @@ def read_items(
     """
     lock_file = find_lock_file(manifest, emulate=emulate)
     with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
-        jobs: list[PlannedItem] = []  # the takes of one item
-        with_steps: dict[str, list[PlannedItem]] = {}
+        read_items_in(ledger, manifest, output, on_item=on_item, selection=selection)
 
-        def finish() -> None:
-            if jobs:
-                chosen = (one for one in jobs if one.stem == one.item.base)
-                job_id = next((one.item.item_id for one in chosen), "")
-                on_item(_record(manifest, output, ledger, jobs, job_id))
-                jobs.clear()
 
-        def take(planned: PlannedItem) -> None:
-            base = planned.item.base
-            if planned.item.has_steps or is_step(planned.item.item_id):
-                with_steps.setdefault(base, []).append(planned)
-                return
-            if jobs and jobs[0].item.base != base:
-                finish()
-            jobs.append(planned)
+def read_items_in(
+    ledger: Ledger,
+    manifest: Manifest,
+    output: Path,
+    *,
+    on_item: Callable[[ItemRecord], None],
+    selection: Selection = Selection(),  # noqa: B008 - frozen
+) -> Plan:
+    """As :func:`read_items`, from a ledger that is open already.
 
-        plan = make_plan(
-            manifest, output, ledger=ledger, selection=selection, on_item=take
-        )
-        finish()
-        for base, group in with_steps.items():
-            on_item(_record(manifest, output, ledger, group, plan.chosen_id(base)))
+    Returns:
+        The plan that the records come from.
+    """
+    jobs: list[PlannedItem] = []  # the takes of one item
+    with_steps: dict[str, list[PlannedItem]] = {}
+
+    def finish() -> None:
+        if jobs:
+            chosen = (one for one in jobs if one.stem == one.item.base)
+            job_id = next((one.item.item_id for one in chosen), "")
+            on_item(_record(manifest, output, ledger, jobs, job_id))
+            jobs.clear()
+
+    def take(planned: PlannedItem) -> None:
+        base = planned.item.base
+        if planned.item.has_steps or is_step(planned.item.item_id):
+            with_steps.setdefault(base, []).append(planned)
+            return
+        if jobs and jobs[0].item.base != base:
+            finish()
+        jobs.append(planned)
+
+    plan = make_plan(manifest, output, ledger=ledger, selection=selection, on_item=take)
+    finish()
+    for base, group in with_steps.items():
+        on_item(_record(manifest, output, ledger, group, plan.chosen_id(base)))
+    return plan
 
 
 def _record(

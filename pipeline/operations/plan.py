@@ -7,6 +7,7 @@ on are uploaded.
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipeline.job import AssetId
 from pipeline.manifest import Manifest
 from pipeline.operations.callbacks import in_thread
 from pipeline.operations.connection import Connection, service_of
+from pipeline.operations.run import Amend
 from pipeline.operations.target import Source, Target
 from pipeline.output.folder import check_manifest, holding_output, open_for_reading
 from pipeline.output.names import EMULATOR_STATE_NAME
@@ -54,7 +56,9 @@ async def estimate(
     offline: bool = False,
     on_item: Callable[[PlannedItem], object] = lambda _planned: None,
     on_orphan: Callable[[Orphan], object] = lambda _orphan: None,
+    is_paid_elsewhere: Callable[[PlannedItem], bool] = lambda _planned: False,
     activity: Activity | None = None,
+    amend: Amend | None = None,
 ) -> Estimate:
     """What :func:`run` would do and what it would cost; spends nothing.
 
@@ -78,7 +82,10 @@ async def estimate(
             unless it is async.
         on_orphan: Called like ``on_item`` with each item that has files and is no
             longer in the manifest.
+        is_paid_elsewhere: Called in a thread with each item: whether its price is part
+            of another plan.
         activity: As for :func:`run`.
+        amend: As for :func:`run`.
 
     Raises:
         InputError: The user has to change a file, an option or the environment.
@@ -124,7 +131,7 @@ async def estimate(
         tell_item = in_thread(on_item)
 
         def take(planned: PlannedItem) -> None:
-            if not offline:
+            if not offline and not is_paid_elsewhere(planned):
                 groups.add(planned)
             tell_item(planned)
 
@@ -135,10 +142,18 @@ async def estimate(
             item_count=loaded.most_jobs,
         ) as ledger:
             check_manifest(ledger, folder, loaded)
+            if amend is not None:
+                amended = amend(loaded, folder, ledger)
+                loaded, notes = amended.manifest, (*notes, *amended.notes)
+                target = replace(target, selection=amended.selection)
             plan = await target.plan(
                 loaded, ledger, on_item=take, on_orphan=in_thread(on_orphan)
             )
-            budget = budget_of(ledger, target.settings_for(loaded).max_cost)
+            budget = budget_of(
+                ledger,
+                target.settings_for(plan).max_cost,
+                counts=plan.selection.in_shard,
+            )
             unsure = ledger.find_unsure_units()
             bound = "" if service.project_id else ledger.find_facts().key_project
             known = {} if emulate else ledger.find_uploads(service.project_id)

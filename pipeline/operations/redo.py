@@ -21,6 +21,7 @@ from pipeline.manifest import Manifest, expand
 from pipeline.manifest.review import Added, ItemReview, Review
 from pipeline.manifest.review_file import write_review
 from pipeline.naming import TAKE_MARK, split_take, take_id
+from pipeline.operations.plan import estimate
 from pipeline.operations.reviewing import (
     Signature,
     find_take,
@@ -28,10 +29,11 @@ from pipeline.operations.reviewing import (
     sign,
     verdict_on,
 )
-from pipeline.operations.run import Amended, run
+from pipeline.operations.run import Amend, Amended, run
 from pipeline.operations.target import Source
 from pipeline.planning import Action, PlannedItem, Selection
 from pipeline.planning.inputs import keys_of
+from pipeline.pricing import Estimate
 from pipeline.record import Struct
 from pipeline.record import replace as replace_record
 from pipeline.running.result import RunResult
@@ -90,6 +92,46 @@ async def redo(
         InputError, RunError: As for :func:`run`.
     """
     clock = clock or SystemClock()
+    amend = _amend(ids, clock, draw, seed=seed, note=note, on_takes=on_takes)
+    return await run(manifest, clock=clock, amend=amend, **options)
+
+
+async def estimate_redo(
+    manifest: Source,
+    ids: Sequence[str],
+    *,
+    clock: Clock | None = None,
+    **options: Any,
+) -> Estimate:
+    """What :func:`redo` would cost; changes and spends nothing.
+
+    A run may be in progress in the output folder.
+
+    Args:
+        manifest: As for :func:`redo`.
+        ids: As for :func:`redo`.
+        clock: As for :func:`redo`.
+        options: As for ``estimate``, without ``selection``.
+
+    Raises:
+        UsageError: An item or take does not exist or is not made.
+        InputError, RunError, JobError: As for ``estimate``.
+    """
+    clock = clock or SystemClock()
+    amend = _amend(ids, clock, draw_seed)
+    return await estimate(manifest, clock=clock, amend=amend, **options)
+
+
+def _amend(
+    ids: Sequence[str],
+    clock: Clock,
+    draw: Draw,
+    *,
+    seed: int | None = None,
+    note: str = "",
+    on_takes: Callable[[Sequence[NewTake]], None] = lambda _takes: None,
+) -> Amend:
+    """What adds the new takes to a manifest; the review file is written later."""
 
     def amend(loaded: Manifest, output: Path, ledger: Ledger) -> Amended:
         signature = sign(loaded, clock.utc_now())
@@ -112,7 +154,7 @@ async def redo(
             notes=tuple(adding.notes),
         )
 
-    return await run(manifest, clock=clock, amend=amend, **options)
+    return amend
 
 
 class _Adding:

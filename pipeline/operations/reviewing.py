@@ -88,7 +88,12 @@ def holding_takes(manifest: Manifest, output: Path) -> Iterator[Ledger]:
 
 
 def find_targets(
-    manifest: Manifest, output: Path, ledger: Ledger, ids: Sequence[str]
+    manifest: Manifest,
+    output: Path,
+    ledger: Ledger,
+    ids: Sequence[str],
+    *,
+    verify: bool = False,
 ) -> list[list[PlannedItem]]:
     """The takes of the named items.
 
@@ -97,6 +102,7 @@ def find_targets(
         output: The output folder.
         ledger: Its ledger.
         ids: Item ids, ids of takes such as ``hero@2``, or patterns of item ids.
+        verify: Compare files by SHA-256, not only by size.
 
     Returns:
         For each item that is named, in the order of ``ids``, all the takes it wants.
@@ -119,7 +125,7 @@ def find_targets(
         manifest,
         output,
         ledger=ledger,
-        selection=Selection(ids=wanted, globs=globs),
+        selection=Selection(ids=wanted, globs=globs, verify=verify),
         on_item=take,
     )
     for one in ids:

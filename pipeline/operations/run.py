@@ -1,81 +1,34 @@
-"""Run: the public entry point that plans a manifest and carries the plan out.
+"""Run: the public entry points that plan manifests and carry the plans out.
 
-It builds the real objects once and passes them down: credentials, lock, ledger, API,
-emulator. It can be called from a notebook (``await run(...)``), a program or the
-command line, and prints nothing.
+They can be called from a notebook (``await run(...)``), a program or the command line,
+and print nothing. How it is done is in ``operations.joint``.
 """
 
 import dataclasses
 import os
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from pipeline.activity import Activity
 from pipeline.clock import Clock, SystemClock
-from pipeline.errors import (
-    ExitCode,
-    LockError,
-    ManifestError,
-    OutputError,
-    PipelineError,
-    PlanMoved,
-    UsageError,
-    find_only,
-)
-from pipeline.ledger.ledger import Ledger
-from pipeline.ledger.writer import LedgerWriter
-from pipeline.lockfile.reconcile import check_not_rehearsed, write_lock_file
+from pipeline.errors import UsageError
 from pipeline.manifest import Manifest
-from pipeline.manifest.review_file import write_review
-from pipeline.operations.callbacks import call, in_thread, relaying
-from pipeline.operations.connection import (
-    Connection,
-    service_of,
-)
-from pipeline.operations.idle import (
-    HasWork,
-    find_idle_service,
-    is_idle,
-    stop_at_work,
-)
-from pipeline.operations.items import Items
+from pipeline.operations.callbacks import in_thread, relaying
+from pipeline.operations.execution import Amend, Amended, Hooks
+from pipeline.operations.gallery import PageOptions
+from pipeline.operations.joint import Joint
 from pipeline.operations.notebook import showing_progress
 from pipeline.operations.target import Source, Target
-from pipeline.output.folder import check_owner, claim, folder_of, holding_output
-from pipeline.output.names import EMULATOR_STATE_NAME
-from pipeline.planning import Action, Plan, PlannedItem, Selection
-from pipeline.pricing import Cost, CostGroups, Estimate
-from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
-from pipeline.record import Struct
-from pipeline.record import replace as replace_record
-from pipeline.running.events import Event, Launched, ProgressCallback, Warned
+from pipeline.planning import PlannedItem, Selection
+from pipeline.pricing import Estimate
+from pipeline.pricing.joint import JointEstimate
+from pipeline.pricing.saved_plan import SavedPlan
+from pipeline.running.events import Event
+from pipeline.running.joint import JointResult, JointRun
 from pipeline.running.result import RunResult
-from pipeline.running.run import Run
-from pipeline.running.session import Session
-from pipeline.settings import Credentials, MissingCredentials, Settings
-from pipeline.storage.syncing import take_unsynced
+from pipeline.settings import Credentials, Settings
 
-_NAMES_SHOWN = 5
-
-
-class Amended(Struct, frozen=True, kw_only=True):
-    """A manifest as a command has amended it, before it is planned.
-
-    Attributes:
-        manifest: With other decisions about its takes.
-        selection: The items to run.
-        before_spending: Called once the price is agreed to, to record the decisions.
-        notes: What the user should know.
-    """
-
-    manifest: Manifest
-    selection: Selection
-    before_spending: Callable[[], None] = lambda: None
-    notes: tuple[str, ...] = ()
-
-
-Amend = Callable[[Manifest, Path, Ledger], Amended]
+__all__ = ["Amend", "Amended", "run", "run_all"]
 
 
 async def run(
@@ -93,9 +46,11 @@ async def run(
     on_item: Callable[[PlannedItem], object] = lambda _planned: None,
     approve: Callable[[Estimate], object] = lambda _estimate: None,
     on_event: Callable[[Event], object] = lambda _event: None,
-    on_start: Callable[[Run], None] = lambda _run: None,
+    on_start: Callable[[JointRun], None] = lambda _run: None,
     activity: Activity | None = None,
     amend: Amend | None = None,
+    report: bool = False,
+    page: PageOptions = PageOptions(),  # noqa: B008 - frozen
 ) -> RunResult:
     """Plan a manifest and carry the plan out; finished items are left alone.
 
@@ -123,6 +78,8 @@ async def run(
         amend: Called with the manifest, its folder and the ledger, once they are held;
             its result is planned instead of the manifest and ``selection``.
         activity: Is told what is done at each moment, for a display of progress.
+        report: Write the gallery afterwards, as ``report: true`` in the manifest does.
+        page: What its pages say beyond the facts.
 
     Returns:
         The result of the run. An item that fails raises no exception.
@@ -142,352 +99,126 @@ async def run(
         clock=clock or SystemClock(),
     )
     async with relaying(on_event) as tell:
-        hooks = _Hooks(
-            saved_plan=saved_plan,
-            on_item=in_thread(on_item),
-            approve=approve,
-            on_event=tell,
-            on_start=on_start,
-        )
-        with showing_progress(hooks.on_event, target.clock) as show:
-            hooks = replace_record(hooks, on_event=show)
-            return await _run(target, hooks, credentials, activity, amend)
-
-
-async def _run(
-    target: Target,
-    hooks: "_Hooks",
-    credentials: Credentials | None,
-    activity: Activity | None,
-    amend: Amend | None,
-) -> RunResult:
-    """Connect, load the manifest, open its folder, plan and carry out."""
-    settings, saved_plan = target.settings, hooks.saved_plan
-    output, emulate = target.output, target.emulate
-    offline = False
-    try:
-        service, credentials = service_of(
-            os.environ, emulate=emulate, credentials=credentials
-        )
-    except UsageError as error:
-        is_missing = isinstance(error, MissingCredentials) and saved_plan is None
-        idle = await find_idle_service(target) if is_missing else None
-        if idle is None:
-            if is_missing and settings.frozen:
-                error.hint += "; --frozen needs none if every file is in place"
-            await target.report_faults_first(error)
-        service, offline = idle, True
-    async with Connection(
-        credentials,
-        settings,
-        target.clock,
-        service=service,
-        offline=offline,
-        is_fresh=saved_plan is not None,
-        activity=activity,
-    ) as connection:
-        connection.activity.begin("reading the manifest")
-
-        def look_at_folder(name: str) -> None:
-            folder = folder_of(name, output=output, emulate=emulate)
-            check_owner(folder, service)
-            if saved_plan is None and folder.is_dir():  # else nothing can be done
-                connection.catalog.put_off_asking()
-
-        try:
-            loaded = await target.load(connection, on_name=look_at_folder)
-        except ManifestError:
-            if not connection.catalog.put_off:
-                raise
-            connection.catalog.ask_now()  # the service may take what it did not before
-            loaded = await target.load(connection)
-        connection.activity.begin("connecting to the service")
-        await connection.check_address()
-        connection.activity.begin("opening the output folder")
-        with holding_output(
-            target.folder_of(loaded),
-            service,
-            target.lock_file_of(loaded),
-            item_count=loaded.most_jobs,
-        ) as (ledger, reader):
-            notes: tuple[str, ...] = ()
-            if amend is not None:
-                amended = amend(loaded, target.folder_of(loaded), reader)
-                loaded, notes = amended.manifest, amended.notes
-                target = replace(target, selection=amended.selection)
-                hooks = replace_record(hooks, before_spending=amended.before_spending)
-            execution = _Execution(
-                target=target,
-                hooks=hooks,
-                connection=connection,
-                loaded=loaded,
-                ledger=ledger,
-                reader=reader,
-                notes=notes,
+        with showing_progress(tell, target.clock) as show:
+            hooks = Hooks(
+                saved_plan=saved_plan,
+                on_item=in_thread(on_item),
+                on_event=show,
+                report=report,
+                page=page,
             )
-            return await execution.finish()
-
-
-class _Hooks(Struct, frozen=True, kw_only=True):
-    """The caller's saved plan and callbacks; see :func:`run`."""
-
-    saved_plan: SavedPlan | None
-    on_item: Callable[[PlannedItem], None]
-    approve: Callable[[Estimate], object]
-    on_event: ProgressCallback
-    on_start: Callable[[Run], None]
-    before_spending: Callable[[], None] = lambda: None
-
-
-class _Execution(Struct, kw_only=True):
-    """A run with its manifest loaded, and its folder and connection open."""
-
-    target: Target
-    hooks: _Hooks
-    connection: Connection
-    loaded: Manifest
-    ledger: Ledger
-    reader: Ledger
-    notes: tuple[str, ...] = ()
-
-    async def finish(self) -> RunResult:
-        """Plan and carry out; the ledger records start, end and exit code."""
-        ledger, clock = self.ledger, self.target.clock
-        claim(ledger, self.target.folder_of(self.loaded), self.loaded)
-        # Before planning, so that damage found while planning is on record.
-        run_id = ledger.record_run_started(clock.utc_now())
-        code = ExitCode.BUG
-        try:
-            result = await self._plan_and_carry_out(run_id)
-            code = result.exit_code
-        except BaseExceptionGroup as group:
-            error = find_only(group)
-            if isinstance(error, PipelineError):
-                code = error.exit_code
-            raise error from None
-        except PipelineError as error:
-            code = error.exit_code
-            raise
-        finally:
-            ledger.record_run_ended(run_id, clock.utc_now(), code)
-            self._tell_unsynced()
-        return result
-
-    def _tell_unsynced(self) -> None:
-        unsynced = take_unsynced()
-        if unsynced is not None:
-            self.hooks.on_event(Warned(message=str(unsynced)))
-
-    async def _plan_and_carry_out(self, run_id: int) -> RunResult:
-        groups = CostGroups()
-        saved_plan = self.hooks.saved_plan
-        recorder = PlanRecorder(saved_plan.items if saved_plan else ())
-
-        reviewed = 0
-
-        def take(planned: PlannedItem) -> None:
-            nonlocal reviewed
-            reviewed += bool(planned.job.review)
-            groups.add(planned)
-            if saved_plan is not None:
-                recorder.add(planned)
-            self.hooks.on_item(planned)
-
-        activity = self.connection.activity
-        activity.begin("planning")
-        plan, has_nothing_to_do = await self._plan(take)
-        self._check_clear(plan)
-        settings = self.target.settings_for(self.loaded)
-        if settings.frozen:
-            _check_frozen(groups)
-        if not settings.unchecked:
-            _check_known(groups, self.loaded)
-        service = self.connection.service
-        notes = (*self.notes, *self.target.notes(plan, self.connection))
-
-        async def agree(priced: Estimate) -> None:
-            if saved_plan is not None:
-                saved_plan.check(priced, groups, recorder)
-            await call(self.hooks.approve, priced)
-            self.hooks.before_spending()
-            self._rename_reviews(plan)
-
-        if has_nothing_to_do:
-            await agree(Estimate(plan=plan, cost=Cost(), notes=notes, service=service))
-            result = _nothing_done(
-                plan, run_id, self.hooks.on_event, needs_review=reviewed
+            joint = Joint(
+                [target],
+                [hooks],
+                credentials=credentials,
+                approve=lambda estimate: approve(estimate.parts[0]),
+                on_start=on_start,
+                activity=activity,
+                amend=amend,
             )
-        else:
-            session = await self.connection.open_session(
-                plan.output / EMULATOR_STATE_NAME
-            )
-            async with LedgerWriter(self.ledger) as writer:
-                run = Run(
-                    plan,
-                    session,
-                    ledger=self.reader,
-                    writer=writer,
-                    settings=settings,
-                    on_event=self.hooks.on_event,
-                )
-                priced = await run.price(groups, notes=notes)
-                self._check_lock_file(groups, session)
-                if not settings.allow_unpriced:
-                    _check_priced(groups, priced.cost or Cost())
-                await agree(priced)
-                self.hooks.on_start(run)
-                async with session.watching():
-                    result = await run.carry_out(run_id, notes=notes)
-        activity.begin("writing the lock file")
-        if settings.lock_file:
-            self._write_lock_file(plan)
-        items = Items(self.loaded, plan.output, emulate=self.target.emulate)
-        return replace(result, items=items)
-
-    async def _plan(self, take: Callable[[PlannedItem], None]) -> tuple[Plan, bool]:
-        """The plan, and whether there is nothing to do.
-
-        The service is asked for its models only if there is something to do.
-        """
-        catalog = self.connection.catalog
-        if catalog.put_off and not await self._is_idle():
-            catalog.ask_now()
-            fresh = await self.target.load(self.connection)
-            # A command may have amended the decisions, and not written them yet.
-            self.loaded = dataclasses.replace(fresh, review=self.loaded.review)
-        plan = await self.target.plan(self.loaded, self.reader, on_item=take)
-        return plan, is_idle(plan, self.reader, self.target.settings)
-
-    async def _is_idle(self) -> bool:
-        try:
-            plan = await self.target.plan(
-                self.loaded, self.reader, on_item=stop_at_work
-            )
-        except (ManifestError, HasWork):
-            return False
-        return is_idle(plan, self.reader, self.target.settings)
-
-    def _check_clear(self, plan: Plan) -> None:
-        """Pay for nothing that may be an old item under a new name.
-
-        Raises:
-            UsageError: The user has to say which items were which.
-        """
-        unclear = plan.unclear
-        if not plan.counts[Action.ASK]:
-            return
-        item_id, names = next(iter(unclear.items()))
-        shown = ", ".join(names[:_NAMES_SHOWN])
-        shown += ", …" if len(names) > _NAMES_SHOWN else ""
-        raise UsageError(
-            f"{item_id} may be one of {shown} under a new name; nothing is paid for"
-            f" and nothing is moved ({plan.counts[Action.ASK]:,} such items)",
-            hint=f"write 'was: {names[0]}' beside its id if it is that one; if it is"
-            " new: --as-new",
-        )
-
-    def _check_lock_file(self, groups: CostGroups, session: Session) -> None:
-        """Pay a real service for nothing that a rehearsal's lock file would not lock.
-
-        Raises:
-            UsageError: The lock file is from a rehearsal.
-        """
-        if groups.count and not session.is_emulated:
-            lock_file = self.target.lock_file_of(self.loaded)
-            check_not_rehearsed(lock_file, self.connection.service)
-
-    def _rename_reviews(self, plan: Plan) -> None:
-        """Take the decisions about renamed items along, before their files."""
-        review = self.loaded.review
-        for new, old in plan.renamed_reviews.items():
-            review = review.with_renamed(old, new)
-        if review != self.loaded.review:
-            write_review(review, self.loaded.path.name)
-
-    def _write_lock_file(self, plan: Plan) -> None:
-        lock_file = self.target.lock_file_of(self.loaded)
-        tell = self.hooks.on_event
-        try:
-            is_ours = write_lock_file(
-                lock_file,
-                self.ledger,
-                self.connection.service,
-                orphans=plan.orphan_ids(),
-            )
-        except (LockError, OutputError) as error:
-            tell(Warned(message=f"the lock file was not written: {error.message}"))
-            return
-        if not is_ours:
-            text = f"{lock_file} belongs to another service, so it was not updated"
-            tell(Warned(message=f"{text}; if it is from a rehearsal, delete it"))
+            (outcome,) = (await joint.carry_out()).outcomes
+    if outcome.error is not None:
+        raise outcome.error
+    assert outcome.result is not None, "what ends without a result has an error"
+    return outcome.result
 
 
-def _check_known(groups: CostGroups, loaded: Manifest) -> None:
-    """Check that the inputs of each model that will be paid for are known.
+async def run_all(
+    manifests: Sequence[Source],
+    *,
+    emulate: bool = False,
+    allow_outside: bool = False,
+    profile: str = "",
+    selection: Selection = Selection(),  # noqa: B008 - frozen
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    credentials: Credentials | None = None,
+    clock: Clock | None = None,
+    on_item: Callable[[str, PlannedItem], object] = lambda _manifest, _planned: None,
+    approve: Callable[[JointEstimate], object] = lambda _estimate: None,
+    on_event: Callable[[str, Event], object] = lambda _manifest, _event: None,
+    on_start: Callable[[JointRun], None] = lambda _run: None,
+    activity: Activity | None = None,
+    report: bool = False,
+    page: PageOptions = PageOptions(),  # noqa: B008 - frozen
+) -> JointResult:
+    """Carry out several manifests together: one connection, one budget, one approval.
 
-    Unknown fields may be ignored by the service, and charged all the same.
+    Each has its own output folder, ledger and lock file. Jobs in flight and requests
+    are limited for all of them together. Nothing of any is started if one has a fault.
+
+    Args:
+        manifests: As for :func:`run`; each once.
+        emulate: As for :func:`run`.
+        allow_outside: As for :func:`run`.
+        profile: As for :func:`run`; used of every manifest.
+        selection: As for :func:`run`; applied to every manifest.
+        settings: As for :func:`run`. ``max_cost`` is what all manifests may cost
+            together; the smaller limit that one sets itself holds for it alone.
+        credentials: As for :func:`run`.
+        clock: As for :func:`run`.
+        on_item: As for :func:`run`, with the path of the item's manifest first.
+        approve: Called once with the plans of all manifests and their price before
+            anything is spent; raises to stop.
+        on_event: As for :func:`run`, with the path of the manifest first.
+        on_start: Called with all runs before they begin, so that they can be stopped.
+        activity: As for :func:`run`.
+        report: As for :func:`run`.
+        page: As for :func:`run`.
+
+    Returns:
+        How each of them ended. One that fails does not stop the others; credit or the
+        common budget that is used up, and a lost connection, stop all.
 
     Raises:
-        UsageError: They are not.
+        InputError: The user has to change something; nothing has started.
+        RunError: All had to stop; the ledgers are intact, so run again.
     """
-    unknown = sorted(one for one in groups.models if loaded.models(one) is None)
-    if unknown:
-        raise UsageError(
-            f"the inputs of {', '.join(unknown)} are unknown: nothing is submitted",
-            hint="check the model's id with `pipeline models`, or submit all the same:"
-            " --unchecked",
+    if not manifests:
+        raise UsageError("no manifest is named", hint="name at least one")
+    clock = clock or SystemClock()
+    names = [_name_of(manifest) for manifest in manifests]
+    targets = [
+        Target(
+            manifest=manifest,
+            output=None,
+            emulate=emulate,
+            allow_outside=allow_outside,
+            profile=profile,
+            selection=selection,
+            settings=dataclasses.replace(settings, max_cost=None),
+            clock=clock,
         )
-
-
-def _check_priced(groups: CostGroups, cost: Cost) -> None:
-    """Check that no price is 0: nobody can say what such a job will cost.
-
-    Raises:
-        UsageError: One is.
-    """
-    free = [
-        group.samples[0].item
-        for key, group in groups.by_key.items()
-        if key in cost.by_key and not cost.by_key[key].units
+        for manifest in manifests
     ]
-    if free:
-        item = free[0]
-        raise UsageError(
-            f"{item.file}:{item.line}: the service quotes 0 units for"
-            f" '{item.item_id}', so nothing is submitted",
-            hint="submit one job all the same, and see what it costs: --allow-unpriced",
+
+    def on_pair(pair: tuple[str, Event]) -> object:
+        return on_event(*pair)
+
+    async with relaying(on_pair) as tell:
+
+        def hooks_of(name: str) -> Hooks:
+            return Hooks(
+                on_item=in_thread(partial(on_item, name)),
+                on_event=lambda event: tell((name, event)),
+                report=report,
+                page=page,
+            )
+
+        joint = Joint(
+            targets,
+            [hooks_of(name) for name in names],
+            max_cost=settings.max_cost,
+            credentials=credentials,
+            approve=approve,
+            on_start=on_start,
+            activity=activity,
         )
+        return await joint.carry_out()
 
 
-def _check_frozen(groups: CostGroups) -> None:
-    count = groups.count
-    if count:
-        sample = next(iter(groups.by_key.values())).samples[0].item.item_id
-        raise PlanMoved(
-            f"--frozen pays for nothing, but {count:,} of the items would be paid for,"
-            f" such as {sample}",
-            hint="run without --frozen and commit the lock file",
-        )
-
-
-def _nothing_done(
-    plan: Plan, run_id: int, on_event: ProgressCallback, *, needs_review: int
-) -> RunResult:
-    done, skipped = plan.counts[Action.DONE], plan.counts[Action.SKIP]
-    on_event(
-        Launched(
-            run_id=run_id,
-            total=plan.total,
-            done=done,
-            skipped=skipped,
-            to_submit=0,
-            ceiling=None,
-        )
-    )
-    return RunResult(
-        exit_code=ExitCode.ITEMS_FAILED if skipped else ExitCode.OK,
-        counts={"done": done, "skipped": skipped},
-        needs_review=needs_review,
-        submitted=0,
-        stopped_by=None,
-    )
+def _name_of(manifest: Source) -> str:
+    if isinstance(manifest, Manifest):
+        return manifest.file
+    if isinstance(manifest, Mapping):
+        return str(manifest.get("name", ""))
+    return os.fspath(manifest)

@@ -17,6 +17,7 @@ from pipeline.operations.spend import Spending, Sum
 from pipeline.output.folder import open_for_reading
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
+from pipeline.planning.shards import Shard
 from pipeline.planning.takes import Take, find_stale
 from pipeline.record import Struct
 
@@ -48,7 +49,9 @@ class Status(Struct, frozen=True, kw_only=True):
     reviews: tuple[tuple[str, str, str], ...] = ()
 
 
-def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
+def read_status(
+    manifest: Manifest, output: Path, *, emulate: bool, shard: Shard | None = None
+) -> Status:
     """Read how the items of a manifest stand.
 
     Args:
@@ -56,6 +59,7 @@ def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
         output: The output folder; it need not exist.
         emulate: Whether the folder belongs to the emulator; then the lock file is
             ignored.
+        shard: Count only the items of this shard; None for all.
 
     Raises:
         ManifestError: The manifest has faults.
@@ -67,6 +71,8 @@ def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
     counts: Counter[JobStatus] = Counter()
     waiting: Counter[str] = Counter()
     reviews: list[tuple[str, str, str]] = []
+    selection = Selection(shard=shard).resolved(manifest)
+    is_meant = selection.includes
     changed = 0
     with open_for_reading(output, lock_file, item_count=manifest.item_count) as ledger:
 
@@ -87,16 +93,17 @@ def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
                 waiting[next(iter(waiting), why)] += 1
 
         orphans = 0
-        if ledger.find_last_row_id():
+        if ledger.find_last_row_id() or selection.shard is not None:
             plan = make_plan(
-                manifest, output, ledger=ledger, selection=Selection(), on_item=count
+                manifest, output, ledger=ledger, selection=selection, on_item=count
             )
-            orphans = sum(1 for _ in plan.orphan_ids())
+            orphans = sum(1 for one in plan.orphan_ids() if is_meant(one))
         else:  # a million new items need not be made to be counted
             counts[JobStatus.PLANNED] = manifest.item_count
         spending = Spending()
         for job in ledger.find_costs():
-            spending.add(job, "")
+            if is_meant(job.item_id):
+                spending.add(job, "")
         return Status(
             counts=counts,
             changed=changed,
@@ -104,7 +111,11 @@ def read_status(manifest: Manifest, output: Path, *, emulate: bool) -> Status:
             why_fetch=next(iter(waiting), ""),
             orphans=orphans,
             troubled=tuple(
-                ledger.find_latest_jobs_in(JobStatus.FAILED, JobStatus.UNKNOWN)
+                job
+                for job in ledger.find_latest_jobs_in(
+                    JobStatus.FAILED, JobStatus.UNKNOWN
+                )
+                if is_meant(job.item_id)
             ),
             cost=spending.total,
             stale=tuple(_find_stale(manifest.review, ledger)),

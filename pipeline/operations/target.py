@@ -19,6 +19,7 @@ from pipeline.manifest.review_file import with_review
 from pipeline.operations.connection import Connection, notes_on
 from pipeline.output.folder import output_folder
 from pipeline.planning import Orphan, Plan, PlannedItem, Selection, make_plan
+from pipeline.planning.shards import share_of
 from pipeline.pricing.budget import smaller
 from pipeline.settings import Settings
 
@@ -148,9 +149,15 @@ class Target:
             )
         )
 
-    def settings_for(self, loaded: Manifest) -> Settings:
-        """The settings, with the manifest's own budget if it is smaller."""
-        limit = smaller(self.settings.max_cost, loaded.max_cost)
+    def settings_for(self, plan: Plan) -> Settings:
+        """The settings, with the manifest's own budget if it is smaller.
+
+        Of either, a shard has its share.
+        """
+        limit = smaller(self.settings.max_cost, plan.manifest.max_cost)
+        division = plan.selection.division
+        if division is not None:
+            limit = share_of(limit, own=division.own, total=division.total)
         return replace(self.settings, max_cost=limit)
 
     def folder_of(self, loaded: Manifest) -> Path:

@@ -17,6 +17,7 @@ from pipeline.assets.sidecar import (
     load_sidecar,
 )
 from pipeline.job import SIDECAR_SUFFIX, Asset
+from pipeline.output.gallery_folder import find_gallery_files
 from pipeline.output.names import is_own
 from pipeline.record import Struct
 
@@ -56,8 +57,9 @@ def verify(output: Path) -> Iterator[Verified]:
     explained: set[str] = set()
     damaged: list[Verified] = []
     there = set(files)
+    of_galleries = find_gallery_files(files, output)
     for name in files:
-        if not name.endswith(SIDECAR_SUFFIX) or is_own(name):
+        if not name.endswith(SIDECAR_SUFFIX) or is_own(name) or name in of_galleries:
             continue
         if name + SIDECAR_SUFFIX in there:
             continue  # an asset that is JSON
@@ -81,8 +83,9 @@ def verify(output: Path) -> Iterator[Verified]:
     with ThreadPoolExecutor(_THREADS) as pool:
         yield from pool.map(lambda asset: _verify_one(output, asset), assets.values())
     yield from damaged
+    explained |= of_galleries
     for name in files:
-        if name not in explained and not is_own(name):
+        if not is_own(name) and name not in explained:
             yield Verified(path=name, finding=Finding.STRAY)
 
 

@@ -198,6 +198,25 @@ def holding_ledger(folder: Path) -> Iterator[Ledger]:
 
 
 @contextmanager
+def holding_idle(folder: Path) -> Iterator[None]:
+    """Keep runs out of an output folder that is only read.
+
+    Raises:
+        LedgerBusy: A run is in progress in the folder.
+    """
+    path = folder / LOCK_NAME
+    lock = FileLock(path, mode=0o644)
+    # Where the file cannot be written, no run can be.
+    with suppress(PermissionError):
+        if path.is_file():
+            _acquire(lock, folder)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def open_for_reading(
     folder: Path,
     lock_file: Path | None = None,
@@ -295,19 +314,23 @@ def _locked(folder: Path) -> Iterator[None]:
         folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
         check_own(folder / LOCK_NAME)  # a link's target would be created or emptied
         lock = FileLock(folder / LOCK_NAME, mode=0o644)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            raise LedgerBusy(
-                f"another run is in progress in {folder}",
-                hint="wait for it to end, or choose another --output",
-            ) from None
+        _acquire(lock, folder)
     try:
         remove_partial_files(folder)
         yield
         remove_partial_files(folder)
     finally:
         lock.release()
+
+
+def _acquire(lock: FileLock, folder: Path) -> None:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise LedgerBusy(
+            f"another run is in progress in {folder}",
+            hint="wait for it to end, or choose another --output",
+        ) from None
 
 
 def _bind(ledger: Ledger, service: Service, folder: Path) -> None:

@@ -7,6 +7,7 @@ may be renamed, and those that use outputs of others, are planned last, by
 """
 
 from pipeline.planning.decision import MAY_BE_PAID, Action, Decision, decide
+from pipeline.planning.lines import Lines
 from pipeline.planning.plan import Plan, make_plan
 from pipeline.planning.planned import Orphan, PlannedItem
 from pipeline.planning.selection import Selection
@@ -15,6 +16,7 @@ __all__ = [
     "MAY_BE_PAID",
     "Action",
     "Decision",
+    "Lines",
     "Orphan",
     "Plan",
     "PlannedItem",

@@ -114,11 +114,12 @@ class LinePlanner:
             blocked = find_missing(item, parents)
         filled = with_parents(item, parents, self._find_content)
         asked = self._planner.ask(filled, () if missing else self._asset_forms(filled))
+        is_made = any(job.status is JobStatus.SAVED for job in asked.attempts)
         if blocked:
             decision = Decision(action=Action.SKIP, reason=blocked, failed=True)
         elif missing:
             reason = f"waits for {', '.join(missing)}"
-            if any(job.status is JobStatus.SAVED for job in asked.attempts):
+            if is_made:
                 reason += "; made again if that changes"
             decision = Decision(action=Action.WAIT, reason=reason)
         else:
@@ -128,7 +129,7 @@ class LinePlanner:
             is_concerned = bool(asked.old_id) or self._planner.concerns(decision)
             return planned, is_concerned and self._planner.is_meant(asked)
         planned = self._entry_of(asked, decision, layout)
-        planned = replace(planned, blocked=blocked)
+        planned = replace(planned, blocked=blocked, is_made=is_made and bool(missing))
         if not self._planner.is_meant(asked):
             return planned, False
         if blocked:

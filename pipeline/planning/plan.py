@@ -313,6 +313,7 @@ def make_plan(
         OutputError: A file would be written to a folder outside the output folder.
     """
     facts = Facts() if ledger is None else ledger.find_facts()
+    selection = selection.resolved(manifest)
     plan = Plan(
         manifest,
         output,
@@ -328,7 +329,7 @@ def make_plan(
         if on_item is not None:
             on_item(planned)
     plan.note_counted(on_orphan)
-    is_filter = selection.only_failed or selection.only
+    is_filter = selection.only_failed or selection.only or selection.shard
     if selection.globs and not plan.total and not is_filter:
         raise UsageError(
             f"--select matches none of the {plural(manifest.item_count, 'item')}",

@@ -38,6 +38,8 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
             take is the chosen one; else 0.
         siblings: The job ids of the item's other takes that have rows.
         then: The action that follows a RENAME, else the action itself.
+        is_made: For WAIT: whether it is made already, and made again only if what it
+            waits for changes.
     """
 
     item: Item
@@ -59,6 +61,7 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
     chosen_output: int = 0
     siblings: tuple[str, ...] = ()
     then: Action
+    is_made: bool = False
 
 
 class Orphan(Struct, frozen=True, kw_only=True):

@@ -1,10 +1,14 @@
 """Options of a command → which items it applies to."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import Self
 
+from pipeline.manifest import Manifest
 from pipeline.naming import TAKE_MARK, item_of
 from pipeline.planning.decision import UNTOUCHED, Action
+from pipeline.planning.shards import Division, Shard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +26,8 @@ class Selection:
         as_new: Items that may be renamed ones, but it is not clear which, are new.
         only: Only takes about which this was decided, ``rejected`` or ``approved``; ""
             for all.
+        shard: Only the items of this shard, or None for all.
+        division: How the manifest is divided; set by :meth:`resolved`.
     """
 
     globs: tuple[str, ...] = ()
@@ -33,12 +39,31 @@ class Selection:
     verify: bool = False
     as_new: bool = False
     only: str = ""
+    shard: Shard | None = None
+    division: Division | None = field(default=None, compare=False, repr=False)
+
+    def resolved(self, manifest: Manifest) -> Self:
+        """The selection among the items of a manifest: its shards are known.
+
+        Raises:
+            ManifestError: With every fault that the expansion found.
+        """
+        if self.shard is None or self.division is not None:
+            return self
+        return replace(self, division=Division(manifest, self.shard))
+
+    @property
+    def in_shard(self) -> Callable[[str], bool] | None:
+        """Whether a job belongs to the shard, by its id; None if all do."""
+        return None if self.division is None else self.division.holds
 
     def includes(self, item_id: str) -> bool:
         """Whether an item or a take is included, by its job id.
 
         The id of an item includes all of its takes; ``hero@1`` is the first alone.
         """
+        if self.division is not None and not self.division.holds(item_id):
+            return False
         if self.ids is None and not self.globs:
             return True
         names = {item_id, item_of(item_id)}

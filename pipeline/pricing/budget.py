@@ -4,7 +4,7 @@ A price is reserved before its POST, corrected to the charge, and released when 
 service refunds it. A job that may have been paid for counts in full.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -47,6 +47,50 @@ class Overcharge:
         return max(quoted * self._ratio, quoted + self._excess)
 
 
+class SharedBudget:
+    """A limit on what the jobs of several ledgers cost together.
+
+    Args:
+        limit: Compute units that all jobs of these ledgers may cost together, less
+            refunds; None for no limit.
+
+    Attributes:
+        limit: As given.
+    """
+
+    def __init__(self, limit: Decimal | None = None) -> None:
+        self.limit = limit
+        self._members: list[Budget] = []
+
+    @property
+    def taken(self) -> Decimal:
+        """Compute units charged or reserved so far, less refunds."""
+        return sum((member.taken for member in self._members), Decimal(0))
+
+    @property
+    def left(self) -> Decimal | None:
+        """Compute units left of the limit; None without a limit."""
+        return left_of(self.limit, self.taken)
+
+    @property
+    def may_get_room(self) -> bool:
+        """Whether anything is in flight that may be given back."""
+        return any(member.may_get_room for member in self._members)
+
+    def join(self, member: "Budget") -> None:
+        """Count a ledger's jobs too."""
+        self._members.append(member)
+
+    def allows(self, expected: Decimal) -> bool:
+        """Whether a request that is expected to cost so much fits now."""
+        return self.limit is None or self.taken + expected <= self.limit
+
+    def tell(self) -> None:
+        """Let every task that waits for room look again."""
+        for member in self._members:
+            member.wake()
+
+
 class Budget:
     """A limit on spending that holds across crashes and restarts.
 
@@ -57,6 +101,9 @@ class Budget:
             read once.
         overcharge: How far earlier charges exceeded their quotes. The same is expected
             of jobs whose charge is not final.
+        shared: The limit of several ledgers together, which this one joins; None if
+            there is none.
+        counts: Whether the jobs of an item count; None if all do.
 
     Attributes:
         limit: As given.
@@ -67,8 +114,14 @@ class Budget:
         limit: Decimal | None,
         commitments: Iterable[tuple[int, JobStatus, Decimal]],
         overcharge: Overcharge | None = None,
+        *,
+        shared: SharedBudget | None = None,
+        counts: Callable[[str], bool] | None = None,
     ) -> None:
         self.limit = limit
+        self._counts = counts
+        self._shared = shared or SharedBudget()
+        self._shared.join(self)
         self._overcharge = overcharge or Overcharge()
         self._taken = Decimal(0)
         self._changed: anyio.Event | None = None  # set while tasks wait
@@ -93,14 +146,26 @@ class Budget:
 
     @property
     def left(self) -> Decimal | None:
-        """Compute units left of the budget; None without a limit."""
-        return left_of(self.limit, self.taken)
+        """Compute units left, of the smaller limit; None without a limit."""
+        return smaller(left_of(self.limit, self.taken), self._shared.left)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit, of this ledger or of several together."""
+        return self.limit is not None or self._shared.limit is not None
+
+    @property
+    def may_get_room(self) -> bool:
+        """Whether anything of this ledger is in flight that may be given back."""
+        return bool(self._in_flight or self._promised)
 
     def allows(self, units: Decimal) -> bool:
         """Whether a request of this price fits now."""
-        if self.limit is None:
-            return True
-        return self.taken + self._overcharge.expect(units) <= self.limit
+        expected = self._overcharge.expect(units)
+        return self._allows_own(expected) and self._shared.allows(expected)
+
+    def _allows_own(self, expected: Decimal) -> bool:
+        return self.limit is None or self.taken + expected <= self.limit
 
     async def wait_for_room(self, units: Decimal) -> bool:
         """Suspend until a request of this price fits; False if it never will.
@@ -108,7 +173,8 @@ class Budget:
         Only jobs in flight can make room: they may fail and be refunded.
         """
         while not self.allows(units):
-            if not self._in_flight and not self._promised:
+            is_own = not self._allows_own(self._overcharge.expect(units))
+            if not (self if is_own else self._shared).may_get_room:
                 return False
             if self._changed is None:
                 self._changed = anyio.Event()
@@ -134,6 +200,8 @@ class Budget:
 
     def note(self, job: Job) -> None:
         """Update the budget after a row has changed."""
+        if self._counts is not None and not self._counts(job.item_id):
+            return
         now = self._expected(job.status, job.committed)
         is_old = job.row_id <= self._newest_before
         before = self._counted.pop(job.row_id, now if is_old else Decimal(0))
@@ -146,6 +214,11 @@ class Budget:
             self._in_flight.discard(job.row_id)
         self._tell()
 
+    def close(self) -> None:
+        """Note that no more changes come: what is in flight gives nothing back."""
+        self._in_flight.clear()
+        self._tell()
+
     def _expected(self, status: JobStatus, committed: Decimal) -> Decimal:
         """The units of an attempt; unfinished ones include the expected overcharge."""
         if status not in UNFINISHED:
@@ -153,17 +226,23 @@ class Budget:
         return self._overcharge.expect(committed)
 
     def _tell(self) -> None:
+        self._shared.tell()
+
+    def wake(self) -> None:
+        """Let every task that waits for room look again."""
         if self._changed is not None:
             self._changed.set()
             self._changed = None
 
     def reached(self, price: Decimal) -> BudgetReached:
         """The error for an item of this price that does not fit."""
-        assert self.limit is not None, "without a limit, every price fits"
-        verb = choose(self.taken, "is", "are")
+        is_own = not self._allows_own(self._overcharge.expect(price))
+        blocking = self if is_own else self._shared
+        assert blocking.limit is not None, "without a limit, every price fits"
+        verb = choose(blocking.taken, "is", "are")
         return BudgetReached(
-            f"the budget of {plural(self.limit, 'unit')} does not allow another"
-            f" {price:,f}: {self.taken:,f} {verb} charged or reserved",
+            f"the budget of {plural(blocking.limit, 'unit')} does not allow another"
+            f" {price:,f}: {blocking.taken:,f} {verb} charged or reserved",
             hint="to continue, raise --max-cost or max_cost",
         )
 
@@ -174,7 +253,27 @@ def smaller(one: Decimal | None, other: Decimal | None) -> Decimal | None:
     return min(limits, default=None)
 
 
-def budget_of(ledger: Ledger, limit: Decimal | None) -> Budget:
-    """The budget of an output folder, with what its ledger has taken so far."""
-    overcharges = () if limit is None else ledger.find_overcharges()
-    return Budget(limit, ledger.find_commitments(), Overcharge(overcharges))
+def budget_of(
+    ledger: Ledger,
+    limit: Decimal | None,
+    *,
+    shared: SharedBudget | None = None,
+    counts: Callable[[str], bool] | None = None,
+) -> Budget:
+    """The budget of an output folder, with what its ledger has taken so far.
+
+    Args:
+        ledger: Of the folder.
+        limit: See :class:`Budget`.
+        shared: See :class:`Budget`.
+        counts: Whether the jobs of an item count; None if all do.
+    """
+    is_limited = limit is not None or (shared is not None and shared.limit is not None)
+    overcharges = ledger.find_overcharges() if is_limited else ()
+    return Budget(
+        limit,
+        ledger.find_commitments(counts),
+        Overcharge(overcharges),
+        shared=shared,
+        counts=counts,
+    )

@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.errors import PlanMoved, UsageError
 from pipeline.models.schema import ModelSchema
 from pipeline.planning import MAY_BE_PAID, Plan, PlannedItem, Selection
+from pipeline.planning.shards import parse_shard
 from pipeline.pricing.cost import Estimate
 from pipeline.pricing.groups import CostGroups
 from pipeline.record import Struct
@@ -168,6 +169,7 @@ def save_plan(path: Path, estimate: Estimate, recorder: PlanRecorder) -> None:
             "limit": plan.selection.limit,
             "only": plan.selection.only,
             "as_new": plan.selection.as_new,
+            "shard": str(plan.selection.shard or ""),
         },
         "models": {
             model_id: _digest_of_model(plan.manifest.models(model_id))
@@ -202,6 +204,7 @@ def read_plan(path: str | os.PathLike[str]) -> SavedPlan:
         selection = Selection(
             globs=_globs(record["selection"]["globs"]),
             as_new=bool(chosen.get("as_new")),
+            shard=parse_shard(chosen["shard"]) if chosen.get("shard") else None,
             force=bool(record["selection"]["force"]),
             # The same items, even if the first of them are done by now.
             ids=frozenset(items) if is_part else None,

@@ -51,6 +51,7 @@ class JobChanged(Struct, frozen=True, kw_only=True):
         review: For SAVED: why a person has to look at the files, or "".
         charged: From SUBMITTED on: compute units, or None if the service did not say.
         refunded: For FAILED: compute units refunded, or None.
+        place: For FAILED and UNKNOWN: ``file:line`` of the item in the manifest, or "".
     """
 
     item_id: str
@@ -64,6 +65,7 @@ class JobChanged(Struct, frozen=True, kw_only=True):
     review: str = ""
     charged: Decimal | None = None
     refunded: Decimal | None = None
+    place: str = ""
 
 
 class Blocked(Struct, frozen=True, kw_only=True):
@@ -72,10 +74,12 @@ class Blocked(Struct, frozen=True, kw_only=True):
     Attributes:
         item_id: The item.
         reason: Which item is missing, and why: ``blocked by hero: moderated``.
+        place: ``file:line`` of the item in the manifest.
     """
 
     item_id: str
     reason: str
+    place: str = ""
 
 
 class Warned(Struct, frozen=True, kw_only=True):

@@ -1,20 +1,25 @@
 """First jobs: one canary job per kind goes first; the others wait for its result."""
 
+from collections.abc import Hashable
+
 import anyio
 
 
 class FirstJobs:
-    """Lets one job of each kind go first, and the others once its result is known."""
+    """Lets one job of each kind go first, and the others once its result is known.
+
+    Items are named by anything that tells them apart, those of other manifests too.
+    """
 
     def __init__(self) -> None:
         self._known: set[str] = set()
         self._turns: dict[str, anyio.Event] = {}
-        self._leaders: dict[str, str] = {}
+        self._leaders: dict[str, Hashable] = {}
 
-    async def wait_for_turn(self, kind: str, item_id: str) -> None:
+    async def wait_for_turn(self, kind: str, item: Hashable) -> None:
         """Suspend while another item's job is the first of this kind."""
         while kind not in self._known:
-            if self._leaders.setdefault(kind, item_id) == item_id:
+            if self._leaders.setdefault(kind, item) == item:
                 return
             await self._turns.setdefault(kind, anyio.Event()).wait()
 
@@ -27,15 +32,15 @@ class FirstJobs:
         self._known.add(kind)
         self._release(kind)
 
-    def pass_on(self, kind: str, item_id: str) -> None:
+    def pass_on(self, kind: str, item: Hashable) -> None:
         """If this item goes first for this kind, let the next one go first."""
-        if self._leaders.get(kind) == item_id:
+        if self._leaders.get(kind) == item:
             self._release(kind)
 
-    def leave(self, item_id: str) -> None:
+    def leave(self, item: Hashable) -> None:
         """Pass on every kind for which this item goes first: it submits no more."""
         for kind in list(self._leaders):
-            self.pass_on(kind, item_id)
+            self.pass_on(kind, item)
 
     def _release(self, kind: str) -> None:
         self._leaders.pop(kind, None)

@@ -8,6 +8,8 @@ from decimal import Decimal
 from pipeline.activity import Activity
 from pipeline.clock import Clock
 from pipeline.job import FailureClass, JobStatus
+from pipeline.pricing import Budget
+from pipeline.pricing.budget import SharedBudget
 from pipeline.running.events import (
     Blocked,
     Event,
@@ -18,19 +20,30 @@ from pipeline.running.events import (
     SlotsChanged,
     Warned,
 )
+from pipeline.running.line_progress import LineProgress
 from pipeline.stages.slots import SlotStatistics
 
 _RATE_WINDOW = 60  # saved items that the rate is computed from
 _FAILURES_KEPT = 1000
+_FILES_KEPT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """An item that failed or is unsure, for a line of text."""
+    """An item that failed or is unsure, for a line of text.
+
+    Attributes:
+        item_id: The item.
+        reason: Why.
+        hint: The next step, or "".
+        place: ``file:line`` in the manifest, or "".
+        is_unsure: Whether it may still have a job.
+    """
 
     item_id: str
     reason: str
     hint: str
+    place: str = ""
     is_unsure: bool = False
 
 
@@ -44,6 +57,7 @@ class Progress:
         done: Items whose files were already in place.
         skipped: Items that failed for good earlier.
         saved: Items saved in this run.
+        made: Items made in this run whose outputs stay at the service.
         states: Items in progress, by their current status.
         troubles: Items that failed or are unsure, by id, the latest last; bounded.
         failed: Items that failed in this run.
@@ -52,6 +66,9 @@ class Progress:
         charged: Compute units charged for jobs submitted in this run.
         halted: Why nothing more is submitted, or None.
         paused_until: When the service accepts submits again, in UTC, or None.
+        latest_files: The files saved last, relative to the output folder; bounded.
+        budget: Of the run, once it has begun.
+        lines: How far the items are that are made from one another, or None.
     """
 
     clock: Clock
@@ -61,6 +78,7 @@ class Progress:
     done: int = 0
     skipped: int = 0
     saved: int = 0
+    made: int = 0
     failed: int = 0
     blocked: int = 0
     run_id: int = 0
@@ -68,8 +86,11 @@ class Progress:
     slots: SlotStatistics | None = None
     halted: Halted | None = None
     paused_until: datetime | None = None
+    budget: Budget | SharedBudget | None = None
+    lines: LineProgress | None = None
     warnings: int = 0
     files: int = 0
+    latest_files: deque[str] = field(default_factory=lambda: deque(maxlen=_FILES_KEPT))
     failures: Counter[FailureClass | None] = field(default_factory=Counter)
     states: Counter[JobStatus] = field(default_factory=Counter)
     troubles: dict[str, Trouble] = field(default_factory=dict)
@@ -92,7 +113,9 @@ class Progress:
                 self._take_change(event)
             case Blocked():
                 self.blocked += 1
-                self._add_trouble(event.item_id, event.reason)
+                self._add_trouble(event.item_id, event.reason, place=event.place)
+                if self.lines is not None:
+                    self.lines.take(event)
             case SlotsChanged():
                 self.slots = event.slots
             case Halted():
@@ -106,7 +129,7 @@ class Progress:
     def finished(self) -> int:
         """Items that need no more work."""
         unmade = self.skipped + self.failed + self.blocked
-        return self.done + self.saved + unmade
+        return self.done + self.saved + self.made + unmade
 
     @property
     def waiting(self) -> int:
@@ -148,20 +171,32 @@ class Progress:
         if before is not None:
             self.states[before] -= 1
         self.troubles.pop(change.item_id, None)
+        if self.lines is not None:
+            self.lines.take(change)
+            if self.lines.is_made_unsaved(change):
+                self.made += 1
+                return
         match change.status:
             case JobStatus.SAVED:
                 self.saved += 1
                 self.files += len(change.files)
+                self.latest_files += change.files
                 self._saved_at_s.append(self.clock.monotonic_s())
                 return
             case JobStatus.FAILED:
                 self.failed += 1
                 self.failures[change.failure_class] += 1
-                self._add_trouble(change.item_id, change.reason, change.hint)
+                self._add_trouble(
+                    change.item_id, change.reason, change.hint, place=change.place
+                )
                 return
             case JobStatus.UNKNOWN:
                 self._add_trouble(
-                    change.item_id, change.reason, change.hint, is_unsure=True
+                    change.item_id,
+                    change.reason,
+                    change.hint,
+                    place=change.place,
+                    is_unsure=True,
                 )
             case JobStatus.SUBMITTED:
                 self.charged += change.charged or 0
@@ -169,10 +204,20 @@ class Progress:
         self._state_of[change.item_id] = change.status
 
     def _add_trouble(
-        self, item_id: str, reason: str, hint: str = "", *, is_unsure: bool = False
+        self,
+        item_id: str,
+        reason: str,
+        hint: str = "",
+        *,
+        place: str,
+        is_unsure: bool = False,
     ) -> None:
         self.troubles[item_id] = Trouble(
-            item_id=item_id, reason=reason, hint=hint, is_unsure=is_unsure
+            item_id=item_id,
+            reason=reason,
+            hint=hint,
+            place=place,
+            is_unsure=is_unsure,
         )
         if len(self.troubles) > _FAILURES_KEPT:
             del self.troubles[next(iter(self.troubles))]

@@ -13,14 +13,15 @@ from datetime import datetime, timedelta
 from pipeline.api.echo import is_archived
 from pipeline.api.interface import JobFilter, RemoteJob, RemoteStatus
 from pipeline.api.listing import pages_of
-from pipeline.api.retry import Backoff
+from pipeline.api.retry import Backoff, retry_free
 from pipeline.counting import plural
 from pipeline.errors import JobError, Unavailable, UnexpectedAnswer
-from pipeline.job import Job, JobStatus
+from pipeline.job import Job, JobStatus, RemoteId
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Action, Plan, PlannedItem
 from pipeline.pricing.limits import unreachable
 from pipeline.running.asset_digests import AssetDigests
+from pipeline.running.lease import Lease
 from pipeline.running.marks import Marks
 from pipeline.running.records import Records
 from pipeline.running.same_request import find_unproved
@@ -45,14 +46,22 @@ class RecentJobs:
         ledger: Tells which author we are.
         plan: The models, and the number of items to submit.
         records: Records the jobs that are taken over.
+        slots: The slots of this run; each job that is taken over holds one.
 
     Attributes:
         taken: How many jobs items have taken over.
     """
 
     def __init__(
-        self, session: Session, ledger: Ledger, *, plan: Plan, records: Records
+        self,
+        session: Session,
+        ledger: Ledger,
+        *,
+        plan: Plan,
+        records: Records,
+        slots: Lease,
     ) -> None:
+        self._slots = slots
         self._session = session
         self._ledger = ledger
         self._plan = plan
@@ -149,12 +158,43 @@ class RecentJobs:
             if not await self._digests.agree(unproved) or not self._is_free(remote):
                 continue
             self._session.identity.adopt(remote.remote_id)
-            self._session.slots.occupy()
-            self.taken += 1
-            quote = self._session.quotes.find(planned.cost_key)
-            quoted = None if quote is None else quote.units
-            return await self._records.adopted(planned, job, remote, quoted), remote
+            return await self._take(planned, job, remote)
         return None
+
+    async def take_over(
+        self, planned: PlannedItem, job: Job, remote_id: RemoteId
+    ) -> tuple[Job, RemoteJob]:
+        """Give an item the job of another manifest's item, which asked for the same.
+
+        Args:
+            planned: The item.
+            job: Its attempt.
+            remote_id: The job; it has ended.
+
+        Returns:
+            As for :meth:`adopt`.
+
+        Raises:
+            JobError: The service does not show the job.
+        """
+        session = self._session
+        remote = await retry_free(
+            lambda: session.api.find_job(remote_id),
+            clock=session.clock,
+            deadline_s=session.settings.free_deadline_s,
+        )
+        if remote is None:
+            raise UnexpectedAnswer(f"the service does not show job {remote_id}")
+        return await self._take(planned, job, remote)
+
+    async def _take(
+        self, planned: PlannedItem, job: Job, remote: RemoteJob
+    ) -> tuple[Job, RemoteJob]:
+        self._slots.occupy()
+        self.taken += 1
+        quote = self._session.quotes.find(planned.cost_key)
+        quoted = None if quote is None else quote.units
+        return await self._records.adopted(planned, job, remote, quoted), remote
 
     def tell(self) -> None:
         """Tell the user how many jobs were taken over, if any."""

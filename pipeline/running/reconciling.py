@@ -16,6 +16,7 @@ from pipeline.job import Failure, FailureClass, Job, JobStatus, Mark
 from pipeline.ledger.ledger import Ledger
 from pipeline.pricing.limits import unreachable
 from pipeline.record import Struct
+from pipeline.running.marks import Marks
 from pipeline.running.records import Records
 from pipeline.running.session import Session
 from pipeline.running.watching import Watch
@@ -46,6 +47,10 @@ class Reconciler:
         ledger: For reading.
         records: Records each step.
         watch: Takes over the jobs that are found.
+        marks: Of this run.
+        is_shard: Whether other shards of the manifest make jobs too. Then jobs that no
+            row owns are as expected. The marks of this run stay open, so that the first
+            run after the shards were merged compares the list with all of their rows.
     """
 
     def __init__(
@@ -55,7 +60,11 @@ class Reconciler:
         *,
         records: Records,
         watch: Watch,
+        marks: Marks,
+        is_shard: bool,
     ) -> None:
+        self._marks = marks
+        self._is_shard = is_shard
         self._reader = session.reader
         self._identity = session.identity
         self._clock = session.clock
@@ -115,16 +124,17 @@ class Reconciler:
             if one.job.row_id not in paired and await self._is_unsure(one, rest)
         ]
         # A job that may belong to an unsure submit is reported with that submit.
-        self._report(
-            [
-                remote
-                for remote in rest
-                if not any(self._reader.may_come_of(one, remote) for one in unsure)
-            ],
-            marks[0],
-        )
+        unexplained = [
+            remote
+            for remote in rest
+            if not any(self._reader.may_come_of(one, remote) for one in unsure)
+        ]
+        still_open = {one.job.mark_id for one in unsure}
+        if not self._is_shard:
+            self._report(unexplained, marks[0])
+        elif unexplained:
+            still_open |= self._marks.recorded
         if self._is_complete(reading, sent, marks):
-            still_open = {one.job.mark_id for one in unsure}
             await self._records.reconciled(
                 mark.mark_id for mark in marks if mark.mark_id not in still_open
             )

@@ -49,6 +49,7 @@ class Records:
         charges: What this run has been charged.
         service_now: The current time of the service.
         tell: As given.
+        places: ``file:line`` in the manifest of each item in progress, by item id.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Records:
         self._author_id = author_id
         self.charges = RunCharges()
         self.tell = tell
+        self.places: dict[str, str] = {}
 
     async def intent(self, job: Job) -> Job:
         """PLANNED → SUBMITTING, with ``request`` and ``sent_at``, before the POST."""
@@ -367,6 +369,7 @@ class Records:
                 review=job.review,
                 charged=job.charged,
                 refunded=job.refunded,
+                place=self.places.get(job.item_id, "") if failure else "",
             )
         )
 

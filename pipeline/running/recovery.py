@@ -12,9 +12,9 @@ from pipeline.job import UNFINISHED, Failure, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Action, PlannedItem
 from pipeline.record import replace
+from pipeline.running.lease import Lease
 from pipeline.running.records import Records
 from pipeline.running.watching import Watch
-from pipeline.stages.slots import Slots
 
 
 class _Recovered:
@@ -29,7 +29,7 @@ class Recovery:
 
     Args:
         ledger: For reading.
-        slots: The limit on jobs in flight; each resumed job holds a slot.
+        slots: The slots of this run; each resumed job holds one.
         records: Records each step.
         watch: Waits for the jobs.
     """
@@ -37,7 +37,7 @@ class Recovery:
     def __init__(
         self,
         ledger: Ledger,
-        slots: Slots,
+        slots: Lease,
         *,
         records: Records,
         watch: Watch,

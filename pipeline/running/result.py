@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, RunError
@@ -49,6 +50,7 @@ class RunResult:
         cost: The cost of this run.
         changed_inputs: Inputs that the service dropped or changed, by item id.
         needs_review: Items with a file that a person has to look at.
+        gallery: The page that was written afterwards, or None.
         items: By id: how each item of the manifest stands, with its files and costs;
             those that were done before too. Read when it is first used.
     """
@@ -60,6 +62,7 @@ class RunResult:
     cost: RunCost = RunCost()
     changed_inputs: Mapping[str, str] = field(default_factory=dict)
     needs_review: int = 0
+    gallery: Path | None = None
     items: Mapping[str, ItemRecord] = field(
         default_factory=dict, repr=False, compare=False
     )

@@ -18,6 +18,7 @@ import anyio.lowlevel
 
 from pipeline.api.echo import describe_difference
 from pipeline.api.interface import (
+    RemoteJob,
     TeamLimits,
     UnexpectedJob,
 )
@@ -25,6 +26,8 @@ from pipeline.assets.delivery import Delivery
 from pipeline.counting import plural
 from pipeline.errors import (
     DownloadFailed,
+    JobError,
+    RunError,
     Unavailable,
 )
 from pipeline.job import UNFINISHED, AssetId, FailureClass, Job, JobStatus
@@ -46,6 +49,7 @@ from pipeline.running.adoption import Adoption
 from pipeline.running.events import Blocked, Halted, Launched, ProgressCallback
 from pipeline.running.failure import failure_of
 from pipeline.running.key_check import KeyCheck
+from pipeline.running.lease import Lease
 from pipeline.running.likenesses import Likenesses
 from pipeline.running.line_scheduler import LineScheduler
 from pipeline.running.marks import Marks
@@ -60,6 +64,7 @@ from pipeline.running.renaming import Renaming
 from pipeline.running.result import RunCost, RunResult, find_exit_code
 from pipeline.running.saving import Saver, source_at
 from pipeline.running.session import Session
+from pipeline.running.shared_requests import may_be_shared
 from pipeline.running.stopping import NotSubmitted, Stopping
 from pipeline.running.submission import Submitter
 from pipeline.running.watching import Watch
@@ -68,6 +73,7 @@ from pipeline.settings import Settings
 WIND_UP_S = 10.0  # after a stop, for what follows the last download
 _ITEMS_PER_CHECKPOINT = 200
 _CHANGES_KEPT = 1000
+_MADE = frozenset({JobStatus.SAVED, JobStatus.SUCCEEDED})
 _OUTCOMES = {
     JobStatus.SAVED: "saved",
     JobStatus.FAILED: "failed",
@@ -88,6 +94,10 @@ class Run:
         writer: The only writer to the ledger.
         settings: The limits of this run.
         on_event: Called on the event loop with every change, once it is durable.
+
+    Attributes:
+        is_over: Whether it has ended, so that nothing is left to stop.
+        is_abandoned: Whether it was told to stop at once.
     """
 
     def __init__(
@@ -108,8 +118,10 @@ class Run:
         self._settings = settings
         self.tell = on_event
         self._counts: Counter[str] = Counter()
-        self._abandoned = False
+        self.is_over = False
+        self.is_abandoned = False
         self._in_progress = 0
+        self._waiting = 0  # of these, those that wait for another manifest's item
         self._searched = False
         self._scope = anyio.CancelScope()
         self._must_leave_in_s: float | None = None
@@ -125,8 +137,14 @@ class Run:
         service = session.identity.service
         session.join(self, ledger)
         session.uploader.learn(ledger.find_uploads(service.project_id))
-        self._stopping = Stopping(self._tell_halt)
-        self.budget = budget_of(ledger, settings.max_cost)
+        self._slots = Lease(session.slots)
+        self._stopping = Stopping(self._tell_halt, session.halt)
+        self.budget = budget_of(
+            ledger,
+            settings.max_cost,
+            shared=session.budget,
+            counts=plan.selection.in_shard,
+        )
         facts = ledger.find_facts()
         self._rebuilt_since = facts.rebuilt_since
         self._was_emulated = facts.is_emulated
@@ -149,21 +167,30 @@ class Run:
             session,
             plan=plan,
             rows=ledger,
+            slots=self._slots,
             records=self._records,
             stopping=self._stopping,
         )
         self._reconciler = Reconciler(
-            session, ledger, records=self._records, watch=self._watch
+            session,
+            ledger,
+            records=self._records,
+            watch=self._watch,
+            marks=self._marks,
+            is_shard=plan.selection.shard is not None,
         )
         self._recovery = Recovery(
-            ledger, session.slots, records=self._records, watch=self._watch
+            ledger, self._slots, records=self._records, watch=self._watch
         )
         self._adoption = Adoption(session)
-        self._recent = RecentJobs(session, ledger, plan=plan, records=self._records)
+        self._recent = RecentJobs(
+            session, ledger, plan=plan, records=self._records, slots=self._slots
+        )
         self._submitter = Submitter(
             session,
             ledger,
             settings=settings,
+            slots=self._slots,
             records=self._records,
             budget=self.budget,
             marks=self._marks,
@@ -300,6 +327,15 @@ class Run:
         )
         for problem in (*notes, *self._cost.problems):
             self._records.warn("", problem)
+        try:
+            await self._carry_out()
+        finally:
+            # Nobody watches what is left: runs beside this one must not wait for it.
+            self._slots.give_back()
+            self.budget.close()
+        return self._result()
+
+    async def _carry_out(self) -> None:
         async with anyio.create_task_group() as watchers:
             self._scope = watchers.cancel_scope
             watchers.start_soon(self._stop_at_deadline)
@@ -313,7 +349,7 @@ class Run:
                 if not self._pays_nothing:
                     await self._reconciler.reconcile(must_read=True)
             await self._reassign()
-            await self._renaming.rename_unfinished(plan.old_ids)
+            await self._renaming.rename_unfinished(self._plan.old_ids)
             await self._lay_out_takes()
             self._activity.begin("")
             async with anyio.create_task_group() as self._items:
@@ -329,7 +365,7 @@ class Run:
             if self._searched and self._is_complete():
                 await self._records.search_done()
             watchers.cancel_scope.cancel()
-        return self._result()
+        self.is_over = True
 
     def stop(self) -> float:
         """Stop submitting; collect paid jobs, with a short time limit on downloads.
@@ -348,14 +384,33 @@ class Run:
     def abandon(self) -> None:
         """Stop at once; the ledger knows which jobs are in flight."""
         self._stopping.interrupt()
-        self._abandoned = True
+        self.is_abandoned = True
         self._scope.cancel()
 
     def may_learn(self) -> bool:
         """Whether any item is in progress without waiting for the settler or a turn."""
         is_stopping = self._stopping.interrupted or self._stopping.failing
         lost = self._session.settler.count_waiting(self._ledger)
-        return not is_stopping and self._in_progress > lost + self._submitter.waiting
+        waiting = self._submitter.waiting + self._waiting
+        return not is_stopping and self._in_progress > lost + waiting
+
+    @property
+    def total(self) -> int:
+        """How many items the run applies to."""
+        return self._plan.total
+
+    @property
+    def failed(self) -> int:
+        """How many of them have failed."""
+        return self._counts["failed"]
+
+    def halt(self, error: RunError, model_id: str) -> None:
+        """Stop submitting because of an error that concerns every run."""
+        self._stopping.halt_alone(error, model_id)
+
+    def give_up(self, reason: str, hint: str) -> None:
+        """Stop submitting because more items failed than the user allows."""
+        self._stopping.give_up(reason, hint)
 
     async def remember_upload(self, sha256: str, asset_id: AssetId) -> None:
         """Record the asset id under which the service holds this content."""
@@ -434,6 +489,7 @@ class Run:
         return True
 
     def _start(self, planned: PlannedItem, place: "_Place") -> None:
+        self._records.places[planned.item.item_id] = planned.item.place
         renames = planned.action is Action.RENAME
         handle = self._rename if renames else self._process
         self._items.start_soon(handle, planned, place)
@@ -450,7 +506,8 @@ class Run:
             self._records.warn(planned.item.item_id, reason)
             return
         self._counts["blocked"] += 1
-        self.tell(Blocked(item_id=planned.item.item_id, reason=reason))
+        item = planned.item
+        self.tell(Blocked(item_id=item.item_id, reason=reason, place=item.place))
 
     def _count_left_out(self, _planned: PlannedItem) -> None:
         self._counts["not_submitted"] += 1
@@ -458,6 +515,7 @@ class Run:
     async def _process(self, planned: PlannedItem, place: "_Place") -> None:
         """Take one item through submit → wait → download → sidecar."""
         job, ended = planned.job, None
+        is_cut_off = True
         self._in_progress += 1
         try:
             async with self._undelivered:
@@ -470,7 +528,7 @@ class Run:
                     place.leave()
                     if job.status is not JobStatus.SUCCEEDED:
                         job = await self._records.succeeded(job)
-                found = await self._recent.adopt(planned, job)
+                found = await self._find_made(planned, job, place)
                 if found is not None:
                     place.leave()
                     job = await self._watch.wait_until_ended(found[0], listed=found[1])
@@ -481,15 +539,60 @@ class Run:
                     if job.status is JobStatus.PLANNED:
                         job = next_attempt(job, self._ledger)
                 job = await self._save(planned, job)
-            ended = job
+            ended, is_cut_off = job, False
             self._count(planned, job)
         except NotSubmitted:
+            is_cut_off = False
             self._counts["not_submitted"] += 1
         finally:
             self._in_progress -= 1
+            self._records.places.pop(planned.item.item_id, None)
             self._submitter.leave(planned)
             place.leave()
+            if self._session.requests is not None:
+                self._session.requests.ended(
+                    str(self._plan.output), planned, ended, is_cut_off=is_cut_off
+                )
         self._line_scheduler.ended(planned.item.item_id, ended)
+
+    async def _find_made(
+        self, planned: PlannedItem, job: Job, place: "_Place"
+    ) -> tuple[Job, RemoteJob] | None:
+        """A job for exactly this request: of an earlier run, or of another manifest.
+
+        The other manifest's item is waited for. None if there is none, or if it has not
+        been paid for.
+
+        Raises:
+            NotSubmitted: It is paid for and was not made, or this run stops.
+        """
+        found = await self._recent.adopt(planned, job)
+        requests, force = self._session.requests, self._plan.selection.force
+        if found is not None or requests is None or job.status is not JobStatus.PLANNED:
+            return found
+        if not may_be_shared(planned, force=force):
+            return None
+        twin = requests.find_maker(str(self._plan.output), planned)
+        if twin is None:
+            return None
+        place.leave()
+        self._waiting += 1
+        try:
+            with self._stopping.ending_waits():
+                await twin.ended.wait()
+        finally:
+            self._waiting -= 1
+        made = twin.job
+        if twin.is_cut_off:
+            raise NotSubmitted
+        if made is None or not made.committed:
+            return None
+        if made.remote_id is None or made.status not in _MADE:
+            raise NotSubmitted
+        try:
+            return await self._recent.take_over(planned, job, made.remote_id)
+        except JobError as error:
+            raise NotSubmitted from error
 
     async def _collect_adopted(self, adopted: Sequence[Adopted]) -> None:
         """Wait for jobs adopted at the end of this run, and save their files."""
@@ -506,12 +609,13 @@ class Run:
                     # Sent in an earlier run: a final failure was counted as skipped.
                     is_failure = one.before is JobStatus.FAILED
                     counted = "skipped" if is_failure else counted
-                self._session.slots.occupy()
+                self._slots.occupy()
                 if self._counts[counted]:
                     self._counts[counted] -= 1
                 items.start_soon(self._collect, planned, one.job)
 
     async def _collect(self, planned: PlannedItem, job: Job) -> None:
+        self._records.places[planned.item.item_id] = planned.item.place
         job = await self._watch.wait_until_ended(job)
         self._count(planned, await self._save(planned, job))
 
@@ -553,6 +657,7 @@ class Run:
         """Another item owns a file there. Nothing changed, so nothing is recorded."""
         failure = failure_of(error, FailureClass.DOWNLOAD)
         job = replace(planned.job, status=JobStatus.FAILED, failure=failure)
+        self._records.places[planned.item.item_id] = planned.item.place
         self._records.announce(job)
         self._counts["failed"] += 1
         self._count_failure(job)
@@ -611,8 +716,9 @@ class Run:
         """Whether this run considered every item of the manifest."""
         selection = self._plan.selection
         is_part = selection.globs or selection.limit or selection.ids is not None
+        is_part = is_part or selection.in_shard is not None
         whole = not (is_part or selection.only_failed or selection.only)
-        return whole and not self._counts["not_submitted"] and not self._abandoned
+        return whole and not self._counts["not_submitted"] and not self.is_abandoned
 
     def _find_longest_wait(self) -> float:
         """Seconds until all that is in flight has ended and is downloaded."""
@@ -651,14 +757,14 @@ class Run:
         """Stop submitting once more items have failed than the user allows."""
         if job.status is not JobStatus.FAILED or self._stopping.failing:
             return
-        failed, settings = self._counts["failed"], self._settings
+        failed, settings = self._session.failed, self._settings
         of_count = settings.fail_count is not None and failed >= settings.fail_count
         of_share = settings.fail_share is not None and (
-            failed > settings.fail_share * self._plan.total
+            failed > settings.fail_share * self._session.total
         )
         if of_count or of_share:
             hint = "look at the reasons, then: pipeline rerun"
-            self._stopping.give_up(
+            self._session.give_up(
                 f"{plural(failed, 'item has', 'items have')} failed", hint
             )
 
@@ -671,7 +777,7 @@ class Run:
             self._changed_inputs[job.item_id] = difference
         if self._settings.strict and not self._stopping.failing:
             hint = "correct the input, or run without --strict"
-            self._stopping.give_up(f"{job.item_id}: {difference}", hint)
+            self._session.give_up(f"{job.item_id}: {difference}", hint)
 
     def _note_review(self, job: Job) -> None:
         """Count a saved job whose files a person has to look at."""
@@ -680,7 +786,7 @@ class Run:
 
     def _result(self) -> RunResult:
         counts = self._counts
-        if self._abandoned:
+        if self.is_abandoned:
             counts["in_flight"] = sum(1 for _ in self._ledger.find_jobs_in(*UNFINISHED))
             made = self._ledger.find_latest_jobs_in(JobStatus.SUCCEEDED)
             counts["not_fetched"] = sum(1 for _ in made)

@@ -1,11 +1,13 @@
 """Session: one connection to a project, and everything that its runs share.
 
 Slots, request rate, poller, settler, resolver, uploads, prices and downloads belong to
-the connection. What belongs to a single manifest is in ``running.run``.
+the connection; so do the limits that the user sets for all runs together. What belongs
+to a single manifest is in ``running.run``.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Protocol
 
 import anyio
@@ -14,9 +16,13 @@ from pipeline.activity import Activity
 from pipeline.api.interface import FileTransfer, GenerationApi, TeamLimits
 from pipeline.assets.downloader import Downloader
 from pipeline.clock import Clock
+from pipeline.errors import RunError
 from pipeline.job import AssetId
 from pipeline.pricing import Quotes, find_limits
+from pipeline.pricing.budget import SharedBudget
 from pipeline.running.events import Event, SlotsChanged
+from pipeline.running.first_jobs import FirstJobs
+from pipeline.running.shared_requests import SharedRequests
 from pipeline.settings import Settings
 from pipeline.stages.identity import Identity
 from pipeline.stages.poller import Poller
@@ -30,6 +36,20 @@ from pipeline.stages.uploader import Uploader, UploadMemory
 
 class Member(UploadMemory, Protocol):
     """The interface of a run towards its session."""
+
+    @property
+    def total(self) -> int:
+        """How many items the run applies to."""
+
+    @property
+    def failed(self) -> int:
+        """How many of them have failed."""
+
+    def halt(self, error: RunError, model_id: str) -> None:
+        """Stop submitting because of an error that concerns every run."""
+
+    def give_up(self, reason: str, hint: str) -> None:
+        """Stop submitting because more items failed than the user allows."""
 
     def tell(self, event: Event) -> None:
         """Send the run's listener an event that concerns all runs."""
@@ -48,6 +68,8 @@ class Session:
         settings: Limits and timeouts of the connection.
         identity: Who we are to the service.
         activity: Is told what a run does, to be shown.
+        max_cost: Compute units that the ledgers of all runs may cost together, or None.
+        requests: What several manifests ask for; None if there is one manifest.
 
     Attributes:
         activity: What the runs do now.
@@ -66,6 +88,9 @@ class Session:
         uploader: Uploads reference files.
         quotes: The prices obtained so far.
         downloader: Downloads assets.
+        budget: The limit on what all runs cost together.
+        first_jobs: Lets one job of each kind go first, of whichever run.
+        requests: As given.
     """
 
     def __init__(
@@ -77,14 +102,20 @@ class Session:
         identity: Identity,
         *,
         activity: Activity | None = None,
+        max_cost: Decimal | None = None,
+        requests: SharedRequests | None = None,
     ) -> None:
         self.activity = activity or Activity(clock)
+        self.activity.watch_requests(api.rate_limiter.budget)
         self.api = api
         self.transfer = transfer
         self.clock = clock
         self.settings = settings
         self.identity = identity
         self.rows = AllRows()
+        self.budget = SharedBudget(max_cost)
+        self.first_jobs = FirstJobs()
+        self.requests = requests
         self._members: list[Member] = []
         self._limits: TeamLimits | None = None
         self.slots = Slots(
@@ -172,6 +203,31 @@ class Session:
         """Have each run record the asset id of this content."""
         for member in self._members:
             await member.remember_upload(sha256, asset_id)
+
+    def halt(self, error: RunError, model_id: str = "") -> None:
+        """Stop every run because of an error.
+
+        Args:
+            error: The reason, such as credit that is used up.
+            model_id: The only model that it concerns, or "".
+        """
+        for member in self._members:
+            member.halt(error, model_id)
+
+    def give_up(self, reason: str, hint: str) -> None:
+        """Stop every run because more items failed than the user allows."""
+        for member in self._members:
+            member.give_up(reason, hint)
+
+    @property
+    def total(self) -> int:
+        """How many items all runs apply to."""
+        return sum(member.total for member in self._members)
+
+    @property
+    def failed(self) -> int:
+        """How many of them have failed."""
+        return sum(member.failed for member in self._members)
 
     def _tell_slots(self, slots: SlotStatistics) -> None:
         for member in self._members:

@@ -19,6 +19,8 @@ class Stopping:
 
     Args:
         tell: Called once with each reason and its hint.
+        halt_all: Called with an error that concerns every run on the session; has
+            :meth:`halt_alone` called for each. None if there is only this run.
 
     Attributes:
         interrupted: Whether the user or the run's deadline stopped the run.
@@ -28,8 +30,13 @@ class Stopping:
             cheaper items may still be submitted.
     """
 
-    def __init__(self, tell: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        tell: Callable[[str, str], None],
+        halt_all: Callable[[RunError, str], None] | None = None,
+    ) -> None:
         self._tell = tell
+        self._halt_all = halt_all or self.halt_alone
         self.interrupted = False
         self.failing = False
         self.halts: dict[str, RunError] = {}
@@ -42,13 +49,24 @@ class Stopping:
         self._end_waiting()
 
     def give_up(self, reason: str, hint: str) -> None:
-        """Stop because more items failed than the user allows."""
+        """Stop because more items failed than the user allows; told once."""
+        if self.failing:
+            return
         self.failing = True
         self._end_waiting()
         self._tell(reason, hint)
 
     def halt(self, error: RunError, model_id: str = "") -> None:
-        """Stop because of an error; a 403 on a submit concerns only that model.
+        """Stop every run on the session because of an error.
+
+        Args:
+            error: The reason.
+            model_id: The model of the refused submit, or "".
+        """
+        self._halt_all(error, model_id)
+
+    def halt_alone(self, error: RunError, model_id: str = "") -> None:
+        """Stop this run because of an error; a 403 on a submit concerns only its model.
 
         A graver error takes the place of one that has stopped the run already.
 

@@ -45,8 +45,8 @@ from pipeline.pricing.budget import OverBudget
 from pipeline.record import Struct, replace
 from pipeline.running.adoption import Adoption
 from pipeline.running.failure import failure_of
-from pipeline.running.first_jobs import FirstJobs
 from pipeline.running.intents import intent_of
+from pipeline.running.lease import Lease
 from pipeline.running.marks import Marks
 from pipeline.running.records import Records
 from pipeline.running.recovery import Recovery, next_attempt
@@ -83,6 +83,7 @@ class Submitter:
         session: The connection to the service.
         ledger: For reading.
         settings: The limits of this run.
+        slots: The slots of this run.
         records: Records each step before the next begins.
         budget: The limit on spending.
         marks: The starting points in the service's job list.
@@ -102,6 +103,7 @@ class Submitter:
         ledger: Ledger,
         *,
         settings: Settings,
+        slots: Lease,
         records: Records,
         budget: Budget,
         marks: Marks,
@@ -113,7 +115,7 @@ class Submitter:
         self._api = session.api
         self._clock = session.clock
         self._settings = settings
-        self._slots = session.slots
+        self._slots = slots
         self._uploader = session.uploader
         self._quotes = session.quotes
         self._settler = session.settler
@@ -128,7 +130,7 @@ class Submitter:
         self._stopping = stopping
         self._started_s = session.clock.monotonic_s()
         self._lost_in_a_row = 0
-        self._first_jobs = FirstJobs()
+        self._first_jobs = session.first_jobs
         self.waiting = 0
         self.accepted = 0
 
@@ -255,20 +257,24 @@ class Submitter:
         Raises:
             NotSubmitted: Nothing more may be submitted.
         """
-        model_id, item_id = planned.item.model_id, planned.item.item_id
+        model_id, item = planned.item.model_id, self._name(planned.item.item_id)
         self.waiting += 1
         try:
             with self._stopping.ending_waits():
                 if not self._is_known(model_id):
                     kind = _first_of_model(model_id)
-                    await self._first_jobs.wait_for_turn(kind, item_id)
-                if self._budget.limit is not None or not price.units:
+                    await self._first_jobs.wait_for_turn(kind, item)
+                if self._budget.is_limited or not price.units:
                     await self._recovery.wait_until_all_ended()
-                    await self._first_jobs.wait_for_turn(planned.cost_key, item_id)
+                    await self._first_jobs.wait_for_turn(planned.cost_key, item)
         finally:
             self.waiting -= 1
         if self._stopping.concerns(model_id):
             raise NotSubmitted
+
+    def _name(self, item_id: str) -> tuple[int, str]:
+        """An item's name among those of every run on the session."""
+        return (id(self), item_id)
 
     def _is_known(self, model_id: str) -> bool:
         """Whether a job of this model is known that the job list has to show."""
@@ -282,7 +288,7 @@ class Submitter:
 
     def leave(self, planned: PlannedItem) -> None:
         """Note that an item is done with its submits: no other item waits for it."""
-        self._first_jobs.leave(planned.item.item_id)
+        self._first_jobs.leave(self._name(planned.item.item_id))
 
     def _is_recent(self, job: Job) -> bool:
         """Whether the list may not yet show the job of a submit of an earlier run."""
@@ -363,7 +369,7 @@ class Submitter:
             return
         item_id, bound = planned.item.item_id, self._quotes.find(planned.bound_key)
         if bound is None:
-            if self._budget.limit is not None or self._settings.allow_unpriced:
+            if self._budget.is_limited or self._settings.allow_unpriced:
                 return
             text = f"{item_id} costs {price.units:,f} units; the plan had no price"
             hint = "set a limit with --max-cost; to agree to this price, run again"
@@ -480,7 +486,8 @@ class Submitter:
             self._slots.accepted()
         else:
             self._slots.unused()
-            self._first_jobs.pass_on(_first_of_model(job.model_id), job.item_id)
+            kind = _first_of_model(job.model_id)
+            self._first_jobs.pass_on(kind, self._name(job.item_id))
         self._pause_after_loss()
         job = await self._records.unknown(job, failure_of(error, None))
         job = await self._watch.settle(

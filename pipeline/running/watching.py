@@ -23,6 +23,7 @@ from pipeline.running.failure import (
     is_about_credit,
     keeps_moderated,
 )
+from pipeline.running.lease import Lease
 from pipeline.running.records import Records
 from pipeline.running.session import Session
 from pipeline.running.stopping import Stopping
@@ -44,6 +45,7 @@ class Watch:
         session: Its poller waits for jobs, its settler resolves lost submits.
         plan: Knows which models refund failed jobs.
         rows: The rows of the run's ledger.
+        slots: The slots of this run.
         records: Records each step.
         stopping: Notified of errors that concern every submit.
     """
@@ -54,6 +56,7 @@ class Watch:
         *,
         plan: Plan,
         rows: Rows,
+        slots: Lease,
         records: Records,
         stopping: Stopping,
     ) -> None:
@@ -62,7 +65,7 @@ class Watch:
         self._rows = rows
         self._records = records
         self._stopping = stopping
-        self._slots = session.slots
+        self._slots = slots
         self._poller = session.poller
         self._settler = session.settler
         self._habits = session.reader.habits
@@ -116,7 +119,7 @@ class Watch:
             return await self._settle_claimed(job, error)
         except JobError as error:
             if isinstance(error, JobLost) and is_of_another_key:
-                self._stopping.halt(other_key(job))
+                self._stopping.halt_alone(other_key(job))
             else:
                 job = await self._records.failed(job, failure_of(error, None))
             self._slots.retired()

@@ -3,7 +3,7 @@
 import pytest
 from doubles.place import items
 
-from pipeline.cli.run import parse_duration, parse_threshold
+from pipeline.cli.run_settings import parse_duration, parse_threshold
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.errors import UsageError
 

@@ -8,7 +8,8 @@ idleness cannot be seen. Neither lets a test wait for a span of real time.
 import heapq
 import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -129,3 +130,8 @@ class ScaledClock:
 
     async def sleep(self, duration_s: float) -> None:
         await anyio.sleep(duration_s / self._speed)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Time passes anyway; as of :class:`~doubles.quick_clock.QuickClock`."""
+        yield

@@ -26,6 +26,15 @@ HASTY = replace(
     job_timeout_s=60.0,
 )
 
+# On a busy machine, an answer may take a part of a second of the wall.
+PATIENT = replace(
+    HASTY,
+    read_timeout_s=300.0,
+    submit_timeout_s=300.0,
+    first_contact_s=600.0,
+    free_deadline_s=600.0,
+)
+
 
 def items(*prompts: str, params: str = "{}") -> str:
     """A manifest of items ``a``, ``b``, … with these prompts."""

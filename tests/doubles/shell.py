@@ -12,14 +12,23 @@ from pathlib import Path
 from typing import Any
 
 import pipeline
+from doubles.forking import ForkedProcess, can_fork, fork
 from pipeline.api.rate_limiter_state import STATE_VARIABLE
 from pipeline.emulator import Emulator
 from pipeline.models.catalog import CACHE_VARIABLE
 from pipeline.settings import BASE_URL_VARIABLE, KEY_VARIABLE, SECRET_VARIABLE
 
-LIMIT_S = 30.0  # for anything that is waited for
+LIMIT_S = 100.0  # for anything that is waited for; less than a test may take
+LONGEST_LINE_BYTES = 2**22
 KEY, SECRET = "canaryKeyOfOurs", "canarySecretOfOurs"
 BASIC = base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
+
+PROGRAM = ("-m", "pipeline")
+INTERPRETER = {
+    "PYTHONPATH": str(Path(pipeline.__file__).parents[1]),
+    "PYTHONUTF8": "1",
+    "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+}
 
 TREES = """\
 version: 1
@@ -62,7 +71,7 @@ class Done:
 class Running:
     """A process that is still at work."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | ForkedProcess) -> None:
         self.process = process
         self._out: list[str] = []
         self._err: list[str] = []
@@ -146,11 +155,7 @@ class Shell:
         self.environment = {
             name: os.environ[name] for name in kept if name in os.environ
         }
-        self.environment |= {
-            "PYTHONPATH": str(Path(pipeline.__file__).parents[1]),
-            "PYTHONUTF8": "1",
-            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
-        }
+        self.environment |= INTERPRETER
 
     def use(self, emulator: Emulator) -> None:
         """Export the credentials for this service."""
@@ -172,26 +177,44 @@ class Shell:
         async with self.start(*arguments, **environment) as running:  # type: ignore[arg-type]
             return await running.end()
 
-    @asynccontextmanager
-    async def start(
+    async def launch(
         self,
-        *arguments: str,
-        program: tuple[str, ...] = ("-m", "pipeline"),
-        **more: str,
-    ) -> AsyncIterator[Running]:
-        """One command, still at work; killed at the end of the block if need be."""
-        process = await asyncio.create_subprocess_exec(
+        arguments: tuple[str, ...],
+        more: Mapping[str, str],
+        *,
+        program: tuple[str, ...] = PROGRAM,
+    ) -> asyncio.subprocess.Process | ForkedProcess:
+        """The process of a command, with more in its environment."""
+        environment = {**self.environment, **more}
+        if program == PROGRAM and can_fork(environment, INTERPRETER):
+            return await fork(
+                arguments,
+                folder=self.folder,
+                environment=environment,
+                usual=INTERPRETER,
+                limit=LONGEST_LINE_BYTES,
+            )
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             *program,
             *arguments,
             cwd=self.folder,
-            env={**self.environment, **more},
+            env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            limit=2**22,
+            limit=LONGEST_LINE_BYTES,
         )
-        running = Running(process)
+
+    @asynccontextmanager
+    async def start(
+        self,
+        *arguments: str,
+        program: tuple[str, ...] = PROGRAM,
+        **more: str,
+    ) -> AsyncIterator[Running]:
+        """One command, still at work; killed at the end of the block if need be."""
+        running = Running(await self.launch(arguments, more, program=program))
         try:
             yield running
         finally:

@@ -52,15 +52,27 @@ class Terminal:
 
 
 @asynccontextmanager
-async def terminal(shell: Shell, *arguments: str) -> AsyncIterator[Terminal]:
-    """A command whose stdin and stderr are a terminal of 80 columns."""
+async def terminal(
+    shell: Shell,
+    *arguments: str,
+    columns: int = 80,
+    rows: int = 24,
+    **environment: str,
+) -> AsyncIterator[Terminal]:
+    """A command whose stdin and stderr are a terminal of this size."""
     import pty
 
     master, slave = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pipeline", *arguments),
         cwd=shell.folder,
-        env={**shell.environment, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"},
+        env={
+            **shell.environment,
+            "TERM": "xterm",
+            "COLUMNS": str(columns),
+            "LINES": str(rows),
+            **environment,
+        },
         stdin=slave,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=slave,

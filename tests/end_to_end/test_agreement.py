@@ -67,6 +67,26 @@ async def test_on_a_terminal_yes_goes_on_and_is_asked_once(real, emulator):
 
 
 @POSIX
+async def test_several_manifests_are_shown_and_asked_about_once(real, emulator):
+    text = (real.folder / "trees.yaml").read_text()
+    bushes = text.replace("name: trees", "name: bushes")
+    (real.folder / "bushes.yaml").write_text(bushes)
+
+    async with terminal(real, "run", "trees.yaml", "bushes.yaml") as screen:
+        await screen.until("[y/N]")
+        screen.press("y\n")
+        code = await screen.end()
+
+    assert code == 0, screen.shown
+    assert screen.shown.count("[y/N]") == 1
+    assert screen.shown.count("+ oak: new") == 2
+    assert "2 manifests, 8 items: 8 to submit" in screen.shown
+    assert "for 2 manifests?" in " ".join(screen.shown.split())
+    assert "4 jobs of another run taken over" in " ".join(screen.shown.split())
+    assert paid(emulator) == (4, 24)  # both ask for the same
+
+
+@POSIX
 async def test_interrupt_at_the_question_is_a_no(real, emulator):
     async with terminal(real, "run", "trees.yaml") as screen:
         await screen.until("[y/N]")

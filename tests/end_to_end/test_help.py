@@ -16,6 +16,7 @@ COMMANDS = (
     "emulator",
     "fetch",
     "graph",
+    "merge",
     "init",
     "models",
     "pick",

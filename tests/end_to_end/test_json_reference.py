@@ -90,6 +90,8 @@ async def test_every_event_and_every_field_that_is_printed_is_documented(
     await type_in("approve", takes, "oak")
     await type_in("why", takes, "oak")
     await type_in("check", takes, "--approved")
+    await type_in("gallery", takes)
+    await type_in("fetch", takes, "--report")
     lines = str(real.write(LINES, "lines.yaml"))
     await type_in("graph", lines)
     await type_in("plan", lines, "--profiles")

@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from doubles.shell import Shell
 from kill import run_batch
 
 pytestmark = pytest.mark.skipif(
@@ -12,11 +13,12 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.mark.timeout(400)
 async def test_twenty_kills_cost_nothing_and_lose_nothing(tmp_path):
+    shell = Shell(tmp_path)
     kills = 0
     for seed in range(11, 31):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        verdict = await run_batch(folder, seed=seed, kills=10)
+        verdict = await run_batch(folder, seed=seed, kills=10, start=shell.launch)
         assert verdict.faults == []
         kills += verdict.kills
         if kills >= 20:

@@ -32,7 +32,7 @@ async def test_a_pause_that_is_too_long_is_12_now_and_in_the_next_process(
     pause, halt = done.of("pause")[0], done.of("halt")[0]
     assert 7000 < pause["left_s"] <= 7201
     assert pause["until"][:16].replace("T", " ") in halt["hint"]
-    assert "the service takes no submits until" in done.err
+    assert "submits pause until" in done.err
     assert "stopped submitting: the service takes no submits for" in done.err
     assert again.of("pause")
     assert cooling.counters()["submits_received"] == received
@@ -51,7 +51,7 @@ async def test_what_is_killed_in_a_pause_goes_on_waiting(shell, cooling):
 
     async with shell.start(*arguments) as running:
         await running.until('"pause"')
-        line = await running.until("takes no submits until", err=True)
+        line = await running.until("submits pause until", err=True)
         running.signal(signal.SIGINT)
         done = await running.end()
 

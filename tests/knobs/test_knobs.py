@@ -82,6 +82,7 @@ async def test_run_ends_as_it_should_whatever_the_service_does(scene, world_of):
         settings=case.settings,
         project_id=case.project_id,
         faults=case.faults,
+        is_quick="answer_delay_s" not in scene.knobs,  # the tables are read in a thread
     ) as world:
         played = await world.play(case.text)
 
@@ -138,7 +139,7 @@ async def test_equal_job_of_a_stranger_is_not_ours(same_author, world_of):
 
 async def test_quote_that_needs_a_slot_waits_for_one(world_of):
     knobs = {"ceiling": 1, "quotes_need_slot": True, "job_seconds": (20.0, 20.0)}
-    async with world_of(knobs) as world:
+    async with world_of(knobs, is_quick=True) as world:
         stranger = Credentials(key="k2", secret="s2", base_url=world.emulator.base_url)
         async with HttpApi(stranger, QUICK, world.clock) as api:
             await api.submit(MODEL, {"prompt": "a fir"})

@@ -40,7 +40,7 @@ async def test_a_run_keeps_to_its_limit_and_needs_few_requests(world_of):
         "job_seconds": (8.0, 12.0),
         "limits_status": 403,
     }
-    async with world_of(knobs, settings=settings) as world:
+    async with world_of(knobs, settings=settings, is_quick=True) as world:
         played = await world.play(numbered(60))
 
         assert played.saved == 60
@@ -56,7 +56,7 @@ async def test_a_run_keeps_to_its_limit_and_needs_few_requests(world_of):
 async def test_two_runs_at_once_keep_to_one_limit(world_of, tmp_path):
     settings = replace(QUICK, rpm=30)
     knobs = {"requests_per_minute": 31, "job_seconds": (2.0, 4.0)}
-    async with world_of(knobs, settings=settings) as world:
+    async with world_of(knobs, settings=settings, is_quick=True) as world:
         credentials = Credentials(key="k", secret="s", base_url=world.emulator.base_url)
         results = []
 
@@ -83,7 +83,9 @@ async def test_two_runs_at_once_keep_to_one_limit(world_of, tmp_path):
 
 async def test_a_limit_below_ours_costs_time_and_no_item(world_of):
     settings = replace(QUICK, rpm=95)
-    async with world_of({"requests_per_minute": 20}, settings=settings) as world:
+    async with world_of(
+        {"requests_per_minute": 20}, settings=settings, is_quick=True
+    ) as world:
         played = await world.play(numbered(20))
 
         assert played.saved == 20
@@ -98,7 +100,7 @@ COOLDOWN = {"cooldown_after": 5, "cooldown_s": 90.0, "ceiling": 20}
 
 
 async def test_a_cooldown_is_met_with_few_refusals_and_told_of(world_of):
-    async with world_of(COOLDOWN) as world:
+    async with world_of(COOLDOWN, is_quick=True) as world:
         played = await world.play(numbered(12))
 
         assert played.saved == 12
@@ -108,7 +110,7 @@ async def test_a_cooldown_is_met_with_few_refusals_and_told_of(world_of):
 
 
 async def test_a_pause_is_said_again_every_minute(world_of):
-    async with world_of({**COOLDOWN, "cooldown_s": 300.0}) as world:
+    async with world_of({**COOLDOWN, "cooldown_s": 300.0}, is_quick=True) as world:
         played = await world.play(numbered(6))
 
         assert played.saved == 6
@@ -119,7 +121,7 @@ async def test_a_pause_is_said_again_every_minute(world_of):
 
 
 async def test_what_is_killed_in_a_pause_submits_nothing_before_its_end(world_of):
-    async with world_of(COOLDOWN) as world:
+    async with world_of(COOLDOWN, is_quick=True) as world:
         with anyio.CancelScope() as kill:
 
             def look(event):
@@ -141,7 +143,7 @@ async def test_what_is_killed_in_a_pause_submits_nothing_before_its_end(world_of
 
 
 async def test_a_pause_that_is_too_long_ends_submitting_and_says_until_when(world_of):
-    async with world_of({**COOLDOWN, "cooldown_s": 7200.0}) as world:
+    async with world_of({**COOLDOWN, "cooldown_s": 7200.0}, is_quick=True) as world:
         played = await world.play(numbered(8))
 
         assert played.code is ExitCode.UNREACHABLE
@@ -159,7 +161,7 @@ async def test_a_pause_that_is_too_long_ends_submitting_and_says_until_when(worl
 
 
 async def test_a_pause_concerns_nobody_who_has_nothing_to_submit(world_of):
-    async with world_of({**COOLDOWN, "cooldown_s": 7200.0}) as world:
+    async with world_of({**COOLDOWN, "cooldown_s": 7200.0}, is_quick=True) as world:
         await world.play(numbered(8))
         (world.output / "tree-0.png").unlink()
 
@@ -171,7 +173,9 @@ async def test_a_pause_concerns_nobody_who_has_nothing_to_submit(world_of):
 
 async def test_a_deadline_before_the_end_of_a_pause_is_not_waited_for(world_of):
     settings = replace(QUICK, deadline_s=600.0)
-    async with world_of({**COOLDOWN, "cooldown_s": 900.0}, settings=settings) as world:
+    async with world_of(
+        {**COOLDOWN, "cooldown_s": 900.0}, settings=settings, is_quick=True
+    ) as world:
         began_s = world.clock.monotonic_s()
         played = await world.play(numbered(8))
 
@@ -181,7 +185,7 @@ async def test_a_deadline_before_the_end_of_a_pause_is_not_waited_for(world_of):
 
 
 async def test_what_is_refused_in_a_cooldown_is_planned_again(world_of):
-    async with world_of(COOLDOWN) as world:
+    async with world_of(COOLDOWN, is_quick=True) as world:
         played = await world.play(numbered(7))
 
         back = [
@@ -197,7 +201,7 @@ async def test_a_retry_after_of_many_minutes_is_obeyed(world_of):
     retry_after_s = 700
     knobs = {"ceiling": 2, "announce_ceiling": False, "retry_after_s": retry_after_s}
     more = {"limits_status": 403, "job_seconds": (60.0, 60.0)}
-    async with world_of({**knobs, **more}) as world:
+    async with world_of({**knobs, **more}, is_quick=True) as world:
         played = await world.play(numbered(4))
 
         assert played.saved == 4

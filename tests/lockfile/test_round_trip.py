@@ -33,6 +33,10 @@ FOREIGN = st.text(
 )
 
 
+# libyaml where it is there: it reads the same, eight times as fast.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 COUNTS = st.integers(0, 10**7)  # beyond, nothing is written or read
 
 
@@ -129,7 +133,7 @@ def from_yaml(item, service, project):
 
 @given(jobs=MANY)
 def test_yaml_reads_the_same_values(jobs):
-    record = yaml.safe_load(render(jobs))
+    record = yaml.load(render(jobs), Loader=LOADER)
 
     service, project = record["service"], record["project"]
     found = [from_yaml(item, service, project) for item in record["items"] or []]

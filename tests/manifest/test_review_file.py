@@ -28,7 +28,9 @@ def path(tmp_path):
 
 
 FULL = {
-    "z/oak": ItemReview(approved=(verdict(), verdict(2, note='fine: "yes"\n#1'))),
+    "z/oak": ItemReview(
+        approved=(verdict(), verdict(2, note='fine: "yes"\n#1 \xfc \U0001f600'))
+    ),
     "no": ItemReview(picked=verdict(3, output=2, sha256=(A, B))),
     "1.50": ItemReview(
         rejected=(verdict(),),

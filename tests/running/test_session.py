@@ -9,11 +9,13 @@ from doubles.pictures import png_bytes
 from doubles.quick_clock import QuickClock
 from doubles.workshop import CountingWriter, Workshop
 
-from pipeline.errors import ExitCode, OutcomeUnknown
+from pipeline.errors import BudgetReached, ExitCode, OutcomeUnknown
+from pipeline.job import JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.pricing import CostGroups
-from pipeline.running.events import JobChanged, SlotsChanged
+from pipeline.running.events import Event, JobChanged, SlotsChanged
 from pipeline.running.run import Run
+from pipeline.running.shared_requests import SharedRequests
 
 TREES = ("oak", "elm", "fir", "yew", "ash", "bay")
 BIRDS = ("owl", "jay", "tit", "emu", "auk", "kea")
@@ -25,10 +27,27 @@ def of(name):
     return lambda _model, inputs: inputs["prompt"] == name
 
 
+class Listener(list[Event]):
+    """Events, each of which something is done about."""
+
+    def __init__(self, act) -> None:
+        super().__init__()
+        self._act = act
+
+    def append(self, event) -> None:
+        super().append(event)
+        self._act(event)
+
+
 class Pair:
-    """Two manifests with an output folder each, beside one service."""
+    """Two manifests with an output folder each, beside one service.
+
+    Attributes:
+        requests: What both ask for, if equal requests are to be paid once.
+    """
 
     def __init__(self, folder, clock) -> None:
+        self.requests: SharedRequests | None = None
         (folder / "trees").mkdir()
         (folder / "birds").mkdir()
         self.clock = clock
@@ -41,10 +60,13 @@ class Pair:
     async def run(self):
         """Both at once, on one session; their results."""
         session = self.trees.open_session()
+        session.requests = self.requests
         results = {}
 
         async def carry_out(number: int, run: Run) -> None:
             results[number] = await run.carry_out(1)
+            if self.requests is not None:
+                self.requests.close(str((self.trees, self.birds)[number].output))
 
         async with AsyncExitStack() as stack:
             writers: list[CountingWriter] = []
@@ -170,6 +192,76 @@ async def test_a_run_that_is_abandoned_leaves_the_other_at_work(pair):
     assert trees.counts == {"saved": 6}
     assert birds.exit_code is ExitCode.INTERRUPTED
     assert set(pair.api.paid_by_prompt()) == {*TREES}
+
+
+async def test_a_run_that_ends_early_leaves_its_slots_to_the_other(pair):
+    """Its jobs are in flight, and nobody watches them: the other must not wait."""
+    pair.api.readable_ceiling = 1
+    pair.trees.write_items(*TREES)
+    pair.birds.write_items(*BIRDS)
+    pair.on_start = lambda trees, birds: runs.extend((trees, birds))
+    runs: list[Run] = []
+
+    def leave_with_jobs_in_flight(event) -> None:
+        if isinstance(event, JobChanged) and event.status is JobStatus.SUBMITTED:
+            runs[1].abandon()
+
+    pair.birds.events = Listener(leave_with_jobs_in_flight)
+
+    trees, birds = await pair.run()
+
+    assert trees.counts == {"saved": 6}
+    assert birds.counts["in_flight"] >= 1
+
+
+async def test_credit_that_is_used_up_stops_both(pair):
+    pair.trees.write_items(*TREES)
+    pair.birds.write_items(*BIRDS)
+    pair.api.fail_next("submit", BudgetReached("no credit"), where=of("owl"))
+
+    trees, birds = await pair.run()
+
+    assert trees.exit_code is birds.exit_code is ExitCode.BUDGET
+    assert pair.trees.halts() == pair.birds.halts() == ["no credit"]
+    assert len(pair.api.jobs) < 12
+
+
+@pytest.mark.parametrize("is_made", [None, True, False], ids=["plain", "made", "lost"])
+async def test_what_both_ask_for_is_paid_once(pair, is_made):
+    """Even if the answer to its submit is lost, whether it made a job or not."""
+    pair.trees.write_items(*TREES)
+    pair.birds.write_items(*TREES)
+    pair.requests = SharedRequests()
+    if is_made is not None:
+        pair.api.fail_next("submit", LOST, after=is_made, where=of("fir"))
+
+    trees, birds = await pair.run()
+
+    assert trees.counts == birds.counts == {"saved": 6}
+    assert pair.api.paid_by_prompt() == dict.fromkeys(TREES, 1)
+    assert (trees.cost.charged > 0, birds.cost.charged) == (True, 0)
+    assert pair.trees.job("fir").remote_id == pair.birds.job("fir").remote_id
+
+
+async def test_what_was_cut_off_in_one_is_not_paid_for_by_the_other(pair):
+    """Its job may be in flight, and the next run will find it."""
+    pair.trees.write_items("oak")
+    pair.birds.write_items("oak")
+    pair.requests = SharedRequests()
+    runs: list[Run] = []
+    pair.on_start = lambda trees, birds: runs.extend((trees, birds))
+
+    def leave_with_the_job_in_flight(event) -> None:
+        if isinstance(event, JobChanged) and event.status is JobStatus.SUBMITTED:
+            runs[0].abandon()
+
+    pair.trees.events = Listener(leave_with_the_job_in_flight)
+
+    trees, birds = await pair.run()
+
+    assert trees.exit_code is ExitCode.LEFT_IN_FLIGHT
+    assert birds.counts == {"not_submitted": 1}
+    assert len(pair.api.jobs) == 1
 
 
 async def test_both_are_told_of_the_slots_and_of_their_own_jobs_alone(pair):

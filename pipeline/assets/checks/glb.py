@@ -3,6 +3,7 @@
 Source: glTF 2.0 specification, section 4 ("GLB File Format Specification").
 """
 
+import io
 import json
 import os
 import struct
@@ -80,3 +81,20 @@ def _check_json(content: bytes, binary_bytes: int) -> None:
         wanted = first.get("byteLength")
         if isinstance(wanted, int) and wanted > binary_bytes:
             raise Damaged(f"{binary_bytes} of the {wanted} bytes of its buffer")
+
+
+def find_extensions(content: bytes) -> frozenset[str]:
+    """The extensions of glTF that a reader of a whole GLB has to know.
+
+    Raises:
+        Damaged: It cannot be read.
+    """
+    with io.BytesIO(content) as file:
+        file.seek(_HEADER_BYTES)
+        text, _ = _read_chunks(file, len(content))
+    try:
+        scene = json.loads(text or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"its JSON cannot be read: {error}") from error
+    named = scene.get("extensionsRequired") if isinstance(scene, Mapping) else None
+    return frozenset(map(str, named if isinstance(named, list) else ()))

@@ -16,7 +16,7 @@ from pipeline.assets.checks.png import MAX_PIXELS
 
 # The demuxer of each type. Only these are tried: others, such as those of playlists,
 # would open the files and addresses that a file names.
-_FORMATS = {
+MEDIA_FORMATS = {
     "video/mp4": "mov",
     "video/quicktime": "mov",
     "audio/mp4": "mov",
@@ -30,7 +30,7 @@ _FORMATS = {
     "audio/flac": "flac",
     "audio/aac": "aac",
 }
-MEDIA_TYPES = frozenset(_FORMATS)
+MEDIA_TYPES = frozenset(MEDIA_FORMATS)
 MISSING = (
     "videos and sounds are saved without a look inside;"
     " to check them: pip install 'scenario-pipeline[media]'"
@@ -59,7 +59,7 @@ def check_media(path: Path, media_type: str) -> None:
     try:
         with (
             path.open("rb") as file,
-            av.open(file, format=_FORMATS[media_type]) as container,
+            av.open(file, format=MEDIA_FORMATS[media_type]) as container,
         ):
             _check_container(container)
     except (av.InvalidDataError, av.EOFError) as error:

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 
 import click
 
+is_open = threading.Event()  # set while a question waits for its answer
+
 
 def agree(question: str) -> None:
     """Ask on stderr; anything but yes means no.
@@ -17,6 +19,14 @@ def agree(question: str) -> None:
     Raises:
         click.Abort: The answer is no, or Ctrl-C.
     """
+    is_open.set()
+    try:
+        _agree(question)
+    finally:
+        is_open.clear()
+
+
+def _agree(question: str) -> None:
     if not _can_wait():
         click.confirm(question, abort=True, err=True)
         return

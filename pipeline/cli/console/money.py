@@ -91,9 +91,21 @@ def units_text(units: Decimal, *, decimals: int | None = None) -> str:
     return _unsigned_zero(text)
 
 
-def units_phrase(units: Decimal) -> str:
-    """``1 unit``, ``99 units``."""
-    return f"{units_text(units)} {choose(units, 'unit', 'units')}"
+def units_phrase(units: Decimal, price: CuPrice | None = None) -> str:
+    """``1 unit``, ``99 units``; with a price ``99 units (1.19 EUR)``."""
+    return f"{units_text(units)} {choose(units, 'unit', 'units')}" + in_money(
+        units, price
+    )
+
+
+def priced(units: Decimal, price: CuPrice | None) -> str:
+    """``99``; with a price ``99 (1.19 EUR)``: where the word is clear."""
+    return units_text(units) + in_money(units, price)
+
+
+def in_money(units: Decimal, price: CuPrice | None) -> str:
+    """`` (1.19 EUR)``, or "" without a price."""
+    return "" if price is None else f" ({price.shown(units)})"
 
 
 def _unsigned_zero(text: str) -> str:

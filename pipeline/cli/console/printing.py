@@ -3,14 +3,18 @@
 import json
 import os
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
 import click
 
+from pipeline.cli.console.subject import current_manifest
 from pipeline.cli.console.text import one_line, wrapped
 from pipeline.errors import ManifestError
 
 _LONGEST_NOTE = 2000
+_USUAL_COLUMNS, _USUAL_ROWS = 80, 24  # of a terminal that does not say
 
 
 def say(text: str = "", *, err: bool = False) -> None:
@@ -20,21 +24,53 @@ def say(text: str = "", *, err: bool = False) -> None:
         text: Printable.
         err: To stderr instead of stdout.
     """
-    width = _terminal_width(sys.stderr if err else sys.stdout)
-    click.echo(text if width is None else wrapped(text, width), err=err)
+    room = find_room(sys.stderr if err else sys.stdout)
+    click.echo(text if room is None else wrapped(text, room.columns), err=err)
 
 
-def _terminal_width(stream: TextIO) -> int | None:
-    """The columns of a terminal; None if the stream leads elsewhere."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How much fits a terminal.
+
+    Attributes:
+        columns: At least 1.
+        rows: At least 0.
+    """
+
+    columns: int
+    rows: int
+
+    def rows_of(self, lines: Iterable[str]) -> int:
+        """The rows that these lines take, broken between words."""
+        return sum(1 + wrapped(line, self.columns).count("\n") for line in lines)
+
+    def without(self, rows: int) -> "Room":
+        """The same with fewer rows."""
+        return replace(self, rows=max(0, self.rows - rows))
+
+
+def find_width(*, err: bool = False) -> int | None:
+    """The columns of stdout, or of stderr; None if it is no terminal."""
+    room = find_room(sys.stderr if err else sys.stdout)
+    return None if room is None else room.columns
+
+
+def find_room(stream: TextIO) -> Room | None:
+    """The size of a terminal; None if the stream leads elsewhere."""
     if not stream.isatty():
         return None
-    named = os.environ.get("COLUMNS", "")
-    if named.isascii() and named.isdigit() and int(named) > 0:
-        return int(named)
     try:
-        return os.get_terminal_size(stream.fileno()).columns or None
+        size = os.get_terminal_size(stream.fileno())
     except (OSError, ValueError):
-        return None
+        size = os.terminal_size((0, 0))
+    columns = _named_size("COLUMNS") or size.columns or _USUAL_COLUMNS
+    return Room(columns=columns, rows=_named_size("LINES") or size.lines or _USUAL_ROWS)
+
+
+def _named_size(variable: str) -> int:
+    """A size that the user sets, or 0."""
+    named = os.environ.get(variable, "")
+    return int(named) if named.isascii() and named.isdigit() else 0
 
 
 def failure_line(
@@ -66,12 +102,15 @@ def print_faults(error: ManifestError) -> None:
         )
 
 
-def print_json(**fields: Any) -> None:
-    """Print a line of JSON to stdout and flush it; ASCII in any encoding.
+def print_json(*, event: str, **fields: Any) -> None:
+    """Print an event as a line of JSON to stdout and flush it; ASCII in any encoding.
 
-    ``##[`` would be a command to GitHub's runner, so it is written as an escape.
+    If it is about one of several manifests, it says about which. ``##[`` would be a
+    command to GitHub's runner, so it is written as an escape.
     """
-    line = json.dumps(fields).replace("##[", "#\\u0023[")
+    manifest = current_manifest()
+    named = {"event": event, **({"manifest": manifest} if manifest else {})}
+    line = json.dumps(named | fields).replace("##[", "#\\u0023[")
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol, Self
 
@@ -32,6 +31,18 @@ BUSY = (
     (JobStatus.SUCCEEDED, "downloading", "blue"),
     (JobStatus.UNKNOWN, "unsure", "magenta"),
 )
+
+
+class CompleteHint(Protocol):
+    """Completes the commands that a hint names."""
+
+    def __call__(self, hint: str, item_id: str = "", /) -> str:
+        """The hint, about this item or none, ready to be typed."""
+
+
+def as_it_is(hint: str, item_id: str = "", /) -> str:  # noqa: ARG001 - a CompleteHint
+    """The hint itself."""
+    return hint
 
 
 class Screen(Protocol):
@@ -126,7 +137,7 @@ class PlainScreen(PhaseScreen):
         *,
         title: str,
         emulated: bool,
-        on_hint: Callable[[str], str] = lambda hint: hint,
+        on_hint: CompleteHint = as_it_is,
     ) -> None:
         super().__init__(progress)
         self._title = title
@@ -235,14 +246,22 @@ def is_live() -> bool:
     return sys.stderr.isatty() and not is_dumb
 
 
+def requests_text(progress: Progress) -> str:
+    """``62 of 95 requests a minute``; "" without a limit."""
+    requests = progress.activity.requests
+    words = []
+    if requests.limit is not None:
+        words.append(f"{requests.used:,} of {requests.limit:,} requests a minute")
+    if requests.held_s > 0:
+        words.append(f"all requests pause for {duration(requests.held_s)}")
+    return ", ".join(words)
+
+
 def pause_text(until: datetime, left_s: float) -> str:
-    """``the service takes no submits until 14:05:30 (another 12:03 min)``."""
+    """``submits pause until 14:05:30 (another 12:03 min)``."""
     local = until.astimezone()
     day = "" if left_s < _SAME_DAY_S else f"{local:%Y-%m-%d} "
-    return (
-        f"the service takes no submits until {day}{local:%H:%M:%S}"
-        f" (another {duration(left_s)})"
-    )
+    return f"submits pause until {day}{local:%H:%M:%S} (another {duration(left_s)})"
 
 
 def pace(progress: Progress) -> str:

@@ -1,10 +1,15 @@
 """Untrusted text → text that is safe to show on a terminal, in lines that fit."""
 
 import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
 from unicodedata import combining, east_asian_width
 
 from pipeline.counting import plural
 from pipeline.redaction import SECRETS
+
+_COMMAND = re.compile(r"(?P<before>.*:) (?P<command>pipeline [a-z]+(?: .*)?)")
+_PROSE = re.compile(r"[,;.]( |$)")  # goes on after the command
 
 
 def printable(text: str) -> str:
@@ -31,11 +36,55 @@ def wrapped(text: str, width: int) -> str:
     """``text`` in lines of at most ``width`` columns, broken between words.
 
     A word is broken only if it is longer than a line. What continues a line is indented
-    two columns further than the line.
+    two columns further than the line. A command at the end gets lines of its own, each
+    continued with a backslash, so that it can still be copied.
     """
     return "\n".join(
         part for line in text.split("\n") for part in _parts_of(line, width)
     )
+
+
+def _command_at_end(line: str) -> tuple[str, list[str]] | None:
+    """A line that ends with a command, as the text before it and its words."""
+    found = _COMMAND.fullmatch(line)
+    if found is None or _PROSE.search(found["command"]):
+        return None
+    try:
+        words = shlex.split(found["command"])
+    except ValueError:
+        return None
+    return found["before"], list(_units_of(map(shlex.quote, words)))
+
+
+def _units_of(words: Iterable[str]) -> Iterator[str]:
+    """The words of a command, each option together with its value."""
+    option = ""
+    for word in words:
+        if option and word.startswith("-"):
+            yield option
+            option = ""
+        if option:
+            yield f"{option} {word}"
+            option = ""
+        elif word.startswith("--"):
+            option = word
+        else:
+            yield word
+    if option:
+        yield option
+
+
+def _continued(words: Sequence[str], width: int, indent: str) -> Iterator[str]:
+    """A command in lines that a shell joins again; only words that fit are together."""
+    line = indent + words[0]
+    for number, word in enumerate(words[1:], start=2):
+        mark = " \\" if number < len(words) else ""
+        if columns(f"{line} {word}{mark}") > width:
+            yield f"{line} \\"
+            line = indent + word
+        else:
+            line += f" {word}"
+    yield line
 
 
 def columns(text: str) -> int:
@@ -50,6 +99,13 @@ def _parts_of(line: str, width: int) -> list[str]:
     if columns(line) <= width:
         return [line]
     indent = line[: len(line) - len(line.lstrip(" "))]
+    ending = _command_at_end(line)
+    if ending is not None:
+        before, words = ending
+        return [
+            *_parts_of(before, width),
+            *_continued(words, width, indent + "  "),
+        ]
     inner = indent + "  " if columns(indent) + 2 < width else ""
     parts, part = [], ""
     for space, word in re.findall(r"( *)([^ ]+)", line):

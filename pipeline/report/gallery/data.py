@@ -12,7 +12,11 @@ from typing import Any
 from pipeline.record import Struct, field
 
 
-class GalleryFile(Struct, frozen=True, kw_only=True):
+class _Record(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Left out of the JSON is what has its default: half of a large gallery."""
+
+
+class GalleryFile(_Record, frozen=True, kw_only=True):
     """One file that was made.
 
     Attributes:
@@ -20,8 +24,9 @@ class GalleryFile(Struct, frozen=True, kw_only=True):
         name: Its path relative to the output folder.
         thumbnail: The URL of a WebP picture of it, or "" if there is none.
         kind: ``image``, ``video``, ``audio``, ``3d``, ``text`` or ``other``.
-        embedded: For ``3d`` from disk: the URL of a classic script that registers the
-            bytes, because a page from disk cannot fetch; else "".
+        embedded: For a GLB from disk: the URL of a classic script that registers its
+            bytes, because a page from disk cannot fetch; else "". The script sets
+            ``window.GALLERY_MODELS[sha256]`` to their base64.
         output: The number of the output, from 1.
         is_preview: Whether it is a picture that came with a video or a 3D model.
         sha256: Its hex digest.
@@ -53,7 +58,7 @@ class GalleryFile(Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
-class GalleryDecision(Struct, frozen=True, kw_only=True):
+class GalleryDecision(_Record, frozen=True, kw_only=True):
     """A decision about a take.
 
     Attributes:
@@ -71,7 +76,28 @@ class GalleryDecision(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-class GalleryTake(Struct, frozen=True, kw_only=True):
+class GalleryReference(_Record, frozen=True, kw_only=True):
+    """A picture or file that an item was made from.
+
+    Attributes:
+        input: The model's input that takes it.
+        name: Its name in the manifest, ``item:ID/N`` for the output of another item, or
+            the service's id of an asset.
+        item: The id of the other item if it is one of the manifest's; else "".
+        kind: As of :class:`GalleryFile`; "" if it is not known.
+        src: The URL of the file, or "" if it is not there.
+        thumbnail: The URL of a WebP picture of it, or "".
+    """
+
+    input: str
+    name: str
+    item: str = ""
+    kind: str = ""
+    src: str = ""
+    thumbnail: str = ""
+
+
+class GalleryTake(_Record, frozen=True, kw_only=True):
     """One take of an item, or one of its steps.
 
     Attributes:
@@ -83,12 +109,16 @@ class GalleryTake(Struct, frozen=True, kw_only=True):
         reason: Why it is not saved, or "".
         hint: The next step, or "".
         is_chosen: Whether it is the chosen take.
+        chosen_output: With ``choose: one``, the output that is chosen if the take is;
+            else 0.
         is_wanted: Whether the manifest still wants it.
         seed: The seed that was sent, or None.
         charged: Compute units less refunds.
         attempts: How many times it was submitted.
         submitted_at, finished_at, saved_at: Of its newest attempt, or "".
         decisions: Those about the bytes that it has now.
+        prompt: The prompt it was made with if that differs from the item's now; or "".
+        references: What it was made from if that differs from the item's now; or empty.
         files: Its files.
     """
 
@@ -100,6 +130,7 @@ class GalleryTake(Struct, frozen=True, kw_only=True):
     reason: str = ""
     hint: str = ""
     is_chosen: bool = False
+    chosen_output: int = 0
     is_wanted: bool = True
     seed: int | None = None
     charged: float = 0
@@ -108,28 +139,12 @@ class GalleryTake(Struct, frozen=True, kw_only=True):
     finished_at: str = ""
     saved_at: str = ""
     decisions: tuple[GalleryDecision, ...] = ()
+    prompt: str = ""
+    references: tuple[GalleryReference, ...] = ()
     files: tuple[GalleryFile, ...] = ()
 
 
-class GalleryReference(Struct, frozen=True, kw_only=True):
-    """A picture or file that an item was made from.
-
-    Attributes:
-        input: The model's input that takes it.
-        name: Its name in the manifest, or the id of the other item.
-        item: The id of the other item if it is one of the manifest's; else "".
-        src: The URL of the file, or "" if it is not there.
-        thumbnail: The URL of a WebP picture of it, or "".
-    """
-
-    input: str
-    name: str
-    item: str = ""
-    src: str = ""
-    thumbnail: str = ""
-
-
-class GalleryItem(Struct, frozen=True, kw_only=True):
+class GalleryItem(_Record, frozen=True, kw_only=True):
     """One item.
 
     Attributes:
@@ -150,6 +165,7 @@ class GalleryItem(Struct, frozen=True, kw_only=True):
         parents: Ids of items that it needs.
         children: Ids of items that need it.
         charged: Compute units less refunds, all takes and steps.
+        chooses: Whether it says ``choose: one``: each output of a take can be chosen.
         takes: Every take, by number.
         steps: The steps after the chosen take; the last has the item's files.
     """
@@ -170,11 +186,49 @@ class GalleryItem(Struct, frozen=True, kw_only=True):
     parents: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
     charged: float = 0
+    chooses: bool = False
     takes: tuple[GalleryTake, ...] = ()
     steps: tuple[GalleryTake, ...] = ()
 
 
-class GalleryTotals(Struct, frozen=True, kw_only=True):
+class GalleryVerdict(_Record, frozen=True, kw_only=True):
+    """A decision as the review file has it, whether it counts or not.
+
+    Attributes:
+        word: ``picked``, ``approved`` or ``rejected``: the file's own key.
+        take: The number of the take.
+        output: The number of the output with ``choose: one``; else 0.
+        sha256: Hex digests of the take's files as they were made, in their order.
+        by: Who decided, or "".
+        at: When, or "".
+        note: A text, or "".
+    """
+
+    word: str
+    take: int
+    output: int = 0
+    sha256: tuple[str, ...] = ()
+    by: str = ""
+    at: str = ""
+    note: str = ""
+
+
+class GalleryReview(_Record, frozen=True, kw_only=True):
+    """What the review file has about one item: the base of an export from disk.
+
+    Attributes:
+        verdicts: Every decision, in the order of the file.
+        added: The lines of the file below ``added:``, word for word without the dash:
+            a seed is a 64-bit number, which a script cannot hold.
+        kept: The lines below ``kept:``, likewise.
+    """
+
+    verdicts: tuple[GalleryVerdict, ...] = ()
+    added: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+class GalleryTotals(_Record, frozen=True, kw_only=True):
     """The sums above the grid.
 
     Attributes:
@@ -194,7 +248,7 @@ class GalleryTotals(Struct, frozen=True, kw_only=True):
     left: float | None = None
 
 
-class GalleryPoint(Struct, frozen=True, kw_only=True):
+class GalleryPoint(_Record, frozen=True, kw_only=True):
     """Spend and jobs at one moment; running sums, for the plot.
 
     Attributes:
@@ -208,39 +262,44 @@ class GalleryPoint(Struct, frozen=True, kw_only=True):
     jobs: int
 
 
-class GalleryServer(Struct, frozen=True, kw_only=True):
+class GalleryServer(_Record, frozen=True, kw_only=True):
     """What the server of a served page offers; absent from disk.
 
     The page and the server speak JSON over these paths, relative to the page:
 
-    - ``GET events``: server-sent events. ``item`` has a :class:`GalleryItem`,
-      ``totals`` a :class:`GalleryTotals`, ``review`` a ``{"version": …}``, ``run`` an
-      event of ``pipeline run --json``, ``spend`` a ``{"left": …}``.
+    - ``GET events?after=LAST_EVENT``: server-sent events. ``item`` has a
+      :class:`GalleryItem`, ``totals`` a :class:`GalleryTotals`, ``review`` a
+      ``{"version": …}``, ``run`` an event of ``pipeline run --json``, ``spend`` a
+      ``{"left": …}``.
     - ``POST decisions``: ``{"item", "take", "output", "word", "note", "sha256",
       "version"}``; ``word`` is ``chosen``, ``approved``, ``rejected``, ``note`` or
       ``none``, ``sha256`` has the original digests that the user sees. Answers
       ``{"item": GalleryItem, "version"}``; 409 with ``{"message", "hint"}`` if the
-      bytes or the review file changed meanwhile.
+      bytes or the review file changed meanwhile. ``note`` changes the note of the
+      decisions about the take that there are; ``none`` removes them.
     - ``POST price``: ``{"item", "take"}`` → ``{"units", "left", "quote"}``.
     - ``POST redo``: ``{"item", "take", "quote", "units"}`` → 202; the changes follow as
       events. 402 if ``units`` would exceed what is left.
 
-    Every error is ``{"message", "hint"}``.
+    Every error is ``{"message", "hint"}``. ``GET data.js`` has the newest data: the
+    page loads it again when it has lost the events and found them again.
 
     Attributes:
         can_edit: Whether decisions are taken.
         spend_left: What redo may still spend in this session, or None if it is off.
         version: The version of the review file that the page shows.
         manifests: Name and URL of every manifest that is served.
+        last_event: The id of the newest event that the data already has.
     """
 
     can_edit: bool = False
     spend_left: float | None = None
     version: str = ""
     manifests: tuple[tuple[str, str], ...] = ()
+    last_event: str = ""
 
 
-class Gallery(Struct, frozen=True, kw_only=True):
+class Gallery(_Record, frozen=True, kw_only=True):
     """One manifest with everything it made.
 
     Attributes:
@@ -252,7 +311,10 @@ class Gallery(Struct, frozen=True, kw_only=True):
         is_emulated: Whether everything was made by the emulator.
         made_at: When this was written.
         price: What a unit costs, as the user writes money: ``(0.01, "€")``; or None.
-        review_file: The name of the review file, for the export from disk.
+        review_file: The path of the review file, for the export from disk: beside the
+            manifest as the user gave it.
+        rejected_command: The command line that makes what was rejected and then edited.
+        review: What that file has, by item id; a renamed item under its new id.
         axes: The axes of the matrices, with their values in the manifest's order.
         totals: The sums.
         points: For the plot, oldest first; at most some hundreds.
@@ -269,6 +331,8 @@ class Gallery(Struct, frozen=True, kw_only=True):
     made_at: str = ""
     price: tuple[float, str] | None = None
     review_file: str = ""
+    rejected_command: str = ""
+    review: Mapping[str, GalleryReview] = field(default_factory=dict)
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     totals: GalleryTotals = GalleryTotals()
     points: tuple[GalleryPoint, ...] = ()

@@ -169,9 +169,9 @@ def test_the_live_picture_shows_counts_slots_and_charges(progress, tell, clock):
         "1 downloading",
         "9,993 waiting",
         "2 failed",
-        "■■□□  2 of 4 slots, paused for 7 s",
+        "■■□□  2 of 4 slots  ·  submits pause for 7 s",
         "7.25 units charged",
-        "✗ d  bad size",
+        "✗ d: bad size",
     ):
         assert part in shown, part
 
@@ -434,7 +434,7 @@ def test_plain_lines_say_when_a_pause_ends(progress, tell, clock, capsys):
         tell(screen, event)
 
     local = event.until.astimezone()
-    said = f"the service takes no submits until {local:%H:%M:%S} (another 12:03 min)"
+    said = f"submits pause until {local:%H:%M:%S} (another 12:03 min)"
     assert said in capsys.readouterr().err
 
 
@@ -460,7 +460,7 @@ def test_the_live_picture_counts_a_pause_down_and_forgets_it(progress, tell, clo
         shown.append(text.getvalue())
 
     assert "another 30 s" in shown[0]
-    assert "no submits" not in shown[1]
+    assert "submits pause" not in shown[1]
 
 
 def test_the_live_picture_says_what_others_hold(progress, tell):

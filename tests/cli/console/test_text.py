@@ -105,3 +105,40 @@ def test_only_a_word_longer_than_a_line_is_broken():
 def test_wide_characters_take_two_columns():
     assert columns("樫の木") == 6
     assert wrapped("樫の木 樫の木", 8) == "樫の木\n  樫の木"
+
+
+# --- commands at the end of a line
+
+
+@pytest.mark.parametrize(
+    ("line", "width", "lines"),
+    [
+        (
+            "  next: go on: pipeline run a.yaml --emulate --output out/a --max-cost 9",
+            40,
+            [
+                "  next: go on:",
+                "    pipeline run a.yaml --emulate \\",
+                "    --output out/a --max-cost 9",
+            ],
+        ),
+        (
+            "next: go on: pipeline run 'my trees.yaml' --select 'a *'",
+            30,
+            [
+                "next: go on:",
+                "  pipeline run \\",
+                "  'my trees.yaml' \\",
+                "  --select 'a *'",
+            ],
+        ),
+        ("next: go on: pipeline run a.yaml", 40, ["next: go on: pipeline run a.yaml"]),
+        (  # what follows is prose
+            "found it: pipeline resolve adopts it, or look at it first",
+            30,
+            ["found it: pipeline resolve", "  adopts it, or look at it", "  first"],
+        ),
+    ],
+)
+def test_a_command_can_be_copied_from_a_narrow_terminal(line, width, lines):
+    assert wrapped(line, width).split("\n") == lines

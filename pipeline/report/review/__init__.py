@@ -1,0 +1,1 @@
+"""Review: serves galleries to a browser on this machine, and takes decisions back."""
