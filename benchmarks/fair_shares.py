@@ -1,6 +1,7 @@
 """Several runs, one ceiling and one request rate: do their shares become equal?
 
     python benchmarks/fair_shares.py              # simulated, on virtual time
+    python benchmarks/fair_shares.py --summary    # a row for each scene, three seeds
     python benchmarks/fair_shares.py --processes  # real runs, against one emulator
 
 Each row is a span of time: the mean jobs in flight of each run, Jain's index of them (1
@@ -9,11 +10,13 @@ what was refused. It works in a temporary folder and stops by itself.
 """
 
 import argparse
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from suite.bench import Bench
@@ -22,23 +25,22 @@ from suite.service import Counters, ServedJob, Service
 from suite.shares import Scene, Span, jain, play
 
 SCENES = {
-    "two runs, a ceiling of 20; the second comes a minute later": Scene(
-        runs=2, ceiling=20, apart_s=60.0
+    "two runs, ceiling 20": Scene(runs=2, ceiling=20, apart_s=60.0),
+    "four runs, ceiling 20": Scene(runs=4, ceiling=20, apart_s=60.0),
+    "four runs, ceiling 7": Scene(runs=4, ceiling=7, apart_s=60.0),
+    "two machines, 100 requests a minute": Scene(
+        runs=2, ceiling=60, apart_s=60.0, rpm=95, service_rpm=100
     ),
-    "four runs, a ceiling of 20, a minute apart": Scene(
-        runs=4, ceiling=20, apart_s=60.0
+    "four machines, 100 requests a minute": Scene(
+        runs=4, ceiling=60, apart_s=60.0, rpm=95, service_rpm=100
     ),
-    "four runs, a ceiling of 7, a minute apart": Scene(runs=4, ceiling=7, apart_s=60.0),
-    "two machines, 100 requests a minute, each allows itself 95": Scene(
-        runs=2, ceiling=100, apart_s=60.0, rpm=95, service_rpm=100
-    ),
-    "four machines, the same": Scene(
-        runs=4, ceiling=100, apart_s=60.0, rpm=95, service_rpm=100
-    ),
-    "four processes of one machine, the same": Scene(
-        runs=4, ceiling=100, apart_s=60.0, rpm=95, service_rpm=100, on_one_machine=True
+    "four processes of one machine, 100 requests a minute": Scene(
+        runs=4, ceiling=60, apart_s=60.0, rpm=95, service_rpm=100, on_one_machine=True
     ),
 }
+SEEDS = (1, 2, 3)
+SETTLED = 0.9  # of Jain's index, in the mean of a minute
+LAST_MINUTES = 15
 UNTIL_S, STEP_S = 1800.0, 180.0
 # Of the real runs: short jobs, so that many generations pass.
 CEILING, JOB_SECONDS, APART_S, LAST_S, SPAN_S = 20, (1.0, 2.0), 10.0, 60.0, 10.0
@@ -49,7 +51,11 @@ PAST_DEADLINE_S = 30.0
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--processes", action="store_true", help="real runs")
+    parser.add_argument("--summary", action="store_true", help="a row for each scene")
     options = parser.parse_args()
+    if options.summary:
+        show_summary()
+        return 0
     print(f"load {find_moment()['load']}")
     if options.processes:
         for runs in (2, 4):
@@ -75,6 +81,51 @@ def show(spans: Iterable[Span]) -> None:
             f"| {span.ends_s:.0f} | {shares} | {fairness} | {span.submitted} |"
             f" {refused} |"
         )
+
+
+def show_summary() -> None:
+    """How soon shares settle in each scene, and its end; the means of all seeds."""
+    heads = ("Settled after, s", "Jain", "Least share", "In use")
+    rates = ("Accepted", "Refused for the ceiling", "for the rate")
+    cells = ["Scene", *heads, *(f"{each}, a minute" for each in rates)]
+    print(f"| {' | '.join(cells)} |\n|{' --- |' * len(cells)}")
+    for title, scene in SCENES.items():
+        samples = [summary_of(replace(scene, seed=seed)) for seed in SEEDS]
+        means = [statistics.mean(column) for column in zip(*samples, strict=True)]
+        cells = [
+            f"{mean:.{digits}f}" for mean, digits in zip(means, DIGITS, strict=True)
+        ]
+        print(f"| {title} | {' | '.join(cells)} |", flush=True)
+
+
+DIGITS = (0, 3, 1, 2, 1, 1, 1)
+
+
+def summary_of(scene: Scene) -> tuple[float, ...]:
+    """The figures of a row of the summary, of one seed."""
+    joined_s = scene.apart_s * (scene.runs - 1)
+    spans = play(scene, until_s=UNTIL_S, step_s=60.0)
+    settled_s = next(
+        (
+            span.ends_s - joined_s
+            for span in spans
+            if span.ends_s > joined_s and jain(span.shares) >= SETTLED
+        ),
+        UNTIL_S,
+    )
+    last = spans[-LAST_MINUTES:]
+    return (
+        settled_s,
+        statistics.mean(jain(span.shares) for span in last),
+        min(
+            statistics.mean(each)
+            for each in zip(*(span.shares for span in last), strict=True)
+        ),
+        statistics.mean(span.used for span in last),
+        statistics.mean(span.submitted for span in last),
+        statistics.mean(span.refused for span in last),
+        statistics.mean(span.refused_requests for span in last),
+    )
 
 
 # --- real runs ------------------------------------------------------------------------

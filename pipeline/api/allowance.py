@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from pipeline.record import Struct, replace
 
-KEPT = 0.75  # the part of the requests in the last minute that is kept after a refusal
+KEPT = 0.85  # the part of the requests in the last minute that is kept after a refusal
 LEAST = 0.1  # the part of the limit that is always allowed
 GAIN = 0.1  # the part of the limit by which the allowance rises in a minute
 SAME_REFUSAL_S = 10.0  # refusals within so long are one: their requests left together

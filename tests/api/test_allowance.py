@@ -11,14 +11,14 @@ def test_before_the_first_refusal_the_whole_limit_is_allowed():
     assert Allowance().of(LIMIT, 0.0) == LIMIT
 
 
-def test_a_refusal_takes_a_quarter_of_what_was_sent_and_a_minute_gives_a_tenth_back():
+def test_a_refusal_takes_a_part_of_what_was_sent_and_a_minute_gives_a_tenth_back():
     allowance = Allowance().after_refusal(LIMIT, 80, 1000.0)
 
     assert [allowance.of(LIMIT, 1000.0 + 60 * n) for n in range(6)] == [
-        60,
-        70,
-        80,
-        90,
+        68,
+        78,
+        88,
+        98,
         100,
         100,
     ]
@@ -43,7 +43,7 @@ def test_a_tenth_is_always_allowed(used):
 def test_a_clock_that_was_set_back_takes_nothing_away():
     allowance = Allowance().after_refusal(LIMIT, 80, 1000.0)
 
-    assert allowance.of(LIMIT, 0.0) == 60
+    assert allowance.of(LIMIT, 0.0) == 68
 
 
 @pytest.mark.parametrize(

@@ -52,8 +52,8 @@ def test_after_a_refusal_all_processes_keep_a_part_of_what_they_sent(path, state
     RateLimiterState(path).refuse(NOW + 10, 20)
 
     assert state.take(NOW + 10, 20).wait_s == WINDOW_S - 10
-    assert waits(state, NOW + WINDOW_S, 20, 2) == [0, pytest.approx(WINDOW_S / 10)]
-    assert state.look(NOW + WINDOW_S).allowance.reduced == 9
+    assert waits(state, NOW + WINDOW_S, 20, 2) == [0, pytest.approx(WINDOW_S / 11)]
+    assert state.look(NOW + WINDOW_S).allowance.reduced == pytest.approx(10.2)
 
 
 def test_a_pause_is_remembered_until_its_end(path, state):

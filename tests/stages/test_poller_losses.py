@@ -11,6 +11,7 @@ from pipeline.api.interface import RemoteStatus
 from pipeline.errors import (
     AccessDenied,
     GenerationTimedOut,
+    RateLimited,
     Rejected,
     ServiceUnreachable,
     Unavailable,
@@ -115,6 +116,18 @@ async def test_a_read_that_fails_for_a_while_only_delays(post, api, error):
 
     assert heard == {job.remote_id: RemoteStatus.SUCCESS}
     assert post.heard_s[job.remote_id] < 40
+
+
+async def test_a_service_that_refuses_for_the_rate_is_no_outage(post, api, clock):
+    error = RateLimited("too many requests", is_about_requests=True)
+    job = api.add_job()
+    api.fail_next("find_job", error, times=100_000)
+    api.fail_next("list_jobs", error, times=100_000)
+
+    async with post.watching(job):
+        await clock.advance(2 * SETTINGS.free_deadline_s)
+
+    assert post.raised == []
 
 
 async def test_an_outage_ends_the_run_after_the_deadline(post, api, clock):
