@@ -3,6 +3,7 @@
 import gc
 import logging
 import socket
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -85,6 +86,13 @@ def _logging_as_before():
     before = logger.propagate, logger.level, [*logger.handlers]
     yield
     logger.propagate, logger.level, logger.handlers = before
+
+
+@pytest.fixture(autouse=True)
+def _memory_is_traced_no_longer():
+    """Or what fails while it is traced makes every later test three times as slow."""
+    yield
+    tracemalloc.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,10 @@ COMMANDS = (
     "doctor",
     "emulator",
     "fetch",
+    "gallery",
     "graph",
-    "merge",
     "init",
+    "merge",
     "models",
     "pick",
     "plan",
@@ -34,6 +35,7 @@ COMMANDS = (
     "status",
     "validate",
     "verify",
+    "view",
     "why",
 )
 

@@ -17,6 +17,7 @@ DOCUMENTED = {
     }
     for event, text in SECTION.findall(PAGE.read_text("utf-8"))
 }
+OF_SEVERAL = {"manifest"}  # described for all events together, at the top of the page
 MIXED = """\
 version: 1
 name: trees
@@ -96,6 +97,9 @@ async def test_every_event_and_every_field_that_is_printed_is_documented(
     await type_in("graph", lines)
     await type_in("plan", lines, "--profiles")
     await type_in("run", lines, "--yes")
+    pair = str(real.write(TREES.replace("name: trees", "name: pair"), "pair.yaml"))
+    await type_in("run", takes, pair, "--yes")
+    await type_in("merge", "output/pair", "--output", "output/merged")
     # A pause that is longer than is waited for: it is told of, and nobody waits.
     real.use(await start_emulator(cooldown_s=60.0, cooldown_after=1))
     manifest = str(real.write(TREES.replace("name: trees", "name: pausing")))
@@ -106,6 +110,6 @@ async def test_every_event_and_every_field_that_is_printed_is_documented(
     undocumented = {
         (event["event"], field)
         for event in events
-        for field in fields_of(event) - DOCUMENTED[event["event"]]
+        for field in fields_of(event) - DOCUMENTED[event["event"]] - OF_SEVERAL
     }
     assert undocumented == set()
