@@ -59,6 +59,11 @@ class ItemOutput(Struct, frozen=True, kw_only=True):
     asset_id: AssetId = AssetId("")
     sha256: str = ""
 
+    @property
+    def written(self) -> str:
+        """As a manifest names it: ``item:hero``, ``item:hero/2``."""
+        return f"item:{self.item_id}" + (f"/{self.index}" if self.index > 1 else "")
+
 
 ParamValue = (
     JsonValue
@@ -100,6 +105,7 @@ class Item(Struct, frozen=True, kw_only=True):
         was: The job id that it had before the item was renamed, or "".
         chooses: Whether one of its outputs is chosen, as one of several takes is.
         decided_as: The id of the item whose decisions count for it, or "" for its own.
+        key: Of a manifest that is not a file: where it is, such as ``items[0]``.
     """
 
     item_id: str
@@ -121,6 +127,7 @@ class Item(Struct, frozen=True, kw_only=True):
     was: str = ""
     chooses: bool = False
     decided_as: str = ""
+    key: str = ""
 
     @property
     def base(self) -> str:
@@ -129,8 +136,8 @@ class Item(Struct, frozen=True, kw_only=True):
 
     @property
     def place(self) -> str:
-        """``file:line``: where the user wrote it."""
-        return f"{self.file}:{self.line}"
+        """Where the user wrote it: ``file:line``, or the key in a mapping."""
+        return f"{self.file} {self.key}" if self.key else f"{self.file}:{self.line}"
 
 
 class JobStatus(StrEnum):
@@ -355,6 +362,14 @@ class Job(Struct, frozen=True, kw_only=True):
     echo: Mapping[str, JsonValue] | None = None
     failure: Failure | None = None
     assets: tuple[Asset, ...] = ()
+
+    def asks_for(self, job_key: JobKey, request_key: JobKey) -> bool:
+        """Whether its request is the one with these keys.
+
+        One of them is enough: a changed default changes the first, a default that is
+        written out the second.
+        """
+        return self.job_key == job_key or self.request_key == request_key
 
     @property
     def outputs(self) -> tuple[Asset, ...]:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
 from pipeline.redaction import SECRETS
+from pipeline.storage.bucket_secrets import find_bucket_secrets
 from pipeline.storage.regular_file import read_regular
 
 DEFAULT_BASE_URL = "https://api.cloud.scenario.com/v1"
@@ -235,8 +236,9 @@ def is_utf8(text: str) -> bool:
 
 
 def learn_secrets(*places: Mapping[str, str]) -> None:
-    """Redact the key and secret of each place from texts, whichever is used."""
+    """Redact the secrets of each place from texts, whichever is used."""
     for place in places:
+        SECRETS.learn(*find_bucket_secrets(place))
         key, secret = place.get(KEY_VARIABLE, ""), place.get(SECRET_VARIABLE, "")
         SECRETS.learn(key)
         SECRETS.learn_login(key, secret)

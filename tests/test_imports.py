@@ -29,11 +29,11 @@ LADDER = {
     "errors": "redaction",
     "fingerprint": "job",
     "naming": "job",
-    "storage": "errors fault_points",
+    "storage": "errors fault_points record",
     "ledger": "clock errors job naming record storage save_spec",
     "settings": "errors redaction storage",
     "api": "activity clock counting errors job record redaction settings version",
-    "report": "clock counting record storage",
+    "report": "assets clock counting record storage",
     "models": "clock counting errors fingerprint job record redaction settings storage",
     "assets": "api clock counting errors fault_points job naming record settings storage units version save_spec",
     "contract": "api clock counting errors job record redaction settings storage version",
@@ -41,11 +41,11 @@ LADDER = {
     "manifest": "counting errors fingerprint job models naming record redaction storage units save_spec",
     "lockfile": "counting errors job ledger manifest naming record settings storage units save_spec",
     "planning": "counting errors fingerprint job ledger manifest models naming record storage save_spec",
-    "output": "assets errors job ledger lockfile manifest naming record settings storage version",
+    "output": "assets clock errors job ledger lockfile manifest naming record settings storage units version",
     "pricing": "api clock counting errors job ledger models planning record report settings stages storage units version",
-    "running": "activity api assets clock counting errors fault_points job ledger manifest naming planning pricing record report settings stages save_spec",
+    "running": "activity api assets clock counting errors fault_points job ledger manifest naming planning pricing record report settings stages save_spec storage",
     "operations": "activity api assets clock contract counting errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage units save_spec",
-    "cli": "activity api assets clock contract counting emulator errors job manifest models operations output planning pricing record redaction report running settings stages units version",
+    "cli": "activity api assets clock contract counting emulator errors job manifest models operations output planning pricing record redaction report running settings stages storage units version",
     "__main__": "cli",
     "pipeline": "version",
 }
@@ -89,6 +89,8 @@ DOORS = {
         "pipeline.emulator.",
         "pipeline.cli.console.pictures.",
     ),
+    "obstore": ("pipeline.storage.bucket_errors",),
+    "pyarrow": ("pipeline.output.parquet",),
     "jinja2": ("pipeline.report.gallery.page",),
     "isal": ("pipeline.assets.checks.png",),
     "deflate": ("pipeline.assets.checks.png",),
@@ -103,7 +105,15 @@ DOORS = {
 }
 
 # Imported inside of functions alone, because it is slow or seldom there.
-LATE_ONLY = {"PIL", "dotenv", "jinja2", "keyring", "platformdirs"}
+LATE_ONLY = {
+    "PIL",
+    "dotenv",
+    "jinja2",
+    "keyring",
+    "obstore",
+    "platformdirs",
+    "pyarrow",
+}
 
 
 def _name_of(path):

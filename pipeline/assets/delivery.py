@@ -5,10 +5,8 @@ written after its asset, so a reader never finds a sidecar without its asset.
 """
 
 import itertools
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -17,7 +15,7 @@ import anyio.to_thread
 from pipeline.assets.checks.standing import Standing, find_standing
 from pipeline.assets.companions import Fetched, sort_by_role
 from pipeline.assets.downloader import Downloader
-from pipeline.assets.mover import is_foreign, place_copy
+from pipeline.assets.mover import is_foreign
 from pipeline.assets.originals import keep_original
 from pipeline.assets.receipt import Receipt
 from pipeline.assets.sidecar import Source, render_sidecar
@@ -36,26 +34,21 @@ from pipeline.job import (
 )
 from pipeline.naming import is_kept, item_of, wanted_path
 from pipeline.record import Struct, field, replace
-from pipeline.storage.atomic_file import (
-    CHUNK_SIZE_BYTES,
-    put_in_place,
-    sync_folders,
-    write_in_place,
-)
+from pipeline.storage.atomic_file import CHUNK_SIZE_BYTES
 from pipeline.storage.batching import Batcher
-from pipeline.storage.files import digest_of, have_same_content, is_present
 from pipeline.storage.media_type import HEAD_SIZE_BYTES, extension_of, media_type_of
-from pipeline.storage.regular_file import is_inside
+from pipeline.storage.store import Content, Store
 
 _TEXTS = frozenset({"text/plain", "application/json"})
 _NONE: Mapping[AssetId, Any] = {}
+_SENDERS = 16  # jobs whose files are sent to a bucket at a time
 
 
 class Delivery:
-    """Puts the files of jobs into the output folder.
+    """Puts the files of jobs into their store.
 
     Args:
-        output: The output folder.
+        store: Where the files belong.
         clock: The source of ``saved_at``.
         find_owner: Finds the item that a path already belongs to, or None.
         is_emulated: Whether the emulator made the assets; asked for each sidecar.
@@ -65,24 +58,25 @@ class Delivery:
 
     def __init__(
         self,
-        output: Path,
+        store: Store,
         clock: Clock,
         *,
         find_owner: Callable[[str], str | None],
         is_emulated: Callable[[], bool],
         may_be_named: Callable[[str], bool] = lambda _stem: False,
     ) -> None:
-        self._output = output
+        self._store = store
         self._clock = clock
         self._find_owner = find_owner
         self._is_emulated = is_emulated
         self._may_be_named = may_be_named
-        self._puts: Batcher[_Put, list[Path]] = Batcher(
+        self._puts: Batcher[_Put, list[str]] = Batcher(
             self._put,
-            after_batch=lambda placed: sync_folders(
+            after_batch=lambda placed: store.sync(
                 itertools.chain.from_iterable(placed)
             ),
         )
+        self._senders = anyio.CapacityLimiter(_SENDERS)
 
     async def fetch_all(
         self,
@@ -109,12 +103,12 @@ class Delivery:
             OutputError: The disk is full or not writable.
         """
         if job.has_text_result and job.remote_id is not None:
-            return (await downloader.download_result(job.remote_id, self._output),)
+            return (await downloader.download_result(job.remote_id, self._store),)
 
         async def download(asset_id: AssetId) -> Receipt:
             return await downloader.download(
                 asset_id,
-                self._output,
+                self._store,
                 treatment=treatments.get(asset_id),
                 known=known.get(asset_id),
             )
@@ -270,7 +264,10 @@ class Delivery:
             for note in receipt.notes
         ]
         put = _Put(job, kept_receipts, source, known, own, notes)
-        await self._puts.run(put)
+        if self._store.is_remote:  # one file must not wait for another one's upload
+            await anyio.to_thread.run_sync(self._send, put, limiter=self._senders)
+        else:
+            await self._puts.run(put)
         kept = {asset.path.casefold() for asset in assets}
         superseded = tuple(
             # An edit has been kept under another name.
@@ -288,7 +285,16 @@ class Delivery:
         if superseded:
             await anyio.to_thread.run_sync(self._remove, superseded)
 
-    def _put(self, put: "_Put") -> list[Path]:
+    def _send(self, put: "_Put") -> None:
+        """As :meth:`_put`; what cannot be put in place does not stay in memory."""
+        try:
+            self._put(put)
+        except BaseException:
+            for receipt in put.receipts:
+                _discard(receipt)
+            raise
+
+    def _put(self, put: "_Put") -> list[str]:
         """Put files in place; their names are durable once their folders are synced."""
         self._check_strangers(put.job, put.known)
         own = {asset.sha256 for asset in put.own}
@@ -299,17 +305,20 @@ class Delivery:
                 _discard(receipt)
                 continue
             if receipt.original is not None:
-                original = receipt.original
-                placed.append(
-                    keep_original(self._output, original.partial, original.sha256)
-                )
+                placed.append(keep_original(self._store, receipt.original))
                 reach("original-placed")
-            placed.append(put_in_place(receipt.partial, self._output, asset.path))
+            self._store.place(
+                receipt.partial,
+                asset.path,
+                sha256=asset.sha256,
+                media_type=asset.media_type,
+            )
+            placed.append(asset.path)
             reach("asset-placed")
             sidecar = render_sidecar(
                 put.job, asset, put.source, emulated=self._is_emulated()
             )
-            write_in_place(sidecar, self._output, asset.path + SIDECAR_SUFFIX)
+            self._store.write(sidecar, asset.path + SIDECAR_SUFFIX)
         return placed
 
     def _keep_own_edits(self, put: "_Put", own: AbstractSet[str]) -> None:
@@ -324,10 +333,10 @@ class Delivery:
             is_same = coming.get(asset.path) in own
             if is_same or asset.path in put.moved or not self._is_edited(asset, known):
                 continue
-            standing, _ = find_standing(self._output, asset, by_hash=True)
+            standing, _ = find_standing(self._store, asset, by_hash=True)
             kept = self._free_name(asset.path, put.job.attempt)
-            place_copy(self._output, asset.path, kept)
-            put.moved[asset.path] = digest_of(self._output, asset.path)
+            self._store.copy(asset.path, kept)
+            put.moved[asset.path] = self._store.digest_of(asset.path)
             put.notes.append(f"{asset.path} was {standing}: it is kept as {kept}")
 
     def _stays(self, put: "_Put", asset: Asset, receipt: Receipt) -> bool:
@@ -338,18 +347,18 @@ class Delivery:
         """
         if not self._is_edited(asset, put.known):
             return False
-        standing, _ = find_standing(self._output, asset, by_hash=True)
-        path = self._output / asset.path
+        standing, _ = find_standing(self._store, asset, by_hash=True)
+        file = self._store.file(asset.path)
         if standing is Standing.EDITED:
             return True
-        if standing is Standing.MISSING or _is_cut_off(path, receipt.partial):
+        if standing is Standing.MISSING or _is_cut_off(file, receipt.partial):
             return False
-        if standing is Standing.BROKEN and _is_text(path):
+        if standing is Standing.BROKEN and _is_text(file):
             text = f"{asset.path} differs from the saved file and is left alone"
             put.notes.append(f"{text}: delete it to fetch the saved file again")
             return True
         kept = self._free_name(asset.path, put.job.attempt)
-        place_copy(self._output, asset.path, kept)
+        self._store.copy(asset.path, kept)
         put.notes.append(f"{asset.path} was {standing}: it is kept as {kept}")
         return False
 
@@ -366,18 +375,19 @@ class Delivery:
         for other in earlier:
             for asset in other.assets if other.row_id != job.row_id else ():
                 old = asset.path
-                is_there = is_present(self._output, old)
+                is_there = self._store.is_present(old)
                 if old in paths or not is_there or is_kept(old, job.item_id):
                     continue
                 if only_edited and not self._is_edited(asset, known):
                     continue
-                if digest_of(self._output, old) in coming - {asset.sha256}:
+                if self._store.digest_of(old) in coming - {asset.sha256}:
                     continue  # a killed run already put the new file in place
                 paths[old] = new = self._free_name(old, other.attempt)
-                placed.append(place_copy(self._output, old, new))
-                if is_present(self._output, old + SIDECAR_SUFFIX):
-                    place_copy(self._output, old + SIDECAR_SUFFIX, new + SIDECAR_SUFFIX)
-        sync_folders(placed)
+                self._store.copy(old, new)
+                placed.append(new)
+                if self._store.is_present(old + SIDECAR_SUFFIX):
+                    self._store.copy(old + SIDECAR_SUFFIX, new + SIDECAR_SUFFIX)
+        self._store.sync(placed)
         return paths
 
     def _free_name(self, old: str, attempt: int) -> str:
@@ -393,26 +403,25 @@ class Delivery:
 
     def _is_free(self, old: str, new: str) -> bool:
         return self._find_owner(new) is None and not any(
-            os.path.lexists(self._output / (new + suffix))
-            and not have_same_content(self._output, old + suffix, new + suffix)
+            self._store.exists(new + suffix)
+            and not self._store.have_same_content(old + suffix, new + suffix)
             for suffix in ("", SIDECAR_SUFFIX)
         )
 
     def _remove(self, superseded: Sequence[Asset]) -> None:
         for asset in superseded:
-            path = self._output / asset.path
-            if digest_of(self._output, asset.path) == asset.sha256:
-                path.unlink(missing_ok=True)
-                (self._output / (asset.path + SIDECAR_SUFFIX)).unlink(missing_ok=True)
+            if self._store.digest_of(asset.path) == asset.sha256:
+                self._store.remove(asset.path)
+                self._store.remove(asset.path + SIDECAR_SUFFIX)
 
     def _is_edited(self, asset: Asset, known: AbstractSet[str]) -> bool:
-        if not is_present(self._output, asset.path):
+        if not self._store.is_present(asset.path):
             return False  # an empty file counts as missing
-        digest = digest_of(self._output, asset.path)
+        digest = self._store.digest_of(asset.path)
         if digest in {"", asset.sha256} or digest in known:
             return False
         # Nor does a pointer to what was saved hold anybody's work.
-        _, pointer = find_standing(self._output, asset)
+        _, pointer = find_standing(self._store, asset)
         return pointer is None or not (
             pointer.is_of(asset.sha256, asset.size_bytes) or pointer.sha256 in known
         )
@@ -420,18 +429,17 @@ class Delivery:
     def _check_strangers(self, job: Job, known: AbstractSet[str]) -> None:
         """Refuse to replace a file that no run of ours wrote."""
         for asset in job.assets:
-            path = self._output / asset.path
-            sidecar = self._output / (asset.path + SIDECAR_SUFFIX)
-            if not os.path.lexists(path) and not os.path.lexists(sidecar):
+            store, name, sidecar = self._store, asset.path, asset.path + SIDECAR_SUFFIX
+            if not store.exists(name) and not store.exists(sidecar):
                 continue
-            if path.is_symlink() or not is_inside(self._output, path):
+            if store.is_link(name) or not store.is_inside(name):
                 continue  # a link is replaced, never followed
             if self._find_owner(asset.path) is not None:
                 continue
-            is_taken = not sidecar.exists() and self._is_edited(asset, known)
-            is_noted = not sidecar.is_symlink() and is_foreign(self._output, asset.path)
+            is_taken = store.size_of(sidecar) < 0 and self._is_edited(asset, known)
+            is_noted = not store.is_link(sidecar) and is_foreign(store, name)
             if is_taken or is_noted:
-                there = sidecar if is_noted else path
+                there = store.describe(sidecar if is_noted else name)
                 raise DownloadFailed(
                     f"{there} already exists and was not made by pipeline",
                     hint="move it away and run again: the asset is paid for and kept",
@@ -491,18 +499,18 @@ def _names(stem: str, files: Sequence[Fetched], wanted: int) -> list[str]:
     ]
 
 
-def _is_cut_off(path: Path, whole: Path) -> bool:
+def _is_cut_off(file: Content, whole: Content) -> bool:
     """Whether a file is the beginning of another."""
-    with path.open("rb") as left, whole.open("rb") as right:
+    with file.open("rb") as left, whole.open("rb") as right:
         while block := left.read(CHUNK_SIZE_BYTES):
             if block != right.read(len(block)):
                 return False
     return True
 
 
-def _is_text(path: Path) -> bool:
-    with path.open("rb") as file:
-        return media_type_of(file.read(HEAD_SIZE_BYTES)) in _TEXTS
+def _is_text(file: Content) -> bool:
+    with file.open("rb") as opened:
+        return media_type_of(opened.read(HEAD_SIZE_BYTES)) in _TEXTS
 
 
 def _discard(receipt: Receipt) -> None:

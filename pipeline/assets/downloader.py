@@ -1,4 +1,4 @@
-"""Downloader: an asset's record → a complete, checked, hashed file in ``.partial``.
+"""Downloader: an asset's record → a complete, checked, hashed file without a name yet.
 
 ``fetch(spec) → receipt`` knows no credential and no ledger. Whatever goes wrong with a
 URL, a fresh one is requested until the deadline; the image is never generated again.
@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial as bound
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -38,9 +37,10 @@ from pipeline.fault_points import reach
 from pipeline.job import Asset, AssetId, RemoteId
 from pipeline.record import Struct, field
 from pipeline.settings import Settings
-from pipeline.storage.atomic_file import PartialFile, WriteCall
 from pipeline.storage.batching import Batcher
+from pipeline.storage.folder import Folder
 from pipeline.storage.media_type import kind_of, media_type_of
+from pipeline.storage.store import Store, WriteCall
 
 MAX_FILE_BYTES = 2 << 30  # nothing the service makes comes close
 MAX_IMAGE_BYTES = 256 << 20  # an uncompressed 4K image is 50 MB
@@ -63,7 +63,7 @@ class FetchSpec(Struct, frozen=True, kw_only=True):
     Attributes:
         asset_id: For messages.
         url: Signed; a secret.
-        output: The output folder; the file goes to its ``.partial``.
+        store: Where the file goes, without a name yet.
         size_bytes: As announced, or None.
         kind: As announced. An ``image`` that is not one is refused, and so is one of
             more than ``MAX_IMAGE_BYTES``.
@@ -73,11 +73,17 @@ class FetchSpec(Struct, frozen=True, kw_only=True):
 
     asset_id: AssetId
     url: str
-    output: Path
+    store: Store
     size_bytes: int | None
     kind: str
     media_type: str
     treatment: Treatment | None = None
+
+    @property
+    def target(self) -> Store:
+        """Where the file is written first: what is to be treated goes to the disk."""
+        is_treated = self.treatment is not None and self.store.is_remote
+        return Folder(self.store.workspace) if is_treated else self.store
 
     @property
     def max_bytes(self) -> int:
@@ -172,7 +178,7 @@ class Downloader:
     async def download(
         self,
         asset_id: AssetId,
-        output: Path,
+        store: Store,
         *,
         treatment: Treatment | None = None,
         known: Asset | None = None,
@@ -181,9 +187,9 @@ class Downloader:
 
         Args:
             asset_id: The service's id of it.
-            output: The output folder.
+            store: Where it is to be saved.
             treatment: What is done with it before it is saved; None for nothing.
-            known: The asset as it is recorded. If its original is in the output folder,
+            known: The asset as it is recorded. If its original is in the store,
                 nothing is requested.
 
         Raises:
@@ -192,7 +198,7 @@ class Downloader:
             OutputError: The disk is full or not writable.
         """
         if known is not None:
-            found = await self._take_original(known, output, treatment)
+            found = await self._take_original(known, store, treatment)
             if found is not None:
                 return found
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
@@ -216,7 +222,7 @@ class Downloader:
             spec = FetchSpec(
                 asset_id=asset_id,
                 url=asset.url,
-                output=output,
+                store=store,
                 size_bytes=asset.size_bytes,
                 kind=asset.kind,
                 media_type=asset.media_type,
@@ -238,7 +244,7 @@ class Downloader:
                         or "run again: it is paid for and can be fetched later",
                     ) from error
 
-    async def download_result(self, remote_id: RemoteId, output: Path) -> Receipt:
+    async def download_result(self, remote_id: RemoteId, store: Store) -> Receipt:
         """Fetch the result that is a text in a job's own record.
 
         Raises:
@@ -253,17 +259,17 @@ class Downloader:
         )
         result = None if job is None else job.output
         if ARCHIVED_TEXT.fullmatch(archived := text_of(result) or ""):
-            return await self.download(AssetId(archived), output)
+            return await self.download(AssetId(archived), store)
         if result is None:
             raise DownloadFailed(
                 f"the service does not show the result of job {remote_id}",
                 hint="run again: it is paid for and can be fetched later",
             )
         content, media_type = render_result(result)
-        async with PartialFile(output) as partial:
+        async with store.begin() as partial:
             sha256 = await partial.finish([content], self._batcher)
         return Receipt(
-            partial=partial.path,
+            partial=partial.pending,
             sha256=sha256,
             size_bytes=partial.size_bytes,
             media_type=media_type,
@@ -273,13 +279,13 @@ class Downloader:
         )
 
     async def _take_original(
-        self, known: Asset, output: Path, treatment: Treatment | None
+        self, known: Asset, store: Store, treatment: Treatment | None
     ) -> Receipt | None:
         def take() -> Receipt | None:
-            receipt = find_original(output, known)
+            receipt = find_original(store, known)
             if receipt is None or treatment is None:
                 return receipt
-            return treat(receipt, treatment, output)
+            return treat(receipt, treatment, store.workspace)
 
         async with self._decoders:
             return await anyio.to_thread.run_sync(take)
@@ -338,7 +344,7 @@ async def fetch(
         _check_length(announced, spec)
         expected = announced if announced is not None else spec.size_bytes
         most = expected if expected is not None else spec.max_bytes
-        async with PartialFile(spec.output, watch=png.feed) as partial:
+        async with spec.target.begin(png.feed) as partial:
             try:
                 block: list[bytes] = []
                 held_bytes = 0
@@ -366,13 +372,13 @@ async def fetch(
                 elif media_type in CHECKED_TYPES:
                     async with decoders or anyio.CapacityLimiter(1):
                         size = await anyio.to_thread.run_sync(
-                            check_content, partial.path, media_type
+                            check_content, partial.pending, media_type
                         )
             except Damaged as error:
                 raise BrokenFile(str(error)) from error
     width_px, height_px = size or (None, None)
     receipt = Receipt(
-        partial=partial.path,
+        partial=partial.pending,
         sha256=sha256,
         size_bytes=partial.size_bytes,
         media_type=media_type or spec.media_type or "application/octet-stream",
@@ -390,7 +396,7 @@ async def _treated(
         return receipt
     async with decoders:
         return await anyio.to_thread.run_sync(
-            treat, receipt, spec.treatment, spec.output
+            treat, receipt, spec.treatment, spec.store.workspace
         )
 
 

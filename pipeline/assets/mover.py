@@ -4,8 +4,6 @@ A file is complete under its new name before the old one is removed, and every s
 be repeated. A file edited by hand is moved as it is.
 """
 
-import os
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -22,24 +20,8 @@ from pipeline.fault_points import reach
 from pipeline.job import PREVIEW_MARK, SIDECAR_SUFFIX, Asset, Job
 from pipeline.naming import stems_of
 from pipeline.record import replace
-from pipeline.storage.atomic_file import (
-    FOLDER_MODE,
-    check_no_link,
-    new_partial_path,
-    put_in_place,
-    storage_errors,
-    sync_folders,
-    write_in_place,
-)
-from pipeline.storage.files import (
-    digest_of,
-    have_same_content,
-    is_present,
-    remove_empty_folders,
-)
 from pipeline.storage.media_type import KNOWN_EXTENSIONS
-from pipeline.storage.regular_file import is_inside, open_regular
-from pipeline.storage.syncing import sync_file
+from pipeline.storage.store import Store
 
 
 def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:
@@ -72,12 +54,12 @@ def find_unrecorded(output: Path, item_id: str, job: Job) -> list[Asset]:
 
 
 def find_movable(
-    output: Path, files: Iterable[tuple[Job, Asset]], paths: Mapping[str, str]
+    store: Store, files: Iterable[tuple[Job, Asset]], paths: Mapping[str, str]
 ) -> list[tuple[Job, Asset]]:
     """The files that exist, after checking that no other files have the new names.
 
     Args:
-        output: The output folder.
+        store: Where the files are.
         files: An item's assets at their old paths, each with its job.
         paths: Old path to new path.
 
@@ -87,25 +69,24 @@ def find_movable(
     present = [
         (job, asset)
         for job, asset in files
-        if asset.path in paths and is_present(output, asset.path)
+        if asset.path in paths and store.is_present(asset.path)
     ]
     for _, asset in present:
-        check_free(output, asset.path, paths[asset.path])
+        check_free(store, asset.path, paths[asset.path])
     return present
 
 
-def find_vacant(output: Path, paths: Iterable[str]) -> list[str]:
+def find_vacant(store: Store, paths: Iterable[str]) -> list[str]:
     """Those paths where there is neither a file nor a sidecar."""
     return [
         path
         for path in paths
-        if not os.path.lexists(output / path)
-        and not os.path.lexists(output / (path + SIDECAR_SUFFIX))
+        if not store.exists(path) and not store.exists(path + SIDECAR_SUFFIX)
     ]
 
 
 def place_renamed(
-    output: Path,
+    store: Store,
     files: Iterable[tuple[Job, Asset]],
     paths: Mapping[str, str],
     source: Source,
@@ -115,7 +96,7 @@ def place_renamed(
     """Give the files of an item their new names too, with new sidecars.
 
     Args:
-        output: The output folder.
+        store: Where the files are.
         files: As returned by :func:`find_movable`; each job has the new item id.
         paths: Old path to new path.
         source: Where the item is defined now.
@@ -128,10 +109,11 @@ def place_renamed(
     placed = []
     for job, asset in files:
         new = paths[asset.path]
-        placed.append(place_copy(output, asset.path, new))
+        store.copy(asset.path, new)
+        placed.append(new)
         reach("rename-file-placed")
         moved = replace(asset, path=new)
-        known = load_origin(output, asset.path)
+        known = load_origin(store.home, asset.path)
         told = replace(
             source,
             variables=source.variables or known.variables,
@@ -142,18 +124,18 @@ def place_renamed(
         )
         is_emulated = emulated or known.emulated
         sidecar = render_sidecar(job, moved, told, emulated=is_emulated)
-        write_in_place(sidecar, output, new + SIDECAR_SUFFIX)
-    sync_folders(placed)
+        store.write(sidecar, new + SIDECAR_SUFFIX)
+    store.sync(placed)
 
 
-def clear_renamed(output: Path, paths: Mapping[str, str]) -> list[str]:
+def clear_renamed(store: Store, paths: Mapping[str, str]) -> list[str]:
     """Remove the old files that have their new names, and their sidecars.
 
     A file that differs from the one at the new name has been edited since, and stays. A
     sidecar stays until there is a new one, since it proves what is paid for.
 
     Args:
-        output: The output folder.
+        store: Where the files are.
         paths: Old path to new path.
 
     Returns:
@@ -164,49 +146,46 @@ def clear_renamed(output: Path, paths: Mapping[str, str]) -> list[str]:
     """
     cleared = []
     for old, new in paths.items():
-        path, moved = output / old, output / new
-        proof, new_proof = (Path(f"{one}{SIDECAR_SUFFIX}") for one in (path, moved))
-        with storage_errors(path):
-            if not is_inside(output, path) or not is_inside(output, moved):
+        proof, new_proof = old + SIDECAR_SUFFIX, new + SIDECAR_SUFFIX
+        if not store.is_inside(old) or not store.is_inside(new):
+            cleared.append(old)
+            continue
+        if store.size_of(new_proof) < 0:
+            if store.size_of(proof) < 0 and store.size_of(old) < 0:
                 cleared.append(old)
-                continue
-            if not new_proof.is_file():
-                if not proof.exists() and not path.exists():
-                    cleared.append(old)
-                continue
-            if _may_go(output, old, new):
-                path.unlink(missing_ok=True)
-            is_left = not os.path.lexists(path) and not _is_one_file(proof, new_proof)
-            if is_left and not is_foreign(output, old):
-                proof.unlink(missing_ok=True)
-        remove_empty_folders(output, path.parent)
+            continue
+        if _may_go(store, old, new):
+            store.remove(old)
+        is_left = not store.exists(old) and not store.are_one(proof, new_proof)
+        if is_left and not is_foreign(store, old):
+            store.remove(proof)
+        store.remove_empty_folders(old)
         cleared.append(old)
     return cleared
 
 
-def check_free(output: Path, old: str, new: str) -> None:
+def check_free(store: Store, old: str, new: str) -> None:
     """Check that no other file has the new name.
 
     Raises:
         DownloadFailed: One has.
     """
-    target = output / new
-    is_there = os.path.lexists(target)
-    is_taken = is_there and not have_same_content(output, old, new)
-    is_noted = not is_there and is_foreign(output, new)
+    is_there = store.exists(new)
+    is_taken = is_there and not store.have_same_content(old, new)
+    is_noted = not is_there and is_foreign(store, new)
     if is_taken or is_noted:
         raise DownloadFailed(
-            f"{target} already exists and was not made by pipeline",
+            f"{store.describe(new)} already exists and was not made by pipeline",
             hint="move it away and run again: the asset is paid for and kept",
         )
 
 
-def is_foreign(output: Path, name: str) -> bool:
+def is_foreign(store: Store, name: str) -> bool:
     """Whether something other than our sidecar has the name of a file's sidecar."""
-    if not os.path.lexists(output / (name + SIDECAR_SUFFIX)):
+    if not store.exists(name + SIDECAR_SUFFIX):
         return False
     try:
-        load_sidecar(output, name)
+        load_sidecar(store.home, name)
     except DamagedSidecar:
         return False
     except (NoSidecar, OSError):
@@ -214,69 +193,22 @@ def is_foreign(output: Path, name: str) -> bool:
     return False
 
 
-def place_copy(output: Path, old: str, new: str) -> Path:
-    """Give a file a second name, which is free or already the same file.
-
-    Raises:
-        OutputError: The disk is full or not writable.
-    """
-    source, target = output / old, output / new
-    if os.path.lexists(target):
-        return target
-    partial = new_partial_path(output)
-    with storage_errors(target):
-        check_no_link(partial.parent)
-        partial.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
-        if not _link(source, partial):
-            with (
-                open_regular(source, inside=output) as file,
-                partial.open("xb") as copy,
-            ):
-                shutil.copyfileobj(file, copy)
-                copy.flush()
-                sync_file(copy.fileno(), partial)
-    try:
-        return put_in_place(partial, output, new)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _may_go(output: Path, old: str, new: str) -> bool:
-    path = output / old
-    if _is_one_file(path, output / new):
+def _may_go(store: Store, old: str, new: str) -> bool:
+    if store.are_one(old, new):
         return False
-    if not is_present(output, old):
+    if not store.is_present(old):
         # An empty file counts as missing. A link that leads out is not ours.
-        return path.is_file() and not path.is_symlink()
-    return have_same_content(output, old, new) or _is_former(output, old, new)
+        return store.size_of(old) == 0 and not store.is_link(old)
+    return store.have_same_content(old, new) or _is_former(store, old, new)
 
 
-def _is_former(output: Path, old: str, new: str) -> bool:
+def _is_former(store: Store, old: str, new: str) -> bool:
     """Whether both are one asset in two forms, and the old one is unedited."""
     try:
-        (before,) = load_sidecar(output, old).assets
-        (now,) = load_sidecar(output, new).assets
+        (before,) = load_sidecar(store.home, old).assets
+        (now,) = load_sidecar(store.home, new).assets
     except (NoSidecar, OSError):
         return False
     return before.asset_id == now.asset_id and (
-        digest_of(output, old) == before.sha256 != ""
+        store.digest_of(old) == before.sha256 != ""
     )
-
-
-def _is_one_file(left: Path, right: Path) -> bool:
-    """Whether two names are one directory entry, on a case-insensitive file system."""
-    try:
-        return left.samefile(right) and left.lstat().st_nlink == 1
-    except OSError:
-        return False
-
-
-def _link(source: Path, target: Path) -> bool:
-    """Make a hard link instead of a copy; whether that was possible."""
-    if source.is_symlink():
-        return False
-    try:
-        os.link(source, target)
-    except OSError:
-        return False
-    return True

@@ -4,12 +4,9 @@ They are in a folder of the output folder, by their SHA-256. Losing one costs a
 download.
 """
 
-import contextlib
 import hashlib
-import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.assets.checks.image import measure_image
@@ -19,17 +16,14 @@ from pipeline.job import Asset
 from pipeline.storage.atomic_file import (
     CHUNK_SIZE_BYTES,
     create_partial,
-    put_in_place,
     storage_errors,
-    write_in_place,
 )
 from pipeline.storage.media_type import HEAD_SIZE_BYTES, media_type_of
-from pipeline.storage.regular_file import open_regular
+from pipeline.storage.store import Store
 from pipeline.storage.syncing import sync_file
 
 ORIGINALS_FOLDER = ".originals"
 _SHA256 = re.compile("[0-9a-f]{64}")
-_IGNORE_NAME = ".gitignore"
 
 
 def original_name(sha256: str) -> str:
@@ -37,29 +31,34 @@ def original_name(sha256: str) -> str:
     return f"{ORIGINALS_FOLDER}/{sha256}"
 
 
-def keep_original(output: Path, partial: Path, sha256: str) -> Path:
+def keep_original(store: Store, original: Receipt) -> str:
     """Put a complete, synced file among the originals; blocking.
 
     Returns:
-        Where it is; the name is durable once its folder is synced.
+        Its name, which is durable once it is synced.
 
     Raises:
-        OutputError: The disk is full or not writable.
+        OutputError: It cannot be written.
     """
-    placed = put_in_place(partial, output, original_name(sha256))
-    if not os.path.lexists(placed.with_name(_IGNORE_NAME)):
-        # Whoever commits the output folder commits what is used, not its makings.
-        write_in_place(b"*\n", output, f"{ORIGINALS_FOLDER}/{_IGNORE_NAME}")
-    return placed
+    name = original_name(original.sha256)
+    store.place(
+        original.partial,
+        name,
+        sha256=original.sha256,
+        media_type=original.media_type,
+    )
+    # Whoever commits the output folder commits what is used, not its makings.
+    store.hide(ORIGINALS_FOLDER)
+    return name
 
 
-def find_original(output: Path, asset: Asset) -> Receipt | None:
+def find_original(store: Store, asset: Asset) -> Receipt | None:
     """A copy of the original of an asset, as if it had just been downloaded; blocking.
 
     It is the kept one, or the saved file if that is as the service made it.
 
     Args:
-        output: The output folder.
+        store: Where the files are.
         asset: As it is recorded.
 
     Returns:
@@ -72,30 +71,32 @@ def find_original(output: Path, asset: Asset) -> Receipt | None:
     if not asset.original_sha256:
         names.append(asset.path)
     for name in names:
-        receipt = _copy(output, name, asset.content_sha256)
+        receipt = _copy(store, name, asset.content_sha256)
         if receipt is not None:
             return receipt
     return None
 
 
-def list_originals(output: Path) -> Iterator[tuple[str, int]]:
+def list_originals(store: Store) -> Iterator[tuple[str, int]]:
     """The SHA-256 and the size in bytes of every original, sorted."""
-    folder = output / ORIGINALS_FOLDER
-    if folder.is_symlink():
+    if store.is_link(ORIGINALS_FOLDER):
         return
-    with contextlib.suppress(OSError):
-        for path in sorted(folder.iterdir()):
-            if _SHA256.fullmatch(path.name) and path.is_file():
-                yield path.name, path.lstat().st_size
+    found = {
+        file.name.removeprefix(f"{ORIGINALS_FOLDER}/"): file.size_bytes
+        for file in store.list_files(ORIGINALS_FOLDER)
+    }
+    for name in sorted(found):
+        if _SHA256.fullmatch(name):
+            yield name, found[name]
 
 
-def _copy(output: Path, name: str, sha256: str) -> Receipt | None:
+def _copy(store: Store, name: str, sha256: str) -> Receipt | None:
     try:
-        source = open_regular(output / name, inside=output)
+        source = store.open(name)
     except OSError:
         return None
     with source:
-        partial, target = create_partial(output)
+        partial, target = create_partial(store.workspace)
         try:
             with storage_errors(partial), target:
                 digest, size_bytes, head = _pour(source, target)

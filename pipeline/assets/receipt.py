@@ -1,16 +1,15 @@
-"""Receipt: a complete file in ``.partial``, and what is known of it. Pure data."""
-
-from pathlib import Path
+"""Receipt: a complete file without its name, and what is known of it. Pure data."""
 
 from pipeline.record import Struct
 from pipeline.save_spec import CheckResult
+from pipeline.storage.store import Pending
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """A complete file, synced to disk, but not in its final place yet.
+    """A complete file, synced to disk or held for a store, but not in its place yet.
 
     Attributes:
-        partial: Its path.
+        partial: The file; its path in ``.partial`` if it is on disk.
         sha256: Hex digest.
         size_bytes: Its size.
         media_type: By content.
@@ -26,7 +25,7 @@ class Receipt(Struct, frozen=True, kw_only=True):
         notes: What the user should know of how it was made.
     """
 
-    partial: Path
+    partial: Pending
     sha256: str
     size_bytes: int
     media_type: str

@@ -38,12 +38,13 @@ def can_draw(media_type: str) -> bool:
     )
 
 
-def draw_thumbnail(file: BinaryIO, media_type: str) -> bytes:
-    """A WebP of at most ``EDGE_PX``, upright, with the alpha of the picture.
+def draw_thumbnail(file: BinaryIO, media_type: str, *, edge_px: int = EDGE_PX) -> bytes:
+    """A small WebP, upright, with the alpha of the picture.
 
     Args:
         file: Open for reading, at its beginning.
         media_type: One for which :func:`can_draw` holds.
+        edge_px: The most pixels of its longer edge.
 
     Raises:
         NotAnImage: It cannot be decoded, or has more pixels than is plausible.
@@ -52,8 +53,8 @@ def draw_thumbnail(file: BinaryIO, media_type: str) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # our own limit is stricter than Pillow's
             if media_type in PICTURE_TYPES:
-                return _draw_picture(file)
-            return _draw_video(file, media_type)
+                return _draw_picture(file, edge_px)
+            return _draw_video(file, media_type, edge_px)
     except NotAnImage:
         raise
     except Exception as error:
@@ -62,18 +63,18 @@ def draw_thumbnail(file: BinaryIO, media_type: str) -> bytes:
         raise NotAnImage(f"cannot be decoded: {error}") from error
 
 
-def _draw_picture(file: BinaryIO) -> bytes:
+def _draw_picture(file: BinaryIO, edge_px: int) -> bytes:
     from PIL import Image, ImageOps  # noqa: PLC0415 - 60 ms
 
     with Image.open(file) as image:
         check_size(image.size)
         # A JPEG is decoded at a half, a quarter or an eighth of its size.
-        image.draft("RGB", (EDGE_PX, EDGE_PX))
+        image.draft("RGB", (edge_px, edge_px))
         with _room_for(image.size):
             is_coloured = image.mode in _PROFILED
             profile = image.info.get("icc_profile") if is_coloured else None
             is_small = max(image.size) <= _LOSSLESS_PX
-            small = _shrunk(image)
+            small = _shrunk(image, edge_px)
             # After it is small: turning all of it would take as much memory again.
             small.getexif().update(image.getexif())
             return _encoded(
@@ -81,7 +82,7 @@ def _draw_picture(file: BinaryIO) -> bytes:
             )
 
 
-def _draw_video(file: BinaryIO, media_type: str) -> bytes:
+def _draw_video(file: BinaryIO, media_type: str, edge_px: int) -> bytes:
     import av  # noqa: PLC0415 - an optional extra, and 100 ms
 
     with av.open(file, "r", format=MEDIA_FORMATS[media_type]) as container:
@@ -92,7 +93,7 @@ def _draw_video(file: BinaryIO, media_type: str) -> bytes:
         with _room_for((stream.width, stream.height)):
             for count, packet in enumerate(container.demux(stream)):
                 for frame in packet.decode():
-                    return _encoded(_shrunk(_image_of(frame)))
+                    return _encoded(_shrunk(_image_of(frame), edge_px))
                 if count >= _MOST_FRAMES:
                     break
     raise NotAnImage("a video without pictures")
@@ -108,8 +109,8 @@ def _room_for(size: tuple[int, int]) -> AbstractContextManager[object]:
     return _one_at_a_time if size[0] * size[1] > _FREE_PX else nullcontext()
 
 
-def _shrunk(image: "Picture") -> "Picture":
-    """A copy of at most ``EDGE_PX``, in a mode that WebP holds."""
+def _shrunk(image: "Picture", edge_px: int) -> "Picture":
+    """A copy of at most ``edge_px``, in a mode that WebP holds."""
     from PIL import Image  # noqa: PLC0415
 
     image.load()
@@ -120,8 +121,8 @@ def _shrunk(image: "Picture") -> "Picture":
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     if image.mode == "RGB" and "transparency" in image.info:
         image = image.convert("RGBA")
-    small = image.copy() if max(image.size) <= EDGE_PX else image
-    small.thumbnail((EDGE_PX, EDGE_PX), Image.Resampling.HAMMING)
+    small = image.copy() if max(image.size) <= edge_px else image
+    small.thumbnail((edge_px, edge_px), Image.Resampling.HAMMING)
     return small
 
 

@@ -46,6 +46,8 @@ def treat(receipt: Receipt, treatment: Treatment, output: Path) -> Receipt:
         OutputError: The disk is full or not writable.
     """
     spec = treatment.saving.save
+    path = receipt.partial
+    assert isinstance(path, Path)  # what is treated is on disk
     if receipt.media_type not in PICTURE_TYPES:
         if not spec.recipe:
             return receipt
@@ -53,16 +55,18 @@ def treat(receipt: Receipt, treatment: Treatment, output: Path) -> Receipt:
         note = f"it is {kind}, which 'save' and 'embed' leave as it came"
         return replace(receipt, notes=(note,))
     if spec.recipe:
-        with storage_errors(receipt.partial):
-            done = process(receipt.partial, receipt.media_type, spec, treatment.making)
+        with storage_errors(path):
+            done = process(path, receipt.media_type, spec, treatment.making)
         receipt = replace(receipt, recipe=spec.recipe, notes=done.notes)
         if done.shortfall:
             receipt = replace(receipt, checks=(_not_processed(done.shortfall),))
         if done.content is not None:
             receipt = _write(done.content, receipt, output)
-    with storage_errors(receipt.partial):
+            path = receipt.partial
+            assert isinstance(path, Path)
+    with storage_errors(path):
         found, likeness = examine(
-            receipt.partial,
+            path,
             receipt.media_type,
             treatment.saving,
             compares=treatment.compares,

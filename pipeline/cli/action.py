@@ -101,8 +101,12 @@ def find_cache(environment: Mapping[str, str]) -> dict[str, str]:
     with suppress(click.ClickException, PipelineError):
         words = command_words(read_inputs(environment))
         options = run.make_context("run", words[1:]).params
-        named = ("manifest", "output", "emulate", "allow_outside", "profile")
-        _, folder = load(**{name: options[name] for name in named})
+        if len(options["manifests"]) > 1:  # each has a folder of its own
+            return {}
+        named = ("output", "emulate", "allow_outside", "profile")
+        _, folder = load(
+            options["manifests"][0], **{name: options[name] for name in named}
+        )
         checkout = Path(environment.get("GITHUB_WORKSPACE") or Path.cwd())
         path = Path(os.path.relpath(folder, checkout)).as_posix()
         digest = hashlib.sha256(path.encode()).hexdigest()[:16]

@@ -1,14 +1,13 @@
 """The commands: one short function each, which calls the module that does the work."""
 
 import os
-import shutil
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pipeline.cli.command_group import CONTEXT, Commands
 from pipeline.cli.options import (
     ALLOW_OUTSIDE,
     AS_NEW,
@@ -25,6 +24,7 @@ from pipeline.cli.options import (
     PROFILE,
     SELECT,
     SHARD,
+    STORE,
     HomePath,
     RunOptions,
     Text,
@@ -33,31 +33,8 @@ from pipeline.cli.options import (
     selection_options,
     spending_options,
 )
-from pipeline.errors import ExitCode, PipelineError, UsageError
+from pipeline.errors import ExitCode, UsageError
 from pipeline.version import __version__
-
-# Commands that may compute for long and have no screen of their own.
-_COMPUTING = frozenset(
-    {
-        "accept",
-        "approve",
-        "check",
-        "graph",
-        "pick",
-        "prune",
-        "reject",
-        "show",
-        "spend",
-        "status",
-        "validate",
-        "verify",
-        "why",
-    }
-)
-_WIDE = 60  # columns from which the help of an option has room beside it
-_NARROWEST = 20
-_NARROW_COLUMN = 4
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 88}
 
 
 def _check_force(options: dict[str, Any]) -> None:
@@ -66,34 +43,6 @@ def _check_force(options: dict[str, Any]) -> None:
             "--force needs --select: it pays again for finished items",
             hint="name the items: --force --select 'tree-*'",
         )
-
-
-class _Formatter(click.HelpFormatter):
-    """On a narrow terminal, what an option does is below it, not beside it."""
-
-    def __init__(
-        self,
-        indent_increment: int = 2,
-        width: int | None = None,
-        max_width: int | None = None,
-    ) -> None:
-        columns = shutil.get_terminal_size().columns
-        if width is None and columns < _WIDE:  # click itself stops at 50
-            width = max(_NARROWEST, columns - 1)
-        super().__init__(indent_increment, width, max_width)
-
-    def write_dl(
-        self,
-        rows: Iterable[tuple[str, str]],
-        col_max: int = 30,
-        col_spacing: int = 2,
-    ) -> None:
-        most = col_max if self.width >= _WIDE else _NARROW_COLUMN
-        super().write_dl(rows, col_max=most, col_spacing=col_spacing)
-
-
-class _Context(click.Context):
-    formatter_class = _Formatter
 
 
 def _only(manifests: tuple[Path, ...], option: str) -> Path:
@@ -126,35 +75,7 @@ def _carry_out(
     )
 
 
-class _Command(click.Command):
-    """A command whose errors name the next command in full."""
-
-    context_class = _Context
-
-    def invoke(self, ctx: click.Context) -> Any:
-        if ctx.info_name not in _COMPUTING:
-            return self._invoke(ctx)
-        from pipeline.cli.console.patience import Patience
-
-        with Patience(ctx.info_name or ""):
-            return self._invoke(ctx)
-
-    def _invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except PipelineError as error:
-            from pipeline.cli.next_step import complete_hint
-
-            error.hint = complete_hint(error.hint)
-            raise
-
-
-class _Commands(click.Group):
-    command_class = _Command
-    context_class = _Context
-
-
-@click.group(cls=_Commands, context_settings=CONTEXT)
+@click.group(cls=Commands, context_settings=CONTEXT)
 @click.version_option(__version__, message="scenario-pipeline %(version)s")
 def cli() -> None:
     """Turn a manifest of prompts and reference art into finished asset files.
@@ -195,7 +116,7 @@ def cli() -> None:
 def init(
     file: Path | None, *, source: Path | None, model: str | None, yes: bool
 ) -> ExitCode:
-    """Write a first manifest, with comments that teach the next step. Free."""
+    """Write a first manifest, with comments that say what is next. Free."""
     from pipeline.cli.init import init_command
 
     return init_command(file, source=source, model=model, yes=yes)
@@ -217,6 +138,7 @@ def validate(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 @cli.command()
 @MANIFESTS
 @place_options
+@STORE
 @selection_options
 @FORCE
 @AS_NEW
@@ -278,6 +200,7 @@ def plan(manifests: tuple[Path, ...], *, profiles: bool, **options: Any) -> Exit
 @cli.command()
 @MANIFESTS
 @place_options
+@STORE
 @selection_options
 @FORCE
 @AS_NEW
@@ -305,6 +228,7 @@ def run(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 @cli.command()
 @MANIFESTS
 @place_options
+@STORE
 @selection_options
 @ALLOW_OUTSIDE
 @JSON
@@ -319,6 +243,7 @@ def rerun(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 @cli.command()
 @MANIFESTS
 @place_options
+@STORE
 @selection_options
 @ALLOW_OUTSIDE
 @JSON
@@ -330,17 +255,40 @@ def fetch(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 
 
 @cli.command()
-@click.argument(
-    "output",
-    type=HomePath(exists=True, file_okay=False),
-    metavar="OUTPUT",
+@click.argument("output", type=click.Path(), metavar="OUTPUT|URL")
+@click.option(
+    "--sample",
+    metavar="PERCENT",
+    help="Look only at so many of the assets, such as 5%, chosen at random.",
+)
+@click.option(
+    "--progress",
+    type=HomePath(dir_okay=False),
+    metavar="FILE",
+    help="Remember in FILE what is whole, and pass it over next time.",
 )
 @JSON
-def verify(output: Path, *, as_json: bool) -> ExitCode:
-    """Check every asset of an output folder against its sidecar. Free."""
+def verify(output: str, **options: Any) -> ExitCode:
+    """Check every asset of a folder or a store against its sidecar. Free."""
     from pipeline.cli.verify import verify_command
 
-    return verify_command(output, as_json=as_json)
+    return verify_command(output, **options)
+
+
+@cli.command()
+@click.argument("output", type=click.Path(), metavar="OUTPUT|URL")
+@click.option(
+    "--out",
+    type=HomePath(dir_okay=False),
+    default="index.jsonl",
+    metavar="FILE",
+    help="A .jsonl or .parquet file.  [default: index.jsonl]",
+)
+def index(output: str, *, out: Path) -> ExitCode:
+    """Write a table of all assets of a folder or a store. Free."""
+    from pipeline.cli.index import index_command
+
+    return index_command(output, out=out)
 
 
 @cli.command()
@@ -386,6 +334,7 @@ def show(file: Path, *, pictures: bool) -> ExitCode:
 @cli.command()
 @MANIFEST
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before removing.")
 @JSON
@@ -449,6 +398,7 @@ def reject(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
 )
 @NOTE
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @JSON
 @spending_options
@@ -540,7 +490,7 @@ def check(manifest: Path, **options: Any) -> ExitCode:
 @place_options
 @ALLOW_OUTSIDE
 def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
-    """Show the jobs that may belong to an unsure item, or decide about it. Free."""
+    """Show the jobs that an unsure item may have, or decide. Free."""
     from pipeline.cli.resolve import resolve_command
 
     return resolve_command(manifest, item, **options)
@@ -613,6 +563,7 @@ def doctor(
 @cli.command()
 @MANIFESTS
 @place_options
+@STORE
 @SHARD
 @ALLOW_OUTSIDE
 @JSON
@@ -766,7 +717,7 @@ def schema(model: str | None, **options: Any) -> ExitCode:
 )
 @JSON
 def models(query: str | None, **options: Any) -> ExitCode:
-    """List public models: what they make, what files they take, price, plan. Free."""
+    """List public models: what they make and take, price and plan. Free."""
     from pipeline.cli.models import models_command
 
     return models_command(query, **options)

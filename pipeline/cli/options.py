@@ -214,6 +214,13 @@ CU_PRICE = click.option(
     callback=_cu_price,
     help="Price of a compute unit, such as 0.012EUR, to show money beside units.",
 )
+STORE = click.option(
+    "--store",
+    type=Text(),
+    default="",
+    metavar="URL",
+    help="Put the files into s3://bucket/prefix, gs://…, az://… or file:///folder.",
+)
 PICTURES = click.option(
     "--pictures",
     is_flag=True,
@@ -402,3 +409,4 @@ class RunOptions:
     saved_plan: Path | None = None
     frozen: bool = False
     junit: Path | None = None
+    store: str = ""

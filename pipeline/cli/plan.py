@@ -118,7 +118,7 @@ def planning_options(options: Mapping[str, Any]) -> dict[str, Any]:
         only=options["only"] or "",
         as_new=options["as_new"],
     )
-    passed = ("emulate", "allow_outside", "offline")
+    passed = ("emulate", "store", "allow_outside", "offline")
     return {"selection": selection, **{name: options[name] for name in passed}}
 
 

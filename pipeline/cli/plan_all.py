@@ -53,7 +53,10 @@ def plan_all_command(
     **options: Any,
 ) -> ExitCode:
     """What a run of all manifests would do to each item, why, and what it costs."""
-    refuse_for_several(output=output, out=out, markdown=markdown, base=base)
+    store = options["store"]
+    refuse_for_several(
+        output=output, store=store, out=out, markdown=markdown, base=base
+    )
     listings = [
         PlanListing(as_json=as_json, long_form=long_form, prompts=prompts)
         for _ in manifests
@@ -101,16 +104,16 @@ def plan_all_command(
     return find_detailed_code(plans) if detailed_exitcode else ExitCode.OK
 
 
-def refuse_for_several(**paths: Path | None) -> None:
+def refuse_for_several(**paths: Path | str | None) -> None:
     """Refuse options that are about one manifest.
 
     Args:
-        paths: The options that name a file or a folder, by name.
+        paths: The options that name a file, a folder or a store, by name.
 
     Raises:
         UsageError: One of them is given.
     """
-    given = next((name for name, path in paths.items() if path is not None), None)
+    given = next((name for name, path in paths.items() if path), None)
     if given is None:
         return
     flag = {"saved_plan": "--plan"}.get(given, f"--{given}")

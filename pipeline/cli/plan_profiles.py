@@ -24,6 +24,7 @@ from pipeline.settings import Settings
 _REFUSED = (
     "profile",
     "output",
+    "store",
     "out",
     "max_cost",
     "long_form",

@@ -152,7 +152,7 @@ class _Showing:
         plan, stage = estimate.plan, self.stage
         division = plan.selection.division
         part = "" if division is None else f", {division}"
-        title = f"{plan.manifest.name}{part} → {plan.output}"
+        title = f"{plan.manifest.name}{part} → {plan.store.describe()}"
         stage.plan = plan
         stage.screen = make_screen(title, self._options, self.progress)
         if plan.lines:
@@ -211,6 +211,7 @@ def _carry_out(
             start(
                 manifest,
                 output=options.output,
+                store=options.store,
                 emulate=options.emulate,
                 profile=options.profile,
                 allow_outside=options.allow_outside,

@@ -93,7 +93,9 @@ def run_all_command(
         only_fetch: Only items that are paid for and whose files are missing.
     """
     configure_logging(debug=options.debug, log_file=options.log_file)
-    refuse_for_several(output=options.output, saved_plan=options.saved_plan)
+    refuse_for_several(
+        output=options.output, store=options.store, saved_plan=options.saved_plan
+    )
     selection = selection_of(options, only_failed=only_failed, only_fetch=only_fetch)
     showing = _Showing(manifests, options)
     result: JointResult | None = None

@@ -84,7 +84,7 @@ def has_to_be_asked(estimate: Estimate | JointEstimate, options: RunOptions) -> 
 
 def _question(estimate: Estimate, price: CuPrice | None) -> str:
     """``Spend 99 units, into output/icons?``, or at most what the budget leaves."""
-    return f"{spend_text(estimate, price)}, into {estimate.plan.output}?"
+    return f"{spend_text(estimate, price)}, into {estimate.plan.store.describe()}?"
 
 
 def spend_text(estimate: Estimate | JointEstimate, price: CuPrice | None) -> str:

@@ -100,7 +100,7 @@ def _end_lines(
     words = count_words(counts, files=files) or "nothing to do"
     yield (
         f"{words} in {duration(progress.elapsed_s)}"
-        f" → {plan.output}" + (" (emulated)" if options.emulate else "")
+        f" → {plan.store.describe()}" + (" (emulated)" if options.emulate else "")
     )
     yield from cost_and_changes(result, options, room)
     if result.gallery is not None:
@@ -167,6 +167,8 @@ def next_steps(
         yield f"go on: {again}"
     elif counts.get("failed") or counts.get("skipped"):
         yield from _after_failures(progress, counts)
+    elif options.only == "rejected" and set(counts) - {"skipped"} == {"done"}:
+        yield f"edit the rejected items, then make them again: {again}"
     elif options.emulate and code is ExitCode.OK and counts.get("saved"):
         real = command_line("plan", without=("emulate", "output"))
         yield f"see what it costs for real, free: {real}"

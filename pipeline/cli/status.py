@@ -18,6 +18,7 @@ from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
 from pipeline.manifest import Manifest
 from pipeline.operations.status import Status, read_status
+from pipeline.output.stores import open_store, url_for
 from pipeline.planning.shards import Shard
 from pipeline.units import units_number
 
@@ -32,6 +33,7 @@ def status_command(
     as_json: bool,
     cu_price: CuPrice | None,
     output: Path | None,
+    store: str = "",
     **place: Any,
 ) -> ExitCode:
     """Print counts and reasons from ledger, sidecars and lock file."""
@@ -40,9 +42,9 @@ def status_command(
     )
     if len(manifests) == 1:
         loaded, folder = load(manifests[0], emulate=emulate, output=output, **place)
-        show(loaded, folder)
+        show(loaded, folder, store=store)
         return ExitCode.OK
-    refuse_for_several(output=output)
+    refuse_for_several(output=output, store=store)
     for number, manifest in enumerate(manifests):
         if number and not as_json:
             say()
@@ -60,8 +62,10 @@ def _show(
     emulate: bool,
     as_json: bool,
     cu_price: CuPrice | None,
+    store: str = "",
 ) -> None:
-    status = read_status(loaded, folder, emulate=emulate, shard=shard)
+    opened = open_store(folder, url_for(loaded, store, emulate=emulate))
+    status = read_status(loaded, folder, emulate=emulate, shard=shard, store=opened)
     counts, troubled, cost = status.counts, status.troubled, status.cost
     if as_json:
         for job in troubled:
@@ -100,7 +104,7 @@ def _show(
         return
     of_shard = "" if shard is None else f" of shard {shard}"
     items = plural(sum(counts.values()), "item")
-    say(f"{loaded.name}: {items}{of_shard} → {folder}")
+    say(f"{loaded.name}: {items}{of_shard} → {opened.describe()}")
     _show_counts(status, cu_price)
     places = find_places(loaded, [job.item_id for job in troubled])
     for job in troubled:

@@ -37,6 +37,8 @@ from pipeline.ledger.rows import (
     placeholders,
 )
 from pipeline.record import replace
+from pipeline.storage.atomic_file import storage_errors
+from pipeline.storage.files import sha256_of
 from pipeline.storage.syncing import can_sync_files
 
 LEDGER_NAME = "ledger.sqlite3"
@@ -448,6 +450,20 @@ class Ledger(LedgerReader):
                 "UPDATE marks SET reconciled = 1 WHERE mark_id = ?",
                 [(mark_id,) for mark_id in mark_ids],
             )
+
+    def snapshot(self, path: Path) -> str:
+        """Write a compact copy to a new file, while others may read.
+
+        Returns:
+            The SHA-256 of its bytes in hex.
+
+        Raises:
+            OutputError: The disk is full or not writable.
+        """
+        with self._translated():
+            self._connection.execute("VACUUM INTO ?", (str(path),))
+        with storage_errors(path), path.open("rb") as file:
+            return sha256_of(file)
 
     def record_facts(self, **facts: str | tuple[str, ...] | datetime | None) -> None:
         """Record facts about the whole ledger; None deletes one.

@@ -14,7 +14,7 @@ from pipeline.manifest.item_id import ILLEGAL, TakenNames, check_id
 from pipeline.manifest.item_params import ParamsReader
 from pipeline.manifest.item_schema import TAKES_HINT, wrong_takes
 from pipeline.manifest.manifest import ItemTemplate, Manifest, Step
-from pipeline.manifest.node import unpack_mark
+from pipeline.manifest.node import Node, unpack_mark
 from pipeline.manifest.row_ids import hint_for_rows
 from pipeline.manifest.saving import render_saving
 from pipeline.manifest.schema import check_model_id, lora_problem, misspelt_model
@@ -216,6 +216,7 @@ class _Expansion:
             template_id=str(template.item_id[1].value),
             file=self._manifest.file,
             line=unpack_mark(template.node.mark)[0],
+            key=self._key_of(template.node),
             parents=parents,
             has_steps=bool(template.steps),
             is_saved=template.keep or not template.steps,
@@ -239,9 +240,10 @@ class _Expansion:
             yield item
             return
         schema = self._schema(item.model_id)
-        if item.has_steps:  # all of them are looked at, to choose one
+        numbers = list(review.wanted_takes(count or 1))
+        if item.has_steps and len(numbers) > 1:  # all are looked at, to choose one
             item = replace(item, is_saved=True)
-        for number in review.wanted_takes(count or 1):
+        for number in numbers:
             yield make_take(item, number, review, schema)
 
     def _former_id(self, item_id: str, combination: Combination) -> str:
@@ -329,6 +331,7 @@ class _Expansion:
                 template_id=step_id(str(written), step.name),
                 file=self._manifest.file,
                 line=unpack_mark(step.template.node.mark)[0],
+                key=self._key_of(step.template.node),
                 parents=self._link(before, read.values, own, schema),
                 base_id=item_id,
                 is_last_step=is_last,
@@ -336,6 +339,11 @@ class _Expansion:
                 former_params=tuple(_sendable(one, schema) for one in read.former),
                 saving=saving if is_last else _unchecked(saving),
             )
+
+    def _key_of(self, node: Node) -> str:
+        """Where a node is in a manifest that is not a file; "" in a file."""
+        keys = self._manifest.keys
+        return keys[unpack_mark(node.mark)[0] - 1] if keys else ""
 
     def _saving(self, combination: Combination) -> Saving | None:
         saving = combination.template.saving

@@ -157,6 +157,11 @@ def _plain_top_keys(models: Sequence[ModelSchema]) -> Schema:
                 {"type": "string", "pattern": _AMOUNT},
             ],
         },
+        "store": {
+            "description": "Where the files go, instead of the output folder.",
+            "type": "string",
+            "pattern": "^(s3|gs|az|file)://",
+        },
         **saving_keys("every item"),
         "report": {
             "description": "Write the gallery after every run.",

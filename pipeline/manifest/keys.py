@@ -11,6 +11,7 @@ MANIFEST_KEYS = (
     "takes",
     "items",
     "max_cost",
+    "store",
     "save",
     "embed",
     "checks",
@@ -27,6 +28,7 @@ PROFILE_KEYS = (
     "embed",
     "checks",
     "max_cost",
+    "store",
 )
 ITEM_KEYS = (
     "id",

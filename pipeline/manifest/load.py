@@ -170,7 +170,7 @@ def _written(
         message = "a manifest that is not a file needs a 'name'"
         hint = "it names the output folder: add 'name': 'icons'"
         raise _no_manifest("<manifest>", message, hint)
-    file = f"<{name[:80]}>"
+    file = f"<{safe_name(name)}>"
     data, keys = render_mapping(source, file)
     path = folder.absolute() / f"{safe_name(name)}.yaml"
     if path.exists():

@@ -107,6 +107,7 @@ class Manifest:
         warnings: Sentences for the user; may be empty.
         references: By name: a file, or the id of an asset the service has.
         max_cost: Compute units that all its jobs may cost together, or None.
+        store: The URL of the store for its files; "" for the output folder.
         params: The top level's inputs, without variables.
         param_nodes: Where they are written.
         doubtful: Those that a reported fault may concern; not reported as missing.
@@ -131,6 +132,7 @@ class Manifest:
     warnings: tuple[str, ...] = ()
     references: Mapping[str, ReferenceAsset | str]
     max_cost: Decimal | None = None
+    store: str = ""
     params: Mapping[str, JsonValue] = field(repr=False)
     param_nodes: Mapping[str, Node] = field(repr=False)
     doubtful: frozenset[str] = field(repr=False)

@@ -18,7 +18,9 @@ from pipeline.models.wording import suggestion
 PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 # It would have the emulator's output folder.
 _RESERVED = "emulated"
-_OF_ITEMS = tuple(key for key in PROFILE_KEYS if key not in {"model", "max_cost"})
+_OF_ITEMS = tuple(
+    key for key in PROFILE_KEYS if key not in {"model", "max_cost", "store"}
+)
 
 Profiles = Mapping[str, Mapping[str, Node]]
 

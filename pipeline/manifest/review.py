@@ -4,7 +4,7 @@ A decision is about bytes: it names the SHA-256 of each file that it was made ab
 counts only as long as the take has these bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipeline.job import Item
@@ -93,6 +93,20 @@ class ItemReview(Struct, frozen=True, kw_only=True):
     def is_empty(self) -> bool:
         """Whether nothing was decided."""
         return self == ItemReview()
+
+    def verdicts(self) -> Iterator[tuple[str, Verdict]]:
+        """Every decision of a person, with its word.
+
+        Yields:
+            ``chosen``, ``approved`` or ``rejected``, and the decision.
+        """
+        for word, verdicts in (
+            ("chosen", () if self.picked is None else (self.picked,)),
+            ("approved", self.approved),
+            ("rejected", self.rejected),
+        ):
+            for verdict in verdicts:
+                yield word, verdict
 
     def wanted_takes(self, count: int) -> list[int]:
         """The numbers of the takes that the item wants, sorted.

@@ -7,6 +7,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 
+from pipeline.errors import UsageError
 from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.faults import Faults
 from pipeline.manifest.item_schema import MAX_ITEMS, ItemReader, wrong_takes
@@ -29,6 +30,7 @@ from pipeline.models.record import load_shipped_model, shipped_model_ids
 from pipeline.models.schema import ModelSchema
 from pipeline.models.wording import find_misspelt, suggestion
 from pipeline.save_spec import Saving
+from pipeline.storage.bucket_url import parse_store_url
 from pipeline.units import parse_units
 
 VERSION = 1
@@ -130,6 +132,7 @@ class SchemaReader:
             warnings=self._warnings(model_id, templates),
             references=self._references(entries.get("references")),
             max_cost=self._max_cost(entries.get("max_cost")),
+            store=self._store(entries.get("store")),
             params=params,
             param_nodes=param_nodes,
             doubtful=broken,
@@ -174,6 +177,7 @@ class SchemaReader:
         if wrong:
             hint = f"for example {safe_name(name)}"
             self._faults.add(node.mark, f"name '{name[:80]}' {wrong}", hint)
+            return safe_name(name)  # the folder of this name is looked at
         return name
 
     def _max_cost(self, node: Node | None) -> Decimal | None:
@@ -187,6 +191,20 @@ class SchemaReader:
         text = "'max_cost' must be a number of compute units, 0 or more"
         self._faults.add(node.mark, text, "for example max_cost: 500")
         return None
+
+    def _store(self, node: Node | None) -> str:
+        if node is None or isinstance(node.value, Broken):
+            return ""
+        if not isinstance(node.value, str):
+            text = "'store' must be the URL of a bucket or a folder"
+            self._faults.add(node.mark, text, "for example store: s3://bucket/prefix")
+            return ""
+        try:
+            parse_store_url(node.value, {})
+        except UsageError as error:
+            self._faults.add(node.mark, f"'store': {error.message}", error.hint)
+            return ""
+        return node.value
 
     def _takes(self, node: Node | None) -> int:
         if node is None or isinstance(node.value, Broken):

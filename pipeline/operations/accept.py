@@ -17,6 +17,7 @@ from pipeline.operations.reviewing import (
     holding_takes,
     sign,
 )
+from pipeline.output.stores import open_store
 from pipeline.planning import Action, PlannedItem
 from pipeline.planning.presence import find_presence
 from pipeline.planning.takes import digests_of
@@ -72,7 +73,7 @@ def _keep(
 ) -> Kept:
     item = planned.item
     made = next((job for job in ledger.find_jobs_of(item.item_id) if job.assets), None)
-    if made is None or find_presence(output, made).missing:
+    if made is None or find_presence(open_store(output), made).missing:
         raise UsageError(
             f"take {item.take} of {item.base} has no file to keep: {planned.reason}",
             hint=f"pipeline run {manifest.typed} --select {item.item_id}",

@@ -12,10 +12,11 @@ from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.picture import examine
 from pipeline.assets.sidecar import MAX_SIDECAR_BYTES, replace_checks
 from pipeline.job import SIDECAR_SUFFIX, Asset, Item
-from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
-from pipeline.output.folder import check_manifest, holding_ledger, open_for_reading
+from pipeline.operations.reviewing import with_own_take
+from pipeline.output.folder import check_manifest, holding_ledger, open_ledger_of
 from pipeline.output.rebuild import has_results
+from pipeline.output.stores import refuse_elsewhere
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.takes import Take, counts
 from pipeline.record import Struct, replace
@@ -66,6 +67,7 @@ def check(
     """
     if not has_results(output):
         return []
+    refuse_elsewhere(output, "check")
     with holding_ledger(output) as ledger:
         check_manifest(ledger, output, manifest)
         found: list[tuple[Item, int, Asset]] = []
@@ -209,17 +211,19 @@ def check_approved(
         InputError: A file that the plan needs has faults.
         LedgerError: The ledger cannot be read.
     """
-    lock_file = find_lock_file(manifest, emulate=emulate)
+    refuse_elsewhere(output, "check")
     chosen: list[PlannedItem] = []
 
     def take(planned: PlannedItem) -> None:
         if planned.stem == planned.item.base:
             chosen.append(planned)
 
-    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
-        make_plan(manifest, output, ledger=ledger, selection=selection, on_item=take)
+    with open_ledger_of(manifest, output, emulate=emulate) as ledger:
+        plan = make_plan(
+            manifest, output, ledger=ledger, selection=selection, on_item=take
+        )
     for planned in chosen:
-        yield _look_at_take(manifest, output, planned)
+        yield _look_at_take(manifest, output, with_own_take(plan, planned))
 
 
 def _look_at_take(manifest: Manifest, output: Path, planned: PlannedItem) -> Approval:

@@ -8,6 +8,9 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
+
 from pipeline.counting import plural
 from pipeline.errors import (
     ExitCode,
@@ -19,6 +22,7 @@ from pipeline.errors import (
     UsageError,
     find_only,
 )
+from pipeline.job import UNFINISHED
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.lockfile.reconcile import check_not_rehearsed, write_lock_file
@@ -30,9 +34,10 @@ from pipeline.operations.idle import HasWork, is_idle, stop_at_work
 from pipeline.operations.items import Items
 from pipeline.operations.target import Target
 from pipeline.output.folder import claim
+from pipeline.output.stores import bind_store, save_snapshot
 from pipeline.planning import Action, Plan, PlannedItem, Selection
 from pipeline.pricing import Cost, CostGroups, Estimate
-from pipeline.pricing.budget import SharedBudget, budget_of
+from pipeline.pricing.budget import budget_of
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
 from pipeline.record import Struct
 from pipeline.running.events import Halted, Launched, ProgressCallback, Warned
@@ -41,6 +46,7 @@ from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.running.session import Session
 from pipeline.running.shared_requests import SharedRequests, may_be_shared
+from pipeline.storage.store import NameTaken
 from pipeline.storage.syncing import take_unsynced
 
 SHARED_NOTE = "for exactly what another manifest asks for: paid for once"
@@ -132,6 +138,7 @@ class Execution:
         self._recorder = PlanRecorder(saved_plan.items if saved_plan else ())
         self._reviewed = 0
         self._run_id = 0
+        self._may_have_worked = False
         self.loaded = loaded
         self.has_nothing_to_do = False
         self.run: Run | None = None
@@ -160,9 +167,14 @@ class Execution:
             UsageError: The folder belongs to another manifest or profile.
         """
         claim(self.ledger, self.folder, self.loaded)
+        if self._target.opened is not None:
+            bind_store(self._target.opened)
         # Before planning, so that damage found while planning is on record.
         now = self._target.clock.utc_now()
         self._run_id = self.ledger.record_run_started(now)
+        if self._requests is not None:
+            unfinished = self.ledger.find_jobs_in(*UNFINISHED)
+            self._requests.know(str(self.folder), unfinished)
 
     def end(self, error: BaseException | None) -> None:
         """Record that the run has ended, with its exit code.
@@ -183,6 +195,27 @@ class Execution:
         unsynced = take_unsynced()
         if unsynced is not None:
             self._hooks.on_event(Warned(message=str(unsynced)))
+
+    async def check_store(self) -> None:
+        """Check, before anything is paid for, that the files can be put in place.
+
+        Raises:
+            OutputError: They cannot.
+        """
+        await anyio.to_thread.run_sync(self.plan.store.check_writable)
+        self._may_have_worked = True
+
+    async def save_snapshot(self) -> None:
+        """Keep a copy of the ledger in the store, if this run had anything to do."""
+        store = self._target.opened
+        if store is None or not self._may_have_worked:
+            return
+        with anyio.CancelScope(shield=True):
+            try:
+                await anyio.to_thread.run_sync(save_snapshot, self.ledger, store)
+            except (OutputError, NameTaken) as error:
+                text = f"the store has no copy of this ledger: {error.message}"
+                self._hooks.on_event(Warned(message=text))
 
     async def prepare(self) -> None:
         """Plan, and check that the plan may be carried out.
@@ -236,13 +269,14 @@ class Execution:
         if not settings.allow_unpriced:
             _check_priced(self._groups, self.estimate.cost or Cost())
 
-    def count_in(self, budget: SharedBudget) -> None:
-        """Count what the folder's jobs have cost in a common budget.
+    def join(self, session: Session) -> None:
+        """Count what the folder's jobs have cost, and let others know whose they are.
 
-        For a plan that is to do nothing; a run counts by itself.
+        For a plan that is to do nothing; a run does so by itself.
         """
         counts = self.plan.selection.in_shard
-        budget_of(self._reader, None, shared=budget, counts=counts)
+        budget_of(self._reader, None, shared=session.budget, counts=counts)
+        session.rows.add(self._reader)
 
     def check_saved_plan(self) -> None:
         """Check that the price is that of the saved plan, if there is one.
@@ -264,15 +298,11 @@ class Execution:
 
         An error that ends only this run is kept as :attr:`error`.
         """
-        if self.run is None:
-            tell = self._hooks.on_event
-            result = _nothing_done(
-                self.plan, self._run_id, tell, needs_review=self._reviewed
-            )
-            self.result = self._with_items(result)
-            return
         try:
-            result = await self.run.carry_out(self._run_id, notes=self._notes)
+            if self.run is None:
+                result = self._nothing_done()
+            else:
+                result = await self.run.carry_out(self._run_id, notes=self._notes)
             self.result = self._with_items(result)
         except PipelineError as error:
             self._end_alone(error)
@@ -293,6 +323,27 @@ class Execution:
             in_flight = self.run.in_flight
             halted = Halted(reason=reason, hint=error.hint, in_flight=in_flight)
             self._hooks.on_event(halted)
+
+    def _nothing_done(self) -> RunResult:
+        counts = self.plan.counts
+        done, skipped = counts[Action.DONE], counts[Action.SKIP]
+        self._hooks.on_event(
+            Launched(
+                run_id=self._run_id,
+                total=self.plan.total,
+                done=done,
+                skipped=skipped,
+                to_submit=0,
+                ceiling=None,
+            )
+        )
+        return RunResult(
+            exit_code=ExitCode.ITEMS_FAILED if skipped else ExitCode.OK,
+            counts={"done": done, "skipped": skipped},
+            needs_review=self._reviewed,
+            submitted=0,
+            stopped_by=None,
+        )
 
     def _with_items(self, result: RunResult) -> RunResult:
         emulate = self._target.emulate
@@ -361,7 +412,9 @@ class Execution:
         force = self._target.selection.force
         if self._requests is None or not may_be_shared(planned, force=force):
             return False
-        return self._requests.find_maker(str(self.folder), planned) is not None
+        maker = self._requests.find_maker(str(self.folder), planned)
+        # What an earlier run has sent may have failed: then it is paid for here.
+        return maker is not None and not maker.is_sent
 
     async def _plan(self, take: Callable[[PlannedItem], None]) -> tuple[Plan, bool]:
         """The plan, and whether there is nothing to do.
@@ -455,7 +508,7 @@ def _check_priced(groups: CostGroups, cost: Cost) -> None:
     if free:
         item = free[0]
         raise UsageError(
-            f"{item.file}:{item.line}: the service quotes 0 units for"
+            f"{item.place}: the service quotes 0 units for"
             f" '{item.item_id}', so nothing is submitted",
             hint="submit one job all the same, and see what it costs: --allow-unpriced",
         )
@@ -470,26 +523,3 @@ def _check_frozen(groups: CostGroups) -> None:
             f" such as {sample}",
             hint="run without --frozen and commit the lock file",
         )
-
-
-def _nothing_done(
-    plan: Plan, run_id: int, on_event: ProgressCallback, *, needs_review: int
-) -> RunResult:
-    done, skipped = plan.counts[Action.DONE], plan.counts[Action.SKIP]
-    on_event(
-        Launched(
-            run_id=run_id,
-            total=plan.total,
-            done=done,
-            skipped=skipped,
-            to_submit=0,
-            ceiling=None,
-        )
-    )
-    return RunResult(
-        exit_code=ExitCode.ITEMS_FAILED if skipped else ExitCode.OK,
-        counts={"done": done, "skipped": skipped},
-        needs_review=needs_review,
-        submitted=0,
-        stopped_by=None,
-    )

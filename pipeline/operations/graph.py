@@ -6,6 +6,7 @@ from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
 from pipeline.manifest.chain import outputs_in
 from pipeline.output.folder import open_for_reading
+from pipeline.output.stores import open_store
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.record import Struct
 
@@ -57,6 +58,7 @@ def read_graph(manifest: Manifest, output: Path, *, emulate: bool) -> Graph:
         plan = make_plan(
             manifest,
             output,
+            store=open_store(output),
             ledger=ledger,
             selection=Selection(),
         )

@@ -95,6 +95,7 @@ def _find(target: Target) -> Service | None:
     if service is None:
         return None
     folder = target.folder_of(loaded)
+    store = target.open_store(loaded)
     with open_for_reading(
         folder,
         target.lock_file_of(loaded),
@@ -104,6 +105,7 @@ def _find(target: Target) -> Service | None:
         plan = make_plan(
             loaded,
             folder,
+            store=store,
             ledger=ledger,
             selection=target.selection,
             on_item=stop_at_work,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.errors import OutputError, UsageError
 from pipeline.manifest import Manifest
+from pipeline.manifest.item_id import check_id
 from pipeline.manifest.json_schema import manifest_schema
 from pipeline.manifest.load import validate_manifest
 from pipeline.manifest.manifest import FindModel
@@ -84,6 +85,8 @@ def ids_for(prompts: Sequence[str]) -> dict[str, str]:
         for article in _ARTICLES:
             slug = slug.removeprefix(article)
         item_id = slug[:_MOST_ID_CHARS].strip("-_") or "item"
+        if check_id(item_id) is not None:  # a name that is reserved
+            item_id = f"item-{item_id}"
         number, unique = 1, item_id
         while unique in found:
             number += 1

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.image import measure_image
 from pipeline.errors import UsageError
+from pipeline.ledger.ledger import LEDGER_NAME
 from pipeline.manifest.item_id import check_id
 from pipeline.manifest.references import BadPath, ReferenceFiles
 from pipeline.manifest.slug import slug_of
@@ -28,7 +29,6 @@ _EACH = (
     " image 1, image 2 and so on. The id names the file that is made."
 )
 _STYLE = "The id names the file. A slash in it makes a folder."
-_LEDGER = "ledger.sqlite3"  # is in every output folder
 
 
 class Picture(Struct, frozen=True, kw_only=True):
@@ -216,7 +216,7 @@ def _files_in(source: Path, left_out: dict[str, str]) -> list[Path]:
     found: list[Path] = []
     for folder, folders, names in os.walk(source):
         here = Path(folder)
-        if _LEDGER in names:
+        if LEDGER_NAME in names:
             left_out[str(here)] = "the output folder of a run"
             folders.clear()
             continue

@@ -11,13 +11,15 @@ from pathlib import Path
 
 from pipeline.job import Failure, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
-from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
 from pipeline.naming import is_step, split_take
 from pipeline.operations.why import nearest
-from pipeline.output.folder import open_for_reading
+from pipeline.output.folder import open_ledger_of
+from pipeline.output.stores import open_store
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
+from pipeline.planning.takes import newest_made
+from pipeline.record import replace
 from pipeline.running.items import ItemRecord, ItemStatus, JobRecord, SavedFile
 
 _IDS_SEARCHED = 50_000  # for the closest matches
@@ -89,8 +91,7 @@ def read_items(
         LockError: The lock file cannot be read.
         OutputError: The folder cannot be read.
     """
-    lock_file = find_lock_file(manifest, emulate=emulate)
-    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
+    with open_ledger_of(manifest, output, emulate=emulate) as ledger:
         read_items_in(ledger, manifest, output, on_item=on_item, selection=selection)
 
 
@@ -126,7 +127,14 @@ def read_items_in(
             finish()
         jobs.append(planned)
 
-    plan = make_plan(manifest, output, ledger=ledger, selection=selection, on_item=take)
+    plan = make_plan(
+        manifest,
+        output,
+        store=open_store(output),
+        ledger=ledger,
+        selection=selection,
+        on_item=take,
+    )
     finish()
     for base, group in with_steps.items():
         on_item(_record(manifest, output, ledger, group, plan.chosen_id(base)))
@@ -158,7 +166,10 @@ def _record(
             for job_id in sorted(ids, key=lambda job_id: split_take(job_id)[1])
         ),
         steps=tuple(
-            _job_record(output, ledger, one.item.item_id, one, is_chosen=True)
+            replace(
+                _job_record(output, ledger, one.item.item_id, one, is_chosen=True),
+                number=chosen.item.take,
+            )
             for one in steps
         ),
         review=manifest.review.of_item(takes[0].item),
@@ -175,7 +186,7 @@ def _job_record(
 ) -> JobRecord:
     former = planned.old_id if planned else ""
     attempts = tuple(ledger.find_jobs_of(former or job_id))
-    made = next((job for job in attempts if job.assets), None)
+    made = next(iter(newest_made(attempts)), None)
     status, reason, hint = _status(planned, attempts)
     return JobRecord(
         job_id=job_id,

@@ -154,12 +154,14 @@ class Joint:
             manifests, self._targets, self._hooks, strict=True
         ):
             folder = target.folder_of(loaded)
+            target = await target.with_store(loaded)  # noqa: PLW2901
             ledger, reader = stack.enter_context(
                 holding_output(
                     folder,
                     connection.service,
                     target.lock_file_of(loaded),
                     item_count=loaded.most_jobs,
+                    store=target.opened,
                 )
             )
             make = partial(Execution, connection=connection, requests=self._requests)
@@ -231,6 +233,7 @@ class Joint:
         finally:
             for execution in executions:
                 execution.end(cause)
+                await execution.save_snapshot()
         for execution in executions:  # the ends are recorded: it may be cut off
             await execution.write_gallery()
         return JointResult(
@@ -263,6 +266,9 @@ class Joint:
         busy: Sequence[Execution],
         connection: Connection,
     ) -> Decimal | None:
+        connection.activity.begin("checking that the store can be written")
+        for execution in busy:
+            await execution.check_store()
         session = await connection.open_session(
             _emulator_state_of(executions),
             max_cost=share_of_all(
@@ -273,7 +279,7 @@ class Joint:
         async with AsyncExitStack() as stack:
             for execution in executions:
                 if execution.has_nothing_to_do:
-                    execution.count_in(session.budget)
+                    execution.join(session)
                     continue
                 writer = LedgerWriter(execution.ledger)
                 await stack.enter_async_context(writer)

@@ -20,9 +20,11 @@ from pipeline.output.joined_files import carry_out, plan_files
 from pipeline.output.joined_ledger import Part, join_ledgers
 from pipeline.output.names import MARKS_OF_OUTPUT
 from pipeline.output.rebuild import clear_leftovers, find_asset_names
+from pipeline.output.stores import refuse_elsewhere
 from pipeline.planning import Selection, make_plan
 from pipeline.record import Struct
 from pipeline.settings import Service
+from pipeline.storage.folder import Folder
 
 
 class Merged(Struct, frozen=True, kw_only=True):
@@ -61,6 +63,8 @@ def merge(places: Sequence[Path], output: Path, *, clock: Clock) -> Merged:
     found = {one.resolve(): one for one in map(find_output, places)}
     folders = list(found.values())
     others = [one for path, one in found.items() if path != output.resolve()]
+    for folder in {*folders, output}:
+        refuse_elsewhere(folder, "merge")
     with ExitStack() as stack:
         for folder in others:
             stack.enter_context(holding_idle(folder))
@@ -76,7 +80,7 @@ def merge(places: Sequence[Path], output: Path, *, clock: Clock) -> Merged:
         carry_out(files, output)
         joined.record_leftovers(files.moved)
         ledger.replace_with(joined)
-        clear_leftovers(ledger, output)
+        clear_leftovers(ledger, Folder(output))
         lock_file, notes = _write_lock_file(output, ledger, clock)
         return Merged(
             folders=tuple(folders),

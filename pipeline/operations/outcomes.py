@@ -1,12 +1,12 @@
 """Items as they stand → their outcomes, as reports of a run show them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from pathlib import Path
 
-from pipeline.job import Job, ReferenceAsset
+from pipeline.job import Job
 from pipeline.report.outcomes import ItemOutcome, Place
 from pipeline.running.items import ItemRecord, ItemStatus
+from pipeline.stages.uploader import references_in
 
 
 def outcome_of(
@@ -56,7 +56,7 @@ def outcome_of(
         is_new=_has_ended_since(ended, since),
         files=tuple(clean(file.asset.path) for file in files),
         review=clean(next((one.asset.review for one in files if one.asset.review), "")),
-        pictures=tuple(str(path) for path in references_in(record.item.params)),
+        pictures=tuple(str(one.path) for one in references_in(record.item.params)),
     )
 
 
@@ -70,15 +70,3 @@ def _seconds_of(job: Job | None) -> float:
     if job is None or job.submitted_at is None or job.finished_at is None:
         return 0.0
     return max(0.0, (job.finished_at - job.submitted_at).total_seconds())
-
-
-def references_in(value: object) -> Iterator[Path]:
-    """The reference files in the inputs of an item, in their order."""
-    if isinstance(value, ReferenceAsset):
-        yield value.path
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from references_in(one)
-    elif hasattr(value, "values"):
-        for one in value.values():
-            yield from references_in(one)

@@ -38,6 +38,7 @@ from pipeline.pricing.budget import budget_of
 from pipeline.running.intents import record_unexpected_job
 from pipeline.settings import Credentials, MissingCredentials, Service, Settings
 from pipeline.stages.uploader import Uploader
+from pipeline.storage.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ async def estimate(
     *,
     output: str | os.PathLike[str] | None = None,
     emulate: bool = False,
+    store: str = "",
     allow_outside: bool = False,
     profile: str = "",
     selection: Selection = Selection(),  # noqa: B008 - frozen
@@ -71,6 +73,7 @@ async def estimate(
         manifest: As for :func:`run`.
         output: As for :func:`run`.
         emulate: As for :func:`run`.
+        store: As for :func:`run`.
         allow_outside: As for :func:`run`.
         profile: As for :func:`run`.
         selection: As for :func:`run`.
@@ -100,6 +103,7 @@ async def estimate(
         selection=selection,
         settings=settings,
         clock=clock or SystemClock(),
+        store=store,
     )
     notes: tuple[str, ...] = ()
     try:
@@ -125,6 +129,7 @@ async def estimate(
             connection.activity.begin("connecting to the service")
             await connection.check_address()
         folder = target.folder_of(loaded)
+        target = await target.with_store(loaded)
         groups = CostGroups()
         connection.activity.begin("planning")
 
@@ -158,7 +163,12 @@ async def estimate(
             bound = "" if service.project_id else ledger.find_facts().key_project
             known = {} if emulate else ledger.find_uploads(service.project_id)
         plan.again = partial(
-            _plan_again, loaded, folder, target.lock_file_of(loaded), target.selection
+            _plan_again,
+            loaded,
+            folder,
+            target.lock_file_of(loaded),
+            target.selection,
+            store=target.opened,
         )
         may_pay = plan.to_submit or plan.counts[Action.WAIT]
         cost: Cost | None = None if may_pay else Cost()
@@ -185,11 +195,18 @@ plan = estimate  # the name of the command
 
 
 def _plan_again(
-    manifest: Manifest, output: Path, lock_file: Path | None, selection: Selection
+    manifest: Manifest,
+    output: Path,
+    lock_file: Path | None,
+    selection: Selection,
+    *,
+    store: Store | None,
 ) -> Iterator[PlannedItem]:
     """The items of a plan whose ledger has been closed."""
     with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
-        plan = make_plan(manifest, output, ledger=ledger, selection=selection)
+        plan = make_plan(
+            manifest, output, store=store, ledger=ledger, selection=selection
+        )
         yield from plan.entries()
 
 

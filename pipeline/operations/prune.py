@@ -7,7 +7,7 @@ charge. Files that the ledger does not know, or that were edited, are kept.
 
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline.assets.originals import list_originals, original_name
 from pipeline.assets.sidecar import NoSidecar, load_sidecar
@@ -18,9 +18,8 @@ from pipeline.output.folder import check_manifest, holding_ledger
 from pipeline.output.rebuild import has_results
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.record import Struct
-from pipeline.storage.atomic_file import storage_errors
-from pipeline.storage.files import digest_of, remove_empty_folders
-from pipeline.storage.regular_file import is_inside
+from pipeline.storage.folder import Folder
+from pipeline.storage.store import Store
 
 
 class OrphanFile(Struct, frozen=True, kw_only=True):
@@ -42,7 +41,9 @@ class OrphanFile(Struct, frozen=True, kw_only=True):
 Approve = Callable[[Sequence[OrphanFile]], None]  # raises to stop the command
 
 
-def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile]:
+def prune(
+    manifest: Manifest, output: Path, approve: Approve, *, store: Store | None = None
+) -> list[OrphanFile]:
     """Remove the files of items that the manifest no longer has.
 
     In a folder that other manifests use too, only files that are certainly its own.
@@ -52,6 +53,7 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
         output: Its output folder.
         approve: Called with every file, including those to keep, before anything is
             removed; not called if all are kept.
+        store: Where the files are, opened; None for the folder itself.
 
     Returns:
         Every file, removed or kept.
@@ -64,36 +66,37 @@ def prune(manifest: Manifest, output: Path, approve: Approve) -> list[OrphanFile
     """
     if not has_results(output):
         return []
-    with holding_ledger(output) as ledger:
+    store = store or Folder(output)
+    with holding_ledger(output, store) as ledger:
         check_manifest(ledger, output, manifest)
         plan = make_plan(
             manifest,
             output,
+            store=store,
             ledger=ledger,
             selection=Selection(),
         )
-        found = list(_find_files(plan, ledger, output))
+        found = list(_find_files(plan, ledger, store))
         going = {file.path for file, _ in found if not file.kept}
-        unused = _find_unused(output, ledger, without=going)
+        unused = _find_unused(store, ledger, without=going)
         if going or unused:
             approve([*(file for file, _ in found), *unused])
-        removed = [_remove(output, file, asset) for file, asset in found]
+        removed = [_remove(store, file, asset) for file, asset in found]
         ledger.forget_assets(file.path for file in removed if not file.kept)
         # Again, as a file may have been edited since and is kept now.
-        unused = _find_unused(output, ledger)
+        unused = _find_unused(store, ledger)
         for file in unused:
-            with storage_errors(output / file.path):
-                (output / file.path).unlink(missing_ok=True)
+            store.remove(file.path)
         return [*removed, *unused]
 
 
 def _find_unused(
-    output: Path, ledger: Ledger, *, without: AbstractSet[str] = frozenset()
+    store: Store, ledger: Ledger, *, without: AbstractSet[str] = frozenset()
 ) -> list[OrphanFile]:
     """The originals that no recorded file was made from.
 
     Args:
-        output: The output folder.
+        store: Where the files are.
         ledger: Its ledger.
         without: Paths of recorded files that do not count.
     """
@@ -104,64 +107,55 @@ def _find_unused(
     }
     return [
         OrphanFile(item_id="", path=original_name(sha256), size_bytes=size_bytes)
-        for sha256, size_bytes in list_originals(output)
+        for sha256, size_bytes in list_originals(store)
         if sha256 not in used
     ]
 
 
 def _find_files(
-    plan: Plan, ledger: Ledger, output: Path
+    plan: Plan, ledger: Ledger, store: Store
 ) -> Iterator[tuple[OrphanFile, Asset]]:
     for orphan in plan.orphans():
         for asset in orphan.assets:
             if ledger.find_path_owner(asset.path) == orphan.item_id:
-                yield _look_at(output, orphan.item_id, asset), asset
+                yield _look_at(store, orphan.item_id, asset), asset
 
 
-def _look_at(output: Path, item_id: str, asset: Asset) -> OrphanFile:
-    path, sidecar = output / asset.path, output / (asset.path + SIDECAR_SUFFIX)
-    kept = ""
-    if not is_inside(output, path):
+def _look_at(store: Store, item_id: str, asset: Asset) -> OrphanFile:
+    name, sidecar = asset.path, asset.path + SIDECAR_SUFFIX
+    size_bytes, kept = store.size_of(name), ""
+    if not store.is_inside(name):
         kept = "a link leads out of the output folder"
-    elif path.is_symlink() or sidecar.is_symlink():
+    elif store.is_link(name) or store.is_link(sidecar):
         kept = "a link"
-    elif path.exists() and not path.is_file():
+    elif size_bytes > 0 and not store.is_present(name):
         kept = "not a file"
-    elif _size_of(path) and digest_of(output, asset.path) != asset.sha256:
+    elif size_bytes > 0 and store.digest_of(name) != asset.sha256:
         kept = "edited by hand"
-    elif sidecar.exists() and not _is_sidecar_of(output, item_id, asset):
-        kept = f"{sidecar.name} is not its sidecar"
+    elif store.size_of(sidecar) >= 0 and not _is_sidecar_of(store, item_id, asset):
+        kept = f"{PurePosixPath(sidecar).name} is not its sidecar"
     return OrphanFile(
         item_id=item_id,
-        path=asset.path,
-        size_bytes=_size_of(path) + _size_of(sidecar),
+        path=name,
+        size_bytes=max(0, size_bytes) + max(0, store.size_of(sidecar)),
         kept=kept,
     )
 
 
-def _remove(output: Path, file: OrphanFile, asset: Asset) -> OrphanFile:
+def _remove(store: Store, file: OrphanFile, asset: Asset) -> OrphanFile:
     """Check a file again, as it may have been edited since, then remove it."""
-    file = _look_at(output, file.item_id, asset)
-    path = output / file.path
+    file = _look_at(store, file.item_id, asset)
     if not file.kept:
-        with storage_errors(path):
-            # The sidecar last: as long as it exists, it proves that the asset is paid.
-            path.unlink(missing_ok=True)
-            (output / (file.path + SIDECAR_SUFFIX)).unlink(missing_ok=True)
-        remove_empty_folders(output, path.parent)
+        # The sidecar last: as long as it exists, it proves that the asset is paid.
+        store.remove(file.path)
+        store.remove(file.path + SIDECAR_SUFFIX)
+        store.remove_empty_folders(file.path)
     return file
 
 
-def _is_sidecar_of(output: Path, item_id: str, asset: Asset) -> bool:
+def _is_sidecar_of(store: Store, item_id: str, asset: Asset) -> bool:
     try:
-        job = load_sidecar(output, asset.path)
+        job = load_sidecar(store.home, asset.path)
     except (NoSidecar, OSError):
         return False
     return job.item_id == item_id
-
-
-def _size_of(path: Path) -> int:
-    try:
-        return path.lstat().st_size
-    except OSError:
-        return 0

@@ -20,12 +20,13 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.review import Added, ItemReview, Review
 from pipeline.manifest.review_file import write_review
-from pipeline.naming import TAKE_MARK, split_take, take_id
+from pipeline.naming import TAKE_MARK, is_step, split_take, take_id
 from pipeline.operations.plan import estimate
 from pipeline.operations.reviewing import (
     Signature,
     find_take,
     find_targets,
+    own_take,
     sign,
     verdict_on,
 )
@@ -206,6 +207,7 @@ class _Adding:
             planned.item.take: planned
             for planned in takes
             if planned.then is Action.SUBMIT
+            and not is_step(planned.item.item_id)
             and self.review.of(base).find_added(planned.item.take) is not None
         }
         named = [one for one in ids if TAKE_MARK in one and split_take(one)[0] == base]
@@ -252,7 +254,7 @@ class _Adding:
         added = Added(
             take=self._next_number(base, item, takes),
             replaces=planned.item.take,
-            seed=self._fresh_seed(planned, takes),
+            seed=self._fresh_seed(own_take(takes, planned.item.take), takes),
             pinned=self._pinned.get(base),
             by=self._signature.by,
             at=self._signature.at,

@@ -20,14 +20,16 @@ from pipeline.ledger.writer import LedgerWriter
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.review import ItemReview, Review, Verdict
 from pipeline.manifest.review_file import write_review
-from pipeline.naming import TAKE_MARK
+from pipeline.naming import TAKE_MARK, is_step, split_take
 from pipeline.operations.reviewer import find_reviewer
 from pipeline.operations.why import nearest
 from pipeline.output.folder import check_manifest, holding_ledger
 from pipeline.output.rebuild import has_results
+from pipeline.output.stores import open_store
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.takes import digests_of
 from pipeline.record import Struct
+from pipeline.record import replace as replace_record
 from pipeline.running.relocating import Relocating
 from pipeline.running.saving import source_at
 from pipeline.settings import EMULATOR_NAME
@@ -82,7 +84,7 @@ def holding_takes(manifest: Manifest, output: Path) -> Iterator[Ledger]:
             f"nothing has been made in {output} yet",
             hint=f"pipeline run {manifest.typed}",
         )
-    with holding_ledger(output) as ledger:
+    with holding_ledger(output, open_store(output)) as ledger:
         check_manifest(ledger, output, manifest)
         yield ledger
 
@@ -121,9 +123,10 @@ def find_targets(
 
     globs = tuple(patterns) if patterns and not bases else ()
     wanted = frozenset(bases) if bases and not patterns else None
-    make_plan(
+    plan = make_plan(
         manifest,
         output,
+        store=open_store(output),
         ledger=ledger,
         selection=Selection(ids=wanted, globs=globs, verify=verify),
         on_item=take,
@@ -132,7 +135,19 @@ def find_targets(
         if one not in patterns and base_of(one) not in found:
             raise _unknown(manifest, base_of(one))
     named = dict.fromkeys(base_of(one) for one in ids if one not in patterns)
-    return [found[base] for base in dict.fromkeys((*named, *found))]
+    return [
+        [with_own_take(plan, one) for one in found[base]]
+        for base in dict.fromkeys((*named, *found))
+    ]
+
+
+def with_own_take(plan: Plan, planned: PlannedItem) -> PlannedItem:
+    """A job with the number of its take: that of a step is the item's chosen one."""
+    item = planned.item
+    if not is_step(item.item_id):
+        return planned
+    number = split_take(plan.chosen_id(item.base))[1]
+    return replace_record(planned, item=replace_record(item, take=number))
 
 
 def find_take(
@@ -189,9 +204,7 @@ def one_take(
     first = takes[0].item
     if first.chooses and not output and len(takes) == 1:
         number, output = first.take, number
-    planned = next((one for one in takes if one.item.take == number), None)
-    if planned is None:
-        raise no_such_take(takes, number)
+    planned = own_take(takes, number)
     indices = {asset.output_index for asset in planned.job.assets}
     if output and (not first.chooses or (indices and output not in indices)):
         count = len(indices) if first.chooses else 0
@@ -202,6 +215,29 @@ def one_take(
     return planned, output
 
 
+def own_take(takes: Sequence[PlannedItem], number: int) -> PlannedItem:
+    """A take by its number, not the steps that follow it.
+
+    Raises:
+        UsageError: The item has no such take.
+    """
+    planned = next((one for one in takes if one.item.take == number), None)
+    if planned is None:
+        raise no_such_take(takes, number)
+    return planned
+
+
+def finished_take(takes: Sequence[PlannedItem], number: int) -> PlannedItem:
+    """A take, or the last step that follows it, if that has the item's own name.
+
+    Raises:
+        UsageError: The item has no such take.
+    """
+    own = own_take(takes, number)
+    made = (one for one in takes if one.item.take == number and is_chosen(one))
+    return next(made, own)
+
+
 def is_chosen(planned: PlannedItem) -> bool:
     """Whether it is the take that has the item's own name."""
     return planned.stem == planned.item.base
@@ -210,7 +246,9 @@ def is_chosen(planned: PlannedItem) -> bool:
 def no_such_take(takes: Sequence[PlannedItem], number: int) -> UsageError:
     """The error about a take that the item does not want."""
     base = takes[0].item.base
-    known = ", ".join(str(planned.item.take) for planned in takes)
+    known = ", ".join(
+        str(one.item.take) for one in takes if not is_step(one.item.item_id)
+    )
     return UsageError(
         f"{base} has no take {number}; it has {known}",
         hint="pipeline why lists what was made before; pipeline restore brings it back",
@@ -276,11 +314,13 @@ async def carry_out(
     bases = frozenset(base for base, _, _ in takes)
     await move_files(manifest, output, ledger, bases)
     found: dict[tuple[str, int], PlannedItem] = {}
-
-    def note(planned: PlannedItem) -> None:
-        found[planned.item.base, planned.item.take] = planned
-
-    _plan(manifest, output, ledger, bases, note)
+    jobs: list[PlannedItem] = []
+    plan = _plan(manifest, output, ledger, bases, jobs.append)
+    for one in jobs:
+        job = with_own_take(plan, one)
+        place = job.item.base, job.item.take
+        if place not in found or is_chosen(job):
+            found[place] = job
     decided = []
     for base, number, index in takes:
         planned = found.get((base, number))
@@ -313,7 +353,7 @@ async def move_files(
                 reader,
                 writer=ledger,
                 write=writer.write,
-                output=output,
+                store=plan.store,
                 emulated=emulated,
             )
             for layout in plan.moves.values():
@@ -337,6 +377,7 @@ def _plan(
     return make_plan(
         manifest,
         output,
+        store=open_store(output),
         ledger=ledger,
         selection=Selection(ids=base_ids),
         on_item=on_item,

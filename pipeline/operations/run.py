@@ -36,6 +36,7 @@ async def run(
     *,
     output: str | os.PathLike[str] | None = None,
     emulate: bool = False,
+    store: str = "",
     allow_outside: bool = False,
     profile: str = "",
     selection: Selection = Selection(),  # noqa: B008 - frozen
@@ -62,6 +63,8 @@ async def run(
             :func:`load_manifest`.
         output: The output folder, or None for ``output/<name>``.
         emulate: Start the emulator in this process and use it; spends nothing.
+        store: The URL of the store for the files, such as ``s3://bucket/prefix``; ""
+            for the manifest's ``store``, or else the output folder.
         allow_outside: Allow references outside the manifest's folder.
         profile: The manifest's profile to use; "" for its top level alone.
         selection: The items to run.
@@ -97,6 +100,7 @@ async def run(
         selection=selection,
         settings=settings,
         clock=clock or SystemClock(),
+        store=store,
     )
     async with relaying(on_event) as tell:
         with showing_progress(tell, target.clock) as show:

@@ -17,10 +17,9 @@ from pipeline.job import UNSURE, FailureClass, Job, JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
-from pipeline.output.folder import open_for_reading
+from pipeline.output.folder import is_by_emulator, open_for_reading
 from pipeline.output.rebuild import find_asset_names
 from pipeline.record import Struct, field
-from pipeline.settings import EMULATOR_NAME
 
 NO_DATE = "no date"
 
@@ -223,9 +222,7 @@ def read_spent(
         name = name or output.absolute().name
         return Spent(
             output=output,
-            emulated=facts.base_url == EMULATOR_NAME
-            or facts.is_emulated
-            or (emulate and not facts.base_url),
+            emulated=is_by_emulator(facts, emulate=emulate),
             spending=_summed(ledger, name),
         )
 

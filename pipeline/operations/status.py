@@ -18,8 +18,9 @@ from pipeline.output.folder import open_for_reading
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
 from pipeline.planning.shards import Shard
-from pipeline.planning.takes import Take, find_stale
+from pipeline.planning.takes import Take, find_finished, find_stale, newest_made
 from pipeline.record import Struct
+from pipeline.storage.store import Store
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -50,7 +51,12 @@ class Status(Struct, frozen=True, kw_only=True):
 
 
 def read_status(
-    manifest: Manifest, output: Path, *, emulate: bool, shard: Shard | None = None
+    manifest: Manifest,
+    output: Path,
+    *,
+    emulate: bool,
+    shard: Shard | None = None,
+    store: Store | None = None,
 ) -> Status:
     """Read how the items of a manifest stand.
 
@@ -60,6 +66,7 @@ def read_status(
         emulate: Whether the folder belongs to the emulator; then the lock file is
             ignored.
         shard: Count only the items of this shard; None for all.
+        store: Where its files are, opened; None for the folder itself.
 
     Raises:
         ManifestError: The manifest has faults.
@@ -95,7 +102,12 @@ def read_status(
         orphans = 0
         if ledger.find_last_row_id() or selection.shard is not None:
             plan = make_plan(
-                manifest, output, ledger=ledger, selection=selection, on_item=count
+                manifest,
+                output,
+                store=store,
+                ledger=ledger,
+                selection=selection,
+                on_item=count,
             )
             orphans = sum(1 for one in plan.orphan_ids() if is_meant(one))
         else:  # a million new items need not be made to be counted
@@ -125,10 +137,16 @@ def read_status(
 
 def _find_stale(review: Review, ledger: Ledger) -> Iterator[str]:
     for base_id, item in sorted(review.items.items()):
+        finished = find_finished(ledger, base_id)
         takes = []
         for job_id in ledger.find_take_ids(base_id):
-            jobs = ledger.find_jobs_of(job_id)
-            made = next((job for job in jobs if job.assets), None)
-            number = split_take(job_id)[1]
-            takes.append(Take(number=number, made=made, is_paid=made is None))
+            made = next(iter(newest_made(ledger.find_jobs_of(job_id))), None)
+            takes.append(
+                Take(
+                    number=split_take(job_id)[1],
+                    made=made,
+                    finished=finished,
+                    is_paid=made is None,
+                )
+            )
         yield from find_stale(base_id, item, takes)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import anyio.to_thread
 
@@ -18,10 +18,12 @@ from pipeline.manifest import Manifest, load_manifest
 from pipeline.manifest.review_file import with_review
 from pipeline.operations.connection import Connection, notes_on
 from pipeline.output.folder import output_folder
+from pipeline.output.stores import open_store, url_for
 from pipeline.planning import Orphan, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.shards import share_of
 from pipeline.pricing.budget import smaller
 from pipeline.settings import Settings
+from pipeline.storage.store import Store
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | Manifest
 
@@ -40,6 +42,8 @@ class Target:
         selection: The items to plan or run.
         settings: Limits and timeouts.
         clock: The clock to use.
+        store: The URL of the store for the files; "" for the manifest's own, or none.
+        opened: That store, once it is open.
     """
 
     manifest: Source
@@ -50,6 +54,8 @@ class Target:
     selection: Selection
     settings: Settings
     clock: Clock
+    store: str = ""
+    opened: Store | None = None
 
     async def load(
         self,
@@ -95,6 +101,20 @@ class Target:
         if not self.emulate:
             return loaded
         return with_review(loaded, self.folder_of(loaded), emulate=True)
+
+    async def with_store(self, loaded: Manifest) -> Self:
+        """The same with its store open, and the sidecars there copied home.
+
+        Raises:
+            UsageError, OutputError: As for :func:`open_store`.
+        """
+        opened = await anyio.to_thread.run_sync(self.open_store, loaded)
+        return replace(self, opened=opened)
+
+    def open_store(self, loaded: Manifest) -> Store:
+        """Open the store of the manifest; blocking."""
+        url = url_for(loaded, self.store, emulate=self.emulate)
+        return open_store(self.folder_of(loaded), url)
 
     async def report_faults_first(self, error: UsageError) -> NoReturn:
         """Raise the manifest's own faults, if it has any, or else ``error``.
@@ -142,6 +162,7 @@ class Target:
                 make_plan,
                 loaded,
                 self.folder_of(loaded),
+                store=self.opened,
                 ledger=ledger,
                 selection=self.selection,
                 on_item=on_item,

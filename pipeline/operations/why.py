@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -21,16 +22,15 @@ from pipeline.job import (
     ParamValue,
 )
 from pipeline.ledger.ledger import Ledger
-from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.review import ItemReview, Review
 from pipeline.models.schema import ModelSchema
 from pipeline.naming import is_step, split_take
-from pipeline.output.folder import open_for_reading
+from pipeline.output.folder import is_by_emulator, open_ledger_of
+from pipeline.output.stores import open_store
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct
-from pipeline.settings import EMULATOR_NAME
 
 _IDS_SEARCHED = 50_000  # for the closest matches
 _NEAREST = 3
@@ -129,7 +129,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
         if self.planned is None:
             return True
         now = self.planned.job
-        return job.job_key == now.job_key or job.request_key == now.request_key
+        return job.asks_for(now.job_key, now.request_key)
 
 
 def explain(
@@ -152,8 +152,7 @@ def explain(
         LedgerError: The ledger cannot be read.
         LockError: The lock file cannot be read.
     """
-    lock_file = find_lock_file(manifest, emulate=emulate)
-    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
+    with open_ledger_of(manifest, output, emulate=emulate) as ledger:
         wanted = _wanted(manifest, output, item_id, ledger)
         planned = _meant(wanted, item_id)
         job_id = item_id if planned is None else planned.item.item_id
@@ -184,9 +183,7 @@ def explain(
         renamed_to=renamed_to,
         files=tuple(_files(output, attempts)),
         takes=takes,
-        emulated=facts.base_url == EMULATOR_NAME or facts.is_emulated
-        if facts.base_url
-        else emulate,
+        emulated=is_by_emulator(facts, emulate=emulate),
     )
 
 
@@ -221,18 +218,12 @@ def _takes(
 
 
 def _decisions(review: ItemReview, number: int) -> Iterator[str]:
-    picked = () if review.picked is None else (review.picked,)
-    for word, verdicts in (
-        ("chosen", picked),
-        ("approved", review.approved),
-        ("rejected", review.rejected),
-    ):
-        for one in verdicts:
-            if one.take == number:
-                output = f"output {one.output} " if one.output else ""
-                by = f" by {one.by}" if one.by else ""
-                note = f": {one.note}" if one.note else ""
-                yield f"{output}{word}{by} {one.at}{note}".strip()
+    for word, one in review.verdicts():
+        if one.take == number:
+            output = f"output {one.output} " if one.output else ""
+            by = f" by {one.by}" if one.by else ""
+            note = f": {one.note}" if one.note else ""
+            yield f"{output}{word}{by} {one.at}{note}".strip()
     for added in review.added:
         if added.take == number:
             yield f"made again in the place of take {added.replaces}"
@@ -251,6 +242,7 @@ def _wanted(
     make_plan(
         manifest,
         output,
+        store=open_store(output),
         ledger=ledger,
         selection=Selection(ids=frozenset({split_take(item_id)[0]})),
         on_item=found.append,
@@ -269,6 +261,7 @@ def _new_id(manifest: Manifest, output: Path, item_id: str, ledger: Ledger) -> s
     plan = make_plan(
         manifest,
         output,
+        store=open_store(output),
         ledger=ledger,
         selection=Selection(),
     )
@@ -339,9 +332,10 @@ def _inputs(planned: PlannedItem, model: ModelSchema | None) -> Iterator[Input]:
 
 
 def _files(output: Path, attempts: tuple[Job, ...]) -> Iterator[CheckedFile]:
+    store = open_store(output)
     for job in attempts:
         for asset in job.assets:
-            finding, detail = check_recorded(output, asset)
+            finding, detail = check_recorded(partial(store.open, asset.path), asset)
             if finding is Finding.OK:
                 finding, detail = _check_sidecar(output, job, asset)
             yield CheckedFile(

@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -18,8 +18,9 @@ from pipeline.errors import (
     OutputError,
     UsageError,
 )
+from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
-from pipeline.lockfile.reconcile import knows_more, learn_lock
+from pipeline.lockfile.reconcile import find_lock_file, knows_more, learn_lock
 from pipeline.manifest import Manifest
 from pipeline.output.names import LOCK_NAME
 from pipeline.output.rebuild import (
@@ -28,14 +29,17 @@ from pipeline.output.rebuild import (
     open_for_writing,
     rebuild,
 )
-from pipeline.settings import Service
+from pipeline.output.stores import restore_snapshot
+from pipeline.settings import EMULATOR_NAME, Service
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
     remove_partial_files,
     storage_errors,
 )
 from pipeline.storage.files import SHARED_NAME, is_shared
+from pipeline.storage.folder import Folder
 from pipeline.storage.regular_file import check_own
+from pipeline.storage.store import Store
 from pipeline.storage.syncing import sync_file, sync_folder, take_unsynced
 from pipeline.version import __version__
 
@@ -162,6 +166,7 @@ def holding_output(
     lock_file: Path | None = None,
     *,
     item_count: int | None = None,
+    store: Store | None = None,
 ) -> Iterator[tuple[Ledger, Ledger]]:
     """Hold an output folder exclusively, with its ledger open for writing and reading.
 
@@ -171,6 +176,7 @@ def holding_output(
         lock_file: The manifest's lock file, or None. Its jobs that the ledger does not
             have are recorded.
         item_count: How many items the manifest has, or None: see ``read_lock``.
+        store: Where its files are; None for the folder itself.
 
     Raises:
         LedgerBusy: A run is in progress in the folder.
@@ -178,7 +184,7 @@ def holding_output(
         LockError: The lock file cannot be read.
         LedgerError, OutputError: The folder cannot be used.
     """
-    with _locked(folder), open_for_writing(folder) as ledger:
+    with _all_locked(folder, store), open_for_writing(folder, store) as ledger:
         _bind(ledger, service, folder)
         learn_lock(ledger, lock_file, service, item_count=item_count)
         with Ledger(folder / LEDGER_NAME, read_only=True) as reader:
@@ -186,14 +192,18 @@ def holding_output(
 
 
 @contextmanager
-def holding_ledger(folder: Path) -> Iterator[Ledger]:
+def holding_ledger(folder: Path, store: Store | None = None) -> Iterator[Ledger]:
     """Hold an output folder of any service exclusively, with its ledger for writing.
+
+    Args:
+        folder: The output folder.
+        store: Where its files are; None for the folder itself.
 
     Raises:
         LedgerBusy: A run is in progress in the folder.
         LedgerError, OutputError: The folder cannot be used.
     """
-    with _locked(folder), open_for_writing(folder) as ledger:
+    with _all_locked(folder, store), open_for_writing(folder, store) as ledger:
         yield ledger
 
 
@@ -268,6 +278,35 @@ def open_for_reading(
         yield ledger
 
 
+@contextmanager
+def open_ledger_of(
+    manifest: Manifest, output: Path, *, emulate: bool
+) -> Iterator[Ledger]:
+    """As :func:`open_for_reading`, with the lock file of a manifest.
+
+    Args:
+        manifest: The manifest.
+        output: Its output folder; it need not exist.
+        emulate: Whether the folder belongs to the emulator; then the lock file is
+            ignored.
+    """
+    lock_file = find_lock_file(manifest, emulate=emulate)
+    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
+        yield ledger
+
+
+def is_by_emulator(facts: Facts, *, emulate: bool) -> bool:
+    """Whether what a ledger knows was made by the emulator.
+
+    Args:
+        facts: Of the ledger.
+        emulate: What counts as long as the ledger has not been used.
+    """
+    if not facts.base_url:
+        return emulate
+    return facts.base_url == EMULATOR_NAME or facts.is_emulated
+
+
 def _is_there(ledger: Path) -> bool:
     """Whether an output folder has a ledger.
 
@@ -299,6 +338,21 @@ def try_writing(folder: Path) -> str:
         sync_file(file.fileno(), folder)
         sync_folder(folder)
     return str(take_unsynced() or "")
+
+
+@contextmanager
+def _all_locked(folder: Path, store: Store | None) -> Iterator[None]:
+    """Lock the output folder, and the folder of its files if that is another one.
+
+    Where the folder has no ledger, it begins with the one that the store keeps.
+    """
+    with ExitStack() as held:
+        held.enter_context(_locked(folder))
+        if isinstance(store, Folder) and store.root != folder:
+            held.enter_context(_locked(store.root))
+        if store is not None:
+            restore_snapshot(store)
+        yield
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pipeline.errors import UsageError
 from pipeline.job import SIDECAR_SUFFIX, Job, RemoteId
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest.review_file import EMULATED_NAME
+from pipeline.output.gallery_folder import find_gallery_files
 from pipeline.output.joined_ledger import Part
 from pipeline.output.names import MARKS_OF_OUTPUT, is_own
 from pipeline.record import Struct
@@ -139,11 +140,11 @@ class _Plan:
         right = [p for p in there if _remote_id(jobs.get(p.folder)) == owner]
         if not right:
             return list(there)
-        for part in there:
-            if part in right:
-                continue
+        for part in [one for one in there if one not in right]:
             older = _remote_id(jobs.get(part.folder))
-            if older is None or not any(
+            if older is None and _are_same(name, [right[0], part]):
+                right.append(part)  # a merge was interrupted before its sidecar
+            elif older is None or not any(
                 one.ledger.find_owned([older]) for one in right
             ):
                 named = f"{name} in {right[0].folder} and {part.folder}"
@@ -202,8 +203,17 @@ def _copy(copy: Copy, target: Path) -> Path:
         raise
 
 
-def _files_in(folder: Path) -> Iterator[str]:
-    """The files to join, relative to the folder: assets, sidecars, and the user's."""
+def _files_in(folder: Path) -> list[str]:
+    """The files to join, relative to the folder: assets, sidecars, and the user's.
+
+    Galleries are left out: each shows one folder, and is made again at any time.
+    """
+    names = list(_walk(folder))
+    galleries = find_gallery_files(names, folder)
+    return [name for name in names if name not in galleries]
+
+
+def _walk(folder: Path) -> Iterator[str]:
     for here, below, files in os.walk(folder):
         if here != os.fspath(folder) and not MARKS_OF_OUTPUT.isdisjoint(files):
             below.clear()  # an output folder of its own

@@ -6,11 +6,12 @@ ledger with the newest attempt of an item, for all of its attempts.
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import UsageError
-from pipeline.job import Job, JobStatus
+from pipeline.job import Job, JobStatus, Mark
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.record import Struct, asdict, replace
@@ -154,6 +155,11 @@ def _belongs_elsewhere(version: _Version, parts: Sequence[Part]) -> bool:
         other = part.ledger.find_job(job.remote_id)
         if other is None or other.item_id == job.item_id:
             continue
+        if job.is_taken_over != other.is_taken_over:
+            # Equal requests in two shards: it belongs to the item that sent it.
+            if job.is_taken_over:
+                return True
+            continue
         rank = _rank(other, part.ledger.find_last_attempt(other.item_id), part)
         if rank == version.rank:
             raise UsageError(
@@ -170,12 +176,19 @@ def _belongs_elsewhere(version: _Version, parts: Sequence[Part]) -> bool:
 def _record_marks(joined: Ledger, parts: Sequence[Part]) -> _Marks:
     """Record the marks that are still needed, in the order of their times.
 
+    Those are the marks from which the job list is still to be compared, and those of
+    attempts whose fate may still have to be found out.
+
     Returns:
         By folder and number there: the number in the joined ledger.
     """
-    marks = [
-        (mark, part.folder) for part in parts for mark in part.ledger.find_open_marks()
-    ]
+    marks: list[tuple[Mark, Path]] = []
+    is_open: set[tuple[object, ...]] = set()
+    for part in parts:
+        needed = part.ledger.find_open_marks()
+        is_open.update((mark.created_at, mark.listed) for mark in needed)
+        needed += _find_closed_marks(part.ledger, {mark.mark_id for mark in needed})
+        marks += ((mark, part.folder) for mark in needed)
     marks.sort(key=lambda pair: pair[0].created_at or _LONG_AGO)
     known: dict[tuple[object, ...], int] = {}
     numbers: _Marks = {}
@@ -184,7 +197,19 @@ def _record_marks(joined: Ledger, parts: Sequence[Part]) -> _Marks:
         if same not in known:
             known[same] = joined.record_mark(replace(mark, mark_id=0)).mark_id
         numbers[folder, mark.mark_id] = known[same]
+    joined.record_reconciled(known[same] for same in known.keys() - is_open)
     return numbers
+
+
+def _find_closed_marks(ledger: Ledger, open_ids: AbstractSet[int]) -> list[Mark]:
+    """The other marks of attempts that own no job."""
+    ids = {
+        job.mark_id
+        for job in ledger.find_jobs_in(*JobStatus)
+        if job.remote_id is None and job.mark_id is not None
+    }
+    found = [ledger.find_mark(mark_id) for mark_id in sorted(ids - open_ids)]
+    return [mark for mark in found if mark is not None]
 
 
 def _with_mark(version: _Version, marks: _Marks) -> Job:

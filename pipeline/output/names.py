@@ -4,7 +4,7 @@ from pipeline.assets.originals import ORIGINALS_FOLDER
 from pipeline.ledger.ledger import LEDGER_NAME
 from pipeline.manifest.review_file import EMULATED_NAME
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
-from pipeline.storage.files import SHARED_NAME
+from pipeline.storage.files import SHARED_NAME, STORE_NAME
 
 LOCK_NAME = "ledger.lock"
 EMULATOR_STATE_NAME = "emulator.jsonl"
@@ -18,6 +18,7 @@ _OWN_FILES = (
     EMULATOR_STATE_NAME,
     EMULATED_NAME,
     SHARED_NAME,
+    STORE_NAME,
 )
 _OWN_FOLDERS = frozenset(
     {PARTIAL_FOLDER, ORIGINALS_FOLDER, REPORT_FOLDER, EMULATOR_FILES_NAME}

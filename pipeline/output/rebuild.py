@@ -41,7 +41,10 @@ from pipeline.naming import split_stem, stems_of
 from pipeline.output.names import MARKS_OF_OUTPUT
 from pipeline.record import asdict, replace
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, storage_errors
+from pipeline.storage.files import STORE_NAME
+from pipeline.storage.folder import Folder
 from pipeline.storage.regular_file import leads_outside
+from pipeline.storage.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +56,16 @@ _WRONG = (UsageError, OutputError)
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)  # before the service's first job
 
 
-def open_for_writing(output: Path) -> Ledger:
+def open_for_writing(output: Path, store: Store | None = None) -> Ledger:
     """Open the ledger of a locked output folder for writing; rebuild it if necessary.
 
     A missing ledger is rebuilt from the sidecars. A ledger older than the sidecars,
     such as a restored copy, gets the missing jobs from them. A damaged ledger is set
     aside, never deleted, and rebuilt from its readable part and the sidecars.
+
+    Args:
+        output: The output folder.
+        store: Where its files are; None for the folder itself.
 
     Raises:
         LedgerError: The ledger was written by a newer version.
@@ -71,9 +78,9 @@ def open_for_writing(output: Path) -> Ledger:
         ledger = Ledger(path)
         try:
             ledger.check()
-            clear_leftovers(ledger, output)
+            _clear_leftovers(ledger, output, store)
             if rebuild(ledger, output, written_s=written_s):
-                clear_leftovers(ledger, output)
+                _clear_leftovers(ledger, output, store)
         except BaseException:
             ledger.close()
             raise
@@ -84,14 +91,20 @@ def open_for_writing(output: Path) -> Ledger:
         try:
             _salvage(aside, ledger)
             rebuild(ledger, output)
-            clear_leftovers(ledger, output)
+            _clear_leftovers(ledger, output, store)
         except BaseException:
             ledger.close()
             raise
     return ledger
 
 
-def clear_leftovers(ledger: Ledger, output: Path) -> None:
+def _clear_leftovers(ledger: Ledger, output: Path, store: Store | None) -> None:
+    """As :func:`clear_leftovers`, unless the files are in a store that is not open."""
+    if store is not None or not (output / STORE_NAME).exists():
+        clear_leftovers(ledger, store or Folder(output))
+
+
+def clear_leftovers(ledger: Ledger, store: Store) -> None:
     """Finish renames that a crash interrupted: remove files left at old paths.
 
     Raises:
@@ -104,7 +117,7 @@ def clear_leftovers(ledger: Ledger, output: Path) -> None:
         for old, new in sorted(left.items(), key=lambda moved: moved[1] not in left)
         if not ledger.find_path_owner(old)
     }
-    cleared = [*clear_renamed(output, own), *(left.keys() - own.keys())]
+    cleared = [*clear_renamed(store, own), *(left.keys() - own.keys())]
     if cleared:
         ledger.forget_leftovers(cleared)
 

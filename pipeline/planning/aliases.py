@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.job import Item, Job, JobKey
 from pipeline.manifest.review import ItemReview
+from pipeline.naming import is_step
 from pipeline.planning.takes import digests_of
 
 Keys = tuple[JobKey, JobKey]  # job key and request key
@@ -29,7 +30,9 @@ def find_aliases(
         review: The decisions about it.
     """
     for kept in review.kept:
-        if kept.take != item.take or kept.job_key not in keys:
+        # A step follows whichever take is chosen, so its key alone tells it.
+        is_its_take = kept.take == item.take or is_step(item.item_id)
+        if not is_its_take or kept.job_key not in keys:
             continue
         for job in attempts:
             made = digests_of(job)

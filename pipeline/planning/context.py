@@ -1,14 +1,15 @@
 """What every part of one plan reads: the manifest, the ledger and the files."""
 
-from pathlib import Path
-
 from pipeline.job import Item, Job
 from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest
 from pipeline.manifest.review import ItemReview
+from pipeline.naming import is_step
 from pipeline.planning.decision import Presence
 from pipeline.planning.presence import find_presence
 from pipeline.planning.selection import Selection
+from pipeline.planning.takes import find_finished
+from pipeline.storage.store import Store
 
 
 class Context:
@@ -16,7 +17,7 @@ class Context:
 
     Args:
         manifest: The manifest to plan.
-        output: The output folder.
+        store: Where the files are.
         ledger: The output folder's ledger; None if there is none.
         selection: Which items the command applies to.
 
@@ -28,13 +29,13 @@ class Context:
     def __init__(
         self,
         manifest: Manifest,
-        output: Path,
+        store: Store,
         *,
         ledger: Ledger | None,
         selection: Selection,
     ) -> None:
         self.manifest = manifest
-        self.output = output
+        self.store = store
         self.ledger = ledger
         self.selection = selection
         self.is_counted = False
@@ -42,6 +43,12 @@ class Context:
     def find_jobs_of(self, item_id: str) -> list[Job]:
         """The attempts of an item, newest first."""
         return [] if self.ledger is None else self.ledger.find_jobs_of(item_id)
+
+    def find_finished(self, item: Item) -> tuple[Job, ...]:
+        """The newest job with files of each step of an item."""
+        if self.ledger is None or not (item.has_steps or is_step(item.item_id)):
+            return ()
+        return find_finished(self.ledger, item.base)
 
     def review_of(self, item: Item) -> ItemReview:
         """The decisions about the takes of an item."""
@@ -56,4 +63,4 @@ class Context:
                 matter.
         """
         by_hash = self.selection.verify
-        return find_presence(self.output, job, recipe=recipe, by_hash=by_hash)
+        return find_presence(self.store, job, recipe=recipe, by_hash=by_hash)

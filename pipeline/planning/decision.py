@@ -166,7 +166,7 @@ def find_same(
             job
             for job in attempts
             for job_key, request_key in keys
-            if job.job_key == job_key or job.request_key == request_key
+            if job.asks_for(job_key, request_key)
         ),
         None,
     )

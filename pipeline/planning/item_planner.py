@@ -7,7 +7,7 @@ from pipeline.job import AssetId, Item, Job, JobKey, JobStatus, ParamValue
 from pipeline.manifest.chain import outputs_in
 from pipeline.manifest.lines import MODEL, find_line
 from pipeline.models.schema import ModelSchema
-from pipeline.naming import numbered_stem
+from pipeline.naming import is_step, numbered_stem, take_id
 from pipeline.planning.aliases import find_aliases
 from pipeline.planning.change import describe_changes, find_changes
 from pipeline.planning.context import Context
@@ -32,7 +32,7 @@ from pipeline.planning.planned import PlannedItem
 from pipeline.planning.rename import MOVABLE, Renames, Request
 from pipeline.planning.repeats import Repeats
 from pipeline.planning.seeds import equal_params
-from pipeline.planning.takes import Layout, stands
+from pipeline.planning.takes import Layout, newest_made, stands
 from pipeline.record import Struct, replace
 
 _NAMES_ASKED = 3  # of items that a new one may have been
@@ -227,10 +227,16 @@ class ItemPlanner:
         review = self._context.review_of(asked.item)
         is_rejected = self._selection.only == "rejected"
         verdicts = review.rejected if is_rejected else review.approved
-        return any(
-            verdict.take == asked.item.take and stands(verdict, asked.attempts)
-            for verdict in verdicts
-        )
+        own = [one for one in verdicts if one.take == asked.item.take]
+        made = self._find_made(asked) if own else []
+        return any(stands(verdict, made) for verdict in own)
+
+    def _find_made(self, asked: Asked) -> list[Job]:
+        """The newest job with files of a take, and of each step that follows it."""
+        item, attempts = asked.item, asked.attempts
+        if is_step(item.item_id):
+            attempts = self._context.find_jobs_of(take_id(item.base, item.take))
+        return [*newest_made(attempts), *self._context.find_finished(item)]
 
     def _is_unclear(self, asked: Asked, decision: Decision) -> bool:
         """Whether the user has to say which old item this is, before it is paid for."""

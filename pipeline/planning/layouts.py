@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.job import Item, JobStatus
+from pipeline.job import Item, Job, JobStatus
 from pipeline.naming import TAKE_MARK, is_step
 from pipeline.planning.context import Context
 from pipeline.planning.decision import Action, Presence
@@ -125,15 +125,25 @@ class Layouts:
     def _take_of(self, asked: Asked) -> Take:
         """What is known of a take, whatever the command is to do with it."""
         if asked.item.parents:  # what it asks for depends on what they will be
-            saved = (job for job in asked.attempts if job.status is JobStatus.SAVED)
-            made = next(saved, None)
-            return Take(number=asked.item.take, made=made, is_paid=made is not None)
+            ready = {JobStatus.SAVED}
+            if not asked.item.is_saved:  # only its steps have files
+                ready.add(JobStatus.SUCCEEDED)
+            made = next((job for job in asked.attempts if job.status in ready), None)
+            return self._made_take(asked, made, is_paid=made is not None)
         decision = asked.request.decide(asked.attempts, lambda _job: Presence())
         is_made = decision.action is Action.DONE
+        return self._made_take(
+            asked,
+            decision.job if is_made else None,
+            is_paid=decision.action in MOVABLE,
+        )
+
+    def _made_take(self, asked: Asked, made: Job | None, *, is_paid: bool) -> Take:
         return Take(
             number=asked.item.take,
-            made=decision.job if is_made else None,
-            is_paid=decision.action in MOVABLE,
+            made=made,
+            finished=self._context.find_finished(asked.item) if made else (),
+            is_paid=is_paid,
         )
 
 

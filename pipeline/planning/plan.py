@@ -4,7 +4,6 @@ A plan does not keep its items: it counts them once and expands the manifest aga
 it is carried out, so that a million rows are not a million records in memory.
 """
 
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +29,9 @@ from pipeline.planning.planned import Orphan, PlannedItem
 from pipeline.planning.rename import Renames
 from pipeline.planning.selection import Limit, Selection
 from pipeline.storage.files import is_shared
+from pipeline.storage.folder import Folder
 from pipeline.storage.regular_file import leads_outside
+from pipeline.storage.store import Store
 
 _FOLDERS_KEPT = 1024  # of the million that a million items may have
 
@@ -41,6 +42,7 @@ class Plan:
     Attributes:
         manifest: The manifest it was made from.
         output: The output folder.
+        store: Where the files are.
         counts: Items by action, without those that this command does not apply to.
         lines: The items that use the outputs of others.
         repeats: Finished items that would be paid for again with the same seed.
@@ -58,18 +60,20 @@ class Plan:
         manifest: Manifest,
         output: Path,
         *,
+        store: Store | None = None,
         ledger: Ledger | None,
         selection: Selection,
         is_shared: bool = False,
     ) -> None:
         self.manifest = manifest
         self.output = output
+        self.store: Store = store or Folder(output)
         self.selection = selection
         self.counts: Counter[Action] = Counter()
         self.orphan_count = 0
         self.again: Callable[[], Iterator[PlannedItem]] | None = None
         self._context = context = Context(
-            manifest, output, ledger=ledger, selection=selection
+            manifest, self.store, ledger=ledger, selection=selection
         )
         makers = None
         if is_shared and ledger is not None:
@@ -190,8 +194,8 @@ class Plan:
             assets = tuple(
                 asset
                 for _, asset in self._context.ledger.find_assets_of(item_id)
-                if _exists(self.output / asset.path)
-                or _exists(self.output / (asset.path + SIDECAR_SUFFIX))
+                if self.store.exists(asset.path)
+                or self.store.exists(asset.path + SIDECAR_SUFFIX)
             )
             if assets:
                 base, number = split_take(item_id)
@@ -292,6 +296,7 @@ def make_plan(
     manifest: Manifest,
     output: Path,
     *,
+    store: Store | None = None,
     ledger: Ledger | None,
     selection: Selection,
     on_item: Callable[[PlannedItem], None] | None = None,
@@ -302,6 +307,7 @@ def make_plan(
     Args:
         manifest: The manifest to plan.
         output: The output folder.
+        store: Where the files are; None for the output folder.
         ledger: The output folder's ledger; None if there is none.
         selection: Which items the command applies to.
         on_item: Called with each item as it is planned.
@@ -317,6 +323,7 @@ def make_plan(
     plan = Plan(
         manifest,
         output,
+        store=store,
         ledger=ledger,
         selection=selection,
         is_shared=facts.is_shared_by(manifest.name) or is_shared(output),
@@ -350,7 +357,3 @@ def _check_folder(output: Path, folder: str) -> None:
             f"{output / folder} leads outside of the output folder, through a link",
             hint="remove the link, or rename the items; then run again",
         )
-
-
-def _exists(path: Path) -> bool:
-    return os.path.lexists(path)

@@ -4,15 +4,13 @@ One ``stat`` for each file and one for its sidecar; a file is opened only if its
 is not the recorded one, or where its SHA-256 is asked for.
 """
 
-from pathlib import Path
-
 from pipeline.job import SIDECAR_SUFFIX, Asset, Job
 from pipeline.naming import is_kept
 from pipeline.planning.decision import Presence
 from pipeline.save_spec import describe_change
 from pipeline.storage.media_type import PICTURE_TYPES
 from pipeline.storage.pointer import MAX_POINTER_BYTES, read_pointer
-from pipeline.storage.regular_file import open_regular
+from pipeline.storage.store import Store
 
 _SMALL_SIDECAR_BYTES = 256  # ours have several times as many, pointers fewer
 
@@ -21,12 +19,12 @@ MISSING = Presence(missing="file missing")
 
 
 def find_presence(
-    output: Path, job: Job, *, recipe: str | None = None, by_hash: bool = False
+    store: Store, job: Job, *, recipe: str | None = None, by_hash: bool = False
 ) -> Presence:
     """Look at the files of a SAVED job.
 
     Args:
-        output: The output folder.
+        store: Where they are.
         job: With its assets.
         recipe: How its pictures are to be saved, as :attr:`SaveSpec.recipe`;
             None if that does not matter.
@@ -35,11 +33,11 @@ def find_presence(
     edited: list[str] = []
     saving = ""
     for asset in job.assets:
-        size_bytes = _size_of(output / asset.path)
+        size_bytes = store.size_of(asset.path)
         if (
             size_bytes <= 0
             or is_kept(asset.path, job.item_id)
-            or not _is_sidecar(output / (asset.path + SIDECAR_SUFFIX))
+            or not _is_sidecar(store, asset.path + SIDECAR_SUFFIX)
         ):
             return MISSING
         is_processed = asset.media_type in PICTURE_TYPES and not asset.role
@@ -47,19 +45,19 @@ def find_presence(
             saving = describe_change(asset.recipe, recipe)
         if size_bytes == asset.size_bytes and not by_hash:
             continue
-        missing = _find_missing(output, asset, by_hash=by_hash, edited=edited)
+        missing = _find_missing(store, asset, by_hash=by_hash, edited=edited)
         if missing:
             return Presence(missing=missing)
     return Presence(edited=tuple(edited), saving=saving) if job.assets else MISSING
 
 
 def _find_missing(
-    output: Path, asset: Asset, *, by_hash: bool, edited: list[str]
+    store: Store, asset: Asset, *, by_hash: bool, edited: list[str]
 ) -> str:
     # Seldom needed, and decoding brings a library that takes long to load.
     from pipeline.assets.checks.standing import Standing, find_standing  # noqa: PLC0415
 
-    standing, pointer = find_standing(output, asset, by_hash=by_hash)
+    standing, pointer = find_standing(store, asset, by_hash=by_hash)
     if standing is Standing.EDITED:
         edited.append(asset.path)
     if standing in {Standing.WHOLE, Standing.EDITED}:
@@ -70,21 +68,13 @@ def _find_missing(
     return f"{asset.path} is {what}"
 
 
-def _is_sidecar(path: Path) -> bool:
+def _is_sidecar(store: Store, name: str) -> bool:
     """Whether there is something in the place of a sidecar that may be one."""
-    size_bytes = _size_of(path)
+    size_bytes = store.size_of(name)
     if size_bytes <= 0 or size_bytes > _SMALL_SIDECAR_BYTES:
         return size_bytes > 0
     try:
-        with open_regular(path) as file:
+        with store.open(name) as file:
             return read_pointer(file.read(MAX_POINTER_BYTES)) is None
     except OSError:
         return True  # whoever reads it is told what is wrong
-
-
-def _size_of(path: Path) -> int:
-    """The size of a file, or -1."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1

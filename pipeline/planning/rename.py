@@ -43,8 +43,7 @@ class Request(Struct, frozen=True, kw_only=True):
     def is_of(self, job: Job) -> bool:
         """Whether an attempt made this request."""
         return any(
-            job.job_key == job_key or job.request_key == request_key
-            for job_key, request_key in self.keys
+            job.asks_for(job_key, request_key) for job_key, request_key in self.keys
         )
 
     def decide(

@@ -3,12 +3,15 @@
 The chosen take has the item's own name; the others have names with a number.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipeline.job import Job
+from pipeline.ledger.ledger import Ledger
 from pipeline.manifest.review import ItemReview, Verdict
 from pipeline.naming import numbered_stem, split_take, take_id, wanted_path
 from pipeline.record import Struct
+
+_NOUNS = {"chosen": "choice", "approved": "approval", "rejected": "rejection"}
 
 
 class Take(Struct, frozen=True, kw_only=True):
@@ -17,12 +20,14 @@ class Take(Struct, frozen=True, kw_only=True):
     Attributes:
         number: From 1.
         made: The attempt that made it, SAVED; None if its files are not known.
+        finished: The newest job with files of each step that follows it.
         is_paid: Whether it is paid for, so that its files will be those decided about.
         is_selected: Whether this command applies to it.
     """
 
     number: int
     made: Job | None = None
+    finished: tuple[Job, ...] = ()
     is_paid: bool = False
     is_selected: bool = True
 
@@ -67,20 +72,40 @@ def counts(verdict: Verdict, take: Take) -> bool:
     """Whether a decision is about the bytes that the take has, or will have."""
     if not verdict.sha256:
         return True  # its files were not known when it was brought back
-    if take.made is None or not take.made.assets:
-        return take.is_paid
-    return digests_of(take.made, verdict.output) == verdict.sha256
+    made = () if take.made is None else (take.made,)
+    known = [job for job in (*made, *take.finished) if job.assets]
+    return stands(verdict, known) if known else take.is_paid
 
 
-def stands(verdict: Verdict, attempts: Sequence[Job]) -> bool:
+def stands(verdict: Verdict, made: Sequence[Job]) -> bool:
     """Whether a decision is about the newest files of a take, whatever is asked now.
 
     Args:
-        verdict: The decision.
-        attempts: All rows of the take, newest first.
+        verdict: The decision: about the files of the take, or about those that the
+            last step has made of them.
+        made: The newest job with files of the take, and of each step that follows it.
     """
-    made = next((job for job in attempts if job.assets), None)
-    return made is None or digests_of(made, verdict.output) == verdict.sha256
+    return not made or any(
+        digests_of(job, verdict.output) == verdict.sha256 for job in made
+    )
+
+
+def newest_made(attempts: Iterable[Job]) -> tuple[Job, ...]:
+    """The newest job with files, if there is one.
+
+    Args:
+        attempts: All rows of a job id, newest first.
+    """
+    return tuple(job for job in attempts if job.assets)[:1]
+
+
+def find_finished(ledger: Ledger, base_id: str) -> tuple[Job, ...]:
+    """The newest job with files of each step that follows an item."""
+    return tuple(
+        job
+        for step in ledger.find_step_ids(base_id)
+        for job in newest_made(ledger.find_jobs_of(step))
+    )
 
 
 def choose(
@@ -126,21 +151,15 @@ def find_stale(
 ) -> Iterator[str]:
     """A sentence for each decision that counts no longer."""
     by_number = {take.number: take for take in takes}
-    picked = () if review.picked is None else (review.picked,)
-    for word, verdicts in (
-        ("choice", picked),
-        ("approval", review.approved),
-        ("rejection", review.rejected),
-    ):
-        for verdict in verdicts:
-            take = by_number.get(verdict.take)
-            if take is None or counts(verdict, take):
-                continue
-            why = "is made again" if take.made is None else "has other bytes now"
-            yield (
-                f"the {word} of take {_label(verdict)} of {base_id} counts no longer:"
-                f" it {why}"
-            )
+    for word, verdict in review.verdicts():
+        take = by_number.get(verdict.take)
+        if take is None or counts(verdict, take):
+            continue
+        why = "is made again" if take.made is None else "has other bytes now"
+        yield (
+            f"the {_NOUNS[word]} of take {_label(verdict)} of {base_id} counts no"
+            f" longer: it {why}"
+        )
 
 
 def _label(verdict: Verdict) -> str:

@@ -185,8 +185,8 @@ async def _ask_for(group: CostGroup, quotes: Quotes) -> str:
         except Unavailable as error:
             raise unreachable(error) from error
         except JobError as error:
-            place = f"{sample.item.file}:{sample.item.line}"
-            problem = f"{place}: no price for '{sample.item.item_id}': {error.message}"
+            item = sample.item
+            problem = f"{item.place}: no price for '{item.item_id}': {error.message}"
         except (AccessDenied, BudgetReached) as error:
             if isinstance(error, AccessDenied) and error.status == _WRONG_KEY:
                 raise

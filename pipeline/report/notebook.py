@@ -5,13 +5,15 @@ is escaped.
 """
 
 import base64
-import io
-import warnings
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from pipeline.assets.checks.png import NotAnImage
+from pipeline.assets.thumbnail import can_draw, draw_thumbnail
 from pipeline.record import Struct
+from pipeline.storage.media_type import HEAD_SIZE_BYTES, media_type_of
+from pipeline.storage.regular_file import open_regular
 
 MOST_ROWS = 50
 MOST_PICTURES = 4  # in one row
@@ -94,17 +96,12 @@ def _picture_html(path: Path) -> str:
 
 def _small_picture(path: Path) -> bytes:
     """The picture of a file as WebP; nothing if it is not there, or no picture."""
-    from PIL import Image, ImageOps  # noqa: PLC0415 - slow to import
-
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # of pictures that are too large
-            with Image.open(path) as image:
-                image.draft("RGB", (_PICTURE_PX, _PICTURE_PX))
-                small = ImageOps.exif_transpose(image).convert("RGBA")
-                small.thumbnail((_PICTURE_PX, _PICTURE_PX))
-    except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError):
+        with open_regular(path) as file:
+            media_type = media_type_of(file.read(HEAD_SIZE_BYTES))
+            if not can_draw(media_type):
+                return b""
+            file.seek(0)
+            return draw_thumbnail(file, media_type, edge_px=_PICTURE_PX)
+    except (NotAnImage, OSError):
         return b""
-    out = io.BytesIO()
-    small.save(out, "WEBP", quality=70)
-    return out.getvalue()

@@ -7,12 +7,13 @@ troubled items are made from, if they are committed.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pipeline.report.markdown import code, table, thumbnail
+from pipeline.report.markdown import code, inert, table, thumbnail
 from pipeline.report.outcomes import TROUBLES, WORDS, ItemOutcome, Outcomes
 
 _ROWS = 100
 _PICTURES = 40
 _FILES_SHOWN = 3
+_PROGRAM = "pipeline"
 
 
 def summary_lines(
@@ -31,7 +32,7 @@ def summary_lines(
         name: The manifest's name.
         facts: What is said below the heading: folder, units, duration. Foreign text in
             it is inert.
-        next_steps: Commands, the first one first.
+        next_steps: Commands, each with what it is for before it; the first one first.
         is_ok: Whether the exit code is 0.
         urls: Addresses of pictures by their paths; others are not shown.
     """
@@ -53,11 +54,18 @@ def summary_lines(
     if outcomes.problems:
         yield ""
     for step in next_steps:
-        yield f"Next: {code(step, 600)}"
+        yield f"Next: {_step_text(step)}"
         yield ""
     yield from _troubles(outcomes, urls)
     yield from _reviews(outcomes)
     yield from _made(outcomes)
+
+
+def _step_text(step: str) -> str:
+    """``why: pipeline VERB …``, of which the command alone is code, to be copied."""
+    why, mark, command = step.rpartition(f": {_PROGRAM} ")
+    text = code(f"{_PROGRAM} {command}" if mark else step, 600)
+    return f"{inert(why)}: {text}" if mark else text
 
 
 def _troubles(outcomes: Outcomes, urls: Mapping[str, str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.job import SIDECAR_SUFFIX, Asset, Item, Job
 from pipeline.manifest.review import ItemReview, Verdict
 from pipeline.planning import PlannedItem
-from pipeline.planning.takes import stands
+from pipeline.planning.takes import newest_made, stands
 from pipeline.record import Struct
 
 _NOTHING = Decimal(0)
@@ -75,7 +75,7 @@ class JobRecord(Struct, frozen=True, kw_only=True):
     @property
     def made(self) -> Job | None:
         """The newest attempt that made files, or None."""
-        return next((job for job in self.attempts if job.assets), None)
+        return next(iter(newest_made(self.attempts)), None)
 
     @property
     def cost(self) -> Decimal:
@@ -142,12 +142,7 @@ class ItemRecord(Struct, frozen=True, kw_only=True):
         Yields:
             ``chosen``, ``approved`` or ``rejected``, and the decision.
         """
-        picked = () if self.review.picked is None else (self.review.picked,)
-        for word, verdicts in (
-            ("chosen", picked),
-            ("approved", self.review.approved),
-            ("rejected", self.review.rejected),
-        ):
-            for verdict in verdicts:
-                if verdict.take == take.number and stands(verdict, take.attempts):
-                    yield word, verdict
+        made = [job for one in (take, *self.steps) for job in newest_made(one.attempts)]
+        for word, verdict in self.review.verdicts():
+            if verdict.take == take.number and stands(verdict, made):
+                yield word, verdict

@@ -7,9 +7,7 @@ crash at any point loses no file, and the next run goes on.
 """
 
 import itertools
-import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from pipeline.assets.sidecar import Source
 from pipeline.fault_points import reach
@@ -19,6 +17,7 @@ from pipeline.naming import is_kept, split_stem
 from pipeline.planning.rename import Reassignment
 from pipeline.record import replace
 from pipeline.running.relocating import Relocating, Write
+from pipeline.storage.store import Store
 
 _Files = list[tuple[Job, Asset]]
 
@@ -31,7 +30,7 @@ class Reassigning:
         writer: The ledger to record with, whose methods are passed to ``write``.
         write: Makes one record durable.
         relocating: Moves the files.
-        output: The output folder.
+        store: Where the files are.
         may_be_named: Whether an item may make a file of this name, without extension.
     """
 
@@ -42,14 +41,14 @@ class Reassigning:
         writer: Ledger,
         write: Write,
         relocating: Relocating,
-        output: Path,
+        store: Store,
         may_be_named: Callable[[str], bool],
     ) -> None:
         self._ledger = ledger
         self._writer = writer
         self._write = write
         self._relocating = relocating
-        self._output = output
+        self._store = store
         self._may_be_named = may_be_named
 
     async def carry_out(
@@ -135,7 +134,7 @@ class Reassigning:
         await self._relocating.clear(paths)
 
     def _is_free(self, path: str) -> bool:
-        is_there = os.path.lexists(self._output / path)
+        is_there = self._store.exists(path)
         return not is_there and self._ledger.find_path_owner(path) is None
 
     async def _reassign(self, move: Reassignment, source: Source) -> None:

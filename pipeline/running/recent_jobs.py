@@ -68,6 +68,7 @@ class RecentJobs:
         self._records = records
         self._jobs: defaultdict[Hashable, list[RemoteJob]] = defaultdict(list)
         self._digests = AssetDigests(session.api, session.transfer)
+        self._given: set[RemoteId] = set()  # to items of this run
         self.taken = 0
 
     async def find(self, marks: Marks) -> None:
@@ -190,11 +191,16 @@ class RecentJobs:
     async def _take(
         self, planned: PlannedItem, job: Job, remote: RemoteJob
     ) -> tuple[Job, RemoteJob]:
+        self._given.add(remote.remote_id)
         self._slots.occupy()
         self.taken += 1
         quote = self._session.quotes.find(planned.cost_key)
         quoted = None if quote is None else quote.units
         return await self._records.adopted(planned, job, remote, quoted), remote
+
+    def has_given(self, remote_id: RemoteId) -> bool:
+        """Whether an item of this manifest has the job, or is about to get it."""
+        return remote_id in self._given or bool(self._ledger.find_owned([remote_id]))
 
     def tell(self) -> None:
         """Tell the user how many jobs were taken over, if any."""
@@ -220,10 +226,14 @@ class RecentJobs:
         return {name: one.default for name, one in inputs.items() if one.has_default}
 
     def _is_free(self, remote: RemoteJob) -> bool:
-        """Whether neither a row nor another item of this connection has the job."""
-        if self._session.identity.is_adopted(remote.remote_id):
+        """Whether no other item of this manifest has the job, or is about to get it.
+
+        Another manifest may have it: run alone, this one would take it over too.
+        """
+        if self.has_given(remote.remote_id):
             return False
-        return not self._session.rows.find_owned([remote.remote_id])
+        is_adopted = self._session.identity.is_adopted(remote.remote_id)
+        return not is_adopted or bool(self._session.rows.find_owned([remote.remote_id]))
 
 
 def _may_replace_a_submit(remote: RemoteJob, since: datetime, author_id: str) -> bool:

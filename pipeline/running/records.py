@@ -4,12 +4,13 @@ When a method returns, its change is durable.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 
 from pipeline.api.echo import describe_difference, echo_difference
 from pipeline.api.interface import RemoteJob, Submission, UnexpectedJob
-from pipeline.job import AssetId, Failure, FailureClass, Job, JobStatus
+from pipeline.job import AssetId, Failure, FailureClass, Item, Job, JobStatus
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import PlannedItem
 from pipeline.pricing import Budget
@@ -49,7 +50,6 @@ class Records:
         charges: What this run has been charged.
         service_now: The current time of the service.
         tell: As given.
-        places: ``file:line`` in the manifest of each item in progress, by item id.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Records:
         self._author_id = author_id
         self.charges = RunCharges()
         self.tell = tell
-        self.places: dict[str, str] = {}
+        self._places: dict[str, str] = {}  # of the items in progress, by id
 
     async def intent(self, job: Job) -> Job:
         """PLANNED → SUBMITTING, with ``request`` and ``sent_at``, before the POST."""
@@ -353,6 +353,15 @@ class Records:
         """Record that files at these paths, which others replace, are removed."""
         await self._write(self._ledger.forget_leftovers, paths)
 
+    @contextmanager
+    def placing(self, item: Item) -> Iterator[None]:
+        """Within the block, say where in the manifest the item is if it fails."""
+        self._places[item.item_id] = item.place
+        try:
+            yield
+        finally:
+            self._places.pop(item.item_id, None)  # blocks may be nested
+
     def announce(self, job: Job, *, reason: str = "") -> None:
         """Send the listener the current state of a job, and where it came from."""
         failure = job.failure
@@ -369,7 +378,7 @@ class Records:
                 review=job.review,
                 charged=job.charged,
                 refunded=job.refunded,
-                place=self.places.get(job.item_id, "") if failure else "",
+                place=self._places.get(job.item_id, "") if failure else "",
             )
         )
 

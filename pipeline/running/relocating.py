@@ -7,7 +7,6 @@ opens the ledger removes them. So a crash at any point loses no file.
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -27,6 +26,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.naming import numbered_stem, split_stem, split_take, wanted_path
 from pipeline.planning import PlannedItem
 from pipeline.planning.takes import Layout
+from pipeline.storage.store import Store
 
 Write = Callable[..., Awaitable[Any]]  # as LedgerWriter.write
 
@@ -38,7 +38,7 @@ class Relocating:
         ledger: For reading.
         writer: The ledger to record with, whose methods are passed to ``write``.
         write: Makes one record durable.
-        output: The output folder.
+        store: Where the files are.
         emulated: Whether the emulator made the assets; recorded in sidecars.
     """
 
@@ -48,13 +48,13 @@ class Relocating:
         *,
         writer: Ledger,
         write: Write,
-        output: Path,
+        store: Store,
         emulated: bool,
     ) -> None:
         self._ledger = ledger
         self._writer = writer
         self._write = write
-        self._output = output
+        self._store = store
         self._emulated = emulated
         self._lock = anyio.Lock()  # two takes must not move the same files
 
@@ -175,15 +175,15 @@ class Relocating:
             source: The item's place in the manifest.
         """
         movable = await anyio.to_thread.run_sync(
-            find_movable, self._output, files, paths
+            find_movable, self._store, files, paths
         )
         vacant = await anyio.to_thread.run_sync(
-            find_vacant, self._output, paths.values()
+            find_vacant, self._store, paths.values()
         )
         leftovers = {new: old for old, new in paths.items() if new in vacant}
         await self._write(self._writer.record_leftovers, leftovers)
         place = partial(place_renamed, emulated=self._emulated)
-        await anyio.to_thread.run_sync(place, self._output, movable, paths, source)
+        await anyio.to_thread.run_sync(place, self._store, movable, paths, source)
 
     async def clear(self, paths: Mapping[str, str]) -> None:
         """Remove files at the old paths that are also at the new ones."""
@@ -194,6 +194,6 @@ class Relocating:
             for old, new in paths.items()
             if self._ledger.find_path_owner(old) is None
         }
-        cleared = await anyio.to_thread.run_sync(clear_renamed, self._output, own)
+        cleared = await anyio.to_thread.run_sync(clear_renamed, self._store, own)
         done = [*cleared, *(paths.keys() - own.keys())]
         await self._write(self._writer.forget_leftovers, done)

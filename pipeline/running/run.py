@@ -30,7 +30,14 @@ from pipeline.errors import (
     RunError,
     Unavailable,
 )
-from pipeline.job import UNFINISHED, AssetId, FailureClass, Job, JobStatus
+from pipeline.job import (
+    UNFINISHED,
+    AssetId,
+    FailureClass,
+    Job,
+    JobStatus,
+    RemoteId,
+)
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
 from pipeline.planning import Action, Plan, PlannedItem
@@ -203,7 +210,7 @@ class Run:
             ledger,
             writer=writer.ledger,
             write=writer.write,
-            output=plan.output,
+            store=plan.store,
             emulated=service.is_emulated,
         )
         self._reassigning = Reassigning(
@@ -211,7 +218,7 @@ class Run:
             writer=writer.ledger,
             write=writer.write,
             relocating=self._relocating,
-            output=plan.output,
+            store=plan.store,
             may_be_named=plan.may_be_named,
         )
         self._renaming = Renaming(
@@ -221,7 +228,7 @@ class Run:
             output=plan.output,
         )
         delivery = Delivery(
-            plan.output,
+            plan.store,
             session.clock,
             find_owner=ledger.find_path_owner,
             is_emulated=self._is_emulated,
@@ -489,10 +496,7 @@ class Run:
         return True
 
     def _start(self, planned: PlannedItem, place: "_Place") -> None:
-        self._records.places[planned.item.item_id] = planned.item.place
-        renames = planned.action is Action.RENAME
-        handle = self._rename if renames else self._process
-        self._items.start_soon(handle, planned, place)
+        self._items.start_soon(self._take_up, planned, place)
 
     def _start_held(self, entry: PlannedItem) -> None:
         """Go on with an item whose parents are made; it waits behind no other."""
@@ -511,6 +515,12 @@ class Run:
 
     def _count_left_out(self, _planned: PlannedItem) -> None:
         self._counts["not_submitted"] += 1
+
+    async def _take_up(self, planned: PlannedItem, place: "_Place") -> None:
+        with self._records.placing(planned.item):
+            renames = planned.action is Action.RENAME
+            handle = self._rename if renames else self._process
+            await handle(planned, place)
 
     async def _process(self, planned: PlannedItem, place: "_Place") -> None:
         """Take one item through submit → wait → download → sidecar."""
@@ -546,7 +556,6 @@ class Run:
             self._counts["not_submitted"] += 1
         finally:
             self._in_progress -= 1
-            self._records.places.pop(planned.item.item_id, None)
             self._submitter.leave(planned)
             place.leave()
             if self._session.requests is not None:
@@ -558,19 +567,36 @@ class Run:
     async def _find_made(
         self, planned: PlannedItem, job: Job, place: "_Place"
     ) -> tuple[Job, RemoteJob] | None:
-        """A job for exactly this request: of an earlier run, or of another manifest.
+        """A job for exactly this request: of another manifest, or of an earlier run.
 
-        The other manifest's item is waited for. None if there is none, or if it has not
-        been paid for.
+        None if there is none, or if it has not been paid for.
 
         Raises:
             NotSubmitted: It is paid for and was not made, or this run stops.
         """
-        found = await self._recent.adopt(planned, job)
+        if job.status is not JobStatus.PLANNED:
+            return None
+        # First, so that nobody else takes over what another manifest has lost sight of.
+        twin_id = await self._wait_for_twin(planned, place)
+        if twin_id is None or self._recent.has_given(twin_id):
+            return await self._recent.adopt(planned, job)
+        try:
+            return await self._recent.take_over(planned, job, twin_id)
+        except JobError as error:
+            raise NotSubmitted from error
+
+    async def _wait_for_twin(
+        self, planned: PlannedItem, place: "_Place"
+    ) -> RemoteId | None:
+        """The job of another manifest's item that asks for the same, once it has ended.
+
+        None if there is none, or if it has not been paid for.
+
+        Raises:
+            NotSubmitted: It is paid for and was not made, or this run stops.
+        """
         requests, force = self._session.requests, self._plan.selection.force
-        if found is not None or requests is None or job.status is not JobStatus.PLANNED:
-            return found
-        if not may_be_shared(planned, force=force):
+        if requests is None or not may_be_shared(planned, force=force):
             return None
         twin = requests.find_maker(str(self._plan.output), planned)
         if twin is None:
@@ -589,10 +615,7 @@ class Run:
             return None
         if made.remote_id is None or made.status not in _MADE:
             raise NotSubmitted
-        try:
-            return await self._recent.take_over(planned, job, made.remote_id)
-        except JobError as error:
-            raise NotSubmitted from error
+        return made.remote_id
 
     async def _collect_adopted(self, adopted: Sequence[Adopted]) -> None:
         """Wait for jobs adopted at the end of this run, and save their files."""
@@ -615,9 +638,9 @@ class Run:
                 items.start_soon(self._collect, planned, one.job)
 
     async def _collect(self, planned: PlannedItem, job: Job) -> None:
-        self._records.places[planned.item.item_id] = planned.item.place
-        job = await self._watch.wait_until_ended(job)
-        self._count(planned, await self._save(planned, job))
+        with self._records.placing(planned.item):
+            job = await self._watch.wait_until_ended(job)
+            self._count(planned, await self._save(planned, job))
 
     async def _save(self, planned: PlannedItem, job: Job) -> Job:
         """SUCCEEDED → SAVED, if the item is saved at all; else unchanged."""
@@ -657,8 +680,8 @@ class Run:
         """Another item owns a file there. Nothing changed, so nothing is recorded."""
         failure = failure_of(error, FailureClass.DOWNLOAD)
         job = replace(planned.job, status=JobStatus.FAILED, failure=failure)
-        self._records.places[planned.item.item_id] = planned.item.place
-        self._records.announce(job)
+        with self._records.placing(planned.item):
+            self._records.announce(job)
         self._counts["failed"] += 1
         self._count_failure(job)
         return job

@@ -5,6 +5,7 @@ Run one after the other, the second manifest would take over the job of the firs
 """
 
 from collections import Counter
+from collections.abc import Iterable
 
 import anyio
 
@@ -23,12 +24,14 @@ class Twin(Struct, eq=False):
         ended: Set once its run is done with it.
         job: Its last attempt; None if it was not submitted.
         is_cut_off: Whether its run ended before it: it may be paid for.
+        is_sent: Whether an earlier run sent it: its price is in no plan.
     """
 
     maker: str
     ended: anyio.Event = field(default_factory=anyio.Event)
     job: Job | None = None
     is_cut_off: bool = False
+    is_sent: bool = False
 
 
 class SharedRequests:
@@ -41,7 +44,19 @@ class SharedRequests:
     def __init__(self) -> None:
         self._twins: dict[tuple[_Request, int], Twin] = {}
         self._counts: Counter[tuple[str, _Request]] = Counter()
-        self._by_item: dict[tuple[str, str], Twin] = {}
+        self._by_item: dict[tuple[str, str, _Request], Twin] = {}
+
+    def know(self, output: str, jobs: Iterable[Job]) -> None:
+        """Let others wait for what an earlier run has left in flight or unsure.
+
+        Call it for every manifest before the first is planned.
+
+        Args:
+            output: The output folder of its manifest.
+            jobs: Its unfinished attempts.
+        """
+        for job in jobs:
+            self._find_twin(output, job.item_id, job).is_sent = True
 
     def find_maker(self, output: str, planned: PlannedItem) -> Twin | None:
         """Whoever makes what an item asks for; None if that is the item itself.
@@ -50,16 +65,19 @@ class SharedRequests:
             output: The output folder of the item's manifest.
             planned: The item, with action SUBMIT.
         """
-        item = (output, planned.item.item_id)
+        twin = self._find_twin(output, planned.item.item_id, planned.job)
+        return None if twin.maker == output else twin
+
+    def _find_twin(self, output: str, item_id: str, job: Job) -> Twin:
+        request = _request_of(job)
+        item = (output, item_id, request)
         twin = self._by_item.get(item)
         if twin is None:
-            job = planned.job
-            request = (job.model_id, str(job.request_key), job.seed)
             self._counts[output, request] += 1
             place = (request, self._counts[output, request])
             twin = self._twins.setdefault(place, Twin(maker=output))
             self._by_item[item] = twin
-        return None if twin.maker == output else twin
+        return twin
 
     def ended(
         self, output: str, planned: PlannedItem, job: Job | None, *, is_cut_off: bool
@@ -72,7 +90,8 @@ class SharedRequests:
             job: Its last attempt; None if it was not submitted.
             is_cut_off: Whether the run ended before the item.
         """
-        twin = self._by_item.get((output, planned.item.item_id))
+        request = _request_of(planned.job)
+        twin = self._by_item.get((output, planned.item.item_id, request))
         if twin is not None and twin.maker == output:
             twin.job, twin.is_cut_off = job, is_cut_off
             twin.ended.set()
@@ -82,6 +101,10 @@ class SharedRequests:
         for twin in self._twins.values():
             if twin.maker == output:
                 twin.ended.set()
+
+
+def _request_of(job: Job) -> _Request:
+    return job.model_id, str(job.request_key), job.seed
 
 
 def may_be_shared(planned: PlannedItem, *, force: bool) -> bool:

@@ -32,6 +32,7 @@ from pipeline.fault_points import reach
 from pipeline.storage.batching import Batcher
 from pipeline.storage.media_type import HEAD_SIZE_BYTES
 from pipeline.storage.regular_file import is_inside
+from pipeline.storage.store import Watcher, WriteCall
 from pipeline.storage.syncing import sync_file, sync_folder
 
 T = TypeVar("T")
@@ -47,9 +48,6 @@ _PROCESS_TOKEN = secrets.token_hex(8)
 _numbers = itertools.count(1)
 
 _NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
-
-WriteCall = Callable[[], None]  # writes one small file, in a thread
-Watcher = Callable[[bytes], None]  # gets all content in order; may raise
 
 
 class _DigestingFile(io.FileIO):
@@ -124,6 +122,11 @@ class PartialFile:
         self.head = b""
         self._writer = _DigestingFile(self.path, watch)
         self._file: AsyncFileIO = wrap_in_threads(self._writer)
+
+    @property
+    def pending(self) -> Path:
+        """Where the finished file is."""
+        return self.path
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,11 +2,12 @@
 
 import contextlib
 import hashlib
-from io import BufferedReader
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 from pipeline.storage.regular_file import is_inside, leads_outside, open_regular
 
+STORE_NAME = ".store"  # the URL of the store with the files of this folder
 SHARED_NAME = ".shared"  # a file of this name: several manifests share the folder
 
 
@@ -21,9 +22,9 @@ def is_shared(output: Path) -> bool:
         return False
 
 
-def sha256_of(file: BufferedReader) -> str:
+def sha256_of(file: BinaryIO) -> str:
     """The SHA-256 of what is left to read, in hex."""
-    return hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.file_digest(cast("Any", file), "sha256").hexdigest()
 
 
 def remove_empty_folders(output: Path, folder: Path) -> None:

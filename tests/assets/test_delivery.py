@@ -8,7 +8,6 @@ import pytest
 from doubles.pictures import png_of
 from doubles.transfer import Body
 
-from pipeline.assets import delivery
 from pipeline.assets.delivery import Delivery
 from pipeline.assets.downloader import Downloader
 from pipeline.assets.sidecar import Source
@@ -16,7 +15,9 @@ from pipeline.errors import DownloadFailed, OutputError, Unavailable
 from pipeline.job import Job, JobKey, JobStatus, RemoteId
 from pipeline.record import replace
 from pipeline.settings import Settings
+from pipeline.storage import folder
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
+from pipeline.storage.folder import Folder
 
 SOURCE = Source(name="icons", file="icons.yaml", sha256="m" * 64, line=3)
 SETTINGS = Settings(free_deadline_s=5.0)
@@ -32,7 +33,7 @@ class Desk:
             transfer, clock, SETTINGS, resolve=api.find_asset, find_job=api.find_job
         )
         self.delivery = Delivery(
-            folder, clock, find_owner=self.owners.get, is_emulated=lambda: False
+            Folder(folder), clock, find_owner=self.owners.get, is_emulated=lambda: False
         )
 
     def made(self, outputs=1, *, item_id="oak"):
@@ -344,7 +345,7 @@ async def test_jobs_that_are_ready_together_share_one_sync_of_their_folder(
 ):
     synced = []
     monkeypatch.setattr(
-        delivery, "sync_folders", lambda files: synced.append(sorted(map(str, files)))
+        folder, "sync_folders", lambda files: synced.append(sorted(map(str, files)))
     )
     jobs = [desk.made(item_id=f"item-{number}") for number in range(5)]
     receipts = [await desk.fetch(job) for job in jobs]

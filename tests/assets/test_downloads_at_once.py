@@ -10,6 +10,7 @@ from doubles.downloads import SETTINGS, partial_files
 
 from pipeline.assets.downloader import ByteLimiter, Downloader
 from pipeline.settings import Settings
+from pipeline.storage.folder import Folder
 
 
 async def test_no_more_downloads_than_allowed_are_open_at_a_time(
@@ -21,7 +22,9 @@ async def test_no_more_downloads_than_allowed_are_open_at_a_time(
     async def everyone():
         async with anyio.create_task_group() as tasks:
             for job in jobs:
-                tasks.start_soon(downloader.download, job.asset_ids[0], tmp_path)
+                tasks.start_soon(
+                    downloader.download, job.asset_ids[0], Folder(tmp_path)
+                )
 
     await finish(everyone)
 
@@ -45,7 +48,7 @@ async def most_open_of_twelve(settings, api, transfer, clock, folder):
     transfer.gate = anyio.Event()
     async with anyio.create_task_group() as tasks:
         for asset_id in asset_ids:
-            tasks.start_soon(downloader.download, asset_id, folder)
+            tasks.start_soon(downloader.download, asset_id, Folder(folder))
         await clock.settle()
         open_at_once = transfer.open_now
         transfer.gate.set()

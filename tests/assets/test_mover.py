@@ -9,13 +9,13 @@ import pytest
 from pipeline.assets.mover import (
     check_free,
     clear_renamed,
-    place_copy,
     place_renamed,
 )
 from pipeline.assets.sidecar import SentFile, Source, load_origin, render_sidecar
 from pipeline.errors import DownloadFailed, OutputError
 from pipeline.job import Asset, AssetId, Job, JobKey, RemoteId
 from pipeline.record import replace
+from pipeline.storage.folder import Folder
 
 ASSET = Asset(
     asset_id=AssetId("asset_1"),
@@ -68,7 +68,7 @@ def way(request, monkeypatch):
 
 def place(output, old, new):
     for end in ("", ".json"):
-        place_copy(output, old + end, new + end)
+        Folder(output).copy(old + end, new + end)
 
 
 def names(output):
@@ -83,7 +83,7 @@ def test_a_placed_file_has_both_names_until_it_is_cleared(output, way):
     place(output, "oak.png", "deep/fir.png")
     between = names(output)
 
-    cleared = clear_renamed(output, {"oak.png": "deep/fir.png"})
+    cleared = clear_renamed(Folder(output), {"oak.png": "deep/fir.png"})
 
     assert between == {"oak.png", "oak.png.json", "deep/fir.png", "deep/fir.png.json"}
     assert cleared == ["oak.png"]
@@ -95,7 +95,7 @@ def test_each_step_may_be_repeated(output, way):
     for _ in range(2):
         place(output, "oak.png", "fir.png")
     for _ in range(2):
-        clear_renamed(output, {"oak.png": "fir.png"})
+        clear_renamed(Folder(output), {"oak.png": "fir.png"})
 
     assert names(output) == {"fir.png", "fir.png.json"}
 
@@ -105,7 +105,7 @@ def test_a_file_that_differs_from_the_new_one_stays_with_its_sidecar(output, way
     (output / "oak.png").unlink()
     (output / "oak.png").write_bytes(b"an artist's work")
 
-    clear_renamed(output, {"oak.png": "fir.png"})
+    clear_renamed(Folder(output), {"oak.png": "fir.png"})
 
     assert names(output) == {"oak.png", "oak.png.json", "fir.png", "fir.png.json"}
 
@@ -115,7 +115,7 @@ def test_what_is_no_sidecar_of_ours_stays(output):
     (output / "oak.png.json").unlink()
     (output / "oak.png.json").write_bytes(b"my notes")
 
-    clear_renamed(output, {"oak.png": "fir.png"})
+    clear_renamed(Folder(output), {"oak.png": "fir.png"})
 
     assert names(output) == {"oak.png.json", "fir.png", "fir.png.json"}
 
@@ -123,7 +123,7 @@ def test_what_is_no_sidecar_of_ours_stays(output):
 def test_a_sidecar_stays_until_there_is_a_new_one(output):
     (output / "oak.png").unlink()
 
-    cleared = clear_renamed(output, {"oak.png": "fir.png"})
+    cleared = clear_renamed(Folder(output), {"oak.png": "fir.png"})
 
     assert cleared == []
     assert names(output) == {"oak.png.json"}
@@ -133,20 +133,20 @@ def test_a_name_that_others_have_is_not_free(output):
     (output / "fir.png").write_bytes(b"somebody's painting")
 
     with pytest.raises(DownloadFailed, match="was not made by pipeline"):
-        check_free(output, "oak.png", "fir.png")
+        check_free(Folder(output), "oak.png", "fir.png")
 
 
 def test_a_name_that_has_the_same_file_is_free(output, way):
     place(output, "oak.png", "fir.png")
 
-    check_free(output, "oak.png", "fir.png")
+    check_free(Folder(output), "oak.png", "fir.png")
 
 
 def test_nothing_is_placed_outside_of_the_output_folder(output, tmp_path):
     (output / "away").symlink_to(tmp_path)
 
     with pytest.raises(OutputError, match="outside"):
-        place_copy(output, "oak.png", "away/fir.png")
+        Folder(output).copy("oak.png", "away/fir.png")
 
     assert not (tmp_path / "fir.png").exists()
 
@@ -156,7 +156,7 @@ def test_what_lies_behind_a_link_that_leads_out_is_not_cleared(output, tmp_path)
     (output / "away").symlink_to(tmp_path)
     place(output, "oak.png", "fir.png")
 
-    clear_renamed(output, {"away/oak.png": "fir.png"})
+    clear_renamed(Folder(output), {"away/oak.png": "fir.png"})
 
     assert (tmp_path / "oak.png").exists()
 
@@ -179,7 +179,7 @@ def test_two_names_of_one_file_where_case_does_not_count_are_not_cleared(
     monkeypatch.setattr(os, "stat", stat)
     monkeypatch.setattr(os, "unlink", removed.append)
 
-    clear_renamed(output, {"oak.png": "Oak.png"})
+    clear_renamed(Folder(output), {"oak.png": "Oak.png"})
 
     assert removed == []
     monkeypatch.undo()
@@ -205,7 +205,7 @@ def test_a_moved_sidecar_keeps_what_the_old_one_said(tmp_path):
     )
 
     place_renamed(
-        tmp_path, [(JOB, ASSET)], {"oak.png": "fir.png"}, SOURCE, emulated=False
+        Folder(tmp_path), [(JOB, ASSET)], {"oak.png": "fir.png"}, SOURCE, emulated=False
     )
 
     details = load_origin(tmp_path, "fir.png")

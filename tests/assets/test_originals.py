@@ -12,9 +12,11 @@ from pipeline.assets.originals import (
     list_originals,
     original_name,
 )
+from pipeline.assets.receipt import Receipt
 from pipeline.job import Asset, AssetId
 from pipeline.output.names import is_own
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
+from pipeline.storage.folder import Folder
 
 CONTENT = png_bytes()
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -39,7 +41,16 @@ def kept(tmp_path):
     partial = tmp_path / PARTIAL_FOLDER / "one"
     partial.parent.mkdir()
     partial.write_bytes(CONTENT)
-    keep_original(tmp_path, partial, SHA256)
+    receipt = Receipt(
+        partial=partial,
+        sha256=SHA256,
+        size_bytes=len(CONTENT),
+        media_type="image/png",
+        kind="image",
+        width_px=8,
+        height_px=6,
+    )
+    keep_original(Folder(tmp_path), receipt)
     return tmp_path
 
 
@@ -48,13 +59,13 @@ def partials(folder):
 
 
 def test_a_kept_original_comes_back_as_if_it_was_downloaded(kept):
-    found = find_original(kept, recorded())
+    found = find_original(Folder(kept), recorded())
 
     assert found is not None
-    assert found.partial.read_bytes() == CONTENT
+    assert _bytes_of(found) == CONTENT
     assert (found.sha256, found.size_bytes) == (SHA256, len(CONTENT))
     assert (found.media_type, found.width_px, found.height_px) == ("image/png", 8, 6)
-    assert list(list_originals(kept)) == [(SHA256, len(CONTENT))]
+    assert list(list_originals(Folder(kept))) == [(SHA256, len(CONTENT))]
 
 
 def test_git_leaves_the_originals_alone(kept):
@@ -66,9 +77,9 @@ def test_the_saved_file_is_its_own_original_if_it_is_as_it_came(tmp_path):
     (tmp_path / "oak.png").write_bytes(CONTENT)
     asset = recorded(original="", sha256=SHA256, path="oak.png")
 
-    found = find_original(tmp_path, asset)
+    found = find_original(Folder(tmp_path), asset)
     assert found is not None
-    assert found.partial.read_bytes() == CONTENT
+    assert _bytes_of(found) == CONTENT
     assert (tmp_path / "oak.png").read_bytes() == CONTENT
 
 
@@ -76,7 +87,7 @@ def test_the_saved_file_is_its_own_original_if_it_is_as_it_came(tmp_path):
 def test_a_damaged_original_is_none(content, kept):
     (kept / original_name(SHA256)).write_bytes(content)
 
-    assert find_original(kept, recorded()) is None
+    assert find_original(Folder(kept), recorded()) is None
     assert partials(kept) == []
 
 
@@ -84,7 +95,7 @@ def test_an_edited_file_is_not_taken_for_the_original(tmp_path):
     (tmp_path / "oak.png").write_bytes(png_bytes("red"))
     asset = recorded(original="", sha256=SHA256, path="oak.png")
 
-    assert find_original(tmp_path, asset) is None
+    assert find_original(Folder(tmp_path), asset) is None
 
 
 def test_nothing_is_read_through_a_link_that_leads_outside(tmp_path):
@@ -94,17 +105,22 @@ def test_nothing_is_read_through_a_link_that_leads_outside(tmp_path):
     (outside / SHA256).write_bytes(CONTENT)
     (output / ORIGINALS_FOLDER).symlink_to(outside)
 
-    assert find_original(output, recorded()) is None
-    assert list(list_originals(output)) == []
+    assert find_original(Folder(output), recorded()) is None
+    assert list(list_originals(Folder(output))) == []
 
 
 def test_other_files_in_the_folder_are_nobodys_originals(kept):
     (kept / ORIGINALS_FOLDER / "notes.txt").write_text("mine")
     (kept / ORIGINALS_FOLDER / ("a" * 64)).mkdir()
 
-    assert [sha256 for sha256, _ in list_originals(kept)] == [SHA256]
+    assert [sha256 for sha256, _ in list_originals(Folder(kept))] == [SHA256]
 
 
 def test_without_the_folder_there_are_none(tmp_path):
-    assert list(list_originals(tmp_path)) == []
-    assert find_original(tmp_path, recorded()) is None
+    assert list(list_originals(Folder(tmp_path))) == []
+    assert find_original(Folder(tmp_path), recorded()) is None
+
+
+def _bytes_of(receipt):
+    with receipt.partial.open("rb") as file:
+        return file.read()

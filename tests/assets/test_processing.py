@@ -5,7 +5,7 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from pipeline.assets.embedding import Making, read_embedded
 from pipeline.assets.processing import contained_size, covering_box, process
@@ -134,6 +134,23 @@ def test_deep_greys_keep_their_brightness(work):
     grey = Image.new("I;16", (8, 8), 0x8080)
 
     assert opened(work(grey, format="jpeg")).getpixel((3, 3)) == 0x80
+
+
+@pytest.mark.parametrize("profile", [None, b"no profile", "of colours"])
+def test_inks_become_colours_whatever_their_profile_says(profile, work):
+    if profile == "of colours":  # not of inks: it cannot be meant
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    content = io.BytesIO()
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(
+        content, "JPEG", icc_profile=profile
+    )
+
+    made = opened(work(content.getvalue(), format="png"))
+
+    assert made.mode == "RGB"
+    red, green, blue = made.getpixel((4, 4))
+    assert red > 200
+    assert max(green, blue) < 80
 
 
 def test_transparency_survives_every_format_that_has_it(work):

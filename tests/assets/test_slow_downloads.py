@@ -14,6 +14,7 @@ from pipeline.assets.least_rate import LEAST_BYTES, LEAST_WINDOW_S, OutOfTime
 from pipeline.errors import DownloadFailed
 from pipeline.settings import Settings
 from pipeline.stages.resolver import Resolver
+from pipeline.storage.folder import Folder
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def fetched(api, transfer, clock, *, finish, asset_id, tmp_path):
             async with anyio.create_task_group() as tasks:
                 if beside is not None:
                     tasks.start_soon(beside, downloader)
-                receipts.append(await downloader.download(asset_id, tmp_path))
+                receipts.append(await downloader.download(asset_id, Folder(tmp_path)))
 
         receipts = []
         try:
@@ -192,7 +193,7 @@ async def test_a_stop_does_not_wait_ten_minutes_for_an_asset_that_is_not_stored(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(resolver.run)
             try:
-                await downloader.download(asset_id, tmp_path)
+                await downloader.download(asset_id, Folder(tmp_path))
             finally:
                 tasks.cancel_scope.cancel()
 

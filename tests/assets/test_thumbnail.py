@@ -68,6 +68,14 @@ def test_a_picture_of_any_kind_becomes_a_small_webp(mode, kind):
     assert (made.size, made.mode) == ((EDGE_PX, 133), "RGB")
 
 
+def test_a_thumbnail_can_be_smaller():
+    file = saved(Image.new("RGB", (900, 300)), "PNG")
+
+    made = Image.open(io.BytesIO(draw_thumbnail(file, "image/png", edge_px=96)))
+
+    assert made.size == (96, 32)
+
+
 def test_a_small_picture_keeps_its_size_and_every_pixel():
     image = Image.effect_noise((64, 64), 90).convert("RGB")
 

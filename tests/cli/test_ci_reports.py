@@ -340,3 +340,26 @@ async def test_a_plan_shows_the_last_file_of_what_changes(place, github):
     text = (place.folder / "plan.md").read_text()
     assert f'<img src="{url}" width="96" alt="">' in text
     assert "| changed | <code>a</code> |" in text
+
+
+async def test_several_manifests_have_outputs_of_all_of_them(place, github):
+    for name, prompt in (("icons", "an axe"), ("props", "a cart [fail]")):
+        (place.folder / f"{name}.yaml").write_text(
+            "version: 1\nmodel: model_wan-2-7-image\nparams: {size: 1K}\n"
+            f"items:\n  - {{id: a, prompt: {prompt!r}}}\n  - {{id: b, prompt: {name}}}\n"
+        )
+
+    done = await place.command("run", "icons.yaml", "props.yaml", "--yes")
+
+    outputs = outputs_of(github["outputs"])
+    summary = github["summary.md"].read_text()
+    assert done.code == 3
+    assert (outputs["exit-code"], outputs["failed"], outputs["saved"]) == (
+        "3",
+        "1",
+        "3",
+    )
+    assert outputs["charged"] == str(place.counters["charged_cu"])
+    assert "icons" in summary
+    assert "props" in summary
+    assert "::error file=props.yaml,line=5" in done.out + done.err

@@ -206,3 +206,56 @@ async def test_one_junit_report_has_the_items_of_all(three):
     assert text.count("<failure") == 1
     assert text.count("<testsuite ") == 2
     assert [one.name for one in three.folder.glob(".*report*")] == []
+
+
+async def test_a_fault_in_one_starts_nothing_and_is_printed_for_scripts(three):
+    (three.folder / "props.yaml").write_text("version: 1\nitems: nothing\n")
+
+    done = await three.command("run", "icons.yaml", "props.yaml", "--yes", "--json")
+
+    kinds = [event["event"] for event in done.events]
+    assert (done.code, three.counters["charged_cu"]) == (2, 0)
+    assert kinds[-1] == "done"
+    assert "fault" in kinds
+    assert done.events[-1]["exit_code"] == 2
+
+
+async def test_what_needs_a_failed_item_is_blocked_and_named_with_its_manifest(three):
+    path = three.folder / "props.yaml"
+    path.write_text(
+        f"{HEAD}  - {{id: a, prompt: '[fail] a'}}\n"
+        "  - {id: b, prompt: b, params: {images: ['item:a']}}\n"
+    )
+
+    done = await three.command("run", "icons.yaml", "props.yaml", "--yes", "--json")
+
+    blocked = [one for one in done.events if one["event"] == "blocked"]
+    assert done.code == 3
+    assert [(one["manifest"], one["item_id"]) for one in blocked] == [
+        ("props.yaml", "b")
+    ]
+    assert "x props: b" in done.err
+    assert "props: 1 failed, 1 blocked → output/props" in done.err
+
+
+async def test_the_galleries_of_all_are_named(three):
+    done = await three.command("run", "icons.yaml", "props.yaml", "--yes", "--report")
+
+    assert done.code == 0
+    for name in ("icons", "props"):
+        assert f"gallery: output/{name}/gallery/index.html" in done.err
+        assert (three.folder / f"output/{name}/gallery/index.html").is_file()
+
+
+async def test_a_report_that_would_replace_another_file_stops_all_before_they_pay(
+    three,
+):
+    (three.folder / "report.xml").write_text("mine\n")
+
+    done = await three.command(
+        "run", "icons.yaml", "props.yaml", "--yes", "--junit", "report.xml"
+    )
+
+    assert (done.code, three.counters["charged_cu"]) == (2, 0)
+    assert "report.xml" in done.err
+    assert (three.folder / "report.xml").read_text() == "mine\n"

@@ -233,3 +233,48 @@ async def test_what_cannot_be_read_to_an_end_is_passed_over(kind, made, verify):
     assert code == 3
     assert found["park/fir.png"] == "ok"
     assert found["elm.png"] in {"missing", "changed", "broken"}
+
+
+@pytest.mark.parametrize("sample", ["5", "0%", "101%", "some%"])
+async def test_a_sample_is_a_percentage(made, command, sample):
+    said = await command("verify", made, "--sample", sample)
+
+    assert said.code == 2
+    assert "--sample must be a percentage" in said.err
+
+
+async def test_samples_of_one_progress_file_end_up_with_every_file(
+    made, command, tmp_path
+):
+    progress = tmp_path / "progress.jsonl"
+    words = ("verify", made, "--json", "--sample", "34%", "--progress", progress)
+    seen = []
+    for _ in range(4):
+        said = await command(*words)
+        seen += [line["path"] for line in said.of("file")]
+
+    assert sorted(seen) == sorted(OK)
+    assert said.of("done")[0]["known"] == 3
+    with progress.open("a") as file:
+        file.write('{"path": "oak')  # a crash
+    (made / "oak.png").write_bytes(b"edited")
+    said = await command("verify", made, "--progress", progress)
+    assert "changed  oak.png" in said.out
+    assert "2 assets checked before" in said.out
+
+
+async def test_another_file_is_no_progress(made, command, tmp_path):
+    (tmp_path / "notes.txt").write_text("my notes\n")
+
+    said = await command("verify", made, "--progress", tmp_path / "notes.txt")
+
+    assert said.code == 2
+    assert "was not written by pipeline verify" in said.err
+    assert (tmp_path / "notes.txt").read_text() == "my notes\n"
+
+
+async def test_a_folder_that_is_not_there_is_named(command):
+    said = await command("verify", "output/nothing")
+
+    assert said.code == 2
+    assert "there is no folder" in said.err

@@ -7,6 +7,7 @@ from pipeline.assets.downloader import Downloader, FetchSpec
 from pipeline.job import AssetId
 from pipeline.settings import Settings
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
+from pipeline.storage.folder import Folder
 
 SETTINGS = Settings(free_deadline_s=30.0, downloads=3)
 PNG = png_bytes("red", 64, 48)
@@ -28,7 +29,7 @@ def downloader(api, transfer, clock):
 
 @pytest.fixture
 def download(downloader, finish, asset_id, tmp_path):
-    return lambda: finish(lambda: downloader.download(asset_id, tmp_path))
+    return lambda: finish(lambda: downloader.download(asset_id, Folder(tmp_path)))
 
 
 def partial_files(folder):
@@ -39,7 +40,7 @@ def spec_of(folder, content, **changes):
     values = {
         "asset_id": AssetId("asset_1"),
         "url": "https://cdn.cloud.scenario.com/asset_1?Signature=x&at=0",
-        "output": folder,
+        "store": Folder(folder),
         "size_bytes": len(content),
         "kind": "image",
         "media_type": "image/png",

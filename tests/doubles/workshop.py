@@ -29,6 +29,7 @@ from pipeline.running.session import Session
 from pipeline.settings import Service, Settings
 from pipeline.stages.identity import Identity
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, remove_partial_files
+from pipeline.storage.folder import Folder
 
 HEAD = "version: 1\nname: icons\nmodel: model_wan-2-7-image\nparams: {size: 1K}\n"
 BASE_URL = "https://api.example/v1"
@@ -151,7 +152,9 @@ class Workshop:
         path = self.output / LEDGER_NAME
         results: list[RunResult] = []
         with Ledger(path) as ledger, Ledger(path, read_only=True) as reader:
-            clear_leftovers(ledger, self.output)  # as whoever opens it for a run does
+            clear_leftovers(
+                ledger, Folder(self.output)
+            )  # as whoever opens it for a run does
             groups = CostGroups()
             plan = self.plan(reader, groups, **selection)
             writer = CountingWriter(ledger, self.on_point)

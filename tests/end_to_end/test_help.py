@@ -48,6 +48,7 @@ async def test_help_names_every_command_with_what_it_does(shell):
     words = [line.split() for line in listed if line.strip()]
     assert [line[0] for line in words] == sorted(COMMANDS)
     assert all(len(line) > 3 for line in words)
+    assert not [line for line in listed if line.endswith("...")]  # none is cut off
 
 
 async def test_version_is_that_of_the_package(shell):

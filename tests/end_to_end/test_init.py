@@ -13,7 +13,7 @@ async def test_questions_are_asked_and_ctrl_c_leaves_nothing_behind(shell: Shell
     async with terminal(shell, "init") as screen:
         await screen.until("Model [model_wan-2-7-image]:")
         screen.press("\n")
-        await screen.until("bold outline, plain background]:")
+        await screen.until("background]:")
         screen.interrupt()
         assert await screen.end() == 130
     assert [*shell.folder.iterdir()] == []
@@ -21,7 +21,7 @@ async def test_questions_are_asked_and_ctrl_c_leaves_nothing_behind(shell: Shell
     async with terminal(shell, "init", "trees.yaml") as screen:
         await screen.until("Model")
         screen.press("\n")
-        await screen.until("plain background]:")
+        await screen.until("background]:")
         screen.press("ink drawing\n")
         await screen.until("A picture to make")
         screen.press("an oak\n")

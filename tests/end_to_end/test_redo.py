@@ -236,6 +236,8 @@ async def test_an_accepted_file_is_not_made_again(studio, keeps_ledger):
 
 async def test_only_what_was_rejected_is_made_again(studio):
     await ran(studio, "reject", "trees.yaml", "elm", "--note", "too small")
+    done = await ran(studio, "run", "trees.yaml", "--yes", "--only", "rejected")
+    assert "  next: edit the rejected items, then make them again: " in done.err
     studio.write(TWO.replace("an ", "a big "))
 
     await ran(studio, "run", "trees.yaml", "--yes", "--only", "rejected")

@@ -8,6 +8,8 @@ import pytest
 from gallery import made_up
 from gallery.conftest import Visit
 
+from pipeline.record import replace
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ARE_LOADED = (
@@ -159,6 +161,38 @@ async def test_a_matrix_has_its_axes_as_rows_and_columns_where_they_are_put(
     assert await visit.texts(".row.header .column-label") == ["forest"]
     await visit.open(demo, "#layout=groups&group=state")
     assert (await visit.texts(".row.title b"))[0] == "failed"
+
+
+async def test_each_matrix_has_its_own_last_axis_as_columns(
+    visit: Visit, tmp_path: Path
+) -> None:
+    folder = made_up.Folder(tmp_path)
+    for biome in ("forest", "desert"):
+        for time in ("dawn", "day"):
+            folder.items.append(made_up.matrix_item(folder, biome, time, 1, takes=1))
+    for pose in ("running", "resting"):
+        entry = replace(folder.items[0], entry="fox-${pose}", axes={"pose": pose})
+        folder.items.append(replace(entry, id=f"fox-{pose}"))
+    axes = {"biome": ("forest", "desert"), "time": ("dawn", "day")}
+    folder.write(axes={**axes, "pose": ("running", "resting")})
+
+    page = await visit.open(tmp_path)
+
+    labels = await visit.texts(".row.header .column-label")
+    assert labels == ["dawn", "day", "running", "resting"]
+    await page.click("text=Arrange")
+    columns = page.locator("#arrangement fieldset:has(input[value=column]:checked)")
+    assert await columns.locator("legend").all_text_contents() == ["time", "pose"]
+
+
+async def test_a_step_shows_its_model_apart_from_the_inputs_of_its_item(
+    visit: Visit, demo: Path
+) -> None:
+    await visit.open(demo, "#item=sprites/slime&show=%2Bcutout")
+
+    assert {"Step cutout", "Parameters"} <= set(await visit.texts(".panel h3"))
+    await visit.open(demo, "#item=sprites/slime&show=1")
+    assert "Step cutout" not in await visit.texts(".panel h3")
 
 
 async def test_takes_and_runs_are_compared_in_four_ways(

@@ -69,6 +69,38 @@ async def test_the_exported_file_has_what_there_was_and_what_was_decided(
     assert target.read_text("utf-8") == render_review(review, "icons.yaml")
 
 
+async def test_what_is_judged_of_an_item_with_steps_is_the_file_of_the_last_one(
+    visit: Visit, place_of: Any
+) -> None:
+    async with place_of() as place:
+        await place.play(
+            items("an oak", "an elm").replace(
+                "params: {}}",
+                "steps: [{name: cut, model: model_birefnet-background-removal}]}",
+            )
+        )
+        await place.type("gallery")
+        page = await visit.open(place.output / "gallery", "#item=a")
+
+        await page.locator(".judge-button.rejected").click()
+        await visit.press("ArrowRight", "a", "Escape")
+        review = place.folder / "knobs.review.yaml"
+        await export(visit, review)
+        plan = await place.type("plan", "--only", "rejected", "--json")
+        checked = await place.type("check", "--approved", "--json")
+
+        found = read_review(review).items
+        (rejected,), (approved,) = found["a"].rejected, found["b"].approved
+        for verdict, job_id in ((rejected, "a+cut"), (approved, "b+cut")):
+            (asset,) = place.job(job_id).assets
+            assert (verdict.take, verdict.sha256) == (1, (asset.content_sha256,))
+        assert [one["item_id"] for one in plan.of("item")] == ["a", "a+cut"]
+        assert [one["action"] for one in plan.of("item")] == ["done", "done"]
+        assert "counts no longer" not in plan.err
+        reasons = [one["reason"] for one in checked.of("approval")]
+        assert reasons == ["rejected", ""]
+
+
 async def test_what_is_rejected_on_a_page_is_made_again_and_nothing_else(
     visit: Visit, place_of: Any
 ) -> None:

@@ -1,6 +1,7 @@
 """A manifest as a mapping: it means what the same YAML means."""
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -67,6 +68,11 @@ def test_a_mapping_makes_the_items_of_the_same_yaml(tmp_path):
 
     assert [one.params for one in made[0]] == [one.params for one in made[1]]
     assert [one.item_id for one in made[1]] == ["oak", "tree-a", "tree-b"]
+    assert [one.place for one in made[1]] == [
+        "<icons> items[0]",
+        "<icons> items[1]",
+        "<icons> items[1]",
+    ]
     assert of_mapping.name == "icons"
     assert of_mapping.path == tmp_path / "elsewhere/icons.yaml"
 
@@ -124,3 +130,17 @@ def test_a_mapping_that_contains_itself_is_a_fault():
 
     with pytest.raises(ManifestError, match="nested deeper"):
         load_manifest(endless)
+
+
+@pytest.mark.parametrize(
+    "name", ["../elsewhere", "/elsewhere", "a\0b", "a\nb", "a\u202eb", "x" * 300]
+)
+def test_a_name_that_is_none_leads_nowhere_and_is_shown_safely(name):
+    looked_at = []
+    mapping = {"version": 1, "name": name, "items": [{"id": "a", "prompt": "x"}]}
+
+    with pytest.raises(ManifestError) as raised:
+        load_manifest(mapping, models=lambda _model: None, on_name=looked_at.append)
+
+    for text in (*looked_at, *(fault.file for fault in raised.value.faults)):
+        assert re.fullmatch("<?[a-z-]{1,64}>?", text)

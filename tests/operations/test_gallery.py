@@ -21,6 +21,7 @@ from pipeline.job import Job, JobKey, JobStatus, RemoteId
 from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
 from pipeline.manifest import load_manifest
 from pipeline.operations.gallery import Collector, PageOptions, write_gallery, writer
+from pipeline.operations.gallery.files import draw as draw_content
 from pipeline.operations.gallery.totals import read_spent
 from pipeline.operations.items import read_items
 from pipeline.output.gallery_folder import LOCK_NAME
@@ -473,10 +474,9 @@ async def test_a_gallery_that_nobody_waits_for_ends_in_order(place, monkeypatch)
     def draw(content):
         loop.call_soon_threadsafe(started.set)
         assert gate.wait(LIMIT_S)
-        return draw_thumbnail(content)
+        return draw_content(content)
 
-    draw_thumbnail = writer._draw
-    monkeypatch.setattr(writer, "_draw", draw)
+    monkeypatch.setattr(writer, "draw", draw)
     monkeypatch.setattr(writer, "_LONGEST_END_S", 0.0)
     manifest, output = loaded(place)
     writing = asyncio.create_task(

@@ -99,6 +99,15 @@ def test_any_prompt_is_sent_as_it_was_typed(prompts, tmp_path_factory):
     assert sent == [*ids_for(prompts).values()]
 
 
+def test_a_prompt_that_is_a_reserved_name_gets_another_id(tmp_path):
+    prompts = ["con", "LPT0", "report", "item-con", "an oak"]
+    draft = draft_of_prompts(prompts, model_id=WAN, model=MODEL, look="")
+
+    assert [*items_of(draft, tmp_path)] == [
+        *("item-con", "item-lpt0", "item-report", "item-con-2", "oak"),
+    ]
+
+
 def test_a_first_manifest_has_comments_and_points_to_the_schema_beside_it(tmp_path):
     draft = draft_of_prompts(["an oak"], model_id=WAN, model=MODEL, look="flat")
 

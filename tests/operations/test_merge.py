@@ -24,11 +24,13 @@ from pipeline.operations.plan import estimate
 from pipeline.operations.run import run
 from pipeline.operations.status import read_status
 from pipeline.operations.verify import verify
+from pipeline.output import joined_files
 from pipeline.planning import Selection
 from pipeline.planning.shards import Shard
 from pipeline.record import asdict
 from pipeline.record import replace as replace_record
 from pipeline.settings import Credentials
+from pipeline.storage.atomic_file import put_in_place
 
 COUNT = 5
 TEXT = """\
@@ -260,6 +262,42 @@ async def test_an_item_renamed_in_a_shard_is_renamed_in_the_target(checkouts):
     assert set((await checkouts.plan("merged")).values()) == {"done"}
     assert not (checkouts.path("merged") / "pose.png").exists()
     assert {str(one.finding) for one in verify(checkouts.path("merged"))} == {"ok"}
+
+
+@pytest.mark.parametrize("copied", [1, 2, 5])
+async def test_a_merge_that_was_killed_is_finished_by_the_next(
+    checkouts, monkeypatch, copied
+):
+    names = await checkouts.run_shards(2)
+    left = copied
+
+    def put(partial_file, folder, name):
+        nonlocal left
+        if not left:
+            raise KeyboardInterrupt
+        left -= 1
+        return put_in_place(partial_file, folder, name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(joined_files, "put_in_place", put)
+        with pytest.raises(KeyboardInterrupt):
+            checkouts.merge(names)
+    checkouts.merge(names)
+    checkouts.merge(names, "whole")
+
+    assert checkouts.files("merged") == checkouts.files("whole")
+    assert checkouts.rows("merged") == checkouts.rows("whole")
+
+
+async def test_galleries_of_shards_are_no_conflict_and_are_not_copied(checkouts):
+    names = await checkouts.run_shards(2, report=True)
+
+    checkouts.merge(names)
+
+    assert all(
+        (checkouts.path(name) / "gallery" / "data.js").exists() for name in names
+    )
+    assert not (checkouts.path("merged") / "gallery").exists()
 
 
 async def test_a_file_that_was_edited_in_one_of_two_is_a_conflict(checkouts):

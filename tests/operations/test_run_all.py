@@ -281,6 +281,79 @@ async def test_what_was_not_made_for_one_is_made_for_the_other(place_of):
     assert place.counters["charged_cu"] - place.counters["refunded_cu"] == 6
 
 
+class Killed(BaseException):
+    """Ends a run in the middle, as a kill does."""
+
+
+@pytest.mark.parametrize(
+    "status", [JobStatus.SUBMITTING, JobStatus.SUBMITTED, JobStatus.SAVED]
+)
+@pytest.mark.parametrize("names", [("icons", "props"), ("props", "icons")])
+async def test_what_is_asked_for_alike_is_paid_once_whenever_the_run_ends(
+    three, names, status
+):
+    """The first manifest's item may be unsure, in flight or done when it goes on."""
+    alike = HEAD + "items:\n  - {id: hero, prompt: a hero}\n"
+    own = "  - {id: own, prompt: another}\n" * (status is not JobStatus.SUBMITTING)
+    three.write("icons", alike + own)  # with something to do besides
+    three.write("props", alike)
+
+    def kill(_manifest, event):
+        is_of_hero = isinstance(event, JobChanged) and event.item_id == "hero"
+        if is_of_hero and event.status is status:
+            raise Killed
+
+    if status is JobStatus.SUBMITTING:
+        three.place.emulator.faults.next("submit-drop-after")
+        status = JobStatus.UNKNOWN
+    with pytest.raises(Killed):
+        await three.run(["icons", "props"], on_event=kill)
+    result = await three.run(names)
+
+    assert result.exit_code is ExitCode.OK
+    assert three.place.paid == 1 + bool(own)
+    assert three.place.counters["charged_cu"] == 6 * three.place.paid
+
+
+async def test_one_job_is_taken_over_by_one_item_of_a_manifest(three):
+    """It is in flight for the first item, and listed as new for the second."""
+    alike = HEAD + "items:\n  - {id: a, prompt: a hero, params: {seed: 1}}\n"
+    three.write("icons", alike)
+    three.write("props", alike + "  - {id: b, prompt: a hero, params: {seed: 1}}\n")
+
+    def kill(_manifest, event):
+        if isinstance(event, JobChanged) and event.status is JobStatus.SUBMITTED:
+            raise Killed
+
+    with pytest.raises(Killed):
+        await three.run(["icons"], on_event=kill)
+    result = await three.run(["icons", "props"])
+
+    assert result.exit_code is ExitCode.OK
+    assert three.place.paid == 2
+
+
+async def test_jobs_of_a_manifest_that_is_done_are_no_lost_jobs_of_another(three):
+    """Else nobody could say which of them the unsure submit has made."""
+    alike = HEAD + "items:\n  - {id: hero, prompt: a hero}\n"
+    three.write("icons", alike)
+    three.write("props", alike.replace("a hero", "a hat"))
+
+    def kill(_manifest, event):
+        if isinstance(event, JobChanged) and event.status is JobStatus.UNKNOWN:
+            raise Killed
+
+    three.place.emulator.faults.next("submit-drop-before")
+    with pytest.raises(Killed):
+        await three.run(["props"], on_event=kill)
+    await three.run(["icons"])
+    result = await three.run(["props", "icons"])
+
+    assert result.exit_code is ExitCode.OK
+    assert result.counts == {"done": 1, "saved": 1}
+    assert three.place.paid == 2
+
+
 async def test_the_price_of_several_is_planned_together(three):
     made = await estimate_all(
         [f"{name}.yaml" for name in NAMES],

@@ -131,6 +131,32 @@ def test_a_job_that_two_items_claim_is_named(part_of):
         rows(part_of(job("oak")), part_of(job("elm")))
 
 
+def test_a_job_that_two_shards_have_for_equal_requests_is_of_the_one_that_sent_it(
+    part_of,
+):
+    sent, taken = job("oak"), job("elm", sent_at=None)
+
+    for parts in ([sent, taken], [taken, sent]):
+        found = rows(*map(part_of, parts))
+        assert found == [("oak", 1, S.SAVED, "job_1")]
+
+
+def test_an_unsure_submit_keeps_a_mark_from_which_all_was_compared(part_of):
+    """Without it, the submit could never be proved absent."""
+    mark = Mark(created_at=NOON, listed=(RemoteId("job_0"),))
+    unsure = job(status=S.UNKNOWN, remote="", mark_id=1)
+    part = part_of(unsure, mark=mark)
+    part.ledger.record_reconciled([1])
+
+    joined = join_ledgers([part_of(), part])
+
+    (kept,) = joined.find_jobs_in(*JobStatus)
+    assert joined.find_mark(kept.mark_id or 0) == replace(
+        mark, mark_id=kept.mark_id or 0
+    )
+    assert joined.find_open_marks() == []
+
+
 def test_an_unsure_submit_keeps_its_mark_and_is_settled_once(part_of):
     mark = Mark(created_at=NOON, listed=(RemoteId("job_0"),))
     unsure = job(

@@ -94,13 +94,16 @@ def test_failures_come_first_with_reason_place_next_step_and_picture(outcome):
     outcomes.add(outcome("oak", "failed", pictures=("/r/style.png", "/r/other.png")))
     url = raw_url("https://github.com/o/n", "abc", 'refs/a "style".png')
 
-    text = summary(outcomes, urls={"/r/style.png": url}, next_steps=["pipeline rerun"])
+    text = summary(
+        outcomes, urls={"/r/style.png": url}, next_steps=["look, then: pipeline rerun"]
+    )
     page = Page(text)
 
     assert page.outside.split("\n")[0] == "❌ : 1 failed, 1 blocked, 1 in place"
     order = [one for one in page.in_code if one in {"oak", "elm", "yew"}]
     assert order == ["oak", "elm", "yew"]
     assert {"icons.yaml:12", "moderated", "change the prompt"} <= set(page.in_code)
+    assert "pipeline rerun" in page.in_code  # alone, to be copied
     assert page.pictures == ["https://github.com/o/n/raw/abc/refs/a%20%22style%22.png"]
 
 

@@ -6,12 +6,12 @@ import stat
 
 import pytest
 
-from pipeline.assets.mover import place_copy
 from pipeline.errors import OutputError
 from pipeline.ledger.ledger import Ledger
 from pipeline.lockfile.writing import write_lock
 from pipeline.output.folder import try_writing
 from pipeline.storage.atomic_file import PartialFile, sync_folders, write_in_place
+from pipeline.storage.folder import Folder
 from pipeline.storage.syncing import take_unsynced
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="folders are not synced")
@@ -73,7 +73,7 @@ async def test_a_file_that_cannot_be_synced_is_written(tmp_path, refuse, name):
     async with PartialFile(tmp_path) as partial:
         await partial.finish([b"asset"])
     (tmp_path / "old.png").symlink_to(partial.path)  # a link is copied
-    place_copy(tmp_path, "old.png", "new.png")
+    Folder(tmp_path).copy("old.png", "new.png")
     write_lock(tmp_path / "x.lock", [], base_url="https://a.example", project_id="")
 
     assert (tmp_path / "a.json").read_bytes() == b"sidecar"

@@ -6,6 +6,8 @@ import pytest
 from doubles.place import items
 
 from pipeline.manifest.review_file import read_review
+from pipeline.operations.reviewing import find_targets
+from pipeline.operations.view import deciding
 from pipeline.output.folder import holding_ledger
 
 
@@ -103,6 +105,30 @@ async def test_a_decision_after_somebody_else_has_written_is_refused(place, page
     await page.desk.refresh()
     assert (await page.decide("a", "rejected"))[0] == 200
     assert len(review_of(place, "b").approved) == 1
+
+
+async def test_what_somebody_writes_in_the_middle_of_a_decision_is_not_lost(
+    place, page, monkeypatch
+):
+    """Even if it is what the page shows: the decision was made of something else."""
+    await place.type("approve", "b")
+    await page.desk.refresh()
+    await page.data()
+    shown = page.version
+    path = place.folder / "knobs.review.yaml"
+    approved = path.read_bytes()
+    await place.type("reject", "b")
+
+    def put_back(*arguments, **named):
+        found = find_targets(*arguments, **named)
+        path.write_bytes(approved)
+        return found
+
+    monkeypatch.setattr(deciding, "find_targets", put_back)
+    status, _ = await page.decide("a", "rejected", version=shown)
+
+    assert status == 409
+    assert path.read_bytes() == approved
 
 
 async def test_decisions_that_were_sent_before_the_first_answer_are_all_written(

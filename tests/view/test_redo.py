@@ -5,15 +5,20 @@ from decimal import Decimal
 
 import pytest
 from doubles.place import items
+from knobs.world import KEY, SECRET
 
 from pipeline.errors import ExitCode, PlanMoved
+from pipeline.job import JobStatus
+from pipeline.operations.run import run
 from pipeline.operations.view.redoing import check_price, spent_of
 from pipeline.operations.view.spending import QUOTE_LASTS_S, Quote, Quotes, Spending
 from pipeline.output.folder import holding_ledger
 from pipeline.pricing import Cost, Estimate
 from pipeline.record import replace
 from pipeline.report.review.refused import Refused
+from pipeline.running.events import JobChanged
 from pipeline.running.result import RunCost, RunResult
+from pipeline.settings import Credentials
 
 
 def write(place, *prompts):
@@ -241,7 +246,39 @@ def test_a_price_that_has_risen_lets_nothing_be_spent(cost):
     ],
 )
 def test_what_may_have_been_paid_for_stays_taken(result, has_begun, spent):
-    assert spent_of(result, Decimal(5), has_begun=has_begun) == spent
+    refunded = Decimal(0) if result is None else result.cost.refunded
+    found = spent_of(result, Decimal(5), refunded=refunded, has_begun=has_begun)
+    assert found == spent
+
+
+async def test_a_refund_for_an_earlier_run_does_not_raise_the_ceiling(made, open_page):
+    """A run collects what an earlier one left in flight, whatever becomes of it."""
+    write(made, "an oak", "an elm", "an ash", "[fail] a fir")
+
+    def stop(event):
+        if isinstance(event, JobChanged) and event.status is JobStatus.SUBMITTED:
+            raise KeyError(event.item_id)
+
+    with pytest.raises(KeyError, match="d"):
+        await run(
+            made.folder / "knobs.yaml",
+            output=made.output,
+            credentials=Credentials(
+                key=KEY, secret=SECRET, base_url=made.emulator.base_url
+            ),
+            settings=made.settings,
+            clock=made.clock,
+            on_event=stop,
+        )
+    assert made.job("d").status is JobStatus.SUBMITTED
+    async with open_page(made, spend=100) as page, page.events() as events:
+        price = await price_of(page)
+        await order(page, price)
+        await done(events)
+        data = await page.data()
+
+    assert made.job("d").refunded
+    assert data["server"]["spend_left"] == 100 - price["units"]
 
 
 async def test_a_stop_ends_orders_and_collects_what_is_paid(made, open_page):

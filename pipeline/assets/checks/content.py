@@ -3,20 +3,19 @@
 Blocking. What has no check of its own is taken as it is.
 """
 
-from pathlib import Path
-
 from pipeline.assets.checks.glb import GLB, check_glb
 from pipeline.assets.checks.image import DECODED_TYPES, measure_image
 from pipeline.assets.checks.media import MEDIA_TYPES, can_check_media, check_media
+from pipeline.storage.store import Content
 
 CHECKED_TYPES = DECODED_TYPES | MEDIA_TYPES | {GLB}
 
 
-def check_content(path: Path, media_type: str) -> tuple[int, int] | None:
+def check_content(file: Content, media_type: str) -> tuple[int, int] | None:
     """Check a whole file, as deep as the installed libraries allow.
 
     Args:
-        path: The file.
+        file: The file.
         media_type: By its content.
 
     Returns:
@@ -26,7 +25,7 @@ def check_content(path: Path, media_type: str) -> tuple[int, int] | None:
         Damaged: It is not whole.
     """
     if media_type == GLB:
-        check_glb(path)
+        check_glb(file)
     elif media_type in MEDIA_TYPES and can_check_media():
-        check_media(path, media_type)
-    return measure_image(path, media_type)
+        check_media(file, media_type)
+    return measure_image(file, media_type)

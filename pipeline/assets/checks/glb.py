@@ -8,10 +8,10 @@ import json
 import os
 import struct
 from collections.abc import Mapping
-from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.assets.checks.damage import Damaged
+from pipeline.storage.store import Content
 
 GLB = "model/gltf-binary"
 _MAGIC = b"glTF"
@@ -22,14 +22,15 @@ _MOST_CHUNKS = 1000
 _MOST_JSON_BYTES = 64 << 20  # more is not read, and then not checked
 
 
-def check_glb(path: Path) -> None:
+def check_glb(whole: Content) -> None:
     """Check header, chunks and JSON, and that the buffers are all there.
 
     Raises:
         Damaged: It is not a complete GLB.
     """
-    with path.open("rb") as file:
-        size_bytes = os.fstat(file.fileno()).st_size
+    with whole.open("rb") as file:
+        size_bytes = file.seek(0, os.SEEK_END)
+        file.seek(0)
         header = file.read(_HEADER_BYTES)
         if len(header) < _HEADER_BYTES:
             raise Damaged("a GLB without a header")

@@ -6,13 +6,13 @@ file; everything else is decoded by Pillow, which is imported on first use.
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.assets.checks.png import NotAnImage, PngCheck, check_size
 from pipeline.storage.atomic_file import CHUNK_SIZE_BYTES
 from pipeline.storage.media_type import PICTURE_TYPES
+from pipeline.storage.store import Content
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -21,7 +21,7 @@ PNG = "image/png"
 DECODED_TYPES = PICTURE_TYPES - {PNG}
 
 
-def measure_image(path: Path, media_type: str) -> tuple[int, int] | None:
+def measure_image(content: Content, media_type: str) -> tuple[int, int] | None:
     """Check the whole file.
 
     Returns:
@@ -31,49 +31,50 @@ def measure_image(path: Path, media_type: str) -> tuple[int, int] | None:
         NotAnImage: It is not a complete image.
     """
     if media_type == PNG:
-        return _measure_png(path)
+        return _measure_png(content)
     if media_type in DECODED_TYPES:
-        return _decode(path)
+        return _decode(content)
     return None
 
 
-def _measure_png(path: Path) -> tuple[int, int]:
+def _measure_png(content: Content) -> tuple[int, int]:
     check = PngCheck()
-    with path.open("rb", buffering=0) as file:
+    with content.open("rb", buffering=0) as file:
         while block := file.read(CHUNK_SIZE_BYTES):
             check.feed(block)
     return check.finish()
 
 
-def _decode(path: Path) -> tuple[int, int]:
-    with decoded(path) as image:
+def _decode(content: Content) -> tuple[int, int]:
+    with decoded(content) as image:
         return image.size
 
 
 @contextmanager
-def decoded(path: Path) -> Iterator["Picture"]:
+def decoded(content: Content) -> Iterator["Picture"]:
     """A picture, all of it: ``load()`` finds truncation, ``verify()`` does not.
 
     Raises:
         NotAnImage: It cannot be decoded, or has more pixels than is plausible.
     """
-    from PIL import Image  # noqa: PLC0415 - 60 ms, and most commands do not need it
+    # 60 ms, and most commands do not need it.
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # our own limit is stricter than Pillow's
-            image = Image.open(path)
-            try:
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(content.open("rb"))
+            with warnings.catch_warnings():
+                # Our own limit is stricter than Pillow's.
+                warnings.simplefilter("ignore")
+                image = opened.enter_context(Image.open(file))
                 check_size(image.size)
                 image.load()
-            except BaseException:
-                image.close()
-                raise
-    except NotAnImage:
-        raise
-    except Exception as error:
-        # On bad bytes decoders raise all kinds of errors: OSError, SyntaxError, and
-        # more.
-        raise NotAnImage(f"cannot be decoded: {error}") from error
-    with image:
+        except NotAnImage:
+            raise
+        except UnidentifiedImageError as error:
+            raise NotAnImage("cannot be decoded: not a known picture") from error
+        except Exception as error:
+            # On bad bytes decoders raise all kinds of errors: OSError, SyntaxError,
+            # and more.
+            raise NotAnImage(f"cannot be decoded: {error}") from error
         yield image

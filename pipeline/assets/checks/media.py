@@ -8,11 +8,11 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.png import MAX_PIXELS
+from pipeline.storage.store import Content
 
 # The demuxer of each type. Only these are tried: others, such as those of playlists,
 # would open the files and addresses that a file names.
@@ -44,11 +44,11 @@ def can_check_media() -> bool:
     return find_spec("av") is not None
 
 
-def check_media(path: Path, media_type: str) -> None:
+def check_media(content: Content, media_type: str) -> None:
     """Check that a file opens, lasts, and shows or sounds.
 
     Args:
-        path: The file.
+        content: The file.
         media_type: One of ``MEDIA_TYPES``, by its content.
 
     Raises:
@@ -58,7 +58,7 @@ def check_media(path: Path, media_type: str) -> None:
 
     try:
         with (
-            path.open("rb") as file,
+            content.open("rb") as file,
             av.open(file, format=MEDIA_FORMATS[media_type]) as container,
         ):
             _check_container(container)

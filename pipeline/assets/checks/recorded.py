@@ -1,14 +1,14 @@
 """A file of the output folder against what is recorded of it."""
 
 import os
+from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
+from typing import BinaryIO
 
 from pipeline.counting import plural
 from pipeline.job import Asset
 from pipeline.storage.files import sha256_of
 from pipeline.storage.pointer import MAX_POINTER_BYTES, Pointer, read_pointer
-from pipeline.storage.regular_file import open_regular
 
 
 class Finding(StrEnum):
@@ -21,19 +21,22 @@ class Finding(StrEnum):
     STRAY = "stray"  # neither an asset with a sidecar nor a file of ours
 
 
-def check_recorded(output: Path, asset: Asset) -> tuple[Finding, str]:
+def check_recorded(
+    open_file: Callable[[], BinaryIO], asset: Asset
+) -> tuple[Finding, str]:
     """Compare its SHA-256; what the file shows is not looked at.
 
     Args:
-        output: The output folder.
+        open_file: Opens the file; raises an OSError if it cannot be read.
         asset: As it is recorded, in a sidecar or in the ledger.
 
     Returns:
         OK, MISSING, CHANGED or BROKEN, and more about it, or "".
     """
     try:
-        with open_regular(output / asset.path, inside=output) as file:
-            size_bytes = os.fstat(file.fileno()).st_size
+        with open_file() as file:
+            size_bytes = file.seek(0, os.SEEK_END)
+            file.seek(0)
             pointer = read_pointer(file.read(MAX_POINTER_BYTES + 1))
             file.seek(0)
             digest = sha256_of(file)

@@ -2,15 +2,14 @@
 
 import os
 from enum import StrEnum
-from pathlib import Path
 
 from pipeline.assets.checks.image import DECODED_TYPES, PNG, measure_image
 from pipeline.assets.checks.png import NotAnImage
 from pipeline.job import Asset
-from pipeline.storage.files import is_present, sha256_of
+from pipeline.storage.files import sha256_of
 from pipeline.storage.media_type import HEAD_SIZE_BYTES, media_type_of
 from pipeline.storage.pointer import Pointer, read_pointer
-from pipeline.storage.regular_file import open_regular
+from pipeline.storage.store import Content, Store
 
 _PICTURES = DECODED_TYPES | {PNG}
 # A picture that a checkout with other line ends has damaged begins like this too.
@@ -29,7 +28,7 @@ class Standing(StrEnum):
 
 
 def find_standing(
-    output: Path, asset: Asset, *, by_hash: bool = False
+    store: Store, asset: Asset, *, by_hash: bool = False
 ) -> tuple[Standing, Pointer | None]:
     """Look at a file; blocking. It is read if its size differs or ``by_hash``.
 
@@ -37,18 +36,19 @@ def find_standing(
     anything shorter than what was saved, unless its first bytes show another type.
 
     Args:
-        output: The output folder.
+        store: Where the files are.
         asset: As it was saved.
         by_hash: Compare the SHA-256, not only the size.
 
     Returns:
         What it is, and the pointer if it is one.
     """
-    if not is_present(output, asset.path):
+    if not store.is_present(asset.path):
         return Standing.MISSING, None
     try:
-        with open_regular(output / asset.path, inside=output) as file:
-            size_bytes = os.fstat(file.fileno()).st_size
+        with store.open(asset.path) as file:
+            size_bytes = file.seek(0, os.SEEK_END)
+            file.seek(0)
             is_same = size_bytes == asset.size_bytes
             if is_same and (not by_hash or sha256_of(file) == asset.sha256):
                 return Standing.WHOLE, None
@@ -59,14 +59,14 @@ def find_standing(
     pointer = read_pointer(head)
     if pointer is not None:
         return Standing.POINTER, pointer
-    return _judge(output / asset.path, asset, head, size_bytes), None
+    return _judge(store.file(asset.path), asset, head, size_bytes), None
 
 
-def _judge(path: Path, asset: Asset, head: bytes, size_bytes: int) -> Standing:
+def _judge(content: Content, asset: Asset, head: bytes, size_bytes: int) -> Standing:
     found = media_type_of(head)
     if found in _PICTURES:
         try:
-            measure_image(path, found)
+            measure_image(content, found)
         except (NotAnImage, OSError):
             return Standing.BROKEN
         return Standing.EDITED

@@ -13,7 +13,6 @@ from pipeline.cli.console.printing import print_note
 from pipeline.cli.console.text import printable
 from pipeline.cli.plan_view import total_line
 from pipeline.errors import UsageError
-from pipeline.operations.outcomes import references_in
 from pipeline.operations.report_file import check_report_file, write_report_file
 from pipeline.planning import Action, PlannedItem
 from pipeline.planning.decision import CHANGED_SIGN, SIGNS, UNTOUCHED
@@ -28,9 +27,10 @@ from pipeline.report.plan_summary import (
     PlanTotals,
     plan_lines,
 )
+from pipeline.stages.uploader import references_in
 from pipeline.units import units_of_number
 
-_UNTOUCHED_SIGNS = {"=", "x"}
+_UNTOUCHED_SIGNS = {SIGNS[action] for action in UNTOUCHED}
 
 
 class PlanReports:
@@ -75,7 +75,7 @@ class PlanReports:
             item_id=printable(item_id),
             sign=planned.sign,
             reason=printable(planned.reason),
-            pictures=tuple(map(str, references_in(planned.item.params))),
+            pictures=tuple(str(one.path) for one in references_in(planned.item.params)),
         )
         if planned.sign in {CHANGED_SIGN, SIGNS[Action.FETCH]}:
             self._stems[item_id] = planned.stem

@@ -10,6 +10,9 @@ from contextlib import contextmanager, suppress
 
 import click
 
+from pipeline.cli.console.printing import find_width
+from pipeline.cli.console.text import wrapped
+
 is_open = threading.Event()  # set while a question waits for its answer
 
 
@@ -30,7 +33,7 @@ def _agree(question: str) -> None:
     if not _can_wait():
         click.confirm(question, abort=True, err=True)
         return
-    if _read_line(f"{question} [y/N]: ").strip().lower() not in {"y", "yes"}:
+    if _read_line(f"{question} [y/N]:").strip().lower() not in {"y", "yes"}:
         raise click.Abort
 
 
@@ -49,7 +52,7 @@ def ask(question: str, default: str) -> str:
         answer = click.prompt(question, default=default, show_default=shows, err=True)
         return str(answer).strip()
     shown = f" [{default}]" if default else ""
-    answer = _read_line(f"{question}{shown}: ")
+    answer = _read_line(f"{question}{shown}:")
     if not answer:  # the end of the input
         raise click.Abort
     return answer.strip() or default
@@ -63,9 +66,11 @@ def _can_wait() -> bool:
 
 
 def _read_line(prompt: str) -> str:
+    width = find_width(err=True)
+    shown = prompt if width is None else wrapped(prompt, width - 1)
     try:
         with _interruptions() as interrupted:
-            click.echo(prompt, nl=False, err=True)
+            click.echo(f"{shown} ", nl=False, err=True)
             # A blocking read would miss a signal that arrives just before it.
             select.select([sys.stdin, interrupted], [], [])
             return sys.stdin.readline()

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clock import format_utc
-from pipeline.job import Item, Job
-from pipeline.lockfile.reconcile import find_lock_file
+from pipeline.job import Job
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.chain import outputs_in
 from pipeline.naming import STEP_MARK, item_of
@@ -27,7 +26,7 @@ from pipeline.operations.gallery.references import (
 from pipeline.operations.gallery.texts import plain_text, shown, value_text
 from pipeline.operations.gallery.totals import Spent, read_spent
 from pipeline.operations.items import read_items_in
-from pipeline.output.folder import open_for_reading, output_folder
+from pipeline.output.folder import is_by_emulator, open_ledger_of, output_folder
 from pipeline.record import Struct
 from pipeline.report.gallery.data import (
     Gallery,
@@ -36,10 +35,6 @@ from pipeline.report.gallery.data import (
     GalleryTotals,
 )
 from pipeline.running.items import ItemRecord, ItemStatus, JobRecord
-from pipeline.settings import EMULATOR_NAME
-
-_MOST_TEXT_BYTES = 4096  # of a text result, and of a value
-_SAFE_INTEGER = 2**53  # above, a script cannot hold it
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -106,11 +101,8 @@ class Collector:
             OutputError: The folder cannot be read.
         """
         manifest, output = self._manifest, self._output
-        lock_file = find_lock_file(manifest, emulate=self._emulate)
         records: list[ItemRecord] = []
-        with open_for_reading(
-            output, lock_file, item_count=manifest.most_jobs
-        ) as ledger:
+        with open_ledger_of(manifest, output, emulate=self._emulate) as ledger:
             uploads = ledger.find_all_uploads()
             self._index = ReferenceIndex(manifest.models, uploads)
             self._children = {}
@@ -120,14 +112,13 @@ class Collector:
         for record in records:
             self._learn(record)
         found = tuple(map(self._show, self._in_order(records)))
-        made_by_emulator = facts.base_url == EMULATOR_NAME or facts.is_emulated
         review_path = manifest.review.path
         return Gallery(
             name=manifest.name,
             manifest=plain_text(manifest.file),
             output=plain_text(str(output)),
             profile=manifest.profile,
-            is_emulated=made_by_emulator if facts.base_url else self._emulate,
+            is_emulated=is_by_emulator(facts, emulate=self._emulate),
             made_at=format_utc(now),
             price=self._options.price,
             review_file=""
@@ -166,7 +157,7 @@ class Collector:
             reason=worst.reason,
             hint=self._hint(worst),
             command=plain_text(self._commands.for_item(record)),
-            place=plain_text(self._place_of(item)),
+            place=plain_text(item.place),
             prompt=_prompt_of(item.params),
             params={
                 name: shown(value)
@@ -198,18 +189,12 @@ class Collector:
     def _hint(self, one: JobRecord) -> str:
         return self._options.complete_hint(one.hint, one.job_id) if one.hint else ""
 
-    def _place_of(self, item: Item) -> str:
-        keys = self._manifest.keys
-        if keys and item.file == self._manifest.file:
-            return f"{item.file} {keys[item.line - 1]}"
-        return f"{item.file}:{item.line}"
-
     def _learn(self, record: ItemRecord) -> None:
         contents = {
             saved.asset.path: content
             for one in (*record.takes, *record.steps)
             for saved in one.files
-            if (content := self._files.find_content(saved)) is not None
+            if (content := self._files.look_at(saved)) is not None
         }
         self._index.learn(record, contents)
         for parent in self._parents_of(record):
@@ -336,7 +321,7 @@ def _asks_the_same(one: JobRecord, sent: Job) -> bool:
     if one.planned is None:
         return False
     now = one.planned.job
-    return sent.job_key == now.job_key or sent.request_key == now.request_key
+    return sent.asks_for(now.job_key, now.request_key)
 
 
 def _axes_by_entry(

@@ -47,18 +47,13 @@ def show_review(
 
 
 def _verdicts(review: ItemReview) -> Iterator[GalleryVerdict]:
-    for word, verdicts in (
-        ("picked", () if review.picked is None else (review.picked,)),
-        ("approved", review.approved),
-        ("rejected", review.rejected),
-    ):
-        for one in verdicts:
-            yield GalleryVerdict(
-                word=word,
-                take=one.take,
-                output=one.output,
-                sha256=one.sha256,
-                by=one.by,
-                at=one.at,
-                note=one.note,
-            )
+    for word, one in review.verdicts():
+        yield GalleryVerdict(
+            word="picked" if word == "chosen" else word,  # as the file has it
+            take=one.take,
+            output=one.output,
+            sha256=one.sha256,
+            by=one.by,
+            at=one.at,
+            note=one.note,
+        )

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.assets.checks.damage import Damaged
+from pipeline.assets.checks.png import NotAnImage
+from pipeline.assets.thumbnail import draw_thumbnail
 from pipeline.job import PREVIEW, Asset
 from pipeline.operations.gallery.links import Content, Links
 from pipeline.operations.gallery.texts import plain_text
@@ -12,6 +15,8 @@ from pipeline.storage.files import digest_of, is_present
 from pipeline.storage.media_type import kind_of
 from pipeline.storage.regular_file import open_regular
 
+# What may go wrong with a file that is to be drawn or embedded.
+UNDRAWN = (NotAnImage, Damaged, OSError, MemoryError)
 _MOST_TEXT_BYTES = 4096  # of a text result
 
 
@@ -26,9 +31,13 @@ class Files:
     def __init__(self, output: Path, links: Links) -> None:
         self._output = output
         self._links = links
+        self._contents: dict[str, Content | None] = {}  # by path, as last looked at
 
     def find(self, one: JobRecord) -> Iterator[GalleryFile]:
-        """The files of a take or a step: its outputs, then pictures of these."""
+        """The files of a take or a step: its outputs, then pictures of these.
+
+        Call it only after :meth:`look_at` has seen each of them.
+        """
         outputs = [saved for saved in one.files if not saved.asset.role]
         previews = [saved for saved in one.files if saved.asset.role == PREVIEW]
         for index, saved in enumerate(outputs):
@@ -41,7 +50,8 @@ class Files:
 
     def _file(self, saved: SavedFile, preview: SavedFile) -> GalleryFile:
         asset = saved.asset
-        content, seen = self.find_content(saved), self.find_content(preview)
+        content = self._contents.get(asset.path)
+        seen = self._contents.get(preview.asset.path)
         kind = kind_of(asset.media_type) or "other"
         links = self._links
         return GalleryFile(
@@ -63,8 +73,13 @@ class Files:
             text=_read_text(content) if kind == "text" and content else "",
         )
 
-    def find_content(self, saved: SavedFile) -> Content | None:
+    def look_at(self, saved: SavedFile) -> Content | None:
         """The file as it is now, which may have been edited; None if it is gone."""
+        content = self._find_content(saved)
+        self._contents[saved.asset.path] = content
+        return content
+
+    def _find_content(self, saved: SavedFile) -> Content | None:
         asset = saved.asset
         if not is_present(self._output, asset.path):
             return None
@@ -78,6 +93,17 @@ class Files:
             media_type=asset.media_type,
             inside=self._output,
         )
+
+
+def draw(content: Content) -> bytes:
+    """A thumbnail of a file; blocking.
+
+    Raises:
+        NotAnImage, OSError, MemoryError: It cannot be drawn; see ``UNDRAWN``.
+    """
+    assert content.path is not None
+    with open_regular(content.path, inside=content.inside) as file:
+        return draw_thumbnail(file, content.media_type)
 
 
 def _has_size(path: Path, asset: Asset) -> bool:

@@ -70,10 +70,10 @@ class ReferenceIndex:
                     gone = Content(
                         path=None, sha256=asset.sha256, media_type=asset.media_type
                     )
-                    number = f"/{asset.output_index}" if asset.output_index > 1 else ""
+                    output = ItemOutput(item_id=one.job_id, index=asset.output_index)
                     self._made[asset.asset_id] = Used(
                         input="",
-                        name=f"item:{one.job_id}{number}",
+                        name=output.written,
                         item=record.item_id,
                         content=there if is_same else gone,
                         sha256=asset.content_sha256,
@@ -114,13 +114,12 @@ class ReferenceIndex:
                     yield used
 
     def _output(self, name: str, output: ItemOutput) -> Used:
-        number = f"/{output.index}" if output.index > 1 else ""
         item_id = item_of(output.item_id)
         saved = self._outputs.get(item_id, {}).get(output.index)
         made = None if saved is None else self._made.get(saved.asset.asset_id)
         return Used(
             input=name,
-            name=f"item:{output.item_id}{number}",
+            name=output.written,
             item=item_id,
             content=None if made is None else made.content,
             sha256="" if made is None else made.sha256,

@@ -14,9 +14,7 @@ def shown(value: Any) -> Any:
         case ReferenceAsset():
             return plain_text(value.name)
         case ItemOutput():
-            return f"item:{value.item_id}" + (
-                f"/{value.index}" if value.index > 1 else ""
-            )
+            return value.written
         case list():
             return [shown(one) for one in value]
         case dict():

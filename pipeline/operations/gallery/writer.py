@@ -15,10 +15,9 @@ import anyio.to_thread
 from pipeline.activity import Activity
 from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.glb import find_extensions
-from pipeline.assets.checks.png import NotAnImage
-from pipeline.assets.thumbnail import draw_thumbnail
 from pipeline.manifest import Manifest
 from pipeline.operations.gallery.collector import Collector
+from pipeline.operations.gallery.files import UNDRAWN, draw
 from pipeline.operations.gallery.links import Content, DiskLinks
 from pipeline.operations.gallery.page_options import PageOptions
 from pipeline.output.gallery_folder import (
@@ -26,6 +25,7 @@ from pipeline.output.gallery_folder import (
     GalleryFolder,
     holding_gallery,
 )
+from pipeline.output.stores import refuse_elsewhere
 from pipeline.record import Struct, replace
 from pipeline.report.gallery.data import (
     Gallery,
@@ -43,7 +43,7 @@ from pipeline.report.gallery.page import (
     render_page,
     viewer_files,
 )
-from pipeline.storage.regular_file import open_regular, read_regular
+from pipeline.storage.regular_file import read_regular
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +111,7 @@ def write_gallery(
         ManifestError, LedgerError, LockError: As for :meth:`Collector.collect`.
         OutputError: Something cannot be read or written.
     """
+    refuse_elsewhere(output, "gallery")
     with holding_gallery(folder or output / GALLERY_FOLDER) as held:
         links = DiskLinks(held, copies=folder is not None)
         collector = Collector(
@@ -184,7 +185,7 @@ class _Writing:
         if links.scripts:
             fixed |= viewer_files()
         folder.begin([*links.made, *fixed, DATA_NAME, PAGE_NAME])
-        self._make("thumbnails", links.thumbnails, _draw)
+        self._make("thumbnails", links.thumbnails, draw)
         self._make("3D models", links.scripts, _embed)
         self._copy(links.copied)
         if self._failed:
@@ -212,12 +213,12 @@ class _Writing:
         def make_one(name: str) -> None:
             try:
                 made = make(wanted[name])
-            except (NotAnImage, Damaged, OSError, MemoryError) as error:
+            except UNDRAWN as error:
                 logger.info("no %s: %s", name, error)
                 self._failed.add(name)
                 return
             self._folder.write(name, made)
-            self._drawn += make is _draw
+            self._drawn += make is draw
 
         missing = [name for name in wanted if not self._folder.has(name)]
         pool = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1))
@@ -236,12 +237,6 @@ class _Writing:
             except OSError as error:
                 logger.info("no %s: %s", name, error)
                 self._failed.add(name)
-
-
-def _draw(content: Content) -> bytes:
-    assert content.path is not None
-    with open_regular(content.path, inside=content.inside) as file:
-        return draw_thumbnail(file, content.media_type)
 
 
 def _embed(content: Content) -> bytes:

@@ -18,8 +18,9 @@ from pipeline.manifest.review_file import read_review
 from pipeline.operations.reviewing import (
     carry_out,
     find_targets,
+    finished_take,
     holding_takes,
-    no_such_take,
+    own_take,
     sign,
     verdict_on,
 )
@@ -51,7 +52,7 @@ async def decide(
     output: Path,
     decision: Decision,
     *,
-    check_version: Callable[[str], None],
+    check_version: Callable[[str | None], None],
     now: datetime,
 ) -> str:
     """Write a decision and move the files that it concerns.
@@ -60,8 +61,8 @@ async def decide(
         manifest: With its review, which is read again.
         output: Its output folder.
         decision: About one of its items.
-        check_version: Called with the version of the review file; raises unless it is
-            the one that the page shows.
+        check_version: Called with the version of the review file, or None if somebody
+            is writing it; raises unless it is the one that the page shows.
         now: The time of the decision.
 
     Returns:
@@ -79,9 +80,12 @@ async def decide(
         review = read_review(path)
         manifest = replace(manifest, review=review)
         (takes,) = find_targets(manifest, output, ledger, [decision.item], verify=True)
-        planned = next((one for one in takes if one.item.take == decision.take), None)
-        if planned is None:
-            raise no_such_take(takes, decision.take)
+        # What is chosen is the take itself; what is judged is what came of it.
+        planned = (
+            own_take(takes, decision.take)
+            if decision.word == "chosen"
+            else finished_take(takes, decision.take)
+        )
         _check_bytes(planned, decision)
         base = planned.item.base
         before = review.of(base)
@@ -98,9 +102,7 @@ async def decide(
             after = _with_note(before, decision)
         else:
             after = _without(before, decision)
-        if version_of(path) != version:  # somebody has written it just now
-            version = version_of(path)
-        check_version(version)
+        check_version(version if version_of(path) == version else None)
         await carry_out(
             manifest,
             output,
@@ -154,8 +156,7 @@ def _with_note(before: ItemReview, decision: Decision) -> ItemReview:
         approved=tuple(map(noted, before.approved)),
         rejected=tuple(map(noted, before.rejected)),
     )
-    every = (before.picked, *before.approved, *before.rejected)
-    if not any(one is not None and _is_about(one, decision) for one in every):
+    if not any(_is_about(one, decision) for _, one in before.verdicts()):
         raise Refused(
             409,
             "a note belongs to a decision, and there is none about this take",

@@ -17,7 +17,6 @@ import anyio.to_thread
 
 from pipeline.clock import Clock
 from pipeline.errors import ManifestError, PipelineError
-from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
 from pipeline.manifest.review_file import read_review
 from pipeline.operations.gallery import Collector
@@ -33,7 +32,7 @@ from pipeline.operations.view.watching import (
     Watcher,
     changed_reviews,
 )
-from pipeline.output.folder import open_for_reading
+from pipeline.output.folder import open_ledger_of
 from pipeline.planning import Selection
 from pipeline.record import replace as replace_record
 from pipeline.report.gallery.data import Gallery, GalleryItem, GalleryServer
@@ -191,8 +190,10 @@ class ManifestDesk:
         async with self._looking:
             manifest, output, now = self.manifest, self.output, self._clock.utc_now()
 
-            def check_version(current: str) -> None:
-                if not self._versions.allow(decision.version, current, decision.item):
+            def check_version(current: str | None) -> None:
+                if current is None or not self._versions.allow(
+                    decision.version, current, decision.item
+                ):
                     raise Refused(
                         409,
                         "the review file has changed since this page read it",
@@ -321,11 +322,8 @@ class ManifestDesk:
 
     def _read_some(self, ids: Collection[str]) -> tuple[list[GalleryItem], Spent]:
         manifest, output = self.manifest, self.output
-        lock_file = find_lock_file(manifest, emulate=self._emulate)
         records: list[ItemRecord] = []
-        with open_for_reading(
-            output, lock_file, item_count=manifest.most_jobs
-        ) as ledger:
+        with open_ledger_of(manifest, output, emulate=self._emulate) as ledger:
             if ids:
                 read_items_in(
                     ledger,

@@ -8,13 +8,11 @@ from collections import OrderedDict
 from threading import Lock
 from urllib.parse import quote
 
-from pipeline.assets.checks.damage import Damaged
-from pipeline.assets.checks.png import NotAnImage
-from pipeline.assets.thumbnail import can_draw, draw_thumbnail
+from pipeline.assets.thumbnail import can_draw
+from pipeline.operations.gallery.files import UNDRAWN, draw
 from pipeline.operations.gallery.links import Content
 from pipeline.report.review.files import ServedFile
 from pipeline.storage.media_type import extension_of
-from pipeline.storage.regular_file import open_regular
 
 _SIGN_CHARS = 12
 _MOST_THUMBNAIL_BYTES = 64 << 20
@@ -76,9 +74,8 @@ class ServedLinks:
         if content is None or content.path is None:
             return None
         try:
-            with open_regular(content.path, inside=content.inside) as file:
-                drawn = draw_thumbnail(file, content.media_type)
-        except (NotAnImage, Damaged, OSError, MemoryError):
+            drawn = draw(content)
+        except UNDRAWN:
             return None
         self._keep(sha256, drawn)
         return drawn

@@ -18,8 +18,8 @@ import anyio.to_thread
 
 from pipeline.clock import Clock
 from pipeline.errors import ExitCode, PipelineError, PlanMoved
-from pipeline.naming import TAKE_MARK
-from pipeline.operations.redo import estimate_redo, redo
+from pipeline.naming import TAKE_MARK, take_id
+from pipeline.operations.redo import NewTake, estimate_redo, redo
 from pipeline.operations.view.deciding import refused
 from pipeline.operations.view.spending import QUOTE_LASTS_S, Quote, Quotes, Spending
 from pipeline.output.folder import open_for_reading
@@ -28,9 +28,9 @@ from pipeline.pricing.budget import budget_of, smaller
 from pipeline.record import Struct
 from pipeline.report.gallery.data import GalleryItem
 from pipeline.report.review.refused import Refused
-from pipeline.running.events import Event
+from pipeline.running.events import Event, JobChanged
+from pipeline.running.joint import JointRun
 from pipeline.running.result import RunResult
-from pipeline.running.run import Run
 from pipeline.settings import Credentials, Settings
 from pipeline.units import units_number
 
@@ -120,7 +120,7 @@ class Redos:
         self._orders: list[Order] = []
         self._in_hand: set[tuple[str, int]] = set()
         self._changed = anyio.Event()
-        self._run: Run | None = None
+        self._run: JointRun | None = None
         self._unpaid: set[anyio.CancelScope] = set()
         self._is_stopping = False
         self.exit_code = ExitCode.OK
@@ -256,6 +256,8 @@ class Redos:
         options = self._options
         reserved = sum((order.units for order in orders), Decimal(0))
         has_begun = False
+        made: set[str] = set()
+        refunds: dict[tuple[str, int], Decimal] = {}
         result: RunResult | None = None
         code = ExitCode.BUG
 
@@ -264,7 +266,15 @@ class Redos:
             check_price(estimate, reserved)
             has_begun = True
 
-        def begin(run: Run) -> None:
+        def note_takes(takes: Sequence[NewTake]) -> None:
+            made.update(take_id(one.item_id, one.take) for one in takes)
+
+        def listen(event: Event) -> None:
+            if isinstance(event, JobChanged) and event.item_id in made:
+                refunds[event.item_id, event.attempt] = event.refunded or Decimal(0)
+            self._pass_on(event)
+
+        def begin(run: JointRun) -> None:
             self._run = run
             self._unpaid.discard(scope)  # from now on, a stop collects
             if self._is_stopping:
@@ -277,7 +287,8 @@ class Redos:
                     [order.meant for order in orders],
                     settings=await self._settings_for(reserved),
                     approve=approve,
-                    on_event=self._pass_on,
+                    on_event=listen,
+                    on_takes=note_takes,
                     on_start=begin,
                     **options.named,
                 )
@@ -289,9 +300,9 @@ class Redos:
         finally:
             self._run = None
             self._in_hand -= {(order.item, order.take) for order in orders}
-            self.spending.settle(
-                reserved, spent_of(result, reserved, has_begun=has_begun)
-            )
+            refunded = sum(refunds.values(), Decimal(0))
+            spent = spent_of(result, reserved, refunded=refunded, has_begun=has_begun)
+            self.spending.settle(reserved, spent)
             if self._is_stopping:
                 self.exit_code = code
             self._tell(self._telling.done(result, code))
@@ -339,20 +350,27 @@ def check_price(estimate: Estimate, reserved: Decimal) -> None:
 
 
 def spent_of(
-    result: RunResult | None, reserved: Decimal, *, has_begun: bool
+    result: RunResult | None,
+    reserved: Decimal,
+    *,
+    refunded: Decimal,
+    has_begun: bool,
 ) -> Decimal:
     """What a run has taken of the ceiling; all of it where that is not certain.
+
+    A run also collects what earlier ones have left. Their refunds give nothing back.
 
     Args:
         result: None for a run that ended with an error.
         reserved: What was reserved for it.
+        refunded: What was given back for its own takes.
         has_begun: Whether it could submit anything.
     """
     if not has_begun:
         return Decimal(0)
     if result is None:
         return reserved
-    net = result.cost.charged - result.cost.refunded
+    net = result.cost.charged - refunded
     return max(net, reserved) if result.counts.get("unknown") else net
 
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from pipeline.assets.checks.standing import Standing, find_standing
 from pipeline.job import Asset, AssetId
+from pipeline.storage.folder import Folder
 
 LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 9\n" % (
     b"a" * 64
@@ -42,7 +43,7 @@ def standing_of(tmp_path):
             width_px=64,
             height_px=64,
         )
-        return find_standing(tmp_path, asset, **options)[0]
+        return find_standing(Folder(tmp_path), asset, **options)[0]
 
     return look
 

@@ -38,13 +38,26 @@ page.arrange = (() => {
 
   // --- arrange ------------------------------------------------------------------------
 
-  /** The axes with where each one goes: the last one makes columns, the others rows. */
-  function placesOf(gallery, view) {
-    const axes = Object.keys(gallery.axes);
+  /**
+   * The axes of an item with where each one goes: [axis, place].
+   *
+   * Unless the view says so, the last axis of an entry makes columns, and the others rows.
+   */
+  function placesOfItem(item, view) {
+    const axes = Object.keys(item.axes);
     return axes.map((axis, index) => {
       const usual = index === axes.length - 1 ? "column" : "row";
       return [axis, own(view.places, axis) ?? usual];
     });
+  }
+
+  /** All axes with where each one goes, in the first entry that has it. */
+  function placesOf(gallery, view) {
+    const places = new Map(Object.keys(gallery.axes).map((axis) => [axis, "filter"]));
+    for (const item of gallery.items.toReversed()) {
+      for (const [axis, place] of placesOfItem(item, view)) places.set(axis, place);
+    }
+    return [...places];
   }
 
   const hasMatrix = (gallery) => Object.keys(gallery.axes).length > 0;
@@ -101,29 +114,25 @@ page.arrange = (() => {
    * axis is neither row nor column; its column is then as wide as its fullest cell.
    */
   function inMatrices(items, gallery, view) {
-    const places = placesOf(gallery, view);
-    const rowAxes = places.filter(([, place]) => place === "row").map(([axis]) => axis);
-    const columnAxes = places.filter(([, place]) => place === "column").map(([axis]) => axis);
     const order = new Map(
       Object.entries(gallery.axes).map(([axis, values]) => [
         axis,
         new Map(values.map((value, index) => [String(value), index])),
       ]),
     );
-    const hasAxis = (item) =>
-      [...rowAxes, ...columnAxes].some((axis) => own(item.axes, axis) !== undefined);
     const sections = [];
     const entries = [...grouped(items, TITLES.entry)];
     const loose = [];
     for (const [title, members] of entries) {
-      const [first] = members;
-      if (!hasAxis(first)) {
+      const places = placesOfItem(members[0], view);
+      const axesIn = (wanted) => places.filter(([, place]) => place === wanted).map(([axis]) => axis);
+      const axes = { rows: axesIn("row"), columns: axesIn("column") };
+      if (!axes.rows.length && !axes.columns.length) {
         loose.push(...members);
         continue;
       }
-      const used = (axes) => axes.filter((axis) => own(first.axes, axis) !== undefined);
-      const rows = combos(members, used(rowAxes), order);
-      const columns = combos(members, used(columnAxes), order);
+      const rows = combos(members, axes.rows, order);
+      const columns = combos(members, axes.columns, order);
       const columnOf = new Map();
       columns.forEach(({ items: those }, at) => those.forEach((item) => columnOf.set(item, at)));
       const cells = rows.map((row) => {
@@ -134,7 +143,7 @@ page.arrange = (() => {
       sections.push({
         title: entries.length > 1 ? title : "",
         items: members,
-        axes: { rows: rowAxes, columns: columnAxes },
+        axes,
         rows: cells,
         columns: columns.map((column, index) => ({
           labels: column.labels,

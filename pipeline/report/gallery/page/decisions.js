@@ -68,7 +68,7 @@ page.decisions = (() => {
 
   /** Whether there is something to decide about. */
   function isDecidable(version) {
-    return Boolean(version) && model.digestsOf(version).length > 0;
+    return Boolean(version) && model.digestsOf(version, "approved").length > 0;
   }
 
   async function decide(version, word, note = "") {
@@ -87,7 +87,7 @@ page.decisions = (() => {
       output: version.output,
       word,
       note,
-      sha256: model.digestsOf(version),
+      sha256: model.digestsOf(version, word),
     };
     if (isServed()) await send(item, decision);
     else {
@@ -155,7 +155,7 @@ page.decisions = (() => {
 
   function isSame(item, entry) {
     const version = versionOf(item, entry);
-    return version && JSON.stringify(model.digestsOf(version)) === JSON.stringify(entry.sha256);
+    return version && JSON.stringify(model.digestsOf(version, entry.word)) === JSON.stringify(entry.sha256);
   }
 
   /** Bring back what an earlier visit decided and did not export. */

@@ -91,15 +91,16 @@ page.details = (() => {
     return list.length ? section("Made from", h("ul.references", {}, list)) : null;
   }
 
+  /** The inputs are the item's: a step has a model of its own. */
   function parameters(item, take) {
-    return section(
-      "Parameters",
-      table([
-        ["model", take?.model || item.model],
-        ["seed", take?.seed ?? ""],
-        ...Object.entries(item.params),
-      ]),
-    );
+    const model = take?.model || item.model;
+    const seed = take?.seed ?? "";
+    const inputs = Object.entries(item.params);
+    if (!take?.step) return section("Parameters", table([["model", model], ["seed", seed], ...inputs]));
+    return [
+      section(`Step ${take.step}`, table([["model", model], ["seed", seed]])),
+      section("Parameters", table([["model", item.model], ...inputs])),
+    ];
   }
 
   function variables(item) {
@@ -114,7 +115,7 @@ page.details = (() => {
     return section(
       "Cost and time",
       table([
-        [several ? "this take" : "cost", take ? format.cost(take.charged, price) : ""],
+        [several ? `this ${take?.step ? "step" : "take"}` : "cost", take ? format.cost(take.charged, price) : ""],
         ["item", several || !take ? format.cost(item.charged, price) : ""],
         ["submitted", format.time(take?.submitted_at)],
         ["made in", take ? format.duration(take.submitted_at, take.finished_at) : ""],

@@ -162,9 +162,16 @@ page.model = (() => {
     return decisions.some((one) => one.word === "rejected" && isAbout(one, version));
   }
 
-  /** The digests that a decision about a version names. */
-  function digestsOf(version) {
-    return version.files.map((file) => file.original_sha256 || file.sha256).filter(Boolean);
+  /**
+   * The digests that a decision about a version names.
+   *
+   * What is chosen is the take itself; what is judged is what its last step made of it.
+   */
+  function digestsOf(version, word) {
+    const last = version.item.stepTakes.at(-1);
+    const isFinished = last?.number === version.number && last.state === "saved";
+    const { files } = word !== "chosen" && isFinished ? last : version;
+    return files.map((file) => file.original_sha256 || file.sha256).filter(Boolean);
   }
 
   /** The text that stands for a picture where it cannot be seen. */

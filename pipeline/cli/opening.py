@@ -1,0 +1,33 @@
+"""What a user names, a folder or the URL of a store → the open store."""
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from pipeline.errors import UsageError
+from pipeline.output.stores import open_store
+from pipeline.settings import expand_home
+from pipeline.storage.store import Store
+
+
+def open_place(place: str, opened: ExitStack) -> Store:
+    """Open the store at a URL, or of an output folder.
+
+    Args:
+        place: As it was typed.
+        opened: Closes what is only needed meanwhile.
+
+    Raises:
+        UsageError: There is no such folder.
+        OutputError: The store cannot be read.
+    """
+    if "://" in place:
+        home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        return open_store(Path(opened.enter_context(home)), place)
+    output = expand_home(place)
+    if not output.is_dir():
+        raise UsageError(
+            f"there is no folder {output}",
+            hint="name an output folder, or a store such as s3://bucket/prefix",
+        )
+    return open_store(output)

@@ -1,0 +1,238 @@
+"""The store of an output folder: opened, its sidecars copied home, its ledger kept.
+
+On another machine, or after the disk is lost, the output folder is filled again from
+the store: the newest snapshot of the ledger, and every sidecar.
+"""
+
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+from pipeline.assets.sidecar import MAX_SIDECAR_BYTES
+from pipeline.errors import LedgerError, OutputError, UsageError
+from pipeline.job import SIDECAR_SUFFIX
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.manifest import Manifest
+from pipeline.output.names import is_own
+from pipeline.output.rebuild import SEARCH_MARGIN
+from pipeline.settings import learn_secrets
+from pipeline.storage.atomic_file import create_partial, put_in_place, write_in_place
+from pipeline.storage.bucket_url import parse_store_url
+from pipeline.storage.files import STORE_NAME
+from pipeline.storage.folder import Folder
+from pipeline.storage.object_store import ObjectStore
+from pipeline.storage.regular_file import read_regular
+from pipeline.storage.store import Entry, Store
+
+logger = logging.getLogger(__name__)
+
+_READERS = 16
+_MOST_URL_BYTES = 4096
+_SQLITE = "application/vnd.sqlite3"
+
+
+def open_store(home: Path, url: str = "") -> Store:
+    """Open the store of an output folder, and copy new sidecars home.
+
+    Args:
+        home: The output folder; it need not exist.
+        url: The store that was asked for; "" for the one that the folder has used, or
+            the folder itself.
+
+    Raises:
+        UsageError: No URL of a store, or the folder belongs to another one.
+        OutputError: The store cannot be read; the hint says what to change.
+    """
+    bound = _find_bound(home)
+    if bound and url and normal_url(url) != bound:
+        raise UsageError(
+            f"{home} belongs to the store {bound}, not to {normal_url(url)}",
+            hint="choose another --output: each store has a folder of its own",
+        )
+    if not url and not bound:
+        return Folder(home)
+    store = _connect(home, url or bound)
+    _copy_sidecars_home(store)
+    return store
+
+
+def url_for(manifest: Manifest, chosen: str, *, emulate: bool) -> str:
+    """The URL of the store of a manifest; "" for none.
+
+    Args:
+        manifest: With its ``store``.
+        chosen: The URL that the user gave, or "".
+        emulate: Whether the emulator is used: its files do not go among the real ones,
+            unless the user says where.
+    """
+    if chosen or not manifest.store or not emulate:
+        return chosen or manifest.store
+    url = manifest.store.rstrip("/")
+    has_prefix = "/" in url.partition("://")[2]
+    return f"{url}.emulated" if has_prefix else f"{url}/emulated"
+
+
+def normal_url(url: str) -> str:
+    """The URL of a store in the one form in which it is recorded.
+
+    Raises:
+        UsageError: It is not one.
+    """
+    return store_at(url, Path()).describe()
+
+
+def store_at(url: str, home: Path) -> Store:
+    """A store, without looking at it."""
+    learn_secrets(os.environ)
+    where = parse_store_url(url, os.environ)
+    if isinstance(where, Path):
+        is_home = home != Path() and where.resolve() == home.resolve()
+        return Folder(home) if is_home else Folder(where, home)
+    return ObjectStore(where, home)
+
+
+def bind_store(store: Store) -> None:
+    """Record in the output folder where its files are.
+
+    Raises:
+        OutputError: The folder is not writable.
+    """
+    if is_elsewhere(store) and not _find_bound(store.home):
+        write_in_place(f"{store.describe()}\n".encode(), store.home, STORE_NAME)
+
+
+def is_elsewhere(store: Store) -> bool:
+    """Whether the files are not in the output folder."""
+    return not isinstance(store, Folder) or store.root != store.home
+
+
+def refuse_elsewhere(home: Path, command: str) -> None:
+    """Refuse an output folder whose files are in a store.
+
+    Args:
+        home: The output folder.
+        command: That cannot work with it.
+
+    Raises:
+        UsageError: They are.
+    """
+    url = _find_bound(home)
+    if url:
+        raise UsageError(
+            f"the files of {home} are in {url}, where {command} cannot look yet",
+            hint=f"to see whether they are whole: pipeline verify {url}",
+        )
+
+
+def save_snapshot(ledger: Ledger, store: Store) -> None:
+    """Put a copy of the ledger into the store, instead of the one before.
+
+    Raises:
+        OutputError: It cannot be written.
+        NameTaken: Another run has put its own there.
+    """
+    if not is_elsewhere(store):
+        return
+    partial, file = create_partial(store.workspace)
+    file.close()
+    partial.unlink()
+    try:
+        digest = ledger.snapshot(partial)
+        store.place(partial, LEDGER_NAME, sha256=digest, media_type=_SQLITE)
+        store.sync([LEDGER_NAME])
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def restore_snapshot(store: Store) -> None:
+    """Begin with the ledger that the store keeps, where the folder has none.
+
+    Jobs that were sent after it was made are searched for, as after a lost ledger. One
+    that is damaged is passed over: the sidecars say what is paid for.
+
+    Raises:
+        OutputError: The folder is not writable.
+    """
+    if not is_elsewhere(store) or (store.home / LEDGER_NAME).exists():
+        return
+    if not store.is_present(LEDGER_NAME):
+        return
+    partial, file = create_partial(store.home)
+    try:
+        with file, store.open(LEDGER_NAME) as source:
+            while block := source.read(1 << 20):
+                file.write(block)
+        with Ledger(partial) as ledger:
+            ledger.check()
+            facts, ended = ledger.find_facts(), ledger.find_last_end()
+            times = [one for one in (facts.rebuilt_since, ended) if one is not None]
+            if times:
+                ledger.record_facts(rebuilt_since=min(times) - SEARCH_MARGIN)
+        put_in_place(partial, store.home, LEDGER_NAME)
+    except (LedgerError, OSError) as error:
+        logger.warning("the ledger in %s is not used: %s", store.describe(), error)
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            partial.with_name(partial.name + suffix).unlink(missing_ok=True)
+
+
+def _find_bound(home: Path) -> str:
+    """The URL of the store that a folder has used; "" for none.
+
+    Raises:
+        OutputError: It cannot be read.
+    """
+    path = home / STORE_NAME
+    try:
+        content = read_regular(path, limit_bytes=_MOST_URL_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        raise OutputError(
+            f"cannot read {path}: {error.strerror or error}",
+            hint="it names the store of this folder: make it readable, or delete it and"
+            " give --store",
+        ) from error
+    return content.decode("utf-8", "replace").strip()
+
+
+def _connect(home: Path, url: str) -> Store:
+    store = store_at(url, home)
+    if isinstance(store, ObjectStore):
+        store.load()
+    elif isinstance(store, Folder) and not store.root.parent.is_dir():
+        raise OutputError(
+            f"there is no folder {store.root.parent}",
+            hint="mount the disk or create the folder, then run again",
+        )
+    return store
+
+
+def _copy_sidecars_home(store: Store) -> None:
+    """Copy the sidecars that are new, or newer than their copies."""
+    if not is_elsewhere(store):
+        return
+    wanted = [one for one in store.list_files() if _is_wanted(store.home, one)]
+
+    def copy(entry: Entry) -> None:
+        with store.open(entry.name) as file:
+            content = file.read()
+        write_in_place(content, store.home, entry.name)
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        for _ in pool.map(copy, wanted):
+            pass
+
+
+def _is_wanted(home: Path, entry: Entry) -> bool:
+    is_sidecar = entry.name.endswith(SIDECAR_SUFFIX) and not is_own(entry.name)
+    if not is_sidecar or not 0 < entry.size_bytes <= MAX_SIDECAR_BYTES:
+        return False
+    if ".." in PurePosixPath(entry.name).parts or "\\" in entry.name:
+        return False  # no name of ours
+    try:
+        about = (home / entry.name).stat()
+    except OSError:
+        return True
+    return about.st_size != entry.size_bytes or about.st_mtime < entry.changed_s

@@ -1,0 +1,408 @@
+"""Object store: a bucket of S3, Google Cloud Storage or Azure as a store. Blocking.
+
+The only module that knows obstore. One listing, taken when the store is opened, says
+what is there; our own changes are added to it. Every write is conditional on what was
+known: a file that another run has put there meanwhile is never replaced.
+"""
+
+import contextlib
+import io
+import secrets
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from pipeline.storage.atomic_file import PARTIAL_FOLDER, write_in_place
+from pipeline.storage.bucket_errors import bucket_errors, obstore
+from pipeline.storage.bucket_url import BucketUrl
+from pipeline.storage.files import remove_empty_folders, sha256_of
+from pipeline.storage.object_reader import ObjectContent, ObjectReader
+from pipeline.storage.store import Content, Entry, NameTaken, NewFile, Pending, Watcher
+from pipeline.storage.upload import Held, Room, Staged, Upload
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore as Client
+
+HELD_BYTES = 64 << 20  # of files in memory, all together
+_ONE_PUT_BYTES = 64 << 20  # a larger file is sent in parts
+_PART_BYTES = 8 << 20
+_READ_BYTES = 8 << 20  # in one request
+_LISTED_AT_ONCE = 1000
+_STALE = timedelta(days=1)
+_DIGEST = "sha256"  # the name of our metadata
+_PATIENT = {"max_retries": 6, "retry_timeout": timedelta(minutes=2)}
+_BRIEF = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
+
+
+class ObjectStore:
+    """A bucket, or a part of one.
+
+    Args:
+        url: Where it is.
+        home: The local output folder, with ledger and sidecars.
+    """
+
+    is_remote = True
+
+    def __init__(self, url: BucketUrl, home: Path) -> None:
+        self.home = self.workspace = home
+        self._url = url
+        self._client = _connect(url, _PATIENT)
+        self._entries: dict[str, _Entry] = {}
+        self._copiers: dict[str, Client] = {}
+        self._room = Room(HELD_BYTES)
+
+    def load(self) -> None:
+        """List what is there.
+
+        Raises:
+            OutputError: The bucket cannot be read; the hint says what to change.
+        """
+        client = _connect(self._url, _BRIEF)
+        with bucket_errors(self._url, "list"):
+            chunks = obstore().list(client, chunk_size=_LISTED_AT_ONCE)
+            self._entries = {
+                one["path"]: _Entry(one) for chunk in chunks for one in chunk
+            }
+
+    def check_writable(self) -> None:
+        """Try to write, before anything is paid for.
+
+        What a killed run has left under temporary names is deleted after a day.
+
+        Raises:
+            OutputError: Nothing can be written, or the server ignores conditions, so
+                that two runs could overwrite each other.
+        """
+        client = _connect(self._url, _BRIEF)
+        # Another run may be trying at the same moment.
+        probe = f"{PARTIAL_FOLDER}/probe-{secrets.token_hex(8)}"
+        with bucket_errors(self._url, "write to"):
+            obstore().put(client, probe, b"a try of pipeline\n", mode="overwrite")
+            self._sweep(obstore().head(client, probe)["last_modified"])
+            try:
+                obstore().put(client, probe, b"a second one\n", mode="create")
+            except obstore().exceptions.AlreadyExistsError:
+                return
+            finally:
+                with contextlib.suppress(obstore().exceptions.BaseError, OSError):
+                    obstore().delete(client, probe)
+        raise self._url.ignores_conditions()
+
+    def _sweep(self, now: datetime) -> None:
+        """Delete temporary objects that a killed run has left more than a day ago.
+
+        Args:
+            now: By the clock of the server.
+        """
+        before_s = (now - _STALE).timestamp()
+        for one in list(self.list_files(PARTIAL_FOLDER)):
+            if one.changed_s < before_s:
+                self.discard(one.name)
+                self._entries.pop(one.name, None)
+
+    def describe(self, name: str = "") -> str:
+        """The URL."""
+        return self._url.of(name)
+
+    def exists(self, name: str) -> bool:
+        """Whether an object has the name."""
+        return name in self._entries
+
+    def size_of(self, name: str) -> int:
+        """The size of an object; -1 if there is none."""
+        entry = self._entries.get(name)
+        return -1 if entry is None else entry.size_bytes
+
+    def is_present(self, name: str) -> bool:
+        """Whether there is an object that is not empty."""
+        return self.size_of(name) > 0
+
+    def is_inside(self, name: str) -> bool:  # noqa: ARG002 - there are no links
+        """True."""
+        return True
+
+    def is_link(self, name: str) -> bool:  # noqa: ARG002
+        """False."""
+        return False
+
+    def are_one(self, left: str, right: str) -> bool:
+        """Whether both are the same name: case matters."""
+        return left == right
+
+    def digest_of(self, name: str) -> str:
+        """The SHA-256 that we gave to an object; else it is read."""
+        entry = self._entries.get(name)
+        if entry is None:
+            return ""
+        if not entry.sha256:
+            entry = self._refresh(name)
+        if entry is None or entry.sha256:
+            return "" if entry is None else entry.sha256
+        try:
+            with self.open(name) as file:
+                entry.sha256 = sha256_of(file)
+        except OSError:
+            return ""
+        return entry.sha256
+
+    def have_same_content(self, left: str, right: str) -> bool:
+        """Whether both objects are there, with the same bytes."""
+        if self.size_of(left) != self.size_of(right):
+            return False
+        return self.digest_of(left) == self.digest_of(right) != ""
+
+    def file(self, name: str) -> Content:
+        """An object, for reading it more than once."""
+        return ObjectContent(self.open, name)
+
+    def open(self, name: str) -> BinaryIO:
+        """A reader of an object, which asks for some MiB at a time."""
+        entry = self._entries.get(name)
+        if entry is None:
+            raise FileNotFoundError(self.describe(name))
+        return self.open_range(name, entry.size_bytes)
+
+    def open_range(self, name: str, size_bytes: int) -> BinaryIO:
+        """A reader of an object of a known size, in the listing or not."""
+        raw = ObjectReader(self._client, name, size_bytes)
+        return cast("BinaryIO", io.BufferedReader(raw, _READ_BYTES))
+
+    def read(self, name: str) -> bytes:
+        """All bytes of a small object.
+
+        Raises:
+            OutputError: It cannot be read.
+        """
+        with bucket_errors(self._url, "read from", name):
+            return bytes(obstore().get(self._client, name).bytes())
+
+    def list_files(self, folder: str = "") -> Iterator[Entry]:
+        """The objects below a folder, as listed, with our own changes."""
+        prefix = f"{folder}/" if folder else ""
+        for name, entry in list(self._entries.items()):
+            if name.startswith(prefix):
+                yield Entry(
+                    name=name,
+                    size_bytes=entry.size_bytes,
+                    changed_s=entry.changed_s,
+                )
+
+    def begin(self, watch: Watcher | None = None) -> NewFile:
+        """A file that is held in memory, or sent in parts if it is large."""
+        return Upload(self._room, stage=self._stage, watch=watch)
+
+    def place(
+        self, content: Pending, name: str, *, sha256: str, media_type: str
+    ) -> None:
+        """Put an object under its name in one request, or copy what was sent in parts.
+
+        Nothing is sent if the bytes are there already.
+        """
+        if self.digest_of(name) != sha256:
+            if isinstance(content, Path) and content.stat().st_size > _ONE_PUT_BYTES:
+                content = self._stage_file(content, media_type)
+            try:
+                self._place(content, name, sha256, media_type)
+            except NameTaken:
+                self._refresh(name)
+                if self.digest_of(name) != sha256:
+                    raise
+        content.unlink(missing_ok=True)
+
+    def write(self, content: bytes, name: str) -> None:
+        """Put a sidecar into the bucket, then beside the ledger."""
+        self._put(content, name, "", "application/json")
+        write_in_place(content, self.home, name)
+
+    def copy(self, old: str, new: str) -> None:
+        """Copy within the bucket, unless the new name is in use."""
+        if not self.have_same_content(old, new):
+            self._copy(old, new, self._refresh(old))
+        if (self.home / old).is_file():
+            write_in_place((self.home / old).read_bytes(), self.home, new)
+
+    def remove(self, name: str) -> None:
+        """Delete an object, and the sidecar beside the ledger."""
+        if name in self._entries:
+            with bucket_errors(self._url, "delete from", name):
+                obstore().delete(self._client, name)
+            self._entries.pop(name, None)
+        (self.home / name).unlink(missing_ok=True)
+
+    def remove_empty_folders(self, name: str) -> None:
+        """Remove the folders at home that have become empty; a bucket has none."""
+        remove_empty_folders(self.home, (self.home / name).parent)
+
+    def hide(self, folder: str) -> None:
+        """Do nothing: a bucket is under no version control of this kind."""
+
+    def sync(self, names: Iterable[str]) -> None:
+        """Do nothing: what a bucket has accepted is durable."""
+
+    def _place(self, content: Pending, name: str, sha256: str, media_type: str) -> None:
+        if isinstance(content, Staged):
+            known = self._entries.get(name)
+            if known is not None:  # replaced only as it was known
+                self._check_same(name, known)
+                self.remove(name)
+            self._copy(content.name, name, None, media_type)
+            self._entries[name].sha256 = sha256
+            return
+        body = content.content if isinstance(content, Held) else content
+        self._put(body, name, sha256, media_type)
+
+    def _check_same(self, name: str, known: "_Entry") -> None:
+        now = self._refresh(name)
+        if now is not None and now.tag != known.tag:
+            raise self._taken(name)
+
+    def _put(self, body: Any, name: str, sha256: str, media_type: str) -> None:
+        """One request, which creates the object or replaces exactly the known one."""
+        entry = self._entries.get(name)
+        if (
+            entry is not None
+            and self._url.needs_versions
+            and "version" not in entry.tag
+        ):
+            entry = self._refresh(name)
+        attributes = {"Content-Type": media_type or "application/octet-stream"}
+        if sha256:
+            attributes[_DIGEST] = sha256
+        size_bytes = body.stat().st_size if isinstance(body, Path) else len(body)
+        exceptions = obstore().exceptions
+        try:
+            with bucket_errors(self._url, "write to", name):
+                put = obstore().put(
+                    self._client,
+                    name,
+                    body,
+                    attributes=attributes,
+                    mode="create" if entry is None else entry.tag,
+                    use_multipart=False,
+                )
+        except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as error:
+            raise self._taken(name) from error
+        self._entries[name] = _Entry({**put, "size": size_bytes}, sha256)
+
+    def _copy(
+        self, old: str, new: str, entry: "_Entry | None", media_type: str = ""
+    ) -> None:
+        media_type = media_type or (entry.media_type if entry else "")
+        try:
+            with bucket_errors(self._url, "write to", new):
+                copier = self._copier_of(media_type)
+                obstore().copy(copier, old, new, overwrite=False)
+        except obstore().exceptions.AlreadyExistsError as error:
+            raise self._taken(new) from error
+        self._refresh(new)
+
+    def _copier_of(self, media_type: str) -> "Client":
+        """A client whose copies have a media type.
+
+        A conditional copy within S3 is a multipart upload, which does not take over
+        the type of the old object.
+        """
+        if media_type not in self._copiers:
+            kept = {"default_content_type": media_type} if media_type else {}
+            self._copiers[media_type] = _connect(self._url, _PATIENT, **kept)
+        return self._copiers[media_type]
+
+    def _refresh(self, name: str) -> "_Entry | None":
+        """Look at one object now."""
+        try:
+            with bucket_errors(self._url, "read from", name):
+                got = obstore().get(self._client, name, options={"head": True})
+        except FileNotFoundError:
+            self._entries.pop(name, None)
+            return None
+        attributes = {str(key): str(value) for key, value in got.attributes.items()}
+        entry = _Entry(dict(got.meta), attributes.get(_DIGEST, ""))
+        entry.media_type = attributes.get("Content-Type", "")
+        self._entries[name] = entry
+        return entry
+
+    def _stage(self, blocks: Iterator[bytes], media_type: str) -> Staged:
+        """Send a file in parts, under a temporary name; an error leaves nothing.
+
+        Args:
+            blocks: Its bytes; what it raises, ends the upload without an object.
+            media_type: Of its content.
+        """
+        name = f"{PARTIAL_FOLDER}/{secrets.token_hex(12)}"
+        size_bytes = 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal size_bytes
+            for block in blocks:
+                size_bytes += len(block)
+                yield block
+
+        with bucket_errors(self._url, "write to", name):
+            obstore().put(
+                self._client,
+                name,
+                counted(),
+                attributes={"Content-Type": media_type or "application/octet-stream"},
+                chunk_size=_PART_BYTES,
+            )
+        return Staged(self, name, size_bytes)
+
+    def _stage_file(self, path: Path, media_type: str) -> Staged:
+        def blocks() -> Iterator[bytes]:
+            with path.open("rb") as file:
+                while block := file.read(_PART_BYTES):
+                    yield block
+
+        staged = self._stage(blocks(), media_type)
+        path.unlink(missing_ok=True)
+        return staged
+
+    def discard(self, name: str) -> None:
+        """Delete an object that is in no listing."""
+        with (
+            contextlib.suppress(FileNotFoundError),
+            bucket_errors(self._url, "delete from", name),
+        ):
+            obstore().delete(self._client, name)
+
+    def _taken(self, name: str) -> NameTaken:
+        return NameTaken(
+            f"another run has put another file at {self.describe(name)}",
+            hint="run again: the asset is paid for and kept; give each of two manifests"
+            " a store or a prefix of its own",
+        )
+
+
+class _Entry:
+    """What is known of an object.
+
+    Attributes:
+        size_bytes: Its size.
+        changed_s: When it was changed, in seconds since 1970; 0 if not known.
+        tag: What identifies this version of it, for conditions.
+        sha256: Of its bytes; "" if not known.
+        media_type: The content type; "" if not known.
+    """
+
+    __slots__ = ("changed_s", "media_type", "sha256", "size_bytes", "tag")
+
+    def __init__(self, meta: Any, sha256: str = "") -> None:
+        self.size_bytes: int = meta["size"]
+        changed = meta.get("last_modified")
+        self.changed_s: float = changed.timestamp() if changed else 0.0
+        found = {name: meta.get(name) for name in ("e_tag", "version")}
+        self.tag: Any = {name: value for name, value in found.items() if value}
+        self.sha256 = sha256
+        self.media_type = ""
+
+
+def _connect(url: BucketUrl, retry: dict[str, Any], **client_options: Any) -> "Client":
+    with bucket_errors(url, "open"):
+        return obstore().store.from_url(  # type: ignore[no-any-return]
+            url.location,
+            config=url.config,
+            client_options={**url.client_options, **client_options},
+            retry_config=retry,
+        )

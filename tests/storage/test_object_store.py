@@ -1,0 +1,334 @@
+"""Buckets, over real HTTP against another project's S3 server."""
+
+import hashlib
+import os
+from datetime import timedelta
+
+import obstore
+import pytest
+from doubles import buckets
+from doubles.pictures import png_bytes
+
+from pipeline.assets.checks.damage import Damaged
+from pipeline.errors import OutputError
+from pipeline.storage import object_store, upload
+from pipeline.storage.bucket_url import parse_bucket_url
+from pipeline.storage.object_store import ObjectStore
+from pipeline.storage.store import NameTaken
+from pipeline.storage.upload import Held, Room, Staged
+
+bucket = buckets.bucket
+PICTURE = png_bytes()
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def store_in(bucket, home):
+    store = ObjectStore(parse_bucket_url(bucket.url, os.environ), home)
+    store.load()
+    return store
+
+
+@pytest.fixture
+def store(bucket, tmp_path):
+    return store_in(bucket, tmp_path)
+
+
+def held(content):
+    return Held(content, Room(0))
+
+
+def place(store, name, content, media_type="image/png"):
+    digest = sha256(content)
+    store.place(held(content), name, sha256=digest, media_type=media_type)
+
+
+def test_a_placed_file_has_its_bytes_and_its_type_in_one_request(store, bucket):
+    place(store, "oak.png", PICTURE)
+
+    assert bucket.writes == [f"PUT /{bucket.name}/trees/oak.png"]
+    assert bucket.get("oak.png") == PICTURE
+    assert bucket.media_type("oak.png") == "image/png"
+    assert store.size_of("oak.png") == len(PICTURE)
+    assert store.digest_of("oak.png") == sha256(PICTURE)
+
+
+def test_what_is_there_already_is_not_sent_again(store, bucket, tmp_path):
+    place(store, "oak.png", PICTURE)
+    again = store_in(bucket, tmp_path)
+    bucket.forget()
+
+    place(again, "oak.png", PICTURE)
+
+    assert bucket.writes == []
+
+
+def test_a_file_that_another_run_has_put_there_is_never_replaced(
+    store, bucket, tmp_path
+):
+    place(store_in(bucket, tmp_path / "other"), "oak.png", b"theirs")
+
+    with pytest.raises(NameTaken, match="another run has put another file at s3://"):
+        place(store, "oak.png", PICTURE)
+
+    assert bucket.get("oak.png") == b"theirs"
+
+
+def test_the_same_bytes_from_another_run_are_as_good(store, bucket, tmp_path):
+    place(store_in(bucket, tmp_path / "other"), "oak.png", PICTURE)
+
+    place(store, "oak.png", PICTURE)
+
+    assert store.is_present("oak.png")
+
+
+def test_a_known_file_is_replaced_unless_it_has_changed_since(store, bucket, tmp_path):
+    place(store, "oak.png", b"first")
+    place(store, "oak.png", PICTURE)
+    assert bucket.get("oak.png") == PICTURE
+
+    bucket.put("oak.png", b"somebody else's")
+    with pytest.raises(NameTaken):
+        place(store, "oak.png", b"third")
+
+    assert bucket.get("oak.png") == b"somebody else's"
+
+
+def test_two_sidecars_of_one_name_do_not_overwrite_each_other(store, bucket, tmp_path):
+    store_in(bucket, tmp_path / "other").write(b"{}", "oak.png.json")
+
+    with pytest.raises(NameTaken):
+        store.write(b"[]", "oak.png.json")
+
+    assert bucket.get("oak.png.json") == b"{}"
+    assert not (tmp_path / "oak.png.json").exists()
+
+
+def test_a_sidecar_is_in_the_bucket_and_at_home(store, bucket, tmp_path):
+    store.write(b"{}", "deep/oak.png.json")
+
+    assert bucket.get("deep/oak.png.json") == b"{}"
+    assert (tmp_path / "deep" / "oak.png.json").read_bytes() == b"{}"
+    assert bucket.media_type("deep/oak.png.json") == "application/json"
+
+
+def test_the_digest_of_a_file_from_elsewhere_is_read(bucket, tmp_path):
+    bucket.put("oak.png", PICTURE)
+    store = store_in(bucket, tmp_path)
+
+    assert store.digest_of("oak.png") == sha256(PICTURE)
+    assert store.digest_of("elm.png") == ""
+
+
+def test_a_copy_keeps_bytes_and_type_and_replaces_nothing(store, bucket):
+    place(store, "oak.png", PICTURE)
+    place(store, "ash.png", b"another")
+    store.write(b"{}", "oak.png.json")
+
+    store.copy("oak.png", "elm.png")
+    store.copy("oak.png.json", "elm.png.json")
+    with pytest.raises(NameTaken):
+        store.copy("oak.png", "ash.png")
+
+    assert bucket.get("elm.png") == PICTURE
+    assert bucket.media_type("elm.png") == "image/png"
+    assert store.have_same_content("oak.png", "elm.png")
+    assert (store.home / "elm.png.json").is_file()
+    assert bucket.get("ash.png") == b"another"
+
+
+def test_a_removed_file_is_gone_in_both_places(store, bucket):
+    store.write(b"{}", "oak.png.json")
+
+    store.remove("oak.png.json")
+    store.remove("oak.png.json")
+
+    assert bucket.names == []
+    assert not store.exists("oak.png.json")
+    assert not (store.home / "oak.png.json").exists()
+
+
+def test_a_reader_can_seek(store):
+    place(store, "oak.png", b"0123456789")
+
+    with store.file("oak.png").open("rb") as file:
+        assert file.seek(-3, os.SEEK_END) == 7
+        assert file.read() == b"789"
+        file.seek(0)
+        assert file.read(2) == b"01"
+    with pytest.raises(FileNotFoundError):
+        store.open("elm.png")
+
+
+async def test_a_small_file_is_held_and_seen_by_nobody(store, bucket):
+    seen = []
+    async with store.begin(seen.append) as new:
+        await new.write([PICTURE[:10]])
+        digest = await new.finish([PICTURE[10:]])
+
+    assert digest == sha256(PICTURE)
+    assert b"".join(seen) == PICTURE
+    assert (new.size_bytes, new.head) == (len(PICTURE), PICTURE)
+    assert bucket.writes == []
+    with new.pending.open("rb") as file:
+        assert file.read() == PICTURE
+
+
+@pytest.fixture
+def small_limits(monkeypatch):
+    monkeypatch.setattr(upload, "MOST_HELD_BYTES", 1000)
+
+
+async def test_a_large_file_is_sent_in_parts_and_then_gets_its_name(
+    store, bucket, small_limits
+):
+    content = PICTURE + bytes(12 << 20)  # two parts
+    async with store.begin() as new:
+        await new.write([content[:500], content[500:5000]])
+        digest = await new.finish([content[5000:]])
+
+    assert isinstance(new.pending, Staged)
+    [temporary] = bucket.names
+    assert temporary.startswith(".partial/")
+    with new.pending.open("rb") as file:
+        assert file.read() == content
+    store.place(new.pending, "oak.png", sha256=digest, media_type="image/png")
+    assert bucket.names == ["oak.png"]
+    assert bucket.get("oak.png") == content
+    assert bucket.media_type("oak.png") == "image/png"
+
+
+async def test_a_large_file_replaces_only_what_was_known(
+    store, bucket, tmp_path, small_limits
+):
+    place(store, "oak.png", b"first")
+
+    async def put(content):
+        async with store.begin() as new:
+            digest = await new.finish([content])
+        store.place(new.pending, "oak.png", sha256=digest, media_type="image/png")
+
+    await put(b"2" * 2000)
+    assert bucket.get("oak.png") == b"2" * 2000
+    bucket.put("oak.png", b"somebody else's")
+    with pytest.raises(NameTaken):
+        await put(b"3" * 2000)
+    assert bucket.get("oak.png") == b"somebody else's"
+
+
+@pytest.mark.parametrize("last", [True, False], ids=["at the end", "on the way"])
+async def test_a_large_file_that_fails_its_check_leaves_nothing(
+    store, bucket, small_limits, last
+):
+    def watch(piece):
+        if piece == b"bad":
+            raise Damaged("cut off")
+
+    async def send():
+        async with store.begin(watch) as new:
+            await new.write([bytes(2000)])
+            if not last:
+                await new.write([b"bad"])
+            await new.finish([b"good"])
+            raise Damaged("not what was announced")
+
+    with pytest.raises(Damaged):
+        await send()
+
+    assert bucket.names == []
+    assert bucket.open_uploads == 0
+
+
+async def test_without_room_in_memory_a_file_is_sent_at_once(
+    bucket, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(object_store, "HELD_BYTES", 100)
+    store = store_in(bucket, tmp_path)
+    async with store.begin() as new:
+        await new.finish([bytes(200)])
+
+    assert isinstance(new.pending, Staged)
+    new.pending.unlink()
+    assert bucket.names == []
+
+
+async def test_a_bucket_that_goes_away_ends_a_large_file(
+    store, bucket, small_limits, monkeypatch
+):
+    def fail(*_):
+        raise OutputError("the bucket is gone")
+
+    monkeypatch.setattr(store, "_stage", fail)
+
+    async def send():
+        async with store.begin() as new:
+            for _ in range(5):
+                await new.write([bytes(600)])
+            await new.finish([])
+
+    with pytest.raises(OutputError, match="is gone"):
+        await send()
+
+
+def test_a_file_of_the_disk_is_sent_as_it_is(store, bucket, tmp_path, monkeypatch):
+    small, large = tmp_path / "small", tmp_path / "large"
+    small.write_bytes(b"small")
+    large.write_bytes(b"large file")
+    monkeypatch.setattr(object_store, "_ONE_PUT_BYTES", 7)
+
+    for path in (small, large):
+        digest = sha256(path.read_bytes())
+        store.place(path, path.name, sha256=digest, media_type="text/plain")
+
+    assert bucket.get("small") == b"small"
+    assert bucket.get("large") == b"large file"
+    assert bucket.names == ["large", "small"]
+    assert not small.exists()
+    assert not large.exists()
+
+
+def test_a_bucket_that_can_be_written_is_left_as_it_was(store, bucket):
+    store.check_writable()
+
+    assert bucket.names == []
+
+
+def test_what_a_killed_run_left_is_deleted_after_a_day(bucket, tmp_path, monkeypatch):
+    bucket.put(".partial/left", b"half a file")
+    store = store_in(bucket, tmp_path)
+    store.check_writable()
+    assert bucket.names == [".partial/left"]
+
+    monkeypatch.setattr(object_store, "_STALE", timedelta(days=-1))
+    store.check_writable()
+
+    assert bucket.names == []
+
+
+def test_two_runs_that_try_to_write_at_the_same_moment_use_two_names(store, bucket):
+    store.check_writable()
+    store.check_writable()
+
+    names = {one for one in bucket.writes if "/.partial/probe-" in one}
+    assert len(names) == 2
+
+
+def test_a_server_that_ignores_conditions_is_refused(store, monkeypatch):
+    put = obstore.put
+    monkeypatch.setattr(
+        obstore, "put", lambda *words, **_: put(*words, mode="overwrite")
+    )
+
+    with pytest.raises(OutputError, match="ignores conditional writes"):
+        store.check_writable()
+
+
+def test_a_missing_bucket_is_named_with_a_hint(bucket, tmp_path):
+    url = parse_bucket_url("s3://no-such-bucket/trees", os.environ)
+
+    with pytest.raises(OutputError, match="NoSuchBucket") as error:
+        ObjectStore(url, tmp_path).load()
+
+    assert error.value.hint.startswith("create the bucket 'no-such-bucket'")
