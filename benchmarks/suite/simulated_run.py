@@ -82,7 +82,6 @@ class SimulatedRun:
         """Make all items."""
         await self.clock.sleep(self.begins_s)
         async with anyio.create_task_group() as watchers:
-            watchers.start_soon(self.slots.run)
             watchers.start_soon(self._poller.run)
             watchers.start_soon(self._resolver.run)
             async with anyio.create_task_group() as lives:

@@ -179,7 +179,6 @@ class Session:
             watchers.start_soon(self.poller.run)
             watchers.start_soon(self.settler.run)
             watchers.start_soon(self.resolver.run)
-            watchers.start_soon(self.slots.run)
             yield
             watchers.cancel_scope.cancel()
 

@@ -19,7 +19,7 @@ import anyio
 from pipeline.api.rate_limiter import RateLimiter
 from pipeline.clock import Clock
 from pipeline.record import Struct
-from pipeline.stages.fair_share import FairShare
+from pipeline.stages.fair_share import generations_to_probe, kept_after_loss
 
 LAST_RANK = 1 << 30  # of those that wait for a slot
 _FIRST_RANK = -1
@@ -89,13 +89,11 @@ class Slots:
         self._held = 0
         self._in_flight = 0
         self._unanswered = 0
-        self._sent_before = 0  # of the unanswered: sent before the limit last fell
         self._refusals = 0
-        self._sharing = FairShare()
+        self._others = 0
         self._scope = ""
         self._retired_in_peace = 0
         self._probing = False
-        self._changed = anyio.Event()
         self._paused_until_s = 0.0
         self._empty_wait_s = _FIRST_WAIT_S
         self._waiters: list[tuple[int, int, anyio.Event]] = []  # a heap
@@ -119,7 +117,7 @@ class Slots:
                 self._paused_until_s - self._clock.monotonic_s(),
                 self._rate_limiter.paused_s,
             ),
-            others=self._sharing.others,
+            others=self._others,
             scope=self._scope,
         )
 
@@ -169,7 +167,7 @@ class Slots:
     def accepted(self) -> None:
         """Note that the service has accepted the job of a held slot."""
         self._rate_limiter.end_submit(is_accepted=True)
-        self._note_answer()
+        self._unanswered -= 1
         self._in_flight += 1
         self._empty_wait_s = _FIRST_WAIT_S
         if self._probing and self._in_flight >= self._limit:
@@ -189,16 +187,16 @@ class Slots:
     def retired(self) -> None:
         """Release the slot of a job that the service has ended."""
         self._in_flight -= 1
-        self._retired_in_peace += 1
         self._held -= 1
-        self._probe_in_peace()
+        self._retired_in_peace += 1
+        self._probe()
         self._wake()
         self._on_change(self.statistics())
 
     def unused(self) -> None:
         """Release a held slot whose submit made no job."""
         self._rate_limiter.end_submit(is_accepted=False)
-        self._note_answer()
+        self._unanswered -= 1
         self._give_back()
 
     def refused(
@@ -218,12 +216,12 @@ class Slots:
             scope: To whom the limit applies, such as ``team``, or "".
         """
         self._rate_limiter.end_submit(is_accepted=False)
-        is_news = self._note_answer()
+        self._unanswered -= 1
         self._refusals += 1
         if wait_s > 0 and not self._rate_limiter.paused_s:
             self.pause(wait_s)
         if ceiling is not None or wait_s <= 0:
-            self._shrink(ceiling, counted, is_news=is_news)
+            self._shrink(ceiling, counted)
             self._scope = scope
             if self._in_flight == 0:
                 # Others hold all slots: try again later, and never give up.
@@ -239,100 +237,48 @@ class Slots:
             self._paused_until_s, self._clock.monotonic_s() + duration_s
         )
 
-    async def run(self) -> None:
-        """While others hold slots and items wait, probe now and then; until cancelled.
-
-        Without it, the limit is probed only as jobs end.
-        """
-        while True:
-            if not self._wants_more():
-                self._changed = anyio.Event()
-                await self._changed.wait()
-                continue
-            wait_s = self._sharing.probe_at_s - self._clock.monotonic_s()
-            if wait_s > 0:
-                await self._clock.sleep(wait_s)
-            else:
-                self._probe()
-
     # --- inside ---------------------------------------------------------------
 
-    def _shrink(
-        self, ceiling: int | None, counted: int | None, *, is_news: bool
-    ) -> None:
-        """Set the limit after a refusal.
-
-        Args:
-            ceiling: The limit that the service named, or None.
-            counted: Jobs in flight by its own count, or None.
-            is_news: Whether the submit was sent after the limit last fell.
-        """
-        tried_more = self._growing or self._probing
+    def _shrink(self, ceiling: int | None, counted: int | None) -> None:
+        """Set the limit after a refusal, with the refused slot still held."""
+        tried_more = self._growing or self._probing or self._held > self._limit
         self._growing = False
         self._probing = False
         self._retired_in_peace = 0
         if ceiling is not None:
             self._ceiling = max(1, ceiling)
-        room, others = self._in_flight, 0
+        self._others = 0
+        room = self._in_flight
         if ceiling is not None and counted is not None and counted >= ceiling:
             # The service may already count submits that are not answered yet.
-            others = max(0, counted - self._in_flight - self._unanswered)
-            room = max(room, ceiling - others)
-        now_s = self._clock.monotonic_s()
-        if tried_more or not is_news:
-            self._sharing.note_full(others, now_s)
-        else:
-            room = self._sharing.note_lost(room, others, now_s)
+            self._others = max(0, counted - self._in_flight - self._unanswered)
+            room = max(room, ceiling - self._others)
+        if not tried_more:  # it was a slot of ours that another client has taken
+            room = kept_after_loss(room, self._others)
         self._limit = self._capped(room)
-        self._sent_before = self._unanswered
-        self._changed.set()
 
-    def _wants_more(self) -> bool:
-        is_shared = self._sharing.others > 0 and not self._sharing.has_yielded
-        return is_shared and bool(self._waiters) and not self._is_trying()
-
-    def _is_trying(self) -> bool:
-        return self._growing or self._probing
-
-    def _note_answer(self) -> bool:
-        """Count an answer; whether its submit was sent after the limit last fell."""
-        self._unanswered = max(0, self._unanswered - 1)
-        if self._sent_before:
-            self._sent_before -= 1
-            return False
-        return True
-
-    def _probe_in_peace(self) -> None:
-        """Probe once enough jobs have ended without a refusal."""
-        if self._growing or self._waits_for_turn():
+    def _probe(self) -> None:
+        """Raise the limit by one once enough jobs have ended without a refusal."""
+        if self._growing or self._is_rate_bound():
             return  # one more slot is useless while the request rate is the bottleneck
         at_ceiling = self._ceiling is not None and self._limit >= self._ceiling
         if at_ceiling and self._is_announced:
             return
-        if self._sharing.has_yielded and self._retired_in_peace >= self._limit:
-            self._sharing.has_yielded = False
-            self._changed.set()
-        generations = self._sharing.generations(self._limit)
+        generations = generations_to_probe(self._limit, self._others)
         if at_ceiling:
             generations = _GENERATIONS_AT_CEILING
         if self._retired_in_peace < generations * self._limit:
             return
         if at_ceiling:
             self._ceiling = None  # it may have risen; the next refusal names it again
-        self._probe()
-
-    def _waits_for_turn(self) -> bool:
-        """Whether the request rate is the bottleneck, and not the slots."""
-        if self._sharing.others:
-            return self._held > self._in_flight + self._unanswered
-        return self._rate_limiter.is_scarce
-
-    def _probe(self) -> None:
-        """Raise the limit by one, and see whether the service accepts one job more."""
         self._retired_in_peace = 0
         self._probing = True
         self._limit = self._capped(self._limit + 1)
-        self._wake()
+
+    def _is_rate_bound(self) -> bool:
+        if self._others:  # while others try for more, so must this run
+            return self._held > self._in_flight + self._unanswered
+        return self._rate_limiter.is_scarce
 
     def _pause_s(self) -> float:
         return self._paused_until_s - self._clock.monotonic_s()
@@ -365,7 +311,6 @@ class Slots:
         turn = anyio.Event()
         waiter = rank, next(self._arrivals), turn
         heapq.heappush(self._waiters, waiter)
-        self._changed.set()
         try:
             await turn.wait()
         except BaseException:

@@ -1,71 +1,34 @@
 """FairShare: runs that know nothing of each other come to equal shares of a ceiling."""
 
-from contextlib import asynccontextmanager
-
-import anyio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from suite.shares import Scene, jain, play
 
-from pipeline.stages.fair_share import FIRST_WAIT_S, FairShare
+from pipeline.stages.fair_share import generations_to_probe, kept_after_loss
 from pipeline.stages.slots import Slots
 
 # --- the rules ----------------------------------------------------------------------
 
 
 def test_who_loses_a_slot_gives_up_the_more_the_larger_its_share_is():
-    kept = [FairShare().note_lost(room, 20 - room, 0.0) for room in (1, 5, 10, 19)]
+    kept = [kept_after_loss(slots, 20 - slots) for slots in (1, 5, 10, 19)]
 
-    assert kept == [1, 4, 8, 10]
-
-
-def test_who_has_just_given_up_slots_gives_up_no_more():
-    sharing = FairShare()
-    sharing.note_lost(19, 1, 0.0)
-
-    assert sharing.note_lost(15, 5, 1.0) == 15
+    assert kept == [1, 5, 8, 14]
 
 
 def test_where_there_are_no_others_nothing_is_given_up():
-    assert FairShare().note_lost(20, 0, 0.0) == 20
+    assert kept_after_loss(20, 0) == 20
 
 
 def test_the_larger_the_share_the_rarer_a_probe():
-    sharing = FairShare()
-    sharing.note_full(10, 0.0)
+    waits = [generations_to_probe(slots, 20 - slots) for slots in (1, 5, 10, 19)]
 
-    assert [round(sharing.generations(limit), 1) for limit in (1, 5, 10, 30)] == [
-        1.0,
-        2.0,
-        3.0,
-        4.5,
-    ]
-
-
-def test_in_vain_a_probe_comes_later_each_time():
-    sharing = FairShare()
-    moments = []
-    for _ in range(4):
-        sharing.note_full(10, 0.0)
-        moments.append(sharing.probe_at_s)
-
-    assert moments == [2.0, 4.0, 8.0, 16.0]
-    sharing.note_full(0, 100.0)
-    assert sharing.probe_at_s == 100.0 + FIRST_WAIT_S
+    assert waits == [1.0, 1.0, pytest.approx(1.65), pytest.approx(3.135)]
+    assert generations_to_probe(20, 0) == 1.0
 
 
 # --- in slots -----------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def waiting(slots, clock, *calls):
-    async with anyio.create_task_group() as tasks:
-        for call in calls:
-            tasks.start_soon(call)
-        await clock.settle()
-        yield
-        tasks.cancel_scope.cancel()
 
 
 async def fill(slots, count):
@@ -90,25 +53,25 @@ async def test_a_slot_that_another_has_taken_makes_the_run_yield(shared):
     await shared.wait_for_slot()
     shared.refused(ceiling=20, counted=20)
 
-    assert shared.statistics().limit == 7  # nine are left, and two are given up
+    assert shared.statistics().limit == 8  # nine are left, and one is given up
     assert shared.statistics().others == 11
 
 
-async def test_refusals_of_submits_that_left_together_count_once(shared):
-    for _ in range(3):
+async def test_a_refusal_beyond_the_lowered_limit_gives_up_no_more(shared):
+    for _ in range(2):
         shared.retired()
-    for _ in range(3):
+    for _ in range(2):
         await shared.wait_for_slot()
     limits = []
-    for _ in range(3):
+    for _ in range(2):
         shared.refused(ceiling=20, counted=20)
         limits.append(shared.statistics().limit)
 
-    assert limits == [7, 8, 7]  # two unanswered, then one, then none may be in flight
+    assert limits == [8, 8]  # nine are left, and one is given up; then eight are left
 
 
 async def test_a_refused_probe_costs_nothing(shared):
-    for _ in range(30):
+    for _ in range(17):
         shared.retired()
         await fill(shared, 1)
     assert shared.statistics().limit == 11
@@ -118,25 +81,21 @@ async def test_a_refused_probe_costs_nothing(shared):
     assert shared.statistics().limit == 10
 
 
-async def test_a_run_that_waits_probes_by_itself(shared, clock):
-    async with waiting(shared, clock, shared.run, shared.wait_for_slot):
-        await clock.advance(1.5)
-        before = shared.statistics().held
-        await clock.advance(1)
+async def test_a_run_with_a_large_share_probes_later_than_one_with_a_small_share(clock):
+    ended = []
+    for share in (5, 15):
+        slots = Slots(clock, first=4, posts=100)
+        await fill(slots, share)
+        await slots.wait_for_slot()
+        slots.refused(ceiling=20, counted=20)
+        ended.append(0)
+        while slots.statistics().limit == share:
+            slots.retired()
+            ended[-1] += 1
+            if slots.statistics().limit == share:
+                await fill(slots, 1)
 
-        assert (before, shared.statistics().held) == (10, 11)
-
-
-async def test_without_others_nothing_is_probed_by_itself(clock):
-    slots = Slots(clock, first=4, posts=100)
-    await fill(slots, 10)
-    await slots.wait_for_slot()
-    slots.refused(ceiling=10, counted=10)
-
-    async with waiting(slots, clock, slots.run, slots.wait_for_slot):
-        await clock.advance(1000)
-
-        assert slots.statistics().held == 10
+    assert ended == [5, 38]
 
 
 # --- many runs at one service ---------------------------------------------------------
