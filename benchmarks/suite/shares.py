@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.api.rate_limiter import RateLimiter
 from pipeline.api.rate_limiter_state import RateLimiterState
+from suite.figures import greedy_makespan
 from suite.simulated_run import SimulatedRun, carry_out_all
 from suite.simulated_service import SimulatedService
 from suite.virtual_time import VirtualClock, simulate
@@ -142,3 +143,41 @@ async def _watch(
         refused_requests=service.refused_requests - before[2],
         most_in_flight=service.most_in_flight,
     )
+
+
+def lend_and_return(seed: int) -> tuple[float, int]:
+    """Simulate one run at a ceiling of which others hold a part for a while.
+
+    As the benchmark ``shared-ceiling`` does it with a real run: 150 jobs of 2 to 4 s at
+    a ceiling of 20; from 6 s others hold 14, at 16 s they leave and the ceiling is 30.
+
+    Returns:
+        The makespan as a multiple of that of greedy scheduling that is told all this,
+        and how many submits were refused.
+    """
+    return simulate(_lend_and_return(seed))
+
+
+async def _lend_and_return(seed: int) -> tuple[float, int]:
+    clock = VirtualClock()
+    service = SimulatedService(
+        clock=clock, ceiling=20, job_seconds=(2.0, 4.0), latency_s=0.005, seed=seed
+    )
+    run = SimulatedRun(
+        service=service,
+        clock=clock,
+        name="run",
+        items=150,
+        rate_limiter=RateLimiter(clock, first_posts=2),
+    )
+
+    async def others() -> None:
+        await clock.sleep(6.0)
+        service.taken = 14
+        await clock.sleep(10.0)
+        service.taken, service.ceiling = 0, 30
+
+    await carry_out_all([run], watch=others)
+    slots = [(0.0, 20), (6.0, 20 - 14), (16.0, 30)]
+    ideal_s = greedy_makespan(service.durations_s, slots)
+    return clock.monotonic_s() / ideal_s, service.refused_slots

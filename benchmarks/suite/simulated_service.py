@@ -55,6 +55,8 @@ class SimulatedService:
         refused_requests: Requests refused for the rate.
         in_flight: Jobs in flight of each client.
         most_in_flight: The most there ever were, of all clients together.
+        taken: Slots that clients hold who are not simulated.
+        durations_s: Of the jobs, in the order in which they began.
     """
 
     clock: Clock
@@ -69,6 +71,8 @@ class SimulatedService:
     refused_requests: int = 0
     in_flight: dict[str, int] = field(default_factory=dict)
     most_in_flight: int = 0
+    taken: int = 0
+    durations_s: list[float] = field(default_factory=list)
     _rng: random.Random = field(init=False)
     _made: int = 0
     _running: list[tuple[float, int, RemoteJob]] = field(default_factory=list)
@@ -82,7 +86,7 @@ class SimulatedService:
     def total_in_flight(self) -> int:
         """Jobs in flight of all clients at this moment."""
         self.end_jobs()
-        return sum(self.in_flight.values())
+        return sum(self.in_flight.values()) + self.taken
 
     def receive(self, kind: str) -> None:
         """Count a request.
@@ -129,7 +133,8 @@ class SimulatedService:
             author_id=author_id,
             model_id=MODEL,
         )
-        ends_s = self.clock.monotonic_s() + self._rng.uniform(*self.job_seconds)
+        self.durations_s.append(self._rng.uniform(*self.job_seconds))
+        ends_s = self.clock.monotonic_s() + self.durations_s[-1]
         heapq.heappush(self._running, (ends_s, self._made, job))
         self.in_flight[author_id] = self.in_flight.get(author_id, 0) + 1
         self._note(job, now)
