@@ -11,8 +11,8 @@ multiplicative decrease:
 So the larger of two runs loses, and the smaller one gains, until they are equal. Pure.
 """
 
-# Source of both: benchmarks/fair_shares.py --summary. With a larger YIELD, more slots are
-# unused for a while; with more GENERATIONS, slots that others leave are found later.
+# Source of both: benchmarks/fair_shares.py --summary. With a larger YIELD, more slots
+# stay unused; with more GENERATIONS, slots that others leave are found later.
 YIELD = 0.3  # of its share, the part of its slots that a run gives up
 GENERATIONS = 3.3  # times its share: how many pass before it probes, at least one
 
