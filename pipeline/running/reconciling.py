@@ -184,7 +184,7 @@ class Reconciler:
             try:
                 return await self._reader.read(since)
             except Unavailable as error:
-                if not await backoff.sleep(error.retry_after_s):
+                if not await backoff.sleep_after(error):
                     raise
 
     async def _take(self, job: Job, remote: RemoteJob) -> Adopted | None:
