@@ -42,9 +42,9 @@ GALLERY_FOLDER = "gallery"  # in the output folder, where it is by default
 INDEX_NAME = ".gallery-files"
 LOCK_NAME = ".gallery-lock"
 _MOST_INDEX_BYTES = 64 << 20
-# The page, thumbnails, scripts with 3D models, the viewer, copies.
+# The page, small pictures, scripts with 3D models, the viewer, copies.
 _OURS = re.compile(
-    r"[^/]+\.(html|js|css)|thumbnails/[^/]+\.webp|models/[^/]+\.js|vendor/[^/]+"
+    r"[^/]+\.(html|js|css)|(thumbnails|previews)/[^/]+\.webp|models/[^/]+\.js|vendor/[^/]+"
     r"|references/[^/]+|files/.+",
     re.DOTALL,
 )
