@@ -236,7 +236,7 @@ def run(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 @running_options
 @JUNIT
 def rerun(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
-    """Retry only the failed items, including final failures. Costs units."""
+    """Try failed items again, also those that failed for good. Costs units."""
     return _carry_out(manifests, RunOptions(**options), only_failed=True)
 
 
@@ -259,13 +259,13 @@ def fetch(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 @click.option(
     "--sample",
     metavar="PERCENT",
-    help="Look only at so many of the assets, such as 5%, chosen at random.",
+    help="Check only this share of the assets, such as 5%, chosen at random.",
 )
 @click.option(
     "--progress",
     type=HomePath(dir_okay=False),
     metavar="FILE",
-    help="Remember in FILE what is whole, and pass it over next time.",
+    help="Record in FILE which assets are whole, and skip them next time.",
 )
 @JSON
 def verify(output: str, **options: Any) -> ExitCode:
@@ -303,7 +303,13 @@ def index(output: str, *, out: Path) -> ExitCode:
     metavar="DIR",
     help="The output folder to merge them into.",
 )
-@STORE
+@click.option(
+    "--store",
+    type=Text(),
+    default="",
+    metavar="URL",
+    help="The store for the merged files, such as s3://bucket/prefix.",
+)
 @click.option(
     "--junit",
     type=HomePath(dir_okay=False),
@@ -312,7 +318,7 @@ def index(output: str, *, out: Path) -> ExitCode:
 )
 @JSON
 def merge(places: tuple[str, ...], **options: Any) -> ExitCode:
-    """Merge the output folders of shards into one. Free."""
+    """Merge what shards have made, in folders or stores. Free."""
     from pipeline.cli.merge import merge_command
 
     return merge_command(places, **options)
@@ -459,7 +465,7 @@ def accept(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
 @click.option(
     "--approved",
     is_flag=True,
-    help="Only look whether the chosen take of every item is approved.",
+    help="Check only whether the chosen take of every item is approved.",
 )
 @SELECT
 @place_options
@@ -467,7 +473,7 @@ def accept(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
 @ALLOW_OUTSIDE
 @JSON
 def check(manifest: Path, **options: Any) -> ExitCode:
-    """Check the saved pictures again, or what is approved. Free."""
+    """Check saved pictures again, or if they are approved. Free."""
     from pipeline.cli.check import check_command
 
     return check_command(manifest, **options)
@@ -493,7 +499,7 @@ def check(manifest: Path, **options: Any) -> ExitCode:
 @place_options
 @ALLOW_OUTSIDE
 def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
-    """Show the jobs that an unsure item may have, or decide. Free."""
+    """Show or decide which job an item of unknown outcome has. Free."""
     from pipeline.cli.resolve import resolve_command
 
     return resolve_command(manifest, item, **options)
@@ -572,7 +578,7 @@ def doctor(
 @JSON
 @CU_PRICE
 def status(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
-    """Show the progress of a manifest, from the ledger only. Free."""
+    """Show how the items of a manifest stand, and their cost. Free."""
     from pipeline.cli.status import status_command
 
     return status_command(manifests, **options)

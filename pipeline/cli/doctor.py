@@ -17,7 +17,7 @@ from pipeline.cli.console.printing import say
 from pipeline.cli.console.text import one_line, printable
 from pipeline.cli.emulated_models import find_emulated_model
 from pipeline.clock import Clock, SystemClock
-from pipeline.counting import plural
+from pipeline.counting import items_and_jobs, plural
 from pipeline.errors import (
     ExitCode,
     OutputError,
@@ -81,7 +81,8 @@ def doctor_command(
             if not emulate:
                 models = offline_catalog(SystemClock(), os.environ).find
             loaded, count = validate_manifest(manifest, models=models, profile=profile)
-            report.ok("manifest", f"{loaded.file}: {plural(count, 'item')}")
+            counted = items_and_jobs(loaded.written_count, count)
+            report.ok("manifest", f"{loaded.file}: {counted}")
             folder = output_folder(loaded, output=output, emulate=emulate)
         except PipelineError as error:
             report.bad("manifest", error)
@@ -176,5 +177,6 @@ def _check_ledger(report: _Report, folder: Path) -> None:
     except PipelineError as error:
         report.bad("ledger", error)
         return
+    jobs = plural(sum(counts.values()), "job")
     text = ", ".join(f"{count:,} {status}" for status, count in counts.items())
-    report.ok("ledger", text or "nothing has been submitted yet")
+    report.ok("ledger", f"{jobs}: {text}" if text else "nothing has been submitted yet")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.cli.console.printing import print_json, print_note, say
 from pipeline.clock import SystemClock
-from pipeline.counting import plural
+from pipeline.counting import items_and_jobs, plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.operations.join_reports import find_reports, join_reports
 from pipeline.operations.merge import merge
@@ -34,14 +34,17 @@ def merge_command(
             folders=list(merged.folders),
             store=merged.store.describe(),
             items=merged.items,
+            jobs=merged.jobs,
             copied=merged.copied,
             lock_file=None if merged.lock_file is None else str(merged.lock_file),
             reports=joined,
         )
         return ExitCode.OK
+    noun = "folder" if len(folders) == len(opened) else "place"
     say(
-        f"{plural(len(merged.folders), 'folder')} → {merged.store.describe()}:"
-        f" {plural(merged.items, 'item')}, {plural(merged.copied, 'file')} copied"
+        f"{plural(len(opened), noun)} → {merged.store.describe()}:"
+        f" {items_and_jobs(merged.items, merged.jobs)},"
+        f" {plural(merged.copied, 'file')} copied"
     )
     if merged.lock_file is not None:
         say(f"  lock file: {merged.lock_file}")

@@ -308,7 +308,7 @@ _RUNNING = (
         "--settle",
         type=FiniteRange(min=0),
         metavar="SECONDS",
-        help="Look this long for the job of a lost submit.  [default: 90]",
+        help="Search this long for a job whose submit got no answer.  [default: 90]",
     ),
     click.option(
         "--rpm",
@@ -342,7 +342,7 @@ _RUNNING = (
         help="Write the gallery afterwards, as report: true in the manifest does.",
     ),
     PICTURES,
-    click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
+    click.option("--quiet", "-q", is_flag=True, help="Print only what fails."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
     click.option(
         "--log-file",

@@ -21,6 +21,7 @@ from pipeline.cli.plan import (
 )
 from pipeline.cli.plan_view import (
     PlanListing,
+    action_words,
     cost_fields,
     cost_lines,
     price_text,
@@ -131,7 +132,7 @@ def print_part(
     to_stderr: bool = False,
 ) -> None:
     """Print the plan of one of several manifests, for a person."""
-    say(f"{part.plan.manifest.file} → {part.plan.output}", err=to_stderr)
+    say(f"{part.plan.manifest.file} → {part.plan.store.describe()}", err=to_stderr)
     listing.finish(part.cost, part.plan.manifest.review, price=cu_price)
     print_estimate(part, cu_price=cu_price, to_stderr=to_stderr)
     say(err=to_stderr)
@@ -144,11 +145,12 @@ def print_total(
     cost = made.cost
     items = sum(part.plan.items for part in made.parts)
     jobs = sum(part.plan.total for part in made.parts)
-    to_submit = sum(part.plan.to_submit for part in made.parts)
+    plans = [part.plan for part in made.parts]
     counted = items_and_jobs(items, jobs)
-    text = f"{len(made.parts)} manifests, {counted}: {to_submit:,} to submit"
-    if cost is None:
-        say(f"{text}; price not known", err=to_stderr)
+    text = f"{len(made.parts)} manifests, {counted}: {action_words(plans)}"
+    if cost is None or not cost.items:
+        is_unknown = cost is None and any(plan.to_submit for plan in plans)
+        say(text + "; price not known" * is_unknown, err=to_stderr)
         return
     say(f"{text}; {price_text(cost, cu_price)}", err=to_stderr)
     for line in cost_lines(made, cu_price):

@@ -5,7 +5,7 @@ many are counted by the manifest entry they come from.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -18,7 +18,7 @@ from pipeline.cli.stale_items import StaleItems
 from pipeline.counting import choose, items_and_jobs, plural
 from pipeline.job import prompt_name
 from pipeline.manifest.review import Review
-from pipeline.planning import Action, Orphan, PlannedItem
+from pipeline.planning import Action, Orphan, Plan, PlannedItem
 from pipeline.pricing import Cost, Estimate
 from pipeline.pricing.joint import JointEstimate
 from pipeline.units import units_number
@@ -31,6 +31,16 @@ _SHOWN = 20  # of models, entries, orphans
 _PRICED = frozenset({Action.SUBMIT, Action.WAIT})
 _WIDTH = 79
 ORPHAN_SIGN = "-"
+_ACTION_WORDS = (
+    (Action.SUBMIT, "to submit"),
+    (Action.WAIT, "waiting for others"),
+    (Action.RENAME, "renamed"),
+    (Action.SETTLE, "to settle"),
+    (Action.COLLECT, "to collect"),
+    (Action.FETCH, "to fetch"),
+    (Action.DONE, "done"),
+    (Action.SKIP, "failed for good"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,31 +283,24 @@ def unsure_text(
     return f" and up to {units_phrase(estimate.unsure, price)} more for unsure items"
 
 
+def action_words(plans: Sequence[Plan]) -> str:
+    """``3 to submit, 28 done``: the jobs of all plans, by what a run does."""
+    parts: list[str] = []
+    for action, word in _ACTION_WORDS:
+        count = sum(plan.counts[action] - plan.blocked[action] for plan in plans)
+        if count:
+            parts.append(f"{count:,} {word}")
+    if blocked := sum(plan.blocked.total() for plan in plans):
+        parts.append(f"{blocked:,} blocked")
+    return ", ".join(parts) or "nothing to do"
+
+
 def total_line(estimate: Estimate, cu_price: CuPrice | None) -> str:
     """``31 items: 3 to submit, 28 done; 3 files for 9 units``; the jobs are counted."""
     plan, cost = estimate.plan, estimate.cost
-    words = (
-        (Action.SUBMIT, "to submit"),
-        (Action.WAIT, "waiting for others"),
-        (Action.RENAME, "renamed"),
-        (Action.SETTLE, "to settle"),
-        (Action.COLLECT, "to collect"),
-        (Action.FETCH, "to fetch"),
-        (Action.DONE, "done"),
-        (Action.SKIP, "failed for good"),
-    )
-    counts = plan.counts
-    parts = [
-        f"{count:,} {word}"
-        for action, word in words
-        if (count := counts[action] - plan.blocked[action])
-    ]
-    if blocked := plan.blocked.total():
-        parts.append(f"{blocked:,} blocked")
-    text = items_and_jobs(plan.items, plan.total)
-    text += f": {', '.join(parts) or 'nothing to do'}"
+    text = f"{items_and_jobs(plan.items, plan.total)}: {action_words([plan])}"
     if plan.orphan_count:
-        text += f"; {plural(plan.orphan_count, 'orphan')}"
+        text += f"; {plan.orphan_count:,} no longer wanted"
     if cost is None:
         return text + "; price not known" * bool(plan.to_submit)
     return f"{text}; {price_text(cost, cu_price)}" if cost.items else text

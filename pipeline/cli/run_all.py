@@ -201,7 +201,7 @@ class _Showing:
             click.Abort: The answer is no.
         """
         was_shown = self._confirm(estimate)
-        folders = [str(part.plan.output) for part in estimate.parts]
+        folders = [part.plan.store.describe() for part in estimate.parts]
         shown = ", ".join(folders[:_NAMED]) + ", …" * (len(folders) > _NAMED)
         title = f"{plural(len(folders), 'manifest')} → {shown}"
         self.stage.screen = make_screen(title, self._options, self.progress)
@@ -344,7 +344,9 @@ class _Showing:
         if outcome.result is not None:
             name = self._names[outcome.manifest]
             words = count_words(outcome.result.counts) or "nothing to do"
-            yield f"{name}: {words} → {outcome.output}"
+            store = self._stores.get(outcome.manifest)
+            place = outcome.output if store is None else store.describe()
+            yield f"{name}: {words} → {place}"
             if outcome.result.gallery is not None:
                 yield f"  gallery: {outcome.result.gallery}"
 

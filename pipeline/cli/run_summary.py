@@ -94,7 +94,9 @@ def _end_lines(
     room: Room | None,
 ) -> Iterator[str]:
     counts = result.counts
-    files = progress.files if not counts.get("renamed") else 0
+    # Files that only got other names are reported too, with takes that move.
+    is_all_new = progress.saved == counts.get("saved", 0)
+    files = progress.files if is_all_new else 0
     words = count_words(counts, files=files) or "nothing to do"
     if plan.items != plan.total:
         words = f"{items_and_jobs(plan.items, plan.total)}: {words}"
@@ -170,7 +172,7 @@ def next_steps(
     elif options.only == "rejected" and set(counts) - {"skipped"} == {"done"}:
         yield f"edit the rejected items, then make them again: {again}"
     elif options.emulate and code is ExitCode.OK and counts.get("saved"):
-        real = command_line("plan", without=("emulate", "output"))
+        real = command_line("plan", without=("emulate", "output", "store"))
         yield f"see what it costs for real, free: {real}"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
@@ -14,7 +15,9 @@ from pipeline.models.catalog import describe_source
 from pipeline.models.record import load_shipped_model, shipped_model_ids
 from pipeline.models.schema import InputSchema, ModelSchema, RequiredRules
 from pipeline.models.wording import plain, shown, suggestion
+from pipeline.operations.connection import service_of
 from pipeline.operations.validate import find_model
+from pipeline.settings import MissingCredentials
 from pipeline.version import __version__
 
 WIDTH = 80
@@ -30,6 +33,7 @@ _ANY = {
     "inputs_array": "groups of inputs",
     "file": "any file",
 }
+_SET_THEM = "set SCENARIO_SDK_API_KEY and SCENARIO_SDK_API_SECRET"
 _PRICE = {True: "yes", False: "no", None: "-"}
 
 
@@ -79,9 +83,20 @@ def _model(model_id: str, *, offline: bool) -> ModelSchema:
     if model is None:
         raise UsageError(
             f"the inputs of {one_line(model_id)} are unknown",
-            hint=suggestion(model_id, [known.model_id for known in _known_models()]),
+            hint=_hint_unknown(model_id, offline=offline),
         )
     return model
+
+
+def _hint_unknown(model_id: str, *, offline: bool) -> str:
+    hint = suggestion(model_id, [known.model_id for known in _known_models()])
+    if offline:
+        return f"leave out --offline to ask the service; {hint}"
+    try:
+        service_of(os.environ, emulate=False)
+    except MissingCredentials:
+        return f"{_SET_THEM} to ask the service; {hint}"
+    return hint
 
 
 # --- JSON lines ---------------------------------------------------------------

@@ -20,6 +20,7 @@ class StaleItems:
 
     def __init__(self) -> None:
         self._origin_of: dict[str, str] = {}
+        self._base_of: dict[str, str] = {}  # of items with steps that do not wait
         self._made: dict[str, dict[str, None]] = {}  # by origin, in order
 
     def add(self, planned: PlannedItem) -> str:
@@ -31,13 +32,16 @@ class StaleItems:
         """
         item = planned.item
         if planned.action is not Action.WAIT:
+            if item.has_steps:
+                self._base_of[item.item_id] = item.base
             return ""
         parent = item.parents[0]
         origin = self._origin_of.get(parent, parent)
         self._origin_of[item.item_id] = origin
         if not planned.is_made:
             return ""
-        self._made.setdefault(origin, {})[item.base] = None
+        if self._base_of.get(origin) != item.base:  # its own line says it
+            self._made.setdefault(origin, {})[item.base] = None
         return origin
 
     def lines(self, review: Review) -> Iterator[str]:

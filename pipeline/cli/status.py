@@ -13,7 +13,7 @@ from pipeline.cli.console.text import one_line
 from pipeline.cli.loading import load_opened
 from pipeline.cli.plan_all import refuse_for_several
 from pipeline.cli.run_summary import find_places
-from pipeline.counting import items_and_jobs
+from pipeline.counting import choose, items_and_jobs
 from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
 from pipeline.manifest import Manifest
@@ -167,10 +167,11 @@ def _show_counts(status: Status, price: CuPrice | None) -> None:
         text = f"to be fetched, free, such as {one_line(status.why_fetch)}"
         say(f"  {status.to_fetch:>8,}  of them {text}")
     if status.changed:
-        text = "of them to be made again: the manifest asks for something else now"
+        text = "of them to be made again: they ask for something else now"
         say(f"  {status.changed:>8,}  {text}")
     if status.orphans:
-        say(f"  {status.orphans:>8,}  others are no longer in the manifest")
+        others = choose(status.orphans, "other is", "others are")
+        say(f"  {status.orphans:>8,}  {others} no longer in the manifest")
     for units, word in (
         (cost.charged, "compute units charged"),
         (cost.refunded, "refunded"),

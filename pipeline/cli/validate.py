@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.cli.console.printing import print_faults, print_json, print_note, say
 from pipeline.cli.console.subject import about
-from pipeline.counting import plural
+from pipeline.counting import items_and_jobs
 from pipeline.errors import ExitCode, Fault, ManifestError
 from pipeline.operations.validate import validate
 
@@ -21,7 +21,7 @@ def validate_command(
 ) -> ExitCode:
     """Print every fault of the manifests at once."""
     faults: list[Fault] = []
-    items = 0
+    items = jobs = 0
     for manifest in manifests:
         try:
             loaded, count, notes = asyncio.run(
@@ -37,19 +37,22 @@ def validate_command(
             if as_json:
                 print_faults(error)
             continue
-        items += count
+        written = loaded.written_count
+        items += written
+        jobs += count
         for note in notes:
             print_note(note)
         if not as_json:
-            say(f"{loaded.file}: {plural(count, 'item')}, no faults")
+            say(f"{loaded.file}: {items_and_jobs(written, count)}, no faults")
         elif len(manifests) > 1:
             with about(str(manifest)):
-                print_json(event="result", exit_code=0, counts={"items": count})
+                counts = {"items": written, "jobs": count}
+                print_json(event="result", exit_code=0, counts=counts)
     if faults and not as_json:
         raise ManifestError(faults)
     if faults:
         print_json(event="done", exit_code=int(ManifestError.exit_code))
         return ManifestError.exit_code
     if as_json:
-        print_json(event="done", exit_code=0, counts={"items": items})
+        print_json(event="done", exit_code=0, counts={"items": items, "jobs": jobs})
     return ExitCode.OK

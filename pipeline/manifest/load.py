@@ -109,7 +109,7 @@ def validate_manifest(
         text: What is going to be in the file, if it is not written yet.
 
     Returns:
-        The manifest and how many items it makes.
+        The manifest and how many jobs it makes: takes and steps count one by one.
 
     Raises:
         ManifestError: With every fault.

@@ -129,7 +129,7 @@ def write_first_manifest(
         models: Finds a model's inputs by its id.
 
     Returns:
-        The manifest, the number of its items, and whether the schema is new.
+        The manifest, the number of its jobs, and whether the schema is new.
 
     Raises:
         ManifestError: Every fault; nothing is written.

@@ -7,6 +7,7 @@ merging again changes nothing.
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
@@ -18,6 +19,7 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.lockfile.reconcile import find_lock_file, write_lock_file
 from pipeline.manifest import Manifest, load_manifest
 from pipeline.models.catalog import ModelCatalog, find_cache
+from pipeline.naming import item_of
 from pipeline.output.folder import holding_idle, holding_ledger, open_for_reading
 from pipeline.output.joined_files import carry_out, plan_files
 from pipeline.output.joined_ledger import Part, join_ledgers
@@ -48,6 +50,7 @@ class Merged(Struct, frozen=True, kw_only=True):
         folders: The folders and URLs that were joined, in the order in which they were
             named.
         items: Items that the joined ledger knows.
+        jobs: Their takes and steps.
         store: Where the joined files are.
         copied: Files that were not there.
         lock_file: The lock file that is up to date now, or None.
@@ -56,6 +59,7 @@ class Merged(Struct, frozen=True, kw_only=True):
 
     folders: tuple[str, ...]
     items: int
+    jobs: int
     store: Store
     copied: int
     lock_file: Path | None
@@ -121,9 +125,11 @@ def merge(
         clear_leftovers(ledger, joined_store)
         notes = _save_snapshot(ledger, joined_store)
         lock_file, more = _write_lock_file(joined_store, ledger, clock)
+        jobs = Counter(map(item_of, ledger.find_item_ids()))
         return Merged(
             folders=tuple(one.named for one in found),
-            items=sum(1 for _ in ledger.find_item_ids()),
+            items=len(jobs),
+            jobs=jobs.total(),
             store=joined_store,
             copied=len(files.copies),
             lock_file=lock_file,

@@ -36,7 +36,8 @@ class Status(Struct, frozen=True, kw_only=True):
         to_fetch: How many are paid for, with a file that is not in place.
         why_fetch: Why one of those has to be fetched, or "".
         blocked: Id and reason of each take or step that another item holds up.
-        orphans: Items that are known, but no longer in the manifest.
+        orphans: Items that are known, but no longer in the manifest; old takes of items
+            that are there do not count.
         troubled: The newest attempts that failed or are unsure, in the ledger's order.
         cost: What all attempts have cost together.
         stale: A sentence for each decision about a take that counts no longer.
@@ -121,7 +122,9 @@ def read_status(
                 selection=selection,
                 on_item=count,
             )
-            orphans = sum(1 for one in plan.orphan_ids() if is_meant(one))
+            orphans = sum(
+                is_meant(one) and not plan.is_old_take(one) for one in plan.orphan_ids()
+            )
         else:  # a million new items need not be made to be counted
             untouched = manifest.written_count
         spending = Spending()

@@ -31,10 +31,10 @@ async def validate(
         manifest: The YAML file.
         allow_outside: Allow references outside the manifest's folder.
         offline: Send the service no requests.
-        profile: The profile whose items are counted; all of them are checked.
+        profile: The profile whose jobs are counted; all of them are checked.
 
     Returns:
-        The manifest, the number of its items, and notes for the user on references
+        The manifest, the number of its jobs, and notes for the user on references
         and on the model tables that were used.
 
     Raises:

@@ -44,6 +44,10 @@ from pipeline.storage.syncing import sync_file, sync_folder, take_unsynced
 from pipeline.version import __version__
 
 OUTPUT_ROOT = Path("output")
+_OF_A_REHEARSAL = (
+    "a run with --emulate made what is there: delete that folder, or choose another"
+    " --output; for files in a store, choose another --store too"
+)
 _ESCAPED_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 
@@ -414,5 +418,7 @@ def _check_bound(ledger: Ledger, service: Service, folder: Path) -> None:
             raise UsageError(
                 f"{folder} belongs to the {word} {bound or '(none named)'}, "
                 f"not to {value or '(none named)'}",
-                hint="choose another --output, or restore the environment",
+                hint=_OF_A_REHEARSAL
+                if bound == EMULATOR_NAME
+                else "choose another --output, or restore the environment",
             )

@@ -220,6 +220,10 @@ class Plan:
         """
         return self._renames.find_orphans()
 
+    def is_old_take(self, item_id: str) -> bool:
+        """Whether an orphan is a take of an item that is still in the manifest."""
+        return self._renames.has_living_take(split_take(item_id)[0])
+
     def note_counted(self, on_orphan: Callable[[Orphan], None] | None) -> None:
         """Note that every item has been seen: renamed and gone ones are now known."""
         self._context.is_counted = True

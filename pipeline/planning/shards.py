@@ -73,6 +73,7 @@ class Division:
 
     def __init__(self, manifest: Manifest, shard: Shard) -> None:
         self.shard = shard
+        self._written = manifest.written_count
         links: defaultdict[str, set[str]] = defaultdict(set)
         sizes: Counter[int] = Counter()
         for item in expand(manifest):
@@ -85,8 +86,8 @@ class Division:
         self.own, self.total = sizes[shard.number], sizes.total()
 
     def __str__(self) -> str:
-        items = plural(self.total, "item")
-        return f"shard {self.shard}: {self.own:,} of {items}"
+        noun = "item" if self.total == self._written else "job"
+        return f"shard {self.shard}: {self.own:,} of {plural(self.total, noun)}"
 
     def holds(self, job_id: str) -> bool:
         """Whether the shard has an item, by the id of any job of it."""

@@ -730,11 +730,12 @@ class Run:
             return
         self._searched = True
         count = await self._adoption.find(since)
-        self._records.warn(
-            "",
-            f"the ledger was rebuilt; {plural(count, 'earlier job')} found at the"
-            " service",
-        )
+        if count:
+            self._records.warn(
+                "",
+                f"the ledger was rebuilt; {plural(count, 'earlier job')} found at the"
+                " service",
+            )
 
     def _is_complete(self) -> bool:
         """Whether this run considered every item of the manifest."""

@@ -33,7 +33,7 @@ async def test_many_items_are_grouped_by_entry(many):
         "by entry of the manifest".ljust(50) + "items".rjust(12) + "units".rjust(17)
     )
     assert lines[table + 21].split() == ["…", "and", "5", "more", "25", "150"]
-    assert lines[-1].startswith("125 items: 125 to submit; 1 orphan")
+    assert lines[-1].startswith("125 items: 125 to submit; 1 no longer wanted")
 
 
 async def test_every_item_is_listed_on_demand(many):

@@ -160,8 +160,26 @@ def test_an_unknown_model_is_refused_with_the_one_that_was_meant(capsys):
     assert (code, said.out) == (ExitCode.USAGE, "")
     assert said.err == (
         "error: the inputs of model_wan-2-7-imge are unknown\n"
-        f"  next: did you mean '{WAN}'?\n"
+        "  next: set SCENARIO_SDK_API_KEY and SCENARIO_SDK_API_SECRET to ask the"
+        f" service; did you mean '{WAN}'?\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "advice"),
+    [([], "did you mean"), (["--offline"], "leave out --offline to ask the service;")],
+)
+def test_the_hint_says_how_the_service_would_be_asked(
+    more, advice, capsys, monkeypatch
+):
+    monkeypatch.setenv("SCENARIO_SDK_API_KEY", "any")
+    monkeypatch.setenv("SCENARIO_SDK_API_SECRET", "any")
+    monkeypatch.setenv("SCENARIO_BASE_URL", "http://127.0.0.1:9/v1")
+
+    code = run_command(["schema", "model_wan-2-7-imge", *more])
+
+    assert code is ExitCode.USAGE
+    assert f"next: {advice}" in capsys.readouterr().err
 
 
 def test_json_and_json_schema_do_not_go_together(capsys):

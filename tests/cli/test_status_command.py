@@ -108,7 +108,7 @@ async def test_an_item_that_is_new_changed_or_gone_is_said(made, status):
     assert told["counts"] == {"not_submitted": 2}
     assert (told["changed"], told["orphans"]) == (1, 1)
     assert "1  of them to be made again" in text
-    assert "1  others are no longer in the manifest" in text
+    assert "1  other is no longer in the manifest" in text
 
 
 async def test_a_file_that_is_a_pointer_or_missing_is_said(made, status):
