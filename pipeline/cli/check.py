@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.console.printing import print_json, say
+from pipeline.cli.console.printing import print_json, print_note, say
 from pipeline.cli.console.text import one_line
 from pipeline.cli.loading import load_opened
 from pipeline.counting import plural
@@ -54,6 +54,8 @@ def _check_pictures(
     for one in checked:
         if one.asset.review:
             say(review_line(one.item_id, one.asset.path, one.asset.review))
+    if not checked:
+        print_note("no saved picture has `checks:` in the manifest")
     said = f"{len(checked) - left:,} passed"
     said += f", {left:,} {'needs' if left == 1 else 'need'} review" if left else ""
     say(f"{store.describe()}: {plural(len(checked), 'picture')} checked, {said}")

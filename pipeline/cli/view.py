@@ -184,7 +184,7 @@ def _print_address(url: str, options: ViewOptions) -> None:
     does = "take decisions" if options.edit else "take no decisions"
     if options.spend is not None:
         what = "emulated units" if options.emulate else "units"
-        does += f" and make again for at most {options.spend} {what}"
+        does += f", and make takes again for at most {options.spend} {what}"
     with suppress(BrokenPipeError):  # who reads the address has read enough
         say(url)
         say(f"  the pages {does}; press Ctrl-C to stop")

@@ -406,6 +406,14 @@ def _bind(ledger: Ledger, service: Service, folder: Path) -> None:
         )
 
 
+def _hint_to_part(bound: str, value: str) -> str:
+    if bound == EMULATOR_NAME:
+        return _OF_A_REHEARSAL
+    if value == EMULATOR_NAME:
+        return "leave out --emulate, or choose another --output, and another --store"
+    return "choose another --output, or restore the environment"
+
+
 def _check_bound(ledger: Ledger, service: Service, folder: Path) -> None:
     facts = ledger.find_facts()
     if not facts.base_url:
@@ -418,7 +426,5 @@ def _check_bound(ledger: Ledger, service: Service, folder: Path) -> None:
             raise UsageError(
                 f"{folder} belongs to the {word} {bound or '(none named)'}, "
                 f"not to {value or '(none named)'}",
-                hint=_OF_A_REHEARSAL
-                if bound == EMULATOR_NAME
-                else "choose another --output, or restore the environment",
+                hint=_hint_to_part(bound, value),
             )

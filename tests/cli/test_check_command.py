@@ -117,6 +117,7 @@ async def test_without_checks_or_before_the_first_run_there_is_nothing_to_look_a
 
     assert said.code == 0
     assert "0 pictures checked" in said.out
+    assert "note: no saved picture has `checks:` in the manifest" in said.err
 
 
 async def test_while_a_run_holds_the_folder_it_waits_for_nobody(made):

@@ -401,6 +401,13 @@ async def test_what_can_be_read_of_a_damaged_ledger_is_kept(place):
 # --- another service's
 
 
+async def test_what_is_real_is_refused_by_a_rehearsal(made):
+    said = await made.type("run", "--emulate")
+
+    assert said.code == 2
+    assert "not to emulator\n  next: leave out --emulate, or choose" in said.err
+
+
 async def test_sidecars_of_another_service_are_refused(made, use):
     made.lose_ledger()
     async with Emulator(profile=made.emulator.service.profile) as other:
@@ -425,6 +432,7 @@ async def test_emulated_sidecars_are_refused_by_a_real_run(made):
 
     assert said.code == 2
     assert "belongs to the service emulator" in said.err
+    assert "next: a run with --emulate made what is there: delete" in said.err
     assert made.counters["requests"] == requests
 
 
