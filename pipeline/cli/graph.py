@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pipeline.cli.console.printing import print_json
+from pipeline.cli.console.printing import print_json, print_note
 from pipeline.cli.loading import load_opened
 from pipeline.errors import ExitCode
 from pipeline.operations.graph import Graph, read_graph
@@ -38,6 +38,8 @@ def graph_command(
     if as_json:
         _print_events(graph)
         return ExitCode.OK
+    if not graph.edges:
+        print_note(f"no item of {loaded.file} needs another one")
     for line in _mermaid(graph):
         click.echo(line)
     return ExitCode.OK

@@ -92,3 +92,31 @@ async def test_manifests_that_are_done_cost_no_zero_files(made):
     plan = await made.command("plan", "knobs.yaml", "trees.yaml")
 
     assert "2 manifests, 4 items, 6 jobs: 6 done\n" in plan.out
+
+
+async def test_manifests_with_stores_say_where_their_files_are(place):
+    store = (place.folder / "files").as_uri()
+    (place.folder / "knobs.yaml").write_text(f"store: {store}\n{TAKES}")
+    (place.folder / "trees.yaml").write_text(OTHER)
+
+    done = await place.command("run", "knobs.yaml", "trees.yaml", "--yes")
+    plan = await place.command("plan", "knobs.yaml", "trees.yaml")
+
+    assert done.code == 0
+    assert f"2 manifests → {store}, output/trees" in done.err
+    assert f"knobs: 4 saved, 1 made for later steps → {store}" in done.err
+    assert f"knobs.yaml → {store}" in plan.out
+    assert "the ledger was rebuilt" not in done.err
+
+
+async def test_a_second_machine_that_finds_no_more_jobs_is_not_warned(place):
+    store = (place.folder / "files").as_uri()
+    shared = "--store", store, "--yes"
+    (place.folder / "trees.yaml").write_text(OTHER)
+    first = await place.command("run", "trees.yaml", "-o", "one", *shared)
+    (place.folder / "trees.yaml").write_text(OTHER.replace("elm", "fir"))
+
+    second = await place.command("run", "trees.yaml", "-o", "two", *shared)
+
+    assert (first.code, second.code) == (0, 0)
+    assert "the ledger was rebuilt" not in second.err

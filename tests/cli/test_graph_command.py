@@ -1,5 +1,7 @@
 """``pipeline graph``: the chart and the events."""
 
+from doubles.place import items
+
 MANIFEST = """\
 version: 1
 model: model_wan-2-7-image
@@ -34,3 +36,12 @@ async def test_json_has_a_line_for_each_item_and_arrow(shell):
         }
     ]
     assert shown.of("graph") == [{"event": "graph", "nodes": 2, "edges": 1}]
+
+
+async def test_a_manifest_without_links_says_that_its_chart_is_empty(place):
+    (place.folder / "knobs.yaml").write_text(items("an oak", "an elm"))
+
+    said = await place.command("graph", "knobs.yaml", "-o", "out")
+
+    assert said.code == 0
+    assert "note: no item of knobs.yaml needs another one" in said.err

@@ -166,8 +166,9 @@ async def test_when_all_is_saved_nothing_is_next(place):
 async def test_a_rehearsal_leads_to_the_real_price(place):
     (place.folder / "knobs.yaml").write_text(items("an oak"))
 
-    said = await place.type("run", "--emulate", "--output", "x", "--select", "*")
-    again = await place.type("run", "--emulate", "--output", "x", "--select", "*")
+    where = "--output", "x", "--store", (place.folder / "files").as_uri()
+    said = await place.type("run", "--emulate", *where, "--select", "*")
+    again = await place.type("run", "--emulate", *where, "--select", "*")
 
     (line,) = next_lines(said)
     assert line.startswith("next: see what it costs for real, free: pipeline plan ")
