@@ -37,6 +37,7 @@ LADDER = {
     "models": "clock counting errors fingerprint job record redaction settings storage",
     "assets": "api clock counting errors fault_points job naming record settings storage units version save_spec",
     "contract": "api clock counting errors job record redaction settings storage version",
+    "executors": "api assets clock counting errors job record redaction save_spec settings storage version",
     "stages": "api clock counting errors fingerprint job record settings storage",
     "manifest": "counting errors fingerprint job models naming record redaction storage units save_spec",
     "lockfile": "counting errors job ledger manifest naming record settings storage units save_spec",
@@ -44,8 +45,8 @@ LADDER = {
     "output": "assets clock errors job ledger lockfile manifest naming record settings storage units version",
     "pricing": "api clock counting errors job ledger models planning record report settings stages storage units version",
     "running": "activity api assets clock counting errors fault_points job ledger manifest naming planning pricing record report settings stages save_spec storage",
-    "operations": "activity api assets clock contract counting errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage units save_spec",
-    "cli": "activity api assets clock contract counting emulator errors job manifest models operations output planning pricing record redaction report running settings stages storage units version",
+    "operations": "activity api assets clock contract counting errors executors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage units save_spec",
+    "cli": "activity api assets clock contract counting emulator errors executors job manifest models operations output planning pricing record redaction report running settings stages storage units version",
     "__main__": "cli",
     "pipeline": "version",
 }
@@ -54,6 +55,7 @@ LADDER = {
 API_DOORS = {
     "assets": {"interface", "retry"},
     "contract": {"exchange", "wire"},
+    "executors": {"cdn", "interface"},  # a worker has a connection of its own
     "stages": {"echo", "interface", "listing", "rate_limiter", "retry", "wire"},
     "pricing": {"interface", "retry"},
     "running": {"echo", "interface", "listing", "rate_limiter", "retry", "wire"},
@@ -98,6 +100,8 @@ DOORS = {
         "pipeline.record",
         "pipeline.api.wire",
         "pipeline.assets.sidecar",
+        "pipeline.executors.frames",
+        "pipeline.executors.messages",
         "pipeline.report.gallery.page",
         "pipeline.emulator.",
         "pipeline.report.",

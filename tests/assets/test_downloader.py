@@ -17,7 +17,7 @@ from doubles.transfer import Body, FakeTransfer
 from PIL import Image
 
 from pipeline.api.interface import UrlExpired
-from pipeline.assets.downloader import BLOCK_BYTES, fetch
+from pipeline.assets.fetching import BLOCK_BYTES, fetch
 from pipeline.assets.least_rate import BrokenFile
 from pipeline.errors import DownloadFailed, OutputError, Unavailable
 from pipeline.job import AssetId

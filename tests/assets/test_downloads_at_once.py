@@ -8,7 +8,8 @@ import anyio.to_thread
 import pytest
 from doubles.downloads import SETTINGS, partial_files
 
-from pipeline.assets.downloader import ByteLimiter, Downloader
+from pipeline.assets.downloader import Downloader
+from pipeline.assets.executor import ByteLimiter, InProcess
 from pipeline.settings import Settings
 from pipeline.storage.folder import Folder
 
@@ -38,10 +39,11 @@ async def most_open_of_twelve(settings, api, transfer, clock, folder):
     clock.jump(10)
     asset_ids = [job.asset_ids[0] for job in jobs]
     largest = max(len(api.files[asset_id]) for asset_id in asset_ids)
+    chosen = settings(largest)
     downloader = Downloader(
-        transfer,
+        InProcess(transfer, chosen),
         clock,
-        settings(largest),
+        chosen,
         resolve=api.find_asset,
         find_job=api.find_job,
     )

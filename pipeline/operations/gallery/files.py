@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.assets.checks.damage import Damaged
-from pipeline.assets.checks.png import NotAnImage
+from pipeline.assets.drawn import find_drawn
 from pipeline.assets.thumbnail import draw_thumbnail
 from pipeline.job import PREVIEW, Asset
 from pipeline.operations.gallery.links import Content, Links
@@ -15,8 +14,6 @@ from pipeline.storage.files import digest_of, is_present
 from pipeline.storage.media_type import kind_of
 from pipeline.storage.regular_file import open_regular
 
-# What may go wrong with a file that is to be drawn or embedded.
-UNDRAWN = (NotAnImage, Damaged, OSError, MemoryError)
 _MOST_TEXT_BYTES = 4096  # of a text result
 
 
@@ -96,12 +93,16 @@ class Files:
 
 
 def draw(content: Content) -> bytes:
-    """A thumbnail of a file; blocking.
+    """A thumbnail of a file, if need be as a worker has drawn it; blocking.
 
     Raises:
-        NotAnImage, OSError, MemoryError: It cannot be drawn; see ``UNDRAWN``.
+        NotAnImage, OSError, MemoryError: It cannot be drawn; see ``drawn.UNDRAWN``.
     """
     assert content.path is not None
+    if content.inside is not None:
+        drawn = find_drawn(content.inside, content.sha256)
+        if drawn is not None:
+            return drawn
     with open_regular(content.path, inside=content.inside) as file:
         return draw_thumbnail(file, content.media_type)
 

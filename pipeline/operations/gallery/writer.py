@@ -15,9 +15,10 @@ import anyio.to_thread
 from pipeline.activity import Activity
 from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.glb import find_extensions
+from pipeline.assets.drawn import UNDRAWN
 from pipeline.manifest import Manifest
 from pipeline.operations.gallery.collector import Collector
-from pipeline.operations.gallery.files import UNDRAWN, draw
+from pipeline.operations.gallery.files import draw
 from pipeline.operations.gallery.links import Content, DiskLinks
 from pipeline.operations.gallery.page_options import PageOptions
 from pipeline.output.gallery_folder import (
