@@ -93,6 +93,10 @@ DOORS = {
     ),
     "obstore": ("pipeline.storage.bucket_errors",),
     "pyarrow": ("pipeline.output.parquet",),
+    "distributed": (
+        "pipeline.executors.dask_cluster",
+        "pipeline.executors.local_cluster",
+    ),
     "jinja2": ("pipeline.report.gallery.page",),
     "isal": ("pipeline.assets.checks.png",),
     "deflate": ("pipeline.assets.checks.png",),
@@ -111,6 +115,7 @@ DOORS = {
 # Imported inside of functions alone, because it is slow or seldom there.
 LATE_ONLY = {
     "PIL",
+    "distributed",
     "dotenv",
     "jinja2",
     "keyring",

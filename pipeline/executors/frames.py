@@ -5,6 +5,7 @@ A frame is four bytes with the length of the rest, most significant first, then 
 
 import asyncio
 import struct
+from contextlib import suppress
 from typing import BinaryIO
 
 import msgspec
@@ -39,25 +40,23 @@ def pack(frame: Frame) -> bytes:
 
 
 def read_frame(pipe: BinaryIO) -> Frame | None:
-    """Wait for the next frame; None at the end of the pipe. Blocking.
-
-    Raises:
-        BrokenPipe: It is no frame.
-    """
+    """As :func:`receive_frame`; blocking."""
     head = pipe.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None
-    length = _length_of(head)
-    content = pipe.read(length)
-    return _decode(content) if len(content) == length else None
+    with suppress(BrokenPipe):
+        length = _length_of(head)
+        content = pipe.read(length)
+        return _decode(content) if len(content) == length else None
+    return None
 
 
 async def receive_frame(pipe: asyncio.StreamReader) -> Frame | None:
-    """As :func:`read_frame`, on the event loop."""
+    """The next frame; None at the end of the pipe, or after what is no frame."""
     try:
         length = _length_of(await pipe.readexactly(_LENGTH.size))
         return _decode(await pipe.readexactly(length))
-    except (asyncio.IncompleteReadError, ConnectionError):
+    except (asyncio.IncompleteReadError, ConnectionError, BrokenPipe):
         return None
 
 

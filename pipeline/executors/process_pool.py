@@ -4,31 +4,22 @@ Each is sent a few tasks at a time over a pipe. One that ends too early is start
 again; one that keeps ending without having done anything is given up.
 """
 
-import asyncio
-import os
-import subprocess
-import sys
-import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Self
 
 import anyio
 
 from pipeline.errors import UsageError
-from pipeline.executors.environment import command_of, without_credentials
-from pipeline.executors.frames import BrokenPipe, Frame, pack, receive_frame
+from pipeline.executors.child import Child
+from pipeline.executors.environment import command_of
+from pipeline.executors.frames import Frame, pack, receive_frame
 from pipeline.executors.messages import Setup, encode
 from pipeline.executors.workers import WorkerLost, WorkersGone
-from pipeline.redaction import SECRETS
 
 TASKS_AT_ONCE = 4  # on each worker: one is decoded while others arrive
 _MOST_FUTILE = 3  # processes in a row that end without having done anything
-_GRACE_S = 2.0  # for a worker to end by itself
-_READER_BYTES = 1 << 20
-_SHOWN_CHARACTERS = 300
 _MODULE = "pipeline.executors.worker"
 
 
@@ -52,7 +43,7 @@ class ProcessPool:
         self._changed = anyio.Event()
         self._left = count  # workers that are not given up
         self._tasks = anyio.create_task_group()
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        self._last_words = ""  # of the worker that ended last
 
     async def __aenter__(self) -> Self:
         """Start the workers.
@@ -122,7 +113,7 @@ class ProcessPool:
         while futile < _MOST_FUTILE:
             worker = _Worker()
             try:
-                if await worker.start(self._command, self._setup, self._errors):
+                if await worker.start(self._command, self._setup):
                     self._workers.append(worker)
                     self._tell_changed()
                     await worker.listen(self._hand_out)
@@ -130,7 +121,7 @@ class ProcessPool:
                 if worker in self._workers:
                     self._workers.remove(worker)
                 with anyio.CancelScope(shield=True):
-                    await worker.end()
+                    self._last_words = await worker.end()
             futile = 0 if worker.was_useful else futile + 1
         self._left -= 1
         self._tell_changed()
@@ -138,7 +129,7 @@ class ProcessPool:
     def _check_started(self) -> None:
         if not self._left:
             raise UsageError(
-                f"no process of --executor could be started: {self._last_words()}",
+                f"no process of --executor could be started: {self._last_words}",
                 hint="leave --executor out",
             )
 
@@ -150,20 +141,11 @@ class ProcessPool:
     async def _close(self) -> None:
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
-        self._errors.close()
 
     def _gone(self) -> WorkersGone:
         return WorkersGone(
-            f"the processes of --executor keep ending ({self._last_words()})"
+            f"the processes of --executor keep ending ({self._last_words})"
         )
-
-    def _last_words(self) -> str:
-        """The last line that any of them has written to stderr."""
-        self._errors.seek(0)
-        lines = self._errors.read().decode("utf-8", "replace").split("\n")
-        said = [line.strip() for line in lines if line.strip()]
-        text = SECRETS.clean(said[-1]) if said else "they say nothing"
-        return text[:_SHOWN_CHARACTERS]
 
 
 class _Call:
@@ -201,41 +183,27 @@ class _Worker:
     """One process."""
 
     def __init__(self) -> None:
-        self._process: asyncio.subprocess.Process | None = None
+        self._child = Child()
         self._calls: dict[int, _Call] = {}
         self._last = 0
         self.was_useful = False
 
     @property
     def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+        return self._child.pid
 
     def count_tasks(self) -> int:
         """How many tasks it has, with those that nobody waits for any more."""
         return len(self._calls)
 
-    async def start(
-        self, command: Sequence[str], setup: bytes, errors: IO[bytes]
-    ) -> bool:
+    async def start(self, command: Sequence[str], setup: bytes) -> bool:
         """Start the process, and wait until it is ready; whether it is."""
-        apart: dict[str, Any] = {"start_new_session": True}
-        if sys.platform == "win32":
-            apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                env=without_credentials(os.environ),
-                limit=_READER_BYTES,
-                **apart,
-            )
+            await self._child.start(command)
         except OSError:
             return False
-        self._send(Frame(number=0, body=setup))
-        return await self._receive() is not None
+        self._child.send(pack(Frame(number=0, body=setup)))
+        return await receive_frame(self._child.stdout) is not None
 
     def take(self, call: _Call) -> None:
         """Send a task to the process."""
@@ -243,7 +211,7 @@ class _Worker:
         number = self._last
         self._calls[number] = call
         call.give_up = lambda: self._give_up(number)
-        self._send(Frame(number=number, body=call.task))
+        self._child.send(pack(Frame(number=number, body=call.task)))
 
     async def listen(self, on_reply: Callable[[], None]) -> None:
         """Take replies until the process ends.
@@ -251,43 +219,26 @@ class _Worker:
         Args:
             on_reply: Called after each: there is room for another task.
         """
-        while (frame := await self._receive()) is not None:
+        while (frame := await receive_frame(self._child.stdout)) is not None:
             self.was_useful = True
             call = self._calls.pop(frame.number, None)
             if call is not None:  # a reply that comes a second time finds nobody
                 call.finish(frame.body)
             on_reply()
 
-    async def end(self) -> None:
-        """End the process, if it has not ended; what it was doing is lost."""
+    async def end(self) -> str:
+        """End the process, if it has not ended; what it was doing is lost.
+
+        Returns:
+            The last line of its stderr.
+        """
         for call in self._calls.values():
             call.finish(WorkerLost())
         self._calls.clear()
-        if self._process is None:
-            return
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        with anyio.move_on_after(_GRACE_S):
-            await self._process.wait()
-            return
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
+        said = self._child.last_words()
+        await self._child.end()
+        return said
 
     def _give_up(self, number: int) -> None:
         if number in self._calls:
-            self._send(Frame(number=number))
-
-    def _send(self, frame: Frame) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        # That the pipe is broken shows when its other end is read.
-        self._process.stdin.write(pack(frame))
-
-    async def _receive(self) -> Frame | None:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        try:
-            return await receive_frame(self._process.stdout)
-        except BrokenPipe:
-            return None
+            self._child.send(pack(Frame(number=number)))

@@ -13,11 +13,12 @@ from contextlib import suppress
 from typing import BinaryIO
 
 import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from pipeline.clock import SystemClock
 from pipeline.executors.fetcher import Fetcher, settings_of
-from pipeline.executors.frames import BrokenPipe, Frame, pack, read_frame
-from pipeline.executors.messages import decode_setup
+from pipeline.executors.frames import Frame, pack, read_frame
+from pipeline.executors.messages import Setup, decode_setup
 
 
 async def serve(source: BinaryIO, send: Callable[[bytes], object]) -> None:
@@ -27,17 +28,24 @@ async def serve(source: BinaryIO, send: Callable[[bytes], object]) -> None:
         source: Where frames come from; read in a thread.
         send: Sends the bytes of a frame; blocking, but briefly.
     """
-    from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - 250 ms
-
     frames, arrived = anyio.create_memory_object_stream[Frame](float("inf"))
     loop = asyncio.get_running_loop()
     threading.Thread(
         target=_read, args=(source, loop, frames.send_nowait, frames.close), daemon=True
     ).start()
-    first = await anext(arrived, None)
-    if first is None:
-        return
-    setup = decode_setup(first.body)
+    async with arrived:
+        setup = await anext(arrived, None)
+        if setup is not None:
+            await _carry_out(decode_setup(setup.body), arrived, send)
+
+
+async def _carry_out(
+    setup: Setup,
+    arrived: MemoryObjectReceiveStream[Frame],
+    send: Callable[[bytes], object],
+) -> None:
+    from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - 250 ms
+
     running: dict[int, anyio.CancelScope] = {}
     transfer = HttpTransfer(settings_of(setup), loopback=setup.loopback)
     async with (
@@ -68,7 +76,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what anything prints must not come between the frames
-    with suppress(BrokenPipeError, BrokenPipe):
+    with suppress(BrokenPipeError):
         asyncio.run(serve(sys.stdin.buffer, replies.write))
 
 
@@ -83,7 +91,5 @@ def _read(
         try:
             while (frame := read_frame(source)) is not None:
                 loop.call_soon_threadsafe(take, frame)
-        except BrokenPipe:
-            pass
         finally:
             loop.call_soon_threadsafe(close)

@@ -299,9 +299,12 @@ class Connection:
             UsageError: The workers that were asked for cannot be used.
         """
         api, transfer = await self.open(emulator_state)
+        choice = parse_executor(self._settings.executor)
+        if not choice.is_here:
+            self.activity.begin("connecting to the workers")
         executor = await self._stack.enter_async_context(
             open_executor(
-                parse_executor(self._settings.executor),
+                choice,
                 self._settings,
                 loopback=self._is_loopback,
                 warn=lambda message: session.warn(message),  # noqa: PLW0108 - made below
