@@ -1,11 +1,13 @@
 """A CDN that other processes can reach, workers in this process, and a Dask cluster."""
 
 import asyncio
+import atexit
 import contextlib
 import io
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -164,11 +166,11 @@ async def in_own_task(context: Any) -> AsyncIterator[Any]:
         await task
 
 
-@contextlib.contextmanager
-def dask_cluster(workers: int = 2) -> Iterator[str]:
-    """A cluster in processes of its own; the address of its scheduler."""
+@cache
+def start_cluster() -> str:
+    """The cluster of this process, which ends with it; its address."""
     process = subprocess.Popen(
-        command_of("pipeline.executors.local_cluster", str(workers)),
+        command_of("pipeline.executors.local_cluster", "2"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -176,22 +178,20 @@ def dask_cluster(workers: int = 2) -> Iterator[str]:
         env={**without_credentials(os.environ), "COVERAGE_PROCESS_CONFIG": ""},
         text=True,
     )
-    assert process.stdin is not None
+    atexit.register(_end_cluster, process)
     assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def _end_cluster(process: subprocess.Popen[str]) -> None:
     try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.stdin.close()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+        process.communicate(timeout=10)  # it ends when its stdin does
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
 
 
-@pytest.fixture(scope="session")
-def dask_address() -> Iterator[str]:
-    """One cluster for all tests of a process."""
-    with dask_cluster() as address:
-        yield address
+@pytest.fixture
+def dask_address() -> str:
+    """The scheduler of a cluster of two workers, one for all tests of a process."""
+    return start_cluster()

@@ -10,7 +10,15 @@ import anyio
 import anyio.to_thread
 import pytest
 import pytest_asyncio
-from doubles.workers import PNG, SETUP, TREATMENT, Cdn, in_own_task, noise_of
+from doubles.workers import (
+    PNG,
+    SETUP,
+    TREATMENT,
+    Cdn,
+    in_own_task,
+    noise_of,
+    start_cluster,
+)
 
 from pipeline.api.cdn import HttpTransfer
 from pipeline.api.interface import UrlExpired
@@ -52,8 +60,8 @@ async def pool():
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def cluster(dask_address):
-    choice = Choice(scheduler=dask_address)
+async def cluster():
+    choice = Choice(scheduler=start_cluster())
     async with in_own_task(open_cluster(choice, SETUP)) as made:
         yield made
 
