@@ -5,6 +5,7 @@ from typing import Protocol
 
 from suite import (
     downloads,
+    executors,
     extras,
     ledger_writes,
     makespan,
@@ -41,6 +42,7 @@ MODULES: tuple[Benchmark, ...] = (
     slow_cdn,
     short_jobs,
     downloads,
+    executors,
     ledger_writes,
     planning,
     yaml_parse,

@@ -19,6 +19,12 @@ from pipeline.redaction import SECRETS
 
 _GRACE_S = 2.0  # for it to end by itself
 _SHOWN_CHARACTERS = 300
+# So that Ctrl-C at a terminal reaches the run alone, which decides what it means.
+_APART: dict[str, Any] = (
+    {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    if sys.platform == "win32"
+    else {"start_new_session": True}
+)
 
 
 class Child:
@@ -34,9 +40,6 @@ class Child:
         Raises:
             OSError: It cannot be started.
         """
-        apart: dict[str, Any] = {"start_new_session": True}
-        if sys.platform == "win32":
-            apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         # Not interrupted: a process that nobody knows would be left behind.
         with anyio.CancelScope(shield=True):
             self._process = await asyncio.create_subprocess_exec(
@@ -45,7 +48,7 @@ class Child:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=self._said,
                 env=without_credentials(os.environ),
-                **apart,
+                **_APART,
             )
 
     @property

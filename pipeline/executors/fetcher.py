@@ -53,10 +53,6 @@ from pipeline.storage.store import Store, WriteCall
 from pipeline.storage.upload import Staged
 
 
-class Unfit(UsageError):
-    """This worker cannot carry out the task."""
-
-
 _OUTCOMES: dict[type[PipelineError], Outcome] = {
     UrlExpired: Outcome.EXPIRED,
     Unavailable: Outcome.UNAVAILABLE,
@@ -159,7 +155,7 @@ class Fetcher:
             folder = Path(place.folder)
             marker = folder / PARTIAL_FOLDER / place.marker
             if not await anyio.to_thread.run_sync(marker.is_file):
-                raise Unfit(f"it does not see the folder {folder}")
+                raise UsageError(f"it does not see the folder {folder}")
             return Folder(folder)
         if place.url not in self._buckets:
             if self._workspace is None:  # for files that are treated

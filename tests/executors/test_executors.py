@@ -218,6 +218,7 @@ async def test_the_executor_of_a_choice_is_opened():
     named: dict[str, Any] = {"loopback": True, "warn": WARNINGS.append}
     async with open_executor(Choice(), Settings(), **named) as executor:
         assert executor is None
-    async with open_executor(Choice(processes=1), Settings(), **named) as executor:
-        assert executor is not None
-        await executor.check([])
+    for choice in (Choice(processes=1), Choice(scheduler=start_cluster())):
+        async with open_executor(choice, Settings(), **named) as executor:
+            assert executor is not None
+            await executor.check([])

@@ -22,6 +22,8 @@ from pipeline.executors.messages import (
     received,
 )
 from pipeline.job import AssetId
+from pipeline.operations.gallery.files import draw
+from pipeline.operations.gallery.links import Content
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, write_in_place
 
 bucket = buckets.bucket
@@ -200,6 +202,33 @@ async def test_what_goes_to_a_bucket_is_staged_there(perform, bucket, treatment)
         content = bucket.get(f"{PARTIAL_FOLDER}/{one.name}")
         assert hashlib.sha256(content).hexdigest() == one.sha256
         assert len(content) == one.size_bytes
+
+
+async def test_a_bucket_is_opened_once(bucket, api, transfer, clock):
+    api.files[ASSET] = PNG
+    async with Fetcher(transfer, clock) as fetcher:
+        for _ in range(2):
+            task = task_in(Place(url=bucket.url))
+            assert decode_reply(await fetcher.perform(encode(task))).receipt
+        assert len(fetcher._buckets) == 1
+        workspace = fetcher._workspace
+        assert workspace is not None
+        assert workspace.is_dir()
+
+    assert not workspace.exists()
+
+
+async def test_the_gallery_takes_what_was_drawn(perform, place, tmp_path):
+    receipt = (await perform(place, draws=True)).receipt
+    drawn = find_drawn(tmp_path, receipt.sha256)
+    content = Content(
+        path=tmp_path / "there is none",
+        sha256=receipt.sha256,
+        media_type="image/png",
+        inside=tmp_path,
+    )
+
+    assert draw(content) == drawn
 
 
 async def test_without_a_bucket_there_is_a_hint(perform, bucket):
