@@ -6,7 +6,6 @@ It is spoken to over its stdin and stdout, and ends when its stdin does.
 import asyncio
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,11 +19,10 @@ from pipeline.redaction import SECRETS
 _GRACE_S = 2.0  # for it to end by itself
 _SHOWN_CHARACTERS = 300
 # So that Ctrl-C at a terminal reaches the run alone, which decides what it means.
-_APART: dict[str, Any] = (
-    {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    if sys.platform == "win32"
-    else {"start_new_session": True}
-)
+_APART: dict[str, Any] = {
+    "start_new_session": True,
+    "creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows
+}
 
 
 class Child:

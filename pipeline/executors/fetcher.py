@@ -52,7 +52,6 @@ from pipeline.storage.object_store import ObjectStore
 from pipeline.storage.store import Store, WriteCall
 from pipeline.storage.upload import Staged
 
-
 _OUTCOMES: dict[type[PipelineError], Outcome] = {
     UrlExpired: Outcome.EXPIRED,
     Unavailable: Outcome.UNAVAILABLE,
@@ -68,13 +67,16 @@ class Fetcher:
     Args:
         transfer: Reads signed URLs.
         clock: The clock to use.
+        decoders: As of ``Setup``.
     """
 
-    def __init__(self, transfer: FileTransfer, clock: Clock) -> None:
+    def __init__(
+        self, transfer: FileTransfer, clock: Clock, *, decoders: int = 0
+    ) -> None:
         self._transfer = transfer
         self._clock = clock
         self._stack = AsyncExitStack()
-        self._decoders = anyio.CapacityLimiter(os.cpu_count() or 1)
+        self._decoders = anyio.CapacityLimiter(decoders or os.cpu_count() or 1)
         self._batcher: Batcher[WriteCall, None] = Batcher(lambda write: write())
         self._buckets: dict[str, ObjectStore] = {}
         self._workspace: Path | None = None

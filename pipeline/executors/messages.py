@@ -29,11 +29,14 @@ class Setup(Struct, frozen=True, kw_only=True):
         loopback: Whether the service, and so its CDN, may be on this machine.
         connect_timeout_s: As of ``Settings``.
         read_timeout_s: As of ``Settings``.
+        decoders: How many pictures it may have decoded at a time; 0 for one for each of
+            its processors.
     """
 
     loopback: bool
     connect_timeout_s: float
     read_timeout_s: float
+    decoders: int = 0
 
 
 class Place(Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ Each is sent a few tasks at a time over a pipe. One that ends too early is start
 again; one that keeps ending without having done anything is given up.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -17,6 +18,7 @@ from pipeline.executors.environment import command_of
 from pipeline.executors.frames import Frame, pack, receive_frame
 from pipeline.executors.messages import Setup, encode
 from pipeline.executors.workers import WorkerLost, WorkersGone
+from pipeline.record import replace
 
 TASKS_AT_ONCE = 4  # on each worker: one is decoded while others arrive
 _MOST_FUTILE = 3  # processes in a row that end without having done anything
@@ -36,7 +38,9 @@ class ProcessPool:
         self, count: int, setup: Setup, *, command: Sequence[str] = ()
     ) -> None:
         self._count = count
-        self._setup = encode(setup)
+        # All of them together: one for each processor.
+        decoders = max(1, (os.cpu_count() or 1) // count)
+        self._setup = encode(replace(setup, decoders=decoders))
         self._command = command or command_of(_MODULE)
         self._waiting: deque[_Call] = deque()
         self._workers: list[_Worker] = []

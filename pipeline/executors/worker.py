@@ -50,7 +50,7 @@ async def _carry_out(
     transfer = HttpTransfer(settings_of(setup), loopback=setup.loopback)
     async with (
         transfer,
-        Fetcher(transfer, SystemClock()) as fetcher,
+        Fetcher(transfer, SystemClock(), decoders=setup.decoders) as fetcher,
         anyio.create_task_group() as tasks,
     ):
 

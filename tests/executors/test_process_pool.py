@@ -9,6 +9,7 @@ import pytest
 from doubles.workers import SETUP
 
 from pipeline.errors import UsageError
+from pipeline.executors.messages import decode_setup
 from pipeline.executors.process_pool import TASKS_AT_ONCE, ProcessPool
 from pipeline.executors.workers import WorkerLost, WorkersGone
 
@@ -60,6 +61,16 @@ async def test_every_worker_has_its_part(pool_of):
 
         assert sorted(replies) == sorted(b"x%d" % pid for pid in pool.pids)
         assert (await pool.run(b"y"))[1:].decode() in map(str, pool.pids)
+
+
+@pytest.mark.parametrize("count", [1, 999])
+async def test_all_workers_together_decode_as_much_as_there_are_processors(
+    pool_of, count
+):
+    setup = decode_setup(pool_of(count)._setup)
+
+    assert setup.decoders == max(1, (os.cpu_count() or 1) // count)
+    assert setup.loopback == SETUP.loopback
 
 
 async def test_a_worker_gets_a_few_tasks_at_a_time_and_no_more(pool_of):
