@@ -85,7 +85,8 @@ class Elsewhere:
             except WorkersGone as error:
                 self._leave(str(error))
                 break
-            if reply.outcome is Outcome.UNFIT:
+            if reply.outcome in {Outcome.UNFIT, Outcome.UNWRITABLE}:
+                # If nobody can write there, it shows in this process.
                 self._tell_once(f"a worker is passed over: {reply.message}")
                 losses += 1
                 continue

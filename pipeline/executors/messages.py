@@ -14,7 +14,7 @@ from pipeline.api.interface import UrlExpired
 from pipeline.assets.embedding import Making, Reference
 from pipeline.assets.receipt import Receipt
 from pipeline.assets.treatment import Treatment
-from pipeline.errors import DownloadFailed, OutputError, Unavailable
+from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.job import AssetId
 from pipeline.record import Struct, asdict
 from pipeline.save_spec import CheckResult, Saving
@@ -91,7 +91,7 @@ class Outcome(StrEnum):
     EXPIRED = "expired"  # a fresh URL may work
     UNAVAILABLE = "unavailable"  # another attempt may work
     FAILED = "failed"
-    UNWRITABLE = "unwritable"  # the place cannot be written
+    UNWRITABLE = "unwritable"  # this worker cannot write to the place
     UNFIT = "unfit"  # this worker cannot carry it out
     BUG = "bug"
 
@@ -201,10 +201,10 @@ def received(sent: SentReceipt, find: Callable[[SentReceipt], Pending]) -> Recei
 
 
 def raise_for(reply: Reply) -> None:
-    """Raise what a reply says, unless the task is done.
+    """Raise what a reply says of the asset, if it is not done.
 
     Raises:
-        UrlExpired, Unavailable, DownloadFailed, OutputError: As in this process.
+        UrlExpired, Unavailable, DownloadFailed: As in this process.
         WorkerBug: The worker has found a bug.
     """
     if reply.outcome is Outcome.BUG:
@@ -213,7 +213,6 @@ def raise_for(reply: Reply) -> None:
         Outcome.EXPIRED: UrlExpired,
         Outcome.UNAVAILABLE: Unavailable,
         Outcome.FAILED: DownloadFailed,
-        Outcome.UNWRITABLE: OutputError,
     }
     if reply.outcome in errors:
         raise errors[reply.outcome](reply.message, hint=reply.hint)

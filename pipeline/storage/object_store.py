@@ -41,20 +41,21 @@ class ObjectStore:
     Args:
         url: Where it is.
         home: The local output folder, with ledger and sidecars.
-        held_bytes: Of files in memory, all together; the others are sent as they come.
+        held_bytes: Of files in memory, all together, the others are sent as they come;
+            None for the usual number.
     """
 
     is_remote = True
 
     def __init__(
-        self, url: BucketUrl, home: Path, *, held_bytes: int = HELD_BYTES
+        self, url: BucketUrl, home: Path, *, held_bytes: int | None = None
     ) -> None:
         self.home = self.workspace = home
         self._url = url
         self._client = _connect(url, _PATIENT)
         self._entries: dict[str, _Entry] = {}
         self._copiers: dict[str, Client] = {}
-        self._room = Room(held_bytes)
+        self._room = Room(HELD_BYTES if held_bytes is None else held_bytes)
 
     def load(self) -> None:
         """List what is there.

@@ -10,7 +10,7 @@ from pipeline.assets.downloader import Downloader
 from pipeline.assets.executor import InProcess
 from pipeline.assets.fetching import FetchSpec
 from pipeline.assets.least_rate import LeastRate
-from pipeline.errors import OutputError, UsageError
+from pipeline.errors import UsageError
 from pipeline.executors.elsewhere import MOST_LOSSES, Elsewhere
 from pipeline.executors.fetcher import Fetcher
 from pipeline.executors.messages import (
@@ -112,8 +112,9 @@ async def test_two_that_find_the_workers_gone_warn_once(desk):
     assert len(desk.warnings) == 1
 
 
-async def test_an_unfit_worker_is_told_of_once_and_passed_over(desk):
-    unfit = encode(Reply(outcome=Outcome.UNFIT, message="it sees nothing"))
+@pytest.mark.parametrize("outcome", [Outcome.UNFIT, Outcome.UNWRITABLE])
+async def test_an_unfit_worker_is_told_of_once_and_passed_over(desk, outcome):
+    unfit = encode(Reply(outcome=outcome, message="it sees nothing"))
     desk.plan(unfit, unfit, None, unfit, unfit, unfit)
 
     assert await desk.fetch() is not None
@@ -156,11 +157,10 @@ async def test_a_file_of_another_size_is_fetched_again(desk):
 async def test_an_error_of_a_worker_is_raised_here(desk):
     desk.plan(
         encode(Reply(outcome=Outcome.EXPIRED, message="HTTP 403")),
-        encode(Reply(outcome=Outcome.UNWRITABLE, message="disk full")),
         encode(Reply(outcome=Outcome.BUG, message="a traceback")),
     )
 
-    for error in (UrlExpired, OutputError, WorkerBug):
+    for error in (UrlExpired, WorkerBug):
         with pytest.raises(error):
             await desk.fetch()
 

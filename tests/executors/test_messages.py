@@ -10,7 +10,7 @@ from doubles.workers import SECRET, TREATMENT
 
 from pipeline.api.interface import UrlExpired
 from pipeline.assets.receipt import Receipt
-from pipeline.errors import DownloadFailed, OutputError, Unavailable
+from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.executors.dask_worker import Sealed
 from pipeline.executors.frames import Frame, pack, read_frame, receive_frame
 from pipeline.executors.messages import (
@@ -103,7 +103,6 @@ ERRORS = {
     Outcome.EXPIRED: UrlExpired,
     Outcome.UNAVAILABLE: Unavailable,
     Outcome.FAILED: DownloadFailed,
-    Outcome.UNWRITABLE: OutputError,
 }
 
 
