@@ -73,7 +73,8 @@ class DaskCluster:
         """Connect.
 
         Raises:
-            UsageError: The scheduler cannot be reached, or has another version.
+            UsageError: The scheduler cannot be reached, has another version, or has no
+                workers.
         """
         distributed = _distributed()
         try:
@@ -88,7 +89,7 @@ class DaskCluster:
             raise self._unreachable(error) from error
         try:
             await self._check_scheduler()
-            await self._look()
+            await self._check_workers()
         except BaseException:
             await self._close()
             raise
@@ -200,6 +201,13 @@ class DaskCluster:
                 f"the Dask scheduler has scenario-pipeline {version}, not"
                 f" {__version__}",
                 hint=f"on the scheduler and every worker: {_INSTALL}",
+            )
+
+    async def _check_workers(self) -> None:
+        if not await self._look():
+            raise UsageError(
+                f"the Dask cluster at {self._address} has no workers",
+                hint=f"start one: dask worker {self._address}",
             )
 
     def _unreachable(self, error: Exception) -> UsageError:

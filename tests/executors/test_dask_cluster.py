@@ -266,6 +266,17 @@ async def test_a_scheduler_without_this_version_is_one_clear_message(
     assert client.status == "closed"
 
 
+async def test_a_cluster_without_workers_says_how_to_start_one(cluster_with):
+    client = FakeClient()
+    client.threads = {}
+
+    with pytest.raises(UsageError, match="has no workers") as raised:
+        async with cluster_with(client):
+            pass
+
+    assert raised.value.hint == "start one: dask worker tcp://a"
+
+
 async def test_workers_without_the_package_are_one_clear_message(cluster_with):
     client = FakeClient(workers={"tcp://a": ModuleNotFoundError("")})
 
