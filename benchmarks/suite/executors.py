@@ -31,8 +31,8 @@ def run(bench: Bench) -> Report:
         name=NAME,
         title="4 MB files with thumbnails, by executor",
         setting=(
-            f"{batch.items} PNG files of random pixels, nothing left to make: the whole"
-            " of `fetch --report` but for Python and its imports. Every pixel row is"
+            f"{batch.items} PNG files of random pixels, no two the same, nothing left to"
+            " make: the whole of `fetch --report` but for Python and its imports. Every pixel row is"
             f" checked, every file is decoded and drawn. {WORKERS} workers; the"
             " processes are started within the time, the cluster before it. The"
             " processor time of the cluster is not counted."
@@ -40,7 +40,7 @@ def run(bench: Bench) -> Report:
         peers=[HERE, pool, DASK],
         rounds=bench.rounds,
     )
-    with Service(pictures="noise") as service, cluster(bench) as address:
+    with Service(pictures="different") as service, cluster(bench) as address:
         _, out = make_batch(bench, batch, service, OURS)
         total_mb = sum(file.stat().st_size for file in out.glob("item-*.png")) / 1e6
         places = {HERE: "here", pool: pool, DASK: f"dask:{address}"}
