@@ -26,6 +26,7 @@ from pipeline.assets.checks.recorded import Finding
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.fault_points import FAULT_POINTS, VARIABLE
 from pipeline.operations.verify import verify
+from pipeline.storage.folder import Folder
 
 ITEMS = 12
 KILLS_PER_BATCH = 10
@@ -170,7 +171,7 @@ def judge_files(output: Path) -> list[str]:
     """What is wrong with the files of a finished batch."""
     faults = []
     assets = 0
-    for verified in verify(output):
+    for verified in verify(Folder(output)):
         assets += verified.finding is Finding.OK
         if verified.finding is not Finding.OK:
             faults.append(f"{verified.path}: {verified.finding} {verified.detail}")

@@ -16,6 +16,7 @@ from pipeline.storage.media_type import PICTURE_TYPES
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
+DRAWN_TYPE = "image/webp"
 EDGE_PX = 400  # of the longer edge: a card of 200 px on a screen with two for one
 _QUALITY = 80
 _LOSSLESS_PX = 128  # smaller pictures are pixel art or icons, and small anyway

@@ -5,12 +5,13 @@ from typing import Any
 
 from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import one_line
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.counting import plural
 from pipeline.errors import ExitCode
 from pipeline.manifest import Manifest
 from pipeline.operations.check import check, check_approved, count_open
 from pipeline.planning import Selection
+from pipeline.storage.store import Store
 
 
 def check_command(
@@ -23,19 +24,19 @@ def check_command(
     **place: Any,
 ) -> ExitCode:
     """Check the saved pictures, or with ``approved`` only the approvals."""
-    loaded, folder = load(manifest, emulate=emulate, **place)
+    loaded, store = load_opened(manifest, emulate=emulate, **place)
     selection = Selection(globs=select)
     if approved:
         return _check_approvals(
-            loaded, folder, selection, emulate=emulate, as_json=as_json
+            loaded, store, selection, emulate=emulate, as_json=as_json
         )
-    return _check_pictures(loaded, folder, selection, as_json=as_json)
+    return _check_pictures(loaded, store, selection, as_json=as_json)
 
 
 def _check_pictures(
-    loaded: Manifest, folder: Path, selection: Selection, *, as_json: bool
+    loaded: Manifest, store: Store, selection: Selection, *, as_json: bool
 ) -> ExitCode:
-    checked = check(loaded, folder, selection=selection)
+    checked = check(loaded, store, selection=selection)
     left = count_open(checked)
     code = ExitCode.ITEMS_FAILED if left else ExitCode.OK
     if as_json:
@@ -55,20 +56,20 @@ def _check_pictures(
             say(review_line(one.item_id, one.asset.path, one.asset.review))
     said = f"{len(checked) - left:,} passed"
     said += f", {left:,} {'needs' if left == 1 else 'need'} review" if left else ""
-    say(f"{folder}: {plural(len(checked), 'picture')} checked, {said}")
+    say(f"{store.describe()}: {plural(len(checked), 'picture')} checked, {said}")
     return code
 
 
 def _check_approvals(
     loaded: Manifest,
-    folder: Path,
+    store: Store,
     selection: Selection,
     *,
     emulate: bool,
     as_json: bool,
 ) -> ExitCode:
     total = missing = 0
-    for one in check_approved(loaded, folder, emulate=emulate, selection=selection):
+    for one in check_approved(loaded, store, emulate=emulate, selection=selection):
         total += 1
         missing += bool(one.lacks)
         if as_json:

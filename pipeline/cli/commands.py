@@ -293,11 +293,7 @@ def index(output: str, *, out: Path) -> ExitCode:
 
 @cli.command()
 @click.argument(
-    "places",
-    type=HomePath(exists=True, file_okay=False),
-    metavar="OUT...",
-    nargs=-1,
-    required=True,
+    "places", type=click.Path(), metavar="OUT|URL...", nargs=-1, required=True
 )
 @click.option(
     "--output",
@@ -307,6 +303,7 @@ def index(output: str, *, out: Path) -> ExitCode:
     metavar="DIR",
     help="The output folder to merge them into.",
 )
+@STORE
 @click.option(
     "--junit",
     type=HomePath(dir_okay=False),
@@ -314,7 +311,7 @@ def index(output: str, *, out: Path) -> ExitCode:
     help="Also join the JUnit reports beside the folders into this file.",
 )
 @JSON
-def merge(places: tuple[Path, ...], **options: Any) -> ExitCode:
+def merge(places: tuple[str, ...], **options: Any) -> ExitCode:
     """Merge the output folders of shards into one. Free."""
     from pipeline.cli.merge import merge_command
 
@@ -350,6 +347,7 @@ def prune(manifest: Path, **options: Any) -> ExitCode:
 @click.argument("item", type=Text(), metavar="ITEM")
 @click.argument("take", type=Text(), metavar="TAKE")
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @JSON
 def pick(manifest: Path, item: str, take: str, **options: Any) -> ExitCode:
@@ -364,6 +362,7 @@ def pick(manifest: Path, item: str, take: str, **options: Any) -> ExitCode:
 @ITEMS
 @NOTE
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @JSON
 def approve(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
@@ -378,6 +377,7 @@ def approve(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
 @ITEMS
 @NOTE
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @JSON
 def reject(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
@@ -429,6 +429,7 @@ def redo(
     help="The number of the take to bring back.",
 )
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @JSON
 @running_options
@@ -443,6 +444,7 @@ def restore(manifest: Path, item: str, *, take: int, **options: Any) -> ExitCode
 @MANIFEST
 @ITEMS
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @JSON
 def accept(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
@@ -461,6 +463,7 @@ def accept(manifest: Path, items: tuple[str, ...], **options: Any) -> ExitCode:
 )
 @SELECT
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @JSON
 def check(manifest: Path, **options: Any) -> ExitCode:
@@ -579,6 +582,7 @@ def status(manifests: tuple[Path, ...], **options: Any) -> ExitCode:
 @MANIFEST
 @click.argument("item", type=Text(), metavar="ITEM")
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @JSON
 @CU_PRICE
@@ -593,6 +597,7 @@ def why(manifest: Path, item: str, **options: Any) -> ExitCode:
 @cli.command()
 @MANIFEST
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @JSON
 def graph(manifest: Path, **options: Any) -> ExitCode:
@@ -613,6 +618,7 @@ def graph(manifest: Path, **options: Any) -> ExitCode:
 )
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @CU_PRICE
 @JSON
@@ -653,6 +659,7 @@ def gallery(manifest: Path, **options: Any) -> ExitCode:
 )
 @click.option("--open", "opens", is_flag=True, help="Open the page in a browser.")
 @place_options
+@STORE
 @ALLOW_OUTSIDE
 @CU_PRICE
 def view(manifests: tuple[Path, ...], **options: Any) -> ExitCode:

@@ -10,7 +10,7 @@ from pipeline.cli.console.heartbeat import run_shown
 from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import printable
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.cli.next_step import complete_hint
 from pipeline.clock import SystemClock
 from pipeline.counting import plural
@@ -30,14 +30,14 @@ def gallery_command(
     **place: Any,
 ) -> ExitCode:
     """Write the gallery of a manifest, and say where it is."""
-    loaded, output = load(
+    loaded, store = load_opened(
         manifest, emulate=emulate, allow_outside=allow_outside, **place
     )
     options = page_options(cu_price)
     written = run_shown(
         lambda activity: write_gallery_shown(
             loaded,
-            output,
+            store,
             activity=activity,
             emulate=emulate,
             now=SystemClock().utc_now(),

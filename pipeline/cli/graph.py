@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from pipeline.cli.console.printing import print_json
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.errors import ExitCode
 from pipeline.operations.graph import Graph, read_graph
 from pipeline.planning import Action
@@ -33,8 +33,8 @@ def graph_command(
     **place: Any,
 ) -> ExitCode:
     """Print which item needs which."""
-    loaded, folder = load(manifest, emulate=emulate, **place)
-    graph = read_graph(loaded, folder, emulate=emulate)
+    loaded, store = load_opened(manifest, emulate=emulate, **place)
+    graph = read_graph(loaded, store, emulate=emulate)
     if as_json:
         _print_events(graph)
         return ExitCode.OK

@@ -5,17 +5,25 @@ from pathlib import Path
 from pipeline.cli.console.printing import print_json, print_note, say
 from pipeline.clock import SystemClock
 from pipeline.counting import plural
-from pipeline.errors import ExitCode
+from pipeline.errors import ExitCode, UsageError
 from pipeline.operations.join_reports import find_reports, join_reports
 from pipeline.operations.merge import merge
+from pipeline.settings import expand_home
 
 
 def merge_command(
-    places: tuple[Path, ...], *, output: Path, junit: Path | None, as_json: bool
+    places: tuple[str, ...],
+    *,
+    output: Path,
+    store: str,
+    junit: Path | None,
+    as_json: bool,
 ) -> ExitCode:
     """Join the folders, and say what was done."""
-    reports = find_reports(places) if junit is not None else []
-    merged = merge(places, output, clock=SystemClock())
+    opened = [one if "://" in one else _folder_of(one) for one in places]
+    folders = [one for one in opened if isinstance(one, Path)]
+    reports = find_reports(folders) if junit is not None else []
+    merged = merge(opened, output, clock=SystemClock(), store=store)
     joined = 0 if junit is None else join_reports(reports, junit)
     for note in merged.notes:
         print_note(note)
@@ -23,7 +31,8 @@ def merge_command(
         print_json(
             event="merge",
             output=str(output),
-            folders=[str(folder) for folder in merged.folders],
+            folders=list(merged.folders),
+            store=merged.store.describe(),
             items=merged.items,
             copied=merged.copied,
             lock_file=None if merged.lock_file is None else str(merged.lock_file),
@@ -31,7 +40,7 @@ def merge_command(
         )
         return ExitCode.OK
     say(
-        f"{plural(len(merged.folders), 'folder')} → {output}:"
+        f"{plural(len(merged.folders), 'folder')} → {merged.store.describe()}:"
         f" {plural(merged.items, 'item')}, {plural(merged.copied, 'file')} copied"
     )
     if merged.lock_file is not None:
@@ -39,3 +48,13 @@ def merge_command(
     if junit is not None:
         say(f"  {plural(joined, 'report')} → {junit}")
     return ExitCode.OK
+
+
+def _folder_of(place: str) -> Path:
+    folder = expand_home(place)
+    if not folder.is_dir():
+        raise UsageError(
+            f"there is no folder {folder}",
+            hint="name output folders, or stores such as s3://bucket/prefix",
+        )
+    return folder

@@ -220,7 +220,7 @@ STORE = click.option(
     type=Text(),
     default="",
     metavar="URL",
-    help="Put the files into s3://bucket/prefix, gs://…, az://… or file:///folder.",
+    help="Where the files are: s3://bucket/prefix, gs://…, az://… or file:///folder.",
 )
 EXECUTOR = click.option(
     "--executor",

@@ -7,12 +7,13 @@ from typing import Any
 
 from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import one_line
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.errors import ExitCode
 from pipeline.manifest import Manifest
 from pipeline.operations.accept import accept
 from pipeline.operations.pick import approve, pick, reject
 from pipeline.operations.reviewing import Decided, parse_take
+from pipeline.storage.store import Store
 
 
 def pick_command(
@@ -20,9 +21,9 @@ def pick_command(
 ) -> ExitCode:
     """Choose a take, and print where its files are."""
 
-    async def choose(loaded: Manifest, folder: Path) -> list[Decided]:
+    async def choose(loaded: Manifest, store: Store) -> list[Decided]:
         number, index = parse_take(take)
-        return [await pick(loaded, folder, item, number, output_index=index)]
+        return [await pick(loaded, store, item, number, output_index=index)]
 
     return _decide(manifest, choose, "chosen", as_json=as_json, **place)
 
@@ -32,8 +33,8 @@ def approve_command(
 ) -> ExitCode:
     """Approve takes, and print them."""
 
-    def decide(loaded: Manifest, folder: Path) -> Coroutine[Any, Any, list[Decided]]:
-        return approve(loaded, folder, items, note=note)
+    def decide(loaded: Manifest, store: Store) -> Coroutine[Any, Any, list[Decided]]:
+        return approve(loaded, store, items, note=note)
 
     return _decide(manifest, decide, "approved", as_json=as_json, **place)
 
@@ -43,8 +44,8 @@ def reject_command(
 ) -> ExitCode:
     """Reject takes, and print them."""
 
-    def decide(loaded: Manifest, folder: Path) -> Coroutine[Any, Any, list[Decided]]:
-        return reject(loaded, folder, items, note=note)
+    def decide(loaded: Manifest, store: Store) -> Coroutine[Any, Any, list[Decided]]:
+        return reject(loaded, store, items, note=note)
 
     return _decide(manifest, decide, "rejected", as_json=as_json, **place)
 
@@ -54,8 +55,8 @@ def accept_command(
 ) -> ExitCode:
     """Keep the files of edited items, and print them."""
 
-    def decide(loaded: Manifest, folder: Path) -> Coroutine[Any, Any, list[Decided]]:
-        return accept(loaded, folder, items)
+    def decide(loaded: Manifest, store: Store) -> Coroutine[Any, Any, list[Decided]]:
+        return accept(loaded, store, items)
 
     return _decide(manifest, decide, "kept", as_json=as_json, **place)
 
@@ -63,8 +64,8 @@ def accept_command(
 def _decide(
     manifest: Path, decide: Any, word: str, *, as_json: bool, **place: Any
 ) -> ExitCode:
-    loaded, folder = load(manifest, **place)
-    decided = asyncio.run(decide(loaded, folder))
+    loaded, store = load_opened(manifest, **place)
+    decided = asyncio.run(decide(loaded, store))
     print_decided(decided, word, as_json=as_json)
     return ExitCode.OK
 

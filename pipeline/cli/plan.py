@@ -119,7 +119,8 @@ def planning_options(options: Mapping[str, Any]) -> dict[str, Any]:
         as_new=options["as_new"],
     )
     passed = ("emulate", "store", "allow_outside", "offline")
-    return {"selection": selection, **{name: options[name] for name in passed}}
+    given = {name: options[name] for name in passed if name in options}
+    return {"selection": selection, **given}
 
 
 def _check_may_be_written(out: Path | None) -> None:

@@ -53,7 +53,7 @@ def plan_all_command(
     **options: Any,
 ) -> ExitCode:
     """What a run of all manifests would do to each item, why, and what it costs."""
-    store = options["store"]
+    store = options.pop("store")  # refused: each manifest names its own
     refuse_for_several(
         output=output, store=store, out=out, markdown=markdown, base=base
     )

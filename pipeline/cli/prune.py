@@ -8,12 +8,11 @@ from typing import Any
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.printing import print_json, say
 from pipeline.cli.console.text import one_line, printable, size
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.cli.next_step import command_line
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, UsageError
 from pipeline.operations.prune import OrphanFile, prune
-from pipeline.output.stores import open_store, url_for
 
 
 def prune_command(
@@ -21,13 +20,10 @@ def prune_command(
     *,
     yes: bool,
     as_json: bool,
-    store: str = "",
     **place: Any,
 ) -> ExitCode:
     """List the files of removed items, ask once, and remove them."""
-    loaded, folder = load(manifest, **place)
-    url = url_for(loaded, store, emulate=place["emulate"])
-    opened = open_store(folder, url)
+    loaded, store = load_opened(manifest, **place)
     command = f"{printable(command_line('prune'))} --yes"
 
     def approve(files: Sequence[OrphanFile]) -> None:
@@ -35,7 +31,7 @@ def prune_command(
             return
         _list(files, to_stderr=True)
         going = sum(not file.kept for file in files)
-        question = f"remove {plural(going, 'file')} from {opened.describe()}"
+        question = f"remove {plural(going, 'file')} from {store.describe()}"
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError(
                 f"this would {question}, and there is no terminal to ask on",
@@ -43,7 +39,7 @@ def prune_command(
             )
         agree(f"{question.capitalize()}?")
 
-    files = prune(loaded, folder, approve, store=opened)
+    files = prune(loaded, store, approve)
     removed = [file for file in files if not file.kept]
     size_bytes = sum(file.size_bytes for file in removed)
     if as_json:
@@ -52,7 +48,7 @@ def prune_command(
     if yes or not removed:
         _list(files, to_stderr=False)
     said = f"{plural(len(removed), 'file')} removed, {size(size_bytes)}"
-    say(f"{opened.describe()}: {said if removed else 'nothing to remove'}")
+    say(f"{store.describe()}: {said if removed else 'nothing to remove'}")
     return ExitCode.OK
 
 

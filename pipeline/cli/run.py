@@ -181,7 +181,7 @@ class _Showing:
         with tolerate_closed_pipe(sys.stderr):
             room = find_room(sys.stderr)
             if options.pictures and not options.quiet:
-                rows = print_thumbnails(self.progress, plan.output, room)
+                rows = print_thumbnails(self.progress, plan.store.file, room)
                 room = room and room.without(rows)
             for line in summary_lines(self.progress, result, options, plan, room):
                 self.stage.screen.say(line)

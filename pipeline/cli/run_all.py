@@ -73,6 +73,7 @@ from pipeline.running.events import (
 from pipeline.running.joint import JointResult, JointRun, Outcome
 from pipeline.running.line_progress import LineProgress
 from pipeline.running.progress import Progress
+from pipeline.storage.store import NamedContent, Store
 
 _NAMED = 3  # of the output folders
 
@@ -180,7 +181,7 @@ class _Showing:
         self._listings = {str(one): PlanListing(to_stderr=True) for one in manifests}
         self._may_be_asked = may_be_asked(options)
         self._estimate: JointEstimate | None = None
-        self._folders: dict[str, Path] = {}
+        self._stores: dict[str, Store] = {}
         self._launched: dict[str, Launched] = {}
         self._held: list[Event] = []  # to be shown
         self._told: set[str] = set()  # reasons to stop that several runs have
@@ -204,8 +205,8 @@ class _Showing:
         title = f"{plural(len(folders), 'manifest')} → {shown}"
         self.stage.screen = make_screen(title, self._options, self.progress)
         self._estimate = estimate
-        self._folders = {
-            part.plan.manifest.file: part.plan.output for part in estimate.parts
+        self._stores = {
+            part.plan.manifest.file: part.plan.store for part in estimate.parts
         }
         lines = {
             self._names[part.plan.manifest.file]: part.plan.lines
@@ -247,7 +248,7 @@ class _Showing:
             end: list[str] = []
             if not self._options.quiet:
                 if self._options.pictures:
-                    rows = print_thumbnails(self.progress, Path(), room)
+                    rows = print_thumbnails(self.progress, self._find_file, room)
                     room = room and room.without(rows)
                 end = list(self._end_lines(result, room))
             for line in with_troubles(self.progress, end, room):
@@ -266,12 +267,13 @@ class _Showing:
         match event:
             case JobChanged():
                 hint = complete_hint(event.hint, event.item_id)
-                folder = self._folders.get(manifest, Path())
+                store = self._stores.get(manifest)
+                home = Path() if store is None else store.home
                 return replace(
                     event,
                     item_id=f"{name}: {event.item_id}",
                     hint=hint,
-                    files=tuple(str(folder / file) for file in event.files),
+                    files=tuple(str(home / file) for file in event.files),
                 )
             case Blocked():
                 return replace(event, item_id=f"{name}: {event.item_id}")
@@ -284,6 +286,12 @@ class _Showing:
                 self._launched[manifest] = event
                 return self._all_launched(event)
         return event
+
+    def _find_file(self, path: str) -> NamedContent:
+        """A file by its path in the output folder, as :meth:`_as_shown` has it."""
+        stores = self._stores.values()
+        (store, *_) = (one for one in stores if Path(path).is_relative_to(one.home))
+        return store.file(Path(path).relative_to(store.home).as_posix())
 
     def _all_launched(self, event: Launched) -> Launched:
         begun = self._launched.values()

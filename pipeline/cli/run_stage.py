@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -28,6 +27,7 @@ from pipeline.counting import plural
 from pipeline.planning import Plan
 from pipeline.running.joint import JointRun
 from pipeline.running.progress import Progress
+from pipeline.storage.store import NamedContent
 
 
 class Stage:
@@ -118,18 +118,22 @@ def stopping_by_signals(
             signal.signal(number, handler)
 
 
-def print_thumbnails(progress: Progress, output: Path, room: Room | None) -> int:
+def print_thumbnails(
+    progress: Progress, find: Callable[[str], NamedContent], room: Room | None
+) -> int:
     """Thumbnails of what was saved last, on half of the terminal at most.
+
+    Args:
+        progress: Has the names of the files.
+        find: A name → the file.
+        room: What is left of the terminal.
 
     Returns:
         How many rows they took.
     """
-    from pipeline.cli.console.pictures.sheet import Named, is_picture, show_pictures
+    from pipeline.cli.console.pictures.sheet import is_picture, show_pictures
 
-    pictures = [
-        Named(name, output / name)
-        for name in reversed(progress.latest_files)
-        if is_picture(name)
-    ]
+    latest = reversed(progress.latest_files)
+    pictures = [find(name) for name in latest if is_picture(name)]
     most = None if room is None else room.rows // 2
     return show_pictures(pictures, most_rows=most)

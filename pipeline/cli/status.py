@@ -10,7 +10,7 @@ from pipeline.cli.console.money import CuPrice, in_money, units_text
 from pipeline.cli.console.printing import failure_line, print_json, say
 from pipeline.cli.console.subject import about
 from pipeline.cli.console.text import one_line
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.cli.plan_all import refuse_for_several
 from pipeline.cli.run_summary import find_places
 from pipeline.counting import plural
@@ -18,8 +18,8 @@ from pipeline.errors import ExitCode
 from pipeline.job import JobStatus
 from pipeline.manifest import Manifest
 from pipeline.operations.status import Status, read_status
-from pipeline.output.stores import open_store, url_for
 from pipeline.planning.shards import Shard
+from pipeline.storage.store import Store
 from pipeline.units import units_number
 
 _SENTENCES_SHOWN = 20
@@ -41,31 +41,32 @@ def status_command(
         _show, shard=shard, emulate=emulate, as_json=as_json, cu_price=cu_price
     )
     if len(manifests) == 1:
-        loaded, folder = load(manifests[0], emulate=emulate, output=output, **place)
-        show(loaded, folder, store=store)
+        show(
+            *load_opened(
+                manifests[0], emulate=emulate, output=output, store=store, **place
+            )
+        )
         return ExitCode.OK
     refuse_for_several(output=output, store=store)
     for number, manifest in enumerate(manifests):
         if number and not as_json:
             say()
-        loaded, folder = load(manifest, emulate=emulate, output=None, **place)
         with about(str(manifest)):
-            show(loaded, folder)
+            show(*load_opened(manifest, emulate=emulate, output=None, **place))
     return ExitCode.OK
 
 
 def _show(
     loaded: Manifest,
-    folder: Path,
+    store: Store,
     *,
     shard: Shard | None,
     emulate: bool,
     as_json: bool,
     cu_price: CuPrice | None,
-    store: str = "",
 ) -> None:
-    opened = open_store(folder, url_for(loaded, store, emulate=emulate))
-    status = read_status(loaded, folder, emulate=emulate, shard=shard, store=opened)
+    folder = store.home
+    status = read_status(loaded, store, emulate=emulate, shard=shard)
     counts, troubled, cost = status.counts, status.troubled, status.cost
     if as_json:
         for job in troubled:
@@ -104,7 +105,7 @@ def _show(
         return
     of_shard = "" if shard is None else f" of shard {shard}"
     items = plural(sum(counts.values()), "item")
-    say(f"{loaded.name}: {items}{of_shard} → {opened.describe()}")
+    say(f"{loaded.name}: {items}{of_shard} → {store.describe()}")
     _show_counts(status, cu_price)
     places = find_places(loaded, [job.item_id for job in troubled])
     for job in troubled:

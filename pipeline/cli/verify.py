@@ -37,7 +37,7 @@ def _verify(
 ) -> ExitCode:
     found: Counter[Finding] = Counter()
     missing = ""
-    for verified in verify(store.home, store=store, sample=share, known=known):
+    for verified in verify(store, sample=share, known=known):
         found[verified.finding] += 1
         if verified.finding is Finding.MISSING:
             missing = missing or verified.path

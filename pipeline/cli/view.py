@@ -18,9 +18,10 @@ from pipeline.cli.console.money import CuPrice
 from pipeline.cli.console.printing import print_note, say
 from pipeline.cli.console.streams import find_lost_result, tolerate_closed_pipe
 from pipeline.cli.console.text import duration
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
+from pipeline.cli.plan_all import refuse_for_several
 from pipeline.cli.run_events import tell_done, tell_event
 from pipeline.cli.run_settings import settings_of
 from pipeline.clock import Clock, SystemClock
@@ -36,6 +37,7 @@ from pipeline.operations.view.spending import Spending
 from pipeline.report.review.guard import is_loopback
 from pipeline.running.events import Event
 from pipeline.running.result import RunResult
+from pipeline.storage.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,7 @@ class ViewOptions:
     opens: bool
     cu_price: CuPrice | None
     output: Path | None
+    store: str = ""
     emulate: bool
     profile: str
     allow_outside: bool
@@ -61,6 +64,8 @@ def view_command(manifests: Sequence[Path], options: ViewOptions) -> ExitCode:
             "--output is the folder of one manifest, and here are several",
             hint="leave it out, or view one manifest at a time",
         )
+    if len(manifests) > 1:
+        refuse_for_several(store=options.store)
     may_spend = parse_cost(options.spend, option="--spend") is not None
     if not is_loopback(options.host):
         may = ["read"] + ["decide"] * options.edit + ["spend"] * may_spend
@@ -106,7 +111,7 @@ async def open_session(
         await desk.open()
         if spending is not None:
             desk.redos = Redos(
-                _redo_options(manifest, desk.output, options, clock),
+                _redo_options(manifest, desk.store.home, options, clock),
                 spending,
                 telling=JsonEvents(),
                 tell=partial(desk.feed.tell, "run"),
@@ -116,9 +121,10 @@ async def open_session(
 
 
 def _desk_of(manifest: Path, options: ViewOptions, clock: Clock) -> ManifestDesk:
-    def read() -> tuple[Manifest, Path]:
-        return load(
+    def read() -> tuple[Manifest, Store]:
+        return load_opened(
             manifest,
+            store=options.store,
             output=options.output,
             emulate=options.emulate,
             allow_outside=options.allow_outside,
@@ -130,10 +136,10 @@ def _desk_of(manifest: Path, options: ViewOptions, clock: Clock) -> ManifestDesk
         price=None if price is None else (float(price.amount), price.currency)
     )
 
-    def collector(loaded: Manifest, output: Path, links: ServedLinks) -> Collector:
+    def collector(loaded: Manifest, store: Store, links: ServedLinks) -> Collector:
         return Collector(
             loaded,
-            output,
+            store,
             emulate=options.emulate,
             links=links,
             allow_outside=options.allow_outside,
@@ -171,6 +177,7 @@ def _redo_options(
     return RedoOptions(
         manifest=manifest,
         output=output,
+        store=options.store,
         emulate=options.emulate,
         allow_outside=options.allow_outside,
         profile=options.profile,

@@ -11,7 +11,7 @@ from pipeline.assets.checks.recorded import Finding
 from pipeline.cli.console.money import CuPrice, priced
 from pipeline.cli.console.printing import find_width, print_json, say
 from pipeline.cli.console.text import one_line, printable
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.cli.next_step import command_line
 from pipeline.clock import format_utc
 from pipeline.counting import plural
@@ -88,8 +88,8 @@ def why_command(
     **place: Any,
 ) -> ExitCode:
     """Print everything about one item, and what to run next."""
-    loaded, folder = load(manifest, emulate=emulate, **place)
-    about = explain(loaded, folder, item, emulate=emulate)
+    loaded, store = load_opened(manifest, emulate=emulate, **place)
+    about = explain(loaded, store, item, emulate=emulate)
     steps = list(_steps(about))
     if as_json:
         _print_events(about, steps)
@@ -108,14 +108,12 @@ def why_command(
 
 
 def _show_pictures(about: Explanation) -> None:
-    from pipeline.cli.console.pictures.sheet import Named, is_picture, show_pictures
+    from pipeline.cli.console.pictures.sheet import is_picture, show_pictures
 
     files = (
         file.asset.path for file in about.files if file.finding is not Finding.MISSING
     )
-    show_pictures(
-        [Named(path, about.output / path) for path in files if is_picture(path)]
-    )
+    show_pictures([about.store.file(path) for path in files if is_picture(path)])
 
 
 # --- what to do next ----------------------------------------------------------
@@ -179,7 +177,7 @@ def render(about: Explanation, price: CuPrice | None = None) -> Iterator[str]:
             yield from _field(f"take {take.take}", _take_text(take, price))
     if about.files:
         yield ""
-        yield f"files in {one_line(str(about.output))}"
+        yield f"files in {one_line(about.store.describe())}"
         for file in about.files:
             yield from _file(file)
 
@@ -420,7 +418,7 @@ def _print_events(about: Explanation, steps: list[_Step]) -> None:
     planned = about.planned
     fields: dict[str, object] = {
         "item_id": about.item_id,
-        "output": str(about.output),
+        "output": str(about.store.home),
         "emulated": about.emulated,
         "orphan": planned is None and not about.renamed_to,
         "renamed_to": about.renamed_to,

@@ -158,8 +158,7 @@ def _task_of(spec: FetchSpec, place: Place) -> Task:
         size_bytes=spec.size_bytes,
         kind=spec.kind,
         media_type=spec.media_type,
-        # Only an output folder with its own files has a gallery.
-        draws=spec.draws and spec.store.workspace == spec.store.home and not place.url,
+        draws=spec.draws and not place.url,  # a worker sees no folder beside a bucket
         treatment=spec.treatment,
     )
 

@@ -1,7 +1,6 @@
 """Accept: the file that is there is kept as the result of the new wording. Free."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import UsageError
@@ -17,15 +16,15 @@ from pipeline.operations.reviewing import (
     holding_takes,
     sign,
 )
-from pipeline.output.stores import open_store
 from pipeline.planning import Action, PlannedItem
 from pipeline.planning.presence import find_presence
 from pipeline.planning.takes import digests_of
+from pipeline.storage.store import Store
 
 
 async def accept(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     ids: Sequence[str],
     *,
     clock: Clock | None = None,
@@ -34,7 +33,7 @@ async def accept(
 
     Args:
         manifest: With its review: see ``with_review``.
-        output: Its output folder; no run may be in progress in it.
+        store: Where its files are; no run may be in progress in the output folder.
         ids: Item ids, for all of their takes; ids of takes such as ``hero@2``; or
             patterns of item ids.
         clock: The clock to use; None for the machine's.
@@ -47,8 +46,8 @@ async def accept(
     signature = sign(manifest, (clock or SystemClock()).utc_now())
     review = manifest.review
     decided: list[tuple[str, int, int]] = []
-    with holding_takes(manifest, output) as ledger:
-        for takes in find_targets(manifest, output, ledger, ids):
+    with holding_takes(manifest, store) as ledger:
+        for takes in find_targets(manifest, store, ledger, ids):
             base = takes[0].item.base
             is_numbered = base not in ids and any(
                 one.startswith(f"{base}@") for one in ids
@@ -58,22 +57,22 @@ async def accept(
             if not changed:
                 raise UsageError(f"{base} has not changed: there is nothing to accept")
             for planned in changed:
-                kept = _keep(manifest, output, ledger, planned, signature)
+                kept = _keep(manifest, store, ledger, planned, signature)
                 review = review.with_item(base, review.of(base).with_kept(kept))
                 decided.append((base, planned.item.take, 0))
-        return await carry_out(manifest, output, ledger, review=review, takes=decided)
+        return await carry_out(manifest, store, ledger, review=review, takes=decided)
 
 
 def _keep(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     ledger: Ledger,
     planned: PlannedItem,
     signature: Signature,
 ) -> Kept:
     item = planned.item
     made = next((job for job in ledger.find_jobs_of(item.item_id) if job.assets), None)
-    if made is None or find_presence(open_store(output), made).missing:
+    if made is None or find_presence(store, made).missing:
         raise UsageError(
             f"take {item.take} of {item.base} has no file to keep: {planned.reason}",
             hint=f"pipeline run {manifest.typed} --select {item.item_id}",

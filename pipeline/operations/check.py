@@ -6,27 +6,27 @@ What the checks find is recorded in the sidecars and in the ledger.
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.picture import examine
 from pipeline.assets.sidecar import MAX_SIDECAR_BYTES, replace_checks
+from pipeline.errors import OutputError
 from pipeline.job import SIDECAR_SUFFIX, Asset, Item
 from pipeline.manifest import Manifest
 from pipeline.operations.reviewing import with_own_take
 from pipeline.output.folder import check_manifest, holding_ledger, open_ledger_of
 from pipeline.output.rebuild import has_results
-from pipeline.output.stores import refuse_elsewhere
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.takes import Take, counts
 from pipeline.record import Struct, replace
 from pipeline.running.likenesses import Likenesses
 from pipeline.save_spec import CheckResult
-from pipeline.storage.atomic_file import sync_folders, write_in_place
-from pipeline.storage.files import digest_of, is_present
+from pipeline.storage.in_memory import InMemory
 from pipeline.storage.media_type import PICTURE_TYPES
 from pipeline.storage.regular_file import read_regular
+from pipeline.storage.store import Content, Store
 
+_REMOTE_THREADS = 8  # which mostly wait
 _UNREADABLE = "file"  # the name of the result of a picture that cannot be decoded
 
 
@@ -46,7 +46,7 @@ class Checked(Struct, frozen=True, kw_only=True):
 
 def check(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     *,
     selection: Selection = Selection(),  # noqa: B008 - frozen
 ) -> list[Checked]:
@@ -54,7 +54,7 @@ def check(
 
     Args:
         manifest: The manifest.
-        output: Its output folder.
+        store: Where its files are.
         selection: The items to check; each is compared with all others, too.
 
     Returns:
@@ -63,13 +63,14 @@ def check(
     Raises:
         ManifestError: Every fault that the expansion found.
         LedgerBusy: A run is in progress in the folder.
-        LedgerError, OutputError: The folder cannot be used.
+        LedgerError, OutputError: The folder or the store cannot be used.
+        NameTaken: Another run is writing into the store. What is recorded until then
+            stays; check again.
     """
-    if not has_results(output):
+    if not has_results(store.home):
         return []
-    refuse_elsewhere(output, "check")
-    with holding_ledger(output) as ledger:
-        check_manifest(ledger, output, manifest)
+    with holding_ledger(store.home, store) as ledger:
+        check_manifest(ledger, store.home, manifest)
         found: list[tuple[Item, int, Asset]] = []
 
         def note(planned: PlannedItem) -> None:
@@ -78,16 +79,24 @@ def check(
                 for asset in planned.job.assets
                 if asset.media_type in PICTURE_TYPES
                 and not asset.role
-                and is_present(output, asset.path)
+                and store.is_present(asset.path)
             )
 
-        make_plan(manifest, output, ledger=ledger, selection=Selection(), on_item=note)
+        make_plan(
+            manifest,
+            store.home,
+            store=store,
+            ledger=ledger,
+            selection=Selection(),
+            on_item=note,
+        )
         compares = manifest.compares_pictures
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        threads = _REMOTE_THREADS if store.is_remote else os.cpu_count()
+        with ThreadPoolExecutor(threads) as pool:
             looked = list(
                 pool.map(
                     lambda one: (
-                        _look_at(output, one[0], one[2], compares=compares)
+                        _look_at(store, one[0], one[2], compares=compares)
                         if selection.includes(one[0].item_id)
                         else one[2]
                     ),
@@ -97,7 +106,7 @@ def check(
         judged = _compare(found, looked, selection, are_wanted=compares)
         before = [asset for _, _, asset in found]
         changed = [new for old, new in zip(before, judged, strict=True) if old != new]
-        _record_in_sidecars(output, changed)
+        _record_in_sidecars(store, changed)
         ledger.begin()
         for (_, row_id, old), new in zip(found, judged, strict=True):
             if old != new:
@@ -110,12 +119,13 @@ def check(
         ]
 
 
-def _look_at(output: Path, item: Item, asset: Asset, *, compares: bool) -> Asset:
+def _look_at(store: Store, item: Item, asset: Asset, *, compares: bool) -> Asset:
     # Whether it could be processed is known from then; it is not processed again.
     kept = [one for one in asset.checks if one.name == "save"]
+    content = _content_of(store, asset.path)
     try:
         results, likeness = examine(
-            output / asset.path, asset.media_type, item.saving, compares=compares
+            content, asset.media_type, item.saving, compares=compares
         )
     except (Damaged, OSError) as error:
         why = CheckResult(name=_UNREADABLE, why=str(error))
@@ -123,6 +133,26 @@ def _look_at(output: Path, item: Item, asset: Asset, *, compares: bool) -> Asset
     if asset.recipe != item.saving.save.recipe:
         kept = []
     return replace(asset, checks=(*kept, *results), likeness=likeness)
+
+
+def _content_of(store: Store, name: str) -> Content:
+    """A file; of one in a bucket, its bytes.
+
+    That a bucket cannot be reached says nothing about the picture.
+
+    Raises:
+        OutputError: The bucket cannot be read.
+    """
+    if not store.is_remote:
+        return store.file(name)
+    try:
+        with store.open(name) as file:
+            return InMemory(file.read())
+    except OSError as error:
+        raise OutputError(
+            f"cannot read {store.describe(name)}: {error}",
+            hint="nothing is recorded; check again",
+        ) from error
 
 
 def _compare(
@@ -153,17 +183,20 @@ def _compare(
     return judged
 
 
-def _record_in_sidecars(output: Path, changed: Sequence[Asset]) -> None:
-    placed = []
+def _record_in_sidecars(store: Store, changed: Sequence[Asset]) -> None:
+    home, placed = store.home, []
     for asset in changed:
-        path = output / (asset.path + SIDECAR_SUFFIX)
+        name = asset.path + SIDECAR_SUFFIX
         try:
-            content = read_regular(path, limit_bytes=MAX_SIDECAR_BYTES, inside=output)
+            content = read_regular(
+                home / name, limit_bytes=MAX_SIDECAR_BYTES, inside=home
+            )
             text = replace_checks(content, asset)
         except (OSError, ValueError, RecursionError):
             continue  # missing or damaged: what a run restores
-        placed.append(write_in_place(text, output, asset.path + SIDECAR_SUFFIX))
-    sync_folders(placed)
+        store.write(text, name)
+        placed.append(name)
+    store.sync(placed)
 
 
 def count_open(checked: Sequence[Checked]) -> int:
@@ -189,19 +222,20 @@ class Approval(Struct, frozen=True, kw_only=True):
 
 def check_approved(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     *,
     emulate: bool = False,
     selection: Selection = Selection(),  # noqa: B008 - frozen
 ) -> Iterator[Approval]:
     """Look whether the chosen take of each item is in place and approved.
 
-    Reads the files of approved takes in full.
+    Reads the files of approved takes in full; of those in a bucket, the digest that the
+    bucket keeps with them.
 
     Args:
         manifest: With its review: see ``with_review``.
-        output: Its output folder; a run may be in progress in it.
-        emulate: Whether the folder belongs to the emulator.
+        store: Where its files are; a run may be in progress in the output folder.
+        emulate: Whether the output folder belongs to the emulator.
         selection: The items to look at.
 
     Yields:
@@ -211,22 +245,30 @@ def check_approved(
         InputError: A file that the plan needs has faults.
         LedgerError: The ledger cannot be read.
     """
-    refuse_elsewhere(output, "check")
     chosen: list[PlannedItem] = []
 
     def take(planned: PlannedItem) -> None:
         if planned.stem == planned.item.base:
             chosen.append(planned)
 
-    with open_ledger_of(manifest, output, emulate=emulate) as ledger:
+    with open_ledger_of(manifest, store.home, emulate=emulate) as ledger:
         plan = make_plan(
-            manifest, output, ledger=ledger, selection=selection, on_item=take
+            manifest,
+            store.home,
+            store=store,
+            ledger=ledger,
+            selection=selection,
+            on_item=take,
         )
-    for planned in chosen:
-        yield _look_at_take(manifest, output, with_own_take(plan, planned))
+
+    def look(planned: PlannedItem) -> Approval:
+        return _look_at_take(manifest, store, with_own_take(plan, planned))
+
+    with ThreadPoolExecutor(_REMOTE_THREADS if store.is_remote else 1) as pool:
+        yield from pool.map(look, chosen)
 
 
-def _look_at_take(manifest: Manifest, output: Path, planned: PlannedItem) -> Approval:
+def _look_at_take(manifest: Manifest, store: Store, planned: PlannedItem) -> Approval:
     item, job = planned.item, planned.job
     found = Approval(item_id=item.base, take=item.take)
 
@@ -250,14 +292,14 @@ def _look_at_take(manifest: Manifest, output: Path, planned: PlannedItem) -> App
         return without("not approved yet")
     if not counts(verdict, made):
         return without("approved, but its file has other bytes now")
-    on_disk = tuple(
-        digest_of(output, asset.path)
+    there = tuple(
+        store.digest_of(asset.path)
         for asset in job.assets
         if index in {0, asset.output_index}
     )
     saved = tuple(
         asset.sha256 for asset in job.assets if index in {0, asset.output_index}
     )
-    if on_disk != saved:
+    if there != saved:
         return without("approved, but its file was edited since")
     return Approval(item_id=found.item_id, take=found.take, by=verdict.by)

@@ -46,7 +46,7 @@ from pipeline.running.result import RunResult
 from pipeline.running.run import Run
 from pipeline.running.session import Session
 from pipeline.running.shared_requests import SharedRequests, may_be_shared
-from pipeline.storage.store import NameTaken
+from pipeline.storage.store import NameTaken, Store
 from pipeline.storage.syncing import take_unsynced
 
 SHARED_NOTE = "for exactly what another manifest asks for: paid for once"
@@ -69,7 +69,7 @@ class Amended(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-Amend = Callable[[Manifest, Path, Ledger], Amended]
+Amend = Callable[[Manifest, Store, Ledger], Amended]
 
 
 class Hooks(Struct, frozen=True, kw_only=True):
@@ -353,7 +353,7 @@ class Execution:
     def _with_items(self, result: RunResult) -> RunResult:
         emulate = self._target.emulate
         return dataclasses.replace(
-            result, items=Items(self.loaded, self.folder, emulate=emulate)
+            result, items=Items(self.loaded, self.plan.store, emulate=emulate)
         )
 
     def write_lock_file(self) -> None:
@@ -387,7 +387,7 @@ class Execution:
                 review = read_review(review.path)
             written = await write_gallery_shown(
                 dataclasses.replace(self.loaded, review=review),
-                self.folder,
+                self.plan.store,
                 activity=self._connection.activity,
                 emulate=self._target.emulate,
                 now=self._target.clock.utc_now(),

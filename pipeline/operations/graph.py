@@ -1,14 +1,12 @@
 """Graph: which item of a manifest needs which, and what a run would do to each."""
 
-from pathlib import Path
-
 from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
 from pipeline.manifest.chain import outputs_in
 from pipeline.output.folder import open_for_reading
-from pipeline.output.stores import open_store
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.record import Struct
+from pipeline.storage.store import Store
 
 
 class Edge(Struct, frozen=True, kw_only=True):
@@ -39,12 +37,12 @@ class Graph(Struct, frozen=True, kw_only=True):
     edges: tuple[Edge, ...]
 
 
-def read_graph(manifest: Manifest, output: Path, *, emulate: bool) -> Graph:
+def read_graph(manifest: Manifest, store: Store, *, emulate: bool) -> Graph:
     """Find which item needs which; reads the ledger, changes nothing.
 
     Args:
         manifest: The manifest.
-        output: Its output folder.
+        store: Where its files are.
         emulate: Whether the folder belongs to the emulator; then the lock file is
             ignored.
 
@@ -54,11 +52,13 @@ def read_graph(manifest: Manifest, output: Path, *, emulate: bool) -> Graph:
     """
     lock_file = find_lock_file(manifest, emulate=emulate)
     found: dict[str, PlannedItem] = {}
-    with open_for_reading(output, lock_file, item_count=manifest.item_count) as ledger:
+    with open_for_reading(
+        store.home, lock_file, item_count=manifest.item_count
+    ) as ledger:
         plan = make_plan(
             manifest,
-            output,
-            store=open_store(output),
+            store.home,
+            store=store,
             ledger=ledger,
             selection=Selection(),
         )

@@ -7,7 +7,6 @@ wrote. It is read from the manifest, the ledger and the output folder.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 
 from pipeline.job import Failure, Job, JobStatus
 from pipeline.ledger.ledger import Ledger
@@ -15,12 +14,12 @@ from pipeline.manifest import Manifest
 from pipeline.naming import is_step, split_take
 from pipeline.operations.why import nearest
 from pipeline.output.folder import open_ledger_of
-from pipeline.output.stores import open_store
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
 from pipeline.planning.takes import newest_made
 from pipeline.record import replace
 from pipeline.running.items import ItemRecord, ItemStatus, JobRecord, SavedFile
+from pipeline.storage.store import Store
 
 _IDS_SEARCHED = 50_000  # for the closest matches
 
@@ -30,20 +29,20 @@ class Items(Mapping[str, ItemRecord]):
 
     Args:
         manifest: With its review.
-        output: The output folder.
-        emulate: Whether the folder belongs to the emulator.
+        store: Where its files are.
+        emulate: Whether the output folder belongs to the emulator.
     """
 
-    def __init__(self, manifest: Manifest, output: Path, *, emulate: bool) -> None:
+    def __init__(self, manifest: Manifest, store: Store, *, emulate: bool) -> None:
         self._manifest = manifest
-        self._output = output
+        self._store = store
         self._emulate = emulate
 
     @cached_property
     def _records(self) -> dict[str, ItemRecord]:
         found: list[ItemRecord] = []
         read_items(
-            self._manifest, self._output, emulate=self._emulate, on_item=found.append
+            self._manifest, self._store, emulate=self._emulate, on_item=found.append
         )
         return {one.item_id: one for one in found}
 
@@ -61,12 +60,12 @@ class Items(Mapping[str, ItemRecord]):
         return len(self._records)
 
     def __repr__(self) -> str:
-        return f"<the items of {self._manifest.name} in {self._output}>"
+        return f"<the items of {self._manifest.name} in {self._store.describe()}>"
 
 
 def read_items(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     *,
     emulate: bool,
     on_item: Callable[[ItemRecord], None],
@@ -79,7 +78,7 @@ def read_items(
 
     Args:
         manifest: With its review.
-        output: The output folder; it need not exist.
+        store: Where its files are; the output folder, its ``home``, need not exist.
         emulate: Whether the folder belongs to the emulator; then the lock file is
             ignored.
         on_item: Called with each item.
@@ -91,14 +90,14 @@ def read_items(
         LockError: The lock file cannot be read.
         OutputError: The folder cannot be read.
     """
-    with open_ledger_of(manifest, output, emulate=emulate) as ledger:
-        read_items_in(ledger, manifest, output, on_item=on_item, selection=selection)
+    with open_ledger_of(manifest, store.home, emulate=emulate) as ledger:
+        read_items_in(ledger, manifest, store, on_item=on_item, selection=selection)
 
 
 def read_items_in(
     ledger: Ledger,
     manifest: Manifest,
-    output: Path,
+    store: Store,
     *,
     on_item: Callable[[ItemRecord], None],
     selection: Selection = Selection(),  # noqa: B008 - frozen
@@ -115,7 +114,7 @@ def read_items_in(
         if jobs:
             chosen = (one for one in jobs if one.stem == one.item.base)
             job_id = next((one.item.item_id for one in chosen), "")
-            on_item(_record(manifest, output, ledger, jobs, job_id))
+            on_item(_record(manifest, store, ledger, jobs, job_id))
             jobs.clear()
 
     def take(planned: PlannedItem) -> None:
@@ -129,21 +128,21 @@ def read_items_in(
 
     plan = make_plan(
         manifest,
-        output,
-        store=open_store(output),
+        store.home,
+        store=store,
         ledger=ledger,
         selection=selection,
         on_item=take,
     )
     finish()
     for base, group in with_steps.items():
-        on_item(_record(manifest, output, ledger, group, plan.chosen_id(base)))
+        on_item(_record(manifest, store, ledger, group, plan.chosen_id(base)))
     return plan
 
 
 def _record(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     ledger: Ledger,
     wanted: Sequence[PlannedItem],
     chosen_id: str,
@@ -157,7 +156,7 @@ def _record(
         item=chosen.item,
         takes=tuple(
             _job_record(
-                output,
+                store,
                 ledger,
                 job_id,
                 by_id.get(job_id),
@@ -167,7 +166,7 @@ def _record(
         ),
         steps=tuple(
             replace(
-                _job_record(output, ledger, one.item.item_id, one, is_chosen=True),
+                _job_record(store, ledger, one.item.item_id, one, is_chosen=True),
                 number=chosen.item.take,
             )
             for one in steps
@@ -177,7 +176,7 @@ def _record(
 
 
 def _job_record(
-    output: Path,
+    store: Store,
     ledger: Ledger,
     job_id: str,
     planned: PlannedItem | None,
@@ -195,7 +194,7 @@ def _job_record(
         planned=planned,
         attempts=attempts,
         files=tuple(
-            SavedFile(path=output / asset.path, asset=asset)
+            SavedFile(store=store, asset=asset)
             for asset in (made.assets if made else ())
         ),
         is_chosen=is_chosen,

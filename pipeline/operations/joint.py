@@ -170,7 +170,8 @@ class Joint:
                     target, hooks, loaded=loaded, ledger=ledger, reader=reader
                 )
             else:
-                amended = self._amend(loaded, folder, reader)
+                assert target.opened is not None
+                amended = self._amend(loaded, target.opened, reader)
                 execution = make(
                     replace(target, selection=amended.selection),
                     replace_record(hooks, before_spending=amended.before_spending),

@@ -1,16 +1,19 @@
 """Merge: the output folders of shards → one, as if one run had made everything.
 
-Spends nothing and asks nobody. The shards' folders are only read. Nothing is changed
-before it is known that everything fits together, and merging again changes nothing.
+Spends nothing and asks nobody. The shards' files are only read, in folders and in
+buckets. Nothing is changed before it is known that everything fits together, and
+merging again changes nothing.
 """
 
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 from pipeline.clock import Clock
-from pipeline.errors import PipelineError, UsageError
+from pipeline.errors import OutputError, PipelineError, UsageError
 from pipeline.ledger.ledger import Ledger
 from pipeline.lockfile.reconcile import find_lock_file, write_lock_file
 from pipeline.manifest import Manifest, load_manifest
@@ -19,76 +22,204 @@ from pipeline.output.folder import holding_idle, holding_ledger, open_for_readin
 from pipeline.output.joined_files import carry_out, plan_files
 from pipeline.output.joined_ledger import Part, join_ledgers
 from pipeline.output.names import MARKS_OF_OUTPUT
-from pipeline.output.rebuild import clear_leftovers, find_asset_names
-from pipeline.output.stores import refuse_elsewhere
+from pipeline.output.rebuild import clear_leftovers, find_asset_names, has_results
+from pipeline.output.stores import (
+    bind_store,
+    is_elsewhere,
+    open_store,
+    restore_snapshot,
+    save_snapshot,
+)
 from pipeline.planning import Selection, make_plan
 from pipeline.record import Struct
 from pipeline.settings import Service
+from pipeline.storage.atomic_file import storage_errors
 from pipeline.storage.folder import Folder
+from pipeline.storage.store import NameTaken, Store
+
+_NAMED = 3  # of the places
 
 
 class Merged(Struct, frozen=True, kw_only=True):
     """What :func:`merge` has done.
 
     Attributes:
-        folders: The folders that were joined, in the order in which they were named.
+        folders: The folders and URLs that were joined, in the order in which they were
+            named.
         items: Items that the joined ledger knows.
-        copied: Files that the target did not have.
+        store: Where the joined files are.
+        copied: Files that were not there.
         lock_file: The lock file that is up to date now, or None.
         notes: What the user should know.
     """
 
-    folders: tuple[Path, ...]
+    folders: tuple[str, ...]
     items: int
+    store: Store
     copied: int
     lock_file: Path | None
     notes: tuple[str, ...] = ()
 
 
-def merge(places: Sequence[Path], output: Path, *, clock: Clock) -> Merged:
+def merge(
+    places: Sequence[str | Path], output: Path, *, clock: Clock, store: str = ""
+) -> Merged:
     """Join output folders of one manifest into one.
 
     Args:
-        places: Output folders, or folders that have one each somewhere inside.
+        places: Output folders, or folders that have one each somewhere inside; or the
+            URLs of stores that have a copy of their ledger.
         output: The folder to join them into; it may have results of its own.
         clock: For the age of cached models.
+        store: The URL of the store for the joined files. "" for the one that all parts
+            have in common; if they have none, the folder.
 
     Raises:
-        UsageError: A place is no such folder; the folders belong to different services,
-            projects or manifests; or their files or jobs contradict each other. Nothing
-            is changed.
+        UsageError: A place is no such folder or store; their files are in several
+            stores, and none is named; they belong to different services, projects or
+            manifests; or their files or jobs contradict each other. Nothing is changed.
         LedgerBusy: A run is in progress in one of them.
-        LedgerError, OutputError: A folder cannot be read or written.
+        NameTaken: A run is writing into the store for the joined files. Merge again.
+        LedgerError, OutputError: A folder or store cannot be read or written.
     """
-    found = {one.resolve(): one for one in map(find_output, places)}
-    folders = list(found.values())
-    others = [one for path, one in found.items() if path != output.resolve()]
-    for folder in {*folders, output}:
-        refuse_elsewhere(folder, "merge")
     with ExitStack() as stack:
-        for folder in others:
-            stack.enter_context(holding_idle(folder))
+        found = _open_places(places, output, stack)
+        others = [one for one in found if one.store.home.resolve() != output.resolve()]
+        joined_store = _open_target(output, store, others)
+        for root in _mounted(others) - _mounted([_Place(named="", store=joined_store)]):
+            stack.enter_context(holding_idle(root))
         parts = [
-            Part(folder=folder, ledger=stack.enter_context(open_for_reading(folder)))
-            for folder in others
+            Part(
+                store=one.store,
+                named=one.named,
+                ledger=stack.enter_context(open_for_reading(one.store.home)),
+            )
+            for one in others
         ]
-        ledger = stack.enter_context(holding_ledger(output))
-        target = Part(folder=output, ledger=ledger, is_target=True)
+        ledger = stack.enter_context(holding_ledger(output, joined_store))
+        target = Part(
+            store=joined_store, ledger=ledger, named=str(output), is_target=True
+        )
         joined = stack.enter_context(join_ledgers([target, *parts]))
         files = plan_files(target, parts, joined)
+        bind_store(joined_store)
+        if files.copies:
+            joined_store.check_writable()
         # The files first: without the ledger, their sidecars prove what is paid for.
-        carry_out(files, output)
+        with storage_errors(output):
+            carry_out(files)
         joined.record_leftovers(files.moved)
         ledger.replace_with(joined)
-        clear_leftovers(ledger, Folder(output))
-        lock_file, notes = _write_lock_file(output, ledger, clock)
+        clear_leftovers(ledger, joined_store)
+        notes = _save_snapshot(ledger, joined_store)
+        lock_file, more = _write_lock_file(joined_store, ledger, clock)
         return Merged(
-            folders=tuple(folders),
+            folders=tuple(one.named for one in found),
             items=sum(1 for _ in ledger.find_item_ids()),
+            store=joined_store,
             copied=len(files.copies),
             lock_file=lock_file,
-            notes=notes,
+            notes=(*notes, *more),
         )
+
+
+class _Place(Struct, frozen=True, kw_only=True):
+    """What a user has named, with its store open."""
+
+    named: str
+    store: Store
+
+
+def _open_places(
+    places: Sequence[str | Path], output: Path, stack: ExitStack
+) -> list[_Place]:
+    """Each place once, in the order in which they were named; no run may be there."""
+    found: dict[str, _Place] = {}
+    for place in places:
+        if "://" in str(place):
+            opened = _open_url(str(place), stack)
+            one = _Place(named=opened.describe(), store=opened)
+            found.setdefault(one.named, one)
+            continue
+        folder = find_output(Path(place))
+        real = folder.resolve()
+        if str(real) in found:
+            continue
+        if real != output.resolve():
+            stack.enter_context(holding_idle(folder))
+        found[str(real)] = _Place(named=str(folder), store=open_store(folder))
+    return list(found.values())
+
+
+def _open_url(url: str, stack: ExitStack) -> Store:
+    """A store with its ledger, or its sidecars, in a temporary folder."""
+    home = Path(
+        stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+    )
+    opened = open_store(home, url)
+    restore_snapshot(opened)
+    if not has_results(home):
+        raise UsageError(
+            f"nothing has been made in {opened.describe()} yet",
+            hint="name the store that the run's --store named",
+        )
+    return opened
+
+
+def _open_target(output: Path, url: str, parts: Sequence[_Place]) -> Store:
+    """The store for the joined files.
+
+    Raises:
+        UsageError: It is not clear which one is meant.
+    """
+    before = open_store(output)
+    if is_elsewhere(before) or not parts:
+        return open_store(output, url) if url else before
+    has_files = any((output / name).exists() for name in find_asset_names(output))
+    stores = {one.store.describe() for one in parts if is_elsewhere(one.store)}
+    if not url and (has_files or not stores):
+        return before
+    if not url and (
+        len(stores) > 1 or not all(is_elsewhere(one.store) for one in parts)
+    ):
+        raise UsageError(
+            f"the files are in different places: {', '.join(_places_of(parts))}",
+            hint="say where the joined ones go: --store URL; to have them in the folder"
+            f" itself: --store {output.absolute().as_uri()}",
+        )
+    opened = open_store(output, url or next(iter(stores)))
+    if is_elsewhere(opened) and has_files:
+        raise UsageError(
+            f"{output} has results whose files are in the folder itself",
+            hint="choose a new --output for the joined results, and name this folder"
+            " with the others",
+        )
+    return opened
+
+
+def _places_of(parts: Sequence[_Place]) -> Iterator[str]:
+    every = dict.fromkeys(one.store.describe() for one in parts)
+    yield from islice(every, _NAMED)
+    if len(every) > _NAMED:
+        yield "…"
+
+
+def _mounted(places: Sequence[_Place]) -> set[Path]:
+    """The folders of files that are not in their output folders; runs lock them too."""
+    stores = (one.store for one in places)
+    return {
+        store.root.resolve()
+        for store in stores
+        if isinstance(store, Folder) and store.root != store.home
+    }
+
+
+def _save_snapshot(ledger: Ledger, store: Store) -> tuple[str, ...]:
+    try:
+        save_snapshot(ledger, store)
+    except (OutputError, NameTaken) as error:
+        return (f"the store has no copy of this ledger: {error.message}",)
+    return ()
 
 
 def find_output(place: Path) -> Path:
@@ -123,14 +254,14 @@ def _outputs_in(place: Path) -> Iterator[Path]:
 
 
 def _write_lock_file(
-    output: Path, ledger: Ledger, clock: Clock
+    store: Store, ledger: Ledger, clock: Clock
 ) -> tuple[Path | None, tuple[str, ...]]:
     """Bring the lock file beside the manifest up to date, if the manifest is there."""
     facts = ledger.find_facts()
     service = Service(base_url=facts.base_url, project_id=facts.project_id)
     if not facts.manifest_file or service.is_emulated:
         return None, ()
-    path = Path(os.path.normpath(output.resolve() / facts.manifest_file))
+    path = Path(os.path.normpath(store.home.resolve() / facts.manifest_file))
     if not path.is_file():
         text = f"no lock file is written: the manifest is not at {path}"
         return None, (f"{text}; the next run of the manifest writes it",)
@@ -139,7 +270,7 @@ def _write_lock_file(
         manifest = load_manifest(
             path, models=catalog.find, profile=facts.profile, allow_outside=True
         )
-        orphans = _find_orphans(manifest, output, ledger)
+        orphans = _find_orphans(manifest, store, ledger)
         lock_file = find_lock_file(manifest, emulate=False)
         if write_lock_file(lock_file, ledger, service, orphans=orphans):
             return lock_file, ()
@@ -149,6 +280,8 @@ def _write_lock_file(
     return None, (f"{lock_file} belongs to another service, so it was not updated",)
 
 
-def _find_orphans(manifest: Manifest, output: Path, ledger: Ledger) -> list[str]:
-    plan = make_plan(manifest, output, ledger=ledger, selection=Selection())
+def _find_orphans(manifest: Manifest, store: Store, ledger: Ledger) -> list[str]:
+    plan = make_plan(
+        manifest, store.home, store=store, ledger=ledger, selection=Selection()
+    )
     return list(plan.orphan_ids())

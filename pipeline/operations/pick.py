@@ -1,7 +1,6 @@
 """Pick, approve, reject: a person's decisions about takes. Free."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.errors import UsageError
@@ -17,11 +16,12 @@ from pipeline.operations.reviewing import (
     sign,
     verdict_on,
 )
+from pipeline.storage.store import Store
 
 
 async def pick(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     item_id: str,
     take: int,
     *,
@@ -32,7 +32,7 @@ async def pick(
 
     Args:
         manifest: With its review: see ``with_review``.
-        output: Its output folder; no run may be in progress in it.
+        store: Where its files are; no run may be in progress in the output folder.
         item_id: The item.
         take: The number of the take; with ``choose: one`` and a single take, that of
             the output.
@@ -45,8 +45,8 @@ async def pick(
         OutputError: A file cannot be written.
     """
     signature = sign(manifest, (clock or SystemClock()).utc_now())
-    with holding_takes(manifest, output) as ledger:
-        (takes,) = find_targets(manifest, output, ledger, [item_id])
+    with holding_takes(manifest, store) as ledger:
+        (takes,) = find_targets(manifest, store, ledger, [item_id])
         planned, index = one_take(takes, take, output_index)
         if planned.item.chooses:
             index = index or 1
@@ -57,14 +57,14 @@ async def pick(
         )
         takes_chosen = [(base, planned.item.take, index)]
         (decided,) = await carry_out(
-            manifest, output, ledger, review=review, takes=takes_chosen
+            manifest, store, ledger, review=review, takes=takes_chosen
         )
         return decided
 
 
 async def approve(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     ids: Sequence[str],
     *,
     note: str = "",
@@ -74,7 +74,7 @@ async def approve(
 
     Args:
         manifest: With its review: see ``with_review``.
-        output: Its output folder; no run may be in progress in it.
+        store: Where its files are; no run may be in progress in the output folder.
         ids: Item ids, ids of takes such as ``hero@2``, or patterns of item ids.
         note: A text for the review file, or "".
         clock: The clock to use; None for the machine's.
@@ -82,12 +82,12 @@ async def approve(
     Raises:
         UsageError, LedgerBusy, OutputError: As for :func:`pick`.
     """
-    return await _judge(manifest, output, ids, note, clock, is_approval=True)
+    return await _judge(manifest, store, ids, note, clock, is_approval=True)
 
 
 async def reject(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     ids: Sequence[str],
     *,
     note: str = "",
@@ -97,7 +97,7 @@ async def reject(
 
     Args:
         manifest: As for :func:`approve`.
-        output: As for :func:`approve`.
+        store: As for :func:`approve`.
         ids: As for :func:`approve`.
         note: As for :func:`approve`.
         clock: As for :func:`approve`.
@@ -105,12 +105,12 @@ async def reject(
     Raises:
         UsageError, LedgerBusy, OutputError: As for :func:`pick`.
     """
-    return await _judge(manifest, output, ids, note, clock, is_approval=False)
+    return await _judge(manifest, store, ids, note, clock, is_approval=False)
 
 
 async def _judge(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     ids: Sequence[str],
     note: str,
     clock: Clock | None,
@@ -122,8 +122,8 @@ async def _judge(
     signature = sign(manifest, (clock or SystemClock()).utc_now())
     review = manifest.review
     decided: list[tuple[str, int, int]] = []
-    with holding_takes(manifest, output) as ledger:
-        for takes in find_targets(manifest, output, ledger, ids):
+    with holding_takes(manifest, store) as ledger:
+        for takes in find_targets(manifest, store, ledger, ids):
             for planned, index in find_take(takes, ids):
                 verdict = verdict_on(
                     manifest, planned, signature, output=index, note=note
@@ -137,4 +137,4 @@ async def _judge(
                 )
                 review = review.with_item(base, item)
                 decided.append((base, planned.item.take, index))
-        return await carry_out(manifest, output, ledger, review=review, takes=decided)
+        return await carry_out(manifest, store, ledger, review=review, takes=decided)

@@ -148,7 +148,8 @@ async def estimate(
         ) as ledger:
             check_manifest(ledger, folder, loaded)
             if amend is not None:
-                amended = amend(loaded, folder, ledger)
+                assert target.opened is not None
+                amended = amend(loaded, target.opened, ledger)
                 loaded, notes = amended.manifest, (*notes, *amended.notes)
                 target = replace(target, selection=amended.selection)
             plan = await target.plan(

@@ -7,7 +7,7 @@ charge. Files that the ledger does not know, or that were edited, are kept.
 
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from pipeline.assets.originals import list_originals, original_name
 from pipeline.assets.sidecar import NoSidecar, load_sidecar
@@ -18,7 +18,6 @@ from pipeline.output.folder import check_manifest, holding_ledger
 from pipeline.output.rebuild import has_results
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.record import Struct
-from pipeline.storage.folder import Folder
 from pipeline.storage.store import Store
 
 
@@ -41,19 +40,16 @@ class OrphanFile(Struct, frozen=True, kw_only=True):
 Approve = Callable[[Sequence[OrphanFile]], None]  # raises to stop the command
 
 
-def prune(
-    manifest: Manifest, output: Path, approve: Approve, *, store: Store | None = None
-) -> list[OrphanFile]:
+def prune(manifest: Manifest, store: Store, approve: Approve) -> list[OrphanFile]:
     """Remove the files of items that the manifest no longer has.
 
     In a folder that other manifests use too, only files that are certainly its own.
 
     Args:
         manifest: The manifest.
-        output: Its output folder.
+        store: Where its files are, opened.
         approve: Called with every file, including those to keep, before anything is
             removed; not called if all are kept.
-        store: Where the files are, opened; None for the folder itself.
 
     Returns:
         Every file, removed or kept.
@@ -64,14 +60,13 @@ def prune(
         LedgerBusy: A run is in progress in the folder.
         LedgerError, OutputError: The folder cannot be used.
     """
-    if not has_results(output):
+    if not has_results(store.home):
         return []
-    store = store or Folder(output)
-    with holding_ledger(output, store) as ledger:
-        check_manifest(ledger, output, manifest)
+    with holding_ledger(store.home, store) as ledger:
+        check_manifest(ledger, store.home, manifest)
         plan = make_plan(
             manifest,
-            output,
+            store.home,
             store=store,
             ledger=ledger,
             selection=Selection(),

@@ -8,7 +8,6 @@ next one, or by a run, and not paid for twice.
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from pipeline.clock import Clock, SystemClock
@@ -38,6 +37,7 @@ from pipeline.pricing import Estimate
 from pipeline.record import Struct
 from pipeline.record import replace as replace_record
 from pipeline.running.result import RunResult
+from pipeline.storage.store import Store
 
 Draw = Callable[[int, int], int]  # a random number from the first to the second
 
@@ -134,9 +134,9 @@ def _amend(
 ) -> Amend:
     """What adds the new takes to a manifest; the review file is written later."""
 
-    def amend(loaded: Manifest, output: Path, ledger: Ledger) -> Amended:
+    def amend(loaded: Manifest, store: Store, ledger: Ledger) -> Amended:
         signature = sign(loaded, clock.utc_now())
-        adding = _Adding(loaded, output, ledger, signature, draw, seed=seed, note=note)
+        adding = _Adding(loaded, store, ledger, signature, draw, seed=seed, note=note)
         takes = adding.add(ids)
         on_takes(takes)
         review = adding.review
@@ -169,7 +169,7 @@ class _Adding:
     def __init__(
         self,
         manifest: Manifest,
-        output: Path,
+        store: Store,
         ledger: Ledger,
         signature: Signature,
         draw: Draw,
@@ -178,7 +178,7 @@ class _Adding:
         note: str,
     ) -> None:
         self._manifest = manifest
-        self._output = output
+        self._store = store
         self._ledger = ledger
         self._signature = signature
         self._draw = draw
@@ -194,7 +194,7 @@ class _Adding:
         Raises:
             UsageError: See :func:`redo`.
         """
-        targets = find_targets(self._manifest, self._output, self._ledger, ids)
+        targets = find_targets(self._manifest, self._store, self._ledger, ids)
         bases = frozenset(takes[0].item.base for takes in targets)
         self._pinned = _find_pinned(self._manifest, bases)
         return [new for takes in targets for new in self._add_to(takes, ids)]

@@ -1,7 +1,6 @@
 """Restore: an earlier take is brought back and chosen. Free."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from pipeline.clock import Clock, SystemClock
@@ -20,6 +19,7 @@ from pipeline.operations.target import Source
 from pipeline.planning import Action, Selection
 from pipeline.planning.takes import digests_of
 from pipeline.running.result import RunResult
+from pipeline.storage.store import Store
 
 
 async def restore(
@@ -45,35 +45,35 @@ async def restore(
         InputError, RunError: As for :func:`run`.
     """
     clock = clock or SystemClock()
-    folder: list[tuple[Manifest, Path]] = []
+    found: list[tuple[Manifest, Store]] = []
 
-    def amend(loaded: Manifest, output: Path, ledger: Ledger) -> Amended:
+    def amend(loaded: Manifest, store: Store, ledger: Ledger) -> Amended:
         signature = sign(loaded, clock.utc_now())
-        review = _restored(loaded, output, ledger, item_id, take, signature)
+        review = _restored(loaded, store, ledger, item_id, take, signature)
         write_review(review, loaded.path.name)
         reach("review-written")
         loaded = replace(loaded, review=review)
-        folder.append((loaded, output))
+        found.append((loaded, store))
         ids = frozenset({take_id(item_id, take)})
         return Amended(manifest=loaded, selection=Selection(ids=ids, only_fetch=True))
 
     result = await run(manifest, clock=clock, amend=amend, **options)
     if result.exit_code is ExitCode.OK:
         # Its bytes are known now: the choice is bound to them.
-        await pick(*folder[0], item_id, take, clock=clock)
+        await pick(*found[0], item_id, take, clock=clock)
     return result
 
 
 def _restored(  # noqa: PLR0917 - what a decision is made of
     manifest: Manifest,
-    output: Path,
+    store: Store,
     ledger: Ledger,
     item_id: str,
     take: int,
     signature: Signature,
 ) -> Review:
     """The review with a take brought back and chosen."""
-    (takes,) = find_targets(manifest, output, ledger, [item_id])
+    (takes,) = find_targets(manifest, store, ledger, [item_id])
     job_id = take_id(item_id, take)
     paid = [
         job
@@ -97,7 +97,7 @@ def _restored(  # noqa: PLR0917 - what a decision is made of
     )
     item = manifest.review.of(item_id).with_pick(verdict)
     review = manifest.review.with_item(item_id, item)
-    (takes,) = find_targets(replace(manifest, review=review), output, ledger, [item_id])
+    (takes,) = find_targets(replace(manifest, review=review), store, ledger, [item_id])
     planned = next(one for one in takes if one.item.take == take)
     if planned.then is Action.SUBMIT:
         # It was made from another wording, and is kept as the result of this one.

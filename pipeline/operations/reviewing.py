@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from itertools import islice
-from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.fault_points import reach
@@ -25,7 +24,6 @@ from pipeline.operations.reviewer import find_reviewer
 from pipeline.operations.why import nearest
 from pipeline.output.folder import check_manifest, holding_ledger
 from pipeline.output.rebuild import has_results
-from pipeline.output.stores import open_store
 from pipeline.planning import Action, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.takes import digests_of
 from pipeline.record import Struct
@@ -33,6 +31,7 @@ from pipeline.record import replace as replace_record
 from pipeline.running.relocating import Relocating
 from pipeline.running.saving import source_at
 from pipeline.settings import EMULATOR_NAME
+from pipeline.storage.store import Store
 
 _IDS_SEARCHED = 50_000  # for the closest matches
 _TAKE = re.compile(r"([1-9][0-9]{0,3})(?:-([1-9][0-9]{0,3}))?")
@@ -71,7 +70,7 @@ def sign(manifest: Manifest, now: datetime) -> Signature:
 
 
 @contextmanager
-def holding_takes(manifest: Manifest, output: Path) -> Iterator[Ledger]:
+def holding_takes(manifest: Manifest, store: Store) -> Iterator[Ledger]:
     """Hold the output folder of a manifest, with its ledger open for writing.
 
     Raises:
@@ -79,19 +78,19 @@ def holding_takes(manifest: Manifest, output: Path) -> Iterator[Ledger]:
         LedgerBusy: A run is in progress in the folder.
         LedgerError, OutputError: The folder cannot be used.
     """
-    if not has_results(output):
+    if not has_results(store.home):
         raise UsageError(
-            f"nothing has been made in {output} yet",
+            f"nothing has been made in {store.describe()} yet",
             hint=f"pipeline run {manifest.typed}",
         )
-    with holding_ledger(output, open_store(output)) as ledger:
-        check_manifest(ledger, output, manifest)
+    with holding_ledger(store.home, store) as ledger:
+        check_manifest(ledger, store.home, manifest)
         yield ledger
 
 
 def find_targets(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     ledger: Ledger,
     ids: Sequence[str],
     *,
@@ -101,7 +100,7 @@ def find_targets(
 
     Args:
         manifest: With its review.
-        output: The output folder.
+        store: Where its files are.
         ledger: Its ledger.
         ids: Item ids, ids of takes such as ``hero@2``, or patterns of item ids.
         verify: Compare files by SHA-256, not only by size.
@@ -125,8 +124,8 @@ def find_targets(
     wanted = frozenset(bases) if bases and not patterns else None
     plan = make_plan(
         manifest,
-        output,
-        store=open_store(output),
+        store.home,
+        store=store,
         ledger=ledger,
         selection=Selection(ids=wanted, globs=globs, verify=verify),
         on_item=take,
@@ -287,7 +286,7 @@ def verdict_on(
 
 async def carry_out(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     ledger: Ledger,
     *,
     review: Review,
@@ -297,7 +296,7 @@ async def carry_out(
 
     Args:
         manifest: With its review as it was.
-        output: The output folder.
+        store: Where its files are.
         ledger: Open for writing.
         review: As it is to be.
         takes: What was decided about: item id, number of the take, and number of the
@@ -312,10 +311,10 @@ async def carry_out(
     reach("review-written")
     manifest = replace(manifest, review=review)
     bases = frozenset(base for base, _, _ in takes)
-    await move_files(manifest, output, ledger, bases)
+    await move_files(manifest, store, ledger, bases)
     found: dict[tuple[str, int], PlannedItem] = {}
     jobs: list[PlannedItem] = []
-    plan = _plan(manifest, output, ledger, bases, jobs.append)
+    plan = _plan(manifest, store, ledger, bases, jobs.append)
     for one in jobs:
         job = with_own_take(plan, one)
         place = job.item.base, job.item.take
@@ -340,20 +339,20 @@ async def carry_out(
 
 
 async def move_files(
-    manifest: Manifest, output: Path, ledger: Ledger, base_ids: frozenset[str]
+    manifest: Manifest, store: Store, ledger: Ledger, base_ids: frozenset[str]
 ) -> None:
     """Move the files of these items' takes to where the decisions want them."""
-    plan = _plan(manifest, output, ledger, base_ids, lambda _planned: None)
+    plan = _plan(manifest, store, ledger, base_ids, lambda _planned: None)
     if not plan.moves:
         return
     emulated = ledger.find_facts().base_url == EMULATOR_NAME
-    with Ledger(output / LEDGER_NAME, read_only=True) as reader:
+    with Ledger(store.home / LEDGER_NAME, read_only=True) as reader:
         async with LedgerWriter(ledger) as writer:
             relocating = Relocating(
                 reader,
                 writer=ledger,
                 write=writer.write,
-                store=plan.store,
+                store=store,
                 emulated=emulated,
             )
             for layout in plan.moves.values():
@@ -369,15 +368,15 @@ def change_item(
 
 def _plan(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     ledger: Ledger,
     base_ids: frozenset[str],
     on_item: Callable[[PlannedItem], None],
 ) -> Plan:
     return make_plan(
         manifest,
-        output,
-        store=open_store(output),
+        store.home,
+        store=store,
         ledger=ledger,
         selection=Selection(ids=base_ids),
         on_item=on_item,

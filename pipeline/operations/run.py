@@ -78,7 +78,7 @@ async def run(
             exception that it raises ends the run, and :func:`run` raises it.
         on_event: Called on the event loop with every change once it is durable.
         on_start: Called with the run before it begins, so that it can be stopped.
-        amend: Called with the manifest, its folder and the ledger, once they are held;
+        amend: Called with the manifest, its store and the ledger, once they are held;
             its result is planned instead of the manifest and ``selection``.
         activity: Is told what is done at each moment, for a display of progress.
         report: Write the gallery afterwards, as ``report: true`` in the manifest does.

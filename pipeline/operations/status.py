@@ -5,7 +5,6 @@ What the ledger does not know comes from the sidecars and from the lock file.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from pipeline.job import Job, JobStatus
 from pipeline.ledger.ledger import Ledger
@@ -52,21 +51,19 @@ class Status(Struct, frozen=True, kw_only=True):
 
 def read_status(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     *,
     emulate: bool,
     shard: Shard | None = None,
-    store: Store | None = None,
 ) -> Status:
     """Read how the items of a manifest stand.
 
     Args:
         manifest: The manifest.
-        output: The output folder; it need not exist.
-        emulate: Whether the folder belongs to the emulator; then the lock file is
-            ignored.
+        store: Where its files are; its ``home`` need not exist.
+        emulate: Whether the output folder belongs to the emulator; then the lock file
+            is ignored.
         shard: Count only the items of this shard; None for all.
-        store: Where its files are, opened; None for the folder itself.
 
     Raises:
         ManifestError: The manifest has faults.
@@ -81,7 +78,9 @@ def read_status(
     selection = Selection(shard=shard).resolved(manifest)
     is_meant = selection.includes
     changed = 0
-    with open_for_reading(output, lock_file, item_count=manifest.item_count) as ledger:
+    with open_for_reading(
+        store.home, lock_file, item_count=manifest.item_count
+    ) as ledger:
 
         def count(planned: PlannedItem) -> None:
             nonlocal changed
@@ -103,7 +102,7 @@ def read_status(
         if ledger.find_last_row_id() or selection.shard is not None:
             plan = make_plan(
                 manifest,
-                output,
+                store.home,
                 store=store,
                 ledger=ledger,
                 selection=selection,

@@ -3,7 +3,6 @@
 Changes nothing.
 """
 
-import io
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
 from pipeline.assets.checks.content import check_content
 from pipeline.assets.checks.damage import Damaged
@@ -25,9 +24,11 @@ from pipeline.assets.sidecar import (
 from pipeline.job import SIDECAR_SUFFIX, Asset
 from pipeline.output.gallery_folder import find_gallery_files
 from pipeline.output.names import is_own
+from pipeline.output.stores import list_own
 from pipeline.output.verified import VerifiedFiles
 from pipeline.record import Struct
 from pipeline.storage.folder import Folder
+from pipeline.storage.in_memory import InMemory
 from pipeline.storage.store import Content, Store
 
 _THREADS = 4
@@ -50,17 +51,15 @@ class Verified(Struct, frozen=True, kw_only=True):
 
 
 def verify(
-    output: Path,
+    store: Store,
     *,
-    store: Store | None = None,
     sample: float | None = None,
     known: VerifiedFiles | None = None,
 ) -> Iterator[Verified]:
     """Compare every asset with its sidecar and decode it; then list stray files.
 
     Args:
-        output: An output folder.
-        store: Where its files are, opened; None for the folder itself.
+        store: Where the files are, opened.
         sample: Look only at this share of the assets, from 0 to 1, chosen at random;
             at least at one. None for all of them.
         known: Those that were whole before, and are passed over; it learns the others.
@@ -69,13 +68,12 @@ def verify(
         One record per file: assets, then damaged sidecars, then strays, each sorted by
         path.
     """
-    store = store or Folder(output)
     files = sorted(_names(store))
     assets: dict[str, Asset] = {}
     explained: set[str] = set()
     damaged: list[Verified] = []
     there = set(files)
-    of_galleries = find_gallery_files(files, output)
+    of_galleries = find_gallery_files(files, store.home)
     for name in files:
         if not name.endswith(SIDECAR_SUFFIX) or is_own(name) or name in of_galleries:
             continue
@@ -124,7 +122,7 @@ def _names(store: Store) -> Iterator[str]:
             if path.is_file() or path.is_symlink():
                 yield path.relative_to(store.root).as_posix()
         return
-    yield from (file.name for file in store.list_files())
+    yield from (file.name for file in list_own(store))
 
 
 def _choose(
@@ -148,7 +146,7 @@ def _verify_one(store: Store, asset: Asset) -> Verified:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
             with store.open(asset.path) as file:
-                content: Content = _Bytes(file.read(_IN_MEMORY_BYTES))
+                content: Content = InMemory(file.read(_IN_MEMORY_BYTES))
                 if more := file.read(1):
                     path = Path(folder, "content")
                     with content.open("rb") as begun, path.open("wb") as copy:
@@ -172,18 +170,3 @@ def _look_at(
         except Damaged as error:
             finding, detail = Finding.BROKEN, str(error)
     return Verified(path=asset.path, finding=finding, detail=detail)
-
-
-class _Bytes:
-    """Bytes in memory as :class:`Content`."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def open(
-        self,
-        mode: Literal["rb"],  # noqa: ARG002
-        buffering: int = -1,  # noqa: ARG002
-    ) -> BinaryIO:
-        """A reader."""
-        return io.BytesIO(self._content)

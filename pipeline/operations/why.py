@@ -27,10 +27,10 @@ from pipeline.manifest.review import ItemReview, Review
 from pipeline.models.schema import ModelSchema
 from pipeline.naming import is_step, split_take
 from pipeline.output.folder import is_by_emulator, open_ledger_of
-from pipeline.output.stores import open_store
 from pipeline.planning import PlannedItem, Selection, make_plan
 from pipeline.planning.change import find_changes
 from pipeline.record import Struct
+from pipeline.storage.store import Store
 
 _IDS_SEARCHED = 50_000  # for the closest matches
 _NEAREST = 3
@@ -92,7 +92,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
     Attributes:
         item_id: The item.
-        output: The output folder.
+        store: Where its files are.
         planned: What a run would do; None if the manifest does not have the item.
         model: The inputs of its model; None if they are not known.
         inputs: The requested inputs in the order of the manifest, then the defaults.
@@ -107,7 +107,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
     """
 
     item_id: str
-    output: Path
+    store: Store
     planned: PlannedItem | None
     model: ModelSchema | None
     inputs: tuple[Input, ...]
@@ -133,7 +133,7 @@ class Explanation(Struct, frozen=True, kw_only=True):
 
 
 def explain(
-    manifest: Manifest, output: Path, item_id: str, *, emulate: bool
+    manifest: Manifest, store: Store, item_id: str, *, emulate: bool
 ) -> Explanation:
     """Gather what manifest, ledger and output folder know about an item.
 
@@ -141,7 +141,7 @@ def explain(
 
     Args:
         manifest: The manifest that should have the item.
-        output: The output folder.
+        store: Where its files are.
         item_id: As the user typed it.
         emulate: Whether the folder belongs to the emulator; then the lock file is
             ignored.
@@ -152,8 +152,8 @@ def explain(
         LedgerError: The ledger cannot be read.
         LockError: The lock file cannot be read.
     """
-    with open_ledger_of(manifest, output, emulate=emulate) as ledger:
-        wanted = _wanted(manifest, output, item_id, ledger)
+    with open_ledger_of(manifest, store.home, emulate=emulate) as ledger:
+        wanted = _wanted(manifest, store, item_id, ledger)
         planned = _meant(wanted, item_id)
         job_id = item_id if planned is None else planned.item.item_id
         attempts = _attempts(ledger, job_id, planned)
@@ -164,11 +164,11 @@ def explain(
         uploads = ledger.find_uploads(facts.project_id)
         renamed_to = ""
         if planned is None:
-            renamed_to = _new_id(manifest, output, item_id, ledger)
+            renamed_to = _new_id(manifest, store, item_id, ledger)
     model = None if planned is None else manifest.models(planned.item.model_id)
     return Explanation(
         item_id=job_id,
-        output=output,
+        store=store,
         planned=planned,
         model=model,
         inputs=() if planned is None else tuple(_inputs(planned, model)),
@@ -181,7 +181,7 @@ def explain(
             for job in attempts
         },
         renamed_to=renamed_to,
-        files=tuple(_files(output, attempts)),
+        files=tuple(_files(store, attempts)),
         takes=takes,
         emulated=is_by_emulator(facts, emulate=emulate),
     )
@@ -235,14 +235,14 @@ def _decisions(review: ItemReview, number: int) -> Iterator[str]:
 
 
 def _wanted(
-    manifest: Manifest, output: Path, item_id: str, ledger: Ledger
+    manifest: Manifest, store: Store, item_id: str, ledger: Ledger
 ) -> list[PlannedItem]:
     """The takes that the manifest wants of the item."""
     found: list[PlannedItem] = []
     make_plan(
         manifest,
-        output,
-        store=open_store(output),
+        store.home,
+        store=store,
         ledger=ledger,
         selection=Selection(ids=frozenset({split_take(item_id)[0]})),
         on_item=found.append,
@@ -257,11 +257,11 @@ def _wanted(
     ]
 
 
-def _new_id(manifest: Manifest, output: Path, item_id: str, ledger: Ledger) -> str:
+def _new_id(manifest: Manifest, store: Store, item_id: str, ledger: Ledger) -> str:
     plan = make_plan(
         manifest,
-        output,
-        store=open_store(output),
+        store.home,
+        store=store,
         ledger=ledger,
         selection=Selection(),
     )
@@ -331,22 +331,21 @@ def _inputs(planned: PlannedItem, model: ModelSchema | None) -> Iterator[Input]:
             )
 
 
-def _files(output: Path, attempts: tuple[Job, ...]) -> Iterator[CheckedFile]:
-    store = open_store(output)
+def _files(store: Store, attempts: tuple[Job, ...]) -> Iterator[CheckedFile]:
     for job in attempts:
         for asset in job.assets:
             finding, detail = check_recorded(partial(store.open, asset.path), asset)
             if finding is Finding.OK:
-                finding, detail = _check_sidecar(output, job, asset)
+                finding, detail = _check_sidecar(store.home, job, asset)
             yield CheckedFile(
                 asset=asset, attempt=job.attempt, finding=finding, detail=detail
             )
 
 
-def _check_sidecar(output: Path, job: Job, asset: Asset) -> tuple[Finding, str]:
+def _check_sidecar(home: Path, job: Job, asset: Asset) -> tuple[Finding, str]:
     """Check a file's sidecar; without one, the file would be fetched again."""
     try:
-        said = load_sidecar(output, asset.path)
+        said = load_sidecar(home, asset.path)
     except FileNotFoundError:
         return Finding.MISSING, "its sidecar is missing"
     except DamagedSidecar as error:

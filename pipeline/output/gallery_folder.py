@@ -18,6 +18,7 @@ from pipeline.errors import LedgerBusy, OutputError, UsageError
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
     PARTIAL_FOLDER,
+    copy_beside,
     create_partial,
     new_partial_path,
     put_in_place,
@@ -25,13 +26,14 @@ from pipeline.storage.atomic_file import (
     storage_errors,
     write_in_place,
 )
-from pipeline.storage.files import remove_empty_folders
+from pipeline.storage.files import digest_of, remove_empty_folders
 from pipeline.storage.regular_file import (
     check_own,
     is_inside,
     open_regular,
     read_regular,
 )
+from pipeline.storage.store import Content
 
 GALLERY_FOLDER = "gallery"  # in the output folder, where it is by default
 INDEX_NAME = ".gallery-files"
@@ -126,6 +128,26 @@ class GalleryFolder:
                 with partial.open("xb") as copy:
                     shutil.copyfileobj(file, copy)
                 shutil.copystat(source, partial)
+        size_bytes = partial.stat().st_size
+        put_in_place(partial, self.path, name)
+        self._wanted[name] = size_bytes
+
+    def fetch(self, content: Content, name: str, sha256: str) -> None:
+        """Copy a file that is not on this machine, unless its bytes are here already.
+
+        Args:
+            content: The file.
+            name: Its name in the folder.
+            sha256: Of its bytes, in hex.
+
+        Raises:
+            OutputError: The folder is not writable, or a link leads out of it.
+            OSError: The file cannot be read.
+        """
+        if self.has(name) and digest_of(self.path, name) == sha256:
+            return
+        with content.open("rb") as source:
+            partial = copy_beside(source, self.path)
         size_bytes = partial.stat().st_size
         put_in_place(partial, self.path, name)
         self._wanted[name] = size_bytes

@@ -1,13 +1,12 @@
-"""The files of several output folders of one manifest → what has to be copied where.
+"""The files of several stores of one manifest → what has to be copied where.
 
 Which file belongs at a path is what the joined ledger says. Another file there may be
 left behind only if the folder that has the right one knows its job too: then it is an
 earlier attempt. Everything else that differs is a conflict, and nothing is copied.
 """
 
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipeline.assets.originals import ORIGINALS_FOLDER
@@ -18,19 +17,15 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.manifest.review_file import EMULATED_NAME
 from pipeline.output.gallery_folder import find_gallery_files
 from pipeline.output.joined_ledger import Part
-from pipeline.output.names import MARKS_OF_OUTPUT, is_own
-from pipeline.record import Struct
-from pipeline.storage.atomic_file import (
-    create_partial,
-    put_in_place,
-    storage_errors,
-    sync_folders,
-)
-from pipeline.storage.files import SHARED_NAME, digest_of
-from pipeline.storage.regular_file import open_regular
-from pipeline.storage.syncing import sync_file
+from pipeline.output.names import is_own
+from pipeline.output.stores import list_own
+from pipeline.record import Struct, replace
+from pipeline.storage.files import SHARED_NAME
+from pipeline.storage.folder import Folder
+from pipeline.storage.store import Store
 
 _NAMED = 5  # of the conflicts
+_REMOTE_THREADS = 16  # which mostly wait
 _KEPT_OWN = (EMULATED_NAME, SHARED_NAME)  # of our own files, what is copied too
 
 
@@ -38,19 +33,23 @@ class Copy(Struct, frozen=True, kw_only=True):
     """A file to copy.
 
     Attributes:
-        source: The folder that has it.
-        name: Relative to both folders, parts separated by ``/``.
+        source: The store that has it.
+        target: The store that gets it.
+        name: Its name in both, parts separated by ``/``.
+        is_sidecar: Whether it is the sidecar of a file.
     """
 
-    source: Path
+    source: Store
+    target: Store
     name: str
+    is_sidecar: bool = False
 
 
 class JoinedFiles(Struct, frozen=True, kw_only=True):
     """What has to be done with files.
 
     Attributes:
-        copies: The files to copy, each asset before its sidecar.
+        copies: The files to copy.
         moved: Files of the target that are there under another name too: the name to
             remove, to the name to keep.
     """
@@ -63,8 +62,8 @@ def plan_files(target: Part, parts: Sequence[Part], joined: Ledger) -> JoinedFil
     """Work out which files the target gets; reads files, and changes none.
 
     Args:
-        target: The folder that gets them.
-        parts: The other folders.
+        target: The part that gets them.
+        parts: The others.
         joined: What all of them know.
 
     Raises:
@@ -84,7 +83,7 @@ class _Plan:
     def make(self) -> JoinedFiles:
         places: dict[str, list[Part]] = {}
         for part in self._every:
-            for name in _files_in(part.folder):
+            for name in _files_in(part):
                 places.setdefault(name, []).append(part)
         copies: list[Copy] = []
         for name in sorted(places):
@@ -119,15 +118,22 @@ class _Plan:
             right = self._find_right(name, there, jobs)
             if not right:
                 return
-        if not _are_same(name, right):
-            named = " and ".join(str(part.folder) for part in right[:2])
+        if not _are_same(name, right, jobs):
+            named = " and ".join(part.named for part in right[:2])
             self._conflicts.append(f"{name} in {named}")
             return
         if self._target not in right:
-            yield Copy(source=right[0].folder, name=name)
+            yield self._copy(right[0], name)
         have = [part for part in right if part in with_sidecar]
         if have and self._target not in have:
-            yield Copy(source=have[0].folder, name=sidecar)
+            yield replace(self._copy(have[0], sidecar), is_sidecar=True)
+
+    def _copy(self, part: Part, name: str) -> Copy:
+        return Copy(
+            source=_store_of(part, name),
+            target=_store_of(self._target, name),
+            name=name,
+        )
 
     def _find_right(
         self, name: str, there: Sequence[Part], jobs: Mapping[Path, Job]
@@ -142,12 +148,12 @@ class _Plan:
             return list(there)
         for part in [one for one in there if one not in right]:
             older = _remote_id(jobs.get(part.folder))
-            if older is None and _are_same(name, [right[0], part]):
+            if older is None and _are_same(name, [right[0], part], jobs):
                 right.append(part)  # a merge was interrupted before its sidecar
             elif older is None or not any(
                 one.ledger.find_owned([older]) for one in right
             ):
-                named = f"{name} in {right[0].folder} and {part.folder}"
+                named = f"{name} in {right[0].named} and {part.named}"
                 self._conflicts.append(named)
         return right
 
@@ -179,53 +185,53 @@ class _Plan:
         return left
 
 
-def carry_out(files: JoinedFiles, target: Path) -> None:
+def carry_out(files: JoinedFiles) -> None:
     """Copy the files, each completely or not at all; blocking.
 
+    Every asset is there before the first sidecar: one with a sidecar is complete.
+
     Raises:
+        NameTaken: Another run is writing into the target.
         OutputError: The target cannot be written.
+        OSError: A file cannot be read.
     """
-    placed = [_copy(copy, target) for copy in files.copies]
-    sync_folders(placed)
+    for is_sidecar in (False, True):
+        copies = [one for one in files.copies if one.is_sidecar is is_sidecar]
+        is_remote = any(one.source.is_remote or one.target.is_remote for one in copies)
+        with ThreadPoolExecutor(_REMOTE_THREADS if is_remote else 1) as pool:
+            for _ in pool.map(_carry_out, copies):
+                pass
+        for target in {id(one.target): one.target for one in copies}.values():
+            target.sync(one.name for one in copies if one.target is target)
 
 
-def _copy(copy: Copy, target: Path) -> Path:
-    partial, file = create_partial(target)
-    try:
-        with storage_errors(partial), file:
-            with open_regular(copy.source / copy.name, inside=copy.source) as source:
-                shutil.copyfileobj(source, file)
-            file.flush()
-            sync_file(file.fileno(), partial)
-        return put_in_place(partial, target, copy.name)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+def _carry_out(copy: Copy) -> None:
+    if not copy.is_sidecar:
+        copy.target.receive(copy.source, copy.name)
+        return
+    with copy.source.open(copy.name) as file:
+        content = file.read()
+    copy.target.write(content, copy.name)
 
 
-def _files_in(folder: Path) -> list[str]:
-    """The files to join, relative to the folder: assets, sidecars, and the user's.
+def _store_of(part: Part, name: str) -> Store:
+    """Where a part has a file of this name."""
+    return Folder(part.folder) if name in _KEPT_OWN else part.store
+
+
+def _files_in(part: Part) -> Iterator[str]:
+    """The names of the files to join: assets, sidecars, and the user's.
 
     Galleries are left out: each shows one folder, and is made again at any time.
     """
-    names = list(_walk(folder))
-    galleries = find_gallery_files(names, folder)
-    return [name for name in names if name not in galleries]
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    for here, below, files in os.walk(folder):
-        if here != os.fspath(folder) and not MARKS_OF_OUTPUT.isdisjoint(files):
-            below.clear()  # an output folder of its own
-            continue
-        below.sort()
-        prefix = Path(here).relative_to(folder).as_posix()
-        prefix = "" if prefix == "." else f"{prefix}/"
-        for name in sorted(files):
-            path = prefix + name
-            is_original = path.startswith(f"{ORIGINALS_FOLDER}/")
-            if is_original or path in _KEPT_OWN or not is_own(path):
-                yield path
+    home = Folder(part.folder)
+    yield from (name for name in _KEPT_OWN if home.exists(name))
+    names = [file.name for file in list_own(part.store)]
+    galleries = find_gallery_files(names, part.folder)
+    for name in names:
+        is_original = name.startswith(f"{ORIGINALS_FOLDER}/")
+        if (is_original or not is_own(name)) and name not in galleries:
+            yield name
 
 
 def _job_in(part: Part, name: str) -> Job | None:
@@ -240,10 +246,32 @@ def _remote_id(job: Job | None) -> RemoteId | None:
     return None if job is None else job.remote_id
 
 
-def _are_same(name: str, parts: Sequence[Part]) -> bool:
-    if len(parts) == 1:
-        return True
-    if len({(part.folder / name).lstat().st_size for part in parts}) > 1:
+def _are_same(name: str, parts: Sequence[Part], jobs: Mapping[Path, Job]) -> bool:
+    """Whether a file is the same in all of these parts.
+
+    Args:
+        name: The file.
+        parts: At least one.
+        jobs: Folder → the job of the sidecar of the file there.
+    """
+    stores = [_store_of(part, name) for part in parts]
+    if len({store.url_of(name) for store in stores}) == 1:
+        return True  # one file, as in a store that they share
+    if len({store.size_of(name) for store in stores}) > 1:
         return False
-    digests = {digest_of(part.folder, name) for part in parts}
+    digests = {_digest_of(name, part, jobs.get(part.folder)) for part in parts}
     return len(digests) == 1 and "" not in digests
+
+
+def _digest_of(name: str, part: Part, job: Job | None) -> str:
+    """The SHA-256 of a file.
+
+    One in a bucket is what its sidecar says if it has the size: to read all files again
+    could take hours.
+    """
+    store = _store_of(part, name)
+    if store.is_remote and job is not None:
+        (asset,) = job.assets
+        if store.size_of(name) == asset.size_bytes:
+            return asset.sha256
+    return store.digest_of(name)

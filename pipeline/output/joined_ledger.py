@@ -15,6 +15,7 @@ from pipeline.job import Job, JobStatus, Mark
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.record import Struct, asdict, replace
+from pipeline.storage.store import Store
 
 # How much a ledger knows about a job; a status that follows another knows more.
 _KNOWS = {
@@ -41,14 +42,21 @@ class Part(Struct, frozen=True, kw_only=True):
     """One of the folders to join.
 
     Attributes:
-        folder: The output folder.
+        store: Where its files are.
         ledger: Its ledger, open for reading.
+        named: As the user named it: a folder, or the URL of a store.
         is_target: Whether it is the folder that the others are joined into.
     """
 
-    folder: Path
+    store: Store
     ledger: Ledger
+    named: str
     is_target: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The output folder; of a part that is named by a URL, a temporary one."""
+        return self.store.home
 
 
 class _Version(Struct, frozen=True, kw_only=True):
@@ -164,7 +172,7 @@ def _belongs_elsewhere(version: _Version, parts: Sequence[Part]) -> bool:
         if rank == version.rank:
             raise UsageError(
                 f"job {job.remote_id} belongs to {job.item_id} in"
-                f" {version.part.folder}, and to {other.item_id} in {part.folder}",
+                f" {version.part.named}, and to {other.item_id} in {part.named}",
                 hint="run the command that renames the item in one of the folders"
                 " alone, or leave the other one out",
             )
@@ -221,15 +229,15 @@ def _with_mark(version: _Version, marks: _Marks) -> Job:
 
 
 def _join_facts(parts: Sequence[Part]) -> Facts:
-    found = [(part.folder, part.ledger.find_facts()) for part in parts]
-    used = [(folder, facts) for folder, facts in found if facts.base_url]
-    _check_one((folder, one.base_url, "service") for folder, one in used)
-    _check_one((folder, one.project_id, "project") for folder, one in used)
-    named = [(folder, facts) for folder, facts in used if facts.key_project]
-    _check_one((folder, one.key_project, "project") for folder, one in named)
-    owned = [(folder, facts) for folder, facts in used if facts.manifest]
-    _check_one((folder, one.manifest, "manifest") for folder, one in owned)
-    _check_one((folder, one.profile, "profile") for folder, one in owned)
+    found = [(part.named, part.ledger.find_facts()) for part in parts]
+    used = [(name, facts) for name, facts in found if facts.base_url]
+    _check_one((name, one.base_url, "service") for name, one in used)
+    _check_one((name, one.project_id, "project") for name, one in used)
+    named = [(name, facts) for name, facts in used if facts.key_project]
+    _check_one((name, one.key_project, "project") for name, one in named)
+    owned = [(name, facts) for name, facts in used if facts.manifest]
+    _check_one((name, one.manifest, "manifest") for name, one in owned)
+    _check_one((name, one.profile, "profile") for name, one in owned)
     every = [facts for _, facts in used]
     joined = every[0] if every else Facts()
     since = [one.rebuilt_since for one in every if one.rebuilt_since is not None]
@@ -248,20 +256,20 @@ def _join_facts(parts: Sequence[Part]) -> Facts:
     )
 
 
-def _check_one(values: Iterable[tuple[Path, str, str]]) -> None:
+def _check_one(values: Iterable[tuple[str, str, str]]) -> None:
     """Check that all folders have the same value.
 
     Raises:
         UsageError: Two differ.
     """
-    first: tuple[Path, str] | None = None
-    for folder, value, word in values:
+    first: tuple[str, str] | None = None
+    for name, value, word in values:
         if first is None:
-            first = (folder, value)
+            first = (name, value)
         elif value != first[1]:
             raise UsageError(
                 f"{first[0]} belongs to the {word} {first[1] or '(none named)'}, but"
-                f" {folder} to {value or '(none named)'}",
+                f" {name} to {value or '(none named)'}",
                 hint="merge only folders of the same manifest and project",
             )
 

@@ -6,6 +6,7 @@ the store: the newest snapshot of the ledger, and every sidecar.
 
 import logging
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
@@ -14,7 +15,7 @@ from pipeline.errors import LedgerError, OutputError, UsageError
 from pipeline.job import SIDECAR_SUFFIX
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.manifest import Manifest
-from pipeline.output.names import is_own
+from pipeline.output.names import MARKS_OF_OUTPUT, is_own
 from pipeline.output.rebuild import SEARCH_MARGIN
 from pipeline.settings import learn_secrets
 from pipeline.storage.atomic_file import create_partial, put_in_place, write_in_place
@@ -52,7 +53,8 @@ def open_store(home: Path, url: str = "") -> Store:
         )
     if not url and not bound:
         return Folder(home)
-    store = _connect(home, url or bound)
+    store = store_at(url or bound, home)
+    store.load()
     _copy_sidecars_home(store)
     return store
 
@@ -107,22 +109,29 @@ def is_elsewhere(store: Store) -> bool:
     return not isinstance(store, Folder) or store.root != store.home
 
 
-def refuse_elsewhere(home: Path, command: str) -> None:
-    """Refuse an output folder whose files are in a store.
+def option_for(store: Store, manifest: Manifest, *, emulate: bool) -> str:
+    """The ``--store`` with which a command finds a store; "" if it needs none."""
+    if not is_elsewhere(store) or _find_bound(store.home):
+        return ""
+    own = url_for(manifest, "", emulate=emulate)
+    return "" if own and normal_url(own) == store.describe() else store.describe()
 
-    Args:
-        home: The output folder.
-        command: That cannot work with it.
 
-    Raises:
-        UsageError: They are.
+def list_own(store: Store) -> Iterator[Entry]:
+    """The files of a store, without those of other stores inside of it.
+
+    Those have a ledger, or a copy of one, in a folder of their own.
     """
-    url = _find_bound(home)
-    if url:
-        raise UsageError(
-            f"the files of {home} are in {url}, where {command} cannot look yet",
-            hint=f"to see whether they are whole: pipeline verify {url}",
-        )
+    found = sorted(store.list_files(), key=lambda file: file.name)
+    others = {
+        f"{folder}/"
+        for folder, _, last in (file.name.rpartition("/") for file in found)
+        if folder and last in MARKS_OF_OUTPUT
+    }
+    for file in found:
+        ends = (at + 1 for at, sign in enumerate(file.name) if sign == "/")
+        if not others or others.isdisjoint(file.name[:end] for end in ends):
+            yield file
 
 
 def save_snapshot(ledger: Ledger, store: Store) -> None:
@@ -197,23 +206,11 @@ def _find_bound(home: Path) -> str:
     return content.decode("utf-8", "replace").strip()
 
 
-def _connect(home: Path, url: str) -> Store:
-    store = store_at(url, home)
-    if isinstance(store, ObjectStore):
-        store.load()
-    elif isinstance(store, Folder) and not store.root.parent.is_dir():
-        raise OutputError(
-            f"there is no folder {store.root.parent}",
-            hint="mount the disk or create the folder, then run again",
-        )
-    return store
-
-
 def _copy_sidecars_home(store: Store) -> None:
     """Copy the sidecars that are new, or newer than their copies."""
     if not is_elsewhere(store):
         return
-    wanted = [one for one in store.list_files() if _is_wanted(store.home, one)]
+    wanted = [one for one in list_own(store) if _is_wanted(store.home, one)]
 
     def copy(entry: Entry) -> None:
         with store.open(entry.name) as file:

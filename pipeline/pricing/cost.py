@@ -25,6 +25,7 @@ from pipeline.record import Struct, field
 from pipeline.report.notebook import Row, render_table
 from pipeline.settings import Service
 from pipeline.stages.uploader import references_in
+from pipeline.storage.regular_file import RegularFile
 
 ASKED_AT_A_TIME = 8
 _WRONG_KEY = 401
@@ -121,8 +122,8 @@ class Estimate(Struct, frozen=True, kw_only=True):
 
     def _row(self, planned: PlannedItem) -> Row:
         quote = self.cost.by_key.get(planned.cost_key) if self.cost else None
-        files = (self.plan.output / asset.path for asset in planned.job.assets)
-        references = (one.path for one in references_in(planned.params))
+        files = map(self.plan.store.file, (one.path for one in planned.job.assets))
+        references = (RegularFile(one.path) for one in references_in(planned.params))
         return Row(
             cells=(
                 planned.item.item_id,

@@ -7,13 +7,12 @@ is escaped.
 import base64
 from collections.abc import Iterable, Sequence
 from html import escape
-from pathlib import Path
 
 from pipeline.assets.checks.png import NotAnImage
 from pipeline.assets.thumbnail import can_draw, draw_thumbnail
 from pipeline.record import Struct
 from pipeline.storage.media_type import HEAD_SIZE_BYTES, media_type_of
-from pipeline.storage.regular_file import open_regular
+from pipeline.storage.store import NamedContent
 
 MOST_ROWS = 50
 MOST_PICTURES = 4  # in one row
@@ -31,7 +30,7 @@ class Row(Struct, frozen=True, kw_only=True):
     """
 
     cells: tuple[str, ...]
-    pictures: tuple[Path, ...] = ()
+    pictures: tuple[NamedContent, ...] = ()
 
 
 def render_table(
@@ -77,7 +76,7 @@ def _row_html(row: Row) -> str:
     cells = "".join(
         f'<td style="{_CELL}">{escape(_cut(one))}</td>' for one in row.cells
     )
-    shown = (_picture_html(path) for path in row.pictures[:MOST_PICTURES])
+    shown = (_picture_html(one) for one in row.pictures[:MOST_PICTURES])
     return f"<tr><td>{''.join(shown)}</td>{cells}</tr>"
 
 
@@ -85,19 +84,19 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_CELL else text[:_LONGEST_CELL] + "…"
 
 
-def _picture_html(path: Path) -> str:
-    data = _small_picture(path)
+def _picture_html(picture: NamedContent) -> str:
+    data = _small_picture(picture)
     if not data:
         return ""
     source = f"data:image/webp;base64,{base64.b64encode(data).decode()}"
-    name = escape(path.name, quote=True)
+    name = escape(picture.name, quote=True)
     return f'<img src="{source}" alt="{name}" title="{name}" style="margin:1px">'
 
 
-def _small_picture(path: Path) -> bytes:
+def _small_picture(picture: NamedContent) -> bytes:
     """The picture of a file as WebP; nothing if it is not there, or no picture."""
     try:
-        with open_regular(path) as file:
+        with picture.open("rb") as file:
             media_type = media_type_of(file.read(HEAD_SIZE_BYTES))
             if not can_draw(media_type):
                 return b""

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import BinaryIO
 
+from pipeline.errors import UsageError
 from pipeline.job import SIDECAR_SUFFIX, Asset, Item, Job
 from pipeline.manifest.review import ItemReview, Verdict
 from pipeline.planning import PlannedItem
 from pipeline.planning.takes import newest_made, stands
 from pipeline.record import Struct
+from pipeline.storage.store import Store
 
 _NOTHING = Decimal(0)
 
@@ -30,20 +33,62 @@ class ItemStatus(StrEnum):
 
 
 class SavedFile(Struct, frozen=True, kw_only=True):
-    """One file of a take.
+    """One file of a take. It can be read wherever it is, in a folder or in a bucket.
 
     Attributes:
-        path: Where it is, or was.
+        store: Where the files of its manifest are.
         asset: Its record: digest, size, media type, pixels, checks.
     """
 
-    path: Path
+    store: Store
     asset: Asset
 
     @property
+    def name(self) -> str:
+        """Its path in the store, parts separated by ``/``."""
+        return self.asset.path
+
+    @property
+    def path(self) -> Path:
+        """Where it is, or was, on this machine.
+
+        Raises:
+            UsageError: It is in a bucket.
+        """
+        path = self.store.path_of(self.name)
+        if path is None:
+            raise UsageError(
+                f"{self.url} is in a bucket, so it has no path on this machine",
+                hint="read it with .open() or .read_bytes(), or use its .url",
+            )
+        return path
+
+    @property
+    def url(self) -> str:
+        """Where it is, or was: ``s3://…``, ``gs://…``, ``az://…`` or ``file://…``."""
+        return self.store.url_of(self.name)
+
+    @property
     def sidecar(self) -> Path:
-        """The JSON beside it, which says how it was made."""
-        return self.path.with_name(self.path.name + SIDECAR_SUFFIX)
+        """The JSON that says how it was made; on this machine, wherever the file is."""
+        return self.store.home / (self.name + SIDECAR_SUFFIX)
+
+    def open(self) -> BinaryIO:
+        """A reader of its bytes, which can seek; close it after use.
+
+        Raises:
+            OSError: It is not there, or cannot be read.
+        """
+        return self.store.open(self.name)
+
+    def read_bytes(self) -> bytes:
+        """All of its bytes.
+
+        Raises:
+            OSError: As for :meth:`open`.
+        """
+        with self.open() as file:
+            return file.read()
 
 
 class JobRecord(Struct, frozen=True, kw_only=True):

@@ -82,7 +82,7 @@ class RunResult:
                         f"{item.cost:f}",
                         item.worst.reason,
                     ),
-                    pictures=tuple(file.path for file in item.files),
+                    pictures=tuple(file.store.file(file.name) for file in item.files),
                 )
                 for item_id, item in self.items.items()
             ),

@@ -201,7 +201,9 @@ class PartialFile:
 
 def new_partial_path(output: Path) -> Path:
     """A unique path for an unfinished file; creates nothing."""
-    return output / PARTIAL_FOLDER / f"{_PROCESS_TOKEN}-{next(_numbers):x}"
+    # A forked process has the same token and goes on with the same numbers.
+    name = f"{_PROCESS_TOKEN}-{os.getpid():x}-{next(_numbers):x}"
+    return output / PARTIAL_FOLDER / name
 
 
 def create_partial(output: Path) -> tuple[Path, BinaryIO]:
@@ -213,6 +215,28 @@ def create_partial(output: Path) -> tuple[Path, BinaryIO]:
     path = new_partial_path(output)
     with storage_errors(path):
         return path, os.fdopen(_create(path), "wb")
+
+
+def copy_beside(source: BinaryIO, output: Path) -> Path:
+    """Copy the rest of a file into a new partial file, and sync it; blocking.
+
+    Raises:
+        OutputError: It cannot be written.
+        OSError: ``source`` cannot be read.
+    """
+    partial, file = create_partial(output)
+    try:
+        with file:
+            while block := source.read(CHUNK_SIZE_BYTES):
+                with storage_errors(partial):
+                    file.write(block)
+            with storage_errors(partial):
+                file.flush()
+                sync_file(file.fileno(), partial)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return partial
 
 
 def put_in_place(partial: Path, output: Path, name: str) -> Path:

@@ -63,6 +63,14 @@ class BucketUrl(Struct, frozen=True, kw_only=True):
         """The variables that hold credentials."""
         return _CREDENTIALS[self.scheme]
 
+    def shares_bucket(self, other: "BucketUrl") -> bool:
+        """Whether both are parts of one bucket."""
+        return (self.scheme, self.bucket) == (other.scheme, other.bucket)
+
+    def key_of(self, name: str) -> str:
+        """The name of an object in the whole bucket."""
+        return f"{self.prefix}/{name}" if self.prefix else name
+
     def of(self, name: str) -> str:
         """The URL of an object."""
         return f"{self.location}/{name}" if name else self.location

@@ -1,16 +1,17 @@
 """Folder: a store that is a local folder; the usual one."""
 
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.errors import OutputError
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
     PARTIAL_FOLDER,
     PartialFile,
     check_no_link,
+    copy_beside,
     create_partial,
     new_partial_path,
     put_in_place,
@@ -24,9 +25,15 @@ from pipeline.storage.files import (
     is_present,
     remove_empty_folders,
 )
-from pipeline.storage.regular_file import is_inside, open_regular
-from pipeline.storage.store import Content, Entry, NewFile, Pending, Watcher
-from pipeline.storage.syncing import sync_file
+from pipeline.storage.regular_file import RegularFile, is_inside, open_regular
+from pipeline.storage.store import (
+    Entry,
+    NamedContent,
+    NewFile,
+    Pending,
+    Store,
+    Watcher,
+)
 
 
 class Folder:
@@ -44,6 +51,14 @@ class Folder:
     def __init__(self, root: Path, home: Path | None = None) -> None:
         self.root = self.workspace = root
         self.home = root if home is None else home
+
+    def load(self) -> None:
+        """Check that the folder is there, or can be made."""
+        if self.root != self.home and not self.root.parent.is_dir():
+            raise OutputError(
+                f"there is no folder {self.root.parent}",
+                hint="mount the disk or create the folder, then run again",
+            )
 
     def check_writable(self) -> None:
         """Write and remove a file, if the folder is not the locked output folder."""
@@ -98,13 +113,21 @@ class Folder:
         """Whether both are files of the folder with the same bytes."""
         return have_same_content(self.root, left, right)
 
-    def file(self, name: str) -> Content:
-        """The path of a file."""
-        return self.root / name
+    def file(self, name: str) -> NamedContent:
+        """A regular file inside of the folder."""
+        return RegularFile(self.root / name, inside=self.root, name=name)
 
     def open(self, name: str) -> BinaryIO:
         """A reader of a regular file inside of the folder."""
         return open_regular(self.root / name, inside=self.root)
+
+    def path_of(self, name: str) -> Path | None:
+        """The path of a file."""
+        return self.root / name
+
+    def url_of(self, name: str) -> str:
+        """The URL of a file, with ``file://``."""
+        return (self.root / name).absolute().as_uri()
 
     def list_files(self, folder: str = "") -> Iterator[Entry]:
         """The regular files below a folder; links are not followed."""
@@ -144,6 +167,15 @@ class Folder:
         if self.home != self.root:
             write_in_place(content, self.home, name)
 
+    def receive(self, source: Store, name: str) -> None:
+        """Copy a file of another store; durable after :meth:`sync`."""
+        with source.open(name) as file:
+            partial = copy_beside(file, self.root)
+        try:
+            put_in_place(partial, self.root, name)
+        finally:
+            partial.unlink(missing_ok=True)
+
     def copy(self, old: str, new: str) -> None:
         """Link or copy a file, unless something has the new name."""
         source, target = self.root / old, self.root / new
@@ -154,13 +186,8 @@ class Folder:
             check_no_link(partial.parent)
             partial.parent.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
             if not _link(source, partial):
-                with (
-                    open_regular(source, inside=self.root) as file,
-                    partial.open("xb") as copy,
-                ):
-                    shutil.copyfileobj(file, copy)
-                    copy.flush()
-                    sync_file(copy.fileno(), partial)
+                with open_regular(source, inside=self.root) as file:
+                    partial = copy_beside(file, self.root)
         try:
             put_in_place(partial, self.root, new)
         finally:

@@ -16,19 +16,22 @@ class ObjectContent:
     Args:
         open_name: Opens an object by its name.
         name: The object.
+
+    Attributes:
+        name: As given.
     """
 
     def __init__(self, open_name: Callable[[str], BinaryIO], name: str) -> None:
         self._open = open_name
-        self._name = name
+        self.name = name
 
     def open(
         self,
-        mode: Literal["rb"],  # noqa: ARG002
+        mode: Literal["rb"] = "rb",  # noqa: ARG002
         buffering: int = -1,  # noqa: ARG002
     ) -> BinaryIO:
         """A reader."""
-        return self._open(self._name)
+        return self._open(self.name)
 
 
 class ObjectReader(io.RawIOBase):

@@ -6,6 +6,7 @@ known: a file that another run has put there meanwhile is never replaced.
 """
 
 import contextlib
+import hashlib
 import io
 import secrets
 from collections.abc import Iterable, Iterator
@@ -13,13 +14,23 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from pipeline.record import replace
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, write_in_place
 from pipeline.storage.bucket_errors import bucket_errors, obstore
 from pipeline.storage.bucket_url import BucketUrl
 from pipeline.storage.files import remove_empty_folders, sha256_of
+from pipeline.storage.media_type import HEAD_SIZE_BYTES, media_type_of
 from pipeline.storage.object_reader import ObjectContent, ObjectReader
-from pipeline.storage.store import Content, Entry, NameTaken, NewFile, Pending, Watcher
-from pipeline.storage.upload import Held, Room, Staged, Upload
+from pipeline.storage.store import (
+    Entry,
+    NamedContent,
+    NameTaken,
+    NewFile,
+    Pending,
+    Store,
+    Watcher,
+)
+from pipeline.storage.upload import MOST_HELD_BYTES, Held, Room, Staged, Upload
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client
@@ -43,6 +54,9 @@ class ObjectStore:
         home: The local output folder, with ledger and sidecars.
         held_bytes: Of files in memory, all together, the others are sent as they come;
             None for the usual number.
+
+    Attributes:
+        url: As given.
     """
 
     is_remote = True
@@ -51,7 +65,7 @@ class ObjectStore:
         self, url: BucketUrl, home: Path, *, held_bytes: int | None = None
     ) -> None:
         self.home = self.workspace = home
-        self._url = url
+        self.url = url
         self._client = _connect(url, _PATIENT)
         self._entries: dict[str, _Entry] = {}
         self._copiers: dict[str, Client] = {}
@@ -63,8 +77,8 @@ class ObjectStore:
         Raises:
             OutputError: The bucket cannot be read; the hint says what to change.
         """
-        client = _connect(self._url, _BRIEF)
-        with bucket_errors(self._url, "list"):
+        client = _connect(self.url, _BRIEF)
+        with bucket_errors(self.url, "list"):
             chunks = obstore().list(client, chunk_size=_LISTED_AT_ONCE)
             self._entries = {
                 one["path"]: _Entry(one) for chunk in chunks for one in chunk
@@ -79,10 +93,10 @@ class ObjectStore:
             OutputError: Nothing can be written, or the server ignores conditions, so
                 that two runs could overwrite each other.
         """
-        client = _connect(self._url, _BRIEF)
+        client = _connect(self.url, _BRIEF)
         # Another run may be trying at the same moment.
         probe = f"{PARTIAL_FOLDER}/probe-{secrets.token_hex(8)}"
-        with bucket_errors(self._url, "write to"):
+        with bucket_errors(self.url, "write to"):
             obstore().put(client, probe, b"a try of pipeline\n", mode="overwrite")
             self._sweep(obstore().head(client, probe)["last_modified"])
             try:
@@ -92,7 +106,7 @@ class ObjectStore:
             finally:
                 with contextlib.suppress(obstore().exceptions.BaseError, OSError):
                     obstore().delete(client, probe)
-        raise self._url.ignores_conditions()
+        raise self.url.ignores_conditions()
 
     def _sweep(self, now: datetime) -> None:
         """Delete temporary objects that a killed run has left more than a day ago.
@@ -108,7 +122,7 @@ class ObjectStore:
 
     def describe(self, name: str = "") -> str:
         """The URL."""
-        return self._url.of(name)
+        return self.url.of(name)
 
     def exists(self, name: str) -> bool:
         """Whether an object has the name."""
@@ -141,7 +155,7 @@ class ObjectStore:
         if entry is None:
             return ""
         if not entry.sha256:
-            entry = self._refresh(name)
+            entry = self.refresh(name)
         if entry is None or entry.sha256:
             return "" if entry is None else entry.sha256
         try:
@@ -157,7 +171,7 @@ class ObjectStore:
             return False
         return self.digest_of(left) == self.digest_of(right) != ""
 
-    def file(self, name: str) -> Content:
+    def file(self, name: str) -> NamedContent:
         """An object, for reading it more than once."""
         return ObjectContent(self.open, name)
 
@@ -167,6 +181,14 @@ class ObjectStore:
         if entry is None:
             raise FileNotFoundError(self.describe(name))
         return self.open_range(name, entry.size_bytes)
+
+    def path_of(self, name: str) -> Path | None:  # noqa: ARG002
+        """None: it is not on this machine."""
+        return None
+
+    def url_of(self, name: str) -> str:
+        """The URL of an object."""
+        return self.url.of(name)
 
     def open_range(self, name: str, size_bytes: int) -> BinaryIO:
         """A reader of an object of a known size, in the listing or not."""
@@ -179,7 +201,7 @@ class ObjectStore:
         Raises:
             OutputError: It cannot be read.
         """
-        with bucket_errors(self._url, "read from", name):
+        with bucket_errors(self.url, "read from", name):
             return bytes(obstore().get(self._client, name).bytes())
 
     def list_files(self, folder: str = "") -> Iterator[Entry]:
@@ -210,7 +232,7 @@ class ObjectStore:
             try:
                 self._place(content, name, sha256, media_type)
             except NameTaken:
-                self._refresh(name)
+                self.refresh(name)
                 if self.digest_of(name) != sha256:
                     raise
         content.unlink(missing_ok=True)
@@ -220,17 +242,55 @@ class ObjectStore:
         self._put(content, name, "", "application/json")
         write_in_place(content, self.home, name)
 
+    def receive(self, source: Store, name: str) -> None:
+        """Copy within the bucket, or send what another store has."""
+        if isinstance(source, ObjectStore) and self.url.shares_bucket(source.url):
+            self._receive_within(source, name)
+            return
+        digest = hashlib.sha256()
+        size_bytes = source.size_of(name)
+        with source.open(name) as file:
+            head = file.read(HEAD_SIZE_BYTES)
+            file.seek(0)
+            media_type = media_type_of(head)
+            content: Held | Staged
+            if size_bytes <= MOST_HELD_BYTES and self._room.take(size_bytes):
+                content = Held(file.read(size_bytes), self._room)
+                digest.update(content.content)
+            else:
+                content = self._stage(_digested(file, digest), media_type)
+        try:
+            self.place(content, name, sha256=digest.hexdigest(), media_type=media_type)
+        except BaseException:
+            content.unlink(missing_ok=True)
+            raise
+
+    def _receive_within(self, source: "ObjectStore", name: str) -> None:
+        there = source.refresh(name)
+        if there is None:
+            raise FileNotFoundError(source.describe(name))
+        known = self._entries.get(name)
+        if known is not None:  # replaced only as it was known
+            sha256 = self.digest_of(name)
+            if sha256 and sha256 == source.digest_of(name):
+                return
+            self._check_same(name, known)
+            self.remove(name)
+        old = source.url.key_of(name)
+        self._copy_key(old, name, there.media_type)
+        self._entries[name].sha256 = there.sha256
+
     def copy(self, old: str, new: str) -> None:
         """Copy within the bucket, unless the new name is in use."""
         if not self.have_same_content(old, new):
-            self._copy(old, new, self._refresh(old))
+            self._copy(old, new, self.refresh(old))
         if (self.home / old).is_file():
             write_in_place((self.home / old).read_bytes(), self.home, new)
 
     def remove(self, name: str) -> None:
         """Delete an object, and the sidecar beside the ledger."""
         if name in self._entries:
-            with bucket_errors(self._url, "delete from", name):
+            with bucket_errors(self.url, "delete from", name):
                 obstore().delete(self._client, name)
             self._entries.pop(name, None)
         (self.home / name).unlink(missing_ok=True)
@@ -258,26 +318,22 @@ class ObjectStore:
         self._put(body, name, sha256, media_type)
 
     def _check_same(self, name: str, known: "_Entry") -> None:
-        now = self._refresh(name)
+        now = self.refresh(name)
         if now is not None and now.tag != known.tag:
             raise self._taken(name)
 
     def _put(self, body: Any, name: str, sha256: str, media_type: str) -> None:
         """One request, which creates the object or replaces exactly the known one."""
         entry = self._entries.get(name)
-        if (
-            entry is not None
-            and self._url.needs_versions
-            and "version" not in entry.tag
-        ):
-            entry = self._refresh(name)
+        if entry is not None and self.url.needs_versions and "version" not in entry.tag:
+            entry = self.refresh(name)
         attributes = {"Content-Type": media_type or "application/octet-stream"}
         if sha256:
             attributes[_DIGEST] = sha256
         size_bytes = body.stat().st_size if isinstance(body, Path) else len(body)
         exceptions = obstore().exceptions
         try:
-            with bucket_errors(self._url, "write to", name):
+            with bucket_errors(self.url, "write to", name):
                 put = obstore().put(
                     self._client,
                     name,
@@ -294,29 +350,34 @@ class ObjectStore:
         self, old: str, new: str, entry: "_Entry | None", media_type: str = ""
     ) -> None:
         media_type = media_type or (entry.media_type if entry else "")
+        self._copy_key(self.url.key_of(old), new, media_type)
+
+    def _copy_key(self, old_key: str, new: str, media_type: str) -> None:
+        """Copy from anywhere in the bucket, to a name that must be free."""
         try:
-            with bucket_errors(self._url, "write to", new):
+            with bucket_errors(self.url, "write to", new):
                 copier = self._copier_of(media_type)
-                obstore().copy(copier, old, new, overwrite=False)
+                obstore().copy(copier, old_key, self.url.key_of(new), overwrite=False)
         except obstore().exceptions.AlreadyExistsError as error:
             raise self._taken(new) from error
-        self._refresh(new)
+        self.refresh(new)
 
     def _copier_of(self, media_type: str) -> "Client":
-        """A client whose copies have a media type.
+        """A client of the whole bucket, whose copies have a media type.
 
         A conditional copy within S3 is a multipart upload, which does not take over
         the type of the old object.
         """
         if media_type not in self._copiers:
             kept = {"default_content_type": media_type} if media_type else {}
-            self._copiers[media_type] = _connect(self._url, _PATIENT, **kept)
+            whole = replace(self.url, prefix="")
+            self._copiers[media_type] = _connect(whole, _PATIENT, **kept)
         return self._copiers[media_type]
 
-    def _refresh(self, name: str) -> "_Entry | None":
+    def refresh(self, name: str) -> "_Entry | None":
         """Look at one object now."""
         try:
-            with bucket_errors(self._url, "read from", name):
+            with bucket_errors(self.url, "read from", name):
                 got = obstore().get(self._client, name, options={"head": True})
         except FileNotFoundError:
             self._entries.pop(name, None)
@@ -343,7 +404,7 @@ class ObjectStore:
                 size_bytes += len(block)
                 yield block
 
-        with bucket_errors(self._url, "write to", name):
+        with bucket_errors(self.url, "write to", name):
             obstore().put(
                 self._client,
                 name,
@@ -377,7 +438,7 @@ class ObjectStore:
         """Delete an object that is in no listing."""
         with (
             contextlib.suppress(FileNotFoundError),
-            bucket_errors(self._url, "delete from", name),
+            bucket_errors(self.url, "delete from", name),
         ):
             obstore().delete(self._client, name)
 
@@ -410,6 +471,12 @@ class _Entry:
         self.tag: Any = {name: value for name, value in found.items() if value}
         self.sha256 = sha256
         self.media_type = ""
+
+
+def _digested(file: BinaryIO, digest: "hashlib._Hash") -> Iterator[bytes]:
+    while block := file.read(_PART_BYTES):
+        digest.update(block)
+        yield block
 
 
 def _connect(url: BucketUrl, retry: dict[str, Any], **client_options: Any) -> "Client":

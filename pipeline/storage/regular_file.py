@@ -9,6 +9,7 @@ import os
 import stat
 from io import BufferedReader
 from pathlib import Path
+from typing import Literal
 
 from pipeline.errors import OutputError
 
@@ -29,6 +30,35 @@ _READ_FLAGS = (
 
 class NotAFile(OSError):
     """Not a file that can be read; ``strerror`` says what it is."""
+
+
+class RegularFile:
+    """A file at a path as :class:`~pipeline.storage.store.Content`.
+
+    Args:
+        path: As for :func:`open_regular`.
+        inside: Likewise.
+        name: What it is called; "" for the last part of the path.
+
+    Attributes:
+        path: As given.
+        name: What it is called.
+    """
+
+    def __init__(
+        self, path: Path, *, inside: Path | None = None, name: str = ""
+    ) -> None:
+        self.path = path
+        self.name = name or path.name
+        self._inside = inside
+
+    def open(
+        self,
+        mode: Literal["rb"] = "rb",  # noqa: ARG002 - there is no other
+        buffering: int = -1,  # noqa: ARG002
+    ) -> BufferedReader:
+        """A reader; see :func:`open_regular` for what it raises."""
+        return open_regular(self.path, inside=self._inside)
 
 
 def open_regular(path: Path, *, inside: Path | None = None) -> BufferedReader:

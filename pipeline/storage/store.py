@@ -33,6 +33,14 @@ class Content(Protocol):
         """
 
 
+class NamedContent(Content, Protocol):
+    """A file that has a name; a ``Path`` is one."""
+
+    @property
+    def name(self) -> str:
+        """Its name, at least the last part of it."""
+
+
 class Pending(Content, Protocol):
     """A whole file that is not under its name yet; a ``Path`` is one."""
 
@@ -116,6 +124,13 @@ class Store(Protocol):
     workspace: Path
     is_remote: bool
 
+    def load(self) -> None:
+        """Look again at what is there; a bucket is only listed when this is called.
+
+        Raises:
+            OutputError: It cannot be read; the hint says what to change.
+        """
+
     def check_writable(self) -> None:
         """Check, before anything is paid for, that files can be put there.
 
@@ -150,7 +165,7 @@ class Store(Protocol):
     def have_same_content(self, left: str, right: str) -> bool:
         """Whether both files are there, with the same bytes."""
 
-    def file(self, name: str) -> Content:
+    def file(self, name: str) -> NamedContent:
         """A file, for reading it as a whole more than once."""
 
     def open(self, name: str) -> BinaryIO:
@@ -159,6 +174,12 @@ class Store(Protocol):
         Raises:
             OSError: There is none that can be read.
         """
+
+    def path_of(self, name: str) -> Path | None:
+        """Where a file is on this machine; None for one in a bucket."""
+
+    def url_of(self, name: str) -> str:
+        """The URL of a file."""
 
     def list_files(self, folder: str = "") -> Iterator[Entry]:
         """The files below a folder of the store, or all of them, in any order."""
@@ -191,6 +212,18 @@ class Store(Protocol):
 
         Raises:
             NameTaken, OutputError: As for :meth:`place`.
+        """
+
+    def receive(self, source: "Store", name: str) -> None:
+        """Copy a file of another store, instead of what was known to be there.
+
+        Args:
+            source: Has the file. Of the same bucket, the bytes do not leave it.
+            name: Its name in both.
+
+        Raises:
+            NameTaken, OutputError: As for :meth:`place`.
+            OSError: It cannot be read.
         """
 
     def copy(self, old: str, new: str) -> None:

@@ -24,6 +24,7 @@ from pipeline.settings import (
     SECRET_VARIABLE,
     Service,
 )
+from pipeline.storage.folder import Folder
 
 LONG_AGO = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 QUICK = Settings(settle_s=1.0, output_s=2.0, poll_min_s=0.05, poll_max_s=0.05)
@@ -156,7 +157,7 @@ async def test_a_model_that_nobody_has_seen_runs_from_a_manifest_without_code(
     assert submitted_to == model_id
     assert body.keys() == params.keys()
     assert saved(tmp_path / "out") == expected
-    assert {one.finding for one in verify(tmp_path / "out")} == {"ok"}
+    assert {one.finding for one in verify(Folder(tmp_path / "out"))} == {"ok"}
 
 
 async def test_a_model_without_a_schema_is_not_paid_for_unless_asked(service, make):

@@ -17,6 +17,7 @@ COMMANDS = (
     "fetch",
     "gallery",
     "graph",
+    "index",
     "init",
     "merge",
     "models",

@@ -22,8 +22,6 @@ from pipeline.executors.messages import (
     received,
 )
 from pipeline.job import AssetId
-from pipeline.operations.gallery.files import draw
-from pipeline.operations.gallery.links import Content
 from pipeline.storage.atomic_file import PARTIAL_FOLDER, write_in_place
 
 bucket = buckets.bucket
@@ -216,19 +214,6 @@ async def test_a_bucket_is_opened_once(bucket, api, transfer, clock):
         assert workspace.is_dir()
 
     assert not workspace.exists()
-
-
-async def test_the_gallery_takes_what_was_drawn(perform, place, tmp_path):
-    receipt = (await perform(place, draws=True)).receipt
-    drawn = find_drawn(tmp_path, receipt.sha256)
-    content = Content(
-        path=tmp_path / "there is none",
-        sha256=receipt.sha256,
-        media_type="image/png",
-        inside=tmp_path,
-    )
-
-    assert draw(content) == drawn
 
 
 async def test_without_a_bucket_there_is_a_hint(perform, bucket):

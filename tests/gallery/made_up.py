@@ -376,6 +376,22 @@ def demo(path: Path) -> Gallery:
     return folder.write(axes={"biome": BIOMES, "time": TIMES})
 
 
+def bucket(path: Path) -> Gallery:
+    """A gallery whose files are in a bucket: a picture, a video and a text."""
+    folder = Folder(path)
+    picture = folder.picture("oak.png", 7)
+    preview = f"previews/{picture.sha256}.webp"
+    (path / "previews").mkdir()
+    (path / preview).write_bytes(encoded(drawn(7, 192), "WEBP"))
+    clip = folder.file("clip.mp4", b"", kind="video", thumbnail=drawn(8, 128))
+    text = folder.file("text.txt", b"", kind="text", text="an old oak")
+    sources = {"oak": (picture, preview), "clip": (clip, ""), "text": (text, "")}
+    for id_, (file, src) in sources.items():
+        away = replace(file, src=src, url=f"s3://art/{file.name}")
+        folder.items.append(_saved(id_, f"a {id_}", [away]))
+    return folder.write(output="s3://art")
+
+
 def _failed() -> GalleryItem:
     return GalleryItem(
         id="tree-coast-night",

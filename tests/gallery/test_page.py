@@ -261,6 +261,32 @@ async def test_video_sound_text_and_a_3d_model_are_shown(
     assert problems == []
 
 
+async def test_of_files_in_a_bucket_previews_are_shown_and_the_urls(
+    visit: Visit, tmp_path: Path
+) -> None:
+    made_up.bucket(tmp_path / "gallery")
+    shown = {}
+    page = await visit.open(tmp_path / "gallery", "#item=oak")
+    await page.wait_for_function(ARE_LOADED)
+    assert await page.locator(".stage img").count() == 1
+    assert await page.locator(".panel a[href*='previews/']").count() == 0
+    for item in ("oak", "clip", "text"):
+        shown[item] = await visit.texts(".panel .command code")
+        await visit.press("ArrowRight")
+    await visit.open(tmp_path / "gallery", "#item=clip")
+    assert await visit.texts(".player .command code") == ["s3://art/clip.mp4"]
+    assert await page.locator(".player img").count() == 1
+    await visit.press("ArrowRight")
+    assert await visit.texts(".player pre") == ["an old oak"]
+
+    assert [texts[0] for texts in shown.values()] == [
+        "s3://art/oak.png",
+        "s3://art/clip.mp4",
+        "s3://art/text.txt",
+    ]
+    assert visit.problems == []
+
+
 async def test_pixel_art_is_enlarged_in_whole_steps_and_laid_three_by_three(
     visit: Visit, demo: Path
 ) -> None:

@@ -15,7 +15,7 @@ from knobs.world import HEAD, MODEL, draw_references
 from PIL import Image
 
 from pipeline.activity import Activity
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.errors import LedgerDamaged, ManifestError
 from pipeline.job import Job, JobKey, JobStatus, RemoteId
 from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
@@ -28,6 +28,8 @@ from pipeline.output.gallery_folder import LOCK_NAME
 from pipeline.record import replace
 from pipeline.report.gallery.data import Gallery
 from pipeline.running.events import JobChanged
+from pipeline.storage.atomic_file import PARTIAL_FOLDER
+from pipeline.storage.folder import Folder
 
 NOW = datetime(2026, 10, 2, 21, 20, 16, tzinfo=UTC)
 MEDIA = """\
@@ -48,7 +50,7 @@ class PlainLinks:
     """Links of a server: nothing is written, and files have names."""
 
     def to_file(self, content):
-        return f"file/{content.name or content.sha256[:4]}" if content.path else ""
+        return f"file/{content.name or content.sha256[:4]}" if content.content else ""
 
     def to_thumbnail(self, content):
         return f"thumbnail/{content.name or content.sha256[:4]}"
@@ -58,7 +60,7 @@ class PlainLinks:
 
 
 def loaded(place):
-    return load(
+    return load_opened(
         place.folder / "knobs.yaml",
         output=place.output,
         emulate=False,
@@ -68,8 +70,8 @@ def loaded(place):
 
 
 def collector_of(place, **named):
-    manifest, output = loaded(place)
-    return Collector(manifest, output, emulate=False, links=PlainLinks(), **named)
+    manifest, store = loaded(place)
+    return Collector(manifest, store, emulate=False, links=PlainLinks(), **named)
 
 
 def gallery_of(place, **named):
@@ -82,8 +84,8 @@ def item_of(gallery, item_id):
 
 
 def write(place, **named):
-    manifest, output = loaded(place)
-    return write_gallery(manifest, output, emulate=False, now=NOW, **named)
+    manifest, store = loaded(place)
+    return write_gallery(manifest, store, emulate=False, now=NOW, **named)
 
 
 def written_data(page):
@@ -286,7 +288,7 @@ async def test_a_manifest_that_is_no_file_has_keys_and_no_commands(place, tmp_pa
     manifest = load_manifest(source, folder=tmp_path)
 
     gallery = Collector(
-        manifest, place.output, emulate=False, links=PlainLinks()
+        manifest, Folder(place.output), emulate=False, links=PlainLinks()
     ).collect(NOW)
 
     assert (gallery.items[0].place, gallery.items[0].command) == ("<m> items[0]", "")
@@ -453,6 +455,19 @@ async def test_a_second_gallery_draws_nothing_again(place):
     assert not (place.output / "gallery/vendor").exists()
 
 
+async def test_what_a_worker_of_the_run_has_drawn_is_not_drawn_again(place):
+    await place.play(items("an oak"))
+    sha256 = place.job("a").assets[0].sha256
+    drafts = place.output / PARTIAL_FOLDER / "thumbnails"
+    drafts.mkdir(parents=True)
+    (drafts / f"{sha256}.webp").write_bytes(b"as a worker drew it")
+
+    page = write(place).page
+
+    thumbnail = page.parent / "thumbnails" / f"{sha256}.webp"
+    assert thumbnail.read_bytes() == b"as a worker drew it"
+
+
 async def test_what_was_drawn_before_an_interruption_is_kept(place):
     await place.play(items("an oak", "an elm", "an ash", "a yew", "a fir", "a box"))
 
@@ -478,10 +493,10 @@ async def test_a_gallery_that_nobody_waits_for_ends_in_order(place, monkeypatch)
 
     monkeypatch.setattr(writer, "draw", draw)
     monkeypatch.setattr(writer, "_LONGEST_END_S", 0.0)
-    manifest, output = loaded(place)
+    manifest, store = loaded(place)
     writing = asyncio.create_task(
         writer.write_gallery_shown(
-            manifest, output, activity=Activity(place.clock), emulate=False, now=NOW
+            manifest, store, activity=Activity(place.clock), emulate=False, now=NOW
         )
     )
     async with asyncio.timeout(LIMIT_S):
@@ -491,9 +506,10 @@ async def test_a_gallery_that_nobody_waits_for_ends_in_order(place, monkeypatch)
         await writing
     gate.set()
 
-    with FileLock(output / "gallery" / LOCK_NAME, timeout=LIMIT_S):
-        assert not (output / "gallery/index.html").exists()
-        assert not (output / "gallery/.partial").exists()
+    gallery = place.output / "gallery"
+    with FileLock(gallery / LOCK_NAME, timeout=LIMIT_S):
+        assert not (gallery / "index.html").exists()
+        assert not (gallery / ".partial").exists()
     assert write(place).items == 6
 
 
@@ -584,7 +600,7 @@ async def test_hostile_names_lead_to_their_own_files(place, tmp_path):
     manifest = folder / "k?.yaml"
     reference = "  - {id: a, prompt: x, params: {images: ['file:style.png']}}\n"
     manifest.write_text(f"{HEAD}items:\n{reference}", encoding="utf-8")
-    read, output = load(
+    read, store = load_opened(
         manifest,
         output=folder / "o;ü",
         emulate=False,
@@ -592,7 +608,7 @@ async def test_hostile_names_lead_to_their_own_files(place, tmp_path):
         profile="",
     )
 
-    written = write_gallery(read, output, emulate=False, now=NOW)
+    written = write_gallery(read, store, emulate=False, now=NOW)
 
     (used,) = written_data(written.page).items[0].references
     assert used.src == "../../style.png"

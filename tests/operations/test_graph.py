@@ -2,6 +2,7 @@
 
 from pipeline.manifest import load_manifest
 from pipeline.operations.graph import Edge, read_graph
+from pipeline.storage.folder import Folder
 
 MANIFEST = """\
 version: 1
@@ -17,7 +18,7 @@ def test_parents_come_first_and_single_items_are_left_out(tmp_path):
     path = tmp_path / "m.yaml"
     path.write_text(MANIFEST)
 
-    graph = read_graph(load_manifest(path), tmp_path / "output", emulate=True)
+    graph = read_graph(load_manifest(path), Folder(tmp_path / "output"), emulate=True)
 
     assert [planned.item.item_id for planned in graph.items] == ["hero", "pose"]
     assert graph.edges == (Edge(parent="hero", output=2, child="pose", input="images"),)

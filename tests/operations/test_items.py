@@ -4,18 +4,18 @@ from pathlib import Path
 
 from doubles.place import items
 
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.operations.items import read_items
 
 MANIFEST = Path(__file__).parents[2] / "manifests/character-sheet.yaml"
 
 
 def read(manifest, output, *, emulate=False):
-    loaded, folder = load(
+    loaded, store = load_opened(
         manifest, output=output, emulate=emulate, allow_outside=False, profile=""
     )
     found = []
-    read_items(loaded, folder, emulate=emulate, on_item=found.append)
+    read_items(loaded, store, emulate=emulate, on_item=found.append)
     return {one.item_id: one for one in found}
 
 

@@ -21,6 +21,7 @@ from pipeline.job import (
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.output.joined_ledger import Part, join_ledgers
 from pipeline.record import replace
+from pipeline.storage.folder import Folder
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 S = JobStatus
@@ -73,7 +74,9 @@ def part_of():
             ledger.record_salvaged(one)
         ledger.record_facts(base_url="https://api.example/v1", project_id="")
         folder = Path(f"shard-{next(numbers)}")
-        return Part(folder=folder, ledger=ledger, is_target=is_target)
+        return Part(
+            store=Folder(folder), ledger=ledger, named=str(folder), is_target=is_target
+        )
 
     return make
 
@@ -187,7 +190,9 @@ def test_uploads_contents_and_runs_of_all_are_kept_once(part_of):
     parts[1].ledger.record_run_started(NOON + timedelta(hours=1))
 
     joined = join_ledgers(parts)
-    again = join_ledgers([Part(folder=Path("all"), ledger=joined), *parts])
+    again = join_ledgers(
+        [Part(store=Folder(Path("all")), ledger=joined, named="all"), *parts]
+    )
 
     for ledger in (joined, again):
         uploads, contents, runs = ledger.find_history()

@@ -15,6 +15,7 @@ from pipeline.lockfile import read_lock, write_lock
 from pipeline.models.record import parse_model
 from pipeline.operations.verify import verify
 from pipeline.output.rebuild import rebuild
+from pipeline.storage.folder import Folder
 
 GLB = glb_of()
 MODELS = {
@@ -90,7 +91,7 @@ async def test_a_preview_before_the_model_is_saved_beside_it_and_is_no_output(sh
     assert (result.exit_code, result.counts) == (ExitCode.OK, {"saved": 1})
     assert shop.warnings() == []
     assert again.counts == {"done": 1}
-    assert {one.finding for one in verify(shop.output)} == {"ok"}
+    assert {one.finding for one in verify(Folder(shop.output))} == {"ok"}
 
 
 async def test_a_lost_preview_is_fetched_again_free(shop):
@@ -221,7 +222,7 @@ async def test_a_result_without_assets_is_saved_as_a_text(shop, output, name, co
     record = json.loads((shop.output / f"{name}.json").read_text())
     assert record["asset_id"] == record["job_id"] == "job_1"
     assert again.counts == {"done": 1}
-    assert {one.finding for one in verify(shop.output)} == {"ok"}
+    assert {one.finding for one in verify(Folder(shop.output))} == {"ok"}
 
 
 async def test_a_lost_text_is_fetched_again_free_also_without_a_ledger(shop):
@@ -344,5 +345,5 @@ async def test_a_result_that_reads_like_a_sidecar_is_no_sidecar(shop):
     lose_ledger(shop)
 
     assert shop.statuses() == {"oak": "saved", "ash": "saved"}
-    strays = [one for one in verify(shop.output) if one.finding != "ok"]
+    strays = [one for one in verify(Folder(shop.output)) if one.finding != "ok"]
     assert strays == []

@@ -13,6 +13,7 @@ from pipeline.assets.checks.damage import Damaged
 from pipeline.errors import OutputError
 from pipeline.storage import object_store, upload
 from pipeline.storage.bucket_url import parse_bucket_url
+from pipeline.storage.folder import Folder
 from pipeline.storage.object_store import ObjectStore
 from pipeline.storage.store import NameTaken
 from pipeline.storage.upload import Held, Room, Staged
@@ -179,6 +180,7 @@ async def test_a_small_file_is_held_and_seen_by_nobody(store, bucket):
 @pytest.fixture
 def small_limits(monkeypatch):
     monkeypatch.setattr(upload, "MOST_HELD_BYTES", 1000)
+    monkeypatch.setattr(object_store, "MOST_HELD_BYTES", 1000)
 
 
 async def test_a_large_file_is_sent_in_parts_and_then_gets_its_name(
@@ -332,3 +334,69 @@ def test_a_missing_bucket_is_named_with_a_hint(bucket, tmp_path):
         ObjectStore(url, tmp_path).load()
 
     assert error.value.hint.startswith("create the bucket 'no-such-bucket'")
+
+
+def test_a_file_of_another_store_is_sent_with_its_digest_and_type(
+    store, bucket, tmp_path
+):
+    source = Folder(tmp_path / "source")
+    source.root.mkdir()
+    (source.root / "oak.png").write_bytes(PICTURE)
+
+    store.receive(source, "oak.png")
+
+    assert bucket.get("oak.png") == PICTURE
+    assert bucket.media_type("oak.png") == "image/png"
+    again = store_in(bucket, tmp_path)
+    bucket.forget()
+    assert again.digest_of("oak.png") == sha256(PICTURE)
+    assert [one for one in bucket.requests if one.startswith("GET")] == []
+
+
+@pytest.mark.usefixtures("small_limits")
+def test_a_large_file_of_another_store_is_sent_in_parts(store, bucket, tmp_path):
+    source = Folder(tmp_path / "source")
+    source.root.mkdir()
+    content = os.urandom(1 << 20)
+    (source.root / "oak.bin").write_bytes(content)
+
+    store.receive(source, "oak.bin")
+
+    assert bucket.get("oak.bin") == content
+    assert bucket.names == ["oak.bin"]
+
+
+@pytest.mark.usefixtures("small_limits")
+def test_what_cannot_be_received_leaves_nothing(store, bucket, tmp_path):
+    source = Folder(tmp_path / "source")
+    source.root.mkdir()
+    (source.root / "oak.png").write_bytes(os.urandom(1 << 20))
+    bucket.put("oak.png", b"theirs")
+
+    with pytest.raises(NameTaken):
+        store.receive(source, "oak.png")
+
+    assert bucket.names == ["oak.png"]
+    assert bucket.get("oak.png") == b"theirs"
+
+
+def test_within_a_bucket_only_what_was_known_is_replaced(bucket, tmp_path):
+    def part(name):
+        url = parse_bucket_url(f"{bucket.url}/{name}", os.environ)
+        opened = ObjectStore(url, tmp_path / name)
+        opened.load()
+        return opened
+
+    bucket.put("one/oak.png", PICTURE)
+    bucket.put("two/oak.png", b"older")
+    source, target, late = part("one"), part("two"), part("two")
+
+    target.receive(source, "oak.png")
+    target.receive(source, "oak.png")  # changes nothing
+    bucket.put("one/oak.png", b"newer")
+    with pytest.raises(NameTaken):
+        late.receive(part("one"), "oak.png")
+
+    assert bucket.get("two/oak.png") == PICTURE
+    with pytest.raises(FileNotFoundError):
+        target.receive(source, "elm.png")

@@ -13,7 +13,7 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from doubles.place import LIMIT_S, Place
 from doubles.place_fixtures import command, place, place_of, use  # noqa: F401 - fixtures
 
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.cli.view import JsonEvents
 from pipeline.operations.gallery import Collector
 from pipeline.operations.view.desk import ManifestDesk
@@ -150,7 +150,7 @@ def open_page():
         manifest = where.folder / "knobs.yaml"
 
         def read():
-            return load(
+            return load_opened(
                 manifest,
                 output=where.output,
                 emulate=False,

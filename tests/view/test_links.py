@@ -3,8 +3,9 @@
 import pytest
 from PIL import Image
 
-from pipeline.operations.gallery.links import Content
+from pipeline.operations.gallery.links import ShownFile
 from pipeline.operations.view.links import ServedLinks
+from pipeline.storage.regular_file import RegularFile
 
 
 @pytest.fixture
@@ -15,8 +16,9 @@ def picture(tmp_path):
 
 
 def content_of(path, *, name="", sha256="ab" * 32, media_type="image/png"):
-    return Content(
-        name=name, path=path, inside=None, sha256=sha256, media_type=media_type
+    content = None if path is None else RegularFile(path)
+    return ShownFile(
+        name=name, content=content, path=path, sha256=sha256, media_type=media_type
     )
 
 
@@ -30,7 +32,8 @@ def test_a_file_has_a_url_that_changes_with_its_bytes(picture):
     assert second == "files/a%20b/oak.png?cdcdcdcdcdcd"
     found = links.find_file("a b/oak.png")
     assert found is not None
-    assert found.path == picture
+    with found.content.open("rb") as file:
+        assert file.read() == picture.read_bytes()
 
 
 def test_a_reference_has_a_name_of_its_own(picture):

@@ -7,13 +7,14 @@ and does not see colours.
 Source: N. Krawetz, "Kind of Like That", hackerfactor.com, 2013.
 """
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.assets.checks.image import decoded
 from pipeline.save_spec import CheckResult, CheckSpec, Saving
 from pipeline.storage.media_type import PICTURE_TYPES
+from pipeline.storage.store import Content
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -26,12 +27,12 @@ _FLAT = 1.0  # standard deviation, of 255: less is one colour
 
 
 def examine(
-    path: Path, media_type: str, saving: Saving, *, compares: bool
+    content: Content, media_type: str, saving: Saving, *, compares: bool
 ) -> tuple[tuple[CheckResult, ...], str]:
     """Look at a saved picture; a file that is none has no checks.
 
     Args:
-        path: The whole file.
+        content: The whole file.
         media_type: Its type.
         saving: What it is checked for. Similarity to others is left to the caller.
         compares: Whether its likeness is wanted.
@@ -48,14 +49,15 @@ def examine(
         return (), ""
     most = saving.save.max_bytes
     if most is not None:
-        size_bytes = path.stat().st_size
+        with content.open("rb") as file:
+            size_bytes = file.seek(0, os.SEEK_END)
         why = f"it has {size_bytes:,} bytes, more than {most:,}"
         results.append(
             CheckResult(name="max_bytes", why=why if size_bytes > most else "")
         )
     if saving.checks.is_empty and not compares:
         return tuple(results), ""
-    with decoded(path) as image:
+    with decoded(content) as image:
         results += _find_results(image, saving.checks)
         return tuple(results), likeness_of(image) if compares else ""
 

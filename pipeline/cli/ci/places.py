@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.cli.ci.github import GitHub
 from pipeline.report.markdown import raw_url
 from pipeline.report.outcomes import Place
+from pipeline.storage.store import Store
 
 _SHOWN_BY_GITHUB = (".png", ".jpg", ".jpeg", ".gif", ".webp")
 _MOST_BYTES = 2_000_000  # of a picture that is shown as a thumbnail
@@ -58,18 +59,19 @@ def find_picture_urls(github: GitHub, paths: Iterable[str]) -> Mapping[str, str]
     }
 
 
-def find_pictures(output: Path, stem: str) -> tuple[str, ...]:
-    """The pictures of an item in an output folder: the first, if there are several.
+def find_pictures(store: Store, stem: str) -> tuple[str, ...]:
+    """The pictures of an item on this machine: the first, if there are several.
 
     Args:
-        output: The output folder.
+        store: Where its files are; those in a bucket have no path.
         stem: The name of the item's files without number and extension, or "".
     """
     names = (
         f"{stem}{number}{end}" for number in ("", "-1") for end in _SHOWN_BY_GITHUB
     )
-    found = (output / name for name in names if stem and (output / name).is_file())
-    return tuple(str(path) for path in found)[:1]
+    there = (name for name in names if stem and store.is_present(name))
+    paths = (store.path_of(name) for name in there)
+    return tuple(str(path) for path in paths if path is not None)[:1]
 
 
 def _inside(folder: Path, path: Path) -> str | None:

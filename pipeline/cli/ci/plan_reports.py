@@ -95,7 +95,7 @@ class PlanReports:
         rows = {}
         for item_id, row in self._rows.items():
             quote = quotes.get(self._cost_keys.get(item_id, ""))
-            before = find_pictures(plan.output, self._stems.get(item_id, ""))
+            before = find_pictures(plan.store, self._stems.get(item_id, ""))
             rows[item_id] = replace(
                 row,
                 units=None if quote is None else quote.units,

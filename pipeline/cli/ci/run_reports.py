@@ -10,7 +10,7 @@ from pipeline.cli.ci.places import find_picture_urls, place_in
 from pipeline.cli.console.money import units_phrase
 from pipeline.cli.console.printing import print_note
 from pipeline.cli.console.text import duration, printable
-from pipeline.cli.loading import load
+from pipeline.cli.loading import load_opened
 from pipeline.cli.next_step import complete_hint
 from pipeline.cli.options import RunOptions
 from pipeline.cli.run_summary import next_steps
@@ -30,6 +30,7 @@ from pipeline.running.events import Blocked, Event
 from pipeline.running.items import ItemRecord
 from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
+from pipeline.storage.store import Store
 
 
 class RunEnd(Struct, kw_only=True):
@@ -104,11 +105,12 @@ class RunReports:
         junit = JUnitReport(name)
         try:
             if not isinstance(end.error, ManifestError):
-                loaded, folder = self._load()
+                loaded, store = self._load()
+                folder = store.home
                 profile = f" ({loaded.profile})" if loaded.profile else ""
                 name = f"{loaded.name}{profile}"
                 junit = JUnitReport(name, is_frozen=self._options.frozen)
-                self._read(loaded, folder, outcomes, junit)
+                self._read(loaded, store, outcomes, junit)
         except PipelineError as error:
             if end.error is None:  # such as a manifest that was edited meanwhile
                 outcomes.problems.append(Problem(message=printable(error.message)))
@@ -127,10 +129,11 @@ class RunReports:
             self._tell_github(self._github, outcomes, facts, end)
         return self._write_junit(junit.render(facts))
 
-    def _load(self) -> tuple[Manifest, Path]:
+    def _load(self) -> tuple[Manifest, Store]:
         options = self._options
-        return load(
+        return load_opened(
             self._manifest,
+            store=options.store,
             output=options.output,
             emulate=options.emulate,
             allow_outside=options.allow_outside,
@@ -138,7 +141,7 @@ class RunReports:
         )
 
     def _read(
-        self, loaded: Manifest, folder: Path, outcomes: Outcomes, junit: JUnitReport
+        self, loaded: Manifest, store: Store, outcomes: Outcomes, junit: JUnitReport
     ) -> None:
         has_cases = self._options.junit is not None
 
@@ -157,7 +160,7 @@ class RunReports:
 
         read_items(
             loaded,
-            folder,
+            store,
             emulate=self._options.emulate,
             selection=Selection(globs=self._globs),
             on_item=take,

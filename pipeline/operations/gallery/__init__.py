@@ -5,7 +5,7 @@ opens from disk. What a URL leads to is decided by a :class:`Links`.
 """
 
 from pipeline.operations.gallery.collector import Collector
-from pipeline.operations.gallery.links import Content, Links
+from pipeline.operations.gallery.links import Links, ShownFile
 from pipeline.operations.gallery.page_options import PageOptions
 from pipeline.operations.gallery.writer import (
     Written,
@@ -15,9 +15,9 @@ from pipeline.operations.gallery.writer import (
 
 __all__ = [
     "Collector",
-    "Content",
     "Links",
     "PageOptions",
+    "ShownFile",
     "Written",
     "write_gallery",
     "write_gallery_shown",

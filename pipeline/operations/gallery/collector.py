@@ -27,6 +27,7 @@ from pipeline.operations.gallery.texts import plain_text, shown, value_text
 from pipeline.operations.gallery.totals import Spent, read_spent
 from pipeline.operations.items import read_items_in
 from pipeline.output.folder import is_by_emulator, open_ledger_of, output_folder
+from pipeline.output.stores import option_for
 from pipeline.record import Struct
 from pipeline.report.gallery.data import (
     Gallery,
@@ -35,6 +36,7 @@ from pipeline.report.gallery.data import (
     GalleryTotals,
 )
 from pipeline.running.items import ItemRecord, ItemStatus, JobRecord
+from pipeline.storage.store import Store
 
 
 class Asked(Struct, frozen=True, kw_only=True):
@@ -54,8 +56,8 @@ class Collector:
 
     Args:
         manifest: With its review.
-        output: Its output folder; it need not exist.
-        emulate: Whether the folder is the emulator's.
+        store: Where its files are; the output folder, its ``home``, need not exist.
+        emulate: Whether the output folder is the emulator's.
         links: What the URLs lead to.
         allow_outside: Whether references may be outside the manifest's folder.
         options: What the page says beyond the facts.
@@ -64,7 +66,7 @@ class Collector:
     def __init__(
         self,
         manifest: Manifest,
-        output: Path,
+        store: Store,
         *,
         emulate: bool,
         links: Links,
@@ -72,15 +74,16 @@ class Collector:
         options: PageOptions = PageOptions(),  # noqa: B008 - frozen
     ) -> None:
         self._manifest = manifest
-        self._output = output
+        self._store = store
         self._emulate = emulate
         self._links = links
-        self._files = Files(output, links)
+        self._files = Files(store, links)
         self._options = options
         usual = output_folder(manifest, output=None, emulate=emulate)
         self._commands = CommandLines(
             manifest=manifest,
-            output="" if output == usual else str(output),
+            output="" if store.home == usual else str(store.home),
+            store=option_for(store, manifest, emulate=emulate),
             emulate=emulate,
             allow_outside=allow_outside,
         )
@@ -100,13 +103,13 @@ class Collector:
             LockError: The lock file cannot be read.
             OutputError: The folder cannot be read.
         """
-        manifest, output = self._manifest, self._output
+        manifest, store = self._manifest, self._store
         records: list[ItemRecord] = []
-        with open_ledger_of(manifest, output, emulate=self._emulate) as ledger:
+        with open_ledger_of(manifest, store.home, emulate=self._emulate) as ledger:
             uploads = ledger.find_all_uploads()
             self._index = ReferenceIndex(manifest.models, uploads)
             self._children = {}
-            read_items_in(ledger, manifest, output, on_item=records.append)
+            read_items_in(ledger, manifest, store, on_item=records.append)
             spent = read_spent(ledger)
             facts = ledger.find_facts()
         for record in records:
@@ -116,7 +119,7 @@ class Collector:
         return Gallery(
             name=manifest.name,
             manifest=plain_text(manifest.file),
-            output=plain_text(str(output)),
+            output=plain_text(store.describe()),
             profile=manifest.profile,
             is_emulated=is_by_emulator(facts, emulate=self._emulate),
             made_at=format_utc(now),

@@ -25,12 +25,14 @@ class CommandLines(Struct, frozen=True, kw_only=True):
     Attributes:
         manifest: As the user named it, with its profile.
         output: The output folder if it is not the usual one; else "".
+        store: The URL of the store, if a command would not find it by itself; else "".
         emulate: Whether it is the emulator's.
         allow_outside: Whether references may be outside the manifest's folder.
     """
 
     manifest: Manifest
     output: str = ""
+    store: str = ""
     emulate: bool = False
     allow_outside: bool = False
 
@@ -59,6 +61,7 @@ class CommandLines(Struct, frozen=True, kw_only=True):
         place = [
             *(("--profile", self.manifest.profile) if self.manifest.profile else ()),
             *(("--output", self.output) if self.output else ()),
+            *(("--store", self.store) if self.store else ()),
             *(("--emulate",) if self.emulate else ()),
             *(("--allow-outside",) if self.allow_outside else ()),
         ]

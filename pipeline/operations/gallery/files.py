@@ -1,34 +1,31 @@
 """The files of a take → how the page shows them: URLs, kind, text, what is missing."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from pipeline.assets.drawn import find_drawn
-from pipeline.assets.thumbnail import draw_thumbnail
-from pipeline.job import PREVIEW, Asset
-from pipeline.operations.gallery.links import Content, Links
+from pipeline.assets.thumbnail import EDGE_PX, draw_thumbnail
+from pipeline.job import PREVIEW
+from pipeline.operations.gallery.links import Links, ShownFile
 from pipeline.operations.gallery.texts import plain_text
 from pipeline.report.gallery.data import GalleryFile
 from pipeline.running.items import JobRecord, SavedFile
-from pipeline.storage.files import digest_of, is_present
 from pipeline.storage.media_type import kind_of
-from pipeline.storage.regular_file import open_regular
+from pipeline.storage.store import Store
 
 _MOST_TEXT_BYTES = 4096  # of a text result
 
 
 class Files:
-    """Shows the files of one output folder.
+    """Shows the files of one manifest.
 
     Args:
-        output: The folder.
+        store: Where they are.
         links: What the URLs lead to.
     """
 
-    def __init__(self, output: Path, links: Links) -> None:
-        self._output = output
+    def __init__(self, store: Store, links: Links) -> None:
+        self._store = store
         self._links = links
-        self._contents: dict[str, Content | None] = {}  # by path, as last looked at
+        self._contents: dict[str, ShownFile | None] = {}  # by path, as last looked at
 
     def find(self, one: JobRecord) -> Iterator[GalleryFile]:
         """The files of a take or a step: its outputs, then pictures of these.
@@ -54,6 +51,7 @@ class Files:
         return GalleryFile(
             src="" if content is None else links.to_file(content),
             name=plain_text(asset.path),
+            url="" if content is None else content.url,
             thumbnail="" if seen is None else links.to_thumbnail(seen),
             kind=kind,
             embedded="" if content is None else links.to_script(content),
@@ -70,55 +68,51 @@ class Files:
             text=_read_text(content) if kind == "text" and content else "",
         )
 
-    def look_at(self, saved: SavedFile) -> Content | None:
+    def look_at(self, saved: SavedFile) -> ShownFile | None:
         """The file as it is now, which may have been edited; None if it is gone."""
         content = self._find_content(saved)
         self._contents[saved.asset.path] = content
         return content
 
-    def _find_content(self, saved: SavedFile) -> Content | None:
+    def _find_content(self, saved: SavedFile) -> ShownFile | None:
         asset = saved.asset
-        if not is_present(self._output, asset.path):
+        store = self._store
+        if not store.is_present(asset.path):
             return None
         sha256 = asset.sha256
-        if not _has_size(saved.path, asset):
-            sha256 = digest_of(self._output, asset.path) or sha256
-        return Content(
-            path=saved.path,
+        if store.size_of(asset.path) != asset.size_bytes:
+            sha256 = store.digest_of(asset.path) or sha256
+        path = store.path_of(asset.path)
+        return ShownFile(
+            content=store.file(asset.path),
+            path=path,
+            url=store.url_of(asset.path) if path is None else "",
             name=asset.path,
             sha256=sha256,
             media_type=asset.media_type,
-            inside=self._output,
         )
 
 
-def draw(content: Content) -> bytes:
-    """A thumbnail of a file, if need be as a worker has drawn it; blocking.
+def draw(shown: ShownFile, *, edge_px: int = EDGE_PX) -> bytes:
+    """A WebP picture of a file; blocking.
+
+    Args:
+        shown: A file that is there.
+        edge_px: The most pixels of its longer edge.
 
     Raises:
         NotAnImage, OSError, MemoryError: It cannot be drawn; see ``drawn.UNDRAWN``.
     """
-    assert content.path is not None
-    if content.inside is not None:
-        drawn = find_drawn(content.inside, content.sha256)
-        if drawn is not None:
-            return drawn
-    with open_regular(content.path, inside=content.inside) as file:
-        return draw_thumbnail(file, content.media_type)
+    assert shown.content is not None
+    with shown.content.open("rb") as file:
+        return draw_thumbnail(file, shown.media_type, edge_px=edge_px)
 
 
-def _has_size(path: Path, asset: Asset) -> bool:
-    try:
-        return path.stat().st_size == asset.size_bytes
-    except OSError:
-        return False
-
-
-def _read_text(content: Content) -> str:
+def _read_text(shown: ShownFile) -> str:
     """The beginning of a text file."""
-    assert content.path is not None
+    assert shown.content is not None
     try:
-        with open_regular(content.path, inside=content.inside) as file:
+        with shown.content.open("rb") as file:
             text = file.read(_MOST_TEXT_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""

@@ -13,37 +13,40 @@ from pipeline.assets.checks.glb import GLB
 from pipeline.assets.thumbnail import can_draw
 from pipeline.output.gallery_folder import GalleryFolder
 from pipeline.record import Struct
-from pipeline.storage.media_type import extension_of
+from pipeline.storage.media_type import PICTURE_TYPES, extension_of
+from pipeline.storage.store import Content
 
 
-class Content(Struct, frozen=True, kw_only=True):
+class ShownFile(Struct, frozen=True, kw_only=True):
     """A file that a gallery shows.
 
     Attributes:
-        path: Where it is; None if it is not there now.
-        name: Its path relative to the output folder; "" for a reference.
+        content: Its bytes; None if it is not there now.
+        path: Where it is on this machine; None in a bucket, or if it is not there.
+        url: Of one in a bucket; else "".
+        name: Its path in the store; "" for a reference.
         sha256: Its hex digest.
         media_type: By its content.
-        inside: The folder that no link may lead out of; None for any link.
     """
 
+    content: Content | None
     path: Path | None
+    url: str = ""
     name: str = ""
     sha256: str
     media_type: str
-    inside: Path | None = None
 
 
 class Links(Protocol):
     """The URLs of a gallery, relative to its page; each is "" if there is none."""
 
-    def to_file(self, content: Content) -> str:
-        """The file itself."""
+    def to_file(self, shown: ShownFile) -> str:
+        """The file itself, or a picture of it that is large enough to judge it."""
 
-    def to_thumbnail(self, content: Content) -> str:
+    def to_thumbnail(self, shown: ShownFile) -> str:
         """A WebP picture of it."""
 
-    def to_script(self, content: Content) -> str:
+    def to_script(self, shown: ShownFile) -> str:
         """The script with its bytes, for a GLB that a page from disk cannot fetch."""
 
 
@@ -53,56 +56,68 @@ class DiskLinks:
     Args:
         folder: The gallery's folder.
         copies: Whether it is to have every file that it shows. Otherwise the page
-            refers to the files where they are.
+            refers to the files where they are, and has previews of pictures in a
+            bucket, which it could not open.
 
     Attributes:
         thumbnails: Name → the file that it shows, for all that are needed.
+        previews: Name → the picture that it shows, likewise.
         scripts: Name → the GLB in it, likewise.
         copied: Name → the file to copy, likewise.
     """
 
     def __init__(self, folder: GalleryFolder, *, copies: bool) -> None:
-        self.thumbnails: dict[str, Content] = {}
-        self.scripts: dict[str, Content] = {}
-        self.copied: dict[str, Content] = {}
+        self.thumbnails: dict[str, ShownFile] = {}
+        self.previews: dict[str, ShownFile] = {}
+        self.scripts: dict[str, ShownFile] = {}
+        self.copied: dict[str, ShownFile] = {}
         self._folder = folder
         self._page = os.path.abspath(folder.path)  # noqa: PTH100 - follows no link
         self._copies = copies
 
     @property
-    def made(self) -> Mapping[str, Content]:
+    def made(self) -> Mapping[str, ShownFile]:
         """All that has to be made."""
-        return {**self.thumbnails, **self.scripts, **self.copied}
+        return {**self.thumbnails, **self.previews, **self.scripts, **self.copied}
 
-    def to_file(self, content: Content) -> str:
+    def to_file(self, shown: ShownFile) -> str:
         """See :class:`Links`."""
-        if content.path is None:
+        if shown.content is None:
             return ""
         if not self._copies:
-            return self._url_of(content.path)
-        name = f"files/{content.name}"
-        if not content.name:
-            ending = extension_of(content.media_type)
-            name = f"references/{content.sha256}.{ending}"
-        self.copied[name] = content
+            return self._to_original(shown)
+        name = f"files/{shown.name}"
+        if not shown.name:
+            ending = extension_of(shown.media_type)
+            name = f"references/{shown.sha256}.{ending}"
+        self.copied[name] = shown
         return quote(name)
 
-    def to_thumbnail(self, content: Content) -> str:
+    def to_thumbnail(self, shown: ShownFile) -> str:
         """See :class:`Links`."""
-        name = f"thumbnails/{content.sha256}.webp"
+        name = f"thumbnails/{shown.sha256}.webp"
         if name not in self.thumbnails:
-            if content.path is None or not can_draw(content.media_type):
+            if shown.content is None or not can_draw(shown.media_type):
                 # A file that is gone may have been seen by an earlier gallery.
                 return name if self._folder.has(name) else ""
-            self.thumbnails[name] = content
+            self.thumbnails[name] = shown
         return name
 
-    def to_script(self, content: Content) -> str:
+    def to_script(self, shown: ShownFile) -> str:
         """See :class:`Links`."""
-        if content.path is None or content.media_type != GLB:
+        if shown.content is None or shown.media_type != GLB:
             return ""
-        name = f"models/{content.sha256}.js"
-        self.scripts[name] = content
+        name = f"models/{shown.sha256}.js"
+        self.scripts[name] = shown
+        return name
+
+    def _to_original(self, shown: ShownFile) -> str:
+        if shown.path is not None:
+            return self._url_of(shown.path)
+        if shown.media_type not in PICTURE_TYPES:
+            return ""
+        name = f"previews/{shown.sha256}.webp"
+        self.previews[name] = shown
         return name
 
     def _url_of(self, path: Path) -> str:

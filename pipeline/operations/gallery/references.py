@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pipeline.job import AssetId, ItemOutput, ParamValue, ReferenceAsset
 from pipeline.manifest.manifest import FindModel
 from pipeline.naming import item_of
-from pipeline.operations.gallery.links import Content, Links
+from pipeline.operations.gallery.links import Links, ShownFile
 from pipeline.record import Struct
 from pipeline.report.gallery.data import GalleryReference
 from pipeline.running.items import ItemRecord, SavedFile
 from pipeline.storage.media_type import kind_of
+from pipeline.storage.regular_file import RegularFile
 
 
 class Used(Struct, frozen=True, kw_only=True):
@@ -31,7 +32,7 @@ class Used(Struct, frozen=True, kw_only=True):
     input: str
     name: str
     item: str = ""
-    content: Content | None = None
+    content: ShownFile | None = None
     sha256: str = ""
 
 
@@ -51,7 +52,7 @@ class ReferenceIndex:
         self._outputs: dict[str, dict[int, SavedFile]] = {}  # by item and number
         self._file_inputs: dict[str, frozenset[str]] = {}  # by model
 
-    def learn(self, record: ItemRecord, contents: Mapping[str, Content]) -> None:
+    def learn(self, record: ItemRecord, contents: Mapping[str, ShownFile]) -> None:
         """Take in what an item has made, and the files that it names.
 
         Args:
@@ -67,9 +68,7 @@ class ReferenceIndex:
                 for asset in job.assets:
                     there = contents.get(asset.path)
                     is_same = there is not None and there.sha256 == asset.sha256
-                    gone = Content(
-                        path=None, sha256=asset.sha256, media_type=asset.media_type
-                    )
+                    gone = _gone(asset.sha256, asset.media_type)
                     output = ItemOutput(item_id=one.job_id, index=asset.output_index)
                     self._made[asset.asset_id] = Used(
                         input="",
@@ -142,7 +141,7 @@ class ReferenceIndex:
                 input=name, name=file.name, content=content_of(file), sha256=sha256
             )
         if sha256 or name in self._inputs_for_files(model_id):
-            gone = Content(path=None, sha256=sha256, media_type="")
+            gone = _gone(sha256)
             return Used(
                 input=name,
                 name=asset_id,
@@ -161,13 +160,18 @@ class ReferenceIndex:
         return self._file_inputs[model_id]
 
 
-def content_of(reference: ReferenceAsset) -> Content:
+def content_of(reference: ReferenceAsset) -> ShownFile:
     """A reference as a file of a gallery."""
-    return Content(
+    return ShownFile(
+        content=RegularFile(reference.path),
         path=reference.path,
         sha256=reference.sha256,
         media_type=reference.media_type,
     )
+
+
+def _gone(sha256: str, media_type: str = "") -> ShownFile:
+    return ShownFile(content=None, path=None, sha256=sha256, media_type=media_type)
 
 
 def show(used: Sequence[Used], links: Links) -> tuple[GalleryReference, ...]:

@@ -3,7 +3,7 @@
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -15,18 +15,18 @@ import anyio.to_thread
 from pipeline.activity import Activity
 from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.glb import find_extensions
-from pipeline.assets.drawn import UNDRAWN
+from pipeline.assets.drawn import UNDRAWN, find_drawn
+from pipeline.assets.thumbnail import DRAWN_TYPE
 from pipeline.manifest import Manifest
 from pipeline.operations.gallery.collector import Collector
 from pipeline.operations.gallery.files import draw
-from pipeline.operations.gallery.links import Content, DiskLinks
+from pipeline.operations.gallery.links import DiskLinks, ShownFile
 from pipeline.operations.gallery.page_options import PageOptions
 from pipeline.output.gallery_folder import (
     GALLERY_FOLDER,
     GalleryFolder,
     holding_gallery,
 )
-from pipeline.output.stores import refuse_elsewhere
 from pipeline.record import Struct, replace
 from pipeline.report.gallery.data import (
     Gallery,
@@ -44,11 +44,14 @@ from pipeline.report.gallery.page import (
     render_page,
     viewer_files,
 )
-from pipeline.storage.regular_file import read_regular
+from pipeline.storage.regular_file import RegularFile
+from pipeline.storage.store import Store
 
 logger = logging.getLogger(__name__)
 
 _MOST_THREADS = 4
+_REMOTE_THREADS = 8  # which mostly wait
+_PREVIEW_PX = 2048  # of the longer edge: what most models make, pixel by pixel
 _LONGEST_END_S = 30.0  # after an interruption
 _MOST_MODEL_BYTES = 64 << 20  # a script is a third larger, and parsed at once
 # The viewer would fetch decoders for these from another host.
@@ -84,7 +87,7 @@ class Written(Struct, frozen=True, kw_only=True):
 
 def write_gallery(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     *,
     emulate: bool,
     now: datetime,
@@ -97,11 +100,12 @@ def write_gallery(
 
     Args:
         manifest: With its review.
-        output: Its output folder.
-        emulate: Whether the folder is the emulator's.
+        store: Where its files are.
+        emulate: Whether the output folder is the emulator's.
         now: In UTC.
         folder: Where to: gets a copy of every file that it shows. None for a folder in
-            the output folder that refers to the files where they are.
+            the output folder that refers to the files where they are; of pictures in a
+            bucket it has previews.
         allow_outside: As for :class:`Collector`.
         options: Likewise.
         tick: Called often with what is done now; may raise to stop.
@@ -112,24 +116,25 @@ def write_gallery(
         ManifestError, LedgerError, LockError: As for :meth:`Collector.collect`.
         OutputError: Something cannot be read or written.
     """
-    refuse_elsewhere(output, "gallery")
-    with holding_gallery(folder or output / GALLERY_FOLDER) as held:
+    with holding_gallery(folder or store.home / GALLERY_FOLDER) as held:
         links = DiskLinks(held, copies=folder is not None)
         collector = Collector(
             manifest,
-            output,
+            store,
             emulate=emulate,
             links=links,
             allow_outside=allow_outside,
             options=options,
         )
         gallery = collector.collect(now)
-        return _Writing(held, links, tick).carry_out(gallery)
+        threads = _REMOTE_THREADS if store.is_remote else _threads()
+        writing = _Writing(held, links, tick, threads, output=store.workspace)
+        return writing.carry_out(gallery)
 
 
 async def write_gallery_shown(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     *,
     activity: Activity,
     **named: Any,
@@ -138,7 +143,7 @@ async def write_gallery_shown(
 
     Args:
         manifest: As for :func:`write_gallery`.
-        output: Likewise.
+        store: Likewise.
         activity: Is told what is done at each moment.
         named: As for :func:`write_gallery`, without ``tick``.
     """
@@ -153,7 +158,7 @@ async def write_gallery_shown(
 
     def write() -> Written:
         try:
-            return write_gallery(manifest, output, tick=tick, **named)
+            return write_gallery(manifest, store, tick=tick, **named)
         finally:
             ended.set()
 
@@ -172,9 +177,17 @@ class _Writing:
     """The files of one gallery on their way into its folder."""
 
     def __init__(
-        self, folder: GalleryFolder, links: DiskLinks, tick: Callable[[str], None]
+        self,
+        folder: GalleryFolder,
+        links: DiskLinks,
+        tick: Callable[[str], None],
+        threads: int,
+        *,
+        output: Path,
     ) -> None:
+        self._output = output
         self._tick = tick
+        self._threads = threads
         self._folder = folder
         self._links = links
         self._failed: set[str] = set()
@@ -186,9 +199,10 @@ class _Writing:
         if links.scripts:
             fixed |= viewer_files()
         folder.begin([*links.made, *fixed, DATA_NAME, PAGE_NAME])
-        self._make("thumbnails", links.thumbnails, draw)
-        self._make("3D models", links.scripts, _embed)
         self._copy(links.copied)
+        self._make("previews", links.previews, _draw_preview)
+        self._make("thumbnails", self._from_here(links.thumbnails), self._draw)
+        self._make("3D models", self._from_here(links.scripts), _embed)
         if self._failed:
             gallery = _without(gallery, frozenset(self._failed))
         for name, content in fixed.items():
@@ -206,8 +220,8 @@ class _Writing:
     def _make(
         self,
         what: str,
-        wanted: Mapping[str, Content],
-        make: Callable[[Content], bytes],
+        wanted: Mapping[str, ShownFile],
+        make: Callable[[ShownFile], bytes],
     ) -> None:
         """Make what is not there yet, a few at a time."""
 
@@ -219,35 +233,73 @@ class _Writing:
                 self._failed.add(name)
                 return
             self._folder.write(name, made)
-            self._drawn += make is draw
+            self._drawn += make == self._draw
 
         missing = [name for name in wanted if not self._folder.has(name)]
-        pool = ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1))
-        try:
-            for count, _ in enumerate(pool.map(make_one, missing), 1):
-                self._tick(f"{count:,} of {len(missing):,} {what}")
-        finally:
-            pool.shutdown(cancel_futures=True)
+        self._each(what, missing, make_one)
 
-    def _copy(self, wanted: Mapping[str, Content]) -> None:
-        for count, (name, content) in enumerate(wanted.items(), 1):
-            self._tick(f"{count:,} of {len(wanted):,} copies")
-            assert content.path is not None
+    def _draw(self, shown: ShownFile) -> bytes:
+        """The thumbnail that a worker of the run has drawn, or a new one."""
+        return find_drawn(self._output, shown.sha256) or draw(shown)
+
+    def _copy(self, wanted: Mapping[str, ShownFile]) -> None:
+        def copy_one(name: str) -> None:
+            shown = wanted[name]
+            assert shown.content is not None
             try:
-                self._folder.copy(content.path, name)
+                if shown.path is None:
+                    self._folder.fetch(shown.content, name, shown.sha256)
+                else:
+                    self._folder.copy(shown.path, name)
             except OSError as error:
                 logger.info("no %s: %s", name, error)
                 self._failed.add(name)
 
+        self._each("copies", list(wanted), copy_one)
 
-def _embed(content: Content) -> bytes:
-    assert content.path is not None
-    model = read_regular(
-        content.path, limit_bytes=_MOST_MODEL_BYTES, inside=content.inside
-    )
+    def _each(self, what: str, names: Sequence[str], do: Callable[[str], None]) -> None:
+        pool = ThreadPoolExecutor(self._threads)
+        try:
+            for count, _ in enumerate(pool.map(do, names), 1):
+                self._tick(f"{count:,} of {len(names):,} {what}")
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _from_here(self, wanted: Mapping[str, ShownFile]) -> Mapping[str, ShownFile]:
+        """What to make others of: of files in a bucket, what this folder has of them.
+
+        So nothing is fetched twice.
+        """
+        here = {}
+        for name, shown in {**self._links.previews, **self._links.copied}.items():
+            if shown.path is None and name not in self._failed:
+                path = self._folder.path / name
+                media_type = (
+                    DRAWN_TYPE if name in self._links.previews else shown.media_type
+                )
+                here[shown.sha256] = replace(
+                    shown, content=RegularFile(path), path=path, media_type=media_type
+                )
+        return {name: here.get(one.sha256, one) for name, one in wanted.items()}
+
+
+def _threads() -> int:
+    return min(_MOST_THREADS, os.cpu_count() or 1)
+
+
+def _draw_preview(shown: ShownFile) -> bytes:
+    return draw(shown, edge_px=_PREVIEW_PX)
+
+
+def _embed(shown: ShownFile) -> bytes:
+    assert shown.content is not None
+    with shown.content.open("rb") as file:
+        model = file.read(_MOST_MODEL_BYTES + 1)
+    if len(model) > _MOST_MODEL_BYTES:
+        raise Damaged(f"it has more than {_MOST_MODEL_BYTES:,} bytes")
     if compressed := find_extensions(model) & _COMPRESSIONS:
         raise Damaged(f"the viewer cannot read {', '.join(sorted(compressed))}")
-    return render_model(content.sha256, model)
+    return render_model(shown.sha256, model)
 
 
 def _without(gallery: Gallery, failed: frozenset[str]) -> Gallery:

@@ -29,6 +29,7 @@ from pipeline.planning.takes import digests_of
 from pipeline.record import replace as replace_record
 from pipeline.report.review.desk import Decision
 from pipeline.report.review.refused import Refused
+from pipeline.storage.store import Store
 
 _NO_FILE = "none"
 _JUDGED = {
@@ -49,7 +50,7 @@ def version_of(path: Path | None) -> str:
 
 async def decide(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     decision: Decision,
     *,
     check_version: Callable[[str | None], None],
@@ -59,7 +60,7 @@ async def decide(
 
     Args:
         manifest: With its review, which is read again.
-        output: Its output folder.
+        store: Where its files are.
         decision: About one of its items.
         check_version: Called with the version of the review file, or None if somebody
             is writing it; raises unless it is the one that the page shows.
@@ -75,11 +76,11 @@ async def decide(
     signature = sign(manifest, now)
     path = manifest.review.path
     assert path is not None
-    with holding_takes(manifest, output) as ledger:
+    with holding_takes(manifest, store) as ledger:
         version = version_of(path)
         review = read_review(path)
         manifest = replace(manifest, review=review)
-        (takes,) = find_targets(manifest, output, ledger, [decision.item], verify=True)
+        (takes,) = find_targets(manifest, store, ledger, [decision.item], verify=True)
         # What is chosen is the take itself; what is judged is what came of it.
         planned = (
             own_take(takes, decision.take)
@@ -105,7 +106,7 @@ async def decide(
         check_version(version if version_of(path) == version else None)
         await carry_out(
             manifest,
-            output,
+            store,
             ledger,
             review=review.with_item(base, after),
             takes=[(base, decision.take, decision.output)],

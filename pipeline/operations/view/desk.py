@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Collection, Coroutine
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
@@ -42,6 +41,7 @@ from pipeline.report.review.feed import Feed
 from pipeline.report.review.files import ServedFile
 from pipeline.report.review.refused import Refused
 from pipeline.running.items import ItemRecord
+from pipeline.storage.store import Store
 
 POLL_S = 0.5
 _REST = 4  # times as long as the last look took: planning a large manifest takes long
@@ -50,15 +50,15 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-Load = Callable[[], tuple[Manifest, Path]]
-MakeCollector = Callable[[Manifest, Path, ServedLinks], Collector]
+Load = Callable[[], tuple[Manifest, Store]]
+MakeCollector = Callable[[Manifest, Store, ServedLinks], Collector]
 
 
 class ManifestDesk:
     """One manifest that is served; see ``Desk``.
 
     Args:
-        load: Reads the manifest, and finds its output folder; blocking.
+        load: Reads the manifest, and opens its store; blocking.
         make_collector: Makes what gathers the records of its page.
         emulate: Whether the output folder is the emulator's.
         can_edit: Whether decisions are taken.
@@ -188,7 +188,7 @@ class ManifestDesk:
 
     async def _decide(self, decision: Decision) -> dict[str, Any]:
         async with self._looking:
-            manifest, output, now = self.manifest, self.output, self._clock.utc_now()
+            manifest, store, now = self.manifest, self.store, self._clock.utc_now()
 
             def check_version(current: str | None) -> None:
                 if current is None or not self._versions.allow(
@@ -201,11 +201,12 @@ class ManifestDesk:
                     )
 
             def carry_out() -> tuple[str, str]:
+                store.load()  # what another machine has put there meanwhile
                 before = version_of(manifest.review.path)
                 after = anyio.run(
                     lambda: decide(
                         manifest,
-                        output,
+                        store,
                         decision,
                         check_version=check_version,
                         now=now,
@@ -263,15 +264,16 @@ class ManifestDesk:
     # --- reading again --------------------------------------------------------
 
     def _read_whole(self) -> None:
-        manifest, output = self._load()
-        watcher = Watcher(manifest, output)  # first: it finds what changes meanwhile
+        manifest, store = self._load()
+        # First: it finds what changes meanwhile.
+        watcher = Watcher(manifest, store.home)
         try:
-            collector = self._make_collector(manifest, output, self._links)
+            collector = self._make_collector(manifest, store, self._links)
             gallery = collector.collect(self._clock.utc_now())
         except BaseException:
             watcher.close()
             raise
-        self.manifest, self.output = manifest, output
+        self.manifest, self.store = manifest, store
         self._watcher, self._collector = watcher, collector
         self._gallery: Gallery = gallery
         self._items = {item.id: item for item in gallery.items}
@@ -321,14 +323,16 @@ class ManifestDesk:
         return changed_reviews(before.items, review.items)
 
     def _read_some(self, ids: Collection[str]) -> tuple[list[GalleryItem], Spent]:
-        manifest, output = self.manifest, self.output
+        manifest, store = self.manifest, self.store
         records: list[ItemRecord] = []
-        with open_ledger_of(manifest, output, emulate=self._emulate) as ledger:
+        if ids:
+            store.load()
+        with open_ledger_of(manifest, store.home, emulate=self._emulate) as ledger:
             if ids:
                 read_items_in(
                     ledger,
                     manifest,
-                    output,
+                    store,
                     on_item=records.append,
                     selection=Selection(ids=frozenset(ids)),
                 )

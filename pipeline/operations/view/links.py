@@ -11,7 +11,7 @@ from urllib.parse import quote
 from pipeline.assets.drawn import UNDRAWN
 from pipeline.assets.thumbnail import can_draw
 from pipeline.operations.gallery.files import draw
-from pipeline.operations.gallery.links import Content
+from pipeline.operations.gallery.links import ShownFile
 from pipeline.report.review.files import ServedFile
 from pipeline.storage.media_type import extension_of
 
@@ -23,41 +23,41 @@ class ServedLinks:
     """The links of a page that a server sends; see ``Links``."""
 
     def __init__(self) -> None:
-        self._files: dict[str, Content] = {}
-        self._drawable: dict[str, Content] = {}  # by SHA-256
+        self._files: dict[str, ShownFile] = {}
+        self._drawable: dict[str, ShownFile] = {}  # by SHA-256
         self._drawn: OrderedDict[str, bytes] = OrderedDict()
         self._drawn_bytes = 0
         self._lock = Lock()
 
-    def to_file(self, content: Content) -> str:
+    def to_file(self, shown: ShownFile) -> str:
         """The file; with other bytes it gets another URL, so that a page loads it."""
-        if content.path is None:
+        if shown.content is None:
             return ""
-        name = content.name
+        name = shown.name
         if not name:
-            name = f".reference/{content.sha256}.{extension_of(content.media_type)}"
-        self._files[name] = content
-        return f"files/{quote(name)}?{content.sha256[:_SIGN_CHARS]}"
+            name = f".reference/{shown.sha256}.{extension_of(shown.media_type)}"
+        self._files[name] = shown
+        return f"files/{quote(name)}?{shown.sha256[:_SIGN_CHARS]}"
 
-    def to_thumbnail(self, content: Content) -> str:
+    def to_thumbnail(self, shown: ShownFile) -> str:
         """A WebP picture of it, drawn when it is asked for."""
-        if content.path is not None and can_draw(content.media_type):
-            self._drawable[content.sha256] = content
-        if content.sha256 not in self._drawable:
+        if shown.content is not None and can_draw(shown.media_type):
+            self._drawable[shown.sha256] = shown
+        if shown.sha256 not in self._drawable:
             return ""
-        return f"thumbnails/{content.sha256}.webp"
+        return f"thumbnails/{shown.sha256}.webp"
 
-    def to_script(self, content: Content) -> str:  # noqa: ARG002 - as ``Links`` has it
+    def to_script(self, shown: ShownFile) -> str:  # noqa: ARG002 - as ``Links`` has it
         """None: a served page can fetch a 3D model."""
         return ""
 
     def find_file(self, name: str) -> ServedFile | None:
         """A file by its name below ``files/``."""
-        content = self._files.get(name)
-        if content is None or content.path is None:
+        shown = self._files.get(name)
+        if shown is None or shown.content is None:
             return None
         return ServedFile(
-            path=content.path, inside=content.inside, media_type=content.media_type
+            content=shown.content, sha256=shown.sha256, media_type=shown.media_type
         )
 
     def draw(self, name: str) -> bytes | None:
@@ -71,11 +71,11 @@ class ServedLinks:
             if sha256 in self._drawn:
                 self._drawn.move_to_end(sha256)
                 return self._drawn[sha256]
-        content = self._drawable.get(sha256)
-        if content is None or content.path is None:
+        shown = self._drawable.get(sha256)
+        if shown is None:
             return None
         try:
-            drawn = draw(content)
+            drawn = draw(shown)
         except UNDRAWN:
             return None
         self._keep(sha256, drawn)

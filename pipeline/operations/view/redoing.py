@@ -43,6 +43,7 @@ class RedoOptions:
 
     manifest: str | os.PathLike[str]
     output: Path
+    store: str = ""
     emulate: bool
     allow_outside: bool
     profile: str
@@ -55,6 +56,7 @@ class RedoOptions:
         """All but the manifest and the settings, as named arguments."""
         return {
             "output": self.output,
+            "store": self.store,
             "emulate": self.emulate,
             "allow_outside": self.allow_outside,
             "profile": self.profile,

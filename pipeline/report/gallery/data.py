@@ -20,8 +20,10 @@ class GalleryFile(_Record, frozen=True, kw_only=True):
     """One file that was made.
 
     Attributes:
-        src: The URL of the file itself.
-        name: Its path relative to the output folder.
+        src: The URL of the file itself. In a page from disk, which cannot open files in
+            a bucket: of a preview, or "".
+        name: Its path relative to the output folder, or its name in the store.
+        url: Of a file in a bucket: where it is there; else "".
         thumbnail: The URL of a WebP picture of it, or "" if there is none.
         kind: ``image``, ``video``, ``audio``, ``3d``, ``text`` or ``other``.
         embedded: For a GLB from disk: the URL of a classic script that registers its
@@ -42,6 +44,7 @@ class GalleryFile(_Record, frozen=True, kw_only=True):
 
     src: str
     name: str
+    url: str = ""
     thumbnail: str = ""
     kind: str = "image"
     embedded: str = ""
@@ -306,7 +309,7 @@ class Gallery(_Record, frozen=True, kw_only=True):
         schema: The version of this format.
         name: The manifest's name.
         manifest: Its file, as the user gave it.
-        output: The output folder.
+        output: The output folder, or the URL of its store.
         profile: The profile, or "".
         is_emulated: Whether everything was made by the emulator.
         made_at: When this was written.

@@ -2,17 +2,18 @@
 
 import asyncio
 import os
-from io import BufferedReader
-from pathlib import Path
+from contextlib import suppress
+from typing import BinaryIO
 
 from aiohttp import web
 
 from pipeline.record import Struct
 from pipeline.report.review.guard import FILE_POLICY
 from pipeline.report.review.refused import Refused
-from pipeline.storage.regular_file import open_regular
+from pipeline.storage.store import Content
 
 _CHUNK_BYTES = 256 << 10
+_GONE = Refused(404, "the file is not there any more")
 # What a browser may show by itself; anything else is only offered for saving.
 _SHOWN = ("image/", "video/", "audio/", "model/", "text/plain", "application/json")
 
@@ -21,13 +22,13 @@ class ServedFile(Struct, frozen=True, kw_only=True):
     """A file that may be served.
 
     Attributes:
-        path: Where it is.
-        inside: The folder that no link may lead out of; None to allow any link.
+        content: Its bytes, on this machine or in a bucket.
+        sha256: Of what the page was told of, in hex.
         media_type: As it is announced to the browser.
     """
 
-    path: Path
-    inside: Path | None
+    content: Content
+    sha256: str
     media_type: str
 
 
@@ -38,18 +39,19 @@ async def send_file(request: web.Request, served: ServedFile) -> web.StreamRespo
         Refused: It is not there, or no part of it is asked for.
     """
     try:
-        file = open_regular(served.path, inside=served.inside)
+        file = await asyncio.to_thread(served.content.open, "rb")
     except OSError:
-        raise Refused(404, "the file is not there any more") from None
+        raise _GONE from None
     with file:
-        return await _send(request, file, served.media_type)
+        return await _send(request, file, served)
 
 
 async def _send(
-    request: web.Request, file: BufferedReader, media_type: str
+    request: web.Request, file: BinaryIO, served: ServedFile
 ) -> web.StreamResponse:
-    status = os.fstat(file.fileno())
-    tag = f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+    media_type = served.media_type
+    size_bytes = file.seek(0, os.SEEK_END)
+    tag = _tag_of(file, served.sha256, size_bytes)
     headers = {
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
@@ -61,22 +63,41 @@ async def _send(
         headers["Content-Disposition"] = "attachment"
     if request.headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers=headers)
-    begin, end = _range_of(request, status.st_size, tag)
+    begin, end = _range_of(request, size_bytes, tag)
     response = web.StreamResponse(headers=headers)
-    if end - begin < status.st_size:
+    if end - begin < size_bytes:
         response.set_status(206)
-        response.headers["Content-Range"] = f"bytes {begin}-{end - 1}/{status.st_size}"
+        response.headers["Content-Range"] = f"bytes {begin}-{end - 1}/{size_bytes}"
     response.content_length = end - begin
+    if request.method == "HEAD":
+        await response.prepare(request)
+        return response
+    file.seek(begin)
+    try:  # before anything is said: a bucket is asked now
+        chunk = await _read(file, end - begin)
+    except OSError:
+        raise _GONE from None
     await response.prepare(request)
-    if request.method != "HEAD":
-        await asyncio.to_thread(file.seek, begin)
-        while begin < end:
-            chunk = await asyncio.to_thread(file.read, min(_CHUNK_BYTES, end - begin))
-            if not chunk:
-                break  # it has become shorter: the browser sees that some is missing
+    # Where it ends early or cannot be read, the browser sees that some is missing.
+    with suppress(OSError):
+        while chunk:
             await response.write(chunk)
             begin += len(chunk)
+            chunk = await _read(file, end - begin)
     return response
+
+
+async def _read(file: BinaryIO, most_bytes: int) -> bytes:
+    return await asyncio.to_thread(file.read, min(_CHUNK_BYTES, most_bytes))
+
+
+def _tag_of(file: BinaryIO, sha256: str, size_bytes: int) -> str:
+    """What is another one once a file has changed."""
+    try:
+        stamp = f"{os.fstat(file.fileno()).st_mtime_ns:x}"
+    except OSError:  # in a bucket, where nobody edits
+        stamp = sha256
+    return f'"{stamp}-{size_bytes:x}"'
 
 
 def _range_of(request: web.Request, size_bytes: int, tag: str) -> tuple[int, int]:

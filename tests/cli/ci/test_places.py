@@ -7,6 +7,7 @@ from PIL import Image
 
 from pipeline.cli.ci.github import GitHub
 from pipeline.cli.ci.places import find_picture_urls, find_pictures, place_in
+from pipeline.storage.folder import Folder
 
 
 def github_of(workspace, **more):
@@ -68,6 +69,6 @@ def test_the_picture_of_an_item_is_its_first(tmp_path):
     for name in ("oak-1.png", "oak-2.png", "elm.webp"):
         (tmp_path / name).write_bytes(b"x")
 
-    assert find_pictures(tmp_path, "oak") == (str(tmp_path / "oak-1.png"),)
-    assert find_pictures(tmp_path, "elm") == (str(tmp_path / "elm.webp"),)
-    assert find_pictures(tmp_path, "") == ()
+    assert find_pictures(Folder(tmp_path), "oak") == (str(tmp_path / "oak-1.png"),)
+    assert find_pictures(Folder(tmp_path), "elm") == (str(tmp_path / "elm.webp"),)
+    assert find_pictures(Folder(tmp_path), "") == ()

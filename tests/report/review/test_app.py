@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.report.review.app import MAX_BODY_BYTES, slugs_of
 from pipeline.report.review.files import ServedFile
+from pipeline.storage.regular_file import RegularFile
 
 DECISION = {
     "item": "oak",
@@ -27,7 +28,9 @@ def output(client, tmp_path):
     (tmp_path / "secret.txt").write_bytes(b"secret")
     client.desk.files = {
         "oak.png": ServedFile(
-            path=folder / "oak.png", inside=folder, media_type="image/png"
+            content=RegularFile(folder / "oak.png", inside=folder),
+            sha256="ab" * 32,
+            media_type="image/png",
         )
     }
     return folder
@@ -159,7 +162,7 @@ async def test_a_file_is_served_in_a_sandbox(client, output):
 
 async def test_what_a_browser_might_run_is_only_offered_for_saving(client, output):
     client.desk.files["oak.html"] = ServedFile(
-        path=output / "oak.png", inside=output, media_type="text/html"
+        content=output / "oak.png", sha256="ab" * 32, media_type="text/html"
     )
 
     _, _, headers = await client.call(path="files/oak.html")

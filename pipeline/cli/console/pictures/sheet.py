@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +12,7 @@ from pipeline.cli.console.pictures.terminal import Graphics, find_graphics
 from pipeline.cli.console.printing import find_room, print_note
 from pipeline.cli.console.text import columns, one_line
 from pipeline.counting import plural
+from pipeline.storage.store import NamedContent
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -23,19 +24,14 @@ _LARGE = 40  # columns of a single picture
 _GAP = 2
 
 
-class Named(NamedTuple):
-    """A picture, and what is written below it."""
-
-    name: str
-    path: Path
-
-
 def is_picture(path: str | Path) -> bool:
     """Whether a file is one that can be shown, by its name."""
     return Path(path).suffix.lower() in _SUFFIXES
 
 
-def show_pictures(pictures: Sequence[Named], *, most_rows: int | None = None) -> int:
+def show_pictures(
+    pictures: Sequence[NamedContent], *, most_rows: int | None = None
+) -> int:
     """Print thumbnails to stderr, if it is a terminal that can show them.
 
     Files that cannot be read are left out. One line says why there is no picture at
@@ -73,7 +69,11 @@ def show_pictures(pictures: Sequence[Named], *, most_rows: int | None = None) ->
 
 
 def _width_of(
-    pictures: Sequence[Named], graphics: Graphics, *, columns_left: int, rows: int
+    pictures: Sequence[NamedContent],
+    graphics: Graphics,
+    *,
+    columns_left: int,
+    rows: int,
 ) -> int:
     """The columns of each thumbnail, twice as many as its rows."""
     width = _THUMBNAIL.get(graphics.kind, _USUAL_THUMBNAIL)
@@ -82,9 +82,9 @@ def _width_of(
     return max(2, min(width, columns_left, 2 * (rows - 1)))
 
 
-def _row(row: Sequence[Named], width: int, graphics: Graphics) -> Iterator[str]:
+def _row(row: Sequence[NamedContent], width: int, graphics: Graphics) -> Iterator[str]:
     """The thumbnails of a row as one picture, then their names."""
-    found = [(one.name, picture) for one in row if (picture := _read(one.path))]
+    found = [(one.name, picture) for one in row if (picture := _read(one))]
     if not found:
         return
     cell = (1, 2) if graphics.kind is Kind.BLOCKS else graphics.cell
@@ -120,12 +120,12 @@ def _side_by_side(
     return sheet
 
 
-def _read(path: Path) -> "Image | None":
+def _read(content: NamedContent) -> "Image | None":
     """The picture in a file, upright; None if it cannot be shown."""
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as opened:
+        with content.open("rb") as file, Image.open(file) as opened:
             opened.draft("RGB", (1024, 1024))  # a JPEG is read smaller, and faster
             return ImageOps.exif_transpose(opened).convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):

@@ -125,19 +125,27 @@ page.details = (() => {
     );
   }
 
+  /** Whether the page has only a picture of it: the file is in a bucket. */
+  const isPreviewOf = (file) => file.url !== "" && file.src.startsWith("previews/");
+
   function fileFacts(item, shot) {
     if (!shot) return null;
     const { file } = shot;
-    const url = model.urlOf(item, file.src);
-    const link = url && !file.is_missing
-      ? h("a", { href: url, target: "_blank", rel: "noopener" }, file.name)
-      : `${file.name} (not there)`;
+    const src = model.urlOf(item, file.src);
+    let name = `${file.name} (not there)`;
+    if (!file.is_missing) {
+      name = src && !isPreviewOf(file)
+        ? h("a", { href: src, target: "_blank", rel: "noopener" }, file.name)
+        : file.name;
+    }
     const checks = Object.entries(file.checks);
     return [
       section(
         "File",
         table([
-          ["name", link],
+          ["name", name],
+          ["original", file.url ? commandLine(file.url, "Copy the URL") : ""],
+          ["shown", isPreviewOf(file) ? "a preview of at most 2,048 pixels" : ""],
           ["format", format.fileFacts(file)],
           ["SHA-256", file.sha256 ? h("code", { title: file.sha256 }, `${file.sha256.slice(0, 12)}…`) : ""],
         ]),

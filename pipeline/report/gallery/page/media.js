@@ -2,7 +2,7 @@
 // Files that are no pictures: video, sound, 3D models and texts.
 
 page.media = (() => {
-  const { h, icon } = page.dom;
+  const { h, icon, commandLine } = page.dom;
   const { model } = page;
   const VIEWER = "vendor/model-viewer-umd.min.js";
   const loading = new Map(); // URL of a script → the promise of it
@@ -24,7 +24,7 @@ page.media = (() => {
     return loading.get(url);
   }
 
-  const isPicture = (file) => file.kind === "image";
+  const isPicture = (file) => file.kind === "image" && file.src !== "";
 
   /** An element that plays or shows a file. */
   function player(shot) {
@@ -32,7 +32,9 @@ page.media = (() => {
     const src = model.urlOf(item, file.src);
     const poster = model.urlOf(item, model.posterOf(shot));
     const label = model.altOf(shot);
-    if (!src || file.is_missing) return missing(file);
+    if (file.is_missing) return missing(file);
+    if (!src && file.kind === "text") return h("div.player.text", {}, h("pre", {}, file.text), away(file));
+    if (!src && !file.embedded) return elsewhere(shot, poster);
     switch (file.kind) {
       case "video":
         return h("video.player", {
@@ -68,11 +70,34 @@ page.media = (() => {
     return h("p.player.note", {}, icon("warning"), `${file.name || "The file"} is not there now`);
   }
 
+  /** What stands for a file that a page from disk cannot open. */
+  function elsewhere(shot, poster) {
+    return h(
+      "figure.player.elsewhere",
+      {},
+      poster ? h("img", { src: poster, alt: model.altOf(shot) }) : icon("warning"),
+      away(shot.file),
+    );
+  }
+
+  /** Where a file is that a page from disk cannot open. */
+  function away(file) {
+    if (!file.url) return h("p.note", {}, `${file.name} cannot be shown here`);
+    return h(
+      "figcaption",
+      {},
+      h("p", {}, "It is in a bucket, which a page from disk cannot open. ",
+        h("code", {}, "pipeline view"), " shows it, and ", h("code", {}, "pipeline gallery --out"), " copies it."),
+      commandLine(file.url, "Copy the URL"),
+    );
+  }
+
   function solid(shot, src, poster) {
     const box = h("div.player.solid", {}, h("p.note", {}, "Loading the model…"));
     showSolid(shot, src, poster, box).catch(() => {
       const still = poster ? h("img", { src: poster, alt: model.altOf(shot) }) : null;
-      const text = h("p.note", {}, "This 3D model cannot be shown here. ", h("a", { href: src }, shot.file.name));
+      const where = src ? h("a", { href: src }, shot.file.name) : away(shot.file);
+      const text = h("p.note", {}, "This 3D model cannot be shown here. ", where);
       box.replaceChildren(...[still, text].filter(Boolean));
     });
     return box;

@@ -7,8 +7,8 @@
 page.model = (() => {
   const STATE_ORDER = Object.keys(page.format.STATES);
   const FILE = {
-    src: "", name: "", thumbnail: "", kind: "image", embedded: "", output: 1, is_preview: false,
-    sha256: "", original_sha256: "", size_bytes: 0, media_type: "", width_px: null,
+    src: "", name: "", url: "", thumbnail: "", kind: "image", embedded: "", output: 1,
+    is_preview: false, sha256: "", original_sha256: "", size_bytes: 0, media_type: "", width_px: null,
     height_px: null, checks: {}, is_missing: false, text: "",
   };
   const TAKE = {

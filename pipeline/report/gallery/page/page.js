@@ -146,8 +146,8 @@ page.dom = (() => {
   }
 
   /** A text in a line of its own, with a button that copies it. */
-  function commandLine(text) {
-    return h("div.command", {}, h("code", { tabindex: 0 }, text), copyButton(text));
+  function commandLine(text, label) {
+    return h("div.command", {}, h("code", { tabindex: 0 }, text), copyButton(text, label));
   }
 
   const isTyping = (target) =>

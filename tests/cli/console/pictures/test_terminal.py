@@ -5,7 +5,7 @@ import io
 import pytest
 
 from pipeline.cli.console.pictures.encoding import Kind
-from pipeline.cli.console.pictures.sheet import Named, is_picture, show_pictures
+from pipeline.cli.console.pictures.sheet import is_picture, show_pictures
 from pipeline.cli.console.pictures.terminal import (
     Graphics,
     find_graphics,
@@ -81,7 +81,7 @@ def test_the_user_has_the_last_word(tty, monkeypatch):
 
 
 def test_without_a_terminal_one_line_says_that_there_are_no_pictures(capsys, tmp_path):
-    show_pictures([Named("oak.png", tmp_path / "oak.png")])
+    show_pictures([tmp_path / "oak.png"])
 
     said = capsys.readouterr()
     assert said.err == "note: --pictures: there is no terminal that can show pictures\n"
