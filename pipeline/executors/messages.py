@@ -12,12 +12,12 @@ import msgspec
 
 from pipeline.api.interface import UrlExpired
 from pipeline.assets.embedding import Making, Reference
-from pipeline.assets.receipt import Receipt
+from pipeline.assets.receipt import FileFacts, Receipt
 from pipeline.assets.treatment import Treatment
 from pipeline.errors import DownloadFailed, Unavailable
 from pipeline.job import AssetId
 from pipeline.record import Struct, asdict
-from pipeline.save_spec import CheckResult, Saving
+from pipeline.save_spec import Saving
 from pipeline.storage.store import Pending
 from pipeline.version import __version__
 
@@ -96,21 +96,11 @@ class Outcome(StrEnum):
     BUG = "bug"
 
 
-class SentReceipt(Struct, frozen=True, kw_only=True):
-    """A receipt, with the temporary name of the file instead of the file."""
+class SentReceipt(FileFacts, frozen=True, kw_only=True):
+    """A receipt as it is sent: with the temporary name of the file, not the file."""
 
     name: str
-    sha256: str
-    size_bytes: int
-    media_type: str
-    kind: str
-    width_px: int | None
-    height_px: int | None
     original: "SentReceipt | None" = None
-    recipe: str = ""
-    checks: tuple[CheckResult, ...] = ()
-    likeness: str = ""
-    notes: tuple[str, ...] = ()
 
 
 class Reply(Struct, frozen=True, kw_only=True):

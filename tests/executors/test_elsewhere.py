@@ -165,12 +165,11 @@ async def test_an_error_of_a_worker_is_raised_here(desk):
             await desk.fetch()
 
 
-async def test_an_expired_url_is_refreshed_here_and_fetched_there(
-    desk, api, transfer, clock, finish
-):
+@pytest.fixture
+def download(desk, api, transfer, clock, finish):
+    """Download the asset of a job by these workers; the content is right."""
     asset_id = api.add_job().asset_ids[0]
     clock.jump(10)
-    transfer.answer_next(UrlExpired("HTTP 403"))
     downloader = Downloader(
         InProcess(transfer, SETTINGS),
         clock,
@@ -180,30 +179,31 @@ async def test_an_expired_url_is_refreshed_here_and_fetched_there(
         executor=desk.executor,
     )
 
-    receipt = await finish(lambda: downloader.download(asset_id, Folder(desk.folder)))
+    async def run():
+        folder = Folder(desk.folder)
+        receipt = await finish(lambda: downloader.download(asset_id, folder))
+        assert receipt.partial.read_bytes() == api.files[asset_id]
 
-    assert receipt.partial.read_bytes() == api.files[asset_id]
+    return run
+
+
+async def test_an_expired_url_is_refreshed_here_and_fetched_there(
+    desk, download, transfer
+):
+    transfer.answer_next(UrlExpired("HTTP 403"))
+
+    await download()
+
     assert len(set(transfer.reads)) == len(desk.workers.tasks) == 2
 
 
 async def test_what_no_worker_can_fetch_the_downloader_fetches_here(
-    desk, api, transfer, clock, finish
+    desk, download, transfer
 ):
-    asset_id = api.add_job().asset_ids[0]
-    clock.jump(10)
     desk.plan(GONE)
-    downloader = Downloader(
-        InProcess(transfer, SETTINGS),
-        clock,
-        SETTINGS,
-        resolve=api.find_asset,
-        find_job=api.find_job,
-        executor=desk.executor,
-    )
 
-    receipt = await finish(lambda: downloader.download(asset_id, Folder(desk.folder)))
+    await download()
 
-    assert receipt.partial.read_bytes() == api.files[asset_id]
     assert len(transfer.reads) == 1
 
 
