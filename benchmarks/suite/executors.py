@@ -22,7 +22,7 @@ WORKERS = 2
 
 def run(bench: Bench) -> Report:
     batch = Batch(
-        items=bench.choose(60, 20, 3),
+        items=bench.choose(150, 20, 3),
         ceiling=60,
         profile={"job_seconds": [0.2, 0.4], "fixed_size_px": SIDE_PX},
     )
