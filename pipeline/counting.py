@@ -18,3 +18,14 @@ def plural(count: int | Decimal, noun: str, nouns: str = "") -> str:
 def choose(count: int | Decimal, one: str, several: str) -> str:
     """The words for one or for several, such as ``has`` and ``have``."""
     return one if count == 1 else several
+
+
+def items_and_jobs(items: int, jobs: int) -> str:
+    """``4 items``; ``4 items, 9 jobs`` where they have several takes or steps.
+
+    Args:
+        items: How many items the user wrote.
+        jobs: How many takes and steps they have together.
+    """
+    text = plural(items, "item")
+    return text if jobs == items else f"{text}, {plural(jobs, 'job')}"

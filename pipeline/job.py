@@ -437,3 +437,9 @@ def committed_units(
         # The charge in the answer to a submit may not be final.
         taken = max(quoted, charged or Decimal(0))
     return max(Decimal(0), (taken or Decimal(0)) - (refunded or Decimal(0)))
+
+
+def prompt_name(params: Mapping[str, object]) -> str:
+    """The input that says what is made: ``prompt``, or ``text`` of speech; else ""."""
+    names = (one for one in ("prompt", "text") if isinstance(params.get(one), str))
+    return next(names, "")

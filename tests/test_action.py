@@ -11,7 +11,7 @@ import pytest
 import yaml
 from doubles.shell import TREES, Done
 
-from pipeline.cli.action import command_words, find_cache, split_words
+from pipeline.cli.action import command_words, find_cache, main, split_words
 from pipeline.errors import UsageError
 
 ROOT = Path(__file__).parent.parent
@@ -138,7 +138,7 @@ def test_the_run_takes_args_on_several_lines_and_executes_none_of_them(job):
     assert list(job.workspace.rglob("injected")) == []
     assert done.out == ""
     assert job.path_file.read_text() == ""
-    assert "2 in place" in job.summary_file.read_text()
+    assert "2 saved" in job.summary_file.read_text()
     assert set(job.outputs) == set(ACTION["outputs"])
     assert job.outputs["saved"] == "2"
     assert job.outputs["junit"] == "reports/junit.xml"
@@ -261,3 +261,72 @@ def test_a_value_that_looks_like_an_option_stays_a_value():
     words = command_words({"manifest": "--help", "output": "--yes", "frozen": "TRUE"})
 
     assert words == ["run", "--yes", "--output=--yes", "--frozen", "--", "--help"]
+
+
+# --- the two steps, in this process
+
+
+@pytest.fixture
+def action(tmp_path, monkeypatch):
+    """Runs the module with these words and inputs; the words that it passes on."""
+    monkeypatch.chdir(tmp_path)
+    passed = []
+
+    def run_program(words):
+        passed.append(words)
+        print("said")  # noqa: T201 - what --json would have
+
+    def start(*words, **inputs):
+        for name, value in inputs.items():
+            monkeypatch.setenv(f"INPUT_{name.upper().replace('-', '_')}", value)
+        monkeypatch.setattr(sys, "argv", ["action.py", *words])
+        monkeypatch.setattr("pipeline.cli.main.main", run_program)
+        main()
+        return passed
+
+    return start
+
+
+def test_the_run_step_passes_its_inputs_on(action):
+    (words,) = action("run", manifest="icons.yaml", frozen="true")
+
+    assert words == ["run", "--yes", "--frozen", "--", "icons.yaml"]
+
+
+def test_the_events_go_to_the_file_that_is_named(action, tmp_path, monkeypatch):
+    with (tmp_path / "terminal").open("w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        (words,) = action("run", manifest="icons.yaml", json="events/all.jsonl")
+
+    assert "--json" in words
+    assert (tmp_path / "events/all.jsonl").read_text() == "said\n"
+    assert (tmp_path / "terminal").read_text() == ""
+
+
+def test_an_input_that_cannot_be_read_ends_the_step_and_says_why(action, capsys):
+    with pytest.raises(SystemExit) as ended:
+        action("run", manifest="icons.yaml", args="--limit '2")
+
+    assert ended.value.code == 2
+    assert "args: no closing quotation" in capsys.readouterr().err
+
+
+def test_the_cache_step_tells_github_and_starts_nothing(action, tmp_path, monkeypatch):
+    outputs = tmp_path / "outputs"
+    outputs.touch()
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_OUTPUT", str(outputs))
+    (tmp_path / "icons.yaml").write_text(TREES)
+
+    passed = action("cache", manifest="icons.yaml")
+
+    assert passed == []
+    assert "output/" in outputs.read_text()
+
+
+def test_nothing_is_kept_for_several_manifests(tmp_path, monkeypatch):
+    """Each has an output folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    inputs = {"INPUT_MANIFEST": "a.yaml", "INPUT_ARGS": "b.yaml"}
+
+    assert find_cache(inputs) == {}

@@ -6,8 +6,10 @@ What they measure is never asserted: that depends on the machine.
 import sys
 from dataclasses import asdict
 
+import fair_shares
 import pytest
 import scale
+import simulate_batch
 from suite import benchmarks
 from suite.bench import Bench
 from suite.figures import greedy_makespan, percentile, rotated, spread_of
@@ -23,6 +25,8 @@ from suite.report import (
     show,
 )
 from suite.results import DOCUMENT
+from suite.service import ServedJob
+from suite.shares import Scene, jain, play
 
 pytestmark = pytest.mark.skipif(
     sys.platform == "win32", reason="the figures are taken from a Unix kernel"
@@ -83,6 +87,50 @@ def test_a_long_run_that_was_cut_short_counts_what_it_made():
     assert report.samples["jobs"] == {"1/10": [50.0], "2/10": [25.0]}
     assert "12.00 ms CPU a job" in report.notes[0]
     assert "2.00 requests per asset" in report.notes[0]
+
+
+# --- simulations ---------------------------------------------------------------
+
+
+def test_a_sample_of_a_batch_makes_every_asset_within_the_limits():
+    few, many = (simulate_batch.take_sample(ceiling, 300) for ceiling in (7, 40))
+
+    assert few.assets == many.assets == 300
+    assert few.per_minute < many.per_minute < 100
+    assert few.per_minute < 7 / 30 * 60 * 1.1
+    assert 1 < many.requests_each < few.requests_each
+
+
+def test_batches_are_samples_so_many_times(capsys):
+    sample = simulate_batch.Sample(
+        assets=100, seconds=60.0, by_kind={"submit": 100, "list": 20}, refused=5
+    )
+
+    simulate_batch.show_batches(sample)
+
+    days = 100_000_000 / 100 / 60 / 24
+    row = f"| 100,000,000 | 125,000,000 | {days:,.0f} | 2,894 |"
+    assert row in capsys.readouterr().out
+
+
+def test_two_simulations_with_one_seed_are_equal():
+    scene = Scene(runs=2, ceiling=5, apart_s=10.0)
+
+    spans = play(scene, until_s=60.0, step_s=30.0)
+
+    assert spans == play(scene, until_s=60.0, step_s=30.0)
+    assert [span.ends_s for span in spans] == [30.0, 60.0]
+
+
+def test_a_share_is_the_mean_of_jobs_in_flight():
+    ours, theirs = (
+        ServedJob(number=number, created=begun, ended=ended, asset_ids=())
+        for number, begun, ended in ((0, 5.0, 15.0), (fair_shares.ITEMS, 0.0, 30.0))
+    )
+
+    assert fair_shares.shares_of([ours, theirs], 2, 10.0, 20.0) == [0.5, 1.0]
+    assert jain([1.0, 1.0]) == 1.0
+    assert jain([3.0, 0.0, 0.0]) == pytest.approx(1 / 3)
 
 
 # --- processes ----------------------------------------------------------------

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from pipeline.counting import choose, plural
+from pipeline.counting import choose, items_and_jobs, plural
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,17 @@ def test_units_are_counted_alike_and_never_in_powers_of_ten(units, text):
 
 def test_a_word_is_chosen_by_the_count():
     assert [choose(count, "is", "are") for count in (0, 1, 2)] == ["are", "is", "are"]
+
+
+@pytest.mark.parametrize(
+    ("items", "jobs", "text"),
+    [
+        (4, 4, "4 items"),
+        (1, 1, "1 item"),
+        (1, 2, "1 item, 2 jobs"),
+        (0, 0, "0 items"),
+        (2000, 4000, "2,000 items, 4,000 jobs"),
+    ],
+)
+def test_jobs_are_named_where_items_have_several(items, jobs, text):
+    assert items_and_jobs(items, jobs) == text

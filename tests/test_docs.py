@@ -106,8 +106,21 @@ def string_constants() -> Iterator[str]:
 
 
 def printed_events() -> set[str]:
-    """The names that the commands give to ``print_json(event=...)``."""
+    """The names that the commands give to ``print_json(event=...)``.
+
+    Those of a run are made in ``operations.event_fields``.
+    """
     found: set[str] = set()
+    fields = ROOT / "pipeline/operations/event_fields.py"
+    for node in ast.walk(ast.parse(fields.read_text("utf-8"))):
+        if isinstance(node, ast.Dict):
+            found |= {
+                str(value.value)
+                for key, value in zip(node.keys, node.values, strict=True)
+                if isinstance(key, ast.Constant)
+                and key.value == "event"
+                and isinstance(value, ast.Constant)
+            }
     for path in (ROOT / "pipeline" / "cli").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call):

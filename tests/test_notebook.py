@@ -22,6 +22,8 @@ CELLS = (
     "await pipeline.plan(icons, emulate=True)",
     "result = await pipeline.run(icons, emulate=True)",
     "result",
+    """trees = dict(icons, name="trees", items=[{"id": "yew", "prompt": "a yew"}])
+both = await pipeline.run_all([icons, trees], emulate=True)""",
 )
 
 
@@ -54,6 +56,13 @@ def test_a_plan_shows_its_items_and_their_references(outputs):
     ]
     assert shown.count("data:image/webp;base64,") == 1
     assert "18 units to be paid" in shown
+
+
+def test_the_runs_of_several_manifests_show_one_progress(outputs):
+    shown = outputs[5]
+
+    assert "<progress" in shown
+    assert "3 of 4 items" in shown
 
 
 def test_a_run_shows_its_progress(outputs):

@@ -15,6 +15,7 @@ from suite import (
     short_jobs,
     slow_cdn,
     start_up,
+    uploads,
     yaml_parse,
 )
 from suite.bench import Bench
@@ -43,6 +44,7 @@ MODULES: tuple[Benchmark, ...] = (
     short_jobs,
     downloads,
     executors,
+    uploads,
     ledger_writes,
     planning,
     yaml_parse,

@@ -31,11 +31,11 @@ def run(bench: Bench) -> Report:
         name=NAME,
         title="4 MB files with thumbnails, by executor",
         setting=(
-            f"{batch.items} PNG files of random pixels, no two the same, nothing left to"
-            " make: the whole of `fetch --report` but for Python and its imports. Every pixel row is"
-            f" checked, every file is decoded and drawn. {WORKERS} workers; the"
-            " processes are started within the time, the cluster before it. The"
-            " processor time of the cluster is not counted."
+            f"{batch.items} PNG files of random pixels, no two the same, nothing left"
+            " to make: the whole of `fetch --report` but for Python and its imports."
+            " Every pixel row is checked, every file is decoded and drawn."
+            f" {WORKERS} workers; the processes are started within the time, the"
+            " cluster before it. The processor time of the cluster is not counted."
         ),
         peers=[HERE, pool, DASK],
         rounds=bench.rounds,

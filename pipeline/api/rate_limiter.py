@@ -20,8 +20,8 @@ from enum import IntEnum
 import anyio
 
 from pipeline.activity import RequestBudget
+from pipeline.api.allowance import WINDOW_S, Allowance
 from pipeline.api.rate_limiter_state import (
-    WINDOW_S,
     RateLimiterState,
     Shared,
     StateBusy,
@@ -34,7 +34,7 @@ from pipeline.settings import Credentials, Settings
 AGE_PER_PRIORITY_S = 5.0  # waiting this long raises a request by one priority
 PERMIT_S = 1.0  # how long a turn given to a submit stays valid
 LONGEST_HOLD_S = 60.0  # for all requests, whatever the service asks for
-FIRST_HOLD_S, LAST_HOLD_S = 1.0, 15.0  # after a refusal, if no limit is set
+FIRST_HOLD_S, LAST_HOLD_S = 1.0, 15.0  # after a refusal
 SURPRISED_AFTER = 30  # accepted submits before more than the first few are sent at once
 COOLDOWN_S = 3.0  # a pause at least this long is remembered, and another expected
 UNANSWERED_S = 5.0  # a submit that hangs this long no longer holds up others
@@ -100,6 +100,7 @@ class RateLimiter:
         self._posts = posts
         self.trouble = ""
         self._stamps: deque[float] = deque()
+        self._allowance = Allowance()  # on the monotonic clock
         self._others = 0
         self._looked_s = float("-inf")
         self._queue: list[_Waiter] = []
@@ -121,17 +122,25 @@ class RateLimiter:
     @property
     def rate_per_s(self) -> float | None:
         """Requests per second, without other processes' share; None if unlimited."""
-        if self._limit is None:
+        limit = self._allowed()
+        if limit is None:
             return None
-        return max(self._limit - self._others, self._limit / 4) / WINDOW_S
+        return max(limit - self._others, limit / 4) / WINDOW_S
 
     @property
     def used(self) -> float:
-        """The part of the window that is used, 0 to 1; 0 without a limit."""
-        if self._limit is None:
+        """The part of the window that is used, 0 to 1; 0 without a limit.
+
+        It is 1 while requests are held back because the service refused one.
+        """
+        limit = self._allowed()
+        if limit is None:
             return 0.0
-        self._forget_old(self._clock.monotonic_s())
-        return min(1.0, (len(self._stamps) + self._others) / self._limit)
+        now_s = self._clock.monotonic_s()
+        if now_s < self._held_until_s:
+            return 1.0
+        self._forget_old(now_s)
+        return min(1.0, (len(self._stamps) + self._others) / limit)
 
     def budget(self) -> RequestBudget:
         """The requests of the last minute, to be shown; changes nothing.
@@ -141,9 +150,10 @@ class RateLimiter:
         now_s = self._clock.monotonic_s()
         since_s = now_s - WINDOW_S
         used = sum(stamp > since_s for stamp in list(self._stamps)) + self._others
+        limit = self._allowed()
         return RequestBudget(
-            used=used if self._limit is None else min(used, self._limit),
-            limit=self._limit,
+            used=used if limit is None else min(used, limit),
+            limit=limit,
             held_s=max(0.0, self._held_until_s - now_s),
         )
 
@@ -240,8 +250,8 @@ class RateLimiter:
     def note_refusal(self, retry_after_s: float = 0.0) -> None:
         """Note that the service refused a request because there were too many.
 
-        How many the service has counted is unknown, so the window is taken as full.
-        Without a limit, all requests are held back for a while, longer each time.
+        Others have sent requests, and how many is unknown. So all requests are held
+        back for a while, longer each time, and our allowance falls.
 
         Args:
             retry_after_s: How long it asks to wait, or 0.
@@ -250,19 +260,19 @@ class RateLimiter:
         if retry_after_s:
             hold_s = min(retry_after_s, LONGEST_HOLD_S)
             self._held_until_s = max(self._held_until_s, now_s + hold_s)
-        if self._limit is not None:
-            self._forget_old(now_s)
-            self._stamps.extend([now_s] * (self._limit - len(self._stamps)))
-            limit = self._limit
-            self._share(
-                lambda state: state.fill(self._wall_s(), limit),
-                if_busy="other processes do not know of the refusal",
-            )
-        elif not retry_after_s and now_s >= self._held_until_s:
+        elif now_s >= self._held_until_s:
             calm = now_s - self._refused_s > LONGEST_HOLD_S
             self._hold_s = FIRST_HOLD_S if calm else min(self._hold_s * 2, LAST_HOLD_S)
             self._held_until_s = now_s + self._hold_s
             self._refused_s = now_s
+        if self._limit is not None:
+            self._forget_old(now_s)
+            limit, used = self._limit, len(self._stamps) + self._others
+            self._allowance = self._allowance.after_refusal(limit, used, now_s)
+            self._share(
+                lambda state: state.refuse(self._wall_s(), limit),
+                if_busy="other processes do not know of the refusal",
+            )
 
     def pause(self, duration_s: float) -> None:
         """Send no submits for so long; everything else continues."""
@@ -315,9 +325,9 @@ class RateLimiter:
         if self._limit is None:
             return 0.0
         self._forget_old(now_s)
-        excess = len(self._stamps) - self._limit
-        if excess >= 0:
-            return self._stamps[excess] + WINDOW_S - now_s
+        wait_s = self._allowance.wait_s(self._stamps, self._limit, now_s)
+        if wait_s > 0:
+            return wait_s
         if self._state is not None and not self.trouble and not is_alone:
             try:
                 shared = self._state.take(self._wall_s(), self._limit)
@@ -329,6 +339,12 @@ class RateLimiter:
                     return shared.wait_s
         self._stamps.append(now_s)
         return 0.0
+
+    def _allowed(self) -> int | None:
+        """Requests a minute that are allowed now, of all processes on this machine."""
+        if self._limit is None:
+            return None
+        return self._allowance.of(self._limit, self._clock.monotonic_s())
 
     def _forget_old(self, now_s: float) -> None:
         while self._stamps and self._stamps[0] <= now_s - WINDOW_S:
@@ -390,6 +406,12 @@ class RateLimiter:
         self._looked_s = self._clock.monotonic_s()
         self._others = max(0, shared.used - len(self._stamps) - 1)
         self._is_cautious |= shared.is_cautious
+        lead_s = self._looked_s - self._wall_s()
+        if shared.allowance.reduced:
+            self._allowance = Allowance(
+                reduced=shared.allowance.reduced,
+                refused_at=shared.allowance.refused_at + lead_s,
+            )
         if shared.paused_s > self.paused_s + 1.0:
             self._begin_pause(shared.paused_s)
 

@@ -1,8 +1,9 @@
 """RateLimiterState: what a project's processes on this machine share of the limit.
 
 One small file in the user's state folder holds when requests were sent within the last
-minute, and until when the service accepts no submits. It is written in place under a
-lock, without a sync: a power cut loses a minute of requests, and no money.
+minute, what part of the limit is ours, and until when the service accepts no submits.
+It is written in place under a lock, without a sync: a power cut loses a minute of
+requests, and no money.
 
 Times in the file are wall-clock times, and that clock may jump. So a time in the future
 counts as now, and no pause is longer than the service said, or than
@@ -23,16 +24,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from pipeline.api.allowance import WINDOW_S, Allowance
 from pipeline.record import Struct
 from pipeline.settings import Credentials, user_folder
 
 STATE_VARIABLE = "PIPELINE_STATE_DIR"
-# A minute, plus a second for a request that takes longer to arrive than an earlier one.
-WINDOW_S = 61.0
 LONGEST_PAUSE_S = 86_400.0
 CAUTIOUS_S = 86_400.0  # for so long after a cooldown another one is expected
-_MAGIC = b"PPPACE1\n"
-_HEADER = struct.Struct("<8s3d")  # magic, pause's end, pause's length, last cooldown
+_MAGIC = b"PPPACE2\n"
+# Magic; the pause's end and length, the last cooldown; the allowance and its refusal.
+_HEADER = struct.Struct("<8s5d")
 _MOST_BYTES = 1 << 20
 _WRITE_WAIT_S = 0.5  # for the lock, if it is really needed
 
@@ -50,12 +51,14 @@ class Shared(Struct, frozen=True, kw_only=True):
             taken.
         paused_s: Until the service accepts submits again; 0 if it does now.
         is_cautious: Whether there was a cooldown in the last day.
+        allowance: The part of the limit that is ours, on the wall clock.
     """
 
     wait_s: float = 0.0
     used: int = 0
     paused_s: float = 0.0
     is_cautious: bool = False
+    allowance: Allowance = Allowance()
 
 
 class _Content(Struct):
@@ -69,6 +72,7 @@ class _Content(Struct):
     paused_until: float = 0.0
     pause_s: float = 0.0
     cooled_at: float = 0.0
+    allowance: Allowance = Allowance()
     was_ahead: bool = False
 
     def paused_s(self, now: float) -> float:
@@ -80,6 +84,7 @@ class _Content(Struct):
             used=len(self.stamps),
             paused_s=self.paused_s(now),
             is_cautious=0.0 <= now - self.cooled_at < CAUTIOUS_S,
+            allowance=self.allowance,
         )
 
 
@@ -108,45 +113,43 @@ class RateLimiterState:
         return content.shared(now)
 
     def take(self, now: float, limit: int) -> Shared:
-        """Record a request that is sent now, if the limit allows it.
+        """Record a request that is sent now, if our part of the limit allows it.
 
         Args:
             now: Wall-clock seconds.
-            limit: The most requests within ``WINDOW_S``.
+            limit: The most requests within ``WINDOW_S``, of all clients.
 
         Raises:
             StateBusy: Try again in a moment.
         """
         with self._locked(0.0):
             content = self._read(now)
-            excess = len(content.stamps) - limit
-            if excess >= 0:
+            wait_s = content.allowance.wait_s(sorted(content.stamps), limit, now)
+            if wait_s > 0:
                 if content.was_ahead:
                     self._write(content)
-                wait_s = sorted(content.stamps)[excess] + WINDOW_S - now
                 return content.shared(now, max(wait_s, 0.001))
             content.stamps.append(now)
             self._write(content)
             return content.shared(now)
 
-    def fill(self, now: float, limit: int) -> None:
-        """Record that the service accepts no more requests now.
+    def refuse(self, now: float, limit: int) -> None:
+        """Record that the service refused a request: others use the limit, too.
 
         Raises:
             StateBusy: Others use the file for too long.
         """
         with self._locked(_WRITE_WAIT_S):
             content = self._read(now)
-            missing = limit - len(content.stamps)
-            if missing > 0:
-                content.stamps += [now] * missing
-                self._write(content)
+            used = len(content.stamps)
+            content.allowance = content.allowance.after_refusal(limit, used, now)
+            self._write(content)
 
     def pause(self, now: float, duration_s: float) -> None:
         """Record that the service accepts no submits for so long; a longer pause stays.
 
         Raises:
-            StateBusy: As for :meth:`fill`.
+            StateBusy: As for :meth:`refuse`.
         """
         with self._locked(_WRITE_WAIT_S):
             content = self._read(now)
@@ -180,7 +183,7 @@ class RateLimiterState:
         if magic != _MAGIC:
             return _Content(stamps=[])
         stamps = array("d", raw[_HEADER.size :])
-        paused_until, pause_s, cooled_at = (
+        paused_until, pause_s, cooled_at, reduced, refused_at = (
             number if math.isfinite(number) else 0.0 for number in numbers
         )
         pause_s = min(pause_s, LONGEST_PAUSE_S)
@@ -189,6 +192,9 @@ class RateLimiterState:
             paused_until=min(paused_until, latest_end),
             pause_s=pause_s,
             cooled_at=cooled_at,
+            allowance=Allowance(
+                reduced=max(0.0, reduced), refused_at=min(refused_at, now)
+            ),
             stamps=[min(stamp, now) for stamp in stamps if stamp > now - WINDOW_S],
             was_ahead=paused_until > latest_end or any(stamp > now for stamp in stamps),
         )
@@ -208,7 +214,12 @@ class RateLimiterState:
 
     def _write(self, content: _Content) -> None:
         header = _HEADER.pack(
-            _MAGIC, content.paused_until, content.pause_s, content.cooled_at
+            _MAGIC,
+            content.paused_until,
+            content.pause_s,
+            content.cooled_at,
+            content.allowance.reduced,
+            content.allowance.refused_at,
         )
         raw = header + array("d", content.stamps).tobytes()
         flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)

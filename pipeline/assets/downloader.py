@@ -108,9 +108,11 @@ class Downloader:
             return OutOfTime(text)
 
         while True:
+            asked_s = self._clock.monotonic_s()
             asset = await watched(
                 bound(self._resolve, asset_id), out_of_time, self._clock
             )
+            backoff.leave_out(asked_s)  # it has a deadline of its own
             spec = FetchSpec(
                 asset_id=asset_id,
                 url=asset.url,

@@ -71,7 +71,7 @@ def _mermaid(graph: Graph) -> list[str]:
     lines = ["flowchart LR"]
     for planned in graph.items:
         name = numbers[planned.item.item_id]
-        kind = _CLASSES.get(planned.action, "todo")
+        kind = "blocked" if planned.blocked else _CLASSES.get(planned.action, "todo")
         lines.append(f'  {name}["{planned.item.item_id}"]:::{kind}')
     for edge in graph.edges:
         label = f"|{edge.output}|" if edge.output > 1 else ""

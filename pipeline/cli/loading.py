@@ -55,4 +55,5 @@ def load_opened(
         OutputError: The store cannot be read.
     """
     loaded, folder = load(manifest, emulate=emulate, **place)
-    return loaded, open_store(folder, url_for(loaded, store, emulate=emulate))
+    url = url_for(loaded, store, emulate=emulate)
+    return loaded, open_store(folder, url, manifest=loaded)

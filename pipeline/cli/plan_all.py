@@ -27,7 +27,7 @@ from pipeline.cli.plan_view import (
     print_estimate,
     print_plan_event,
 )
-from pipeline.counting import plural
+from pipeline.counting import items_and_jobs
 from pipeline.errors import ExitCode, ManifestError, UsageError
 from pipeline.operations.plan_all import estimate_all
 from pipeline.planning import Action, Orphan, PlannedItem
@@ -142,10 +142,11 @@ def print_total(
 ) -> None:
     """Print what all manifests cost together, for a person."""
     cost = made.cost
-    items = sum(part.plan.total for part in made.parts)
+    items = sum(part.plan.items for part in made.parts)
+    jobs = sum(part.plan.total for part in made.parts)
     to_submit = sum(part.plan.to_submit for part in made.parts)
-    text = f"{len(made.parts)} manifests, {plural(items, 'item')}: {to_submit:,}"
-    text += " to submit"
+    counted = items_and_jobs(items, jobs)
+    text = f"{len(made.parts)} manifests, {counted}: {to_submit:,} to submit"
     if cost is None:
         say(f"{text}; price not known", err=to_stderr)
         return
@@ -162,7 +163,10 @@ def _print_total_event(made: JointEstimate) -> None:
     }
     print_json(
         event="plan",
+        items=sum(part.plan.items for part in made.parts),
+        jobs=sum(part.plan.total for part in made.parts),
         counts=counts,
+        blocked=sum(part.plan.blocked.total() for part in made.parts),
         orphans=sum(part.plan.orphan_count for part in made.parts),
         cost=cost_fields(made),
         unpriced=0 if cost is None else cost.unpriced,

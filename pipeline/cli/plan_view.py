@@ -15,7 +15,8 @@ from pipeline.cli.console.printing import find_width, print_json, say
 from pipeline.cli.console.text import columns, one_line, printable, wrapped
 from pipeline.cli.share_table import share_lines
 from pipeline.cli.stale_items import StaleItems
-from pipeline.counting import choose, plural
+from pipeline.counting import choose, items_and_jobs, plural
+from pipeline.job import prompt_name
 from pipeline.manifest.review import Review
 from pipeline.planning import Action, Orphan, PlannedItem
 from pipeline.pricing import Cost, Estimate
@@ -182,7 +183,7 @@ class PlanListing:
 
 
 def _prompt_of(planned: PlannedItem) -> str | None:
-    prompt = planned.params.get("prompt")
+    prompt = planned.params.get(prompt_name(planned.params))
     return prompt if isinstance(prompt, str) else None
 
 
@@ -214,7 +215,9 @@ def print_estimate(
     lines: list[str] = []
     if cost is not None and (cost.items or estimate.unsure):
         width = find_width(err=to_stderr) or _WIDTH
-        tables = share_lines(cost, cu_price, min(width, _WIDTH))
+        plan = estimate.plan
+        noun = "items" if plan.items == plan.total else "jobs"
+        tables = share_lines(cost, cu_price, min(width, _WIDTH), noun=noun)
         lines = [*tables, "", *cost_lines(estimate, cu_price)]
     for line in (*lines, total_line(estimate, cu_price)):
         say(line, err=to_stderr)
@@ -271,7 +274,7 @@ def unsure_text(
 
 
 def total_line(estimate: Estimate, cu_price: CuPrice | None) -> str:
-    """``31 items: 3 to submit, 28 done; 3 files for 9 units``."""
+    """``31 items: 3 to submit, 28 done; 3 files for 9 units``; the jobs are counted."""
     plan, cost = estimate.plan, estimate.cost
     words = (
         (Action.SUBMIT, "to submit"),
@@ -284,8 +287,15 @@ def total_line(estimate: Estimate, cu_price: CuPrice | None) -> str:
         (Action.SKIP, "failed for good"),
     )
     counts = plan.counts
-    parts = [f"{counts[action]:,} {word}" for action, word in words if counts[action]]
-    text = f"{plural(plan.total, 'item')}: {', '.join(parts) or 'nothing to do'}"
+    parts = [
+        f"{count:,} {word}"
+        for action, word in words
+        if (count := counts[action] - plan.blocked[action])
+    ]
+    if blocked := plan.blocked.total():
+        parts.append(f"{blocked:,} blocked")
+    text = items_and_jobs(plan.items, plan.total)
+    text += f": {', '.join(parts) or 'nothing to do'}"
     if plan.orphan_count:
         text += f"; {plural(plan.orphan_count, 'orphan')}"
     if cost is None:
@@ -306,7 +316,10 @@ def print_profile_event(name: str, estimate: Estimate) -> None:
 def _plan_fields(estimate: Estimate) -> dict[str, Any]:
     plan, cost = estimate.plan, estimate.cost
     return {
+        "items": plan.items,
+        "jobs": plan.total,
         "counts": {str(action): plan.counts[action] for action in Action},
+        "blocked": plan.blocked.total(),
         "orphans": plan.orphan_count,
         "cost": cost_fields(estimate),
         "unpriced": 0 if cost is None else cost.unpriced,

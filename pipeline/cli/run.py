@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from pipeline.cli.ci.log import folded
-from pipeline.cli.ci.run_reports import RunEnd, RunReports
+from pipeline.cli.ci.run_reports import CommandEnd, RunReports
 from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.logs import configure_logging
 from pipeline.cli.console.printing import (
@@ -89,14 +89,15 @@ def run_command(
         saved = read_plan(options.saved_plan)
         selection = replace(saved.selection, verify=options.verify)
     progress = Progress(SystemClock())
-    reports = RunReports(manifest, options, selection.globs, progress)
-    end = RunEnd()
+    reports = RunReports([manifest], options, selection.globs, progress)
+    end = CommandEnd()
+    result: RunResult | None = None
     lost: PipelineError | None = None
     try:
         which = {"selection": selection, "saved_plan": saved} if start is run else {}
-        showing = _Showing(options, progress, reports)
-        end.result = _carry_out(manifest, options, showing, which, start)
-        end.code = end.result.exit_code
+        showing = _Showing(options, progress)
+        result = _carry_out(manifest, options, showing, which, start)
+        end.result, end.code = result, result.exit_code
     except PipelineError as error:
         end.code, end.error = error.exit_code, error
         if options.as_json and isinstance(error, ManifestError):
@@ -108,7 +109,7 @@ def run_command(
     finally:
         if options.as_json:
             with tolerate_closed_pipe(sys.stdout):
-                tell_done(end.result, end.code, charged=progress.charged)
+                tell_done(result, end.code, charged=progress.charged)
         lost = reports.write(end)
         if lost is not None and end.code is not ExitCode.OK:
             print_note(lost.message)
@@ -123,16 +124,12 @@ class _Showing:
     Args:
         options: Of the command.
         progress: Of the run.
-        reports: What CI asks for.
     """
 
-    def __init__(
-        self, options: RunOptions, progress: Progress, reports: RunReports
-    ) -> None:
+    def __init__(self, options: RunOptions, progress: Progress) -> None:
         self.stage = Stage(QuietScreen() if options.quiet else PhaseScreen(progress))
         self.progress = progress
         self._options = options
-        self._reports = reports
         self._listing = PlanListing(to_stderr=True)
         self._may_be_asked = may_be_asked(options)
 
@@ -165,7 +162,6 @@ class _Showing:
     def take(self, event: Event) -> None:
         """Show an event."""
         self.progress.take(event)
-        self._reports.take(event)
         if not (isinstance(event, Warned) and event.message in self.stage.told):
             with tolerate_closed_pipe(sys.stderr):
                 self.stage.screen.take(event)

@@ -5,6 +5,7 @@ Items are shown with the name of their manifest, as in ``icons: oak``.
 
 import asyncio
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import click
 
-from pipeline.cli.ci.joint_reports import JointReports
+from pipeline.cli.ci.log import folded
+from pipeline.cli.ci.run_reports import CommandEnd, RunReports
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.heartbeat import with_heartbeat
 from pipeline.cli.console.logs import configure_logging
@@ -29,6 +31,7 @@ from pipeline.cli.console.screen import PhaseScreen, QuietScreen
 from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.subject import about
 from pipeline.cli.console.text import duration
+from pipeline.cli.console.workflow import is_github
 from pipeline.cli.gallery import page_options
 from pipeline.cli.next_step import complete_hint
 from pipeline.cli.options import RunOptions
@@ -37,7 +40,6 @@ from pipeline.cli.plan_view import PlanListing, cost_lines, price_text
 from pipeline.cli.run_cost import (
     has_to_be_asked,
     may_be_asked,
-    run_cost_fields,
     spend_text,
 )
 from pipeline.cli.run_events import tell_event
@@ -57,12 +59,12 @@ from pipeline.cli.run_summary import (
 from pipeline.clock import SystemClock
 from pipeline.counting import plural
 from pipeline.errors import ExitCode, ManifestError, PipelineError
+from pipeline.operations.event_fields import run_cost_fields
 from pipeline.operations.run import run_all
 from pipeline.planning import PlannedItem
 from pipeline.pricing.joint import JointEstimate
 from pipeline.record import replace
 from pipeline.running.events import (
-    Blocked,
     Event,
     Halted,
     JobChanged,
@@ -70,6 +72,7 @@ from pipeline.running.events import (
     Paused,
     Warned,
 )
+from pipeline.running.joined_events import JoinedEvents
 from pipeline.running.joint import JointResult, JointRun, Outcome
 from pipeline.running.line_progress import LineProgress
 from pipeline.running.progress import Progress
@@ -99,9 +102,9 @@ def run_all_command(
     )
     selection = selection_of(options, only_failed=only_failed, only_fetch=only_fetch)
     showing = _Showing(manifests, options)
+    reports = RunReports(manifests, options, selection.globs, showing.progress)
     result: JointResult | None = None
-    code = ExitCode.BUG
-    cause: PipelineError | None = None
+    end = CommandEnd()
     lost: PipelineError | None = None
     try:
         with ExitStack() as stack:
@@ -136,26 +139,26 @@ def run_all_command(
 
             gc.freeze()  # imported objects never become garbage
             result = asyncio.run(carry_out(on_start))
-            code = result.exit_code
+            end.result, end.code = result, result.exit_code
     except PipelineError as error:
-        code, cause = error.exit_code, error
+        end.code, end.error = error.exit_code, error
         if options.as_json and isinstance(error, ManifestError):
             print_faults(error)
         raise
     except (click.Abort, KeyboardInterrupt):
-        code = ExitCode.INTERRUPTED
+        end.code = ExitCode.INTERRUPTED
         raise
     finally:
         showing.finish(result)
         if options.as_json:
             with tolerate_closed_pipe(sys.stdout):
-                _print_done(result, code, showing.progress)
-        lost = showing.reports.write(result, code, cause)
-        if lost is not None and code is not ExitCode.OK:
+                _print_done(result, end.code, showing.progress)
+        lost = reports.write(end)
+        if lost is not None and end.code is not ExitCode.OK:
             print_note(lost.message)
-    if lost is not None and code is ExitCode.OK:
+    if lost is not None and end.code is ExitCode.OK:
         raise lost
-    return code
+    return end.code
 
 
 class _Showing:
@@ -168,21 +171,19 @@ class _Showing:
     Attributes:
         progress: Of all runs together.
         stage: Where they are shown.
-        reports: What CI asks for of them.
     """
 
     def __init__(self, manifests: Sequence[Path], options: RunOptions) -> None:
         self.progress = Progress(SystemClock())
         screen = QuietScreen() if options.quiet else PhaseScreen(self.progress)
         self.stage = Stage(screen)
-        self.reports = JointReports(manifests, options, self.progress)
         self._options = options
-        self._names = _names_of(manifests)
+        self._joined = JoinedEvents([str(one) for one in manifests])
+        self._names = self._joined.names
         self._listings = {str(one): PlanListing(to_stderr=True) for one in manifests}
         self._may_be_asked = may_be_asked(options)
         self._estimate: JointEstimate | None = None
         self._stores: dict[str, Store] = {}
-        self._launched: dict[str, Launched] = {}
         self._held: list[Event] = []  # to be shown
         self._told: set[str] = set()  # reasons to stop that several runs have
         self._paused_until: datetime | None = None
@@ -215,6 +216,13 @@ class _Showing:
         }
         self.progress.lines = LineProgress(lines) if lines else None
         stack.enter_context(self.stage.screen)
+        self._tell_price(estimate, was_shown=was_shown)
+        if is_github(os.environ) and not self._options.quiet:
+            manifests = plural(len(folders), "manifest")
+            stack.enter_context(folded(f"{manifests}: progress"))
+
+    def _tell_price(self, estimate: JointEstimate, *, was_shown: bool) -> None:
+        """Show what the runs cost, if no question has."""
         cost = estimate.cost
         if cost is None or was_shown or not cost.items or self._options.quiet:
             return
@@ -229,10 +237,9 @@ class _Showing:
         with about(manifest):
             shown = self._as_shown(manifest, event)
             self.progress.take(shown)
-            self.reports.take(manifest, event)
             if self._is_news(shown):
                 self._held.append(shown)
-            if len(self._launched) == len(self._names):
+            if self._joined.have_begun:
                 self._show_held()
             if self._options.as_json:
                 with tolerate_closed_pipe(sys.stdout):
@@ -246,7 +253,10 @@ class _Showing:
         with tolerate_closed_pipe(sys.stderr):
             room = find_room(sys.stderr)
             end: list[str] = []
-            if not self._options.quiet:
+            if self._options.quiet:
+                outcomes = () if result is None else result.outcomes
+                end = [line for one in outcomes for line in self._error_lines(one)]
+            else:
                 if self._options.pictures:
                     rows = print_thumbnails(self.progress, self._find_file, room)
                     room = room and room.without(rows)
@@ -263,45 +273,22 @@ class _Showing:
 
     def _as_shown(self, manifest: str, event: Event) -> Event:
         """An event with the manifest's name, so that items are told apart."""
-        name = self._names[manifest]
         match event:
             case JobChanged():
                 hint = complete_hint(event.hint, event.item_id)
                 store = self._stores.get(manifest)
                 home = Path() if store is None else store.home
-                return replace(
-                    event,
-                    item_id=f"{name}: {event.item_id}",
-                    hint=hint,
-                    files=tuple(str(home / file) for file in event.files),
-                )
-            case Blocked():
-                return replace(event, item_id=f"{name}: {event.item_id}")
-            case Warned():
-                item_id = f": {event.item_id}" if event.item_id else ""
-                return replace(event, item_id=f"{name}{item_id}")
+                files = tuple(str(home / file) for file in event.files)
+                event = replace(event, hint=hint, files=files)
             case Halted():
-                return replace(event, hint=complete_hint(event.hint))
-            case Launched():
-                self._launched[manifest] = event
-                return self._all_launched(event)
-        return event
+                event = replace(event, hint=complete_hint(event.hint))
+        return self._joined.join(manifest, event)
 
     def _find_file(self, path: str) -> NamedContent:
         """A file by its path in the output folder, as :meth:`_as_shown` has it."""
         stores = self._stores.values()
         (store, *_) = (one for one in stores if Path(path).is_relative_to(one.home))
         return store.file(Path(path).relative_to(store.home).as_posix())
-
-    def _all_launched(self, event: Launched) -> Launched:
-        begun = self._launched.values()
-        return replace(
-            event,
-            total=sum(one.total for one in begun),
-            done=sum(one.done for one in begun),
-            skipped=sum(one.skipped for one in begun),
-            to_submit=sum(one.to_submit for one in begun),
-        )
 
     def _is_news(self, event: Event) -> bool:
         """Whether the screen has to show an event that several runs may have."""
@@ -353,26 +340,21 @@ class _Showing:
             yield f"  next: {step}"
 
     def _outcome_lines(self, outcome: Outcome) -> Iterator[str]:
-        name = self._names[outcome.manifest]
-        if outcome.error is not None:
-            yield f"x {name}: {outcome.error.message}"
-            if outcome.error.hint:
-                with about(outcome.manifest):
-                    yield f"    {complete_hint(outcome.error.hint)}"
+        yield from self._error_lines(outcome)
         if outcome.result is not None:
+            name = self._names[outcome.manifest]
             words = count_words(outcome.result.counts) or "nothing to do"
             yield f"{name}: {words} → {outcome.output}"
             if outcome.result.gallery is not None:
                 yield f"  gallery: {outcome.result.gallery}"
 
-
-def _names_of(manifests: Sequence[Path]) -> dict[str, str]:
-    """How each manifest is called in short: by its name, if that tells it apart."""
-    stems = [one.stem for one in manifests]
-    return {
-        str(one): one.stem if stems.count(one.stem) == 1 else str(one)
-        for one in manifests
-    }
+    def _error_lines(self, outcome: Outcome) -> Iterator[str]:
+        if outcome.error is None:
+            return
+        yield f"x {self._names[outcome.manifest]}: {outcome.error.message}"
+        if outcome.error.hint:
+            with about(outcome.manifest):
+                yield f"    {complete_hint(outcome.error.hint)}"
 
 
 def _print_done(result: JointResult | None, code: ExitCode, progress: Progress) -> None:

@@ -2,8 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from decimal import Decimal
-from typing import Any
 
 from pipeline.cli.console.asking import agree
 from pipeline.cli.console.money import CuPrice, priced, units_phrase
@@ -23,7 +21,6 @@ from pipeline.pricing import Estimate
 from pipeline.pricing.joint import JointEstimate
 from pipeline.running.joint import JointResult
 from pipeline.running.result import RunResult
-from pipeline.units import units_number
 
 _ITEMS_NAMED = 5
 
@@ -148,27 +145,3 @@ def _change_lines(result: RunResult | JointResult, most: int) -> Iterator[str]:
     if len(changes) > most:
         more = plural(len(changes) - most, "other change")
         yield f"  inputs: … and {more}"
-
-
-def run_cost_fields(
-    result: RunResult | JointResult | None, *, charged: Decimal
-) -> dict[str, Any]:
-    """What a run has cost, as JSON numbers.
-
-    Args:
-        result: None for a run that ended with an error: then little is known.
-        charged: Units that were reported as charged.
-    """
-    if result is None:
-        return {"quoted": None, "charged": units_number(charged)}
-    cost = result.cost
-    return {
-        "quoted": units_number(cost.quoted),
-        "charged": units_number(cost.charged),
-        "addons": {name: units_number(units) for name, units in cost.addons.items()},
-        "refunded": units_number(cost.refunded),
-        "reserved": units_number(cost.reserved),
-        "taken": units_number(cost.taken),
-        "left": units_number(cost.left),
-        "team_left": units_number(cost.team_left),
-    }

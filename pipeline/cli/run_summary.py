@@ -9,11 +9,12 @@ from pipeline.cli.next_step import command_line, current_verb
 from pipeline.cli.options import RunOptions
 from pipeline.cli.run_cost import result_lines
 from pipeline.cli.trouble_list import trouble_lines
-from pipeline.counting import plural
+from pipeline.counting import items_and_jobs, plural
 from pipeline.errors import ExitCode, PipelineError
 from pipeline.job import FailureClass, JobStatus
 from pipeline.manifest import Manifest, expand
 from pipeline.planning import Plan
+from pipeline.report.outcomes import WORDS
 from pipeline.running.joint import JointResult
 from pipeline.running.progress import Progress
 from pipeline.running.result import RunResult
@@ -21,19 +22,16 @@ from pipeline.running.result import RunResult
 _CHANGES_SHOWN, _CHANGES_ON_SCREEN = 10, 2
 _ROWS_OF_ERROR = 6
 _ROWS_OF_PROMPT = 2  # of the shell, and the command as it was typed
+_WORDS = WORDS | {
+    "renamed": "renamed",
+    "done": "done before",
+    "skipped": "failed for good before",
+    "made": "made for later steps",
+    "not_needed": "not needed",
+}
 _COUNTED = (
-    ("saved", "saved"),
-    ("renamed", "renamed"),
-    ("done", "done before"),
-    ("failed", "failed"),
-    ("skipped", "failed for good before"),
-    ("blocked", "blocked"),
-    ("made", "made for later steps"),
-    ("not_needed", "not needed"),
-    ("unknown", "unsure"),
-    ("in_flight", "left in flight"),
-    ("not_fetched", "made but not fetched"),
-    ("not_submitted", "not submitted"),
+    *("saved", "renamed", "done", "failed", "skipped", "blocked", "made"),
+    *("not_needed", "unknown", "in_flight", "not_fetched", "not_submitted"),
 )
 # What a later look collects without paying again.
 _COLLECTED_FREE = {
@@ -98,6 +96,8 @@ def _end_lines(
     counts = result.counts
     files = progress.files if not counts.get("renamed") else 0
     words = count_words(counts, files=files) or "nothing to do"
+    if plan.items != plan.total:
+        words = f"{items_and_jobs(plan.items, plan.total)}: {words}"
     yield (
         f"{words} in {duration(progress.elapsed_s)}"
         f" → {plan.store.describe()}" + (" (emulated)" if options.emulate else "")
@@ -121,10 +121,10 @@ def count_words(counts: Mapping[str, int], *, files: int = 0) -> str:
     """``31 saved (40 files), 2 failed``; "" if there is nothing to count.
 
     Args:
-        counts: Items by outcome.
-        files: How many files were saved; told if there are more than saved items.
+        counts: Jobs by outcome.
+        files: How many files were saved; told if there are more than saved jobs.
     """
-    parts = [f"{counts[key]:,} {word}" for key, word in _COUNTED if counts.get(key)]
+    parts = [f"{counts[key]:,} {_WORDS[key]}" for key in _COUNTED if counts.get(key)]
     if files > counts.get("saved", 0):
         parts[0] += f" ({plural(files, 'file')})"
     return ", ".join(parts)

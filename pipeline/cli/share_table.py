@@ -18,13 +18,16 @@ _LEAST_NAME = 4
 _Row = tuple[str, str, str]
 
 
-def share_lines(cost: Cost, price: CuPrice | None, width: int) -> Iterator[str]:
+def share_lines(
+    cost: Cost, price: CuPrice | None, width: int, *, noun: str = "items"
+) -> Iterator[str]:
     """Tables by entry and by model if there are several, most expensive first.
 
     Args:
         cost: Of the plan.
         price: Of a compute unit, or None.
         width: In columns.
+        noun: What is counted: items, or jobs where items have several.
     """
     for title, shares in (
         ("by entry of the manifest", cost.by_template),
@@ -35,7 +38,7 @@ def share_lines(cost: Cost, price: CuPrice | None, width: int) -> Iterator[str]:
         if len(shares) < 2 or (is_listed and cost.items <= _LISTED_ITEMS):  # noqa: PLR2004
             continue
         yield ""
-        yield from _table((title, "items", "units"), _rows(shares, price), width)
+        yield from _table((title, noun, "units"), _rows(shares, price), width)
 
 
 def _rows(shares: Mapping[str, Share], price: CuPrice | None) -> list[_Row]:

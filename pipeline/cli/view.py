@@ -5,11 +5,9 @@ import signal
 import sys
 import threading
 import webbrowser
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -22,7 +20,6 @@ from pipeline.cli.loading import load_opened
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
 from pipeline.cli.plan_all import refuse_for_several
-from pipeline.cli.run_events import tell_done, tell_event
 from pipeline.cli.run_settings import settings_of
 from pipeline.clock import Clock, SystemClock
 from pipeline.counting import plural
@@ -35,8 +32,6 @@ from pipeline.operations.view.redoing import RedoOptions, Redos
 from pipeline.operations.view.session import ViewSession
 from pipeline.operations.view.spending import Spending
 from pipeline.report.review.guard import is_loopback
-from pipeline.running.events import Event
-from pipeline.running.result import RunResult
 from pipeline.storage.store import Store
 
 
@@ -113,8 +108,7 @@ async def open_session(
             desk.redos = Redos(
                 _redo_options(manifest, desk.store.home, options, clock),
                 spending,
-                telling=JsonEvents(),
-                tell=partial(desk.feed.tell, "run"),
+                tell=desk.tell_run,
             )
         desks.append(desk)
     return ViewSession(desks, host=options.host, port=options.port, clock=clock)
@@ -184,25 +178,6 @@ def _redo_options(
         settings=settings,
         clock=clock,
     )
-
-
-class JsonEvents:
-    """The events of ``pipeline run --json``; see ``Telling``."""
-
-    @staticmethod
-    def fields_of(event: Event) -> Mapping[str, Any] | None:
-        """An event; None for one that is not told."""
-        found: dict[str, Any] = {}
-        tell_event(event, found.update)
-        return found or None
-
-    @staticmethod
-    def done(result: RunResult | None, code: ExitCode) -> Mapping[str, Any]:
-        """The last event of a run."""
-        found: dict[str, Any] = {}
-        charged = Decimal(0) if result is None else result.cost.charged
-        tell_done(result, code, charged=charged, tell=found.update)
-        return found
 
 
 def _print_address(url: str, options: ViewOptions) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.errors import Fault, ManifestError
+from pipeline.visible import visible
 
 # A million wrong rows are one mistake repeated; nobody reads more than this.
 MAX_FAULTS = 100
@@ -66,7 +67,7 @@ class Faults:
 
 def _on_one_line(text: str) -> str:
     # Text from a manifest is shown in terminals: no line ends, no escape sequences.
-    shown = "".join(c if c.isprintable() else "·" for c in text)
+    shown = visible(text)
     return (
         shown if len(shown) <= _MAX_MESSAGE_CHARS else shown[:_MAX_MESSAGE_CHARS] + "…"
     )

@@ -15,7 +15,6 @@ MAX_ID_CHARS = 240
 MAX_SEGMENT_CHARS = 120
 
 ILLEGAL = re.compile(r"[^A-Za-z0-9._/-]")
-# Device names on Windows, with any extension.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 # What a run itself writes at the top level of the output folder.
 _OURS = re.compile(r"ledger\.sqlite3.*|report", re.IGNORECASE)
@@ -73,11 +72,16 @@ def _check_segment(  # noqa: PLR0911 - a list of rules
         return "has a part that ends with '.'", "Windows drops the dot"
     if len(segment) > MAX_SEGMENT_CHARS:
         return f"has a part longer than {MAX_SEGMENT_CHARS} characters", ""
-    if _RESERVED.fullmatch(segment):
+    if is_reserved(segment):
         return f"contains '{segment}', a reserved device name on Windows", "rename it"
     if not is_last and _FILE_LIKE.fullmatch(segment):
         return f"has a folder named like a file, '{segment}'", "rename the folder"
     return None
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name, with any extension, is one of Windows' device names."""
+    return _RESERVED.fullmatch(name) is not None
 
 
 class TakenNames:

@@ -103,7 +103,7 @@ class Manifest:
         path: The absolute path.
         sha256: Hex digest of the file's bytes.
         model_id: For items without a model of their own; "" when each has one.
-        item_count: How many items it has, at least 1. Each may have several takes.
+        item_count: How many items it has, at least 1; each step counts as one too.
         warnings: Sentences for the user; may be empty.
         references: By name: a file, or the id of an asset the service has.
         max_cost: Compute units that all its jobs may cost together, or None.
@@ -162,6 +162,11 @@ class Manifest:
     def compares_pictures(self) -> bool:
         """Whether the picture of any item is compared with those of the others."""
         return any(_compares(template.saving) for template in self.templates)
+
+    @property
+    def written_count(self) -> int:
+        """How many items the user wrote, without the steps that follow them."""
+        return sum(one.count // (1 + len(one.steps)) for one in self.templates)
 
     @property
     def most_jobs(self) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.errors import UsageError
 from pipeline.job import JsonValue, ReferenceAsset
 from pipeline.manifest.faults import Faults
+from pipeline.manifest.item_id import is_reserved
 from pipeline.manifest.item_schema import MAX_ITEMS, ItemReader, wrong_takes
 from pipeline.manifest.keys import MANIFEST_KEYS, REFERENCE_KEYS
 from pipeline.manifest.manifest import FindModel, ItemTemplate, Manifest, SavingDraft
@@ -35,7 +36,6 @@ from pipeline.units import parse_units
 
 VERSION = 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 _REFERENCE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _UNSAFE_ID = re.compile(r"[\s/?#%]")
 
@@ -172,7 +172,7 @@ class SchemaReader:
             wrong = "cannot end with '.'"
         elif name.endswith(".emulated"):
             wrong = "cannot end with '.emulated', which marks emulated output"
-        elif _RESERVED.fullmatch(name):
+        elif is_reserved(name):
             wrong = "is a reserved device name on Windows"
         if wrong:
             hint = f"for example {safe_name(name)}"
@@ -408,7 +408,7 @@ def _find_model_key(entries: Mapping[str, Node], meant: frozenset[str]) -> Node 
 def safe_name(stem: str) -> str:
     """A name for the output folder from any text."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64].rstrip("-._")
-    if not name or _RESERVED.fullmatch(name) or name.endswith(".emulated"):
+    if not name or is_reserved(name) or name.endswith(".emulated"):
         return "manifest"
     return name
 

@@ -7,6 +7,7 @@ from difflib import SequenceMatcher, get_close_matches
 from pipeline.job import ItemOutput, ParamValue, ReferenceAsset
 from pipeline.redaction import SECRETS
 from pipeline.storage.near_names import describe_spelling, find_same
+from pipeline.visible import visible
 
 _TYPO_SIMILARITY = 0.96  # of two ids of 20 letters, of which one has one more
 _ONE_SLIP_IN_SHORT_IDS = 0.8
@@ -81,5 +82,5 @@ def shown(value: object) -> str:
     """A value for use in a message: short, and quoted if it is text."""
     text = SECRETS.clean(plain(value))  # before cutting: half a secret is still one
     text = text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004 - a message is one line
-    text = "".join(c if c.isprintable() else "·" for c in text)
+    text = visible(text)
     return f"'{text}'" if isinstance(value, str) else text

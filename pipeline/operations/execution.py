@@ -6,6 +6,7 @@ together is left to ``operations.joint``.
 
 import dataclasses
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import anyio
@@ -29,18 +30,27 @@ from pipeline.lockfile.reconcile import check_not_rehearsed, write_lock_file
 from pipeline.manifest import Manifest
 from pipeline.manifest.review_file import read_review, write_review
 from pipeline.operations.connection import Connection
+from pipeline.operations.event_fields import done_fields
+from pipeline.operations.event_log import EventLog
 from pipeline.operations.gallery import PageOptions, write_gallery_shown
 from pipeline.operations.idle import HasWork, is_idle, stop_at_work
 from pipeline.operations.items import Items
 from pipeline.operations.target import Target
 from pipeline.output.folder import claim
-from pipeline.output.stores import bind_store, save_snapshot
+from pipeline.output.store_owner import check_store_owner, claim_store
+from pipeline.output.stores import bind_store, is_elsewhere, save_snapshot
 from pipeline.planning import Action, Plan, PlannedItem, Selection
 from pipeline.pricing import Cost, CostGroups, Estimate
 from pipeline.pricing.budget import budget_of
 from pipeline.pricing.saved_plan import PlanRecorder, SavedPlan
-from pipeline.record import Struct
-from pipeline.running.events import Halted, Launched, ProgressCallback, Warned
+from pipeline.record import Struct, replace
+from pipeline.running.events import (
+    Event,
+    Halted,
+    Launched,
+    ProgressCallback,
+    Warned,
+)
 from pipeline.running.joint import Outcome
 from pipeline.running.result import RunResult
 from pipeline.running.run import Run
@@ -125,10 +135,11 @@ class Execution:
         notes: tuple[str, ...] = (),
         requests: SharedRequests | None = None,
     ) -> None:
+        self._log = EventLog(target.folder_of(loaded))
         self._requests = requests
         self._shared = 0  # items that another manifest makes
         self._target = target
-        self._hooks = hooks
+        self._hooks = replace(hooks, on_event=self._logging(hooks.on_event))
         self._connection = connection
         self.ledger = ledger
         self._reader = reader
@@ -144,6 +155,13 @@ class Execution:
         self.run: Run | None = None
         self.result: RunResult | None = None
         self.error: PipelineError | None = None
+
+    def _logging(self, on_event: ProgressCallback) -> ProgressCallback:
+        def take(event: Event) -> None:
+            self._log.take(event)
+            on_event(event)
+
+        return take
 
     @property
     def folder(self) -> Path:
@@ -171,8 +189,6 @@ class Execution:
             UsageError: The folder belongs to another manifest or profile.
         """
         claim(self.ledger, self.folder, self.loaded)
-        if self._target.opened is not None:
-            bind_store(self._target.opened)
         # Before planning, so that damage found while planning is on record.
         now = self._target.clock.utc_now()
         self._run_id = self.ledger.record_run_started(now)
@@ -195,7 +211,11 @@ class Execution:
         elif found is None and self.result is not None:
             code = self.result.exit_code
         now = self._target.clock.utc_now()
-        self.ledger.record_run_ended(self._run_id, now, code)
+        charged = Decimal(0) if self.result is None else self.result.cost.charged
+        try:
+            self.ledger.record_run_ended(self._run_id, now, code)
+        finally:
+            self._log.end(done_fields(self.result, code, charged=charged))
         unsynced = take_unsynced()
         if unsynced is not None:
             self._hooks.on_event(Warned(message=str(unsynced)))
@@ -205,9 +225,12 @@ class Execution:
 
         Raises:
             OutputError: They cannot.
+            UsageError: The store belongs to another manifest.
         """
-        await anyio.to_thread.run_sync(self.plan.store.check_writable)
-        self._may_have_worked = True
+        store = self.plan.store
+        await anyio.to_thread.run_sync(store.check_writable)
+        if is_elsewhere(store):
+            await anyio.to_thread.run_sync(check_store_owner, store, self.loaded.name)
 
     async def save_snapshot(self) -> None:
         """Keep a copy of the ledger in the store, if this run had anything to do."""
@@ -219,7 +242,7 @@ class Execution:
                 await anyio.to_thread.run_sync(save_snapshot, self.ledger, store)
             except (OutputError, NameTaken) as error:
                 text = f"the store has no copy of this ledger: {error.message}"
-                self._hooks.on_event(Warned(message=text))
+                self._hooks.on_event(Warned(message=text, has_failed=True))
 
     async def prepare(self) -> None:
         """Plan, and check that the plan may be carried out.
@@ -293,8 +316,18 @@ class Execution:
         if saved_plan is not None:
             saved_plan.check(self.estimate, self._groups, self._recorder)
 
-    def agreed(self) -> None:
-        """The price is agreed to: record what the command has decided."""
+    async def agreed(self) -> None:
+        """The price is agreed to: record what the command has decided.
+
+        Raises:
+            UsageError: The store has come to belong to another manifest meanwhile.
+            OutputError: The store cannot be written.
+        """
+        store = self.plan.store
+        self._may_have_worked = not self.has_nothing_to_do
+        if self._may_have_worked and is_elsewhere(store):
+            await anyio.to_thread.run_sync(claim_store, store, self.loaded.name)
+        bind_store(store)
         self._hooks.before_spending()
         self._rename_reviews(self.plan)
 
@@ -307,6 +340,7 @@ class Execution:
             if self.run is None:
                 result = self._nothing_done()
             else:
+                self._log.begin()
                 result = await self.run.carry_out(self._run_id, notes=self._notes)
             self.result = self._with_items(result)
         except PipelineError as error:
@@ -331,20 +365,26 @@ class Execution:
 
     def _nothing_done(self) -> RunResult:
         counts = self.plan.counts
-        done, skipped = counts[Action.DONE], counts[Action.SKIP]
+        done, skipped = counts[Action.DONE], self.plan.failed_for_good
+        blocked = self.plan.blocked[Action.SKIP]
         self._hooks.on_event(
             Launched(
                 run_id=self._run_id,
+                items=self.plan.items,
                 total=self.plan.total,
                 done=done,
-                skipped=skipped,
+                skipped=skipped + blocked,
                 to_submit=0,
                 ceiling=None,
             )
         )
         return RunResult(
-            exit_code=ExitCode.ITEMS_FAILED if skipped else ExitCode.OK,
-            counts={"done": done, "skipped": skipped},
+            exit_code=ExitCode.ITEMS_FAILED if skipped or blocked else ExitCode.OK,
+            counts={
+                "done": done,
+                "skipped": skipped,
+                **({"blocked": blocked} if blocked else {}),
+            },
             needs_review=self._reviewed,
             submitted=0,
             stopped_by=None,
@@ -370,11 +410,13 @@ class Execution:
                 orphans=self.plan.orphan_ids(),
             )
         except (LockError, OutputError) as error:
-            tell(Warned(message=f"the lock file was not written: {error.message}"))
+            text = f"the lock file was not written: {error.message}"
+            tell(Warned(message=text, has_failed=True))
             return
         if not is_ours:
             text = f"{lock_file} belongs to another service, so it was not updated"
-            tell(Warned(message=f"{text}; if it is from a rehearsal, delete it"))
+            text += "; if it is from a rehearsal, delete it"
+            tell(Warned(message=text, has_failed=True))
 
     async def write_gallery(self) -> None:
         """Write the page, if it is wanted. That it fails is no reason to fail a run."""
@@ -397,7 +439,7 @@ class Execution:
         except PipelineError as error:
             hint = f"; {error.hint}" if error.hint else ""
             text = f"the gallery was not written: {error.message}{hint}"
-            self._hooks.on_event(Warned(message=text))
+            self._hooks.on_event(Warned(message=text, has_failed=True))
             return
         self.result = dataclasses.replace(self.result, gallery=written.page)
 

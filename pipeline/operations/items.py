@@ -186,7 +186,7 @@ def _job_record(
     former = planned.old_id if planned else ""
     attempts = tuple(ledger.find_jobs_of(former or job_id))
     made = next(iter(newest_made(attempts)), None)
-    status, reason, hint = _status(planned, attempts)
+    status, reason, hint = status_of(planned, attempts)
     return JobRecord(
         job_id=job_id,
         number=planned.item.take if planned else split_take(job_id)[1],
@@ -212,7 +212,7 @@ _STATUSES = {
 }
 
 
-def _status(
+def status_of(
     planned: PlannedItem | None, attempts: Sequence[Job]
 ) -> tuple[ItemStatus, str, str]:
     """The status of a take, why it is not SAVED, and the next step."""

@@ -32,6 +32,7 @@ from pipeline.output.folder import (
     holding_output,
 )
 from pipeline.output.names import EMULATOR_STATE_NAME
+from pipeline.output.stores import normal_url
 from pipeline.planning.shards import share_of_all
 from pipeline.pricing.budget import SharedBudget
 from pipeline.pricing.joint import JointEstimate
@@ -145,6 +146,11 @@ class Joint:
         check_apart(
             (loaded, target.folder_of(loaded))
             for loaded, target in zip(manifests, self._targets, strict=True)
+        )
+        check_stores_apart(
+            (loaded, url)
+            for loaded, target in zip(manifests, self._targets, strict=True)
+            if (url := target.store_url_of(loaded))
         )
         connection.activity.begin("connecting to the service")
         await connection.check_address()
@@ -307,7 +313,7 @@ class Joint:
         )
         await call(self._approve, estimate)
         for execution in executions:
-            execution.agreed()
+            await execution.agreed()
 
 
 def _emulator_state_of(executions: Sequence[Execution]) -> Path:
@@ -360,3 +366,23 @@ def check_apart(places: Iterable[tuple[Manifest, Path]]) -> None:
             hint="give each a 'name:' of its own, leave --output out, or run one after"
             " the other",
         )
+
+
+def check_stores_apart(places: Iterable[tuple[Manifest, str]]) -> None:
+    """Refuse manifests of one run that would write to the same store.
+
+    Args:
+        places: Each manifest with the URL of its store.
+
+    Raises:
+        UsageError: Two do.
+    """
+    seen: dict[str, Manifest] = {}
+    for loaded, url in places:
+        place = normal_url(url)
+        other = seen.setdefault(place, loaded)
+        if other is not loaded:
+            raise UsageError(
+                f"{other.file} and {loaded.file} both write to {place}",
+                hint="give each manifest a store, or a prefix, of its own",
+            )

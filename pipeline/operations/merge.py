@@ -23,6 +23,7 @@ from pipeline.output.joined_files import carry_out, plan_files
 from pipeline.output.joined_ledger import Part, join_ledgers
 from pipeline.output.names import MARKS_OF_OUTPUT
 from pipeline.output.rebuild import clear_leftovers, find_asset_names, has_results
+from pipeline.output.store_owner import check_store_owner, claim_store
 from pipeline.output.stores import (
     bind_store,
     is_elsewhere,
@@ -76,8 +77,9 @@ def merge(
 
     Raises:
         UsageError: A place is no such folder or store; their files are in several
-            stores, and none is named; they belong to different services, projects or
-            manifests; or their files or jobs contradict each other. Nothing is changed.
+            stores, and none is named, or in that of another manifest; they belong to
+            different services, projects or manifests; or their files or jobs contradict
+            each other. Nothing is changed.
         LedgerBusy: A run is in progress in one of them.
         NameTaken: A run is writing into the store for the joined files. Merge again.
         LedgerError, OutputError: A folder or store cannot be read or written.
@@ -102,9 +104,15 @@ def merge(
         )
         joined = stack.enter_context(join_ledgers([target, *parts]))
         files = plan_files(target, parts, joined)
+        name = joined.find_facts().manifest
+        is_owned = bool(name) and is_elsewhere(joined_store)
+        if is_owned:
+            check_store_owner(joined_store, name)
         bind_store(joined_store)
         if files.copies:
             joined_store.check_writable()
+            if is_owned:
+                claim_store(joined_store, name)
         # The files first: without the ledger, their sidecars prove what is paid for.
         with storage_errors(output):
             carry_out(files)

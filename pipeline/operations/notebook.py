@@ -89,8 +89,9 @@ class _Picture:
 
 
 def _sentence(progress: Progress) -> str:
+    noun = "item" if progress.items == progress.total else "job"
     parts = [
-        f"{progress.done + progress.saved:,} of {plural(progress.total, 'item')}",
+        f"{progress.done + progress.saved:,} of {plural(progress.total, noun)} saved",
         f"{plural(progress.charged, 'unit')} charged",
     ]
     failed = progress.failed + progress.blocked + progress.skipped

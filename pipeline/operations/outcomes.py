@@ -1,6 +1,6 @@
 """Items as they stand → their outcomes, as reports of a run show them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 
 from pipeline.job import Job
@@ -13,7 +13,6 @@ def outcome_of(
     record: ItemRecord,
     *,
     since: datetime,
-    blocked: Mapping[str, str],
     place: Callable[[str, int], Place],
     clean: Callable[[str], str],
     on_hint: Callable[[str, str], str],
@@ -23,8 +22,6 @@ def outcome_of(
     Args:
         record: How it stands.
         since: When the run began, in UTC: files that were saved later are its own.
-        blocked: What this run could not make, because an item that it needs was not:
-            the reasons by job id. A later run may try both again.
         place: Makes a place of a file and a line.
         clean: Makes text of the service and of the user fit to be shown.
         on_hint: Completes the commands that a hint about an item names.
@@ -32,20 +29,15 @@ def outcome_of(
     worst, files = record.worst, record.files
     newest = worst.attempts[0] if worst.attempts else None
     ended = newest
-    if record.status is ItemStatus.SAVED:
+    if worst.status is ItemStatus.SAVED:
         ended = (record.steps[-1] if record.steps else record.chosen).made
     failure = newest.failure if newest else None
-    is_failed = record.status is ItemStatus.FAILED
-    status, reason = record.status, worst.reason
-    if status is ItemStatus.NOT_SUBMITTED:
-        jobs = (one.job_id for one in (*record.takes, *record.steps))
-        why = next((blocked[job_id] for job_id in jobs if job_id in blocked), "")
-        if why:
-            status, reason = ItemStatus.BLOCKED, why
+    status = worst.status
+    is_failed = status is ItemStatus.FAILED
     return ItemOutcome(
         item_id=clean(record.item_id),
         status=str(status),
-        reason=clean(reason),
+        reason=clean(worst.reason),
         hint=clean(on_hint(worst.hint, record.item_id)) if worst.hint else "",
         kind=str(failure.kind or "") if failure and is_failed else "",
         place=place(record.item.file, record.item.line),

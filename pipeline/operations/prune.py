@@ -16,6 +16,8 @@ from pipeline.ledger.ledger import Ledger
 from pipeline.manifest import Manifest
 from pipeline.output.folder import check_manifest, holding_ledger
 from pipeline.output.rebuild import has_results
+from pipeline.output.store_owner import check_store_owner
+from pipeline.output.stores import is_elsewhere
 from pipeline.planning import Plan, Selection, make_plan
 from pipeline.record import Struct
 from pipeline.storage.store import Store
@@ -64,6 +66,8 @@ def prune(manifest: Manifest, store: Store, approve: Approve) -> list[OrphanFile
         return []
     with holding_ledger(store.home, store) as ledger:
         check_manifest(ledger, store.home, manifest)
+        if is_elsewhere(store):
+            check_store_owner(store, manifest.name)
         plan = make_plan(
             manifest,
             store.home,

@@ -24,6 +24,7 @@ from pipeline.pricing import Estimate
 from pipeline.pricing.joint import JointEstimate
 from pipeline.pricing.saved_plan import SavedPlan
 from pipeline.running.events import Event
+from pipeline.running.joined_events import JoinedEvents
 from pipeline.running.joint import JointResult, JointRun
 from pipeline.running.result import RunResult
 from pipeline.settings import Credentials, Settings
@@ -198,26 +199,32 @@ async def run_all(
     def on_pair(pair: tuple[str, Event]) -> object:
         return on_event(*pair)
 
+    joined = JoinedEvents(names)
     async with relaying(on_pair) as tell:
+        with showing_progress(lambda _event: None, clock) as show:
 
-        def hooks_of(name: str) -> Hooks:
-            return Hooks(
-                on_item=in_thread(partial(on_item, name)),
-                on_event=lambda event: tell((name, event)),
-                report=report,
-                page=page,
+            def hooks_of(name: str) -> Hooks:
+                def take(event: Event) -> None:
+                    show(joined.join(name, event))
+                    tell((name, event))
+
+                return Hooks(
+                    on_item=in_thread(partial(on_item, name)),
+                    on_event=take,
+                    report=report,
+                    page=page,
+                )
+
+            joint = Joint(
+                targets,
+                [hooks_of(name) for name in names],
+                max_cost=settings.max_cost,
+                credentials=credentials,
+                approve=approve,
+                on_start=on_start,
+                activity=activity,
             )
-
-        joint = Joint(
-            targets,
-            [hooks_of(name) for name in names],
-            max_cost=settings.max_cost,
-            credentials=credentials,
-            approve=approve,
-            on_start=on_start,
-            activity=activity,
-        )
-        return await joint.carry_out()
+            return await joint.carry_out()
 
 
 def _name_of(manifest: Source) -> str:

@@ -12,13 +12,16 @@ from pipeline.lockfile.reconcile import find_lock_file
 from pipeline.manifest import Manifest
 from pipeline.manifest.review import Review
 from pipeline.naming import split_take
+from pipeline.operations.items import status_of
 from pipeline.operations.spend import Spending, Sum
 from pipeline.output.folder import open_for_reading
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
+from pipeline.planning.item_counts import ItemCounts
 from pipeline.planning.shards import Shard
 from pipeline.planning.takes import Take, find_finished, find_stale, newest_made
 from pipeline.record import Struct
+from pipeline.running.items import ItemStatus
 from pipeline.storage.store import Store
 
 
@@ -26,11 +29,13 @@ class Status(Struct, frozen=True, kw_only=True):
     """How the items of a manifest stand.
 
     Attributes:
-        counts: Items of the manifest by status, of their newest attempts; an item that
-            has none is PLANNED. A renamed item counts once, under its new id.
-        changed: How many of them ask for something else than their newest attempt.
+        counts: Items of the manifest by status: of their takes and steps, the worst. A
+            renamed item counts once, under its new id.
+        jobs: How many takes and steps they have.
+        changed: How many items ask for something else than their newest attempt.
         to_fetch: How many are paid for, with a file that is not in place.
         why_fetch: Why one of those has to be fetched, or "".
+        blocked: Id and reason of each take or step that another item holds up.
         orphans: Items that are known, but no longer in the manifest.
         troubled: The newest attempts that failed or are unsure, in the ledger's order.
         cost: What all attempts have cost together.
@@ -38,13 +43,15 @@ class Status(Struct, frozen=True, kw_only=True):
         reviews: Item, path and reason of each file that a person has to look at.
     """
 
-    counts: Mapping[JobStatus, int]
+    counts: Mapping[ItemStatus, int]
+    jobs: int
     changed: int
     to_fetch: int
     why_fetch: str
     orphans: int
     troubled: tuple[Job, ...]
     cost: Sum
+    blocked: tuple[tuple[str, str], ...] = ()
     stale: tuple[str, ...] = ()
     reviews: tuple[tuple[str, str, str], ...] = ()
 
@@ -72,33 +79,39 @@ def read_status(
         OutputError: The folder cannot be read.
     """
     lock_file = find_lock_file(manifest, emulate=emulate)
-    counts: Counter[JobStatus] = Counter()
-    waiting: Counter[str] = Counter()
+    order = list(ItemStatus)
+    standing, changed, waiting = ItemCounts(), ItemCounts(), ItemCounts()
+    why_fetch = ""
+    blocked: list[tuple[str, str]] = []
     reviews: list[tuple[str, str, str]] = []
     selection = Selection(shard=shard).resolved(manifest)
     is_meant = selection.includes
-    changed = 0
     with open_for_reading(
         store.home, lock_file, item_count=manifest.item_count
     ) as ledger:
 
         def count(planned: PlannedItem) -> None:
-            nonlocal changed
+            nonlocal why_fetch
             attempts = ledger.find_jobs_of(planned.item.item_id)
             if planned.old_id:
                 attempts = ledger.find_jobs_of(planned.old_id) or attempts
-            counts[attempts[0].status if attempts else JobStatus.PLANNED] += 1
+            status, reason, _ = status_of(planned, attempts)
+            standing.add(planned.item, order.index(status))
+            if status is ItemStatus.BLOCKED:
+                blocked.append((planned.item.item_id, reason))
             reviews.extend(
                 (planned.item.item_id, asset.path, asset.review)
                 for asset in (attempts[0].assets if attempts else ())
                 if asset.review
             )
-            changed += planned.sign == CHANGED_SIGN
-            if planned.then is Action.FETCH:
-                why = f"{planned.item.item_id}: {planned.reason}"
-                waiting[next(iter(waiting), why)] += 1
+            changed.add(planned.item, _rank(planned.sign == CHANGED_SIGN))
+            is_waiting = planned.then is Action.FETCH
+            waiting.add(planned.item, _rank(is_waiting))
+            if is_waiting and not why_fetch:
+                why_fetch = f"{planned.item.item_id}: {planned.reason}"
 
         orphans = 0
+        untouched = 0
         if ledger.find_last_row_id() or selection.shard is not None:
             plan = make_plan(
                 manifest,
@@ -110,16 +123,19 @@ def read_status(
             )
             orphans = sum(1 for one in plan.orphan_ids() if is_meant(one))
         else:  # a million new items need not be made to be counted
-            counts[JobStatus.PLANNED] = manifest.item_count
+            untouched = manifest.written_count
         spending = Spending()
         for job in ledger.find_costs():
             if is_meant(job.item_id):
                 spending.add(job, "")
         return Status(
-            counts=counts,
-            changed=changed,
-            to_fetch=waiting.total(),
-            why_fetch=next(iter(waiting), ""),
+            counts=Counter({order[rank]: n for rank, n in standing.by_rank.items()})
+            + Counter({ItemStatus.NOT_SUBMITTED: untouched}),
+            jobs=standing.jobs + untouched,
+            changed=changed.by_rank[_rank(True)],
+            to_fetch=waiting.by_rank[_rank(True)],
+            why_fetch=why_fetch,
+            blocked=tuple(blocked),
             orphans=orphans,
             troubled=tuple(
                 job
@@ -132,6 +148,11 @@ def read_status(
             stale=tuple(_find_stale(manifest.review, ledger)),
             reviews=tuple(reviews),
         )
+
+
+def _rank(is_one: bool) -> int:
+    """The rank of a take that makes its item one of those that are counted."""
+    return 0 if is_one else 1
 
 
 def _find_stale(review: Review, ledger: Ledger) -> Iterator[str]:

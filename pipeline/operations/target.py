@@ -111,10 +111,14 @@ class Target:
         opened = await anyio.to_thread.run_sync(self.open_store, loaded)
         return replace(self, opened=opened)
 
+    def store_url_of(self, loaded: Manifest) -> str:
+        """The URL of the store of the manifest; "" for none."""
+        return url_for(loaded, self.store, emulate=self.emulate)
+
     def open_store(self, loaded: Manifest) -> Store:
         """Open the store of the manifest; blocking."""
-        url = url_for(loaded, self.store, emulate=self.emulate)
-        return open_store(self.folder_of(loaded), url)
+        url = self.store_url_of(loaded)
+        return open_store(self.folder_of(loaded), url, manifest=loaded)
 
     async def report_faults_first(self, error: UsageError) -> NoReturn:
         """Raise the manifest's own faults, if it has any, or else ``error``.

@@ -1,12 +1,14 @@
 """The folder of a gallery: which of its files are ours, and how they get there.
 
 An index in the folder lists them. A file that it does not list is never replaced or
-removed. It is written before the first file and after the last, so that it lists the
-files of a command that was killed too.
+removed. Nor is one that it lists and that no gallery writes, such as an asset: anybody
+can have changed the index. It is written before the first file and after the last, so
+that it lists the files of a command that was killed too.
 """
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from filelock import FileLock, Timeout
 
 from pipeline.errors import LedgerBusy, OutputError, UsageError
+from pipeline.job import SIDECAR_SUFFIX
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
     PARTIAL_FOLDER,
@@ -39,6 +42,12 @@ GALLERY_FOLDER = "gallery"  # in the output folder, where it is by default
 INDEX_NAME = ".gallery-files"
 LOCK_NAME = ".gallery-lock"
 _MOST_INDEX_BYTES = 64 << 20
+# The page, small pictures, scripts with 3D models, the viewer, copies.
+_OURS = re.compile(
+    r"[^/]+\.(html|js|css)|(thumbnails|previews)/[^/]+\.webp|models/[^/]+\.js|vendor/[^/]+"
+    r"|references/[^/]+|files/.+",
+    re.DOTALL,
+)
 _PASSED_OVER = frozenset({INDEX_NAME, LOCK_NAME, PARTIAL_FOLDER})
 
 
@@ -227,7 +236,10 @@ def holding_gallery(path: Path) -> Iterator[GalleryFolder]:
 
 
 def read_index(path: Path) -> dict[str, int]:
-    """What the index of a gallery lists: name to size; empty if it cannot be read."""
+    """What the index of a gallery lists: name to size; empty if it cannot be read.
+
+    Only names of files that a gallery can have written.
+    """
     try:
         found = json.loads(
             read_regular(path / INDEX_NAME, limit_bytes=_MOST_INDEX_BYTES)
@@ -239,7 +251,7 @@ def read_index(path: Path) -> dict[str, int]:
     return {
         name: size_bytes
         for name, size_bytes in found.items()
-        if isinstance(size_bytes, int) and _is_below(name)
+        if isinstance(size_bytes, int) and _is_below(name) and _may_be_ours(path, name)
     }
 
 
@@ -272,6 +284,12 @@ def _is_below(name: str) -> bool:
         and not {"..", *_PASSED_OVER} & {*parts}
         and parts != ()
     )
+
+
+def _may_be_ours(folder: Path, name: str) -> bool:
+    """Whether a gallery writes files of this name; an asset has a sidecar beside it."""
+    sidecar = folder / f"{name}{SIDECAR_SUFFIX}"
+    return _OURS.fullmatch(name) is not None and not os.path.lexists(sidecar)
 
 
 def _are_same(source: Path, copy: Path) -> bool:

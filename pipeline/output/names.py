@@ -4,14 +4,14 @@ from pipeline.assets.originals import ORIGINALS_FOLDER
 from pipeline.ledger.ledger import LEDGER_NAME
 from pipeline.manifest.review_file import EMULATED_NAME
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
-from pipeline.storage.files import SHARED_NAME, STORE_NAME
+from pipeline.storage.files import OWNER_NAME, SHARED_NAME, STORE_NAME
 
 LOCK_NAME = "ledger.lock"
 EMULATOR_STATE_NAME = "emulator.jsonl"
 EMULATOR_FILES_NAME = "emulator.jsonl.files"
 REPORT_FOLDER = "report"
 # A folder with one of these is an output folder, even inside another one.
-MARKS_OF_OUTPUT = frozenset({LEDGER_NAME, LOCK_NAME})
+MARKS_OF_OUTPUT = frozenset({LEDGER_NAME, LOCK_NAME, OWNER_NAME})
 _OWN_FILES = (
     LEDGER_NAME,
     LOCK_NAME,
@@ -19,6 +19,7 @@ _OWN_FILES = (
     EMULATED_NAME,
     SHARED_NAME,
     STORE_NAME,
+    OWNER_NAME,
 )
 _OWN_FOLDERS = frozenset(
     {PARTIAL_FOLDER, ORIGINALS_FOLDER, REPORT_FOLDER, EMULATOR_FILES_NAME}

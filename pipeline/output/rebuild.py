@@ -151,7 +151,7 @@ def _salvage(damaged: Path, ledger: Ledger) -> None:
         ledger.record_salvaged(replace(job, mark_id=None))
     times = [at for job in jobs if (at := job.submitted_at or job.sent_at)]
     if times:
-        ledger.record_facts(rebuilt_since=_search_from(times))
+        search_since(ledger, min(times))
     ledger.commit()
 
 
@@ -191,7 +191,7 @@ def rebuild(ledger: Ledger, output: Path, *, written_s: float = 0.0) -> int:
         if job.submitted_at and not known.issuperset(one.path for one in job.assets)
     ]
     if times:
-        ledger.record_facts(rebuilt_since=_search_from(times))
+        search_since(ledger, min(times))
     ledger.record_leftovers(twins)
     ledger.commit()
     return len(missing)
@@ -258,8 +258,11 @@ def find_written_s(ledger: Path) -> float:
     return max(times)
 
 
-def _search_from(times: Sequence[datetime]) -> datetime:
-    return max(min(times), _LONG_AGO) - SEARCH_MARGIN
+def search_since(ledger: Ledger, since: datetime) -> None:
+    """Record that jobs made since then may be ours; an earlier time stays."""
+    since = max(since, _LONG_AGO) - SEARCH_MARGIN
+    known = ledger.find_facts().rebuilt_since
+    ledger.record_facts(rebuilt_since=since if known is None else min(since, known))
 
 
 def has_results(output: Path) -> bool:

@@ -4,6 +4,7 @@ On another machine, or after the disk is lost, the output folder is filled again
 the store: the newest snapshot of the ledger, and every sidecar.
 """
 
+import errno
 import logging
 import os
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from pipeline.job import SIDECAR_SUFFIX
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.manifest import Manifest
 from pipeline.output.names import MARKS_OF_OUTPUT, is_own
-from pipeline.output.rebuild import SEARCH_MARGIN
+from pipeline.output.rebuild import search_since
+from pipeline.output.store_owner import check_store_owner
 from pipeline.settings import learn_secrets
 from pipeline.storage.atomic_file import create_partial, put_in_place, write_in_place
 from pipeline.storage.bucket_url import parse_store_url
@@ -30,19 +32,24 @@ logger = logging.getLogger(__name__)
 
 _READERS = 16
 _MOST_URL_BYTES = 4096
+# A name is too long, or leads through a file.
+_NO_NAME_OF_OURS = {errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 _SQLITE = "application/vnd.sqlite3"
 
 
-def open_store(home: Path, url: str = "") -> Store:
+def open_store(home: Path, url: str = "", *, manifest: Manifest | None = None) -> Store:
     """Open the store of an output folder, and copy new sidecars home.
 
     Args:
         home: The output folder; it need not exist.
         url: The store that was asked for; "" for the one that the folder has used, or
             the folder itself.
+        manifest: That of the folder, if it may be the first time that it uses the
+            store.
 
     Raises:
-        UsageError: No URL of a store, or the folder belongs to another one.
+        UsageError: No URL of a store, or the folder belongs to another one, or the
+            store to another manifest.
         OutputError: The store cannot be read; the hint says what to change.
     """
     bound = _find_bound(home)
@@ -55,6 +62,9 @@ def open_store(home: Path, url: str = "") -> Store:
         return Folder(home)
     store = store_at(url or bound, home)
     store.load()
+    if manifest is not None and not bound and is_elsewhere(store):
+        # Before anything of another manifest's comes home.
+        check_store_owner(store, manifest.name)
     _copy_sidecars_home(store)
     return store
 
@@ -174,10 +184,9 @@ def restore_snapshot(store: Store) -> None:
                 file.write(block)
         with Ledger(partial) as ledger:
             ledger.check()
-            facts, ended = ledger.find_facts(), ledger.find_last_end()
-            times = [one for one in (facts.rebuilt_since, ended) if one is not None]
-            if times:
-                ledger.record_facts(rebuilt_since=min(times) - SEARCH_MARGIN)
+            ended = ledger.find_last_end()
+            if ended is not None:
+                search_since(ledger, ended)
         put_in_place(partial, store.home, LEDGER_NAME)
     except (LedgerError, OSError) as error:
         logger.warning("the ledger in %s is not used: %s", store.describe(), error)
@@ -215,7 +224,13 @@ def _copy_sidecars_home(store: Store) -> None:
     def copy(entry: Entry) -> None:
         with store.open(entry.name) as file:
             content = file.read()
-        write_in_place(content, store.home, entry.name)
+        try:
+            write_in_place(content, store.home, entry.name)
+        except OutputError as error:
+            cause = error.__cause__
+            if not isinstance(cause, OSError) or cause.errno not in _NO_NAME_OF_OURS:
+                raise
+            logger.warning("%s is passed over: %s", store.describe(entry.name), cause)
 
     with ThreadPoolExecutor(_READERS) as pool:
         for _ in pool.map(copy, wanted):

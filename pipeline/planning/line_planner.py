@@ -79,9 +79,11 @@ class LinePlanner:
                 is_coming = is_coming and self._admits(planned, limit)
                 if is_coming:
                     yield planned
-            lines.parents[item.item_id] = self._parent_of(planned, is_coming=is_coming)
+            lines.parents[item.item_id] = self._parent_of(
+                planned, _failure_of(asked, decision), is_coming=is_coming
+            )
         for item in lines.in_order():
-            planned, is_coming = self._plan_child(item)
+            planned, is_coming, failure = self._plan_child(item)
             is_coming = is_coming and item.item_id in wanted
             if item.item_id not in chosen and planned.action is Action.DONE:
                 is_coming = False
@@ -90,7 +92,9 @@ class LinePlanner:
                 self._layouts.note_move(self._layouts.find(item))
                 yield planned
             self._late.note_renamed_child(planned, is_coming=is_coming)
-            lines.parents[item.item_id] = self._parent_of(planned, is_coming=is_coming)
+            lines.parents[item.item_id] = self._parent_of(
+                planned, failure, is_coming=is_coming
+            )
 
     def plan_child(self, item_id: str, made: Mapping[str, Job]) -> PlannedItem:
         """An item of which this run has made the parents.
@@ -101,25 +105,35 @@ class LinePlanner:
         """
         for parent, job in made.items():
             self.lines.parents[parent] = Parent(job=job)
-        planned, _ = self._plan_child(self.lines.children[item_id])
+        planned, _, _ = self._plan_child(self.lines.children[item_id])
         return planned
 
-    def _plan_child(self, item: Item) -> tuple[PlannedItem, bool]:
-        """An item that has parents, and whether this command applies to it."""
+    def _plan_child(self, item: Item) -> tuple[PlannedItem, bool, str]:
+        """An item that has parents, and whether this command applies to it.
+
+        Returns:
+            Also why its newest attempt failed, or "".
+        """
         layout = self._layouts.find(item)
         parents = {parent: self.lines.parents[parent] for parent in item.parents}
         missing = [name for name, parent in parents.items() if parent.job is None]
-        blocked = next((one.blocked for one in parents.values() if one.blocked), "")
+        blocking = sorted(
+            (one for one in parents.values() if one.blocks),
+            key=lambda one: one.is_tried_again,  # what is final decides
+        )
+        blocked = blocking[0].blocks if blocking else ""
+        is_final = bool(blocking) and not blocking[0].is_tried_again
         if not blocked and not missing:
             blocked = find_missing(item, parents)
+            is_final = bool(blocked)
         filled = with_parents(item, parents, self._find_content)
         asked = self._planner.ask(filled, () if missing else self._asset_forms(filled))
         is_made = any(job.status is JobStatus.SAVED for job in asked.attempts)
-        if blocked:
+        if is_final:
             decision = Decision(action=Action.SKIP, reason=blocked, failed=True)
         elif missing:
-            reason = f"waits for {', '.join(missing)}"
-            if is_made:
+            reason = blocked or f"waits for {', '.join(missing)}"
+            if is_made and not blocked:
                 reason += "; made again if that changes"
             decision = Decision(action=Action.WAIT, reason=reason)
         else:
@@ -127,16 +141,17 @@ class LinePlanner:
             decision = self._planner.decide(asked)
             planned = self._entry_of(asked, decision, layout)
             is_concerned = bool(asked.old_id) or self._planner.concerns(decision)
-            return planned, is_concerned and self._planner.is_meant(asked)
+            is_coming = is_concerned and self._planner.is_meant(asked)
+            return planned, is_coming, _failure_of(asked, decision)
         planned = self._entry_of(asked, decision, layout)
         planned = replace(planned, blocked=blocked, is_made=is_made and bool(missing))
         if not self._planner.is_meant(asked):
-            return planned, False
-        if blocked:
-            is_failure = not blocked.startswith(NOT_NEEDED)
-            return planned, is_failure and not self._selection.only_fetch
-        is_coming = all(parents[one].is_coming for one in missing)
-        return planned, is_coming and not self._selection.only_fetch
+            return planned, False, ""
+        if is_final:
+            is_coming = not blocked.startswith(NOT_NEEDED)
+        else:
+            is_coming = all(parents[one].is_coming for one in missing)
+        return planned, is_coming and not self._selection.only_fetch, ""
 
     def _entry_of(
         self, asked: Asked, decision: Decision, layout: Layout | None
@@ -144,14 +159,23 @@ class LinePlanner:
         left = self.lines.steps_left(asked.item.item_id)
         return self._planner.entry_of(asked, decision, layout, steps_left=left)
 
-    def _parent_of(self, planned: PlannedItem, *, is_coming: bool) -> Parent:
-        """What is known of an item that others need."""
-        item_id, blocked = planned.item.item_id, planned.blocked
-        if planned.action is Action.SKIP and not blocked:
-            blocked = f"blocked by {item_id}: {failure_word(planned.job.failure)}"
+    @staticmethod
+    def _parent_of(planned: PlannedItem, failure: str, *, is_coming: bool) -> Parent:
+        """What is known of an item that others need.
+
+        Args:
+            planned: The item.
+            failure: Why its newest attempt failed, or "".
+            is_coming: Whether this command makes it.
+        """
+        is_made = planned.then in _MADE
+        blocks = planned.blocked
+        if failure and not is_made:
+            blocks = f"blocked by {planned.item.item_id}: {failure}"
         return Parent(
-            job=planned.job if planned.then in _MADE else None,
-            blocked=blocked,
+            job=planned.job if is_made else None,
+            blocks=blocks,
+            is_tried_again=planned.action is not Action.SKIP,
             is_coming=is_coming,
         )
 
@@ -193,3 +217,11 @@ class LinePlanner:
         # With a limit, these are few.
         if self._selection.limit is not None and planned.action not in UNTOUCHED:
             self._within.add(planned.item.item_id)
+
+
+def _failure_of(asked: Asked, decision: Decision) -> str:
+    """Why the newest attempt of an item failed, in few words, or ""."""
+    if not decision.failed:
+        return ""
+    failed = (job for job in asked.attempts if job.status is JobStatus.FAILED)
+    return failure_word(next((job.failure for job in failed), None))

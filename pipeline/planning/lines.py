@@ -23,12 +23,14 @@ class Parent(Struct, frozen=True, kw_only=True):
 
     Attributes:
         job: The attempt that made it, or None if there is none yet.
-        blocked: Why it cannot be made, or "".
+        blocks: Why what needs it cannot be made, or "".
+        is_tried_again: Whether a run tries what failed once more.
         is_coming: Whether this command makes it.
     """
 
     job: Job | None = None
-    blocked: str = ""
+    blocks: str = ""
+    is_tried_again: bool = False
     is_coming: bool = False
 
 

@@ -20,6 +20,7 @@ from pipeline.manifest import Manifest, expand
 from pipeline.naming import is_step, split_take
 from pipeline.planning.context import Context
 from pipeline.planning.decision import MAY_BE_PAID, UNTOUCHED, Action
+from pipeline.planning.item_counts import ItemCounts
 from pipeline.planning.item_planner import Asked, ItemPlanner
 from pipeline.planning.late_planner import LatePlanner
 from pipeline.planning.layouts import Layouts
@@ -43,7 +44,10 @@ class Plan:
         manifest: The manifest it was made from.
         output: The output folder.
         store: Where the files are.
-        counts: Items by action, without those that this command does not apply to.
+        counts: Jobs by action, without those that this command does not apply to: the
+            takes and steps of items. Most items are one job.
+        blocked: Of these, those that an item which they need holds up.
+        items: How many items have these jobs.
         lines: The items that use the outputs of others.
         repeats: Finished items that would be paid for again with the same seed.
         orphan_count: Items that have files in the ledger but are gone from the
@@ -70,6 +74,8 @@ class Plan:
         self.store: Store = store or Folder(output)
         self.selection = selection
         self.counts: Counter[Action] = Counter()
+        self.blocked: Counter[Action] = Counter()
+        self.items = 0
         self.orphan_count = 0
         self.again: Callable[[], Iterator[PlannedItem]] | None = None
         self._context = context = Context(
@@ -101,18 +107,23 @@ class Plan:
 
     @property
     def total(self) -> int:
-        """Items this command applies to."""
+        """Jobs this command applies to."""
         return sum(self.counts.values())
 
     @property
     def to_submit(self) -> int:
-        """Items that will be paid for."""
+        """Jobs that will be paid for."""
         return self.counts[Action.SUBMIT]
 
     @property
     def to_do(self) -> int:
-        """Items that are neither done nor skipped."""
+        """Jobs that are neither done nor skipped."""
         return self.total - self.counts[Action.DONE] - self.counts[Action.SKIP]
+
+    @property
+    def failed_for_good(self) -> int:
+        """Jobs that failed and are not tried again; not those that they block."""
+        return self.counts[Action.SKIP] - self.blocked[Action.SKIP]
 
     @property
     def may_pay(self) -> bool:
@@ -328,13 +339,17 @@ def make_plan(
         selection=selection,
         is_shared=facts.is_shared_by(manifest.name) or is_shared(output),
     )
+    item_counts = ItemCounts()
     check_folder = lru_cache(_FOLDERS_KEPT)(partial(_check_folder, output))
     for planned in plan.entries():
         plan.counts[planned.action] += 1
+        plan.blocked[planned.action] += bool(planned.blocked)
+        item_counts.add(planned.item)
         if planned.action not in UNTOUCHED:
             check_folder(planned.item.item_id.rpartition("/")[0])
         if on_item is not None:
             on_item(planned)
+    plan.items = item_counts.total
     plan.note_counted(on_orphan)
     is_filter = selection.only_failed or selection.only or selection.shard
     if selection.globs and not plan.total and not is_filter:

@@ -33,7 +33,8 @@ class PlannedItem(Struct, frozen=True, kw_only=True):
         bound_key: The cost key by which the plan priced an item that had to wait for
             others; "" for all others.
         old_id: The ledger's id of a renamed item; else "".
-        blocked: Why it cannot be made, if that is due to an item it needs; else "".
+        blocked: Why it is not made, if that is due to an item it needs; else "". With
+            the action WAIT, a run tries that item again.
         chosen_output: With ``choose: one``, the output that has the stem alone if the
             take is the chosen one; else 0.
         siblings: The job ids of the item's other takes that have rows.

@@ -158,14 +158,12 @@ class Renames:
             job_id: Of that take.
             was: The former job id that the item names itself, or "".
         """
-        if self._ledger is None:
-            return False
         if was:
-            may_be = bool(self._ledger.find_row_ids(was))
+            may_be = bool(self._rows.find_row_ids(was))
             self._named.add(split_take(was)[0])
         else:
             may_be = any(
-                self._ledger.has_request(
+                self._rows.has_request(
                     job_key=job_key, request_key=request_key, not_of=job_id
                 )
                 for job_key, request_key in request.keys
@@ -219,7 +217,7 @@ class Renames:
 
         For items whose request is known only now; call it after :meth:`resolve`.
         """
-        if self._ledger is None:
+        if self.is_idle:  # the rows of the items that it uses were written since
             return ""
         names = self._find_names(request)
         if len(names) > 1:
@@ -269,16 +267,12 @@ class Renames:
 
     def is_gone(self, old_id: str) -> bool:
         """Whether an item with rows is no longer in the manifest."""
-        if self._ledger is None:
-            return False
-        rows = self._ledger.find_row_ids(old_id)
+        rows = self._rows.find_row_ids(old_id)
         return not any(self._has(row_id, _IS_THERE) for row_id in rows)
 
     def has_living_take(self, base_id: str) -> bool:
         """Whether any take of an item is in the manifest."""
-        if self._ledger is None:
-            return False
-        takes = self._ledger.find_take_ids(base_id)
+        takes = self._rows.find_take_ids(base_id)
         is_there = any(not self.is_gone(one) for one in takes)
         return is_there or base_id in self._reviewed
 
@@ -308,6 +302,11 @@ class Renames:
 
     # --- inside -------------------------------------------------------------------
 
+    @property
+    def _rows(self) -> Ledger:
+        assert self._ledger is not None, "without rows, no item is put off"
+        return self._ledger
+
     def _has(self, row_id: int, mark: int) -> bool:
         # A row that was written since belongs to an item that asks for it.
         return row_id >= len(self._marks) or bool(self._marks[row_id] & mark)
@@ -324,11 +323,10 @@ class Renames:
 
     def _search(self, request: Request) -> Iterator[tuple[str, bool]]:
         """Items that made the request and do not make it any more, oldest first."""
-        assert self._ledger is not None
         found = {
             row_id: item_id
             for job_key, request_key in request.keys
-            for item_id, row_id in self._ledger.find_items_asking(
+            for item_id, row_id in self._rows.find_items_asking(
                 job_key=job_key, request_key=request_key
             )
         }

@@ -7,7 +7,7 @@ from decimal import Decimal
 import anyio
 
 from pipeline.api.interface import Quote, UnexpectedJob
-from pipeline.counting import plural
+from pipeline.counting import items_and_jobs, plural
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -113,8 +113,9 @@ class Estimate(Struct, frozen=True, kw_only=True):
         price = "no price"
         if self.cost is not None:
             price = f"{plural(self.cost.units, 'unit')} to be paid"
+        counted = items_and_jobs(self.plan.items, self.plan.total)
         return render_table(
-            f"{self.plan.manifest.name}: {plural(self.plan.total, 'item')}; {price}",
+            f"{self.plan.manifest.name}: {counted}; {price}",
             ("item", "what a run does", "why", "units"),
             map(self._row, self.entries()),
             total=self.plan.total,

@@ -6,7 +6,7 @@ part that they have in common.
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from xml.sax.saxutils import escape, quoteattr
@@ -16,6 +16,8 @@ from pipeline.report.outcomes import ItemOutcome, Problem
 
 # What XML 1.0 cannot hold, not even as a reference: https://www.w3.org/TR/xml/#charsets
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_PLAIN = re.compile(r"[\w ./:@+-]*", re.ASCII)  # needs no escape; most do not
+_COUNTS = ("tests", "failures", "errors", "skipped")
 _ELEMENTS = {
     "failed": "failure",
     "unknown": "error",
@@ -50,8 +52,46 @@ class RunFacts(Struct, frozen=True, kw_only=True):
     is_frozen: bool = False
 
 
+class Suite(Struct, frozen=True, kw_only=True):
+    """A suite of a report, as text.
+
+    Attributes:
+        text: The element.
+        counts: Of its cases: tests, failures, errors, skipped.
+        time_s: How long it took.
+    """
+
+    text: str
+    counts: Counter[str]
+    time_s: float
+
+
+def render_report(suites: Sequence[Suite], *, name: str | None = None) -> str:
+    """A whole report, XML with its declaration.
+
+    Args:
+        suites: At least one.
+        name: Of the report, or None.
+    """
+    counts = sum((suite.counts for suite in suites), Counter())
+    attributes = _attributes(
+        name=name,
+        **{key: counts[key] for key in _COUNTS},
+        time=f"{max(suite.time_s for suite in suites):.3f}",
+    )
+    return "\n".join(
+        [
+            '<?xml version="1.0" encoding="utf-8"?>',
+            f"<testsuites{attributes}>",
+            *(suite.text for suite in suites),
+            "</testsuites>",
+            "",
+        ]
+    )
+
+
 class JUnitReport:
-    """Collects the cases of a report, as text.
+    """Collects the cases of a suite, as text.
 
     Args:
         name: The manifest's name, and its profile: the suite of every case.
@@ -105,19 +145,23 @@ class JUnitReport:
         self._cases.append(f"<testcase{attributes}>\n{finding}\n</testcase>")
 
     def render(self, facts: RunFacts) -> str:
-        """The whole report, XML with its declaration."""
-        counts = {
-            "tests": len(self._cases),
-            "failures": self._counts["failure"],
-            "errors": self._counts["error"],
-            "skipped": self._counts["skipped"],
-            "time": f"{facts.duration_s:.3f}",
-        }
-        suite = _attributes(
+        """A report with this suite alone."""
+        return render_report([self.suite(facts)], name=facts.name)
+
+    def suite(self, facts: RunFacts) -> Suite:
+        """The suite."""
+        counts = Counter(
+            tests=len(self._cases),
+            failures=self._counts["failure"],
+            errors=self._counts["error"],
+            skipped=self._counts["skipped"],
+        )
+        attributes = _attributes(
             name=facts.name,
             file=facts.manifest,
             timestamp=facts.started_at.strftime("%Y-%m-%dT%H:%M:%S"),
             **counts,
+            time=f"{facts.duration_s:.3f}",
         )
         told = {
             "manifest": facts.manifest,
@@ -125,18 +169,13 @@ class JUnitReport:
             "exit_code": facts.exit_code,
             "charged": facts.charged,
         }
-        return "\n".join(
-            [
-                '<?xml version="1.0" encoding="utf-8"?>',
-                f"<testsuites{_attributes(name=facts.name, **counts)}>",
-                f"<testsuite{suite}>",
-                *_properties(told),
-                *self._cases,
-                "</testsuite>",
-                "</testsuites>",
-                "",
-            ]
-        )
+        lines = [
+            f"<testsuite{attributes}>",
+            *_properties(told),
+            *self._cases,
+            "</testsuite>",
+        ]
+        return Suite(text="\n".join(lines), counts=counts, time_s=facts.duration_s)
 
 
 def _facts_of(outcome: ItemOutcome) -> dict[str, object]:
@@ -169,11 +208,14 @@ def _properties(values: dict[str, object]) -> Iterator[str]:
 
 
 def _attributes(**values: object) -> str:
-    return "".join(
-        f" {name}={quoteattr(xml_text(str(value)))}"
-        for name, value in values.items()
-        if value is not None
-    )
+    text = ""
+    for name, value in values.items():
+        if value is not None:
+            shown = str(value)
+            is_plain = _PLAIN.fullmatch(shown) is not None
+            quoted = f'"{shown}"' if is_plain else quoteattr(xml_text(shown))
+            text += f" {name}={quoted}"
+    return text
 
 
 def xml_text(text: str) -> str:

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
+from pipeline.visible import visible
+
 THUMBNAIL_PX = 96
 
 
@@ -27,14 +29,7 @@ def code(text: str, length: int = 300) -> str:
 
 def inert(text: str) -> str:
     """The text with its signs as character references; no control character stays."""
-    return re.sub(r"[^\w (),\-\u0080-\U0010ffff]|_", _reference, _printable(text))
-
-
-def _printable(text: str) -> str:
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode()
-        for char in text
-    )
+    return re.sub(r"[^\w (),\-\u0080-\U0010ffff]|_", _reference, visible(text))
 
 
 def _reference(found: re.Match[str]) -> str:

@@ -8,14 +8,15 @@ from pipeline.record import Struct, field
 
 # Of an item that a person has to act on, the worst first.
 TROUBLES = ("unknown", "failed", "blocked", "not_fetched", "in_flight")
+# How items stand, in the words that the gallery has too: see ``format.js``.
 WORDS = {
     "unknown": "unsure",
     "failed": "failed",
     "blocked": "blocked",
     "not_fetched": "made but not fetched",
-    "in_flight": "left in flight",
-    "not_submitted": "not made",
-    "saved": "in place",
+    "in_flight": "in flight",
+    "not_submitted": "not submitted",
+    "saved": "saved",
 }
 _KEPT = 500  # of each kind, for what is read by people
 

@@ -3,10 +3,10 @@
 Pure. For a comment on a pull request, and for the summary of a step.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 
-from pipeline.counting import plural
+from pipeline.counting import items_and_jobs, plural
 from pipeline.record import Struct, field
 from pipeline.report.markdown import code, table, thumbnail
 
@@ -27,10 +27,11 @@ _SIGNS = {
 
 
 class PlanRow(Struct, frozen=True, kw_only=True):
-    """What would be done with one item.
+    """What would be done with one take or step of an item.
 
     Attributes:
         item_id: As in the plan.
+        base: The item as the user wrote it, or "" if that is the same.
         sign: Its sign in the plan.
         reason: Why.
         units: Its price, or None if it has none.
@@ -38,6 +39,7 @@ class PlanRow(Struct, frozen=True, kw_only=True):
     """
 
     item_id: str
+    base: str = ""
     sign: str
     reason: str = ""
     units: Decimal | None = None
@@ -89,7 +91,7 @@ def plan_lines(
         if row.item_id not in before or before[row.item_id].essence != row.essence
     ]
     yield PLAN_MARK
-    yield f"### {code(name)}: {_headline(plan, base, len(changed))}"
+    yield f"### {code(name)}: {_headline(plan, base, _counted(changed))}"
     yield ""
     yield code(summary)
     yield ""
@@ -99,27 +101,29 @@ def plan_lines(
         yield ""
     yield from _table(changed, urls)
     if len(changed) < len(plan.rows):
-        count = len(plan.rows) - len(changed)
-        yield f"{_items(count)} to do without this change too."
+        shown = {row.item_id for row in changed}
+        rest = [row for row in plan.rows.values() if row.item_id not in shown]
+        yield f"{_counted(rest)} to do without this change too."
         yield ""
     if base is not None and plan.orphans > base.orphans:
-        yield f"{_items(plan.orphans - base.orphans)} no longer in the manifest."
+        count = plural(plan.orphans - base.orphans, "item")
+        yield f"{count} no longer in the manifest."
         yield ""
 
 
-def _headline(plan: PlanTotals, base: PlanTotals | None, count: int) -> str:
+def _headline(plan: PlanTotals, base: PlanTotals | None, counted: str) -> str:
     if base is None:
         if plan.units is None:
-            return f"{_items(count)}, price not known"
-        return f"{_items(count)}, {_units(plan.units)}"
+            return f"{counted}, price not known"
+        return f"{counted}, {_units(plan.units)}"
     if plan.units is None or base.units is None:
-        return f"this change concerns {_items(count)}, price not known"
+        return f"this change concerns {counted}, price not known"
     more = plan.units - base.units
     if not more:
-        return f"this change concerns {_items(count)} and costs nothing"
+        return f"this change concerns {counted} and costs nothing"
     if more < 0:
-        return f"this change concerns {_items(count)} and saves {_units(-more)}"
-    return f"this change concerns {_items(count)} and costs {_units(more)}"
+        return f"this change concerns {counted} and saves {_units(-more)}"
+    return f"this change concerns {counted} and costs {_units(more)}"
 
 
 def _table(rows: list[PlanRow], urls: Mapping[str, str]) -> Iterator[str]:
@@ -144,8 +148,8 @@ def _table(rows: list[PlanRow], urls: Mapping[str, str]) -> Iterator[str]:
     yield ""
 
 
-def _items(count: int) -> str:
-    return plural(count, "item")
+def _counted(rows: Collection[PlanRow]) -> str:
+    return items_and_jobs(len({row.base or row.item_id for row in rows}), len(rows))
 
 
 def _units(units: Decimal) -> str:

@@ -6,7 +6,9 @@ troubled items are made from, if they are committed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 
+from pipeline.record import Struct
 from pipeline.report.markdown import code, inert, table, thumbnail
 from pipeline.report.outcomes import TROUBLES, WORDS, ItemOutcome, Outcomes
 
@@ -14,6 +16,22 @@ _ROWS = 100
 _PICTURES = 40
 _FILES_SHOWN = 3
 _PROGRAM = "pipeline"
+
+
+class ManifestRow(Struct, frozen=True, kw_only=True):
+    """One of several manifests of a run.
+
+    Attributes:
+        name: Its name.
+        counts: Its items by status.
+        charged: Compute units that its run was charged.
+        exit_code: Of its run.
+    """
+
+    name: str
+    counts: Mapping[str, int]
+    charged: Decimal
+    exit_code: int
 
 
 def summary_lines(
@@ -24,28 +42,28 @@ def summary_lines(
     next_steps: Sequence[str],
     is_ok: bool,
     urls: Mapping[str, str],
+    manifests: Sequence[ManifestRow] = (),
 ) -> Iterator[str]:
     """The lines of the summary.
 
     Args:
         outcomes: The items of the run.
-        name: The manifest's name.
+        name: The manifest's name, or how many there are.
         facts: What is said below the heading: folder, units, duration. Foreign text in
             it is inert.
         next_steps: Commands, each with what it is for before it; the first one first.
         is_ok: Whether the exit code is 0.
         urls: Addresses of pictures by their paths; others are not shown.
+        manifests: If there are several: each of them.
     """
-    parts = [
-        f"{outcomes.counts[status]:,} {WORDS[status]}"
-        for status in (*TROUBLES, "not_submitted", "saved")
-        if outcomes.counts[status]
-    ]
-    sign = "✅" if is_ok else "❌"
-    yield f"### {sign} {code(name)}: {', '.join(parts) or 'nothing was done'}"
+    said = _counted(outcomes.counts) or "nothing was done"
+    yield f"### {_sign(is_ok=is_ok)} {code(name)}: {said}"
     yield ""
     yield " · ".join(facts)
     yield ""
+    if manifests:
+        yield from table(["", "Manifest", "Items", "Units"], map(_manifest, manifests))
+        yield ""
     for problem in outcomes.problems[:_ROWS]:
         where = f"{code(str(problem.place))}: " if problem.place else ""
         yield f"- {where}{code(problem.message)}"
@@ -59,6 +77,22 @@ def summary_lines(
     yield from _troubles(outcomes, urls)
     yield from _reviews(outcomes)
     yield from _made(outcomes)
+
+
+def _sign(*, is_ok: bool) -> str:
+    return "✅" if is_ok else "❌"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    """``2 failed, 30 saved``; "" if there is nothing to count."""
+    order = (*TROUBLES, "not_submitted", "saved")
+    parts = (f"{counts[one]:,} {WORDS[one]}" for one in order if counts.get(one))
+    return ", ".join(parts)
+
+
+def _manifest(row: ManifestRow) -> list[str]:
+    sign = _sign(is_ok=row.exit_code == 0)
+    return [sign, code(row.name), _counted(row.counts), f"{row.charged:f}"]
 
 
 def _step_text(step: str) -> str:

@@ -18,12 +18,13 @@ class Launched(Struct, frozen=True, kw_only=True):
 
     Attributes:
         run_id: The run's number in the ledger, from 1.
-        total: Selected items.
-        done: Of these, items whose files are in place.
-        skipped: Of these, items that failed for good.
-        to_submit: Of these, items that will be paid for.
+        total: Jobs: the takes and steps of the selected items. Most items are one job.
+        done: Of these, those whose files are in place.
+        skipped: Of these, those that failed for good.
+        to_submit: Of these, those that will be paid for.
         ceiling: Jobs that the service allows at once, or None if it does not say.
         quoted: The service's quotes for ``to_submit``, in compute units.
+        items: The selected items, each once.
     """
 
     run_id: int
@@ -33,6 +34,7 @@ class Launched(Struct, frozen=True, kw_only=True):
     to_submit: int
     ceiling: int | None
     quoted: Decimal = Decimal(0)
+    items: int = 0
 
 
 class JobChanged(Struct, frozen=True, kw_only=True):
@@ -88,10 +90,13 @@ class Warned(Struct, frozen=True, kw_only=True):
     Attributes:
         message: The warning.
         item_id: The item that it concerns, or "".
+        has_failed: Whether something that was to be done was not, such as the gallery.
+            ``--quiet`` tells it too.
     """
 
     message: str
     item_id: str = ""
+    has_failed: bool = False
 
 
 class Halted(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
+from pipeline.counting import plural
 from pipeline.errors import UsageError
 from pipeline.job import SIDECAR_SUFFIX, Asset, Item, Job
 from pipeline.manifest.review import ItemReview, Verdict
@@ -30,6 +31,9 @@ class ItemStatus(StrEnum):
     NOT_FETCHED = "not_fetched"  # made and paid for, but a file is missing
     NOT_SUBMITTED = "not_submitted"  # new, or to be made again
     SAVED = "saved"  # its files are in place
+
+
+_RANKS = {status: rank for rank, status in enumerate(ItemStatus)}
 
 
 class SavedFile(Struct, frozen=True, kw_only=True):
@@ -117,6 +121,9 @@ class JobRecord(Struct, frozen=True, kw_only=True):
     reason: str = ""
     hint: str = ""
 
+    def __repr__(self) -> str:
+        return f"<{self.job_id}: {self.status}, {plural(self.cost, 'unit')}>"
+
     @property
     def made(self) -> Job | None:
         """The newest attempt that made files, or None."""
@@ -149,6 +156,11 @@ class ItemRecord(Struct, frozen=True, kw_only=True):
     steps: tuple[JobRecord, ...] = ()
     review: ItemReview
 
+    def __repr__(self) -> str:
+        files = plural(len(self.files), "file")
+        cost = plural(self.cost, "unit")
+        return f"<{self.item_id}: {self.status}, {files}, {cost}>"
+
     @property
     def item_id(self) -> str:
         """The id as the user wrote it."""
@@ -163,8 +175,7 @@ class ItemRecord(Struct, frozen=True, kw_only=True):
     def worst(self) -> JobRecord:
         """Of the wanted takes and the steps, the first whose status is the item's."""
         wanted = [one for one in (*self.takes, *self.steps) if one.planned is not None]
-        order = list(ItemStatus)
-        return min(wanted, key=lambda one: order.index(one.status))
+        return min(wanted, key=lambda one: _RANKS[one.status])
 
     @property
     def status(self) -> ItemStatus:

@@ -99,7 +99,7 @@ class JointResult(Struct, frozen=True, kw_only=True):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Items by outcome, of all manifests; see :attr:`RunResult.counts`."""
+        """Jobs by outcome, of all manifests; see :attr:`RunResult.counts`."""
         counts: Counter[str] = Counter()
         for result in self._results:
             counts.update(result.counts)

@@ -94,7 +94,7 @@ class Marks:
                 try:
                     self._mark = await self._read()
                 except Unavailable as error:
-                    if not await backoff.sleep(error.retry_after_s):
+                    if not await backoff.sleep_after(error):
                         raise
                 except Rejected as error:
                     if not await backoff.sleep():

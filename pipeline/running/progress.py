@@ -53,16 +53,17 @@ class Progress:
 
     Attributes:
         activity: What the command does now; written by the command.
-        total: Items in the run.
-        done: Items whose files were already in place.
-        skipped: Items that failed for good earlier.
-        saved: Items saved in this run.
-        made: Items made in this run whose outputs stay at the service.
-        states: Items in progress, by their current status.
+        total: Jobs in the run: takes and steps; what follows counts them too.
+        items: The items that have these jobs.
+        done: Jobs whose files were already in place.
+        skipped: Jobs that failed for good earlier.
+        saved: Jobs saved in this run.
+        made: Jobs made in this run whose outputs stay at the service.
+        states: Jobs in progress, by their current status.
         troubles: Items that failed or are unsure, by id, the latest last; bounded.
-        failed: Items that failed in this run.
+        failed: Jobs that failed in this run.
         failures: The same by failure class; None if there is none.
-        blocked: Items that cannot be made because an item that they need was not.
+        blocked: Jobs that cannot be made because an item that they need was not.
         charged: Compute units charged for jobs submitted in this run.
         halted: Why nothing more is submitted, or None.
         paused_until: When the service accepts submits again, in UTC, or None.
@@ -75,6 +76,7 @@ class Progress:
     activity: Activity = field(init=False)
     started_s: float = 0.0
     total: int = 0
+    items: int = 0
     done: int = 0
     skipped: int = 0
     saved: int = 0
@@ -108,6 +110,7 @@ class Progress:
             case Launched():
                 self.started_s = self.clock.monotonic_s()
                 self.total, self.done = event.total, event.done
+                self.items = event.items or event.total
                 self.skipped, self.run_id = event.skipped, event.run_id
             case JobChanged():
                 self._take_change(event)
@@ -127,13 +130,19 @@ class Progress:
 
     @property
     def finished(self) -> int:
-        """Items that need no more work."""
+        """Jobs that need no more work."""
         unmade = self.skipped + self.failed + self.blocked
         return self.done + self.saved + self.made + unmade
 
     @property
+    def figure(self) -> str:
+        """``3 of 10``; ``3 of 10 jobs`` where items have several."""
+        figure = f"{self.finished:,} of {self.total:,}"
+        return figure if self.items == self.total else f"{figure} jobs"
+
+    @property
     def waiting(self) -> int:
-        """Items that wait for their turn."""
+        """Jobs that wait for their turn."""
         busy = sum(self.states.values()) - self.states[JobStatus.PLANNED]
         return max(0, self.total - self.finished - busy)
 

@@ -15,7 +15,7 @@ from pipeline.api.interface import JobFilter, RemoteJob, RemoteStatus
 from pipeline.api.listing import pages_of
 from pipeline.api.retry import Backoff, retry_free
 from pipeline.counting import plural
-from pipeline.errors import JobError, Unavailable, UnexpectedAnswer
+from pipeline.errors import JobError, UnexpectedAnswer
 from pipeline.job import Job, JobStatus, RemoteId
 from pipeline.ledger.ledger import Ledger
 from pipeline.planning import Action, Plan, PlannedItem
@@ -124,8 +124,7 @@ class RecentJobs:
                 if unreadable >= _UNREADABLE_ANSWERS or not await backoff.sleep():
                     return listing  # what is missing is paid for
             except JobError as error:
-                wait_s = error.retry_after_s if isinstance(error, Unavailable) else 0.0
-                if not await backoff.sleep(wait_s):
+                if not await backoff.sleep_after(error):
                     raise unreachable(error) from error
 
     async def adopt(

@@ -100,7 +100,8 @@ class Reconciler:
                     unreachable(error) if isinstance(error, JobError) else error
                 ) from error
             text = f"the service's list of jobs could not be read: {error.message}"
-            self._records.warn("", f"{text}; the next run compares it with the ledger")
+            text += "; the next run compares it with the ledger"
+            self._records.warn("", text, has_failed=True)
             return []
         unowned = [
             remote
@@ -183,7 +184,7 @@ class Reconciler:
             try:
                 return await self._reader.read(since)
             except Unavailable as error:
-                if not await backoff.sleep(error.retry_after_s):
+                if not await backoff.sleep_after(error):
                     raise
 
     async def _take(self, job: Job, remote: RemoteJob) -> Adopted | None:

@@ -382,9 +382,9 @@ class Records:
             )
         )
 
-    def warn(self, item_id: str, message: str) -> None:
-        """Send the listener a warning for the user; ``item_id`` may be ""."""
-        self.tell(Warned(item_id=item_id, message=message))
+    def warn(self, item_id: str, message: str, *, has_failed: bool = False) -> None:
+        """Send the listener a warning for the user; see :class:`Warned`."""
+        self.tell(Warned(item_id=item_id, message=message, has_failed=has_failed))
 
     def _note_charge(self, before: Job, after: Job) -> None:
         self.charges.charged += (after.charged or 0) - (before.charged or 0)

@@ -42,9 +42,10 @@ class RunResult:
 
     Attributes:
         exit_code: See ``docs/reference/exit-codes.md``.
-        counts: Items by outcome: saved, done, renamed, failed, skipped, unknown,
+        counts: Jobs by outcome: saved, done, renamed, failed, skipped, unknown,
             in_flight, not_fetched, not_submitted, blocked, made (an output that is
-            not saved), not_needed (of a ``foreach``). Each item counts once.
+            not saved), not_needed (of a ``foreach``). Each take and each step of an
+            item counts once; most items are one job.
         submitted: Jobs that the service accepted in this run.
         stopped_by: The error that stopped submitting, or None.
         cost: The cost of this run.

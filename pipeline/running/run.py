@@ -327,9 +327,10 @@ class Run:
         self.tell(
             Launched(
                 run_id=run_id,
+                items=plan.items,
                 total=plan.total,
                 done=plan.counts[Action.DONE],
-                skipped=plan.counts[Action.SKIP],
+                skipped=plan.failed_for_good,
                 to_submit=plan.to_submit,
                 ceiling=ceiling,
                 quoted=self._cost.units,

@@ -123,7 +123,8 @@ class Saver:
             for note in notes:
                 self._records.warn(job.item_id, note)
         except OutOfTime as error:
-            self._records.warn(job.item_id, f"made but not fetched: {error.message}")
+            text = f"made but not fetched: {error.message}"
+            self._records.warn(job.item_id, text, has_failed=True)
             return job
         except JobError as error:
             failure = failure_of(error, FailureClass.DOWNLOAD)
@@ -155,7 +156,7 @@ class Saver:
             outputs = plural(planned.outputs, "output")
             was = choose(len(job.outputs), "was", "were")
             made = f"{len(job.outputs)} of {outputs} {was} made"
-            self._records.warn(job.item_id, made)
+            self._records.warn(job.item_id, made, has_failed=True)
         unopened = any(one.media_type in MEDIA_TYPES for one in receipts)
         if unopened and not self._has_told_of_media and not can_check_media():
             self._has_told_of_media = True

@@ -128,7 +128,6 @@ class Submitter:
         self._recovery = recovery
         self._adoption = adoption
         self._stopping = stopping
-        self._started_s = session.clock.monotonic_s()
         self._lost_in_a_row = 0
         self._first_jobs = session.first_jobs
         self.waiting = 0
@@ -511,11 +510,9 @@ class Submitter:
     def _pause_for_outage(self, error: Unavailable) -> None:
         """Pause while the service is unreachable; stop after the deadline."""
         answered_s = self._api.answered_at_s
-        if answered_s is None:
-            since_s, limit_s = self._started_s, self._settings.first_contact_s
-        else:
-            since_s, limit_s = answered_s, self._settings.free_deadline_s
-        if self._clock.monotonic_s() - since_s > limit_s:
+        assert answered_s is not None, "nothing is submitted before the list is read"
+        silent_s = self._clock.monotonic_s() - answered_s
+        if silent_s > self._settings.free_deadline_s:
             hint = error.hint or "check the network, then run again"
             self._stopping.halt(ServiceUnreachable(error.message, hint=hint))
         self._slots.pause(OUTAGE_PAUSE_S)

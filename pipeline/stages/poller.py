@@ -304,7 +304,8 @@ class Poller:
             await self._read_by_id(all_of_them=not by_list or are_few)
             self._failing_since_s = None
         except RateLimited:
-            pass  # the service is there; the rate limiter decides when to ask again
+            # The service is there; the rate limiter decides when to ask again.
+            self._failing_since_s = None
         except (Unavailable, UnexpectedAnswer, Rejected) as error:
             if by_list:
                 self._list_failures += 1

@@ -77,8 +77,8 @@ class Resolver:
         while True:
             try:
                 asset = await self._ask(asset_id)
-            except (Unavailable, UnexpectedAnswer):
-                if not await backoff.sleep():
+            except (Unavailable, UnexpectedAnswer) as error:
+                if not await backoff.sleep_after(error):
                     raise
                 continue
             if asset is not None and asset.has_failed:

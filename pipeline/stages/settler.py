@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import anyio
 
 from pipeline.api.interface import RemoteJob
+from pipeline.api.retry import is_rate_refusal
 from pipeline.clock import Clock
 from pipeline.errors import (
     OutcomeUnknown,
@@ -182,6 +183,7 @@ class Settler:
     async def _settle_what_is_lost(self) -> None:
         delay_s = FIRST_DELAY_S
         while self._lost:
+            since_s = self._clock.monotonic_s()
             await self._clock.sleep(delay_s)
             delay_s = min(delay_s * 1.5, LONGEST_DELAY_S)
             begun_s = self._clock.monotonic_s()
@@ -193,6 +195,9 @@ class Settler:
                     min(lost.sent.since for lost in waiting)
                 )
             except (Unavailable, UnexpectedAnswer, Rejected) as error:
+                if is_rate_refusal(error):  # this time does not count
+                    for lost in waiting:
+                        lost.give_up_s += self._clock.monotonic_s() - since_s
                 self._give_up_overdue(error)
                 continue
             if reading.unowned:

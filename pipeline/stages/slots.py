@@ -6,8 +6,8 @@ the limit grows with every accepted job until the service refuses one. It then d
 the number of jobs in flight, or to the ceiling that the refusal names. After as many
 jobs have ended without a refusal as the limit allows at a time, the limit is *probed*
 with one job more. If the service accepts it, slow start begins again: other clients
-have left, or the ceiling has risen. A semaphore cannot shrink, so this is a class of
-its own.
+have left, or the ceiling has risen. How slots are shared with clients that stay is
+decided in ``fair_share``. A semaphore cannot shrink, so this is a class of its own.
 """
 
 import heapq
@@ -19,6 +19,7 @@ import anyio
 from pipeline.api.rate_limiter import RateLimiter
 from pipeline.clock import Clock
 from pipeline.record import Struct
+from pipeline.stages.fair_share import generations_to_probe, kept_after_loss
 
 LAST_RANK = 1 << 30  # of those that wait for a slot
 _FIRST_RANK = -1
@@ -87,6 +88,7 @@ class Slots:
         self._on_change = on_change
         self._held = 0
         self._in_flight = 0
+        self._unanswered = 0
         self._refusals = 0
         self._others = 0
         self._scope = ""
@@ -142,6 +144,7 @@ class Slots:
                 self._give_back()
                 raise
             if self._held <= self._limit and self._pause_s() <= 0:
+                self._unanswered += 1
                 return
             # The limit fell meanwhile, or a pause began: retry at the head of the line.
             self._rate_limiter.end_submit(is_accepted=False)
@@ -164,6 +167,7 @@ class Slots:
     def accepted(self) -> None:
         """Note that the service has accepted the job of a held slot."""
         self._rate_limiter.end_submit(is_accepted=True)
+        self._unanswered -= 1
         self._in_flight += 1
         self._empty_wait_s = _FIRST_WAIT_S
         if self._probing and self._in_flight >= self._limit:
@@ -183,14 +187,16 @@ class Slots:
     def retired(self) -> None:
         """Release the slot of a job that the service has ended."""
         self._in_flight -= 1
+        self._held -= 1
         self._retired_in_peace += 1
         self._probe()
-        self._give_back()
+        self._wake()
         self._on_change(self.statistics())
 
     def unused(self) -> None:
         """Release a held slot whose submit made no job."""
         self._rate_limiter.end_submit(is_accepted=False)
+        self._unanswered -= 1
         self._give_back()
 
     def refused(
@@ -210,23 +216,13 @@ class Slots:
             scope: To whom the limit applies, such as ``team``, or "".
         """
         self._rate_limiter.end_submit(is_accepted=False)
+        self._unanswered -= 1
         self._refusals += 1
         if wait_s > 0 and not self._rate_limiter.paused_s:
             self.pause(wait_s)
         if ceiling is not None or wait_s <= 0:
-            self._growing = False
-            self._probing = False
-            self._retired_in_peace = 0
-            if ceiling is not None:
-                self._ceiling = max(1, ceiling)
-            self._others = 0
-            room = self._in_flight
-            if ceiling is not None and counted is not None and counted >= ceiling:
-                # The service may already count submits that are not answered yet.
-                self._others = max(0, counted - (self._held - 1))
-                room = max(room, ceiling - self._others)
+            self._shrink(ceiling, counted)
             self._scope = scope
-            self._limit = self._capped(max(1, room))
             if self._in_flight == 0:
                 # Others hold all slots: try again later, and never give up.
                 self._probing = True
@@ -243,14 +239,34 @@ class Slots:
 
     # --- inside ---------------------------------------------------------------
 
+    def _shrink(self, ceiling: int | None, counted: int | None) -> None:
+        """Set the limit after a refusal, with the refused slot still held."""
+        tried_more = self._growing or self._probing or self._held > self._limit
+        self._growing = False
+        self._probing = False
+        self._retired_in_peace = 0
+        if ceiling is not None:
+            self._ceiling = max(1, ceiling)
+        self._others = 0
+        room = self._in_flight
+        if ceiling is not None and counted is not None and counted >= ceiling:
+            # The service may already count submits that are not answered yet.
+            self._others = max(0, counted - self._in_flight - self._unanswered)
+            room = max(room, ceiling - self._others)
+        if not tried_more:  # it was a slot of ours that another client has taken
+            room = kept_after_loss(room, self._others)
+        self._limit = self._capped(room)
+
     def _probe(self) -> None:
         """Raise the limit by one once enough jobs have ended without a refusal."""
-        if self._growing or self._rate_limiter.is_scarce:
+        if self._growing or self._is_rate_bound():
             return  # one more slot is useless while the request rate is the bottleneck
         at_ceiling = self._ceiling is not None and self._limit >= self._ceiling
         if at_ceiling and self._is_announced:
             return
-        generations = _GENERATIONS_AT_CEILING if at_ceiling else 1
+        generations = generations_to_probe(self._limit, self._others)
+        if at_ceiling:
+            generations = _GENERATIONS_AT_CEILING
         if self._retired_in_peace < generations * self._limit:
             return
         if at_ceiling:
@@ -258,6 +274,11 @@ class Slots:
         self._retired_in_peace = 0
         self._probing = True
         self._limit = self._capped(self._limit + 1)
+
+    def _is_rate_bound(self) -> bool:
+        if self._others:  # while others try for more, so must this run
+            return self._held > self._in_flight + self._unanswered
+        return self._rate_limiter.is_scarce
 
     def _pause_s(self) -> float:
         return self._paused_until_s - self._clock.monotonic_s()

@@ -22,7 +22,7 @@ from pipeline.api.interface import (
     RemoteUpload,
     UrlExpired,
 )
-from pipeline.api.retry import Backoff, retry_free
+from pipeline.api.retry import Backoff, is_rate_refusal, retry_free
 from pipeline.clock import Clock
 from pipeline.counting import plural
 from pipeline.errors import (
@@ -165,11 +165,7 @@ class Uploader:
                 raise GenerationFailed(f"the service could not read {name}")
             if not await backoff.sleep(_READY_POLL_S):
                 raise Unavailable(f"{name} is not ready at the service")
-            found = await retry_free(
-                partial(self._api.find_asset, asset.asset_id),
-                clock=self._clock,
-                deadline_s=self._settings.free_deadline_s,
-            )
+            found = await backoff.retry(partial(self._api.find_asset, asset.asset_id))
             asset = found or asset
         return asset.asset_id
 
@@ -179,8 +175,13 @@ class Uploader:
         while True:
             try:
                 return await self._send_parts_once(reference, content)
-            except (Unavailable, UnexpectedAnswer, UrlExpired, GenerationFailed):
-                if not await backoff.sleep():
+            except (
+                Unavailable,
+                UnexpectedAnswer,
+                UrlExpired,
+                GenerationFailed,
+            ) as error:
+                if not await backoff.sleep_after(error):
                     raise
 
     async def _send_parts_once(
@@ -199,18 +200,16 @@ class Uploader:
             await self._transfer.write(
                 part.url, content[start : start + PART_SIZE_BYTES], reference.media_type
             )
-        is_complete = await self._complete(upload)
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
+        is_complete = await self._complete(upload, backoff)
         while upload.asset_id is None:
             if not await backoff.sleep(_READY_POLL_S):
                 raise Unavailable(f"{reference.name} was not imported in time")
-            upload = await retry_free(
-                partial(self._api.find_upload, upload.upload_id),
-                clock=self._clock,
-                deadline_s=self._settings.free_deadline_s,
+            upload = await backoff.retry(
+                partial(self._api.find_upload, upload.upload_id)
             )
             if upload.status == "pending" and not is_complete:
-                is_complete = await self._complete(upload)
+                is_complete = await self._complete(upload, backoff)
             if upload.status == "failed":
                 raise GenerationFailed(
                     f"the service could not import {reference.name}: "
@@ -218,18 +217,23 @@ class Uploader:
                 )
         return upload.asset_id
 
-    async def _complete(self, upload: RemoteUpload) -> bool:
+    async def _complete(self, upload: RemoteUpload, backoff: Backoff) -> bool:
         """Complete the upload; False if the answer was lost."""
-        try:
-            await self._api.complete_upload(upload.upload_id)
-        except (Unavailable, UnexpectedAnswer):
-            # The upload may be complete all the same: its status will show.
-            return False
-        except Rejected as error:
-            found = await self._api.find_upload(upload.upload_id)
-            if found.status == "pending":
-                raise error from None
-        return True
+        while True:
+            try:
+                await self._api.complete_upload(upload.upload_id)
+            except (Unavailable, UnexpectedAnswer) as error:
+                if not is_rate_refusal(error):
+                    # The upload may be complete all the same: its status will show.
+                    return False
+                await backoff.sleep_after(error)
+            except Rejected as error:
+                found = await self._api.find_upload(upload.upload_id)
+                if found.status == "pending":
+                    raise error from None
+                return True
+            else:
+                return True
 
 
 class Renewal:

@@ -3,7 +3,7 @@
 import contextlib
 import re
 from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import OutputError, PipelineError, UsageError
 
@@ -12,23 +12,88 @@ if TYPE_CHECKING:
 
 _CODE = re.compile(r"<Code>([^<]{1,100})</Code>")
 _MESSAGE = re.compile(r"<Message>([^<\n]{1,300})")
+_ADDRESS = re.compile(r"https?://\S+")  # may contain anything, such as 403
 _MOST_CHARACTERS = 200
-_NO_BUCKET = re.compile(
-    r"NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE
+_AGAIN = "then run again: nothing is lost"
+_NO_CREDENTIALS = re.compile(r"//169\.254\.169\.254|//metadata\.google")
+
+
+class _Trouble(NamedTuple):
+    """A known trouble.
+
+    Attributes:
+        pattern: Found in the text of the error.
+        hint: What to do, with ``{bucket}``, ``{credentials}`` and ``{endpoint}``.
+        reason: What to say instead of the error's own words, or "".
+    """
+
+    pattern: str
+    hint: str
+    reason: str = ""
+
+
+_TROUBLES = (
+    _Trouble(
+        r"NoSuchBucket|ContainerNotFound|bucket does not exist",
+        "create the bucket '{bucket}', or correct its name in --store",
+    ),
+    _Trouble(
+        r"incorrectly configured region",
+        "set AWS_REGION to the region of the bucket '{bucket}'",
+        "the bucket is in another region",
+    ),
+    _Trouble(
+        r"AuthorizationHeaderMalformed|PermanentRedirect|IllegalLocationConstraint",
+        "set AWS_REGION to the region of the bucket '{bucket}'",
+    ),
+    _Trouble(r"RequestTimeTooSkewed", f"set the clock of this machine, {_AGAIN}"),
+    _Trouble(
+        r"ExpiredToken|TokenRefreshRequired",
+        "these credentials are of no use any more: log in again, and set {credentials}",
+    ),
+    _Trouble(
+        r"BadDigest|ContentSHA256Mismatch|ChecksumMismatch|Md5Mismatch",
+        f"the file was damaged on its way; check the network, {_AGAIN}",
+    ),
+    _Trouble(
+        r"InsufficientStorage|QuotaExceeded|StorageFull",
+        f"make room in the store, {_AGAIN}",
+    ),
+    _Trouble(
+        r"path segment",
+        "an object there has a name that no file can have: rename or remove it, or"
+        " choose another prefix",
+    ),
+    _Trouble(r"SlowDown|ServerBusy|TooManyRequests", f"wait a minute, {_AGAIN}"),
+    _Trouble(
+        r"BadScheme",
+        "write https:// in {endpoint}",
+        "plain http is allowed to this machine alone",
+    ),
+    _Trouble(
+        r"dns error|failed to lookup address",
+        f"check {{endpoint}} and the network, {_AGAIN}",
+        "no server of this name was found",
+    ),
+    _Trouble(
+        r"ConnectionRefused|ConnectionReset",
+        f"check {{endpoint}} and the network, {_AGAIN}",
+        "the server takes no connection",
+    ),
+    _Trouble(
+        r"Header missing from response|error decoding|invalid XML",
+        "check {endpoint}: what answers there is no store",
+    ),
+    _Trouble(
+        r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken"
+        r"|AuthenticationFailed|AuthorizationFailure|\b40[13]\b|missing.*(key|account)"
+        r"|Account must be specified|Invalid Access Key|credential error|pem file",
+        "set {credentials}, of a user who may list, read, write and delete in"
+        " '{bucket}'",
+    ),
 )
-_REGION = re.compile(
-    r"incorrectly configured region|AuthorizationHeaderMalformed|PermanentRedirect"
-    r"|IllegalLocationConstraint",
-    re.IGNORECASE,
-)
-_NO_CREDENTIALS = re.compile(
-    r"169\.254\.169\.254|metadata\.google|instance metadata", re.IGNORECASE
-)
-_REFUSED = re.compile(
-    r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken"
-    r"|AuthenticationFailed|AuthorizationFailure|\b40[13]\b|missing.*(key|account)",
-    re.IGNORECASE,
-)
+_NONE_FOUND = _Trouble("", "set {credentials}", "no credentials were found")
+_UNKNOWN = _Trouble("", f"check the network and the endpoint, {_AGAIN}")
 
 
 def obstore() -> ModuleType:
@@ -82,26 +147,25 @@ class bucket_errors(contextlib.AbstractContextManager[None]):  # noqa: N801 - re
         ):
             return
         if isinstance(error, (exceptions.BaseError, OSError, ValueError)):
-            text = str(error)
+            text, url = str(error), self._url
+            trouble = _find_trouble(text)
             raise OutputError(
-                f"cannot {self._what} {self._url.of(self._name)}: {_reason(text)}",
-                hint=self._hint(text),
+                f"cannot {self._what} {url.of(self._name)}:"
+                f" {trouble.reason or _reason(text)}",
+                hint=trouble.hint.format(
+                    bucket=url.bucket,
+                    credentials=url.credentials,
+                    endpoint=url.endpoint_variable,
+                ),
             ) from error
 
-    def _hint(self, text: str) -> str:
-        url = self._url
-        if _NO_BUCKET.search(text):
-            return f"create the bucket '{url.bucket}', or correct its name in --store"
-        if _REGION.search(text):
-            return f"set AWS_REGION to the region of the bucket '{url.bucket}'"
-        if _NO_CREDENTIALS.search(text):
-            return f"no credentials were found: set {url.credentials}"
-        if _REFUSED.search(text):
-            return (
-                f"set {url.credentials}, of a user who may list, read, write and"
-                f" delete in '{url.bucket}'"
-            )
-        return "check the network and the endpoint, then run again: nothing is lost"
+
+def _find_trouble(text: str) -> _Trouble:
+    if _NO_CREDENTIALS.search(text):
+        return _NONE_FOUND
+    said = _ADDRESS.sub("", text)
+    found = (one for one in _TROUBLES if re.search(one.pattern, said, re.IGNORECASE))
+    return next(found, _UNKNOWN)
 
 
 def _reason(text: str) -> str:
@@ -109,8 +173,6 @@ def _reason(text: str) -> str:
     code, message = _CODE.search(text), _MESSAGE.search(text)
     if code:
         return f"{code[1]}" + (f" ({message[1].rstrip('.')})" if message else "")
-    if _REGION.search(text):
-        return "the bucket is in another region"
     # The innermost cause comes last.
     told, _, _ = text.partition("\n\nDebug source:")
     last = " ".join(told.split()).rpartition(": ")[2]

@@ -16,7 +16,7 @@ from pipeline.record import Struct, field
 
 _SCHEMES = {"s3": "s3", "gs": "gs", "az": "az"}
 _ENDPOINTS = {
-    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "s3": ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"),
     "gs": ("GOOGLE_BASE_URL",),
     "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
 }
@@ -62,6 +62,11 @@ class BucketUrl(Struct, frozen=True, kw_only=True):
     def credentials(self) -> str:
         """The variables that hold credentials."""
         return _CREDENTIALS[self.scheme]
+
+    @property
+    def endpoint_variable(self) -> str:
+        """The variable that names another server than that of the cloud."""
+        return _ENDPOINTS[self.scheme][0]
 
     def shares_bucket(self, other: "BucketUrl") -> bool:
         """Whether both are parts of one bucket."""

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, cast
 from pipeline.storage.regular_file import is_inside, leads_outside, open_regular
 
 STORE_NAME = ".store"  # the URL of the store with the files of this folder
+OWNER_NAME = ".store-owner"  # in a store: the manifest that it belongs to
 SHARED_NAME = ".shared"  # a file of this name: several manifests share the folder
 
 

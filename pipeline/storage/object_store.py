@@ -11,7 +11,7 @@ import io
 import secrets
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from pipeline.record import replace
@@ -80,9 +80,13 @@ class ObjectStore:
         client = _connect(self.url, _BRIEF)
         with bucket_errors(self.url, "list"):
             chunks = obstore().list(client, chunk_size=_LISTED_AT_ONCE)
-            self._entries = {
-                one["path"]: _Entry(one) for chunk in chunks for one in chunk
-            }
+            entries = {one["path"]: _Entry(one) for chunk in chunks for one in chunk}
+        # Consoles make empty objects, so that a bucket seems to have folders.
+        folders = {str(one) for name in entries for one in PurePosixPath(name).parents}
+        for name in folders | {""}:
+            if name in entries and not entries[name].size_bytes:
+                del entries[name]
+        self._entries = entries
 
     def check_writable(self) -> None:
         """Try to write, before anything is paid for.
@@ -104,8 +108,7 @@ class ObjectStore:
             except obstore().exceptions.AlreadyExistsError:
                 return
             finally:
-                with contextlib.suppress(obstore().exceptions.BaseError, OSError):
-                    obstore().delete(client, probe)
+                self.discard(probe)
         raise self.url.ignores_conditions()
 
     def _sweep(self, now: datetime) -> None:
@@ -150,20 +153,30 @@ class ObjectStore:
         return left == right
 
     def digest_of(self, name: str) -> str:
-        """The SHA-256 that we gave to an object; else it is read."""
+        """The SHA-256 that we gave to an object; else it is read.
+
+        One that has changed since it was listed is not known by that.
+        """
         entry = self._entries.get(name)
-        if entry is None:
-            return ""
-        if not entry.sha256:
-            entry = self.refresh(name)
         if entry is None or entry.sha256:
             return "" if entry is None else entry.sha256
+        now = self._look_at(name)
+        if now is None:
+            del self._entries[name]
+            return ""
+        now.sha256 = self._read_digest(name, now)
+        if now.may_be(entry):
+            self._entries[name] = now
+        return now.sha256
+
+    def _read_digest(self, name: str, entry: "_Entry") -> str:
+        if entry.sha256:
+            return entry.sha256
         try:
-            with self.open(name) as file:
-                entry.sha256 = sha256_of(file)
+            with self.open_range(name, entry.size_bytes) as file:
+                return sha256_of(file)
         except OSError:
             return ""
-        return entry.sha256
 
     def have_same_content(self, left: str, right: str) -> bool:
         """Whether both objects are there, with the same bytes."""
@@ -177,7 +190,7 @@ class ObjectStore:
 
     def open(self, name: str) -> BinaryIO:
         """A reader of an object, which asks for some MiB at a time."""
-        entry = self._entries.get(name)
+        entry = self._entries.get(name) or self._look_at(name)
         if entry is None:
             raise FileNotFoundError(self.describe(name))
         return self.open_range(name, entry.size_bytes)
@@ -194,15 +207,6 @@ class ObjectStore:
         """A reader of an object of a known size, in the listing or not."""
         raw = ObjectReader(self._client, name, size_bytes)
         return cast("BinaryIO", io.BufferedReader(raw, _READ_BYTES))
-
-    def read(self, name: str) -> bytes:
-        """All bytes of a small object.
-
-        Raises:
-            OutputError: It cannot be read.
-        """
-        with bucket_errors(self.url, "read from", name):
-            return bytes(obstore().get(self._client, name).bytes())
 
     def list_files(self, folder: str = "") -> Iterator[Entry]:
         """The objects below a folder, as listed, with our own changes."""
@@ -232,9 +236,10 @@ class ObjectStore:
             try:
                 self._place(content, name, sha256, media_type)
             except NameTaken:
-                self.refresh(name)
-                if self.digest_of(name) != sha256:
+                now = self._look_at(name)
+                if now is None or self._read_digest(name, now) != sha256:
                     raise
+                self._entries[name] = now
         content.unlink(missing_ok=True)
 
     def write(self, content: bytes, name: str) -> None:
@@ -274,10 +279,9 @@ class ObjectStore:
             sha256 = self.digest_of(name)
             if sha256 and sha256 == source.digest_of(name):
                 return
-            self._check_same(name, known)
-            self.remove(name)
+            known = self._check_same(name, known)
         old = source.url.key_of(name)
-        self._copy_key(old, name, there.media_type)
+        self._copy_key(old, name, there.media_type, overwrite=known is not None)
         self._entries[name].sha256 = there.sha256
 
     def copy(self, old: str, new: str) -> None:
@@ -306,27 +310,39 @@ class ObjectStore:
         """Do nothing: what a bucket has accepted is durable."""
 
     def _place(self, content: Pending, name: str, sha256: str, media_type: str) -> None:
-        if isinstance(content, Staged):
-            known = self._entries.get(name)
-            if known is not None:  # replaced only as it was known
-                self._check_same(name, known)
-                self.remove(name)
-            self._copy(content.name, name, None, media_type)
-            self._entries[name].sha256 = sha256
-            return
         body = content.content if isinstance(content, Held) else content
+        if isinstance(body, Staged):
+            known = self._entries.get(name)
+            if known is None or body.size_bytes > _ONE_PUT_BYTES:
+                self._copy_staged(body, name, known, media_type)
+                if (copied := self._entries.get(name)) is not None:
+                    copied.sha256 = sha256
+                return
+            # A copy has no condition on what it replaces.
+            with body.open("rb") as file:
+                body = file.read()
         self._put(body, name, sha256, media_type)
 
-    def _check_same(self, name: str, known: "_Entry") -> None:
-        now = self.refresh(name)
-        if now is not None and now.tag != known.tag:
+    def _copy_staged(
+        self, staged: Staged, name: str, known: "_Entry | None", media_type: str
+    ) -> None:
+        if known is not None:
+            known = self._check_same(name, known)
+        # Never deleted first: a kill leaves the old file or the new one.
+        self._copy(staged.name, name, None, media_type, overwrite=known is not None)
+
+    def _check_same(self, name: str, known: "_Entry") -> "_Entry | None":
+        """Look at an object that must be as it was known; None if it is gone."""
+        now = self._look_at(name)
+        if now is not None and not now.may_be(known):
             raise self._taken(name)
+        return now
 
     def _put(self, body: Any, name: str, sha256: str, media_type: str) -> None:
         """One request, which creates the object or replaces exactly the known one."""
         entry = self._entries.get(name)
         if entry is not None and self.url.needs_versions and "version" not in entry.tag:
-            entry = self.refresh(name)
+            entry = self._check_same(name, entry)  # the listing does not tell it
         attributes = {"Content-Type": media_type or "application/octet-stream"}
         if sha256:
             attributes[_DIGEST] = sha256
@@ -343,21 +359,34 @@ class ObjectStore:
                     use_multipart=False,
                 )
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as error:
-            raise self._taken(name) from error
+            if entry is None or self._look_at(name) is not None:
+                raise self._taken(name) from error
+            self._entries.pop(name, None)  # it has been deleted since
+            self._put(body, name, sha256, media_type)
+            return
         self._entries[name] = _Entry({**put, "size": size_bytes}, sha256)
 
     def _copy(
-        self, old: str, new: str, entry: "_Entry | None", media_type: str = ""
+        self,
+        old: str,
+        new: str,
+        entry: "_Entry | None",
+        media_type: str = "",
+        *,
+        overwrite: bool = False,
     ) -> None:
         media_type = media_type or (entry.media_type if entry else "")
-        self._copy_key(self.url.key_of(old), new, media_type)
+        self._copy_key(self.url.key_of(old), new, media_type, overwrite=overwrite)
 
-    def _copy_key(self, old_key: str, new: str, media_type: str) -> None:
-        """Copy from anywhere in the bucket, to a name that must be free."""
+    def _copy_key(
+        self, old_key: str, new: str, media_type: str, *, overwrite: bool = False
+    ) -> None:
+        """Copy from anywhere in the bucket, to a name that must be free if not told."""
         try:
             with bucket_errors(self.url, "write to", new):
                 copier = self._copier_of(media_type)
-                obstore().copy(copier, old_key, self.url.key_of(new), overwrite=False)
+                target = self.url.key_of(new)
+                obstore().copy(copier, old_key, target, overwrite=overwrite)
         except obstore().exceptions.AlreadyExistsError as error:
             raise self._taken(new) from error
         self.refresh(new)
@@ -375,17 +404,23 @@ class ObjectStore:
         return self._copiers[media_type]
 
     def refresh(self, name: str) -> "_Entry | None":
-        """Look at one object now."""
+        """Look at one object now, and know it from now on."""
+        entry = self._look_at(name)
+        if entry is None:
+            self._entries.pop(name, None)
+        else:
+            self._entries[name] = entry
+        return entry
+
+    def _look_at(self, name: str) -> "_Entry | None":
         try:
             with bucket_errors(self.url, "read from", name):
                 got = obstore().get(self._client, name, options={"head": True})
         except FileNotFoundError:
-            self._entries.pop(name, None)
             return None
         attributes = {str(key): str(value) for key, value in got.attributes.items()}
         entry = _Entry(dict(got.meta), attributes.get(_DIGEST, ""))
         entry.media_type = attributes.get("Content-Type", "")
-        self._entries[name] = entry
         return entry
 
     def _stage(self, blocks: Iterator[bytes], media_type: str) -> Staged:
@@ -435,11 +470,8 @@ class ObjectStore:
         return Staged(self, name, size_bytes)
 
     def discard(self, name: str) -> None:
-        """Delete an object that is in no listing."""
-        with (
-            contextlib.suppress(FileNotFoundError),
-            bucket_errors(self.url, "delete from", name),
-        ):
+        """Delete a temporary object, if that is possible: see :meth:`_sweep`."""
+        with contextlib.suppress(obstore().exceptions.BaseError, OSError):
             obstore().delete(self._client, name)
 
     def _taken(self, name: str) -> NameTaken:
@@ -469,8 +501,16 @@ class _Entry:
         self.changed_s: float = changed.timestamp() if changed else 0.0
         found = {name: meta.get(name) for name in ("e_tag", "version")}
         self.tag: Any = {name: value for name, value in found.items() if value}
+        if tag := self.tag.get("e_tag"):
+            # Azure's listing has them without quotes.
+            self.tag["e_tag"] = tag if tag.endswith('"') else f'"{tag}"'
         self.sha256 = sha256
         self.media_type = ""
+
+    def may_be(self, other: "_Entry") -> bool:
+        """Whether nothing that is known of both tells them apart."""
+        both = self.tag.keys() & other.tag.keys()
+        return all(self.tag[one] == other.tag[one] for one in both)
 
 
 def _digested(file: BinaryIO, digest: "hashlib._Hash") -> Iterator[bytes]:

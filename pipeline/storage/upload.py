@@ -79,8 +79,8 @@ class Staged:
 
     def __init__(self, store: _Stager, name: str, size_bytes: int) -> None:
         self.name = name
+        self.size_bytes = size_bytes
         self._store = store
-        self._size_bytes = size_bytes
 
     def open(
         self,
@@ -88,7 +88,7 @@ class Staged:
         buffering: int = -1,  # noqa: ARG002
     ) -> BinaryIO:
         """A reader."""
-        return self._store.open_range(self.name, self._size_bytes)
+        return self._store.open_range(self.name, self.size_bytes)
 
     def unlink(self, missing_ok: bool = False) -> None:  # noqa: ARG002
         """Delete it."""

@@ -5,6 +5,7 @@ import pytest
 from doubles.clock import FakeClock
 from doubles.paced import queued, submit, take
 
+from pipeline.api.allowance import WINDOW_S
 from pipeline.api.rate_limiter import (
     PERMIT_S,
     SURPRISED_AFTER,
@@ -12,7 +13,6 @@ from pipeline.api.rate_limiter import (
     Priority,
     RateLimiter,
 )
-from pipeline.api.rate_limiter_state import WINDOW_S
 from pipeline.errors import RateLimited
 
 

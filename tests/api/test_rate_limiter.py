@@ -1,12 +1,14 @@
 """Pace: requests by worth, in one window, which other processes share."""
 
 import math
+from itertools import pairwise
 
 import anyio
 import pytest
 from doubles.clock import FakeClock
 from doubles.paced import queued, take
 
+from pipeline.api.allowance import WINDOW_S
 from pipeline.api.rate_limiter import (
     AGE_PER_PRIORITY_S,
     FIRST_HOLD_S,
@@ -15,7 +17,7 @@ from pipeline.api.rate_limiter import (
     RateLimiter,
     rate_limiter_of,
 )
-from pipeline.api.rate_limiter_state import WINDOW_S, RateLimiterState, StateBusy
+from pipeline.api.rate_limiter_state import RateLimiterState, StateBusy
 from pipeline.settings import DEFAULT_RPM, Credentials, Settings
 
 
@@ -156,21 +158,51 @@ async def test_the_rate_is_what_other_processes_leave(clock, state):
 # --- refusals -------------------------------------------------------------------
 
 
-async def test_a_refusal_means_that_the_window_is_full_now(clock):
-    rate_limiter = RateLimiter(clock, limit=10)
-    await take(rate_limiter, 4)
+async def test_after_a_refusal_only_a_part_of_the_requests_before_is_allowed(clock):
+    rate_limiter = RateLimiter(clock, limit=20)
+    await take(rate_limiter, 12)
     await clock.advance(40)
 
     rate_limiter.note_refusal()
-    async with queued(rate_limiter, clock, *[Priority.READ] * 12) as left:
+    async with queued(rate_limiter, clock, *[Priority.READ] * 20) as left:
         await clock.advance(2 * WINDOW_S)
 
     moments = [moment for _, moment in left]
-    assert moments[:10] == [WINDOW_S] * 4 + [40 + WINDOW_S] * 6
+    spaces_s = [later - moment for moment, later in pairwise(moments)]
+    assert moments[0] == WINDOW_S
+    assert len(moments) >= 10  # of the twelve, and what has grown since
+    assert min(spaces_s) > WINDOW_S / 20  # and never in a burst
+    assert max(spaces_s) < WINDOW_S / 8
+
+
+async def test_what_is_allowed_grows_again_up_to_the_limit(clock):
+    rate_limiter = RateLimiter(clock, limit=10)
+    await take(rate_limiter, 8)
+    rate_limiter.note_refusal()
+    rates = []
+
+    for _ in range(6):
+        await clock.advance(60)
+        rates.append(round((rate_limiter.rate_per_s or 0.0) * WINDOW_S))
+
+    assert rates == [7, 8, 9, 10, 10, 10]
+
+
+async def test_after_a_refusal_nothing_leaves_for_a_moment(clock):
+    rate_limiter = RateLimiter(clock, limit=10)
+    rate_limiter.note_refusal()
+
+    async with queued(rate_limiter, clock, Priority.READ) as left:
+        assert rate_limiter.is_scarce
+        await clock.advance(5)
+
+    assert left == [(Priority.READ, FIRST_HOLD_S)]
 
 
 async def test_other_processes_learn_of_a_refusal(clock, state):
-    refused, other = (RateLimiter(clock, limit=10, state=state) for _ in range(2))
+    refused, other = (RateLimiter(clock, limit=20, state=state) for _ in range(2))
+    await take(other, 4)
+    await take(refused, 4)
 
     refused.note_refusal()
 

@@ -11,11 +11,11 @@ from array import array
 import pytest
 from filelock import FileLock
 
+from pipeline.api.allowance import WINDOW_S
 from pipeline.api.rate_limiter_state import (
     CAUTIOUS_S,
     LONGEST_PAUSE_S,
     STATE_VARIABLE,
-    WINDOW_S,
     RateLimiterState,
     StateBusy,
     state_path,
@@ -46,13 +46,14 @@ def test_each_process_keeps_its_own_limit(path, state):
     assert state.take(NOW + 5, 10).wait_s == 0
 
 
-def test_a_refusal_fills_the_window(path, state):
-    waits(state, NOW, 5, 2)
+def test_after_a_refusal_all_processes_keep_a_part_of_what_they_sent(path, state):
+    waits(state, NOW, 20, 12)
 
-    RateLimiterState(path).fill(NOW + 10, 5)
+    RateLimiterState(path).refuse(NOW + 10, 20)
 
-    assert state.take(NOW + 10, 5).wait_s == WINDOW_S - 10
-    assert state.look(NOW + WINDOW_S).used == 3
+    assert state.take(NOW + 10, 20).wait_s == WINDOW_S - 10
+    assert waits(state, NOW + WINDOW_S, 20, 2) == [0, pytest.approx(WINDOW_S / 11)]
+    assert state.look(NOW + WINDOW_S).allowance.reduced == pytest.approx(10.2)
 
 
 def test_a_pause_is_remembered_until_its_end(path, state):
@@ -82,7 +83,7 @@ def test_a_clock_that_was_set_back_does_not_block_for_longer_than_a_window(state
     back = NOW - 86_400
 
     assert state.take(back, 5).wait_s == WINDOW_S
-    state.fill(back, 5)
+    state.refuse(back, 5)
     assert state.take(back + 1, 5).wait_s <= WINDOW_S
     assert state.take(back + 1 + WINDOW_S, 5).wait_s <= WINDOW_S
 
@@ -140,9 +141,10 @@ def test_a_pause_is_never_longer_than_it_was_named(state):
         b"nonsense",
         b"x" * 4096,
         b"PPPACE1\n",
-        b"PPPACE1\n" + struct.pack("3d", math.nan, math.inf, -math.inf),
-        b"PPPACE0\n" + struct.pack("3d", NOW + 900, 900, NOW),
-        b"PPPACE1\n" + struct.pack("3d", NOW + 900, 900, NOW) + b"odd",
+        b"PPPACE2\n"
+        + struct.pack("5d", math.nan, math.inf, -math.inf, math.nan, math.inf),
+        b"PPPACE1\n" + struct.pack("3d", NOW + 900, 900, NOW),
+        b"PPPACE2\n" + struct.pack("5d", NOW + 900, 900, NOW, 1, NOW) + b"odd",
     ],
     ids=["empty", "short", "long", "cut", "no numbers", "other format", "odd length"],
 )
@@ -157,7 +159,7 @@ def test_what_cannot_be_read_counts_as_nothing(path, state, raw):
 
 def test_an_absurd_pause_is_over_within_a_day(path, state):
     path.parent.mkdir()
-    path.write_bytes(b"PPPACE1\n" + struct.pack("3d", 1e300, 1e300, 1e300))
+    path.write_bytes(b"PPPACE2\n" + struct.pack("5d", *[1e300] * 5))
 
     assert state.look(NOW).paused_s == LONGEST_PAUSE_S
     assert state.take(NOW, 5).paused_s == LONGEST_PAUSE_S
@@ -167,7 +169,7 @@ def test_an_absurd_pause_is_over_within_a_day(path, state):
 def test_stamps_that_are_no_times_are_left_out_or_count_as_now(path, state):
     path.parent.mkdir()
     stamps = array("d", [math.nan, -math.inf, math.inf, 1e300, 0.0])
-    path.write_bytes(b"PPPACE1\n" + struct.pack("3d", 0, 0, 0) + stamps.tobytes())
+    path.write_bytes(b"PPPACE2\n" + struct.pack("5d", *[0] * 5) + stamps.tobytes())
 
     assert state.look(NOW).used == 2
     assert state.take(NOW, 2).wait_s == WINDOW_S

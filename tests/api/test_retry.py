@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.api.retry import Backoff, retry_free
+from pipeline.api.retry import LONGEST_DELAY_S, Backoff, retry_free
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -99,6 +99,41 @@ async def test_a_wait_never_goes_beyond_the_deadline(clock):
 
     assert clock.slept_s == [10]
     assert script.calls == 2
+
+
+async def test_refusals_for_the_rate_of_requests_are_no_outage(clock):
+    busy = RateLimited("too many requests", is_about_requests=True)
+    script = Script(*[busy] * 1000)
+
+    assert await retry_free(script, clock=clock, deadline_s=10) == "answer"
+    assert clock.monotonic_s() > 4000
+    assert max(clock.slept_s) == LONGEST_DELAY_S
+
+
+async def test_an_outage_between_refusals_for_the_rate_still_ends_at_the_deadline(
+    clock,
+):
+    busy = RateLimited("too many requests", retry_after_s=60, is_about_requests=True)
+    script = Script(*[busy, Unavailable("502")] * 100)
+
+    with pytest.raises(Unavailable, match="502"):
+        await retry_free(script, clock=clock, deadline_s=10)
+
+    assert [wait_s for wait_s in clock.slept_s if wait_s < 60] == [1, 4, 5]
+
+
+async def test_the_time_that_a_refused_call_takes_does_not_count(clock):
+    calls = iter([RateLimited(is_about_requests=True), Unavailable("502"), None])
+
+    async def call():
+        error = next(calls)
+        if isinstance(error, RateLimited):
+            clock.jump(3600)  # it waited for its turn
+        if error is not None:
+            raise error
+        return "answer"
+
+    assert await retry_free(call, clock=clock, deadline_s=10) == "answer"
 
 
 async def test_without_time_there_is_one_try(clock):

@@ -17,6 +17,8 @@ from doubles.transfer import Body, FakeTransfer
 from PIL import Image
 
 from pipeline.api.interface import UrlExpired
+from pipeline.assets.downloader import Downloader
+from pipeline.assets.executor import InProcess
 from pipeline.assets.fetching import BLOCK_BYTES, fetch
 from pipeline.assets.least_rate import BrokenFile
 from pipeline.errors import DownloadFailed, OutputError, Unavailable
@@ -94,6 +96,28 @@ async def test_what_stays_wrong_fails_at_the_deadline_and_leaves_no_file(
 
     assert clock.monotonic_s() - before_s == SETTINGS.free_deadline_s
     assert partial_files(tmp_path) == []
+
+
+async def test_the_time_that_a_url_is_waited_for_does_not_count(
+    transfer, finish, api, asset_id, tmp_path
+):
+    transfer.answer_next(*[UrlExpired("HTTP 403")] * 3)
+
+    async def resolve(asset_id):
+        await api.clock.sleep(10 * SETTINGS.free_deadline_s)  # refused for the rate
+        return await api.find_asset(asset_id)
+
+    downloader = Downloader(
+        InProcess(transfer, SETTINGS),
+        api.clock,
+        SETTINGS,
+        resolve=resolve,
+        find_job=api.find_job,
+    )
+
+    receipt = await finish(lambda: downloader.download(asset_id, Folder(tmp_path)))
+
+    assert receipt.size_bytes == len(api.files[asset_id])
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Originals: kept by their hash, found again, and never taken for something else."""
 
 import hashlib
+import io
 
 import pytest
 from doubles.pictures import png_bytes
@@ -124,3 +125,29 @@ def test_without_the_folder_there_are_none(tmp_path):
 def _bytes_of(receipt):
     with receipt.partial.open("rb") as file:
         return file.read()
+
+
+def test_an_original_that_the_disk_does_not_give_is_none(kept, monkeypatch):
+    def fail(_self, _name):
+        file = io.BytesIO(CONTENT)
+        file.read = broken  # type: ignore[method-assign]
+        return file
+
+    def broken(_size=-1):
+        raise OSError("input/output error")
+
+    monkeypatch.setattr(Folder, "open", fail)
+
+    assert find_original(Folder(kept), recorded()) is None
+
+
+def test_what_has_the_hash_of_an_original_but_is_no_picture_is_none(tmp_path):
+    content = b"\x89PNG\r\n\x1a\n and no more"
+    digest = hashlib.sha256(content).hexdigest()
+    path = tmp_path / "oak.png"
+    path.write_bytes(content)
+
+    asset = recorded(original="", sha256=digest, path="oak.png")
+
+    assert find_original(Folder(tmp_path), asset) is None
+    assert not list((tmp_path / PARTIAL_FOLDER).iterdir())

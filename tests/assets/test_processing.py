@@ -382,3 +382,72 @@ def test_a_format_that_can_hold_nothing_becomes_one_that_can(work):
 
     assert media_type_of(done.content) == "image/png"
     assert read_embedded(done.content) == MAKING
+
+
+def test_an_animation_that_can_hold_nothing_is_left_with_a_reason(work):
+    file = io.BytesIO()
+    frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "blue")]
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:])
+
+    done = work(file.getvalue(), embed=True)
+
+    assert done.content is None
+    assert done.shortfall == "nothing can be embedded in a gif file"
+
+
+# --- nothing to do, and too little room for it
+
+
+@pytest.mark.parametrize("fit", [Fit.COVER, Fit.PAD])
+def test_a_picture_that_has_the_size_of_the_box_only_changes_its_format(fit, work):
+    image = noise(60, 40)
+
+    done = work(image, format="png", kind="BMP", resize=(60, 40), fit=fit)
+
+    assert opened(done).convert("RGB").tobytes() == image.tobytes()
+
+
+def test_a_picture_with_real_numbers_for_pixels_can_be_saved(work):
+    done = work(noise(mode="F"), kind="TIFF", format="png")
+
+    assert (done.shortfall, opened(done).mode) == ("", "RGB")
+
+
+def test_a_profile_of_greys_is_left_out_of_a_picture_that_became_coloured(work):
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    greys = srgb[:16] + b"GRAY" + srgb[20:]
+    file = io.BytesIO()
+    noise(mode="L").save(file, "PNG", icc_profile=greys)
+
+    kept = opened(work(file.getvalue(), format="png", resize=(20, 20)))
+    left = opened(work(file.getvalue(), format="webp", resize=(20, 20)))
+
+    assert kept.info.get("icc_profile") == greys
+    assert not left.info.get("icc_profile")
+
+
+def test_too_little_memory_leaves_the_picture_as_it_came(work, monkeypatch):
+    def fail(*_arguments, **_named):
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "resize", fail)
+
+    done = work(noise(), resize=(20, 20))
+
+    assert (done.content, done.shortfall) == (None, "there is too little memory")
+
+
+def test_an_animation_whose_frames_cannot_be_counted_is_left_as_it_came(
+    work, monkeypatch
+):
+    def fail(_image):
+        raise SyntaxError("a broken frame")
+
+    file = io.BytesIO()
+    noise().convert("P").save(file, "GIF")
+    monkeypatch.setattr("PIL.GifImagePlugin.GifImageFile.is_animated", property(fail))
+
+    done = work(file.getvalue(), format="webp")
+
+    assert done.content is None
+    assert any("animation" in note for note in done.notes)

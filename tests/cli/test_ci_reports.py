@@ -182,9 +182,7 @@ async def test_github_gets_a_summary_annotations_and_outputs(place, github):
     said = await place.type("run", "--yes")
 
     summary = github["summary.md"].read_text()
-    assert summary.startswith(
-        "before\n\n### ❌ <code>knobs</code>: 1 failed, 1 in place"
-    )
+    assert summary.startswith("before\n\n### ❌ <code>knobs</code>: 1 failed, 1 saved")
     assert summary.index("<code>b</code>") < summary.index("<code>a</code>")
     assert "<code>knobs&#46;yaml&#58;7</code>" in summary
     assert "<b>" not in summary
@@ -360,6 +358,41 @@ async def test_several_manifests_have_outputs_of_all_of_them(place, github):
         "3",
     )
     assert outputs["charged"] == str(place.counters["charged_cu"])
-    assert "icons" in summary
-    assert "props" in summary
+    assert summary.count("\n### ") == 1
+    assert "### ❌ <code>2 manifests</code>: 1 failed, 3 saved" in summary
+    assert "| ✅ | <code>icons</code> | 2 saved | 12 |" in summary
+    assert "| ❌ | <code>props</code> | 1 failed, 1 saved | 12 |" in summary
+    assert summary.count("#### 1 failed") == 1
+    assert "<code>props&#58; a</code>" in summary
+    assert done.err.count("::group::2 manifests: progress") == 1
+    assert done.err.count("::endgroup::") == 1
     assert "::error file=props.yaml,line=5" in done.out + done.err
+
+
+async def test_several_manifests_have_ten_annotations_together(place, github):
+    fails = "".join(f"  - {{id: i{n}, prompt: 'x [fail]'}}\n" for n in range(7))
+    for name in ("icons", "props"):
+        (place.folder / f"{name}.yaml").write_text(
+            "version: 1\nmodel: model_wan-2-7-image\nparams: {size: 1K}\n"
+            f"items:\n{fails}"
+        )
+
+    done = await place.command("run", "icons.yaml", "props.yaml", "--yes")
+
+    assert (done.out + done.err).count("::error file=") == 10
+
+
+async def test_what_stops_all_manifests_is_told_once(place, github):
+    for name in ("icons", "props"):
+        (place.folder / f"{name}.yaml").write_text("version: 1\nitems: 3\n")
+
+    done = await place.command(
+        "run", "icons.yaml", "props.yaml", "--yes", "--junit", "j.xml"
+    )
+
+    report = JUnitXml.fromfile(str(place.folder / "j.xml"))
+    names = [case.name for suite in report for case in suite]
+    assert done.code == 2
+    assert len(names) == len(set(names)) == report.errors
+    assert any("icons.yaml" in name for name in names)
+    assert any("props.yaml" in name for name in names)

@@ -4,6 +4,7 @@ import webbrowser
 from concurrent.futures import ThreadPoolExecutor
 
 import click
+import pytest
 from doubles.place import everything_in, items
 
 from pipeline.cli.commands import cli
@@ -11,8 +12,10 @@ from pipeline.cli.gallery import page_options
 from pipeline.ledger.ledger import LEDGER_NAME
 
 
-def prepare(place, text):
-    (place.folder / "knobs.yaml").write_text(text, encoding="utf-8")
+def prepare(place, text, name="knobs"):
+    (place.folder / f"{name}.yaml").write_text(
+        text.replace("knobs", name), encoding="utf-8"
+    )
 
 
 async def test_the_command_says_where_the_page_is(place):
@@ -105,6 +108,23 @@ async def test_a_run_is_not_spoilt_by_a_page_that_cannot_be_written(place):
     assert "the gallery was not written" in said.err
     assert "  gallery: " not in said.err
     assert place.job("a").status == "saved"
+
+
+@pytest.mark.parametrize("manifests", [1, 2])
+async def test_a_quiet_run_says_that_the_page_cannot_be_written(place, manifests):
+    for name in ("knobs", "props")[:manifests]:
+        prepare(place, items("an oak"), name)
+    output = place.output if manifests == 1 else place.folder / "output/knobs"
+    (output / "gallery").mkdir(parents=True)
+    (output / "gallery/mine.txt").write_bytes(b"mine")
+
+    names = ["knobs.yaml", "props.yaml"][:manifests]
+    where = ["-o", "out"] if manifests == 1 else []
+    said = await place.command("run", *names, *where, "--yes", "--report", "--quiet")
+
+    assert said.code == 0
+    (line,) = said.err.splitlines()
+    assert "the gallery was not written" in line
 
 
 def test_hints_are_complete_commands_in_another_thread_too():

@@ -51,3 +51,17 @@ async def test_a_chosen_seed_is_sent_and_not_taken_twice(made):
     assert (first.code, made.job("oak@2").seed) == (0, 7)
     assert again.code == 2
     assert "7" in again.err
+
+
+async def test_a_take_that_was_not_paid_for_is_made_by_the_next_redo(made):
+    """It keeps its number, and gets the seed that is asked for now."""
+    refused = await made.type("redo", "oak", "--yes", "--max-cost", "1")
+    paid = made.paid
+
+    done = await made.type("redo", "oak@2", "--seed", "9", "--yes")
+
+    review = (made.folder / "knobs.review.yaml").read_text()
+    assert (refused.code, done.code) == (4, 0)
+    assert made.paid == paid + 1
+    assert made.job("oak@2").seed == 9
+    assert review.count("seed: ") == 1

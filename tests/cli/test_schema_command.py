@@ -223,3 +223,14 @@ def test_with_a_model_the_schema_knows_the_inputs_of_that_one(capsys):
     assert f"{WAN}.params" in schema["$defs"]
     assert f"{WAN}-pro.params" not in schema["$defs"]
     assert schema["properties"]["model"]["anyOf"][0] == {"enum": [WAN]}
+
+
+def test_in_a_narrow_terminal_each_value_has_a_line_of_its_own(capsys, monkeypatch):
+    monkeypatch.setattr("pipeline.cli.schema.find_width", lambda: 40)
+
+    run_command(["schema", WAN])
+
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("prompt")
+    assert lines[at + 1] == "  type: string"
+    assert lines[at + 2] == "  required: always"

@@ -1,9 +1,13 @@
 """Several manifests in one command: one question, one summary, one exit code."""
 
+import click
 import pytest
 
+from pipeline.cli.ci.run_reports import RunReports
 from pipeline.cli.options import _find_manifests
-from pipeline.errors import UsageError
+from pipeline.errors import ExitCode, OutputError, UsageError
+from pipeline.running.events import Launched
+from pipeline.running.joined_events import JoinedEvents
 
 HEAD = "version: 1\nmodel: model_wan-2-7-image\nparams: {size: 1K}\nitems:\n"
 
@@ -259,3 +263,62 @@ async def test_a_report_that_would_replace_another_file_stops_all_before_they_pa
     assert (done.code, three.counters["charged_cu"]) == (2, 0)
     assert "report.xml" in done.err
     assert (three.folder / "report.xml").read_text() == "mine\n"
+
+
+async def test_a_run_that_cannot_go_on_is_named_and_the_others_go_on(
+    three, monkeypatch
+):
+    join = JoinedEvents.join
+
+    def block(joined, manifest, event):
+        if manifest == "icons.yaml" and isinstance(event, Launched):
+            (three.folder / "output/icons/.partial").write_text("in the way")
+        return join(joined, manifest, event)
+
+    monkeypatch.setattr(JoinedEvents, "join", block)
+
+    done = await three.command("run", "icons.yaml", "props.yaml", "--yes")
+
+    assert done.code == ExitCode.STORAGE
+    lines = done.err.splitlines()
+    (at,) = (n for n, line in enumerate(lines) if line.startswith("x icons: "))
+    assert lines[at + 1].startswith("    ")  # what to do about it
+    assert "\nprops: 2 saved → output/props\n" in done.err
+
+
+async def test_a_question_that_is_answered_with_no_pays_nothing(three, monkeypatch):
+    def decline(_question):
+        raise click.Abort
+
+    monkeypatch.setattr("pipeline.cli.run_all.has_to_be_asked", lambda *_given: True)
+    monkeypatch.setattr("pipeline.cli.run_all.agree", decline)
+
+    done = await three.command("run", "icons.yaml", "props.yaml", "--json")
+
+    assert done.code == ExitCode.INTERRUPTED
+    assert done.events[-1]["exit_code"] == ExitCode.INTERRUPTED
+    assert three.counters["submits_received"] == 0
+
+
+@pytest.mark.parametrize("failing", [False, True])
+async def test_a_report_that_is_lost_is_told_beside_a_graver_error_or_ends_the_run(
+    three, monkeypatch, failing
+):
+    lost = OutputError("all.xml cannot be written")
+    monkeypatch.setattr(RunReports, "write", lambda *_arguments: lost)
+    if failing:
+        path = three.folder / "props.yaml"
+        path.write_text(path.read_text().replace("props b", "'[fail] b'"))
+
+    done = await three.command("run", "icons.yaml", "props.yaml", "--yes")
+
+    assert done.code == (ExitCode.ITEMS_FAILED if failing else ExitCode.STORAGE)
+    assert done.err.count("all.xml cannot be written") == 1
+    assert three.counters["jobs_made"] == 4
+
+
+async def test_without_a_terminal_for_pictures_it_says_so_once(three):
+    done = await three.command("run", "icons.yaml", "props.yaml", "--yes", "--pictures")
+
+    assert done.code == 0
+    assert done.err.count("there is no terminal that can show pictures") == 1

@@ -60,7 +60,7 @@ async def test_a_fresh_clone_is_told_by_its_lock_file(made, status):
 
     told, text = await status()
 
-    assert (told["counts"], told["to_fetch"]) == ({"succeeded": 2}, 2)
+    assert (told["counts"], told["to_fetch"]) == ({"not_fetched": 2}, 2)
     assert told["cost"]["charged"] == 12
     assert "such as a: paid for, not downloaded yet" in text
     assert not made.output.exists()
@@ -91,7 +91,7 @@ async def test_a_renamed_item_counts_once_before_and_after_it_is_moved(
     await made.type("fetch" if source == "lock file" else "run")
     after, _ = await status()
 
-    word = "succeeded" if source == "lock file" else "saved"
+    word = "not_fetched" if source == "lock file" else "saved"
     assert (before["counts"], before["orphans"]) == ({word: 2}, 0)
     assert (after["counts"], after["orphans"]) == ({"saved": 2}, 0)
     assert (before["changed"], after["changed"]) == (0, 0)
@@ -105,7 +105,7 @@ async def test_an_item_that_is_new_changed_or_gone_is_said(made, status):
 
     told, text = await status()
 
-    assert told["counts"] == {"saved": 1, "planned": 1}
+    assert told["counts"] == {"not_submitted": 2}
     assert (told["changed"], told["orphans"]) == (1, 1)
     assert "1  of them to be made again" in text
     assert "1  others are no longer in the manifest" in text
@@ -117,7 +117,7 @@ async def test_a_file_that_is_a_pointer_or_missing_is_said(made, status):
 
     told, text = await status()
 
-    assert (told["counts"], told["to_fetch"]) == ({"saved": 2}, 2)
+    assert (told["counts"], told["to_fetch"]) == ({"not_fetched": 2}, 2)
     assert "2  of them to be fetched, free, such as a: a.png is a Git LFS" in text
 
 
@@ -137,5 +137,5 @@ async def test_before_the_first_run_it_says_so(place, status):
 
     told, text = await status()
 
-    assert told["counts"] == {"planned": 1}
+    assert told["counts"] == {"not_submitted": 1}
     assert "nothing has been submitted yet" in text

@@ -644,3 +644,81 @@ def test_a_reference_that_is_turned_upright_is_said(desk):
 
     assert "bytes, turned upright" in text
     assert inputs["images"][0]["upright"] is True
+
+
+# --- what an item is made from
+
+
+def test_the_output_of_another_item_is_named_and_whether_it_is_made(desk):
+    desk.write(
+        "{id: oak, prompt: an oak}",
+        "{id: leaf, prompt: a leaf, params: {images: ['item:oak']}}",
+    )
+
+    _, text, _ = desk.why("leaf")
+    (images,) = (
+        one["value"]
+        for one in desk.events("leaf")[-1]["inputs"]
+        if one["name"] == "images"
+    )
+
+    assert "  uses          oak\n" in text
+    assert "output 1 of oak: not made yet" in text
+    assert images == [{"item_id": "oak", "output": 1, "sha256": None, "asset_id": None}]
+
+
+def test_an_input_that_is_a_mapping_is_shown_entry_by_entry(desk):
+    head = HEAD.replace("model_wan-2-7-image", "model_of-our-own")
+    desk.write("{id: oak, prompt: o, params: {look: {light: noon, age: 7}}}", head=head)
+
+    _, text, _ = desk.why("oak")
+    shown = {one["name"]: one["value"] for one in desk.events("oak")[-1]["inputs"]}
+
+    assert "  look          light: noon\n                age: 7\n" in text
+    assert shown["look"] == {"light": "noon", "age": 7}
+
+
+def test_a_take_that_is_not_made_yet_says_so(desk):
+    desk.record(desk.make_files(desk.attempt("oak"), "oak.png"))
+    desk.write("{id: oak, prompt: an oak, takes: 2}")
+
+    _, text, _ = desk.why("oak")
+
+    assert "wanted, not made yet" in text
+
+
+def test_a_file_made_from_another_says_from_what_and_how(desk):
+    made = desk.make_files(desk.attempt("oak"), "oak.png")
+    (asset,) = made.assets
+    asset = replace(
+        asset,
+        original_sha256="0" * 64,
+        original_size_bytes=5000,
+        recipe="webp, 90",
+        width_px=None,
+        height_px=None,
+    )
+    desk.record(replace(made, assets=(asset,)))
+
+    _, text, _ = desk.why("oak")
+
+    assert "made from 5,000 bytes: webp, 90" in text
+    assert "7 bytes, asset_1\n" in text  # and no size of a picture
+
+
+def test_in_a_narrow_terminal_texts_stand_below_their_labels(desk, monkeypatch):
+    monkeypatch.setattr("pipeline.cli.why.find_width", lambda: 40)
+    desk.write("{id: oak, prompt: 'an oak with very many leaves, at noon'}")
+
+    _, text, _ = desk.why("oak")
+
+    assert "  prompt\n    an oak with very many leaves, at\n    noon" in text
+
+
+def test_without_a_terminal_that_can_show_pictures_it_says_so(desk):
+    desk.record(desk.make_files(desk.attempt("oak"), "oak.png"))
+
+    code, _, err = desk.why("oak", "--pictures")
+
+    assert code is ExitCode.OK
+    assert "--pictures: there is no terminal that can show pictures" in err

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from contract.conftest import MODEL
 
+from pipeline.api.exchange import Exchange
 from pipeline.contract.assumptions import ASSUMPTIONS, BY_KEY, verdict_on
+from pipeline.contract.prober import date_of
 from pipeline.contract.rehearsal import knobs_of
 
 SHORT = {"job_seconds": (2.0, 2.0)}
@@ -166,3 +168,58 @@ async def test_limit_on_requests_is_found(place_of):
 
 def test_every_key_is_told_once():
     assert len(BY_KEY) == len(ASSUMPTIONS)
+
+
+async def test_a_job_that_never_ends_ends_the_spending_and_is_named(
+    place_of, monkeypatch
+):
+    monkeypatch.setattr("pipeline.contract.paid_probes.LONGEST_JOB_S", 20.0)
+    async with place_of(job_seconds=(1e6, 1e6)) as place:
+        found = await place.ask(spend=6)
+
+    seen = seen_of(found)
+    assert found.trouble.startswith("job job_")
+    assert found.trouble.endswith(" does not end")
+    assert "job.path" not in seen
+
+
+async def test_jobs_that_fail_say_nothing_of_what_they_would_have_made(place_of):
+    async with place_of(failure_rate=1.0, ceiling=2, **SHORT) as place:
+        found = await place.ask(spend=100)
+
+    seen = seen_of(found)
+    assert str(seen["job.path"]).endswith("failure")
+    assert not {"job.assets", "wan.set"} & seen.keys()
+
+
+async def test_a_ceiling_that_refuses_nothing_is_seen(place_of):
+    async with place_of(announced_ceiling=2, **SHORT) as place:
+        found = await place.ask(spend=100)
+
+    assert seen_of(found)["ceiling.refusal"] == "none"
+
+
+async def test_an_echo_without_the_prompt_is_seen(place_of):
+    async with place_of(echo_omits=("prompt",), **SHORT) as place:
+        found = await place.ask(spend=6)
+
+    assert seen_of(found)["echo.prompt"] == "absent"
+
+
+def test_more_than_the_least_that_we_need_agrees():
+    (key,) = (one.key for one in ASSUMPTIONS if one.at_least is not None)
+    least = BY_KEY[key].at_least
+    assert least is not None
+
+    assert [verdict_on(key, least + more) for more in (-1, 0, 1)] == [
+        "differ",
+        "agree",
+        "agree",
+    ]
+
+
+@pytest.mark.parametrize("date", [{}, {"date": "noon"}])
+def test_an_answer_without_a_readable_date_has_none(date):
+    answer = Exchange(method="GET", target="/jobs", status=200, headers=date)
+
+    assert date_of(answer) is None

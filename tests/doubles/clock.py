@@ -128,6 +128,10 @@ class ScaledClock:
     def monotonic_s(self) -> float:
         return (time.monotonic() - self._origin_s) * self._speed
 
+    def jump(self, duration_s: float) -> None:
+        """Time passes at once; who sleeps goes on sleeping."""
+        self._origin_s -= duration_s / self._speed
+
     async def sleep(self, duration_s: float) -> None:
         await anyio.sleep(duration_s / self._speed)
 

@@ -136,3 +136,26 @@ async def test_answer_may_be_delayed(start, clock):
         assert not task.done()
         clock.advance(5)
         assert (await task)[0] == 200
+
+
+async def test_a_team_is_read_by_its_own_id_alone(start):
+    async with start() as client:
+        _, every = await client.call("GET", "/teams")
+        found = await client.call("GET", f"/teams/{TEAM_ID}")
+        other = await client.call("GET", "/teams/team_none")
+
+    assert found == (200, {"team": every["teams"][0]})
+    assert other[0] == 404
+
+
+async def test_a_job_can_be_cancelled_in_no_way(start):
+    async with start() as client:
+        _, made = await client.submit()
+        path = f"/jobs/{made['job']['jobId']}/action"
+        answers = [
+            await client.call("POST", path, json={"action": action})
+            for action in ("cancel", "pause")
+        ]
+
+    assert [status for status, _ in answers] == [400, 400]
+    assert answers[1][1]["reason"] == '"action" must be [cancel]'

@@ -3,6 +3,7 @@
 import base64
 
 import pytest
+from emulator.conftest import MODEL
 
 
 async def finished_asset_id(client, clock, **inputs):
@@ -301,3 +302,96 @@ async def test_part_faults_strike_parts(start, word):
             assert sent.status == int(word)
         async with client.session.put(url, data=b"x") as sent:
             assert sent.status == 200
+
+
+UPLOAD = {
+    "kind": "asset",
+    "fileName": "oak.png",
+    "contentType": "image/png",
+    "fileSize": 12,
+    "parts": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ([], "The request body must be a JSON object"),
+        ({**UPLOAD, "fileName": ""}, '"fileName" is required'),
+        ({**UPLOAD, "kind": "poem"}, '"kind" must be one of the upload kinds'),
+        ({**UPLOAD, "fileSize": 0}, '"fileSize" must be a positive number'),
+        ({**UPLOAD, "parts": True}, '"parts" must be a positive number'),
+        ({**UPLOAD, "parts": 10**6}, '"parts" must be at most'),
+    ],
+)
+async def test_an_upload_that_is_not_described_well_is_400(start, body, reason):
+    async with start() as client:
+        status, answer = await client.call("POST", "/uploads", json=body)
+
+    assert status == 400
+    assert answer["reason"].startswith(reason)
+
+
+async def test_an_unknown_upload_and_another_action_are_refused(start):
+    async with start() as client:
+        unknown = await client.call("GET", "/uploads/upload_none")
+        path = f"/uploads/{(await begin(client, 10, 1))['id']}/action"
+        other = await client.call("POST", path, json={"action": "cancel"})
+
+    assert unknown[0] == 404
+    assert (other[0], other[1]["reason"]) == (400, '"action" must be [complete]')
+
+
+async def test_a_second_complete_changes_nothing_and_no_part_is_taken_after_it(
+    start, clock, png
+):
+    async with start() as client:
+        data = png()
+        upload = await begin(client, len(data), 1)
+        await send_parts(client, upload, data)
+
+        first = await finish(client, clock, upload)
+        second = await finish(client, clock, upload)
+        async with client.session.put(upload["parts"][0]["url"], data=b"x") as late:
+            assert late.status == 404
+
+    assert first["entityId"] == second["entityId"]
+
+
+@pytest.mark.parametrize("kind", ["model", "asset"])
+async def test_a_bulk_read_without_ids_is_400(start, kind):
+    async with start() as client:
+        status, answer = await client.call("POST", f"/{kind}s/get-bulk", json=[])
+
+    assert (status, answer["reason"]) == (400, f'"{kind}Ids" must be an array')
+
+
+async def test_models_are_read_in_bulk_with_little_of_each_on_demand(start):
+    body = {"modelIds": [MODEL, "model_none"]}
+    async with start() as client:
+        _, whole = await client.call("POST", "/models/get-bulk", json=body)
+        _, little = await client.call(
+            "POST", "/models/get-bulk", json={**body, "minimal": True}
+        )
+
+    assert [one["id"] for one in whole["models"]] == [MODEL]
+    assert [one["id"] for one in little["models"]] == [MODEL]
+    assert little["models"][0].items() < whole["models"][0].items()
+
+
+async def test_a_listing_can_begin_with_the_oldest(start, clock):
+    async with start() as client:
+        made = [(await client.make_asset(clock))["id"] for _ in range(2)]
+        _, page = await client.call("GET", "/assets?sortDirection=asc")
+
+    assert [asset["id"] for asset in page["assets"]] == made
+
+
+async def test_an_upload_is_listed_among_what_was_uploaded(start, png):
+    image = base64.b64encode(png()).decode()
+    async with start() as client:
+        body = {"name": "a.png", "image": image}
+        _, made = await client.call("POST", "/assets", json=body)
+        _, page = await client.call("GET", "/assets?types=uploaded")
+
+    assert [asset["id"] for asset in page["assets"]] == [made["asset"]["id"]]

@@ -187,3 +187,11 @@ async def test_slow_file_arrives_as_time_passes(start, clock):
             clock.advance(1)
             await asyncio.sleep(0)
         assert len(task.result()[1]) == asset["properties"]["size"]
+
+
+async def test_a_range_that_cannot_be_read_is_refused(start, clock):
+    async with start() as client:
+        url = (await client.make_asset(clock))["url"]
+        status, _, _ = await client.download(url, headers={"Range": "bytes=x-"})
+
+    assert status == 416

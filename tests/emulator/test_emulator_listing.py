@@ -245,3 +245,16 @@ def test_log_of_changes_is_compacted(make_service, clock, submit):
     index = service.store.index
     assert len(index._times) <= 4096 + 2 * 3 + 3
     assert len(ids_of(service, types="custom", pageSize="1")) == 3
+
+
+@pytest.mark.parametrize(
+    "place", [{"jobId": "job_none"}, {"by": "createdAt"}, {"by": "updatedAt"}, []]
+)
+def test_a_token_that_names_no_place_is_400(filled, place):
+    service, _ = filled()
+    token = base64.b64encode(json.dumps(place).encode()).decode()
+
+    with pytest.raises(Refused) as refused:
+        service.list_jobs({"paginationToken": token})
+
+    assert refused.value.body["reason"] == "Invalid pagination token"

@@ -114,7 +114,7 @@ async def test_launch_is_said_once_state_is_durable(real, start_emulator):
         status = await real.run("status", "trees.yaml", "--json")
 
     counts = status.events[-1]["counts"]
-    assert counts["submitted"] + counts["submitting"] >= 1
+    assert counts["in_flight"] + counts["unknown"] >= 1
 
 
 async def test_quiet_run_says_nothing(real):

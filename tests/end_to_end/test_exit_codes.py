@@ -117,9 +117,9 @@ async def test_second_run_at_once_is_7_while_readers_work(real, start_emulator):
     assert second.code == 7
     assert "another run is in progress" in second.err
     assert (status.code, lines.code, plan.code) == (0, 0, 0)
-    assert "submitted" in status.out
+    assert "in flight" in status.out
     counts = lines.events[-1]["counts"]
-    assert counts["submitted"] >= 1
+    assert counts["in_flight"] >= 1
     assert plan.events[-1]["counts"]["done"] == 0
     assert slow.counters()["jobs_made"] <= 4
 

@@ -11,6 +11,7 @@ from doubles.buckets import SECRET_KEY
 from doubles.shell import TREES, Shell
 
 bucket = buckets.bucket
+google_bucket = buckets.google_bucket
 TWENTY = TREES.replace(
     "{name: [oak, elm, ash, yew]}", f"{{name: {[f't{n}' for n in range(20)]}}}"
 )
@@ -38,10 +39,10 @@ async def run(studio, bucket, *more, code=0, **environment):
 
 
 def check_all_right(bucket, count):
-    """Every picture is there with its sidecar, and nothing else but the ledger."""
+    """Every picture is there with its sidecar, and no more than owner and ledger."""
     assert len(bucket.assets) == count
     own = [*bucket.assets, *(f"{name}.json" for name in bucket.assets)]
-    assert bucket.names == sorted([*own, "ledger.sqlite3"])
+    assert bucket.names == sorted([*own, ".store-owner", "ledger.sqlite3"])
 
 
 async def test_twenty_assets_reach_a_bucket_and_a_second_run_changes_nothing(
@@ -241,6 +242,72 @@ async def test_the_check_comes_before_anything_is_paid(studio, bucket):
     assert missing.code != 0
     assert "create the bucket 'no-such-bucket'" in missing.err
     assert made(studio) == 0
+
+
+async def test_google_is_asked_in_its_own_way(studio, google_bucket):
+    studio.environment |= google_bucket.environment
+    studio.write(TREES)
+    google_bucket.refuse_writes()
+    refused = await run(studio, google_bucket, code=None)
+    assert refused.code != 0
+    assert "AccessDenied" in refused.err
+    assert "set GOOGLE_APPLICATION_CREDENTIALS" in refused.err
+    assert made(studio) == 0
+
+    # The folder is not bound to a store that it cannot use.
+    other = buckets.GoogleBucket()
+    done = await run(studio, other)
+    check_all_right(other, 4)
+    assert other.environment["GOOGLE_SERVICE_ACCOUNT_KEY"] not in done.out + done.err
+    other.forget()
+    await run(studio, other)
+    assert [one.partition("?")[0] for one in other.requests] == [f"GET /{other.name}"]
+
+
+async def test_two_manifests_need_two_stores(studio, bucket):
+    studio.write(f"store: {bucket.url}\n" + TREES)
+    icons = TREES.replace("name: trees", f"name: icons\nstore: {bucket.url}")
+    (studio.folder / "icons.yaml").write_text(icons)
+
+    together = await studio.run("run", "trees.yaml", "icons.yaml", "--yes")
+    assert together.code == 2
+    assert f"icons.yaml both write to {bucket.url}" in together.err
+    assert made(studio) == 0
+
+    await run(studio, bucket)
+    for words in (("run", "--yes"), ("status",), ("prune", "--yes")):
+        refused = await studio.run(words[0], "icons.yaml", *words[1:])
+        assert refused.code == 2, words
+        assert f"{bucket.url} belongs to the manifest 'trees'" in refused.err
+    assert made(studio) == 4
+    assert not list((studio.folder / "output").glob("icons/*.json"))
+    check_all_right(bucket, 4)
+
+
+async def test_a_price_that_is_not_agreed_to_leaves_the_store_as_it_was(studio, bucket):
+    studio.write(TREES)
+    words = ("run", "trees.yaml", "--store", bucket.url)
+    refused = await studio.run(*words)  # there is no terminal to ask on
+
+    assert refused.code == 2, refused
+    assert bucket.names == []
+    assert not (studio.output / ".store").exists()
+
+
+async def test_shards_of_one_manifest_share_its_store(studio, bucket, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = Shell(tmp_path / "other")
+    other.environment = dict(studio.environment)
+    for one, shard in ((studio, "1/2"), (other, "2/2")):
+        one.write(TREES)
+        await run(one, bucket, "--shard", shard)
+
+    # The first folder learns of the other's files from the store.
+    whole = await run(studio, bucket, "--json")
+
+    assert whole.of("done")[0]["counts"]["done"] == 4
+    assert made(studio) == 4
+    check_all_right(bucket, 4)
 
 
 async def test_a_folder_belongs_to_the_store_that_it_began_with(studio, bucket):

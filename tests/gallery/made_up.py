@@ -39,7 +39,10 @@ from pipeline.report.gallery.page import (
 BIOMES = ("forest", "desert", "tundra", "swamp", "coast")
 TIMES = ("dawn", "day", "dusk", "night")
 MODEL = "model_wan-2-7-image"
-HOSTILE = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+HOSTILE = (
+    '"><img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\u202e'
+)
+SHOWN = HOSTILE.replace("\u202e", "\\u202e")
 SIGNATURE: dict[str, Any] = {
     "by": "Ann <ann@example.com>",
     "at": "2026-10-02T21:20:16Z",

@@ -50,8 +50,9 @@ async def test_every_picture_loads_and_nothing_is_asked_of_others(
 async def test_hostile_text_stays_text(visit: Visit, demo: Path) -> None:
     page = await visit.open(demo, "#item=hostile")
 
-    assert await page.locator(".panel .prompt p").text_content() == made_up.HOSTILE
-    assert made_up.HOSTILE in await visit.texts(".panel dl dt")
+    assert await page.locator(".panel .prompt p").text_content() == made_up.SHOWN
+    assert made_up.SHOWN in await visit.texts(".panel dl dt")
+    assert "\u202e" not in await page.locator("body").inner_text()
     links = await page.locator("a").evaluate_all("(all) => all.map((one) => one.href)")
     assert [url for url in links if not url.startswith(("file:", "about:"))] == []
     assert await page.locator("[src='x'], [src*='example.com']").count() == 0

@@ -155,7 +155,24 @@ async def test_what_happens_elsewhere_is_seen_at_once(visit: Visit, desk: Desk) 
     desk.events.put_nowait(
         ("run", {"event": "job", "item_id": item.id, "status": "submitted"})
     )
-    await page.wait_for_selector("#run:has-text('1 of 2 saved · 1 submitted')")
+    await page.wait_for_selector("#run:has-text('1 of 2 saved · 1 in flight')")
+    await page.locator("#run .jobs a", has_text=item.id).click()
+    await page.wait_for_selector("dialog[open]")
+    await page.keyboard.press("Escape")
+    desk.events.put_nowait(
+        (
+            "run",
+            {
+                "event": "job",
+                "item_id": item.id,
+                "status": "failed",
+                "reason": "moderated\u202e",
+                "hint": "change the prompt",
+            },
+        )
+    )
+    said = "moderated\\u202e; next: change the prompt"
+    await page.locator("#run .troubles", has_text=said).wait_for()
     failed = replace(item, state="failed", reason="moderated", takes=(made_up.take(1),))
     desk.events.put_nowait(("item", failed))
     await card.locator("text=moderated").wait_for()

@@ -7,14 +7,17 @@ from decimal import Decimal
 
 import pytest
 
-from pipeline.errors import LedgerDamaged
-from pipeline.job import LEGAL_TRANSITIONS, Failure, JobStatus
+from pipeline.errors import LedgerDamaged, LedgerError, UnexpectedAnswer
+from pipeline.job import LEGAL_TRANSITIONS, Failure, JobStatus, Mark
 from pipeline.ledger.facts import Facts
 from pipeline.ledger.ledger import IllegalTransition
 from pipeline.record import replace
 from pipeline.save_spec import CheckResult
 
 S = JobStatus
+
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def only(ledger, item_id="oak"):
@@ -427,3 +430,61 @@ def test_items_that_ask_for_the_same_are_found_oldest_first(
     assert [item_id for item_id, _ in found] == ["yew", "oak"]
     assert ledger.has_request(**asked)
     assert not ledger.has_request(job_key="other", request_key="another")
+
+
+# --- what cannot be read of sums and marks ---------------------------------------------
+
+
+def test_charges_above_their_quotes_are_found_and_no_others(ledger, live, new_job):
+    for number, (quoted, charged) in enumerate([("6", "6"), ("6", "9.5"), ("9", "1")]):
+        job = new_job(f"t{number}", remote_id=f"job_{number}")
+        live(
+            ledger,
+            replace(job, quoted=Decimal(quoted), charged=Decimal(charged)),
+            S.SUBMITTED,
+        )
+
+    assert list(ledger.find_overcharges()) == [(Decimal(6), Decimal("9.5"))]
+
+
+def test_a_charge_that_is_no_number_is_left_to_who_reads_the_row(ledger, live, new_job):
+    live(ledger, new_job(quoted=Decimal(6), charged=Decimal(6)), S.SUBMITTED)
+    ledger._connection.execute("UPDATE jobs SET charged = '9 units'")
+
+    assert list(ledger.find_overcharges()) == []
+    with pytest.raises(LedgerDamaged):
+        list(ledger.find_commitments())
+
+
+def test_a_negative_amount_is_said_wherever_it_is_summed_up(ledger, live, new_job):
+    live(ledger, new_job(charged=Decimal(6)), S.SUBMITTED)
+    ledger._connection.execute("UPDATE jobs SET charged = '-6'")
+
+    for read in (ledger.find_commitments, ledger.find_costs):
+        with pytest.raises(LedgerError, match="has an impossible amount for job 1"):
+            list(read())
+
+
+def test_a_status_that_does_not_exist_is_damage(ledger, live, new_job):
+    live(ledger, new_job(), S.SUBMITTED)
+    ledger._connection.execute("PRAGMA ignore_check_constraints = ON")
+    ledger._connection.execute("UPDATE jobs SET status = 'lost'")
+
+    with pytest.raises(LedgerDamaged, match="'lost' is not a valid JobStatus"):
+        ledger.count_by_status()
+
+
+def test_a_mark_that_cannot_be_read_is_damage(ledger):
+    mark = ledger.record_mark(Mark(created_at=NOON))
+    ledger._connection.execute("UPDATE marks SET created_at = 'noon'")
+
+    with pytest.raises(LedgerDamaged, match=f"mark {mark.mark_id} cannot be read"):
+        ledger.find_mark(mark.mark_id)
+
+
+def test_a_job_of_one_item_is_never_given_to_another(ledger, live, new_job):
+    live(ledger, new_job(remote_id="job_1"), S.SAVED)
+    other = ledger.record_submitting(new_job("elm"))
+
+    with pytest.raises(UnexpectedAnswer, match="job_1, which belongs to item oak"):
+        ledger.record_submitted(replace(other, remote_id="job_1"))

@@ -111,6 +111,8 @@ def line_of(text, fragment):
         ("path: oak-1.png", "path: ledger.sqlite3.png", "ledger", "name of an asset"),
         ("path: oak-1.png", "path: con.png", "con.png", "name of an asset"),
         ("path: oak-1.png", "path: oak", "path: oak", "name of an asset"),
+        ("path: oak-1.png", "path: oak-1.png\n    role: main", "role: main", "must be preview"),
+        ("path: oak-1.png", 'path: oak-1.png\n    save: "webp"', "save:", "must be a JSON object"),
         ("...\n", "...\n- id: x\n", "- id: x", "after the end"),
     ],
 )  # fmt: skip

@@ -206,3 +206,21 @@ def test_utf_16_is_read_in_pieces_and_counts_lines():
 
     assert [found[0].line, found[-1].line] == [2, 2001]
     assert found[-1].values == {"a": "1999", "b": f"ä{'x' * 99}"}
+
+
+def test_empty_lines_before_the_head_are_passed_over():
+    assert rows_of("\n , \n\na,b\n1,2\n") == [["1", "2"]]
+
+
+@pytest.mark.parametrize("name", ["a$", "a{b", "}"])
+def test_a_column_that_no_variable_can_name_is_a_mistake(name):
+    assert fault_of(f"b,{name}\n1,2\n").startswith(
+        "1:3: a column's name has characters that ${…} cannot contain"
+    )
+
+
+def test_a_row_with_too_many_cells_and_quotes_is_not_guessed_at():
+    told = fault_of('a,b\n"x", y, z\n')
+
+    assert told.startswith("2:8: this row has 3 cells")
+    assert "write:" not in told

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import ManifestError
-from pipeline.job import ReferenceAsset
+from pipeline.job import ItemOutput, ReferenceAsset
 from pipeline.manifest import (
     expand,
     load_manifest,
@@ -489,3 +489,105 @@ def test_the_name_of_a_preview_is_taken_where_the_model_may_make_one(tmp_path):
         "icons.yaml:5:10: id 'chest' may come with a preview; 'chest.preview' is taken"
         " at line 4; rename one of the two"
     )
+
+
+# --- variables and outputs inside mappings, which models of one's own may take
+
+OURS = "version: 1\nmodel: model_of-our-own\n"
+
+
+def test_variables_are_filled_in_inside_a_mapping(expand_text):
+    [item] = expand_text(
+        f"{OURS}vars: {{age: 7, word: oak}}\n"
+        "items:\n"
+        "  - id: oak\n    prompt: x\n"
+        "    params: {look: {age: '${age}', names: ['${word}', 'a ${word}']}}\n"
+    )
+
+    assert item.params["look"] == {"age": 7, "names": ["oak", "a oak"]}
+
+
+def test_an_output_inside_a_mapping_makes_its_item_a_parent(expand_text):
+    _, item = expand_text(
+        f"{OURS}items:\n  - {{id: oak, prompt: x}}\n"
+        "  - {id: leaf, prompt: y, params: {look: {picture: 'item:oak'}}}\n"
+    )
+
+    assert item.parents == ("oak",)
+    assert item.params["look"] == {"picture": ItemOutput(item_id="oak")}
+
+
+def faults_in(write_manifest, text, files=None):
+    with pytest.raises(ManifestError) as caught:
+        list(expand(write_manifest(text, files)))
+    return [f"{one.line}:{one.column}: {one.message}" for one in caught.value.faults]
+
+
+def test_an_unknown_variable_inside_a_mapping_or_list_is_a_fault(write_manifest):
+    text = f"{OURS}items:\n  - {{id: a, prompt: x, params: {{look: {{age: ['${{none}}']}}}}}}\n"
+
+    assert faults_in(write_manifest, text) == ["4:47: unknown variable 'none'"]
+
+
+# --- rows that lack a variable, which JSON Lines may
+
+UNEVEN = b'{"name": "oak", "kind": "a"}\n{"name": "elm"}\n'
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "id: '${name}-${kind}', prompt: x",
+        "id: '${name}', prompt: x, model: 'model_${kind}'",
+        "id: '${name}', prompt: x, save: {format: '${kind}'}",
+    ],
+)
+def test_a_row_without_a_value_that_is_needed_is_a_fault(write_manifest, keys):
+    text = f"items: [{{rows: trees.jsonl, {keys}}}]\n"
+
+    found = faults_in(write_manifest, text, {"trees.jsonl": UNEVEN})
+
+    assert any("'kind'" in one and one.startswith("2:") for one in found), found
+
+
+def test_a_model_whose_cell_is_empty_is_a_fault_at_the_cell(write_manifest):
+    text = "items: [{rows: trees.csv, id: '${name}', prompt: x, model: '${kind}'}]\n"
+    rows = b"name,kind\noak,model_wan-2-7-image\nelm,\n"
+
+    found = faults_in(write_manifest, text, {"trees.csv": rows})
+
+    assert found == ["3:5: the model id is empty"]
+
+
+def test_more_rows_than_items_are_allowed_are_a_fault(write_manifest, monkeypatch):
+    monkeypatch.setattr("pipeline.manifest.item_schema.MAX_ITEMS", 2)
+    text = "items: [{rows: trees.csv, id: '${name}', prompt: x}]\n"
+
+    found = faults_in(write_manifest, text, {"trees.csv": b"name\na\nb\nc\n"})
+
+    assert found == ["4:1: there are more than 2 rows"]
+
+
+def test_only_one_output_can_be_chosen(write_manifest):
+    text = "items: [{id: oak, prompt: x, choose: two}]\n"
+
+    assert faults_in(write_manifest, text) == ["3:38: 'choose' can only be 'one'"]
+
+
+def test_a_name_cannot_look_like_emulated_output(write_manifest):
+    text = "name: icons.emulated\nitems: [{id: oak, prompt: x}]\n"
+
+    assert faults_in(write_manifest, text) == [
+        (
+            "3:7: name 'icons.emulated' cannot end with '.emulated', which marks emulated"
+            " output"
+        )
+    ]
+
+
+def test_an_item_of_which_one_output_is_chosen_has_one_name(expand_text):
+    [item] = expand_text(
+        "items: [{id: oak, prompt: x, choose: one, params: {numOutputs: 4}}]\n"
+    )
+
+    assert output_stems(item, WAN_TABLE) == ("oak",)

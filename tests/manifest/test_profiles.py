@@ -215,3 +215,35 @@ def test_profiles_have_files_of_their_own():
     other = Path("a/icons.final.yaml")
     assert lock_path(manifest, "final") != lock_path(other)
     assert review_path(manifest, "final") != review_path(other)
+
+
+def test_what_stands_for_an_item_and_is_none_is_told_as_without_a_profile(tmp_path):
+    path = tmp_path / "m.yaml"
+    path.write_text(
+        TEXT.replace('  - {id: oak, prompt: "an oak, ${detail}, ${light}"}', "  - oak")
+    )
+
+    with pytest.raises(ManifestError, match="an item must be a mapping"):
+        validate_manifest(path, profile="draft")
+
+
+def test_a_prompt_of_a_profile_takes_the_place_of_an_items_own(tmp_path):
+    path = tmp_path / "m.yaml"
+    path.write_text(TEXT.replace("params: {size: 1K}", "params: {prompt: a dot}"))
+
+    prompts = {
+        item.params["prompt"] for item in expand(load_manifest(path, profile="draft"))
+    }
+
+    assert prompts == {"a dot"}
+
+
+@pytest.mark.parametrize("params", ["null", ""])
+def test_an_empty_profile_changes_nothing(tmp_path, params):
+    path = tmp_path / "m.yaml"
+    path.write_text(TEXT.replace("params: {size: 1K}", f"params: {params}"))
+
+    items = list(expand(load_manifest(path, profile="draft")))
+
+    assert items[0].params["size"] == "2048*2048"
+    assert items[1].params["size"] == "1280*720"

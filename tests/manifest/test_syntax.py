@@ -279,3 +279,52 @@ def test_no_slip_of_the_pen_is_told_in_the_parsers_words(at, signs, tmp_path_fac
     faults = faults_of(text, tmp_path_factory.mktemp("slip"))
 
     assert not any(map(PARSERS_WORDS.search, faults))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (
+            OAK + "[a] tree # in a field\n",
+            (
+                ":5:13: YAML takes '[…]' for a list, but more text follows it; write:"
+                ' prompt: "[a] tree" # in a field'
+            ),
+        ),
+        (
+            HEAD + '  - {"id": "oak" "prompt": "x"}\n',
+            (
+                ":4:17: there is no comma between two entries; write:"
+                ' - {"id": "oak", "prompt": "x"}'
+            ),
+        ),
+        (
+            HEAD + "  -id:oak\n    prompt: x\n",
+            (
+                ":4:3: an entry of a list begins with '- ', a dash and a space; write:"
+                " - id: oak"
+            ),
+        ),
+        (
+            OAK + "x\n    takes:@2\n",
+            (
+                ":6:5: there has to be a space after the ':' of a key; write:"
+                ' takes: "@2"'
+            ),
+        ),
+        (
+            HEAD + "  - [a], b\n",
+            ":4:8: YAML cannot read this line; check its quotes and its indentation",
+        ),
+    ],
+)
+def test_a_line_with_two_mistakes_or_a_comment_is_told_whole(text, fault, tmp_path):
+    assert faults_of(text, tmp_path) == [fault]
+
+
+def test_a_text_cut_by_a_comma_is_not_joined_over_lines(tmp_path):
+    text = HEAD + "  - {id: oak, prompt: a,\n      the rest}\n"
+
+    (fault,) = faults_of(text, tmp_path)
+
+    assert fault.startswith(":5:7: unknown key 'the rest'; known: ")

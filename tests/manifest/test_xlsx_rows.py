@@ -292,3 +292,11 @@ def test_a_wrong_value_is_told_with_the_name_of_its_cell(tmp_path, monkeypatch):
     assert str(caught.value) == (
         "a.xlsx: cell C2: 'seed' takes a number, not the text 'much'"
     )
+
+
+def test_blanks_beside_the_last_column_are_no_cells():
+    book = book_of(["name", "what"], ["oak", "an oak", " "])
+
+    rows = list(xlsx.read_xlsx(io.BytesIO(bytes_of(book))))
+
+    assert [row.values for row in rows] == [{"name": "oak", "what": "an oak"}]

@@ -372,3 +372,76 @@ def test_a_folder_without_a_picture_and_a_model_without_an_input_are_refused(tmp
 
     with pytest.raises(UsageError, match="takes no pictures"):
         find_picture_input(replace(MODEL, inputs=without), WAN)
+
+
+def test_more_pictures_than_a_manifest_may_have_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.operations.init_pictures.MOST_PICTURES", 2)
+    draw(tmp_path, "a.png", "b/c.png", "d/e.png")
+
+    with pytest.raises(UsageError, match="holds more than 2 files"):
+        find_pictures(tmp_path, tmp_path)
+
+
+def test_a_picture_of_a_kind_that_is_not_read_here_is_left_out(tmp_path):
+    draw(tmp_path, "a.png")
+    (tmp_path / "b.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+
+    found = find_pictures(tmp_path, tmp_path)
+
+    assert [*found.left_out.values()] == [
+        "a picture that cannot be read here (image/svg+xml); save it as PNG"
+    ]
+
+
+def test_a_model_that_is_not_known_takes_pictures_as_ours_does():
+    into = find_picture_input(None, "model_of-our-own")
+
+    assert (into.name, into.is_array) == ("images", True)
+
+
+def test_one_picture_is_the_style_of_image_1(tmp_path):
+    draw(tmp_path, "a.png")
+    into = find_picture_input(MODEL, WAN)
+
+    draft = draft_of_style(
+        find_pictures(tmp_path, tmp_path),
+        into,
+        model_id=WAN,
+        params={},
+        prompts={"coin": "a coin"},
+    )
+
+    (item,) = items_of(draft, tmp_path).values()
+    assert item.params["prompt"] == "a coin, in the style of image 1"
+
+
+def test_an_excel_file_without_its_extra_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.operations.init_sheet.is_installed", lambda: False)
+    path = tmp_path / "a.xlsx"
+    path.write_bytes(b"PK")
+
+    with pytest.raises(UsageError, match="needs the extra 'xlsx'") as caught:
+        read_sheet(path, tmp_path)
+
+    assert "pip install" in caught.value.hint
+
+
+def test_files_that_are_written_as_such_are_taken_as_they_are(tmp_path):
+    draw(tmp_path, "a.png", "b.png")
+
+    _, _, inputs, _ = columns_for(
+        tmp_path, "name,what,images", "a,an oak,file:a.png", "b,an elm,file:b.png"
+    )
+
+    assert inputs["images"] == '["${images}"]'
+
+
+def test_a_column_of_files_with_a_gap_is_left_out_with_a_reason(tmp_path):
+    draw(tmp_path, "a.png")
+
+    _, _, inputs, notes = columns_for(
+        tmp_path, "name,what,images", "a,an oak,a.png", "b,an elm,"
+    )
+
+    assert "images" not in inputs
+    assert any("not every row has a file" in note for note in notes)

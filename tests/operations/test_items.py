@@ -40,6 +40,16 @@ async def test_a_saved_item_has_its_files_and_costs(place):
     assert one.cost > 0
 
 
+async def test_an_item_has_a_short_repr(place):
+    (place.folder / "knobs.yaml").write_text(items("an oak"), encoding="utf-8")
+    await place.type("run", "--yes")
+
+    (one,) = read(place.folder / "knobs.yaml", place.output).values()
+
+    assert repr(one) == "<a: saved, 1 file, 6 units>"
+    assert repr(one.takes) == "(<a: saved, 6 units>,)"
+
+
 async def test_takes_and_steps_belong_to_their_item(place, tmp_path):
     manifest = tmp_path / "sheet.yaml"
     manifest.write_bytes(MANIFEST.read_bytes())

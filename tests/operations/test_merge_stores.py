@@ -62,7 +62,8 @@ async def test_prefixes_of_one_bucket_are_joined_inside_the_bucket(
     assert not [one for one in bucket.requests if one.endswith(".png") and "GET" in one]
     names = [one for one in bucket.names if one.startswith("all/")]
     assert names == [
-        f"all/{one}" for one in sorted([*NAMES, *SIDECARS, "ledger.sqlite3"])
+        f"all/{one}"
+        for one in sorted([*NAMES, *SIDECARS, ".store-owner", "ledger.sqlite3"])
     ]
     assert bucket.media_type("all/a.png") == "image/png"
     check_whole(place.folder / "all")
@@ -90,7 +91,7 @@ async def test_the_stores_of_shards_may_be_inside_of_the_joined_one(
     assert merged.copied == 0
     assert not list((place.folder / "all").glob("*/*.json"))
     own = [name for name in bucket.names if "/" not in name]
-    assert own == sorted([*NAMES, *SIDECARS, "ledger.sqlite3"])
+    assert own == sorted([*NAMES, *SIDECARS, ".store-owner", "ledger.sqlite3"])
     check_whole(place.folder / "all")
 
 

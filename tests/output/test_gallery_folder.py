@@ -44,21 +44,21 @@ def test_a_gallery_removes_what_an_earlier_one_left(tmp_path):
 
 
 def test_a_file_of_an_earlier_gallery_is_kept(tmp_path):
-    write(tmp_path, {"a.webp": b"drawn"})
+    write(tmp_path, {"thumbnails/a.webp": b"drawn"})
 
     with holding_gallery(tmp_path) as folder:
-        assert folder.has("a.webp")
-        assert not folder.has("b.webp")
+        assert folder.has("thumbnails/a.webp")
+        assert not folder.has("thumbnails/b.webp")
 
 
 @pytest.mark.parametrize("spoil", [b"", b"cut", b"longer than before"])
 def test_a_file_that_was_cut_off_is_made_again(tmp_path, spoil):
-    write(tmp_path, {"a.webp": b"drawn"})
-    (tmp_path / "a.webp").write_bytes(spoil)
+    write(tmp_path, {"thumbnails/a.webp": b"drawn"})
+    (tmp_path / "thumbnails/a.webp").write_bytes(spoil)
 
-    write(tmp_path, {"a.webp": b"drawn"})
+    write(tmp_path, {"thumbnails/a.webp": b"drawn"})
 
-    assert (tmp_path / "a.webp").read_bytes() == b"drawn"
+    assert (tmp_path / "thumbnails/a.webp").read_bytes() == b"drawn"
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "index.html", "sub/x.png", ".git/HEAD"])
@@ -137,6 +137,36 @@ def test_an_index_that_was_edited_leads_to_no_other_file(tmp_path, name):
 
     assert canary.read_bytes() == b"mine"
     assert read_index(gallery) == {"a.js": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("files/oak.png", ["files/oak.png.json"]),
+        ("thumbnails/oak.webp", ["thumbnails/oak.webp.json"]),
+        ("oak.png", []),
+        ("notes.txt", []),
+        ("sub/index.html", []),
+    ],
+    ids=["asset", "asset in the place of a thumbnail", "picture", "text", "page"],
+)
+def test_an_index_that_was_edited_lists_no_file_that_no_gallery_writes(
+    tmp_path, name, more
+):
+    gallery = tmp_path / "gallery"
+    write(gallery, {"a.js": b"1"})
+    for one in (name, *more):
+        (gallery / one).parent.mkdir(exist_ok=True)
+        (gallery / one).write_bytes(b"mine")
+    index = json.loads((gallery / INDEX_NAME).read_bytes())
+    (gallery / INDEX_NAME).write_text(json.dumps(index | {name: 4}), encoding="utf-8")
+
+    write(gallery, {"a.js": b"2"})
+
+    assert names_in(gallery) == {"a.js", name, *more}
+    with pytest.raises(UsageError, match="in the way"):
+        write(gallery, {name: b"ours"})
+    assert (gallery / name).read_bytes() == b"mine"
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"a": "x"}', b"\xff"])

@@ -1,15 +1,15 @@
 """Stores opened: sidecars copied home, the ledger kept, and begun with again."""
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from doubles import buckets
 
 from pipeline.errors import OutputError, UsageError
-from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
 from pipeline.manifest import load_manifest
-from pipeline.output.rebuild import SEARCH_MARGIN
+from pipeline.output.rebuild import SEARCH_MARGIN, search_since
 from pipeline.output.stores import (
     bind_store,
     is_elsewhere,
@@ -55,6 +55,29 @@ def test_new_sidecars_come_home_once(bucket, home):
     assert (home / "deep" / "elm.png.json").read_bytes() == b'{"a": 22}'
 
 
+def test_objects_of_others_are_in_nobodys_way(bucket, home, caplog):
+    for name in ("sub/", "a.png.json/inner.json", "x" * 300 + ".json", "b\\c.json"):
+        bucket.put_raw(name, b"{}" if name.endswith("json") else b"")
+    bucket.put_raw("", b"")  # the folder itself, as a console makes it
+    bucket.put("a.png.json", b'{"a": 1}')
+    bucket.put("sub/elm.png.json", b'{"a": 2}')
+
+    store = open_store(home, bucket.url)
+
+    assert {"", "sub"}.isdisjoint(one.name for one in store.list_files())
+    assert (home / "sub" / "elm.png.json").read_bytes() == b'{"a": 2}'
+    assert "is passed over: " in caplog.text
+
+
+def test_a_name_that_no_file_can_have_is_named(bucket, home):
+    bucket.put_raw("/oak.png", b"")
+
+    with pytest.raises(OutputError, match="empty path segment") as error:
+        open_store(home, bucket.url)
+
+    assert "rename or remove it" in error.value.hint
+
+
 def test_the_credentials_of_a_cloud_are_taken_out_of_texts(bucket, home):
     open_store(home, bucket.url)
 
@@ -97,6 +120,16 @@ def test_a_new_folder_begins_with_the_ledger_that_the_store_keeps(
         assert facts.rebuilt_since == ENDED - SEARCH_MARGIN
     assert not list((other / ".partial").iterdir())
     restore_snapshot(open_store(other, url))  # it has one now
+
+
+def test_sidecars_never_shorten_the_search_after_a_restored_ledger():
+    with Ledger(IN_MEMORY) as ledger:
+        search_since(ledger, ENDED)
+        search_since(ledger, ENDED + timedelta(days=1))
+        assert ledger.find_facts().rebuilt_since == ENDED - SEARCH_MARGIN
+        search_since(ledger, ENDED - timedelta(days=1))
+        earlier = ENDED - timedelta(days=1) - SEARCH_MARGIN
+        assert ledger.find_facts().rebuilt_since == earlier
 
 
 def test_a_damaged_snapshot_is_passed_over(bucket, home, caplog):

@@ -295,6 +295,34 @@ def test_ids_that_differ_in_their_first_part_alone_are_told_apart(desk):
     assert orphans(plan) == []
 
 
+def test_ids_whose_numbers_differ_are_not_told_apart_and_nothing_is_paid(desk):
+    desk.make(items(("oak-1", "an oak"), ("oak-2", "an oak")))
+
+    plan = desk.plan(items(("fir-3", "an oak"), ("fir-4", "an oak")))
+
+    assert plan.counts == {Action.ASK: 2}
+    assert plan.unclear == dict.fromkeys(("fir-3", "fir-4"), ("oak-1", "oak-2"))
+
+
+CHILDREN = """\
+items:
+  - {id: base, prompt: a base}
+  - {id: one, prompt: a child, params: {images: ['item:base']}}
+  - {id: two, prompt: a child, params: {images: ['item:base']}}
+"""
+
+
+def test_an_item_made_from_another_may_have_been_one_of_several(desk):
+    desk.make(CHILDREN)
+    desk.make(CHILDREN)
+    text = CHILDREN.splitlines(keepends=True)
+
+    plan = desk.plan("".join(text[:2]) + text[2].replace("one", "new"))
+
+    assert plan.to_submit == 0
+    assert plan.unclear == {"new": ("one", "two")}
+
+
 TAKES = [(f"hero-take{number}", "a hero") for number in (1, 2, 3, 4)]
 
 

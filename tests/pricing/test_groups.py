@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.pricing import find_cost
 from pipeline.pricing.groups import SAMPLES
 
 
@@ -146,3 +147,22 @@ def test_what_a_limit_leaves_out_is_in_no_group(workshop, groups_of, limit):
     workshop.write_items("oak", "elm", "fir")
 
     assert groups_of(limit=limit).count == limit
+
+
+async def test_more_prices_than_can_be_asked_for_are_left_for_later_and_said(
+    workshop, groups_of, quotes, finish, monkeypatch
+):
+    monkeypatch.setattr("pipeline.pricing.groups.MOST_GROUPS", 1)
+    workshop.write(
+        "items:\n  - {id: a, prompt: a}\n"
+        "  - {id: b, prompt: b, params: {numOutputs: 2}}\n"
+        "  - {id: c, prompt: c}\n"
+    )
+
+    groups = groups_of()
+    cost = await finish(lambda: find_cost(groups, quotes))
+
+    assert (counts(groups), groups.beyond) == ([2], 1)
+    assert cost.units == 12
+    (problem,) = cost.problems
+    assert problem.startswith("1 item has too many different inputs to price them")

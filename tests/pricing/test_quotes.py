@@ -5,7 +5,7 @@ from decimal import Decimal
 import anyio
 import pytest
 
-from pipeline.api.interface import UnexpectedJob
+from pipeline.api.interface import JobFilter, TeamLimits, UnexpectedJob
 from pipeline.errors import (
     AccessDenied,
     BudgetReached,
@@ -14,9 +14,11 @@ from pipeline.errors import (
     Rejected,
     ServiceUnreachable,
     Unavailable,
+    UnexpectedAnswer,
 )
 from pipeline.job import RemoteId
 from pipeline.pricing import find_cost
+from pipeline.pricing.limits import find_limits, find_project
 
 STYLED = """\
 references: {style: style.png}
@@ -325,3 +327,30 @@ async def test_what_is_no_quote_is_an_unexpected_job_that_names_the_item(
     assert caught.value.remote_id == "job_9"
     assert caught.value.exit_code is ExitCode.BUDGET
     assert len(workshop.api.quotes) == 1
+
+
+# --- what a team has left -------------------------------------------------------------
+
+
+async def test_limits_that_a_service_does_not_tell_are_not_known(workshop):
+    workshop.write_items("oak")
+    workshop.api.break_down("find_limits", error=UnexpectedAnswer("no JSON"))
+    await workshop.api.list_jobs(JobFilter())  # so it can be reached
+
+    limits = await workshop.clock.finish(
+        lambda: find_limits(workshop.api, workshop.clock, workshop.settings)
+    )
+
+    assert limits == TeamLimits()
+
+
+async def test_a_project_that_cannot_be_listed_is_not_known(workshop):
+    workshop.api.break_down("list_jobs", error=Rejected("odd", status=400))
+
+    found = await workshop.clock.finish(
+        lambda: find_project(
+            workshop.api, workshop.clock, workshop.settings, TeamLimits()
+        )
+    )
+
+    assert found == ""

@@ -99,7 +99,7 @@ def test_failures_come_first_with_reason_place_next_step_and_picture(outcome):
     )
     page = Page(text)
 
-    assert page.outside.split("\n")[0] == "❌ : 1 failed, 1 blocked, 1 in place"
+    assert page.outside.split("\n")[0] == "❌ : 1 failed, 1 blocked, 1 saved"
     order = [one for one in page.in_code if one in {"oak", "elm", "yew"}]
     assert order == ["oak", "elm", "yew"]
     assert {"icons.yaml:12", "moderated", "change the prompt"} <= set(page.in_code)

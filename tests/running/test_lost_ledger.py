@@ -16,6 +16,7 @@ from pipeline.running.events import JobChanged
 from pipeline.settings import EMULATOR_NAME
 
 TREES = items("an oak", "an elm", "an ash")
+DAY_S = 86_400.0
 SIX = items("an oak", *(f"a tree {number} [slow=40]" for number in range(5)))
 
 
@@ -425,3 +426,59 @@ async def test_emulated_sidecars_are_refused_by_a_real_run(made):
     assert said.code == 2
     assert "belongs to the service emulator" in said.err
     assert made.counters["requests"] == requests
+
+
+# --- lost for longer than jobs count as recent
+
+
+async def lose_after_a_day(place, text):
+    """Nothing is left of a run but one sidecar, and it is no longer recent."""
+    await place.play(text)
+    place.lose_ledger()
+    for path in place.output.glob("*.png*"):
+        if not path.name.startswith("a.png.json"):
+            path.unlink()
+    place.clock.jump(DAY_S)
+
+
+async def test_a_job_of_yesterday_is_found_and_not_paid_again(place):
+    await lose_after_a_day(place, TREES)
+
+    played = await place.play(TREES)
+
+    assert (played.code, place.paid) == (ExitCode.OK, 3)
+    assert any("2 earlier jobs found" in text for text in played.warnings)
+    await place.check_files()
+
+
+async def test_an_item_renamed_since_takes_its_job_with_the_seed_it_was_made_with(
+    place_of,
+):
+    async with place_of({"prompt_archived_s": None}) as place:
+        await lose_after_a_day(place, TREES)
+
+        played = await place.play(TREES.replace("{id: b,", "{id: elm,"))
+
+        job, car = place.job("elm"), place.sidecars()["elm.png"]
+        made = place.emulator.service.read_job(job.remote_id)["job"]
+        assert (played.code, place.paid) == (ExitCode.OK, 3)
+        assert job.request is not None
+        assert job.request["seed"] == made["metadata"]["input"]["seed"]
+        assert car["request"]["seed"] == job.request["seed"]
+        await place.check_files()
+
+
+async def test_a_job_that_may_be_the_items_is_for_a_person_to_decide(place_of):
+    """With a seed of the user's and a prompt that is not shown, two items look alike."""
+    text = items("an oak", "an elm", params="{seed: 7}")
+    async with place_of({"prompt_archived_s": 0.0}) as place:
+        await lose_after_a_day(place, text)
+
+        played = await place.play(text)
+
+        failure = place.job("b").failure
+        assert (played.code, place.paid) == (ExitCode.UNKNOWN_OUTCOME, 2)
+        assert place.job("b").status is JobStatus.UNKNOWN
+        assert failure is not None
+        assert failure.reason.startswith("the ledger was lost, and its job may be job_")
+        assert failure.hint == "decide with: pipeline resolve"

@@ -5,7 +5,7 @@ from doubles.api import FakeApi
 from doubles.quick_clock import QuickClock
 from doubles.rows import FakeRows
 
-from pipeline.errors import AccessDenied, Rejected, Unavailable
+from pipeline.errors import AccessDenied, RateLimited, Rejected, Unavailable
 from pipeline.job import Job, JobKey
 from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.record import replace
@@ -156,6 +156,15 @@ async def test_one_that_cannot_be_taken_leaves_the_old_one(api, marks, ledger):
 async def test_a_list_that_fails_for_a_moment_is_tried_again(api, clock, marks):
     api.fail_next("list_jobs", Unavailable("reset"))
     api.fail_next("list_jobs", Rejected("odd", status=404))
+
+    await clock.finish(marks.set)
+
+    assert marks.is_set
+
+
+async def test_a_list_that_is_refused_for_the_rate_is_read_later(api, clock, marks):
+    busy = RateLimited("too many requests", is_about_requests=True)
+    api.fail_next("list_jobs", busy, times=20)
 
     await clock.finish(marks.set)
 

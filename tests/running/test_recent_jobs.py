@@ -1,16 +1,21 @@
 """Two ledgers and one new item: the second run takes the first one's job over."""
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from doubles.api import FakeApi
+from doubles.clock import FakeClock
 from doubles.outcome import Outcome
 from doubles.place import Place, items
+from doubles.transfer import FakeTransfer
 from knobs.world import PRICE_CU, REFERENCE, draw_references
 
 from pipeline import ExitCode, Selection
-from pipeline.errors import ServiceUnreachable
+from pipeline.errors import AccessDenied, JobError, ServiceUnreachable
 from pipeline.job import JobStatus
+from pipeline.running.asset_digests import AssetDigests
 from pipeline.running.events import JobChanged
 from pipeline.running.recent_jobs import FIRST_PAGES, RECENT
 
@@ -291,3 +296,41 @@ async def test_what_the_mark_shows_is_not_read_again(workshop):
     await workshop.run()
 
     assert points[: points.index("submit")].count("list_jobs") == 1
+
+
+@pytest.mark.parametrize("kind", [JobError("gone"), AccessDenied("no reads")])
+async def test_a_picture_that_cannot_be_read_is_not_taken_for_the_same(kind):
+    """What is not certain is paid for."""
+    clock = FakeClock()
+    api = FakeApi(clock)
+    asset_id = api._take_upload(b"\x89PNG\r\n\x1a\n")
+    sha256 = hashlib.sha256(b"\x89PNG\r\n\x1a\n").hexdigest()
+    assert await AssetDigests(api, FakeTransfer(api)).agree({asset_id: sha256})
+
+    api.fail_next("find_asset", kind)
+
+    assert not await AssetDigests(api, FakeTransfer(api)).agree({asset_id: sha256})
+
+
+async def test_a_picture_that_is_not_ready_is_not_taken_for_the_same():
+    api = FakeApi(FakeClock())
+    api.upload_pending_s = 60.0
+    asset_id = api._take_upload(b"\x89PNG\r\n\x1a\n")
+    sha256 = hashlib.sha256(b"\x89PNG\r\n\x1a\n").hexdigest()
+
+    assert not await AssetDigests(api, FakeTransfer(api)).agree({asset_id: sha256})
+
+
+async def test_only_so_many_pictures_are_read(monkeypatch):
+    monkeypatch.setattr("pipeline.running.asset_digests._MOST_ASSETS", 1)
+    api = FakeApi(FakeClock())
+    known = {api._take_upload(data): data for data in (b"\x89PNG1", b"\x89PNG2")}
+    digests = AssetDigests(api, FakeTransfer(api))
+
+    agreed = [
+        await digests.agree({asset_id: hashlib.sha256(data).hexdigest()})
+        for asset_id, data in known.items()
+    ]
+
+    assert agreed == [True, False]
+    assert api.calls["find_asset"] == 1

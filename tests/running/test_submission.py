@@ -9,11 +9,12 @@ from doubles.lost import LOST, of
 from pipeline.errors import (
     AccessDenied,
     ExitCode,
+    RateLimited,
     Rejected,
     ServiceUnreachable,
     Unavailable,
 )
-from pipeline.job import JobStatus
+from pipeline.job import FailureClass, JobStatus
 
 NEVER_LEFT = Unavailable("connection refused", request_left=False)
 
@@ -217,3 +218,135 @@ async def test_nothing_is_submitted_to_a_service_whose_list_cannot_be_read(works
         await workshop.run()
 
     assert workshop.api.submits == []
+
+
+# --- a reference that the service has lost is uploaded again before the submit
+
+
+def lose_reference_and_refuse_it(workshop, style, error):
+    """The submit finds the upload gone, and the next upload fails so."""
+    workshop.write(
+        "items: [{id: oak, prompt: oak, params: {images: 'file:style.png'}}]\n",
+        files={"style.png": style},
+    )
+    gone = Rejected("asset_up_1 was not found", status=404)
+    workshop.api.fail_next("submit", gone)
+
+    def refuse(point):
+        if point == "submit":
+            workshop.api.fail_next("upload_image", error, times=9)
+
+    workshop.on_point = refuse
+
+
+async def test_an_item_whose_reference_is_refused_then_fails_unpaid(workshop, style):
+    lose_reference_and_refuse_it(workshop, style, Rejected("too odd", status=400))
+
+    result = await workshop.run()
+
+    assert result.counts == {"failed": 1}
+    assert workshop.job("oak").failure.reason == "too odd"
+    assert workshop.api.jobs == []
+
+
+async def test_a_key_that_may_no_longer_upload_stops_the_run(workshop, style):
+    lose_reference_and_refuse_it(workshop, style, AccessDenied("no uploads"))
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.ACCESS
+    assert result.counts == {"not_submitted": 1}
+    assert workshop.halts() == ["no uploads"]
+    assert workshop.api.jobs == []
+
+
+# --- the price of an item that had to wait for another
+
+
+PAIR = """\
+items:
+  - {id: oak, prompt: oak}
+  - {id: leaf, prompt: leaf, params: {images: ['item:oak']}}
+"""
+
+
+def break_quotes_after_the_first_job(workshop, error, times=99):
+    """Once the first job is submitted, each further question for a price fails so."""
+
+    def fail(point):
+        if point == "submit!":
+            workshop.on_point = workshop.api.on_point = lambda _point: None
+            workshop.api.fail_next("quote", error, times=times)
+
+    workshop.on_point = fail
+
+
+async def test_a_service_that_is_gone_when_a_price_is_needed_stops_the_run(workshop):
+    workshop.write(PAIR)
+    break_quotes_after_the_first_job(workshop, Unavailable("no route"), times=999)
+
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.UNREACHABLE
+    assert result.counts == {"saved": 1, "not_submitted": 1}
+    assert workshop.api.paid_by_prompt() == {"oak": 1}
+
+
+async def test_a_price_that_needs_a_free_slot_is_asked_for_until_there_is_one(workshop):
+    workshop.write(PAIR)
+    busy = RateLimited("Too many parallel jobs", ceiling=1)
+    break_quotes_after_the_first_job(workshop, busy, times=500)
+
+    result = await workshop.run()
+
+    assert result.counts == {"saved": 2}
+    assert workshop.api.calls["quote"] > 500
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({}, ExitCode.BUDGET),
+        ({"max_cost": 99}, ExitCode.OK),
+        ({"allow_unpriced": True}, ExitCode.OK),
+    ],
+)
+async def test_an_item_that_the_plan_could_not_price_needs_a_limit_or_a_second_run(
+    workshop, settings, code
+):
+    workshop.write(PAIR)
+    workshop.set(**settings)
+
+    def with_picture(_model, inputs):
+        return "images" in inputs and inputs["prompt"] == "leaf"
+
+    refused = Rejected("not this placeholder", status=400)
+    workshop.api.fail_next("quote", refused, times=1, where=with_picture)
+
+    result = await workshop.run()
+
+    assert result.exit_code is code
+    wanted = 2 if code is ExitCode.OK else 1
+    assert sum(workshop.api.paid_by_prompt().values()) == wanted
+    if code is ExitCode.BUDGET:
+        assert workshop.halts() == ["leaf costs 6 units; the plan had no price"]
+
+
+# --- an answer that is not about a new job
+
+
+async def test_a_job_that_another_item_has_is_not_given_to_a_second_one(workshop):
+    """Each job has one row: the second item fails, and its slot is free again."""
+    workshop.write_items("oak")
+    await workshop.run()
+    first = workshop.job("oak").remote_id
+    workshop.api.jobs.clear()  # the service counts anew
+    workshop.api.readable_ceiling = 1
+    workshop.write_items("oak", "elm", "fir")
+
+    result = await workshop.run()
+
+    assert workshop.api.own_jobs[0].remote_id == first
+    assert result.counts == {"done": 1, "failed": 1, "saved": 1}
+    assert workshop.job("elm").failure.kind is FailureClass.GENERATION
+    assert workshop.job("oak").remote_id == first

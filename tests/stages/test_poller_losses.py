@@ -130,6 +130,21 @@ async def test_a_service_that_refuses_for_the_rate_is_no_outage(post, api, clock
     assert post.raised == []
 
 
+async def test_an_outage_that_a_refusal_for_the_rate_interrupts_is_not_one(
+    post, api, clock
+):
+    busy = RateLimited("too many requests", is_about_requests=True)
+    outage = Unavailable("502", status=502)
+    job = api.add_job()
+    for error, times in ((outage, 1), (busy, 100), (outage, 1), (busy, 100_000)):
+        api.fail_next("find_job", error, times=times)
+
+    async with post.watching(job):
+        await clock.advance(3 * SETTINGS.free_deadline_s)
+
+    assert post.raised == []
+
+
 async def test_an_outage_ends_the_run_after_the_deadline(post, api, clock):
     api.break_down("find_job", "list_jobs")
     job = api.add_job()

@@ -233,6 +233,37 @@ async def test_an_answer_that_may_be_too_large_is_asked_for_in_halves(
     assert api.calls["find_assets"] < 30
 
 
+async def test_a_service_that_refuses_for_the_rate_is_no_outage(
+    api, clock, made, resolve_all
+):
+    error = RateLimited("too many requests", is_about_requests=True)
+    api.fail_next("find_assets", error, times=100)
+    asset_ids = made(3)
+    before_s = clock.monotonic_s()
+
+    found = await resolve_all(*asset_ids)
+
+    assert [found[asset_id].asset_id for asset_id in asset_ids] == asset_ids
+    assert clock.monotonic_s() - before_s > 2 * SETTINGS.free_deadline_s
+
+
+async def test_an_asset_that_is_never_ready_fails_although_reads_are_refused_too(
+    api, made, resolve_all
+):
+    error = RateLimited("too many requests", is_about_requests=True)
+    api.asset_pending_s = 1e9
+    api.on_point = lambda point: (
+        point == "find_assets"
+        and api.calls[point] % 2
+        and api.fail_next("find_assets", error)
+    )
+    (asset_id,) = made(1)
+
+    found = await resolve_all(asset_id)
+
+    assert isinstance(found[asset_id], DownloadFailed)
+
+
 async def test_no_answer_until_the_deadline_is_said_as_it_is(api, made, resolve_all):
     asset_ids = made(2)
     api.break_down("find_assets")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from doubles.settler_desk import ELM, OAK, SETTINGS, STRANGER, unsure
 
-from pipeline.errors import Rejected, Unavailable
+from pipeline.errors import RateLimited, Rejected, Unavailable
 from pipeline.job import Mark
 from pipeline.record import replace
 
@@ -190,6 +190,16 @@ async def test_a_list_that_fails_to_the_deadline_leaves_the_outcome_unknown(desk
     assert "no route to the service" in ended["oak"].message
     end_s = SETTINGS.settle_s + SETTINGS.free_deadline_s
     assert end_s <= desk.ended_s["oak"] <= end_s + 5
+
+
+async def test_a_list_that_is_refused_for_the_rate_is_read_later(desk):
+    busy = RateLimited("too many requests", is_about_requests=True)
+    desk.api.fail_next("list_jobs", busy, times=30)
+    job = desk.lost()
+    made = desk.api.add_job(OAK)
+
+    assert await desk.settle_all(job) == {"oak": made.remote_id}
+    assert desk.ended_s["oak"] > SETTINGS.settle_s + SETTINGS.free_deadline_s
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,13 @@ from doubles.rows import FakeMemory
 from PIL import Image
 
 from pipeline.api.interface import UrlExpired
-from pipeline.errors import GenerationFailed, Rejected, Unavailable, UnexpectedAnswer
+from pipeline.errors import (
+    GenerationFailed,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    UnexpectedAnswer,
+)
 from pipeline.job import ReferenceAsset
 from pipeline.settings import Settings
 from pipeline.stages.uploader import (
@@ -289,6 +295,28 @@ async def test_a_free_call_that_fails_for_a_while_only_delays(
     api.fail_next(method, Unavailable("502", status=502), times=4)
 
     assert await upload(reference()) in api.files
+
+
+@pytest.mark.parametrize("method", ["upload_image", "find_asset"])
+async def test_a_free_call_that_is_refused_for_the_rate_only_delays(
+    upload, api, clock, reference, method
+):
+    api.upload_pending_s = 3.0
+    busy = RateLimited("too many requests", is_about_requests=True)
+    api.fail_next(method, busy, times=50)
+
+    assert await upload(reference()) in api.files
+    assert clock.monotonic_s() > 2 * SETTINGS.free_deadline_s
+
+
+@pytest.mark.parametrize("method", ["create_upload", "complete_upload", "find_upload"])
+async def test_an_upload_in_parts_that_is_refused_for_the_rate_only_delays(
+    upload, api, clock, large, method
+):
+    busy = RateLimited("too many requests", is_about_requests=True)
+    api.fail_next(method, busy, times=50)
+
+    assert await upload(large) in api.files
 
 
 async def test_a_refused_image_fails_at_once(upload, api, clock, reference):

@@ -91,14 +91,54 @@ def test_every_part_of_a_credential_is_a_secret():
         ),
         (
             "Error performing PUT http://169.254.169.254/latest: timed out",
-            "timed out",
             "no credentials were found",
+            "set AWS_ACCESS_KEY_ID",
         ),
         (
-            "Generic S3 error: connection refused\n\nDebug source:\nGeneric {}",
-            "connection refused",
+            "Generic S3 error: out of luck\n\nDebug source:\nGeneric {}",
+            "out of luck",
             "check the network",
         ),
+        (
+            "<Code>AuthorizationHeaderMalformed</Code><Message>the region is wrong",
+            "AuthorizationHeaderMalformed (the region is wrong)",
+            "set AWS_REGION",
+        ),
+        (
+            "403: <Code>RequestTimeTooSkewed</Code>",
+            "RequestTimeTooSkewed",
+            "set the clock of this machine",
+        ),
+        ("400: <Code>ExpiredToken</Code>", "ExpiredToken", "these credentials are of"),
+        ("400: <Code>BadDigest</Code>", "BadDigest", "the file was damaged on its way"),
+        ("<Code>InsufficientStorage</Code>", "InsufficientStorage", "make room"),
+        ("503: <Code>SlowDown</Code>", "SlowDown", "wait a minute"),
+        (
+            "GET http://s3.example.com/403: builder error\n\nDebug source:\nBadScheme",
+            "plain http is allowed to this machine alone",
+            "write https:// in AWS_ENDPOINT_URL",
+        ),
+        (
+            'x: error sending request\n\nDebug source:\nConnectError("dns error")',
+            "no server of this name was found",
+            "check AWS_ENDPOINT_URL",
+        ),
+        (
+            "x: error sending request\n\nDebug source:\nkind: ConnectionRefused",
+            "the server takes no connection",
+            "check AWS_ENDPOINT_URL",
+        ),
+        (
+            "Generic S3 error: ETag Header missing from response",
+            "ETag Header missing from response",
+            "check AWS_ENDPOINT_URL: what answers there is no store",
+        ),
+        (
+            "GET http://127.0.0.1/art-403/NoSuchBucket: it was cut off",
+            "it was cut off",
+            "check the network",
+        ),
+        ("x: Account must be specified", "Account must be specified", "set AWS_ACC"),
     ],
 )
 def test_an_error_says_what_to_do_next(text, reason, hint):

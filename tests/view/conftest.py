@@ -14,7 +14,6 @@ from doubles.place import LIMIT_S, Place
 from doubles.place_fixtures import command, place, place_of, use  # noqa: F401 - fixtures
 
 from pipeline.cli.loading import load_opened
-from pipeline.cli.view import JsonEvents
 from pipeline.operations.gallery import Collector
 from pipeline.operations.view.desk import ManifestDesk
 from pipeline.operations.view.redoing import RedoOptions, Redos
@@ -178,8 +177,7 @@ def open_page():
             desk.redos = Redos(
                 options,
                 Spending(Decimal(str(spend)), desk.tell_spend),
-                telling=JsonEvents(),
-                tell=lambda fields: desk.feed.tell("run", fields),
+                tell=desk.tell_run,
             )
         app = ReviewApp(
             {"knobs": desk}, PARTS, token=TOKEN, host="127.0.0.1", clock=where.clock
@@ -193,12 +191,16 @@ def open_page():
                 base=f"http://127.0.0.1:{server.port}/{TOKEN}/knobs/",
             )
             watching = asyncio.create_task(desk.watch() if watch else asyncio.sleep(0))
+            following = asyncio.create_task(
+                desk.follow() if watch else asyncio.sleep(0)
+            )
             redos = desk.redos
             working = asyncio.create_task(redos.work() if redos else asyncio.sleep(0))
             try:
                 yield page
             finally:
                 watching.cancel()
+                following.cancel()
                 if redos is not None:
                     redos.stop()
                 await working

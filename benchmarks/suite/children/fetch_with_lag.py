@@ -1,6 +1,6 @@
 """Downloads what is missing, in this process, and watches the event loop meanwhile.
 
-    python fetch_with_lag.py MANIFEST FOLDER
+    python fetch_with_lag.py MANIFEST FOLDER [STORE]
 
 Prints how long the whole call took and how late the loop woke a sleeper. What the
 call would import late is imported before.
@@ -18,7 +18,7 @@ import pipeline.operations.run
 NAP_S = 0.005
 
 
-async def main(manifest: str, folder: str) -> None:
+async def main(manifest: str, folder: str, store: str = "") -> None:
     """Fetch, and print one JSON object."""
     lags_s: list[float] = []
 
@@ -33,6 +33,7 @@ async def main(manifest: str, folder: str) -> None:
     result = await pipeline.operations.run.run(
         manifest,
         output=folder,
+        store=store,
         selection=pipeline.Selection(only_fetch=True),
     )
     span_s = time.perf_counter() - began
@@ -42,4 +43,4 @@ async def main(manifest: str, folder: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline.cli.ci.github import GitHub
+from pipeline.record import replace
 from pipeline.report.markdown import raw_url
 from pipeline.report.outcomes import Place
 from pipeline.storage.store import Store
@@ -22,10 +23,10 @@ def place_in(checkout: Path | None, file: str, line: int = 0, column: int = 0) -
     Args:
         checkout: The folder of the repository, or None if it is not known.
         file: The path as the user gave it.
-        line: The line from 1, or 0. A row of an Excel file is no line.
+        line: The line from 1, or 0.
         column: The column from 1, or 0.
     """
-    if file.lower().endswith(".xlsx"):
+    if not _has_lines(file):
         line = column = 0
     inside = None if checkout is None else _inside(checkout, Path(file))
     return Place(
@@ -34,6 +35,32 @@ def place_in(checkout: Path | None, file: str, line: int = 0, column: int = 0) -
         column=column if line else 0,
         is_inside=inside is not None or checkout is None,
     )
+
+
+class Places:
+    """Places in files, of each of which the disk is asked once.
+
+    Args:
+        checkout: The folder of the repository, or None if it is not known.
+    """
+
+    def __init__(self, checkout: Path | None) -> None:
+        self._checkout = checkout
+        self._files: dict[str, Place] = {}
+
+    def find(self, file: str, line: int = 0, column: int = 0) -> Place:
+        """As :func:`place_in`."""
+        if file not in self._files:
+            self._files[file] = place_in(self._checkout, file)
+        if not _has_lines(file):
+            line = 0
+        column = column if line else 0
+        return replace(self._files[file], line=line, column=column)
+
+
+def _has_lines(file: str) -> bool:
+    """Whether a file has lines; a row of an Excel file is none."""
+    return not file.lower().endswith(".xlsx")
 
 
 def find_picture_urls(github: GitHub, paths: Iterable[str]) -> Mapping[str, str]:

@@ -73,6 +73,7 @@ class PlanReports:
         item_id = planned.item.item_id
         self._rows[item_id] = PlanRow(
             item_id=printable(item_id),
+            base=planned.item.base,
             sign=planned.sign,
             reason=printable(planned.reason),
             pictures=tuple(str(one.path) for one in references_in(planned.item.params)),

@@ -145,7 +145,7 @@ class LiveView:
 
 
 def _overall(progress: Progress, canvas: Canvas) -> Iterable[Text]:
-    figures = f"{progress.finished:,} of {progress.total:,}  {pace(progress)}"
+    figures = f"{progress.figure}  {pace(progress)}"
     is_wide = canvas.width >= _WIDE
     width = canvas.width - (len(figures) + 3 if is_wide else 2)
     width = max(1, min(_LONGEST_BAR, width))

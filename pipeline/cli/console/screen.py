@@ -9,7 +9,7 @@ from pipeline.cli.console.printing import say
 from pipeline.cli.console.streams import tolerate_closed_pipe
 from pipeline.cli.console.text import duration, one_line, printable
 from pipeline.cli.console.waiting import OutageNews, is_lost, phase_text
-from pipeline.counting import plural
+from pipeline.counting import items_and_jobs, plural
 from pipeline.job import JobStatus
 from pipeline.running.events import (
     Event,
@@ -65,7 +65,7 @@ class Screen(Protocol):
 
 
 class QuietScreen:
-    """Prints only what stops the run."""
+    """Prints only what stops the run, and what else it fails to do."""
 
     def __enter__(self) -> Self:
         return self
@@ -74,9 +74,12 @@ class QuietScreen:
         return None
 
     def take(self, event: Event) -> None:
-        """Print only what stops the run."""
-        if isinstance(event, Halted):
-            self.say(f"stopped submitting: {one_line(event.reason, 400)}")
+        """Print only what fails."""
+        match event:
+            case Halted():
+                self.say(f"stopped submitting: {one_line(event.reason, 400)}")
+            case Warned(has_failed=True):
+                self.say(f"warning: {of_item(event)}")
 
     def beat(self) -> None:
         """Stay quiet."""
@@ -158,7 +161,8 @@ class PlainScreen(PhaseScreen):
             case Launched():
                 self._told_at_s = self._progress.clock.monotonic_s()
                 self.say(
-                    f"{plural(event.total, 'item')}: {event.done:,} done, "
+                    f"{items_and_jobs(event.items or event.total, event.total)}:"
+                    f" {event.done:,} done, "
                     f"{event.to_submit:,} to submit"
                 )
             case Halted():
@@ -205,7 +209,7 @@ _SETTLED = {
 
 def status_words(progress: Progress) -> list[str]:
     """``3 of 10``, ``2 in flight``, ``5 waiting``, ``23 s``, …: how far a run is."""
-    words = [f"{progress.finished:,} of {progress.total:,}"]
+    words = [progress.figure]
     words += [
         f"{progress.states[status]:,} {word}"
         for status, word, _ in BUSY

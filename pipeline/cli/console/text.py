@@ -7,23 +7,19 @@ from unicodedata import combining, east_asian_width
 
 from pipeline.counting import plural
 from pipeline.redaction import SECRETS
+from pipeline.visible import visible
 
 _COMMAND = re.compile(r"(?P<before>.*:) (?P<command>pipeline [a-z]+(?: .*)?)")
 _PROSE = re.compile(r"[,;.]( |$)")  # goes on after the command
 
 
 def printable(text: str) -> str:
-    """``text`` with control characters escaped, so that it cannot control a terminal.
+    """``text`` with what cannot be seen escaped, so that it cannot control a terminal.
 
     Line ends and tabs stay; known secrets are removed. This happens here, before a text
     is cut or wrapped, and again on output, in ``console.streams``.
     """
-    return "".join(
-        char
-        if char.isprintable() or char in "\n\t"
-        else char.encode("unicode_escape").decode()
-        for char in SECRETS.clean(text)
-    )
+    return visible(SECRETS.clean(text), keep="\n\t")
 
 
 def one_line(text: str, length: int = 160) -> str:

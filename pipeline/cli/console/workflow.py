@@ -15,11 +15,11 @@ _NOTHING += "\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
 _SPACE = rf"[^\S\r\n]|[{_NOTHING}]"
 _COMMAND = re.compile(
     rf"((?:^|(?<=[\r\n]))(?:{_SPACE})*:[{_NOTHING}]*)(?=:)"
-    rf"|(\#[{_NOTHING}]*\#[{_NOTHING}]*)(?=\[)"
+    rf"|(\#[\t{_NOTHING}]*\#[\t{_NOTHING}]*)(?=\[)"
 )
 # The end of a text of which the next write may make a command.
 _BEGUN = re.compile(rf"(?:^|(?<=[\r\n]))(?:{_SPACE})*:?[{_NOTHING}]*\Z")
-_BEGUN_LATER = re.compile(rf"\#[{_NOTHING}]*(?:\#[{_NOTHING}]*)?\Z")
+_BEGUN_LATER = re.compile(rf"\#[\t{_NOTHING}]*(?:\#[\t{_NOTHING}]*)?\Z")
 
 
 def is_github(environment: Mapping[str, str]) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.clock import format_utc
-from pipeline.job import Job
+from pipeline.job import Job, prompt_name
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.chain import outputs_in
 from pipeline.naming import STEP_MARK, item_of
@@ -165,7 +165,7 @@ class Collector:
             params={
                 name: shown(value)
                 for name, value in item.params.items()
-                if name != "prompt" or not isinstance(value, str)
+                if name != prompt_name(item.params)
             },
             axes={
                 name: value_text(value)
@@ -343,7 +343,7 @@ def _axes_by_entry(
 
 
 def _prompt_of(params: Mapping[str, Any]) -> str:
-    prompt = params.get("prompt")
+    prompt = params.get(prompt_name(params))
     return prompt if isinstance(prompt, str) else ""
 
 

@@ -6,7 +6,7 @@ that are open.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -24,6 +24,8 @@ from pipeline.operations.items import read_items_in
 from pipeline.operations.view.deciding import decide, refused, version_of
 from pipeline.operations.view.links import ServedLinks
 from pipeline.operations.view.redoing import Redos
+from pipeline.operations.view.run_state import RunState
+from pipeline.operations.view.run_tail import RunTail
 from pipeline.operations.view.versions import Versions
 from pipeline.operations.view.watching import (
     NOTHING,
@@ -89,6 +91,8 @@ class ManifestDesk:
         self._items: dict[str, GalleryItem] = {}
         self._pending = NOTHING
         self._is_broken = False
+        self._run = RunState()
+        self._tail: RunTail | None = None
         self._going: set[asyncio.Task[Any]] = set()
         self.feed = Feed()
         self.can_edit = can_edit
@@ -114,6 +118,8 @@ class ManifestDesk:
             PipelineError: The manifest or the ledger cannot be read.
         """
         await anyio.to_thread.run_sync(self._read_whole)
+        for event in await self._look_at_tail():
+            self._run.take(event)
 
     async def close(self) -> None:
         """Wait for what is being done, and close the ledger."""
@@ -130,6 +136,39 @@ class ManifestDesk:
                 logger.info("%s cannot be read now: %s", self.name, error.message)
             took_s = self._clock.monotonic_s() - begun_s
             await self._clock.sleep(max(POLL_S, _REST * took_s))
+
+    async def follow(self) -> None:
+        """Tell the pages what other processes' runs do, until cancelled."""
+        while True:
+            await self.look_at_run()
+            await self._clock.sleep(POLL_S)
+
+    async def look_at_run(self) -> None:
+        """Tell the pages what the run of another process has done since the last look.
+
+        A redo of this session tells it itself, and at once.
+        """
+        is_own = self._is_redoing
+        events = await self._look_at_tail()
+        if not (is_own or self._is_redoing):
+            for event in events:
+                self.tell_run(event)
+
+    async def _look_at_tail(self) -> list[Mapping[str, Any]]:
+        assert self._tail is not None, "everything was read once"
+        return await anyio.to_thread.run_sync(self._tail.look)
+
+    @property
+    def _is_redoing(self) -> bool:
+        return self.redos is not None and self.redos.is_at_work
+
+    def tell_run(self, event: Mapping[str, Any]) -> None:
+        """Tell the pages an event of a run, as ``--json`` prints it."""
+        key = self._run.take(event)
+        if key:  # in the place of the one before
+            self.feed.put("run", lambda: event, key=key)
+        else:
+            self.feed.tell("run", event)
 
     async def refresh(self) -> None:
         """Read what has changed, and tell the pages.
@@ -163,6 +202,7 @@ class ManifestDesk:
                 version=self._watcher.version,
                 manifests=self.others,
                 last_event=self.feed.id_of(self.feed.last),
+                run=self._run.events,
             ),
         )
         return await anyio.to_thread.run_sync(render_data, gallery)
@@ -273,6 +313,8 @@ class ManifestDesk:
         except BaseException:
             watcher.close()
             raise
+        if self._tail is None or self._tail.output != store.home:
+            self._tail = RunTail(store.home, self._clock)
         self.manifest, self.store = manifest, store
         self._watcher, self._collector = watcher, collector
         self._gallery: Gallery = gallery
@@ -305,7 +347,7 @@ class ManifestDesk:
         except ManifestError as error:
             if not self._is_broken:
                 message = error.message
-                self.feed.tell("run", {"event": "warning", "message": message})
+                self.tell_run({"event": "warning", "message": message})
             self._is_broken = True
             return False
         self._is_broken = False

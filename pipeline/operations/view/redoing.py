@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -19,6 +19,7 @@ import anyio.to_thread
 from pipeline.clock import Clock
 from pipeline.errors import ExitCode, PipelineError, PlanMoved
 from pipeline.naming import TAKE_MARK, take_id
+from pipeline.operations.event_fields import done_fields, event_fields
 from pipeline.operations.redo import NewTake, estimate_redo, redo
 from pipeline.operations.view.deciding import refused
 from pipeline.operations.view.spending import QUOTE_LASTS_S, Quote, Quotes, Spending
@@ -65,16 +66,6 @@ class RedoOptions:
         }
 
 
-class Telling(Protocol):
-    """Makes the events of ``pipeline run --json``."""
-
-    def fields_of(self, event: Event) -> Mapping[str, Any] | None:
-        """An event; None for one that is not told."""
-
-    def done(self, result: RunResult | None, code: ExitCode) -> Mapping[str, Any]:
-        """The last event of a run; ``result`` is None if it ended with an error."""
-
-
 class Order(Struct, frozen=True, kw_only=True):
     """A take that is to be made again.
 
@@ -97,8 +88,7 @@ class Redos:
     Args:
         options: How they are carried out.
         spending: What they may cost, with those of other manifests.
-        telling: Makes the events of a run.
-        tell: Sends them to the pages.
+        tell: Sends the events of a run to the pages.
 
     Attributes:
         spending: As given.
@@ -110,12 +100,10 @@ class Redos:
         options: RedoOptions,
         spending: Spending,
         *,
-        telling: Telling,
         tell: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self._options = options
         self.spending = spending
-        self._telling = telling
         self._tell = tell
         self._quotes = Quotes()
         self._pricing = anyio.Lock()
@@ -307,7 +295,13 @@ class Redos:
             self.spending.settle(reserved, spent)
             if self._is_stopping:
                 self.exit_code = code
-            self._tell(self._telling.done(result, code))
+            charged = Decimal(0) if result is None else result.cost.charged
+            self._tell(done_fields(result, code, charged=charged))
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a redo is ordered or under way."""
+        return bool(self._in_hand)
 
     @contextmanager
     def _until_stop(self) -> Iterator[anyio.CancelScope]:
@@ -320,7 +314,7 @@ class Redos:
                 self._unpaid.discard(scope)
 
     def _pass_on(self, event: Event) -> None:
-        fields = self._telling.fields_of(event)
+        fields = event_fields(event)
         if fields is not None:
             self._tell(fields)
 

@@ -84,6 +84,7 @@ class ViewSession:
             async with anyio.create_task_group() as watchers:
                 for desk in self._desks:
                     watchers.start_soon(desk.watch)
+                    watchers.start_soon(desk.follow)
                 async with anyio.create_task_group() as workers:
                     for redos in self._redos:
                         workers.start_soon(redos.work)

@@ -272,8 +272,8 @@ class GalleryServer(_Record, frozen=True, kw_only=True):
 
     - ``GET events?after=LAST_EVENT``: server-sent events. ``item`` has a
       :class:`GalleryItem`, ``totals`` a :class:`GalleryTotals`, ``review`` a
-      ``{"version": …}``, ``run`` an event of ``pipeline run --json``, ``spend`` a
-      ``{"left": …}``.
+      ``{"version": …}``, ``run`` an event of ``pipeline run --json`` or, of a run that
+      has ended without a word, ``{"event": "silent"}``, ``spend`` a ``{"left": …}``.
     - ``POST decisions``: ``{"item", "take", "output", "word", "note", "sha256",
       "version"}``; ``word`` is ``chosen``, ``approved``, ``rejected``, ``note`` or
       ``none``, ``sha256`` has the original digests that the user sees. Answers
@@ -293,6 +293,8 @@ class GalleryServer(_Record, frozen=True, kw_only=True):
         version: The version of the review file that the page shows.
         manifests: Name and URL of every manifest that is served.
         last_event: The id of the newest event that the data already has.
+        run: The events of a run that goes on, as far as they say where it stands; none
+            if there is none.
     """
 
     can_edit: bool = False
@@ -300,6 +302,7 @@ class GalleryServer(_Record, frozen=True, kw_only=True):
     version: str = ""
     manifests: tuple[tuple[str, str], ...] = ()
     last_event: str = ""
+    run: tuple[Mapping[str, Any], ...] = ()
 
 
 class Gallery(_Record, frozen=True, kw_only=True):

@@ -51,6 +51,10 @@ BROKEN = {
     "half a buffer": glb_of(binary=b"12345678"),
     "too long a chunk": WHOLE[:12] + b"\xff\xff\xff\x7f" + WHOLE[16:],
     "more behind it": WHOLE + b"1234",
+    "half the head of a chunk": WHOLE[:8]
+    + (len(WHOLE) + 4).to_bytes(4, "little")
+    + WHOLE[12:]
+    + b"1234",
 }
 
 

@@ -115,3 +115,12 @@ def test_by_hash_an_edit_of_the_same_size_is_an_edit(standing_of):
 
     assert standing_of(other, flat, "image/bmp") is Standing.WHOLE
     assert standing_of(other, flat, "image/bmp", by_hash=True) is Standing.EDITED
+
+
+def test_a_file_that_goes_while_it_is_looked_at_is_missing(standing_of, monkeypatch):
+    def fail(_store, _name):
+        raise FileNotFoundError("gone")
+
+    monkeypatch.setattr(Folder, "open", fail)
+
+    assert standing_of(SAVED) is Standing.MISSING

@@ -102,6 +102,18 @@ def test_a_quiet_screen_says_only_what_stops_the_run(progress, tell, capsys):
     assert capsys.readouterr().err == "stopped submitting: no credit\n"
 
 
+def test_a_quiet_screen_says_what_else_was_not_done(progress, tell, capsys):
+    screen = QuietScreen()
+    with screen:
+        tell(
+            screen,
+            Warned(message="2 of 4 outputs were made", item_id="oak", has_failed=True),
+            Warned(message="the reference is large"),
+        )
+
+    assert capsys.readouterr().err == "warning: oak: 2 of 4 outputs were made\n"
+
+
 def test_plain_lines_tell_the_beginning_and_what_goes_wrong(progress, tell, capsys):
     screen = PlainScreen(progress, title="icons → output/icons", emulated=True)
     with screen:

@@ -25,6 +25,7 @@ COMMANDS = [
     "\x1b::error::x",
     ":\u200b:error::x",
     "#\u200d#[error]x",
+    "##\t[error]x",
     ":::error::x",
 ]
 PIECES = st.lists(
@@ -58,6 +59,7 @@ def test_a_command_is_made_harmless_and_can_still_be_read(text):
 @example(pieces=["x##", "["])
 @example(pieces=["x#" + "\u200b" * 20, "#", "["])
 @example(pieces=["##[", "#", "["])
+@example(pieces=["#", "#", "\t", "["])
 @example(pieces=["x\n", " ", ":", "\u200b", ":"])
 def test_so_it_is_when_it_comes_in_pieces(pieces):
     commands = CommandFilter()

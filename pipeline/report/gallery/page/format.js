@@ -3,12 +3,13 @@
 
 page.format = (() => {
   const CURRENCY_SIGNS = "$€£¥₹₩₽₺₴₪₫₱₦";
+  // The words of report/outcomes.py.
   const STATES = {
     failed: "failed",
-    unknown: "outcome unknown",
+    unknown: "unsure",
     blocked: "blocked",
+    not_fetched: "made but not fetched",
     in_flight: "in flight",
-    not_fetched: "not fetched",
     not_submitted: "not submitted",
     saved: "saved",
   };

@@ -8,7 +8,8 @@ page.live = (() => {
   const PRICE_DELAY_MS = 400; // nobody wants the price of what is leafed past
   const prices = new Map(); // item@take → the answer of the server
   const changed = new Set(); // ids of items that came with events and are not shown yet
-  const run = { states: new Map(), total: 0, done: 0, text: "", until: "", isOver: true };
+  const SHOWN = 6; // of the jobs in hand, and of the latest failures
+  const run = { states: new Map(), troubles: new Map(), total: 0, done: 0, text: "", until: "", isOver: true };
 
   const server = () => model.gallery.server;
 
@@ -106,7 +107,19 @@ page.live = (() => {
       server().spend_left = left;
       page.large.refresh();
     });
-    on("run", takeRunEvent);
+    on("run", (event) => {
+      takeRunEvent(event);
+      paintRun();
+    });
+    startRun();
+  }
+
+  /** Show the run that was going on when the data was written. */
+  function startRun() {
+    const events = server().run ?? [];
+    if (!events.length) return;
+    events.forEach(takeRunEvent);
+    paintRun();
   }
 
   /** Show what has changed since the last frame: a run may change much at once. */
@@ -124,15 +137,17 @@ page.live = (() => {
   function takeRunEvent(event) {
     switch (event.event) {
       case "launch":
-        Object.assign(run, { states: new Map(), total: event.total, done: event.done, text: "", until: "", isOver: false });
+        Object.assign(run, { states: new Map(), troubles: new Map(), total: event.total, done: event.done, text: "", until: "", isOver: false });
         break;
       case "job":
         run.states.set(event.item_id, event.status);
         run.isOver = false;
-        if (event.status === "failed") run.text = `${event.item_id}: ${event.reason ?? "failed"}`;
+        run.troubles.delete(event.item_id);
+        if (event.status === "failed" || event.status === "unknown") run.troubles.set(event.item_id, event);
         break;
       case "blocked":
         run.states.set(event.item_id, "blocked");
+        run.troubles.set(event.item_id, event);
         break;
       case "pause":
         run.until = event.until;
@@ -145,12 +160,47 @@ page.live = (() => {
         break;
       case "done":
         run.isOver = true;
+        run.until = "";
         run.text = event.exit_code === 0 ? "The run has ended." : `The run has ended with exit code ${event.exit_code}.`;
         break;
-      default:
-        return;
+      case "silent":
+        run.isOver = true;
+        run.text = "The run has said nothing for a while: it may have been stopped.";
+        break;
     }
-    paintRun();
+  }
+
+  const WORDS = {
+    submitting: "being submitted", submitted: "in flight", succeeded: "downloading",
+    planned: "not accepted yet", unknown: "unsure",
+  };
+  const BUSY = ["submitting", "submitted", "succeeded"];
+  const word = (state) => WORDS[state] ?? state;
+
+  /** A link to the item of a job, such as "hero@2". */
+  function jobLink(jobId) {
+    const item = model.gallery.byId.get(jobId.replace(/(@\d+)?(\+.*)?$/, ""));
+    return item ? h("a", { href: page.view.link({ item: item.id, show: "" }) }, jobId) : h("b", {}, jobId);
+  }
+
+  /** What is in hand now, and the latest failures with their reasons. */
+  function runDetails() {
+    const busy = [...run.states].filter(([, state]) => BUSY.includes(state));
+    const troubles = [...run.troubles.values()].reverse();
+    const more = (all) => all.length > SHOWN && h("span", {}, `… and ${format.count(all.length - SHOWN)} more`);
+    const rows = [];
+    if (busy.length && !run.isOver) {
+      const jobs = busy.slice(0, SHOWN).map(([id, state]) => h("span", {}, jobLink(id), ` ${word(state)}`));
+      rows.push(h("div.jobs", {}, jobs, more(busy)));
+    }
+    if (troubles.length) {
+      const jobs = troubles.slice(0, SHOWN).map((event) => {
+        const hint = event.hint ? `; next: ${event.hint}` : "";
+        return h("p", {}, icon("warning"), jobLink(event.item_id), ` ${event.reason || word(event.status)}${hint}`);
+      });
+      rows.push(h("div.troubles", {}, jobs, more(troubles)));
+    }
+    return rows;
   }
 
   function paintRun() {
@@ -161,7 +211,7 @@ page.live = (() => {
     const total = Math.max(run.total, saved);
     const words = Object.entries(counts)
       .filter(([state]) => state !== "saved")
-      .map(([state, number]) => `${number} ${state.replace("_", " ")}`);
+      .map(([state, number]) => `${format.count(number)} ${word(state)}`);
     const pause = run.until && Date.parse(run.until) > Date.now()
       ? `submits pause until ${new Date(run.until).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}`
       : "";
@@ -173,6 +223,7 @@ page.live = (() => {
       h("progress", { max: total || 1, value: saved, "aria-label": "Items saved" }),
       h("span", {}, facts.filter(Boolean).join(" · ")),
       run.isOver ? page.dom.iconButton("close", "Hide the run", () => (bar.hidden = true)) : "",
+      h("div.details", {}, runDetails()),
     );
   }
 
@@ -200,7 +251,7 @@ page.live = (() => {
         if (!box.isConnected) return;
         const fail = ({ message, hint }) => {
           text.textContent = "Make again";
-          note.textContent = `${message} ${hint ?? ""}`;
+          note.replaceChildren(page.dom.visible(`${message} ${hint ?? ""}`));
         };
         const price = await post("price", { item: item.id, take: version.number }, fail);
         if (!price) return;

@@ -29,7 +29,10 @@ page.overview = (() => {
         onclick: () => view.set({ states: isOn ? view.now.states.filter((one) => one !== state) : [...view.now.states, state] }),
       }, h("i", { "aria-hidden": "true" }), `${format.count(counts[state])} ${format.STATES[state]}`);
     });
-    return figure("Items", format.count(gallery.items.length), "", bar, h("div.state-counts", {}, buttons));
+    const wanted = (item) => item.takes.filter((take) => take.is_wanted !== false).length + item.steps.length;
+    const jobs = gallery.items.reduce((sum, item) => sum + wanted(item), 0);
+    const note = jobs === gallery.items.length ? "" : format.plural(jobs, "job");
+    return figure("Items", format.count(gallery.items.length), note, bar, h("div.state-counts", {}, buttons));
   }
 
   function spend(gallery) {

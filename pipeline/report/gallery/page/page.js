@@ -1,5 +1,6 @@
 "use strict";
-// What every script of the page uses. Text becomes text nodes and attributes, never markup.
+// What every script of the page uses. Text becomes text nodes and attributes, never markup,
+// and nothing in it is invisible.
 
 const page = {};
 
@@ -38,10 +39,25 @@ page.dom = (() => {
     less: "M3 8h10",
   };
 
+  // Read by people: no character in them may be invisible, or turn the others around.
+  const TEXT_ATTRIBUTES = new Set(["alt", "aria-label", "placeholder", "title"]);
+  const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/gu;
+
+  /** A text with an escape for each character that has no sign, as in a terminal. */
+  function visible(text) {
+    return text.replace(UNSEEN, (char) => {
+      if (char === "\n" || char === "\t") return char;
+      if (char === "\r") return "\\r";
+      const code = char.codePointAt(0).toString(16);
+      if (code.length <= 2) return `\\x${code.padStart(2, "0")}`;
+      return code.length <= 4 ? `\\u${code.padStart(4, "0")}` : `\\U${code.padStart(8, "0")}`;
+    });
+  }
+
   function append(element, children) {
     for (const child of children.flat(2)) {
       if (child === null || child === undefined || child === false) continue;
-      element.append(child instanceof Node ? child : String(child));
+      element.append(child instanceof Node ? child : visible(String(child)));
     }
     return element;
   }
@@ -61,6 +77,7 @@ page.dom = (() => {
       if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
       else if (key === "value" || key === "checked") element[key] = value;
       else if (key === "dataset") Object.assign(element.dataset, value);
+      else if (TEXT_ATTRIBUTES.has(key)) element.setAttribute(key, visible(String(value)));
       else element.setAttribute(key, value === true ? "" : String(value));
     }
     return append(element, children);
@@ -154,7 +171,7 @@ page.dom = (() => {
     target instanceof Element &&
     target.matches("input:not([type=range], [type=checkbox], [type=radio]), textarea, select");
 
-  return { h, s, icon, iconButton, safeUrl, copy, copyButton, commandLine, isTyping };
+  return { h, s, visible, icon, iconButton, safeUrl, copy, copyButton, commandLine, isTyping };
 })();
 
 /** Say something for some seconds, where it is seen and read aloud. */
