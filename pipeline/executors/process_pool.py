@@ -22,6 +22,7 @@ from pipeline.record import replace
 
 TASKS_AT_ONCE = 4  # on each worker: one is decoded while others arrive
 _MOST_FUTILE = 3  # processes in a row that end without having done anything
+_START_S = 60.0  # for a process to be ready
 _MODULE = "pipeline.executors.worker"
 
 
@@ -207,7 +208,9 @@ class _Worker:
         except OSError:
             return False
         self._child.send(pack(Frame(number=0, body=setup)))
-        return await receive_frame(self._child.stdout) is not None
+        with anyio.move_on_after(_START_S):
+            return await receive_frame(self._child.stdout) is not None
+        return False
 
     def take(self, call: _Call) -> None:
         """Send a task to the process."""

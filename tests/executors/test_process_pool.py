@@ -149,6 +149,14 @@ async def test_processes_that_do_not_start_are_one_clear_message(pool_of, code, 
     assert "--executor" in raised.value.hint
 
 
+async def test_a_process_that_is_never_ready_is_not_waited_for(pool_of, monkeypatch):
+    monkeypatch.setattr("pipeline.executors.process_pool._START_S", 0.0)
+
+    with pytest.raises(UsageError, match="could be started"):
+        async with pool_of(code="import sys; sys.stdin.read()"):
+            pass
+
+
 async def test_a_program_that_is_not_there_is_one_clear_message(tmp_path):
     pool = ProcessPool(2, SETUP, command=[str(tmp_path / "none")])
 
