@@ -112,7 +112,6 @@ class Downloader:
             asset = await watched(
                 bound(self._resolve, asset_id), out_of_time, self._clock
             )
-            backoff.leave_out(asked_s)  # it has a deadline of its own
             spec = FetchSpec(
                 asset_id=asset_id,
                 url=asset.url,
@@ -132,6 +131,8 @@ class Downloader:
                 )
             except (Unavailable, UrlExpired) as error:
                 trouble = error.message
+                # Asking has a deadline of its own, and there may be many before it.
+                backoff.leave_out(asked_s, least_rate.began_s)
                 if not await backoff.sleep():
                     raise DownloadFailed(
                         f"asset {asset_id}: {error.message}",

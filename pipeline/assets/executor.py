@@ -33,7 +33,7 @@ class Executor(Protocol):
 
         Args:
             spec: What to fetch and where to put it.
-            least_rate: Is told what arrives, if it arrives in this process.
+            least_rate: Is told when it begins, and what arrives in this process.
 
         Returns:
             None if it is to be fetched in this process instead.

@@ -9,7 +9,7 @@ import logging
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import ModuleType, TracebackType
 from typing import Any, Self
@@ -107,13 +107,14 @@ class DaskCluster:
         await self._tasks.__aexit__(None, None, None)
         await self._close()
 
-    async def run(self, task: bytes) -> bytes:
+    async def run(self, task: bytes, on_start: Callable[[], None]) -> bytes:
         """See :class:`pipeline.executors.workers.Workers`."""
         with anyio.CancelScope() as scope:
             self._scopes.add(scope)
             try:
                 async with self._limit:
                     if not self._gone:
+                        on_start()
                         return await self._carry_out(task)
             finally:
                 self._scopes.discard(scope)

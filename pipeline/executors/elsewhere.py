@@ -67,24 +67,21 @@ class Elsewhere:
         for store in stores:
             await self._check(Check(place=await self._place_of(store)))
 
-    async def fetch(
-        self,
-        spec: FetchSpec,
-        least_rate: LeastRate,  # noqa: ARG002 - the bytes arrive at a worker
-    ) -> Receipt | None:
+    async def fetch(self, spec: FetchSpec, least_rate: LeastRate) -> Receipt | None:
         """See :class:`pipeline.assets.executor.Executor`."""
         losses = 0
         place = await self._place_of(spec.store)
         task = encode(_task_of(spec, place))
         while losses < MOST_LOSSES and not self._is_gone:
             try:
-                reply = decode_reply(await self._workers.run(task))
+                content = await self._workers.run(task, least_rate.hand_over)
             except WorkerLost as error:
                 losses += error.times
                 continue
             except WorkersGone as error:
                 self._leave(str(error))
                 break
+            reply = decode_reply(content)
             if reply.outcome in {Outcome.UNFIT, Outcome.UNWRITABLE}:
                 # If nobody can write there, it shows in this process.
                 self._tell_once(f"a worker is passed over: {reply.message}")

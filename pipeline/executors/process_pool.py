@@ -81,9 +81,9 @@ class ProcessPool:
         """The process ids of the workers that are ready."""
         return [worker.pid for worker in self._workers]
 
-    async def run(self, task: bytes) -> bytes:
+    async def run(self, task: bytes, on_start: Callable[[], None]) -> bytes:
         """See :class:`pipeline.executors.workers.Workers`."""
-        call = _Call(task)
+        call = _Call(task, on_start)
         self._waiting.append(call)
         self._hand_out()
         try:
@@ -156,8 +156,11 @@ class ProcessPool:
 class _Call:
     """A task that somebody waits for."""
 
-    def __init__(self, task: bytes) -> None:
+    def __init__(
+        self, task: bytes, on_start: Callable[[], None] = lambda: None
+    ) -> None:
         self.task = task
+        self.on_start = on_start
         self.give_up: Callable[[], None] = lambda: None
         self._result: bytes | Exception | None = None
         self._done = anyio.Event()
@@ -218,6 +221,7 @@ class _Worker:
         number = self._last
         self._calls[number] = call
         call.give_up = lambda: self._give_up(number)
+        call.on_start()
         self._child.send(pack(Frame(number=number, body=call.task)))
 
     async def listen(self, on_reply: Callable[[], None]) -> None:

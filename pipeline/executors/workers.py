@@ -1,6 +1,6 @@
 """Workers: whatever carries tasks out elsewhere, as ``elsewhere`` sees it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 
@@ -23,12 +23,13 @@ class WorkersGone(Exception):
 class Workers(Protocol):
     """Carries out tasks, a few at a time on each worker."""
 
-    async def run(self, task: bytes) -> bytes:
+    async def run(self, task: bytes, on_start: Callable[[], None]) -> bytes:
         """Wait for a worker with room, and have it carry out a task.
 
         Args:
             task: As of :func:`pipeline.executors.messages.encode`. It holds a secret:
                 it must not be shown.
+            on_start: Called when there is room for it.
 
         Returns:
             The worker's reply.

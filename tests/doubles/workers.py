@@ -118,6 +118,10 @@ class Cdn:
             await runner.cleanup()
 
 
+def started() -> None:
+    """A task has begun, and nobody is told."""
+
+
 class FakeWorkers:
     """Workers whose replies a test decides.
 
@@ -134,7 +138,10 @@ class FakeWorkers:
         self.script: list[Exception | bytes | None] = []
         self.tasks: list[bytes] = []
 
-    async def run(self, task: bytes) -> bytes:
+    async def run(
+        self, task: bytes, on_start: Callable[[], None] = lambda: None
+    ) -> bytes:
+        on_start()
         self.tasks.append(task)
         next_one = self.script.pop(0) if self.script else None
         if isinstance(next_one, Exception):

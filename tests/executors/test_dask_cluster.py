@@ -14,7 +14,7 @@ from urllib.parse import quote
 import anyio
 import anyio.to_thread
 import pytest
-from doubles.workers import PNG, SECRET, SETUP, Cdn
+from doubles.workers import PNG, SECRET, SETUP, Cdn, started
 
 from pipeline.assets.least_rate import LeastRate
 from pipeline.clock import SystemClock
@@ -133,7 +133,7 @@ async def test_a_local_cluster_knows_no_credential_and_may_go_away(
             await begun.wait()
             os.kill(scheduler, signal.SIGKILL)
         with pytest.raises(WorkersGone):
-            await cluster.run(CHECK)
+            await cluster.run(CHECK, started)
 
     assert found == [None, None]
     assert len(warnings) == 1
@@ -295,12 +295,12 @@ async def test_a_task_that_kills_workers_counts_as_three_losses(cluster_with):
     client = FakeClient(result=distributed.KilledWorker(*killed))
     async with cluster_with(client) as cluster:
         with pytest.raises(WorkerLost) as raised:
-            await cluster.run(CHECK)
+            await cluster.run(CHECK, started)
         assert raised.value.times == client_side.KILLED
 
         client._result = ZeroDivisionError(SECRET)
         with pytest.raises(WorkerLost) as raised:
-            await cluster.run(CHECK)
+            await cluster.run(CHECK, started)
 
     assert raised.value.times == 1
     assert SECRET not in f"{raised.value!r}"
@@ -328,9 +328,9 @@ async def test_a_cluster_without_workers_is_not_waited_for(
     async with cluster_with(client) as cluster:
         client.threads = threads
         with pytest.raises(WorkersGone, match=text):
-            await cluster.run(CHECK)
+            await cluster.run(CHECK, started)
         with pytest.raises(WorkersGone, match=text):
-            await cluster.run(CHECK)
+            await cluster.run(CHECK, started)
 
 
 def test_dask_logs_to_nobody_unless_the_program_uses_it_already(monkeypatch):

@@ -65,7 +65,8 @@ class Desk:
                 **changes,
             }
         )
-        return await self.executor.fetch(spec, LeastRate(self._clock))
+        self.least_rate = LeastRate(self._clock)
+        return await self.executor.fetch(spec, self.least_rate)
 
 
 async def test_a_file_that_a_worker_has_fetched_is_as_if_it_was_fetched_here(desk):
@@ -74,6 +75,7 @@ async def test_a_file_that_a_worker_has_fetched_is_as_if_it_was_fetched_here(des
     assert receipt.partial.read_bytes() == PNG
     assert receipt.partial.parent == desk.folder / PARTIAL_FOLDER
     assert (receipt.width_px, receipt.original) == (64, None)
+    assert desk.least_rate.began_s is not None
     assert (desk.folder / PARTIAL_FOLDER / "thumbnails").is_dir()
     assert desk.warnings == []
 

@@ -3,10 +3,11 @@
 import os
 import signal
 import sys
+from functools import partial
 
 import anyio
 import pytest
-from doubles.workers import SETUP
+from doubles.workers import SETUP, started
 
 from pipeline.errors import UsageError
 from pipeline.executors.messages import decode_setup
@@ -60,7 +61,7 @@ async def test_every_worker_has_its_part(pool_of):
         replies = await pool.run_everywhere(b"x")
 
         assert sorted(replies) == sorted(b"x%d" % pid for pid in pool.pids)
-        assert (await pool.run(b"y"))[1:].decode() in map(str, pool.pids)
+        assert (await pool.run(b"y", started))[1:].decode() in map(str, pool.pids)
 
 
 @pytest.mark.parametrize("count", [1, 999])
@@ -75,41 +76,43 @@ async def test_all_workers_together_decode_as_much_as_there_are_processors(
 
 async def test_a_worker_gets_a_few_tasks_at_a_time_and_no_more(pool_of):
     async with pool_of(held=TASKS_AT_ONCE) as pool:
+        begun = []
         async with anyio.create_task_group() as tasks:
-            for _ in range(3 * TASKS_AT_ONCE):
-                tasks.start_soon(pool.run, b"hold")
+            for number in range(3 * TASKS_AT_ONCE):
+                tasks.start_soon(pool.run, b"hold", partial(begun.append, number))
             await anyio.wait_all_tasks_blocked()
             assert len(pool._waiting) == 2 * TASKS_AT_ONCE
+            assert begun == list(range(TASKS_AT_ONCE))
 
-        assert await pool.run(b"z")
+        assert await pool.run(b"z", started)
 
 
 async def test_a_task_that_is_given_up_makes_room_once_the_worker_knows(pool_of):
     async with pool_of() as pool:
         async with anyio.create_task_group() as tasks:
             for _ in range(TASKS_AT_ONCE + 1):
-                tasks.start_soon(pool.run, b"forever")
+                tasks.start_soon(pool.run, b"forever", started)
             await anyio.wait_all_tasks_blocked()
             tasks.cancel_scope.cancel()
 
-        assert await pool.run(b"z")
+        assert await pool.run(b"z", started)
 
 
 async def test_a_reply_that_comes_twice_counts_once(pool_of):
     async with pool_of() as pool:
-        assert await pool.run(b"twice") == b"once"
-        assert (await pool.run(b"next")).startswith(b"next")
+        assert await pool.run(b"twice", started) == b"once"
+        assert (await pool.run(b"next", started)).startswith(b"next")
 
 
 async def test_a_worker_that_dies_costs_its_tasks_and_is_started_again(pool_of):
     async with pool_of() as pool:
-        await pool.run(b"x")
+        await pool.run(b"x", started)
         (before,) = pool.pids
         lost = []
 
         async def lose():
             with pytest.raises(WorkerLost):
-                await pool.run(b"forever")
+                await pool.run(b"forever", started)
             lost.append(1)
 
         async with anyio.create_task_group() as tasks:
@@ -119,17 +122,17 @@ async def test_a_worker_that_dies_costs_its_tasks_and_is_started_again(pool_of):
             os.kill(before, signal.SIGKILL)
 
         assert len(lost) == 3
-        assert (await pool.run(b"x")) != b"x%d" % before
+        assert (await pool.run(b"x", started)) != b"x%d" % before
 
 
 async def test_what_kills_every_worker_leaves_none(pool_of):
     async with pool_of() as pool:
         for _ in range(3):
             with pytest.raises(WorkerLost):
-                await pool.run(b"die")
+                await pool.run(b"die", started)
 
         with pytest.raises(WorkersGone, match="keep ending"):
-            await pool.run(b"x")
+            await pool.run(b"x", started)
         with pytest.raises(WorkersGone):
             await pool.run_everywhere(b"x")
 
