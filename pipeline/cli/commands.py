@@ -513,6 +513,7 @@ def resolve(manifest: Path, item: str, **options: Any) -> ExitCode:
     required=False,
 )
 @place_options
+@STORE
 @click.option(
     "--contract",
     is_flag=True,
@@ -544,6 +545,11 @@ def doctor(
     """Check credentials, service, clock, disk and ledger. Free without --spend."""
     from pipeline.cli.doctor import doctor_command
 
+    if manifest is None and options["store"]:
+        raise UsageError(
+            "--store needs a manifest, as a store belongs to one",
+            hint="pipeline doctor MANIFEST --store URL",
+        )
     if not contract and (out or spend or skip_rate or yes):
         raise UsageError("--out, --spend, --skip-rate and --yes belong to --contract")
     if contract and options["emulate"]:

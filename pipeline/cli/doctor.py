@@ -26,7 +26,7 @@ from pipeline.errors import (
     Unavailable,
     UsageError,
 )
-from pipeline.manifest import validate_manifest
+from pipeline.manifest import Manifest, validate_manifest
 from pipeline.manifest.manifest import FindModel
 from pipeline.operations.connection import (
     offline_catalog,
@@ -34,6 +34,7 @@ from pipeline.operations.connection import (
     wrong_address,
 )
 from pipeline.output.folder import open_for_reading, output_folder, try_writing
+from pipeline.output.stores import try_store, url_for
 from pipeline.settings import Credentials, Settings
 from pipeline.version import __version__
 
@@ -66,7 +67,12 @@ class _Report:
 
 
 def doctor_command(
-    manifest: Path | None, *, output: Path | None, emulate: bool, profile: str
+    manifest: Path | None,
+    *,
+    output: Path | None,
+    store: str,
+    emulate: bool,
+    profile: str,
 ) -> ExitCode:
     """Check one thing after the other; a failure does not stop the others."""
     report = _Report()
@@ -77,6 +83,7 @@ def doctor_command(
     )
     report.ok("executors", _executors())
     folder = output or Path()
+    loaded: Manifest | None = None
     if manifest is not None:
         try:
             models: FindModel = find_emulated_model
@@ -89,6 +96,8 @@ def doctor_command(
         except PipelineError as error:
             report.bad("manifest", error)
     _check_disk(report, folder)
+    if loaded is not None:
+        _check_store(report, loaded, folder, store, emulate=emulate)
     if folder.name:
         _check_ledger(report, folder)
     if emulate:
@@ -178,6 +187,18 @@ def _not_writable(folder: Path, error: OSError) -> PipelineError:
     return OutputError(
         f"cannot write in {folder}: {error.strerror}", hint="choose another --output"
     )
+
+
+def _check_store(
+    report: _Report, loaded: Manifest, folder: Path, store: str, *, emulate: bool
+) -> None:
+    try:
+        found = try_store(folder, url_for(loaded, store, emulate=emulate), loaded)
+    except PipelineError as error:
+        report.bad("store", error)
+        return
+    if found is not None:
+        report.ok("store", f"{found.describe()}: can be read and written")
 
 
 def _check_ledger(report: _Report, folder: Path) -> None:

@@ -53,20 +53,49 @@ def open_store(home: Path, url: str = "", *, manifest: Manifest | None = None) -
         OutputError: The store cannot be read; the hint says what to change.
     """
     bound = _find_bound(home)
-    if bound and url and normal_url(url) != bound:
-        raise UsageError(
-            f"{home} belongs to the store {bound}, not to {normal_url(url)}",
-            hint="choose another --output: each store has a folder of its own",
-        )
-    if not url and not bound:
+    store = _store_of(home, url, bound)
+    if store is None:
         return Folder(home)
-    store = store_at(url or bound, home)
     store.load()
     if manifest is not None and not bound and is_elsewhere(store):
         # Before anything of another manifest's comes home.
         check_store_owner(store, manifest.name)
     _copy_sidecars_home(store)
     return store
+
+
+def try_store(home: Path, url: str, manifest: Manifest) -> Store | None:
+    """Check that a run can use its store, and change nothing in the output folder.
+
+    Args:
+        home: The output folder; it need not exist.
+        url: As for ``open_store``.
+        manifest: That of the folder.
+
+    Returns:
+        The store; None if the files go into the output folder.
+
+    Raises:
+        UsageError: As ``open_store``.
+        OutputError: The store cannot be read or written; the hint says what to change.
+    """
+    store = _store_of(home, url, _find_bound(home))
+    if store is None or not is_elsewhere(store):
+        return None
+    store.load()
+    check_store_owner(store, manifest.name)
+    store.check_writable()
+    return store
+
+
+def _store_of(home: Path, url: str, bound: str) -> Store | None:
+    """The store that was asked for or used before, not looked at; None for neither."""
+    if bound and url and normal_url(url) != bound:
+        raise UsageError(
+            f"{home} belongs to the store {bound}, not to {normal_url(url)}",
+            hint="choose another --output: each store has a folder of its own",
+        )
+    return store_at(url or bound, home) if url or bound else None
 
 
 def url_for(manifest: Manifest, chosen: str, *, emulate: bool) -> str:

@@ -35,7 +35,7 @@ class _Trouble(NamedTuple):
 _TROUBLES = (
     _Trouble(
         r"NoSuchBucket|ContainerNotFound|bucket does not exist",
-        "create the bucket '{bucket}', or correct its name in --store",
+        "create the bucket '{bucket}', or correct its name in the URL of the store",
     ),
     _Trouble(
         r"incorrectly configured region",

@@ -7,12 +7,19 @@ import stat
 from datetime import timedelta
 
 import pytest
+from doubles import buckets
 from doubles.place import items
 from knobs.world import SECRET
 
 from pipeline.clock import SystemClock
 from pipeline.emulator import Emulator, EmulatorProfile
 from pipeline.ledger.ledger import LEDGER_NAME
+
+ONE = items("an oak")
+OTHER = (
+    "version: 1\nname: trees\nmodel: model_wan-2-7-image\nitems: [{id: a, prompt: x}]\n"
+)
+bucket = buckets.bucket
 
 
 class WrongClock(SystemClock):
@@ -246,3 +253,45 @@ async def test_a_disk_that_breaks_while_syncing_is_bad(doctor, monkeypatch):
 
     assert said.code != 0
     assert lines_of(said)["disk"] == "BAD"
+
+
+# --- the store ------------------------------------------------------------------------
+
+
+async def test_a_store_that_can_be_used_is_ok_and_nothing_is_left(place, bucket):
+    (place.folder / "knobs.yaml").write_text(ONE)
+
+    said = await place.type("doctor", "--store", bucket.url)
+
+    assert "ok    store" in said.out
+    assert f"{bucket.url}: can be read and written" in said.out
+    assert bucket.names == []
+    assert not place.output.exists()
+
+
+async def test_a_missing_bucket_is_bad_with_what_to_do(place, bucket):
+    (place.folder / "knobs.yaml").write_text(f"store: s3://no-such-one\n{ONE}")
+
+    said = await place.type("doctor")
+
+    assert said.code == 11
+    assert "BAD   store" in said.out
+    assert "create the bucket" in said.out
+
+
+async def test_the_store_of_another_manifest_is_bad(place, bucket):
+    (place.folder / "knobs.yaml").write_text(ONE)
+    (place.folder / "trees.yaml").write_text(OTHER)
+    await place.type("run", "--yes", "--store", bucket.url)
+
+    said = await place.command("doctor", "trees.yaml", "--store", bucket.url)
+
+    assert said.code == 2
+    assert "belongs to the manifest 'knobs'" in said.out
+
+
+async def test_a_store_without_a_manifest_is_a_usage_error(place):
+    said = await place.command("doctor", "--store", "s3://any")
+
+    assert said.code == 2
+    assert "--store needs a manifest" in said.err
