@@ -212,9 +212,11 @@ class DaskCluster:
             )
 
     def _unreachable(self, error: Exception) -> UsageError:
+        wrong = f"cannot be reached as a Dask scheduler: {_first_line(error)}"
+        if not isinstance(error, OSError):  # its first bytes made no sense
+            wrong = "is no Dask scheduler: something else answers there"
         return UsageError(
-            f"the Dask scheduler at {self._address} cannot be reached:"
-            f" {_first_line(error)}",
+            f"{self._address} {wrong}",
             hint="check the address, and that it runs: dask scheduler; or leave"
             " --executor out",
         )

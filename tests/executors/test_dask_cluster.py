@@ -8,6 +8,7 @@ import signal
 import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -156,6 +157,18 @@ async def test_a_scheduler_that_cannot_be_reached_is_one_clear_message(monkeypat
             pass
 
     assert "dask scheduler" in e.value.hint
+
+
+async def test_a_server_that_is_no_scheduler_is_said_to_be_none(monkeypatch):
+    async def misread(*_args, **_kwargs):  # as a length, of the bytes of an HTTP answer
+        raise MemoryError("Unable to allocate 3.07 EiB")
+
+    library = SimpleNamespace(Client=misread)
+    monkeypatch.setattr(client_side, "_distributed", lambda: library)
+
+    with pytest.raises(UsageError, match=r"127\.0\.0\.1:1 is no Dask scheduler"):
+        async with open_cluster(Choice(scheduler="tcp://127.0.0.1:1"), SETUP):
+            pass
 
 
 async def test_a_local_cluster_that_does_not_start_is_one_clear_message(monkeypatch):
