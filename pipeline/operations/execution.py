@@ -147,7 +147,7 @@ class Execution:
         self._groups = CostGroups()
         saved_plan = hooks.saved_plan
         self._recorder = PlanRecorder(saved_plan.items if saved_plan else ())
-        self._reviewed = 0
+        self._to_review: set[str] = set()  # items with a file to look at
         self._run_id = 0
         self._may_have_worked = False
         self.loaded = loaded
@@ -385,7 +385,7 @@ class Execution:
                 "skipped": skipped,
                 **({"blocked": blocked} if blocked else {}),
             },
-            needs_review=self._reviewed,
+            needs_review=len(self._to_review),
             submitted=0,
             stopped_by=None,
         )
@@ -444,7 +444,8 @@ class Execution:
         self.result = dataclasses.replace(self.result, gallery=written.page)
 
     def _take(self, planned: PlannedItem) -> None:
-        self._reviewed += bool(planned.job.review)
+        if planned.job.review:
+            self._to_review.add(planned.item.base)
         if self._is_made_by_another(planned):
             self._shared += 1
         else:

@@ -40,6 +40,7 @@ from pipeline.job import (
 )
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
+from pipeline.naming import item_of
 from pipeline.planning import Action, Plan, PlannedItem
 from pipeline.planning.lines import NOT_NEEDED
 from pipeline.pricing import (
@@ -142,7 +143,7 @@ class Run:
         self._changed_inputs: dict[str, str] = {}
         self._moved: set[str] = set()  # takes whose files have moved
         self._blocked: dict[str, DownloadFailed] = {}  # items whose files could not
-        self._needs_review = 0
+        self._to_review: set[str] = set()  # items with a file to look at
         service = session.identity.service
         session.join(self, ledger)
         session.uploader.learn(ledger.find_uploads(service.project_id))
@@ -808,9 +809,9 @@ class Run:
             self._session.give_up(f"{job.item_id}: {difference}", hint)
 
     def _note_review(self, job: Job) -> None:
-        """Count a saved job whose files a person has to look at."""
+        """Note the item of a saved job whose files a person has to look at."""
         if job.status is JobStatus.SAVED and job.review:
-            self._needs_review += 1
+            self._to_review.add(item_of(job.item_id))
 
     def _result(self) -> RunResult:
         counts = self._counts
@@ -836,7 +837,7 @@ class Run:
             stopped_by=halted,
             cost=self._find_cost(),
             changed_inputs=self._changed_inputs,
-            needs_review=self._needs_review,
+            needs_review=len(self._to_review),
         )
 
     def _find_cost(self) -> RunCost:

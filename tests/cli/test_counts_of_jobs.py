@@ -120,3 +120,14 @@ async def test_a_second_machine_that_finds_no_more_jobs_is_not_warned(place):
 
     assert (first.code, second.code) == (0, 0)
     assert "the ledger was rebuilt" not in second.err
+
+
+async def test_items_to_review_are_items_whatever_their_takes(place):
+    checked = TAKES.replace("items:", "checks: {alpha: true}\nitems:")
+    (place.folder / "knobs.yaml").write_text(checked)
+
+    first = await place.type("run", "--yes")
+    again = await place.type("run", "--json")
+
+    assert "checks: 2 items to review" in first.err  # pose is cut out
+    assert again.events[-1]["needs_review"] == 2
