@@ -3,7 +3,9 @@
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,12 @@ from pipeline.manifest.review_file import read_review, review_path
 from pipeline.manifest.schema import SchemaReader, safe_name
 from pipeline.manifest.source import MAX_FILE_BYTES, parse_source
 from pipeline.models.record import load_shipped_model
+from pipeline.models.wording import find_misspelt
 from pipeline.record import Struct
 from pipeline.storage.near_names import near_file
 from pipeline.storage.regular_file import NotAFile, open_regular
+
+_MOST_LOOKED_AT = 1000  # names in a folder, for a hint
 
 
 def load_manifest(
@@ -238,6 +243,19 @@ def _load_review(manifest: Path, profile: str, faults: Faults) -> Review:
         return Review()
 
 
+def _misspelt(file: Path) -> str:
+    """A hint with the manifest beside it that may be meant, or ""."""
+    with suppress(OSError, ValueError):
+        names = [
+            path.name
+            for path in islice(file.parent.iterdir(), _MOST_LOOKED_AT)
+            if path.suffix in {".yaml", ".yml"}
+        ]
+        for name in find_misspelt(file.name, names):
+            return f"did you mean {file.with_name(name)}?"
+    return ""
+
+
 def _read_bytes(file: str) -> bytes:
     try:
         with open_regular(Path(file)) as opened:
@@ -250,7 +268,7 @@ def _read_bytes(file: str) -> bytes:
     except FileNotFoundError:
         reason = "no such file"
         first = f"to begin with one, type: {shlex.join(['pipeline', 'init', file])}"
-        hint = near_file(Path(), file) or first
+        hint = near_file(Path(), file) or _misspelt(Path(file)) or first
     except OSError as exc:
         reason, hint = str(exc.strerror or exc), ""
     except ValueError:

@@ -165,3 +165,9 @@ def test_a_command_without_a_manifest_says_how_to_get_one(tmp_path, capsys):
     assert "no such file; to begin with one, type: pipeline init new.yaml" in (
         capsys.readouterr().err
     )
+
+    assert run_command(["run", "my tress.yaml", "--emulate"]) is ExitCode.USAGE
+    assert "no such file; did you mean my trees.yaml?" in capsys.readouterr().err
+
+    assert run_command(["run", "no/such.yaml", "--emulate"]) is ExitCode.USAGE
+    assert "to begin with one, type: pipeline init no/such" in capsys.readouterr().err
