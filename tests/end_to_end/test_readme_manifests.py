@@ -10,6 +10,7 @@ from doubles.shell import sidecars_in
 from PIL import Image
 
 import pipeline
+from pipeline.counting import items_and_jobs
 from pipeline.manifest import expand, load_manifest
 
 MANIFESTS = Path(pipeline.__file__).parents[1] / "manifests"
@@ -141,7 +142,8 @@ async def test_manifest_validates_and_plans_without_faults(path, shell):
     validated = await shell.run("validate", str(path))
     planned = await shell.run("plan", str(path), "--json")
 
-    count = sum(1 for _ in expand(load_manifest(path)))
+    jobs = [item.base for item in expand(load_manifest(path))]
+    counted = items_and_jobs(len(set(jobs)), len(jobs))
     notes = validated.err.splitlines()
     assert validated.code == 0
     unknown = [line for line in notes if not line.startswith("note: model_wan-")]
@@ -150,9 +152,9 @@ async def test_manifest_validates_and_plans_without_faults(path, shell):
     assert all("so they are not checked" in line for line in unknown)
     shipped = [line for line in notes if line.startswith("note: model_wan-")]
     assert all("used the table shipped with this version" in line for line in shipped)
-    assert f"{count} items, no faults" in validated.out
+    assert f": {counted}, no faults\n" in validated.out
     counts = planned.events[-1]["counts"]
-    assert counts["submit"] + counts["wait"] == count
+    assert counts["submit"] + counts["wait"] == len(jobs)
 
 
 def test_every_shipped_manifest_is_run_above():
