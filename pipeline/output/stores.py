@@ -144,6 +144,17 @@ def list_own(store: Store) -> Iterator[Entry]:
             yield file
 
 
+def needs_snapshot(ledger: Ledger, store: Store) -> bool:
+    """Whether the store has no copy of the ledger, or one from before the last work.
+
+    A run that was killed has left it so. A store that the folder has not used yet needs
+    none.
+    """
+    if not is_elsewhere(store) or not _find_bound(store.home):
+        return False
+    return bool(ledger.find_facts().copy_due) or not store.is_present(LEDGER_NAME)
+
+
 def save_snapshot(ledger: Ledger, store: Store) -> None:
     """Put a copy of the ledger into the store, instead of the one before.
 
@@ -160,6 +171,7 @@ def save_snapshot(ledger: Ledger, store: Store) -> None:
         digest = ledger.snapshot(partial)
         store.place(partial, LEDGER_NAME, sha256=digest, media_type=_SQLITE)
         store.sync([LEDGER_NAME])
+        ledger.record_facts(copy_due=None)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -184,6 +196,7 @@ def restore_snapshot(store: Store) -> None:
                 file.write(block)
         with Ledger(partial) as ledger:
             ledger.check()
+            ledger.record_facts(copy_due=None)  # it is the copy
             ended = ledger.find_last_end()
             if ended is not None:
                 search_since(ledger, ended)

@@ -1,8 +1,8 @@
 """Resolver: asset ids → records with fresh URLs, with request batching.
 
 Lookups that arrive within a short time share one bulk read. An asset that the bulk read
-does not show, or shows as unfinished, is looked up again until the deadline, because it
-is paid for.
+shows as unfinished is looked up again until the deadline, because it is paid for; one
+that the service does not show, for as long as that may be a delay.
 """
 
 from collections.abc import Callable, Sequence
@@ -62,6 +62,7 @@ class Resolver:
         self._api = api
         self._clock = clock
         self._settings = settings
+        self._fresh_s = settings.fresh_job_s
         self._batch_size = BULK_SIZE
         self._lookups: list[_Lookup] = []
         self._something_to_read = anyio.Event()
@@ -70,10 +71,12 @@ class Resolver:
         """The record of an asset that is ready, with a fresh URL.
 
         Raises:
-            DownloadFailed: The asset failed, or is not ready at the deadline.
+            DownloadFailed: The asset failed, is not ready at the deadline, or has not
+                been shown for ``fresh_job_s``.
             Unavailable, UnexpectedAnswer: No answer until the deadline.
         """
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
+        hidden_since_s: float | None = None
         while True:
             try:
                 asset = await self._ask(asset_id)
@@ -85,9 +88,21 @@ class Resolver:
                 raise DownloadFailed(f"the service failed to store asset {asset_id}")
             if asset is not None and asset.is_ready:
                 return asset
+            if asset is not None:
+                hidden_since_s = None
+            elif hidden_since_s is None:
+                hidden_since_s = self._clock.monotonic_s()
+            elif self._clock.monotonic_s() - hidden_since_s >= self._fresh_s:
+                break
             if not await backoff.sleep():
-                state = "does not show" if asset is None else "has not finished"
-                raise DownloadFailed(f"the service {state} asset {asset_id}")
+                if asset is None:
+                    break
+                raise DownloadFailed(f"the service has not finished asset {asset_id}")
+        raise DownloadFailed(
+            f"the service does not show asset {asset_id}",
+            hint="it is paid for: run again to look for it once more, free; if it is"
+            " gone for good, `run --force --select` makes another, and pays again",
+        )
 
     async def run(self) -> None:
         """Answer lookups in batches until cancelled."""

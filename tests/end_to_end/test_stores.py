@@ -88,6 +88,33 @@ async def test_killed_five_times_it_is_the_same(studio, bucket):
     assert bucket.writes == []
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills with SIGKILL")
+async def test_the_copy_of_the_ledger_is_brought_up_to_date_by_the_next_run(
+    studio, bucket
+):
+    studio.write(TREES)
+    copy = f"PUT /{bucket.name}/trees/ledger.sqlite3"
+    killed = await run(studio, bucket, code=None, PIPELINE_FAULT_POINT="run-ended")
+    assert killed.code < 0, killed
+    assert "ledger.sqlite3" not in bucket.names
+
+    for leave in (lambda: None, lambda: bucket.remove("ledger.sqlite3")):
+        leave()
+        bucket.forget()
+        await run(studio, bucket)
+        assert bucket.writes == [copy]
+        bucket.forget()
+        await run(studio, bucket)
+        assert bucket.writes == []
+
+    studio.write(TREES.replace("yew]", "yew, fir]"))
+    killed = await run(studio, bucket, code=None, PIPELINE_FAULT_POINT="run-ended")
+    old = bucket.get("ledger.sqlite3")
+    await run(studio, bucket)
+    assert bucket.get("ledger.sqlite3") != old
+    assert made(studio) == 5
+
+
 async def test_a_fresh_machine_goes_on_from_the_bucket(studio, bucket):
     studio.write(TREES)
     await run(studio, bucket)
