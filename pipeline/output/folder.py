@@ -44,6 +44,7 @@ from pipeline.storage.syncing import sync_file, sync_folder, take_unsynced
 from pipeline.version import __version__
 
 OUTPUT_ROOT = Path("output")
+_LOOK_S = 0.1  # longer than another command takes to see whether a run is in progress
 _ESCAPED_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 
@@ -213,8 +214,10 @@ def holding_idle(folder: Path) -> Iterator[None]:
 
     Raises:
         LedgerBusy: A run is in progress in the folder.
+        OutputError: Its ``ledger.lock`` is a link out of the folder.
     """
     path = folder / LOCK_NAME
+    check_own(path)  # a link's target would be emptied
     lock = FileLock(path, mode=0o644)
     # Where the file cannot be written, no run can be.
     with suppress(PermissionError):
@@ -224,6 +227,19 @@ def holding_idle(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a run is in progress in an output folder.
+
+    Raises:
+        OutputError: As for :func:`holding_idle`.
+    """
+    try:
+        with holding_idle(folder):
+            return False
+    except LedgerBusy:
+        return True
 
 
 @contextmanager
@@ -379,7 +395,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _acquire(lock: FileLock, folder: Path) -> None:
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=_LOOK_S, poll_interval=_LOOK_S / 10)
     except Timeout:
         raise LedgerBusy(
             f"another run is in progress in {folder}",

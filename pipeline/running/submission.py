@@ -302,6 +302,8 @@ class Submitter:
             The job: PLANNED when there is none, SUBMITTED with a slot held when one
             was adopted, or UNKNOWN.
         """
+        if not self._is_known(job.model_id):
+            self._pass_on(job)
         try:
             with self._stopping.ending_waits():
                 found = await self._settler.wait_until_settled(
@@ -485,8 +487,7 @@ class Submitter:
             self._slots.accepted()
         else:
             self._slots.unused()
-            kind = _first_of_model(job.model_id)
-            self._first_jobs.pass_on(kind, self._name(job.item_id))
+            self._pass_on(job)
         self._pause_after_loss()
         job = await self._records.unknown(job, failure_of(error, None))
         job = await self._watch.settle(
@@ -500,6 +501,11 @@ class Submitter:
                 job, failure_of(error, FailureClass.GENERATION)
             )
         return next_attempt(job, self._ledger)
+
+    def _pass_on(self, job: Job) -> None:
+        """Let another item go first, whose job may settle this one."""
+        kind = _first_of_model(job.model_id)
+        self._first_jobs.pass_on(kind, self._name(job.item_id))
 
     def _pause_after_loss(self) -> None:
         self._lost_in_a_row += 1

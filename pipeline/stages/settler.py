@@ -254,6 +254,8 @@ class Settler:
         """Count a reading: as evidence that no job exists, or as inconclusive."""
         candidates = self._find_candidates(lost, reading, free)
         if candidates:
+            if lost.is_refused and self._may_show_more(lost, reading):
+                return  # then it is known whose the candidates are
             self._leave_open(lost, begun_s, _named(candidates))
         elif lost.is_refused:
             self._believe(lost, reading, begun_s)
@@ -265,9 +267,9 @@ class Settler:
             self._leave_open(lost, begun_s, "it was sent with another API key")
         elif self._is_behind(lost, reading, begun_s):
             lost.clean = 0
+        elif self._may_show_more(lost, reading):
+            pass
         elif not self._has_control(lost, reading):
-            if self._may_learn():
-                return
             model_id = lost.sent.job.model_id
             text = f"no other job of {model_id} shows that the job list is complete"
             self._leave_open(lost, begun_s, text)
@@ -295,6 +297,10 @@ class Settler:
         is_over = begun_s >= lost.proof_from_s and lost.clean >= READINGS_FOR_PROOF
         if before or is_over:
             lost.settled.set()
+
+    def _may_show_more(self, lost: _Lost, reading: Reading) -> bool:
+        """Whether another item may yet make a job that shows how the service echoes."""
+        return not self._has_control(lost, reading) and self._may_learn()
 
     def _has_control(self, lost: _Lost, reading: Reading) -> bool:
         """Whether the reading shows a job of ours that the candidate rule finds."""
