@@ -10,6 +10,7 @@ could have come from it.
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 from pipeline.api.interface import (
     NoPrice,
@@ -302,12 +303,14 @@ class Submitter:
             The job: PLANNED when there is none, SUBMITTED with a slot held when one
             was adopted, or UNKNOWN.
         """
-        if not self._is_known(job.model_id):
-            self._pass_on(job)
         try:
             with self._stopping.ending_waits():
                 found = await self._settler.wait_until_settled(
-                    job, self._ledger, is_refused=True, waits=waits
+                    job,
+                    self._ledger,
+                    is_refused=True,
+                    waits=waits,
+                    let_others_go=partial(self._pass_on, job),
                 )
         except OutcomeUnknown as error:
             job = await self._recorded(job)
