@@ -17,7 +17,7 @@ from pipeline.job import SIDECAR_SUFFIX
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.manifest import Manifest
 from pipeline.output.names import MARKS_OF_OUTPUT, is_own
-from pipeline.output.rebuild import search_since
+from pipeline.output.rebuild import follow_moves, search_since
 from pipeline.output.store_owner import check_store_owner
 from pipeline.settings import learn_secrets
 from pipeline.storage.atomic_file import create_partial, put_in_place, write_in_place
@@ -197,6 +197,7 @@ def restore_snapshot(store: Store) -> None:
         with Ledger(partial) as ledger:
             ledger.check()
             ledger.record_facts(copy_due=None)  # it is the copy
+            follow_moves(ledger, store.home)
             ended = ledger.find_last_end()
             if ended is not None:
                 search_since(ledger, ended)

@@ -259,6 +259,14 @@ async def test_takes_are_chosen_in_the_bucket(studio, bucket):
     why = await studio.run("why", "trees.yaml", "oak", "--json")
     assert {line["finding"] for line in why.of("file")} == {"ok"}
 
+    # The copy of the ledger in the store is from before the choice.
+    shutil.rmtree(studio.folder / "output")
+    (studio.folder / "trees.yaml.lock").unlink()
+    again = await run(studio, bucket, "--json")
+    assert again.of("done")[0]["counts"]["done"] == 1
+    assert bucket.assets == ["oak.png", "oak@1.png"]
+    assert made(studio) == 2
+
 
 async def test_the_check_comes_before_anything_is_paid(studio, bucket):
     studio.write(TREES)
