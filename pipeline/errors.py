@@ -35,7 +35,7 @@ Further subclasses live beside the code that they concern:
 - ``api.interface.UrlExpired`` (a JobError), ``api.interface.NoPrice`` (a Rejected),
   ``api.interface.UnexpectedJob`` (a BudgetReached)
 - ``api.cdn.ForeignHost``, ``assets.least_rate.BrokenFile`` (Unavailable)
-- ``assets.least_rate.OutOfTime``, ``assets.downloader.TooLarge``,
+- ``assets.least_rate.OutOfTime``, ``assets.fetching.TooLarge``,
   ``storage.store.NameTaken`` (DownloadFailed)
 - ``running.failure.NoOutput`` (a GenerationFailed)
 - ``cli.console.streams.ResultLost`` (an OutputError)

@@ -133,6 +133,8 @@ class Settings:
         lock_file: Write the lock file beside the manifest when the run has ended.
         unchecked: Submit even if the inputs of a model are unknown.
         allow_unpriced: Submit even if the service quotes a price of 0, or none.
+        executor: Where files are downloaded and processed: ``processes:4``,
+            ``dask:local`` or ``dask:tcp://host:8786``; "" for this process.
     """
 
     max_jobs: int | None = None
@@ -171,6 +173,7 @@ class Settings:
     lock_file: bool = True
     unchecked: bool = False
     allow_unpriced: bool = False
+    executor: str = ""
 
     def requests_per_minute(self, *, is_loopback: bool) -> int | None:
         """The limit on requests to a service per minute, or None for no limit."""

@@ -38,6 +38,7 @@ LADDER = {
     "models": "clock counting errors fingerprint job record redaction settings storage visible",
     "assets": "api clock counting errors fault_points job naming record settings storage units version save_spec",
     "contract": "api clock counting errors job record redaction settings storage version",
+    "executors": "api assets clock counting errors job record redaction save_spec settings storage version",
     "stages": "api clock counting errors fingerprint job record settings storage",
     "manifest": "counting errors fingerprint job models naming record redaction storage units save_spec visible",
     "lockfile": "counting errors job ledger manifest naming record settings storage units save_spec",
@@ -45,8 +46,8 @@ LADDER = {
     "output": "assets clock errors job ledger lockfile manifest naming record settings storage units version",
     "pricing": "api clock counting errors job ledger models planning record report settings stages storage units version",
     "running": "activity api assets clock counting errors fault_points job ledger manifest naming planning pricing record report settings stages save_spec storage",
-    "operations": "activity api assets clock contract counting errors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage units save_spec redaction",
-    "cli": "activity api assets clock contract counting emulator errors job manifest models operations output planning pricing record redaction report running settings stages storage units version visible",
+    "operations": "activity api assets clock contract counting errors executors fault_points fingerprint job ledger lockfile manifest models naming output planning pricing record report running settings stages storage units save_spec redaction",
+    "cli": "activity api assets clock contract counting emulator errors executors job manifest models operations output planning pricing record redaction report running settings stages storage units version visible",
     "__main__": "cli",
     "pipeline": "version",
 }
@@ -55,6 +56,7 @@ LADDER = {
 API_DOORS = {
     "assets": {"interface", "retry"},
     "contract": {"exchange", "wire"},
+    "executors": {"cdn", "interface"},  # a worker has a connection of its own
     "stages": {"echo", "interface", "listing", "rate_limiter", "retry", "wire"},
     "pricing": {"interface", "retry"},
     "running": {"echo", "interface", "listing", "rate_limiter", "retry", "wire"},
@@ -92,6 +94,10 @@ DOORS = {
     ),
     "obstore": ("pipeline.storage.bucket_errors",),
     "pyarrow": ("pipeline.output.parquet",),
+    "distributed": (
+        "pipeline.executors.dask_cluster",
+        "pipeline.executors.local_cluster",
+    ),
     "jinja2": ("pipeline.report.gallery.page",),
     "isal": ("pipeline.assets.checks.png",),
     "deflate": ("pipeline.assets.checks.png",),
@@ -99,6 +105,8 @@ DOORS = {
         "pipeline.record",
         "pipeline.api.wire",
         "pipeline.assets.sidecar",
+        "pipeline.executors.frames",
+        "pipeline.executors.messages",
         "pipeline.report.gallery.page",
         "pipeline.emulator.",
         "pipeline.report.",
@@ -108,6 +116,7 @@ DOORS = {
 # Imported inside of functions alone, because it is slow or seldom there.
 LATE_ONLY = {
     "PIL",
+    "distributed",
     "dotenv",
     "jinja2",
     "keyring",

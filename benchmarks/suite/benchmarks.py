@@ -5,6 +5,7 @@ from typing import Protocol
 
 from suite import (
     downloads,
+    executors,
     extras,
     ledger_writes,
     makespan,
@@ -42,6 +43,7 @@ MODULES: tuple[Benchmark, ...] = (
     slow_cdn,
     short_jobs,
     downloads,
+    executors,
     uploads,
     ledger_writes,
     planning,

@@ -62,7 +62,8 @@ class Service:
     Args:
         pictures: ``tiny``: what the emulator paints, at 16 pixels; ``one``: one
             painted picture of each size, again and again; ``noise``: the same, but of
-            random pixels, which no compression makes smaller.
+            random pixels, which no compression makes smaller; ``different``: those,
+            with another comment in each.
     """
 
     def __init__(self, *, pictures: str = "tiny") -> None:

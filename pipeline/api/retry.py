@@ -71,9 +71,11 @@ class Backoff:
                 if not await self.sleep_after(error):
                     raise
 
-    def leave_out(self, since_s: float) -> None:
-        """Count nothing from this moment until now towards the deadline."""
-        self._end_s += self._clock.monotonic_s() - since_s
+    def leave_out(self, since_s: float, until_s: float | None = None) -> None:
+        """Count nothing between two moments, or until now, towards the deadline."""
+        if until_s is None:
+            until_s = self._clock.monotonic_s()
+        self._end_s += until_s - since_s
 
     async def _wait(self, duration_s: float) -> None:
         await self._clock.sleep(duration_s)

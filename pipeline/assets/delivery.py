@@ -54,6 +54,7 @@ class Delivery:
         is_emulated: Whether the emulator made the assets; asked for each sidecar.
         may_be_named: Whether an item of the manifest may produce a file of this name
             (without extension); a kept file must not take it.
+        draws: Whether the gallery will want thumbnails of the files.
     """
 
     def __init__(
@@ -64,12 +65,14 @@ class Delivery:
         find_owner: Callable[[str], str | None],
         is_emulated: Callable[[], bool],
         may_be_named: Callable[[str], bool] = lambda _stem: False,
+        draws: bool = False,
     ) -> None:
         self._store = store
         self._clock = clock
         self._find_owner = find_owner
         self._is_emulated = is_emulated
         self._may_be_named = may_be_named
+        self._draws = draws
         self._puts: Batcher[_Put, list[str]] = Batcher(
             self._put,
             after_batch=lambda placed: store.sync(
@@ -111,6 +114,7 @@ class Delivery:
                 self._store,
                 treatment=treatments.get(asset_id),
                 known=known.get(asset_id),
+                draws=self._draws,
             )
 
         if len(job.remote_assets) == 1:

@@ -42,6 +42,7 @@ class LeastRate:
         clock: The source of time.
 
     Attributes:
+        began_s: When it began, or was handed to a worker; None before.
         is_finished: Whether everything has arrived.
     """
 
@@ -50,12 +51,18 @@ class LeastRate:
         self._bytes = 0
         self._window_ends_s: float | None = None
         self._is_first = True
+        self.began_s: float | None = None
         self.is_finished = False
 
     def begin(self) -> None:
         """Note that the transfer begins now."""
+        self.hand_over()
         self._bytes, self._is_first = 0, True
         self._window_ends_s = self._clock.monotonic_s() + LEAST_WINDOW_S
+
+    def hand_over(self) -> None:
+        """Note that the transfer begins now, where its bytes are not seen here."""
+        self.began_s = self._clock.monotonic_s()
 
     def add(self, size_bytes: int) -> None:
         """Note that so many bytes have arrived."""

@@ -5,11 +5,10 @@ from pipeline.save_spec import CheckResult
 from pipeline.storage.store import Pending
 
 
-class Receipt(Struct, frozen=True, kw_only=True):
-    """A complete file, synced to disk or held for a store, but not in its place yet.
+class FileFacts(Struct, frozen=True, kw_only=True):
+    """What is known of a complete file.
 
     Attributes:
-        partial: The file; its path in ``.partial`` if it is on disk.
         sha256: Hex digest.
         size_bytes: Its size.
         media_type: By content.
@@ -17,23 +16,32 @@ class Receipt(Struct, frozen=True, kw_only=True):
             announced where that does not show it.
         width_px: Pixels, or None if it is not an image.
         height_px: The same.
-        original: The file that it was made from, to be kept; None if it is as the
-            service made it.
         recipe: As of :class:`Asset`.
         checks: As of :class:`Asset`.
         likeness: As of :class:`Asset`.
         notes: What the user should know of how it was made.
     """
 
-    partial: Pending
     sha256: str
     size_bytes: int
     media_type: str
     kind: str
     width_px: int | None
     height_px: int | None
-    original: "Receipt | None" = None
     recipe: str = ""
     checks: tuple[CheckResult, ...] = ()
     likeness: str = ""
     notes: tuple[str, ...] = ()
+
+
+class Receipt(FileFacts, frozen=True, kw_only=True):
+    """A complete file, synced to disk or held for a store, but not in its place yet.
+
+    Attributes:
+        partial: The file; its path in ``.partial`` if it is on disk.
+        original: The file that it was made from, to be kept; None if it is as the
+            service made it.
+    """
+
+    partial: Pending
+    original: "Receipt | None" = None

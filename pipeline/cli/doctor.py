@@ -7,6 +7,7 @@ import sqlite3
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.activity import Activity
@@ -74,6 +75,7 @@ def doctor_command(
         f"scenario-pipeline {__version__}, Python {platform.python_version()}, "
         f"aiohttp {version('aiohttp')}, SQLite {sqlite3.sqlite_version}",
     )
+    report.ok("executors", _executors())
     folder = output or Path()
     if manifest is not None:
         try:
@@ -100,6 +102,14 @@ def doctor_command(
     report.ok("credentials", f"found, for {credentials.base_url}")
     run_shown(partial(_check_service, report, credentials))
     return report.code
+
+
+def _executors() -> str:
+    """What ``--executor`` can be here."""
+    processes = f"here, processes:{os.cpu_count() or 1}"
+    if find_spec("distributed") is None:
+        return f"{processes}; for dask: pip install 'scenario-pipeline[dask]'"
+    return f"{processes}, dask:local (distributed {version('distributed')})"
 
 
 async def _check_service(

@@ -14,6 +14,7 @@ from pipeline.cli.console.money import CuPrice, parse_cu_price
 from pipeline.errors import UsageError
 
 CU_PRICE_VARIABLE = "PIPELINE_CU_PRICE"
+EXECUTOR_VARIABLE = "PIPELINE_EXECUTOR"
 
 
 class FiniteRange(click.FloatRange):
@@ -221,6 +222,14 @@ STORE = click.option(
     metavar="URL",
     help="Where the files are: s3://bucket/prefix, gs://…, az://… or file:///folder.",
 )
+EXECUTOR = click.option(
+    "--executor",
+    type=Text(),
+    default="",
+    metavar="WHERE",
+    envvar=EXECUTOR_VARIABLE,
+    help="Download and process in processes:N, dask:local or dask:tcp://host:8786.",
+)
 PICTURES = click.option(
     "--pictures",
     is_flag=True,
@@ -341,6 +350,7 @@ _RUNNING = (
         is_flag=True,
         help="Write the gallery afterwards, as report: true in the manifest does.",
     ),
+    EXECUTOR,
     PICTURES,
     click.option("--quiet", "-q", is_flag=True, help="Print only errors."),
     click.option("--debug", is_flag=True, help="Log every exchange to stderr."),
@@ -410,3 +420,4 @@ class RunOptions:
     frozen: bool = False
     junit: Path | None = None
     store: str = ""
+    executor: str = ""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pipeline.cli.options import RunOptions
 from pipeline.cli.plan import parse_cost
 from pipeline.errors import UsageError
+from pipeline.executors.choice import check_executor
 from pipeline.planning import Selection
 from pipeline.settings import Settings
 
@@ -53,6 +54,7 @@ def settings_of(options: RunOptions) -> Settings:
         lock_file=not options.no_lock_file,
         unchecked=options.unchecked,
         allow_unpriced=options.allow_unpriced,
+        executor=check_executor(options.executor),
     )
 
 

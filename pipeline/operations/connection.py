@@ -6,7 +6,7 @@ A command that does not need the service opens no connection and starts no emula
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -29,6 +29,8 @@ from pipeline.errors import (
     UnexpectedAnswer,
     UsageError,
 )
+from pipeline.executors.choice import parse_executor
+from pipeline.executors.opening import open_executor
 from pipeline.models.catalog import ModelCatalog, find_cache
 from pipeline.output.names import EMULATOR_FILES_NAME, EMULATOR_STATE_NAME
 from pipeline.running.session import Session
@@ -50,6 +52,7 @@ from pipeline.settings import (
 )
 from pipeline.stages.identity import Identity
 from pipeline.storage.regular_file import check_own
+from pipeline.storage.store import Store
 
 API_PATH = "/v1"
 NOT_FOUND = 404
@@ -279,6 +282,7 @@ class Connection:
         self,
         emulator_state: Path | None = None,
         *,
+        stores: Sequence[Store] = (),
         max_cost: Decimal | None = None,
         requests: SharedRequests | None = None,
     ) -> Session:
@@ -286,15 +290,30 @@ class Connection:
 
         Args:
             emulator_state: As for :meth:`open`.
+            stores: Where the files of the runs go.
             max_cost: What all runs may cost together, or None.
             requests: What several manifests ask for; None if there is one manifest.
 
         Raises:
             OutputError: As for :meth:`open`.
+            UsageError: The workers that were asked for cannot be used.
         """
         api, transfer = await self.open(emulator_state)
+        choice = parse_executor(self._settings.executor)
+        if not choice.is_here:
+            self.activity.begin("connecting to the workers")
+        executor = await self._stack.enter_async_context(
+            open_executor(
+                choice,
+                self._settings,
+                loopback=self._is_loopback,
+                warn=lambda message: session.warn(message),  # noqa: PLW0108 - made below
+            )
+        )
+        if executor is not None:
+            await executor.check(stores)
         identity = Identity(self.service, key_digest=self.key_digest)
-        return Session(
+        session = Session(
             api,
             transfer,
             self._clock,
@@ -303,7 +322,13 @@ class Connection:
             activity=self.activity,
             max_cost=max_cost,
             requests=requests,
+            executor=executor,
         )
+        return session
+
+    @property
+    def _is_loopback(self) -> bool:
+        return self._credentials is None or self._credentials.is_loopback
 
     def _read_model(self, model_id: str) -> Mapping[str, Any] | None:
         """Read a model from the service; call it from a thread of this event loop.

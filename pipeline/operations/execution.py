@@ -175,6 +175,10 @@ class Execution:
         return self._target.folder_of(self.loaded)
 
     @property
+    def _wants_gallery(self) -> bool:
+        return self._hooks.report or self.loaded.report
+
+    @property
     def outcome(self) -> Outcome:
         """How it ended."""
         return Outcome(
@@ -294,6 +298,7 @@ class Execution:
             writer=writer,
             settings=settings,
             on_event=self._hooks.on_event,
+            draws=self._wants_gallery,
         )
         self.estimate = await self.run.price(self._groups, notes=self._notes)
         self._check_lock_file(session)  # only now is it known who answers
@@ -424,8 +429,7 @@ class Execution:
     async def write_gallery(self) -> None:
         """Write the page, if it is wanted. That it fails is no reason to fail a run."""
         is_abandoned = self.run is not None and self.run.is_abandoned
-        is_wanted = self._hooks.report or self.loaded.report
-        if not is_wanted or is_abandoned or self.result is None:
+        if not self._wants_gallery or is_abandoned or self.result is None:
             return
         review = self.loaded.review
         try:

@@ -281,6 +281,7 @@ class Joint:
             max_cost=share_of_all(
                 self._max_cost, (one.plan.selection.division for one in executions)
             ),
+            stores=[execution.plan.store for execution in busy],
             requests=self._requests,
         )
         async with AsyncExitStack() as stack:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pipeline.assets.downloader import MAX_IMAGE_BYTES
 from pipeline.assets.embedding import Making, Reference, making_of, read_embedded
+from pipeline.assets.fetching import MAX_IMAGE_BYTES
 from pipeline.assets.sidecar import (
     MAX_SIDECAR_BYTES,
     DamagedSidecar,

@@ -101,6 +101,7 @@ class Run:
         writer: The only writer to the ledger.
         settings: The limits of this run.
         on_event: Called on the event loop with every change, once it is durable.
+        draws: Whether the gallery will want thumbnails of the files.
 
     Attributes:
         is_over: Whether it has ended, so that nothing is left to stop.
@@ -116,6 +117,7 @@ class Run:
         writer: LedgerWriter,
         settings: Settings,
         on_event: ProgressCallback,
+        draws: bool = False,
     ) -> None:
         self._plan = plan
         self._session = session
@@ -233,6 +235,7 @@ class Run:
             find_owner=ledger.find_path_owner,
             is_emulated=self._is_emulated,
             may_be_named=plan.may_be_named,
+            draws=draws,
         )
         self._saver = Saver(
             plan,

@@ -15,12 +15,13 @@ import anyio
 from pipeline.activity import Activity
 from pipeline.api.interface import FileTransfer, GenerationApi, TeamLimits
 from pipeline.assets.downloader import Downloader
+from pipeline.assets.executor import Executor, InProcess
 from pipeline.clock import Clock
 from pipeline.errors import RunError
 from pipeline.job import AssetId
 from pipeline.pricing import Quotes, find_limits
 from pipeline.pricing.budget import SharedBudget
-from pipeline.running.events import Event, SlotsChanged
+from pipeline.running.events import Event, SlotsChanged, Warned
 from pipeline.running.first_jobs import FirstJobs
 from pipeline.running.shared_requests import SharedRequests
 from pipeline.settings import Settings
@@ -70,6 +71,7 @@ class Session:
         activity: Is told what a run does, to be shown.
         max_cost: Compute units that the ledgers of all runs may cost together, or None.
         requests: What several manifests ask for; None if there is one manifest.
+        executor: Fetches assets elsewhere; None for this process.
 
     Attributes:
         activity: What the runs do now.
@@ -104,6 +106,7 @@ class Session:
         activity: Activity | None = None,
         max_cost: Decimal | None = None,
         requests: SharedRequests | None = None,
+        executor: Executor | None = None,
     ) -> None:
         self.activity = activity or Activity(clock)
         self.activity.watch_requests(api.rate_limiter.budget)
@@ -145,11 +148,12 @@ class Session:
         self.uploader = Uploader(api, transfer, clock, settings, memory=self)
         self.quotes = Quotes(api, clock, settings, uploader=self.uploader)
         self.downloader = Downloader(
-            transfer,
+            InProcess(transfer, settings),
             clock,
             settings,
             resolve=self.resolver.resolve,
             find_job=api.find_job,
+            executor=executor,
         )
 
     @property
@@ -217,6 +221,11 @@ class Session:
         """Stop every run because more items failed than the user allows."""
         for member in self._members:
             member.give_up(reason, hint)
+
+    def warn(self, message: str) -> None:
+        """Warn of something that concerns all runs; it is told once."""
+        for member in self._members[:1]:
+            member.tell(Warned(message=message))
 
     @property
     def total(self) -> int:

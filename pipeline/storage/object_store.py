@@ -52,6 +52,8 @@ class ObjectStore:
     Args:
         url: Where it is.
         home: The local output folder, with ledger and sidecars.
+        held_bytes: Of files in memory, all together, the others are sent as they come;
+            None for the usual number.
 
     Attributes:
         url: As given.
@@ -59,13 +61,15 @@ class ObjectStore:
 
     is_remote = True
 
-    def __init__(self, url: BucketUrl, home: Path) -> None:
+    def __init__(
+        self, url: BucketUrl, home: Path, *, held_bytes: int | None = None
+    ) -> None:
         self.home = self.workspace = home
         self.url = url
         self._client = _connect(url, _PATIENT)
         self._entries: dict[str, _Entry] = {}
         self._copiers: dict[str, Client] = {}
-        self._room = Room(HELD_BYTES)
+        self._room = Room(HELD_BYTES if held_bytes is None else held_bytes)
 
     def load(self) -> None:
         """List what is there.
@@ -228,7 +232,7 @@ class ObjectStore:
         """
         if self.digest_of(name) != sha256:
             if isinstance(content, Path) and content.stat().st_size > _ONE_PUT_BYTES:
-                content = self._stage_file(content, media_type)
+                content = self.stage_file(content, media_type)
             with self._unless_there(name, sha256):
                 self._place(content, name, sha256, media_type)
         content.unlink(missing_ok=True)
@@ -458,7 +462,13 @@ class ObjectStore:
             )
         return Staged(self, name, size_bytes)
 
-    def _stage_file(self, path: Path, media_type: str) -> Staged:
+    def stage_file(self, path: Path, media_type: str) -> Staged:
+        """Send a local file under a temporary name, and delete it here.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+
         def blocks() -> Iterator[bytes]:
             with path.open("rb") as file:
                 while block := file.read(_PART_BYTES):
@@ -467,6 +477,10 @@ class ObjectStore:
         staged = self._stage(blocks(), media_type)
         path.unlink(missing_ok=True)
         return staged
+
+    def staged(self, name: str, size_bytes: int) -> Staged:
+        """A whole file that another process has sent under a temporary name."""
+        return Staged(self, name, size_bytes)
 
     def discard(self, name: str) -> None:
         """Delete a temporary object, if that is possible: see :meth:`_sweep`."""

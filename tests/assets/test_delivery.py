@@ -10,6 +10,7 @@ from doubles.transfer import Body
 
 from pipeline.assets.delivery import Delivery
 from pipeline.assets.downloader import Downloader
+from pipeline.assets.executor import InProcess
 from pipeline.assets.sidecar import Source
 from pipeline.errors import DownloadFailed, OutputError, Unavailable
 from pipeline.job import Job, JobKey, JobStatus, RemoteId
@@ -30,7 +31,11 @@ class Desk:
         self.api, self.clock, self.folder, self.finish = api, clock, folder, finish
         self.owners = {}
         self.downloader = Downloader(
-            transfer, clock, SETTINGS, resolve=api.find_asset, find_job=api.find_job
+            InProcess(transfer, SETTINGS),
+            clock,
+            SETTINGS,
+            resolve=api.find_asset,
+            find_job=api.find_job,
         )
         self.delivery = Delivery(
             Folder(folder), clock, find_owner=self.owners.get, is_emulated=lambda: False

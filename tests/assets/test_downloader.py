@@ -17,7 +17,9 @@ from doubles.transfer import Body, FakeTransfer
 from PIL import Image
 
 from pipeline.api.interface import UrlExpired
-from pipeline.assets.downloader import BLOCK_BYTES, Downloader, fetch
+from pipeline.assets.downloader import Downloader
+from pipeline.assets.executor import InProcess
+from pipeline.assets.fetching import BLOCK_BYTES, fetch
 from pipeline.assets.least_rate import BrokenFile
 from pipeline.errors import DownloadFailed, OutputError, Unavailable
 from pipeline.job import AssetId
@@ -106,7 +108,11 @@ async def test_the_time_that_a_url_is_waited_for_does_not_count(
         return await api.find_asset(asset_id)
 
     downloader = Downloader(
-        transfer, api.clock, SETTINGS, resolve=resolve, find_job=api.find_job
+        InProcess(transfer, SETTINGS),
+        api.clock,
+        SETTINGS,
+        resolve=resolve,
+        find_job=api.find_job,
     )
 
     receipt = await finish(lambda: downloader.download(asset_id, Folder(tmp_path)))

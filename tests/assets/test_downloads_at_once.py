@@ -8,7 +8,8 @@ import anyio.to_thread
 import pytest
 from doubles.downloads import SETTINGS, partial_files
 
-from pipeline.assets.downloader import ByteLimiter, Downloader
+from pipeline.assets.downloader import Downloader
+from pipeline.assets.executor import ByteLimiter, InProcess
 from pipeline.settings import Settings
 from pipeline.storage.folder import Folder
 
@@ -32,16 +33,44 @@ async def test_no_more_downloads_than_allowed_are_open_at_a_time(
     assert len(partial_files(tmp_path)) == 12
 
 
+async def test_waiting_for_room_does_not_count_towards_the_deadline(
+    api, transfer, clock, *, tmp_path, finish
+):
+    """Or a URL that has expired meanwhile would be the end of the asset."""
+    asset_id = api.add_job().asset_ids[0]
+    clock.jump(10)
+    transfer.lifetime_s = 60.0
+    here = InProcess(transfer, Settings(downloads=1))
+    downloader = Downloader(
+        here, clock, SETTINGS, resolve=api.find_asset, find_job=api.find_job
+    )
+    receipts = []
+
+    async def download():
+        receipts.append(await downloader.download(asset_id, Folder(tmp_path)))
+
+    async def wait_long():
+        async with anyio.create_task_group() as tasks, here._limit:
+            tasks.start_soon(download)
+            await clock.sleep(10 * SETTINGS.free_deadline_s)
+
+    await finish(wait_long)
+
+    assert len(receipts) == 1
+    assert len(transfer.reads) == 2
+
+
 async def most_open_of_twelve(settings, api, transfer, clock, folder):
     """How many of so many downloads are open while none of them ends."""
     jobs = [api.add_job({"prompt": str(number)}) for number in range(12)]
     clock.jump(10)
     asset_ids = [job.asset_ids[0] for job in jobs]
     largest = max(len(api.files[asset_id]) for asset_id in asset_ids)
+    chosen = settings(largest)
     downloader = Downloader(
-        transfer,
+        InProcess(transfer, chosen),
         clock,
-        settings(largest),
+        chosen,
         resolve=api.find_asset,
         find_job=api.find_job,
     )

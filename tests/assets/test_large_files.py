@@ -4,7 +4,7 @@ import pytest
 from doubles.downloads import PNG, partial_files, spec_of
 from doubles.transfer import Body, FakeTransfer
 
-from pipeline.assets.downloader import (
+from pipeline.assets.fetching import (
     MAX_FILE_BYTES,
     MAX_IMAGE_BYTES,
     TooLarge,
@@ -36,7 +36,7 @@ async def test_what_the_cdn_announces_is_not_taken_at_its_word(api, tmp_path, ki
 async def test_what_no_record_bounds_ends_at_the_limit(
     api, tmp_path, monkeypatch, announced
 ):
-    monkeypatch.setattr("pipeline.assets.downloader.MAX_IMAGE_BYTES", 1000)
+    monkeypatch.setattr("pipeline.assets.fetching.MAX_IMAGE_BYTES", 1000)
     sent = PNG + bytes(5000)
     api.files[AssetId("asset_1")] = sent
     points = []

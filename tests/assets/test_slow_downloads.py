@@ -10,6 +10,7 @@ from doubles.downloads import SETTINGS, partial_files
 from PIL import Image
 
 from pipeline.assets.downloader import Downloader
+from pipeline.assets.executor import InProcess
 from pipeline.assets.least_rate import LEAST_BYTES, LEAST_WINDOW_S, OutOfTime
 from pipeline.errors import DownloadFailed
 from pipeline.settings import Settings
@@ -32,7 +33,11 @@ def fetched(api, transfer, clock, *, finish, asset_id, tmp_path):
 
     async def run(settings, beside=None):
         downloader = Downloader(
-            transfer, clock, settings, resolve=api.find_asset, find_job=api.find_job
+            InProcess(transfer, settings),
+            clock,
+            settings,
+            resolve=api.find_asset,
+            find_job=api.find_job,
         )
 
         async def both():
@@ -180,7 +185,7 @@ async def test_a_stop_does_not_wait_ten_minutes_for_an_asset_that_is_not_stored(
     if hangs:
         api.hold_next("find_assets")
     downloader = Downloader(
-        transfer,
+        InProcess(transfer, Settings()),
         clock,
         Settings(),
         resolve=resolver.resolve,

@@ -72,6 +72,7 @@ async def test_everything_that_is_in_order_is_ok(doctor):
     assert lines_of(said) == dict.fromkeys(
         (
             "versions",
+            "executors",
             "manifest",
             "disk",
             "ledger",
@@ -87,7 +88,16 @@ async def test_everything_that_is_in_order_is_ok(doctor):
     assert "7 jobs in flight" in said.out
     assert "1,000,000 compute units left" in said.out
     assert "aiohttp" in said.out
+    assert "dask:local (distributed 20" in said.out
     assert "GB free" in said.out
+
+
+async def test_without_the_extra_it_is_said_how_to_get_dask(doctor, monkeypatch):
+    monkeypatch.setattr("pipeline.cli.doctor.find_spec", lambda _name: None)
+
+    said = await doctor()
+
+    assert "for dask: pip install 'scenario-pipeline[dask]'" in said.out
 
 
 async def test_a_ceiling_that_may_not_be_read_is_only_a_note(doctor):

@@ -3,7 +3,9 @@
 import pytest
 
 from doubles.pictures import png_bytes
-from pipeline.assets.downloader import Downloader, FetchSpec
+from pipeline.assets.downloader import Downloader
+from pipeline.assets.executor import InProcess
+from pipeline.assets.fetching import FetchSpec
 from pipeline.job import AssetId
 from pipeline.settings import Settings
 from pipeline.storage.atomic_file import PARTIAL_FOLDER
@@ -23,7 +25,11 @@ def asset_id(api, clock):
 @pytest.fixture
 def downloader(api, transfer, clock):
     return Downloader(
-        transfer, clock, SETTINGS, resolve=api.find_asset, find_job=api.find_job
+        InProcess(transfer, SETTINGS),
+        clock,
+        SETTINGS,
+        resolve=api.find_asset,
+        find_job=api.find_job,
     )
 
 

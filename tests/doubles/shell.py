@@ -81,12 +81,12 @@ class Running:
             asyncio.create_task(self._read(process.stderr, self._err)),
         ]
 
-    async def until(self, text: str, *, err: bool = False) -> str:
-        """The first line with this text, as soon as it is there."""
+    async def until(self, text: str, *, err: bool = False, count: int = 1) -> str:
+        """The first line with this text, as soon as there are so many of them."""
         lines = self._err if err else self._out
         async with asyncio.timeout(LIMIT_S), self._grown:
             await self._grown.wait_for(
-                lambda: any(text in line for line in lines) or self._has_closed
+                lambda: sum(text in line for line in lines) >= count or self._has_closed
             )
         found = [line for line in lines if text in line]
         assert found, f"ended without {text!r}: {self._out} {self._err}"

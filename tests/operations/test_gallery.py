@@ -28,6 +28,7 @@ from pipeline.output.gallery_folder import LOCK_NAME
 from pipeline.record import replace
 from pipeline.report.gallery.data import Gallery
 from pipeline.running.events import JobChanged
+from pipeline.storage.atomic_file import PARTIAL_FOLDER
 from pipeline.storage.folder import Folder
 
 NOW = datetime(2026, 10, 2, 21, 20, 16, tzinfo=UTC)
@@ -452,6 +453,19 @@ async def test_a_second_gallery_draws_nothing_again(place):
     assert (first.drawn, second.drawn) == (2, 1)
     assert len([*(place.output / "gallery/thumbnails").iterdir()]) == 2
     assert not (place.output / "gallery/vendor").exists()
+
+
+async def test_what_a_worker_of_the_run_has_drawn_is_not_drawn_again(place):
+    await place.play(items("an oak"))
+    sha256 = place.job("a").assets[0].sha256
+    drafts = place.output / PARTIAL_FOLDER / "thumbnails"
+    drafts.mkdir(parents=True)
+    (drafts / f"{sha256}.webp").write_bytes(b"as a worker drew it")
+
+    page = write(place).page
+
+    thumbnail = page.parent / "thumbnails" / f"{sha256}.webp"
+    assert thumbnail.read_bytes() == b"as a worker drew it"
 
 
 async def test_what_was_drawn_before_an_interruption_is_kept(place):

@@ -13,7 +13,7 @@ from pipeline.errors import BudgetReached, ExitCode, OutcomeUnknown
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.pricing import CostGroups
-from pipeline.running.events import Event, JobChanged, SlotsChanged
+from pipeline.running.events import Event, JobChanged, SlotsChanged, Warned
 from pipeline.running.run import Run
 from pipeline.running.shared_requests import SharedRequests
 
@@ -105,6 +105,22 @@ class Pair:
 @pytest.fixture
 def pair(tmp_path):
     return Pair(tmp_path, QuickClock())
+
+
+async def test_what_concerns_the_workers_of_all_runs_is_told_once(pair):
+    pair.trees.write_items("oak")
+    pair.birds.write_items("owl")
+
+    def on_start(trees, _birds):
+        trees._session.warn("the workers are gone")
+
+    pair.on_start = on_start
+
+    await pair.run()
+
+    events = [*pair.trees.events, *pair.birds.events]
+    told = [event.message for event in events if isinstance(event, Warned)]
+    assert told == ["the workers are gone"]
 
 
 async def test_two_runs_share_one_ceiling_and_keep_it_full(pair):

@@ -1,6 +1,6 @@
 """The emulator, told on stdin what to be.
 
-    python serve.py tiny|one|noise
+    python serve.py tiny|one|noise|different
 
 A line ``{"renew": {profile}, "changes": [[seconds, {knobs}]]}`` starts it anew,
 ``{"counters": true}`` asks what has happened; each is answered with one line. Changes
@@ -51,17 +51,22 @@ def make_noise(width_px: int, height_px: int) -> bytes:
     rows = b"".join(b"\0" + rng.randbytes(3 * width_px) for _ in range(height_px))
     header = struct.pack(">IIBBBBB", width_px, height_px, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b""))
-    return SIGNATURE + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", _crc(kind, body))
-        for kind, body in chunks
-    )
+    return SIGNATURE + b"".join(_chunk(kind, body) for kind, body in chunks)
 
 
-def _crc(kind: bytes, body: bytes) -> int:
-    return zlib.crc32(kind + body)
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    crc = zlib.crc32(kind + body)
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", crc)
 
 
-MAKERS = {"one": paint_once, "noise": make_noise}
+def with_comment(content: bytes, comment: str) -> bytes:
+    """A PNG file with a comment at its end, so that no two are the same."""
+    end = _chunk(b"IEND", b"")
+    text = _chunk(b"tEXt", b"Comment\0" + comment.encode("latin-1", "replace"))
+    return content.removesuffix(end) + text + end
+
+
+MAKERS = {"one": paint_once, "noise": make_noise, "different": make_noise}
 
 
 def use_maker(name: str) -> None:
@@ -69,7 +74,8 @@ def use_maker(name: str) -> None:
     make = MAKERS[name]
 
     def render(picture: Picture, _uploads: Mapping[str, bytes]) -> bytes:
-        return make(picture.width_px, picture.height_px)
+        content = make(picture.width_px, picture.height_px)
+        return with_comment(content, picture.prompt) if name == "different" else content
 
     gallery.render_picture = render  # type: ignore[assignment, attr-defined]
 

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from pipeline.assets.checks.damage import Damaged
-from pipeline.assets.checks.png import NotAnImage
 from pipeline.assets.thumbnail import EDGE_PX, draw_thumbnail
 from pipeline.job import PREVIEW
 from pipeline.operations.gallery.links import Links, ShownFile
@@ -13,8 +11,6 @@ from pipeline.running.items import JobRecord, SavedFile
 from pipeline.storage.media_type import kind_of
 from pipeline.storage.store import Store
 
-# What may go wrong with a file that is to be drawn or embedded.
-UNDRAWN = (NotAnImage, Damaged, OSError, MemoryError)
 _MOST_TEXT_BYTES = 4096  # of a text result
 
 
@@ -105,7 +101,7 @@ def draw(shown: ShownFile, *, edge_px: int = EDGE_PX) -> bytes:
         edge_px: The most pixels of its longer edge.
 
     Raises:
-        NotAnImage, OSError, MemoryError: It cannot be drawn; see ``UNDRAWN``.
+        NotAnImage, OSError, MemoryError: It cannot be drawn; see ``drawn.UNDRAWN``.
     """
     assert shown.content is not None
     with shown.content.open("rb") as file:

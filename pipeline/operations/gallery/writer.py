@@ -15,10 +15,11 @@ import anyio.to_thread
 from pipeline.activity import Activity
 from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.glb import find_extensions
+from pipeline.assets.drawn import UNDRAWN, find_drawn
 from pipeline.assets.thumbnail import DRAWN_TYPE
 from pipeline.manifest import Manifest
 from pipeline.operations.gallery.collector import Collector
-from pipeline.operations.gallery.files import UNDRAWN, draw
+from pipeline.operations.gallery.files import draw
 from pipeline.operations.gallery.links import DiskLinks, ShownFile
 from pipeline.operations.gallery.page_options import PageOptions
 from pipeline.output.gallery_folder import (
@@ -127,7 +128,8 @@ def write_gallery(
         )
         gallery = collector.collect(now)
         threads = _REMOTE_THREADS if store.is_remote else _threads()
-        return _Writing(held, links, tick, threads).carry_out(gallery)
+        writing = _Writing(held, links, tick, threads, output=store.workspace)
+        return writing.carry_out(gallery)
 
 
 async def write_gallery_shown(
@@ -180,7 +182,10 @@ class _Writing:
         links: DiskLinks,
         tick: Callable[[str], None],
         threads: int,
+        *,
+        output: Path,
     ) -> None:
+        self._output = output
         self._tick = tick
         self._threads = threads
         self._folder = folder
@@ -196,7 +201,7 @@ class _Writing:
         folder.begin([*links.made, *fixed, DATA_NAME, PAGE_NAME])
         self._copy(links.copied)
         self._make("previews", links.previews, _draw_preview)
-        self._make("thumbnails", self._from_here(links.thumbnails), draw)
+        self._make("thumbnails", self._from_here(links.thumbnails), self._draw)
         self._make("3D models", self._from_here(links.scripts), _embed)
         if self._failed:
             gallery = _without(gallery, frozenset(self._failed))
@@ -228,10 +233,14 @@ class _Writing:
                 self._failed.add(name)
                 return
             self._folder.write(name, made)
-            self._drawn += make is draw
+            self._drawn += make == self._draw
 
         missing = [name for name in wanted if not self._folder.has(name)]
         self._each(what, missing, make_one)
+
+    def _draw(self, shown: ShownFile) -> bytes:
+        """The thumbnail that a worker of the run has drawn, or a new one."""
+        return find_drawn(self._output, shown.sha256) or draw(shown)
 
     def _copy(self, wanted: Mapping[str, ShownFile]) -> None:
         def copy_one(name: str) -> None:

@@ -8,8 +8,9 @@ from collections import OrderedDict
 from threading import Lock
 from urllib.parse import quote
 
+from pipeline.assets.drawn import UNDRAWN
 from pipeline.assets.thumbnail import can_draw
-from pipeline.operations.gallery.files import UNDRAWN, draw
+from pipeline.operations.gallery.files import draw
 from pipeline.operations.gallery.links import ShownFile
 from pipeline.report.review.files import ServedFile
 from pipeline.storage.media_type import extension_of
