@@ -23,6 +23,7 @@ FAULT_POINTS: Final = (
     "asset-placed",  # the asset is in place, its sidecar is not
     "sidecar-placed",  # both are in place, SAVED is not recorded
     "saved-recorded",  # SAVED is durable
+    "run-ended",  # the run is over, the store has an earlier copy of the ledger
     "rename-file-placed",  # a renamed item's file has both names
     "review-written",  # the review file has a decision, no file has moved yet
     "move-recorded",  # a take's file has its new name on record, and both on disk

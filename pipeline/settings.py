@@ -106,7 +106,8 @@ class Settings:
         settle_s: From the loss of a submit's answer until the absence of its job
             counts.
         output_s: How long to wait for the assets of a job that has succeeded.
-        fresh_job_s: How long a 404 for a job of ours counts as a delay.
+        fresh_job_s: How long a 404 for a job of ours, or for one of its assets, counts
+            as a delay.
         downloads: Concurrent downloads of assets.
         download_bytes: Total bytes of concurrent downloads: many small assets, or few
             large ones, but at least four.

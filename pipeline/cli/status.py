@@ -142,6 +142,7 @@ def _print_events(status: Status, folder: Path) -> None:
         jobs=status.jobs,
         counts={str(one): counts.get(one, 0) for one in ItemStatus},
         changed=status.changed,
+        submitting=status.submitting,
         to_fetch=status.to_fetch,
         orphans=status.orphans,
         needs_review=len(status.reviews),
@@ -163,6 +164,9 @@ def _show_counts(status: Status, price: CuPrice | None) -> None:
     for one in reversed(ItemStatus):
         if counts.get(one):
             say(f"  {counts[one]:>8,}  {WORDS[one]}")
+    if status.submitting:
+        text = "of them being submitted by a run in progress"
+        say(f"  {status.submitting:>8,}  {text}")
     if status.to_fetch:
         text = f"to be fetched, free, such as {one_line(status.why_fetch)}"
         say(f"  {status.to_fetch:>8,}  of them {text}")

@@ -27,6 +27,8 @@ class Facts(Struct, frozen=True, kw_only=True):
         lock_sha256: Digest of the lock file when it was last read or written, or None.
         tool: The version that created the ledger, or "".
         emulator: ``1`` if the emulator has made its jobs, in this process or another.
+        copy_due: ``1`` if a run has begun to work since the store got a copy of this
+            ledger; only if the files are in a store.
     """
 
     base_url: str = ""
@@ -41,6 +43,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     lock_sha256: str | None = None
     tool: str = ""
     emulator: str = ""
+    copy_due: str = ""
 
     @property
     def is_emulated(self) -> bool:
@@ -72,6 +75,7 @@ def facts_from(meta: Mapping[str, str]) -> Facts:
         lock_sha256=meta.get("lock_sha256"),
         tool=meta.get("tool", ""),
         emulator=meta.get("emulator", ""),
+        copy_due=meta.get("copy_due", ""),
     )
 
 

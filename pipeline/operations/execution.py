@@ -23,6 +23,7 @@ from pipeline.errors import (
     UsageError,
     find_only,
 )
+from pipeline.fault_points import reach
 from pipeline.job import UNFINISHED
 from pipeline.ledger.ledger import Ledger
 from pipeline.ledger.writer import LedgerWriter
@@ -38,7 +39,12 @@ from pipeline.operations.items import Items
 from pipeline.operations.target import Target
 from pipeline.output.folder import claim
 from pipeline.output.store_owner import check_store_owner, claim_store
-from pipeline.output.stores import bind_store, is_elsewhere, save_snapshot
+from pipeline.output.stores import (
+    bind_store,
+    is_elsewhere,
+    needs_snapshot,
+    save_snapshot,
+)
 from pipeline.planning import Action, Plan, PlannedItem, Selection
 from pipeline.pricing import Cost, CostGroups, Estimate
 from pipeline.pricing.budget import budget_of
@@ -149,7 +155,7 @@ class Execution:
         self._recorder = PlanRecorder(saved_plan.items if saved_plan else ())
         self._to_review: set[str] = set()  # items with a file to look at
         self._run_id = 0
-        self._may_have_worked = False
+        self._writer: LedgerWriter | None = None
         self.loaded = loaded
         self.has_nothing_to_do = False
         self.run: Run | None = None
@@ -233,10 +239,11 @@ class Execution:
             await anyio.to_thread.run_sync(check_store_owner, store, self.loaded.name)
 
     async def save_snapshot(self) -> None:
-        """Keep a copy of the ledger in the store, if this run had anything to do."""
+        """Keep a copy of the ledger in the store, unless it has one that will do."""
         store = self._target.opened
-        if store is None or not self._may_have_worked:
+        if store is None or not needs_snapshot(self.ledger, store):
             return
+        reach("run-ended")
         with anyio.CancelScope(shield=True):
             try:
                 await anyio.to_thread.run_sync(save_snapshot, self.ledger, store)
@@ -282,6 +289,7 @@ class Execution:
                 from a rehearsal.
             RunError: The service does not answer, or refuses.
         """
+        self._writer = writer
         settings = self._target.settings_for(self.plan)
         self.run = Run(
             self.plan,
@@ -324,9 +332,9 @@ class Execution:
             OutputError: The store cannot be written.
         """
         store = self.plan.store
-        self._may_have_worked = not self.has_nothing_to_do
-        if self._may_have_worked and is_elsewhere(store):
+        if self._writer is not None and is_elsewhere(store):
             await anyio.to_thread.run_sync(claim_store, store, self.loaded.name)
+            await self._writer.write(self.ledger.record_facts, copy_due="1")
         bind_store(store)
         self._hooks.before_spending()
         self._rename_reviews(self.plan)

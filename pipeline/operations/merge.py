@@ -121,6 +121,7 @@ def merge(
         with storage_errors(output):
             carry_out(files)
         joined.record_leftovers(files.moved)
+        joined.record_facts(copy_due="1" if is_elsewhere(joined_store) else None)
         ledger.replace_with(joined)
         clear_leftovers(ledger, joined_store)
         notes = _save_snapshot(ledger, joined_store)

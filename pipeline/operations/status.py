@@ -5,6 +5,7 @@ What the ledger does not know comes from the sidecars and from the lock file.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache, partial
 
 from pipeline.job import Job, JobStatus
 from pipeline.ledger.ledger import Ledger
@@ -14,7 +15,7 @@ from pipeline.manifest.review import Review
 from pipeline.naming import split_take
 from pipeline.operations.items import status_of
 from pipeline.operations.spend import Spending, Sum
-from pipeline.output.folder import open_for_reading
+from pipeline.output.folder import is_held, open_for_reading
 from pipeline.planning import Action, PlannedItem, Selection, make_plan
 from pipeline.planning.decision import CHANGED_SIGN
 from pipeline.planning.item_counts import ItemCounts
@@ -32,6 +33,8 @@ class Status(Struct, frozen=True, kw_only=True):
         counts: Items of the manifest by status: of their takes and steps, the worst. A
             renamed item counts once, under its new id.
         jobs: How many takes and steps they have.
+        submitting: How many items a run in progress is submitting at this moment; they
+            count as in flight.
         changed: How many items ask for something else than their newest attempt.
         to_fetch: How many are paid for, with a file that is not in place.
         why_fetch: Why one of those has to be fetched, or "".
@@ -52,6 +55,7 @@ class Status(Struct, frozen=True, kw_only=True):
     orphans: int
     troubled: tuple[Job, ...]
     cost: Sum
+    submitting: int = 0
     blocked: tuple[tuple[str, str], ...] = ()
     stale: tuple[str, ...] = ()
     reviews: tuple[tuple[str, str, str], ...] = ()
@@ -82,6 +86,7 @@ def read_status(
     lock_file = find_lock_file(manifest, emulate=emulate)
     order = list(ItemStatus)
     standing, changed, waiting = ItemCounts(), ItemCounts(), ItemCounts()
+    submitting = ItemCounts()
     why_fetch = ""
     blocked: list[tuple[str, str]] = []
     reviews: list[tuple[str, str, str]] = []
@@ -90,6 +95,8 @@ def read_status(
     with open_for_reading(
         store.home, lock_file, item_count=manifest.item_count
     ) as ledger:
+        # Asked only if it matters: a run that begins has to wait for the answer.
+        is_busy = cache(partial(is_held, store.home))
 
         def count(planned: PlannedItem) -> None:
             nonlocal why_fetch
@@ -97,6 +104,11 @@ def read_status(
             if planned.old_id:
                 attempts = ledger.find_jobs_of(planned.old_id) or attempts
             status, reason, _ = status_of(planned, attempts)
+            newest = attempts[0].status if attempts else None
+            is_leaving = newest is JobStatus.SUBMITTING and is_busy()
+            if is_leaving:  # without a run, nobody knows what has become of it
+                status = ItemStatus.IN_FLIGHT
+            submitting.add(planned.item, _rank(is_leaving))
             standing.add(planned.item, order.index(status))
             if status is ItemStatus.BLOCKED:
                 blocked.append((planned.item.item_id, reason))
@@ -138,6 +150,7 @@ def read_status(
             changed=changed.by_rank[_rank(True)],
             to_fetch=waiting.by_rank[_rank(True)],
             why_fetch=why_fetch,
+            submitting=submitting.by_rank[_rank(True)],
             blocked=tuple(blocked),
             orphans=orphans,
             troubled=tuple(

@@ -48,6 +48,7 @@ _OF_A_REHEARSAL = (
     "a run with --emulate made what is there: delete that folder, or choose another"
     " --output; for files in a store, choose another --store too"
 )
+_LOOK_S = 0.1  # longer than another command takes to see whether a run is in progress
 _ESCAPED_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 
 
@@ -217,8 +218,10 @@ def holding_idle(folder: Path) -> Iterator[None]:
 
     Raises:
         LedgerBusy: A run is in progress in the folder.
+        OutputError: Its ``ledger.lock`` is a link out of the folder.
     """
     path = folder / LOCK_NAME
+    check_own(path)  # a link's target would be emptied
     lock = FileLock(path, mode=0o644)
     # Where the file cannot be written, no run can be.
     with suppress(PermissionError):
@@ -228,6 +231,19 @@ def holding_idle(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a run is in progress in an output folder.
+
+    Raises:
+        OutputError: As for :func:`holding_idle`.
+    """
+    try:
+        with holding_idle(folder):
+            return False
+    except LedgerBusy:
+        return True
 
 
 @contextmanager
@@ -383,7 +399,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _acquire(lock: FileLock, folder: Path) -> None:
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=_LOOK_S, poll_interval=_LOOK_S / 10)
     except Timeout:
         raise LedgerBusy(
             f"another run is in progress in {folder}",

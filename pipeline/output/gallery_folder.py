@@ -244,7 +244,7 @@ def read_index(path: Path) -> dict[str, int]:
         found = json.loads(
             read_regular(path / INDEX_NAME, limit_bytes=_MOST_INDEX_BYTES)
         )
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}

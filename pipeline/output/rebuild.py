@@ -265,6 +265,30 @@ def search_since(ledger: Ledger, since: datetime) -> None:
     ledger.record_facts(rebuilt_since=since if known is None else min(since, known))
 
 
+def follow_moves(ledger: Ledger, output: Path) -> None:
+    """Record where the files of a ledger are now, if they have moved since.
+
+    Args:
+        ledger: A copy that may be older than the sidecars.
+        output: The output folder, with the sidecars of today.
+
+    Raises:
+        UsageError, OutputError: As for :func:`find_saved_jobs`.
+    """
+    now = {
+        (job.remote_id, asset.output_index): asset.path
+        for job in find_saved_jobs(output, in_ledger=ledger.find_paths())
+        for asset in job.assets
+    }
+    moved = {
+        asset.path: now[job.remote_id, asset.output_index]
+        for job in ledger.find_jobs_in(JobStatus.SAVED)
+        for asset in job.assets
+        if (job.remote_id, asset.output_index) in now
+    }
+    ledger.record_moved({old: new for old, new in moved.items() if old != new})
+
+
 def has_results(output: Path) -> bool:
     """Whether anything has ever been made in an output folder.
 

@@ -54,7 +54,7 @@ def _check_same(store: Store, manifest: str) -> None:
     try:
         with store.open(OWNER_NAME) as file:
             owner = json.loads(file.read(_MOST_BYTES))["manifest"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UsageError(
             f"{store.describe(OWNER_NAME)} does not say whose store this is",
             hint="delete it if no other manifest uses the store, then run again",

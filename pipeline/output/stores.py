@@ -17,7 +17,7 @@ from pipeline.job import SIDECAR_SUFFIX
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.manifest import Manifest
 from pipeline.output.names import MARKS_OF_OUTPUT, is_own
-from pipeline.output.rebuild import search_since
+from pipeline.output.rebuild import follow_moves, search_since
 from pipeline.output.store_owner import check_store_owner
 from pipeline.settings import learn_secrets
 from pipeline.storage.atomic_file import create_partial, put_in_place, write_in_place
@@ -173,6 +173,17 @@ def list_own(store: Store) -> Iterator[Entry]:
             yield file
 
 
+def needs_snapshot(ledger: Ledger, store: Store) -> bool:
+    """Whether the store has no copy of the ledger, or one from before the last work.
+
+    A run that was killed has left it so. A store that the folder has not used yet needs
+    none.
+    """
+    if not is_elsewhere(store) or not _find_bound(store.home):
+        return False
+    return bool(ledger.find_facts().copy_due) or not store.is_present(LEDGER_NAME)
+
+
 def save_snapshot(ledger: Ledger, store: Store) -> None:
     """Put a copy of the ledger into the store, instead of the one before.
 
@@ -189,6 +200,7 @@ def save_snapshot(ledger: Ledger, store: Store) -> None:
         digest = ledger.snapshot(partial)
         store.place(partial, LEDGER_NAME, sha256=digest, media_type=_SQLITE)
         store.sync([LEDGER_NAME])
+        ledger.record_facts(copy_due=None)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -213,6 +225,8 @@ def restore_snapshot(store: Store) -> None:
                 file.write(block)
         with Ledger(partial) as ledger:
             ledger.check()
+            ledger.record_facts(copy_due=None)  # it is the copy
+            follow_moves(ledger, store.home)
             ended = ledger.find_last_end()
             if ended is not None:
                 search_since(ledger, ended)

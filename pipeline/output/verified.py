@@ -73,7 +73,7 @@ class VerifiedFiles:
             for line in whole:
                 record = json.loads(line)
                 self._known[record["path"]] = (record["sha256"], record["size_bytes"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UsageError(
                 f"{self._path} was not written by pipeline verify",
                 hint="name another file, or one that does not exist yet",

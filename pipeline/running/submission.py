@@ -10,6 +10,7 @@ could have come from it.
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 from pipeline.api.interface import (
     NoPrice,
@@ -305,7 +306,11 @@ class Submitter:
         try:
             with self._stopping.ending_waits():
                 found = await self._settler.wait_until_settled(
-                    job, self._ledger, is_refused=True, waits=waits
+                    job,
+                    self._ledger,
+                    is_refused=True,
+                    waits=waits,
+                    let_others_go=partial(self._pass_on, job),
                 )
         except OutcomeUnknown as error:
             job = await self._recorded(job)
@@ -485,8 +490,7 @@ class Submitter:
             self._slots.accepted()
         else:
             self._slots.unused()
-            kind = _first_of_model(job.model_id)
-            self._first_jobs.pass_on(kind, self._name(job.item_id))
+            self._pass_on(job)
         self._pause_after_loss()
         job = await self._records.unknown(job, failure_of(error, None))
         job = await self._watch.settle(
@@ -500,6 +504,11 @@ class Submitter:
                 job, failure_of(error, FailureClass.GENERATION)
             )
         return next_attempt(job, self._ledger)
+
+    def _pass_on(self, job: Job) -> None:
+        """Let another item go first, whose job may settle this one."""
+        kind = _first_of_model(job.model_id)
+        self._first_jobs.pass_on(kind, self._name(job.item_id))
 
     def _pause_after_loss(self) -> None:
         self._lost_in_a_row += 1

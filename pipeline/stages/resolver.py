@@ -1,8 +1,8 @@
 """Resolver: asset ids → records with fresh URLs, with request batching.
 
 Lookups that arrive within a short time share one bulk read. An asset that the bulk read
-does not show, or shows as unfinished, is looked up again until the deadline, because it
-is paid for.
+shows as unfinished is looked up again until the deadline, because it is paid for; one
+that the service does not show, for as long as that may be a delay.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,6 +28,10 @@ LINGER_S = 0.6  # how long the first lookup of a batch waits while jobs are in f
 SHORT_LINGER_S = 0.05  # the same when no more lookups are expected
 PATIENT_FROM = 0.3  # share of the request limit in use from which batches wait longer
 REQUESTS_PER_READ = 24  # they then wait until one request in so many is a bulk read
+_GONE = (
+    "it is paid for: run again to look for it once more, free; if it is gone for good,"
+    " `run --force --select` makes another, and pays again"
+)
 
 
 class _Lookup:
@@ -62,6 +66,7 @@ class Resolver:
         self._api = api
         self._clock = clock
         self._settings = settings
+        self._longest_hidden_s = min(settings.fresh_job_s, settings.free_deadline_s)
         self._batch_size = BULK_SIZE
         self._lookups: list[_Lookup] = []
         self._something_to_read = anyio.Event()
@@ -70,10 +75,12 @@ class Resolver:
         """The record of an asset that is ready, with a fresh URL.
 
         Raises:
-            DownloadFailed: The asset failed, or is not ready at the deadline.
+            DownloadFailed: The asset failed, is not ready at the deadline, or has not
+                been shown for ``fresh_job_s``.
             Unavailable, UnexpectedAnswer: No answer until the deadline.
         """
         backoff = Backoff(self._clock, self._settings.free_deadline_s)
+        hidden: Backoff | None = None
         while True:
             try:
                 asset = await self._ask(asset_id)
@@ -81,13 +88,20 @@ class Resolver:
                 if not await backoff.sleep_after(error):
                     raise
                 continue
-            if asset is not None and asset.has_failed:
+            if asset is None:
+                hidden = hidden or Backoff(self._clock, self._longest_hidden_s)
+                if not await hidden.sleep():
+                    raise DownloadFailed(
+                        f"the service does not show asset {asset_id}", hint=_GONE
+                    )
+                continue
+            hidden = None
+            if asset.has_failed:
                 raise DownloadFailed(f"the service failed to store asset {asset_id}")
-            if asset is not None and asset.is_ready:
+            if asset.is_ready:
                 return asset
             if not await backoff.sleep():
-                state = "does not show" if asset is None else "has not finished"
-                raise DownloadFailed(f"the service {state} asset {asset_id}")
+                raise DownloadFailed(f"the service has not finished asset {asset_id}")
 
     async def run(self) -> None:
         """Answer lookups in batches until cancelled."""

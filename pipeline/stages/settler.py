@@ -46,6 +46,7 @@ class _Lost(Struct, eq=False):
     give_up_s: float
     settled: anyio.Event
     answered_before: int
+    let_others_go: Callable[[], None]
     clean: int = 0
     undecided: int = 0
     found: RemoteJob | None = None
@@ -131,6 +132,7 @@ class Settler:
         is_refused: bool = False,
         waits: bool = True,
         on_waiting: Callable[[], None] = lambda: None,
+        let_others_go: Callable[[], None] = lambda: None,
     ) -> RemoteJob | None:
         """Suspend until the outcome of a submit is known.
 
@@ -142,6 +144,8 @@ class Settler:
             waits: Whether the settling time has to pass. For a refusal, this applies
                 only if nothing shows that the list is up to date.
             on_waiting: Called once the claim of this submit counts.
+            let_others_go: Called if it takes a job of another item to tell this
+                refused submit's job from those of others; perhaps several times.
 
         Returns:
             The job to adopt, or None if it is proved that there is none.
@@ -158,6 +162,7 @@ class Settler:
             give_up_s=now_s + self._settings.settle_s + self._settings.free_deadline_s,
             settled=anyio.Event(),
             answered_before=self._answers,
+            let_others_go=let_others_go,
         )
         self._lost.append(lost)
         self._something_lost.set()
@@ -254,7 +259,7 @@ class Settler:
         """Count a reading: as evidence that no job exists, or as inconclusive."""
         candidates = self._find_candidates(lost, reading, free)
         if candidates:
-            self._leave_open(lost, begun_s, _named(candidates))
+            self._weigh_candidates(lost, reading, candidates, begun_s)
         elif lost.is_refused:
             self._believe(lost, reading, begun_s)
         elif begun_s < lost.proof_from_s:
@@ -295,6 +300,20 @@ class Settler:
         is_over = begun_s >= lost.proof_from_s and lost.clean >= READINGS_FOR_PROOF
         if before or is_over:
             lost.settled.set()
+
+    def _weigh_candidates(
+        self,
+        lost: _Lost,
+        reading: Reading,
+        candidates: Sequence[RemoteJob],
+        begun_s: float,
+    ) -> None:
+        if lost.is_refused and not self._has_control(lost, reading):
+            # A job of another item may show whose they are.
+            lost.let_others_go()
+            if self._may_learn():
+                return
+        self._leave_open(lost, begun_s, _named(candidates))
 
     def _has_control(self, lost: _Lost, reading: Reading) -> bool:
         """Whether the reading shows a job of ours that the candidate rule finds."""

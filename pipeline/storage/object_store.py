@@ -233,18 +233,14 @@ class ObjectStore:
         if self.digest_of(name) != sha256:
             if isinstance(content, Path) and content.stat().st_size > _ONE_PUT_BYTES:
                 content = self.stage_file(content, media_type)
-            try:
+            with self._unless_there(name, sha256):
                 self._place(content, name, sha256, media_type)
-            except NameTaken:
-                now = self._look_at(name)
-                if now is None or self._read_digest(name, now) != sha256:
-                    raise
-                self._entries[name] = now
         content.unlink(missing_ok=True)
 
     def write(self, content: bytes, name: str) -> None:
         """Put a sidecar into the bucket, then beside the ledger."""
-        self._put(content, name, "", "application/json")
+        with self._unless_there(name, hashlib.sha256(content).hexdigest()):
+            self._put(content, name, "", "application/json")
         write_in_place(content, self.home, name)
 
     def receive(self, source: Store, name: str) -> None:
@@ -287,7 +283,9 @@ class ObjectStore:
     def copy(self, old: str, new: str) -> None:
         """Copy within the bucket, unless the new name is in use."""
         if not self.have_same_content(old, new):
-            self._copy(old, new, self.refresh(old))
+            there = self.refresh(old)
+            with self._unless_there(new, self.digest_of(old)):
+                self._copy(old, new, there)
         if (self.home / old).is_file():
             write_in_place((self.home / old).read_bytes(), self.home, new)
 
@@ -308,6 +306,21 @@ class ObjectStore:
 
     def sync(self, names: Iterable[str]) -> None:
         """Do nothing: what a bucket has accepted is durable."""
+
+    @contextlib.contextmanager
+    def _unless_there(self, name: str, sha256: str) -> Iterator[None]:
+        """Accept a name that is taken by the same bytes.
+
+        They are those of another run, or our own: a request is repeated if its answer
+        was lost.
+        """
+        try:
+            yield
+        except NameTaken:
+            now = self._look_at(name)
+            if now is None or self._read_digest(name, now) != sha256:
+                raise
+            self._entries[name] = now
 
     def _place(self, content: Pending, name: str, sha256: str, media_type: str) -> None:
         body = content.content if isinstance(content, Held) else content

@@ -304,6 +304,7 @@ async def test_a_plan_says_what_a_change_costs(place, github):
         ("", "does not hold"),
         ("{}\n", "does not hold"),
         ("version: 1\n", "does not hold"),
+        ("[" * 9999 + "\n", "does not hold"),
         ('{"event": "item", "sign": "+"}\n', "does not hold"),
         ('{"event": "plan", "orphans": 0, "cost": {"bound": "6"}}\n', "does not hold"),
     ],

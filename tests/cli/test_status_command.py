@@ -5,8 +5,11 @@ import shutil
 
 import pytest
 from doubles.place import items
+from filelock import FileLock
 
-from pipeline.ledger.ledger import LEDGER_NAME
+from pipeline.ledger.ledger import LEDGER_NAME, Ledger
+from pipeline.output.names import LOCK_NAME
+from pipeline.record import replace
 
 
 @pytest.fixture
@@ -52,6 +55,26 @@ async def test_a_finished_manifest_has_nothing_but_saved_items(made, status):
     assert told["cost"]["charged"] == 12
     assert "2  saved" in text
     assert "of them" not in text
+
+
+async def test_what_a_run_in_progress_submits_is_in_flight_and_unsure_without_it(
+    made, status
+):
+    with Ledger(made.output / LEDGER_NAME) as ledger:
+        [job] = ledger.find_jobs_of("a")
+        again = replace(job, row_id=0, attempt=2, remote_id=None, assets=())
+        ledger.record_submitting(again)
+
+    told, text = await status()
+    assert told["counts"] == {"unknown": 1, "saved": 1}
+    assert told["submitting"] == 0
+
+    with FileLock(made.output / LOCK_NAME):
+        told, text = await status()
+    assert told["counts"] == {"in_flight": 1, "saved": 1}
+    assert told["submitting"] == 1
+    assert "1  in flight\n" in text
+    assert "1  of them being submitted by a run in progress" in text
 
 
 async def test_a_fresh_clone_is_told_by_its_lock_file(made, status):

@@ -263,14 +263,15 @@ async def test_samples_of_one_progress_file_end_up_with_every_file(
     assert "2 assets checked before" in said.out
 
 
-async def test_another_file_is_no_progress(made, command, tmp_path):
-    (tmp_path / "notes.txt").write_text("my notes\n")
+@pytest.mark.parametrize("notes", ["my notes\n", "[" * 9999 + "\n"])
+async def test_another_file_is_no_progress(made, command, tmp_path, notes):
+    (tmp_path / "notes.txt").write_text(notes)
 
     said = await command("verify", made, "--progress", tmp_path / "notes.txt")
 
     assert said.code == 2
     assert "was not written by pipeline verify" in said.err
-    assert (tmp_path / "notes.txt").read_text() == "my notes\n"
+    assert (tmp_path / "notes.txt").read_text() == notes
 
 
 async def test_a_folder_that_is_not_there_is_named(command):

@@ -88,6 +88,33 @@ async def test_killed_five_times_it_is_the_same(studio, bucket):
     assert bucket.writes == []
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills with SIGKILL")
+async def test_the_copy_of_the_ledger_is_brought_up_to_date_by_the_next_run(
+    studio, bucket
+):
+    studio.write(TREES)
+    copy = f"PUT /{bucket.name}/trees/ledger.sqlite3"
+    killed = await run(studio, bucket, code=None, PIPELINE_FAULT_POINT="run-ended")
+    assert killed.code < 0, killed
+    assert "ledger.sqlite3" not in bucket.names
+
+    for leave in (lambda: None, lambda: bucket.remove("ledger.sqlite3")):
+        leave()
+        bucket.forget()
+        await run(studio, bucket)
+        assert bucket.writes == [copy]
+        bucket.forget()
+        await run(studio, bucket)
+        assert bucket.writes == []
+
+    studio.write(TREES.replace("yew]", "yew, fir]"))
+    killed = await run(studio, bucket, code=None, PIPELINE_FAULT_POINT="run-ended")
+    old = bucket.get("ledger.sqlite3")
+    await run(studio, bucket)
+    assert bucket.get("ledger.sqlite3") != old
+    assert made(studio) == 5
+
+
 async def test_a_fresh_machine_goes_on_from_the_bucket(studio, bucket):
     studio.write(TREES)
     await run(studio, bucket)
@@ -231,6 +258,14 @@ async def test_takes_are_chosen_in_the_bucket(studio, bucket):
     assert (await studio.run("verify", bucket.url)).code == 0
     why = await studio.run("why", "trees.yaml", "oak", "--json")
     assert {line["finding"] for line in why.of("file")} == {"ok"}
+
+    # The copy of the ledger in the store is from before the choice.
+    shutil.rmtree(studio.folder / "output")
+    (studio.folder / "trees.yaml.lock").unlink()
+    again = await run(studio, bucket, "--json")
+    assert again.of("done")[0]["counts"]["done"] == 2
+    assert bucket.assets == ["oak.png", "oak@1.png"]
+    assert made(studio) == 2
 
 
 async def test_the_check_comes_before_anything_is_paid(studio, bucket):

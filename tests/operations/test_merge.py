@@ -14,7 +14,7 @@ from filelock import FileLock
 from knobs.world import KEY, SECRET
 
 from pipeline.clock import SystemClock
-from pipeline.errors import ExitCode, LedgerBusy, UsageError
+from pipeline.errors import ExitCode, LedgerBusy, OutputError, UsageError
 from pipeline.job import JobStatus
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.manifest import load_manifest
@@ -378,6 +378,19 @@ async def test_a_folder_in_which_a_run_is_at_work_is_refused(checkouts):
         checkouts.path(held).mkdir(parents=True, exist_ok=True)
         with FileLock(checkouts.path(held) / "ledger.lock"), pytest.raises(LedgerBusy):
             checkouts.merge(["one"])
+
+
+async def test_a_lock_that_leads_to_a_file_of_the_user_is_refused(checkouts, tmp_path):
+    await checkouts.run("one", selection=Selection(globs=("tree-a",)))
+    (tmp_path / "novel.txt").write_text("my novel")
+    lock = checkouts.path("one") / "ledger.lock"
+    lock.unlink()
+    lock.symlink_to(tmp_path / "novel.txt")
+
+    with pytest.raises(OutputError, match="a link that leads outside"):
+        checkouts.merge(["one"])
+
+    assert (tmp_path / "novel.txt").read_text() == "my novel"
 
 
 async def test_a_shard_without_its_ledger_is_merged_from_its_sidecars(checkouts):

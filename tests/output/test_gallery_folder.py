@@ -169,7 +169,9 @@ def test_an_index_that_was_edited_lists_no_file_that_no_gallery_writes(
     assert (gallery / name).read_bytes() == b"mine"
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"a": "x"}', b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{", b'{"a": "x"}', b"\xff", b"[" * 9999]
+)
 def test_an_index_that_cannot_be_read_lists_nothing(tmp_path, content):
     (tmp_path / INDEX_NAME).write_bytes(content)
 

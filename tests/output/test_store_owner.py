@@ -97,7 +97,9 @@ def test_manifests_that_share_a_folder_share_its_store(bucket, tmp_path):
     assert bucket.names == []
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"manifest"', b"{}", b"\xff"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"manifest"', b"{}", b"\xff", b"[" * 4000]
+)
 def test_an_owner_that_cannot_be_read_is_named(bucket, tmp_path, content):
     bucket.put(OWNER_NAME, content)
     store = open_store(tmp_path / "home", bucket.url)

@@ -13,6 +13,7 @@ from pipeline.output.rebuild import SEARCH_MARGIN, search_since
 from pipeline.output.stores import (
     bind_store,
     is_elsewhere,
+    needs_snapshot,
     open_store,
     restore_snapshot,
     save_snapshot,
@@ -120,6 +121,26 @@ def test_a_new_folder_begins_with_the_ledger_that_the_store_keeps(
         assert facts.rebuilt_since == ENDED - SEARCH_MARGIN
     assert not list((other / ".partial").iterdir())
     restore_snapshot(open_store(other, url))  # it has one now
+
+
+def test_only_what_has_changed_since_is_kept_again(bucket, home, tmp_path):
+    store = open_store(home, bucket.url)
+    kept(home, store)
+    with Ledger(home / LEDGER_NAME) as ledger:
+        ledger.record_facts(copy_due="1")
+        assert not needs_snapshot(ledger, store)  # the store is not in use yet
+        bind_store(store)
+        assert needs_snapshot(ledger, store)
+        save_snapshot(ledger, store)
+        assert not needs_snapshot(ledger, store)
+
+    other = open_store(tmp_path / "other", bucket.url)
+    restore_snapshot(other)
+    bind_store(other)
+    with Ledger(tmp_path / "other" / LEDGER_NAME) as ledger:
+        assert not needs_snapshot(ledger, other)
+        bucket.remove(LEDGER_NAME)
+        assert needs_snapshot(ledger, open_store(other.home))
 
 
 def test_sidecars_never_shorten_the_search_after_a_restored_ledger():

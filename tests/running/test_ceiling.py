@@ -89,3 +89,23 @@ async def test_a_slot_is_free_while_the_asset_is_still_downloading(workshop):
     assert jobs_made == [2]
     assert not any(name.endswith(".json") for name in saved)
     assert result.counts == {"saved": 2}
+
+
+async def test_a_first_job_that_is_refused_beside_jobs_of_others_lets_the_next_go_first(
+    workshop,
+):
+    """Several machines share the project, and all slots are taken."""
+    workshop.write_items("oak", "elm", "ash")
+    api = workshop.api
+    api.fail_next("submit", RateLimited("busy"))
+
+    def others(point):
+        if point == "submit" and not api.jobs:
+            api.add_job({"prompt": "a stone", "seed": 5})
+
+    workshop.on_point = others
+    result = await workshop.run()
+
+    assert result.exit_code is ExitCode.OK
+    assert result.counts["saved"] == 3
+    assert len(api.jobs) == 4

@@ -151,6 +151,39 @@ async def test_an_asset_that_nobody_shows_fails_at_the_deadline(clock, resolve_a
     assert SETTINGS.free_deadline_s <= clock.monotonic_s() < 66
 
 
+async def test_an_asset_that_is_gone_is_waited_for_as_long_as_a_fresh_one_may_be_hidden(
+    api, clock, made, finish, in_background
+):
+    settings = Settings(fresh_job_s=20.0)
+    resolver = Resolver(api, clock, settings)
+    api.asset_pending_s = 50.0
+    (late,) = made(1)
+    before_s = clock.monotonic_s()
+    async with in_background(resolver.run):
+        # What it shows is waited for, even if it is hidden in between.
+        shown = api.files[late]
+        hiding = iter([False, True, True, False, True, True])
+
+        def hide(point):
+            if point == "find_assets":
+                api.files.pop(late, None)
+                if not next(hiding, False):
+                    api.files[late] = shown
+
+        api.on_point = hide
+        assert (await finish(lambda: resolver.resolve(late))).is_ready
+        api.on_point = lambda _point: None
+        assert clock.monotonic_s() - before_s >= 40.0
+
+        del api.files[late]
+        before_s = clock.monotonic_s()
+        with pytest.raises(DownloadFailed, match="does not show asset") as error:
+            await finish(lambda: resolver.resolve(late))
+
+    assert 20.0 <= clock.monotonic_s() - before_s < 26.0
+    assert "pays again" in error.value.hint
+
+
 async def test_an_asset_that_is_never_ready_fails_at_the_deadline(
     api, made, resolve_all
 ):

@@ -74,6 +74,21 @@ async def test_after_a_refusal_a_job_with_other_inputs_is_another_runs(desk, kno
     assert outcome is None if knows_us else unsure(outcome)
 
 
+async def test_a_refusal_beside_jobs_of_others_waits_for_the_first_job_of_ours(desk):
+    """Whose they are is known once it is known how the service shows jobs of ours."""
+    job = desk.lost()
+    desk.api.add_job({**OAK, "prompt": "a stone", "seed": 5})
+    desk.may_learn = True
+
+    async with desk.settling(job, is_refused=True):
+        await desk.clock.advance(30.0)
+        assert desk.ended == {}
+        desk.own()
+        await desk.clock.advance(30.0)
+
+    assert desk.ended == {"oak": None}
+
+
 async def test_a_job_that_a_listing_showed_and_nobody_owns_is_remembered(desk):
     job = desk.lost()
     made = desk.api.add_job(OAK)

@@ -132,6 +132,23 @@ def test_two_sidecars_of_one_name_do_not_overwrite_each_other(store, bucket, tmp
     assert not (tmp_path / "oak.png.json").exists()
 
 
+def test_what_a_repeated_request_finds_of_its_own_is_accepted(store, bucket, tmp_path):
+    # The answer to the first request was lost: the bytes are there, unknown to us.
+    place(store, "oak.png", PICTURE)
+    bucket.put("oak.png.json", b"{1}")
+    bucket.put("elm.png", PICTURE)
+
+    store.write(b"{1}", "oak.png.json")
+    store.copy("oak.png", "elm.png")
+
+    assert (tmp_path / "oak.png.json").read_bytes() == b"{1}"
+    assert store.size_of("elm.png") == len(PICTURE)
+    store.write(b"{2}", "oak.png.json")  # it is known now
+    assert bucket.get("oak.png.json") == b"{2}"
+    with pytest.raises(NameTaken):
+        store.copy("oak.png.json", "elm.png")
+
+
 def test_a_sidecar_is_in_the_bucket_and_at_home(store, bucket, tmp_path):
     store.write(b"{}", "deep/oak.png.json")
 

@@ -131,7 +131,7 @@ def test_a_run_that_has_ended_is_not_said_to_be_silent(tail, tmp_path):
 def test_lines_that_are_no_events_are_passed_over(tail, tmp_path):
     append(tmp_path, LAUNCH)
     with events_path(tmp_path).open("a") as file:
-        file.write('[1]\n{"event": 1}\nnothing\n\n')
+        file.write('[1]\n{"event": 1}\nnothing\n\n' + "[" * 9999 + "\n")
     append(tmp_path, DONE)
 
     assert tail.look() == [LAUNCH, DONE]

@@ -159,7 +159,7 @@ def read_base(path: Path) -> PlanTotals:
             f"--base: {path} cannot be read: {error.strerror or error}",
             hint="make it with: pipeline plan MANIFEST --json > FILE",
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _is_no_plan(path) from error
     if totals is None:
         raise _is_no_plan(path)

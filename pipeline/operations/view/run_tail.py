@@ -74,7 +74,7 @@ def _read(lines: bytes) -> Iterator[Mapping[str, Any]]:
     for line in lines.splitlines():
         try:
             fields = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(fields, dict) and isinstance(fields.get("event"), str):
             yield fields
