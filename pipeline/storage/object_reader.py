@@ -63,6 +63,10 @@ class ObjectReader(io.RawIOBase):
         self._at = max(0, start[whence] + offset)
         return self._at
 
+    def readall(self) -> bytes:
+        """The rest with one request; by default it would be read 8 KiB at a time."""
+        return self.read(max(0, self._size_bytes - self._at)) or b""
+
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer with one request, or a part of it at the end."""
         length = min(len(buffer), self._size_bytes - self._at)

@@ -57,6 +57,17 @@ def test_a_placed_file_has_its_bytes_and_its_type_in_one_request(store, bucket):
     assert store.digest_of("oak.png") == sha256(PICTURE)
 
 
+def test_a_whole_file_is_read_with_one_request(store, bucket):
+    content = PICTURE + bytes(100_000)
+    place(store, "oak.png", content)
+    bucket.forget()
+
+    with store.open("oak.png") as file:
+        assert file.read() == content
+
+    assert len(bucket.requests) == 1
+
+
 def test_what_is_there_already_is_not_sent_again(store, bucket, tmp_path):
     place(store, "oak.png", PICTURE)
     again = store_in(bucket, tmp_path)
