@@ -18,12 +18,18 @@ def open_place(place: str, opened: ExitStack) -> Store:
         opened: Closes what is only needed meanwhile.
 
     Raises:
-        UsageError: There is no such folder.
+        UsageError: There is no such folder, or nothing at the URL.
         OutputError: The store cannot be read.
     """
     if "://" in place:
         home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        return open_store(Path(opened.enter_context(home)), place)
+        store = open_store(Path(opened.enter_context(home)), place)
+        if next(store.list_files(), None) is None:
+            raise UsageError(
+                f"there is nothing in {store.describe()}",
+                hint="check the name of the bucket and what follows it",
+            )
+        return store
     output = expand_home(place)
     if not output.is_dir():
         raise UsageError(

@@ -279,3 +279,13 @@ async def test_a_folder_that_is_not_there_is_named(command):
 
     assert said.code == 2
     assert "there is no folder" in said.err
+
+
+@pytest.mark.parametrize("words", [["verify"], ["index", "--out", "all.jsonl"]])
+async def test_a_store_without_anything_is_a_mistyped_one(command, tmp_path, words):
+    url = (tmp_path / "icnos").as_uri()
+
+    done = await command(words[0], url, *words[1:])
+
+    assert done.code == 2
+    assert f"there is nothing in {url}" in done.err
