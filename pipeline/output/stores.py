@@ -21,7 +21,7 @@ from pipeline.output.rebuild import follow_moves, search_since
 from pipeline.output.store_owner import check_store_owner
 from pipeline.settings import learn_secrets
 from pipeline.storage.atomic_file import create_partial, put_in_place, write_in_place
-from pipeline.storage.bucket_url import parse_store_url
+from pipeline.storage.bucket_url import BucketUrl, parse_store_url
 from pipeline.storage.files import STORE_NAME
 from pipeline.storage.folder import Folder
 from pipeline.storage.object_store import ObjectStore
@@ -95,7 +95,7 @@ def _store_of(home: Path, url: str, bound: str) -> Store | None:
             f"{home} belongs to the store {bound}, not to {normal_url(url)}",
             hint="choose another --output: each store has a folder of its own",
         )
-    return store_at(url or bound, home) if url or bound else None
+    return _store_at(url or bound, home) if url or bound else None
 
 
 def url_for(manifest: Manifest, chosen: str, *, emulate: bool) -> str:
@@ -120,17 +120,22 @@ def normal_url(url: str) -> str:
     Raises:
         UsageError: It is not one.
     """
-    return store_at(url, Path()).describe()
+    where = _parse_url(url)
+    return where.as_uri() if isinstance(where, Path) else where.location
 
 
-def store_at(url: str, home: Path) -> Store:
+def _store_at(url: str, home: Path) -> Store:
     """A store, without looking at it."""
-    learn_secrets(os.environ)
-    where = parse_store_url(url, os.environ)
+    where = _parse_url(url)
     if isinstance(where, Path):
-        is_home = home != Path() and where.resolve() == home.resolve()
+        is_home = where.resolve() == home.resolve()
         return Folder(home) if is_home else Folder(where, home)
     return ObjectStore(where, home)
+
+
+def _parse_url(url: str) -> BucketUrl | Path:
+    learn_secrets(os.environ)
+    return parse_store_url(url, os.environ)
 
 
 def bind_store(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from doubles import buckets
@@ -201,6 +202,12 @@ def test_a_rehearsal_has_a_store_of_its_own(tmp_path, store, chosen, emulate, ur
 
 def test_the_output_folder_itself_is_no_other_store(home):
     assert not is_elsewhere(open_store(home, home.as_uri()))
+
+
+def test_the_working_directory_can_be_the_output_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    assert not is_elsewhere(open_store(Path(), tmp_path.as_uri()))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names with other separators")
