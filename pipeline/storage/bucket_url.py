@@ -14,7 +14,6 @@ from urllib.request import url2pathname
 from pipeline.errors import OutputError, UsageError
 from pipeline.record import Struct, field
 
-_SCHEMES = {"s3": "s3", "gs": "gs", "az": "az"}
 _ENDPOINTS = {
     "s3": ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"),
     "gs": ("GOOGLE_BASE_URL",),
@@ -123,7 +122,7 @@ def parse_bucket_url(url: str, environment: Mapping[str, str]) -> BucketUrl:
     """
     parts = urlsplit(url)
     example = "write it as s3://bucket/prefix, gs://…, az://… or file:///folder"
-    if parts.scheme not in _SCHEMES:
+    if parts.scheme not in _ENDPOINTS:
         raise UsageError(f"'{url[:200]}' is not the URL of a store", hint=example)
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise UsageError(

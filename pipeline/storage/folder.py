@@ -8,7 +8,6 @@ from typing import BinaryIO
 from pipeline.errors import OutputError
 from pipeline.storage.atomic_file import (
     FOLDER_MODE,
-    PARTIAL_FOLDER,
     PartialFile,
     check_no_link,
     copy_beside,
@@ -213,11 +212,6 @@ class Folder:
     def sync(self, names: Iterable[str]) -> None:
         """Sync the folders of the files, each once."""
         sync_folders(self.root / name for name in names)
-
-
-def is_temporary(name: str) -> bool:
-    """Whether a file of a store is an unfinished one."""
-    return name.startswith(PARTIAL_FOLDER + "/")
 
 
 def _link(source: Path, target: Path) -> bool:
