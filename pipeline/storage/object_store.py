@@ -158,8 +158,10 @@ class ObjectStore:
         One that has changed since it was listed is not known by that.
         """
         entry = self._entries.get(name)
-        if entry is None or entry.sha256:
-            return "" if entry is None else entry.sha256
+        if entry is None:
+            return ""
+        if entry.sha256:
+            return entry.sha256
         now = self._look_at(name)
         if now is None:
             del self._entries[name]
@@ -276,16 +278,21 @@ class ObjectStore:
             if sha256 and sha256 == source.digest_of(name):
                 return
             known = self._check_same(name, known)
-        old = source.url.key_of(name)
-        self._copy_key(old, name, there.media_type, overwrite=known is not None)
-        self._entries[name].sha256 = there.sha256
+        self._copy_key(
+            source.url.key_of(name),
+            name,
+            there.media_type,
+            sha256=there.sha256,
+            overwrite=known is not None,
+        )
 
     def copy(self, old: str, new: str) -> None:
         """Copy within the bucket, unless the new name is in use."""
         if not self.have_same_content(old, new):
             there = self.refresh(old)
             with self._unless_there(new, self.digest_of(old)):
-                self._copy(old, new, there)
+                media_type = there.media_type if there else ""
+                self._copy_key(self.url.key_of(old), new, media_type)
         if (self.home / old).is_file():
             write_in_place((self.home / old).read_bytes(), self.home, new)
 
@@ -327,9 +334,7 @@ class ObjectStore:
         if isinstance(body, Staged):
             known = self._entries.get(name)
             if known is None or body.size_bytes > _ONE_PUT_BYTES:
-                self._copy_staged(body, name, known, media_type)
-                if (copied := self._entries.get(name)) is not None:
-                    copied.sha256 = sha256
+                self._copy_staged(body, name, known, sha256, media_type)
                 return
             # A copy has no condition on what it replaces.
             with body.open("rb") as file:
@@ -337,12 +342,23 @@ class ObjectStore:
         self._put(body, name, sha256, media_type)
 
     def _copy_staged(
-        self, staged: Staged, name: str, known: "_Entry | None", media_type: str
+        self,
+        staged: Staged,
+        name: str,
+        known: "_Entry | None",
+        sha256: str,
+        media_type: str,
     ) -> None:
         if known is not None:
             known = self._check_same(name, known)
         # Never deleted first: a kill leaves the old file or the new one.
-        self._copy(staged.name, name, None, media_type, overwrite=known is not None)
+        self._copy_key(
+            self.url.key_of(staged.name),
+            name,
+            media_type,
+            sha256=sha256,
+            overwrite=known is not None,
+        )
 
     def _check_same(self, name: str, known: "_Entry") -> "_Entry | None":
         """Look at an object that must be as it was known; None if it is gone."""
@@ -379,22 +395,24 @@ class ObjectStore:
             return
         self._entries[name] = _Entry({**put, "size": size_bytes}, sha256)
 
-    def _copy(
+    def _copy_key(
         self,
-        old: str,
+        old_key: str,
         new: str,
-        entry: "_Entry | None",
-        media_type: str = "",
+        media_type: str,
         *,
+        sha256: str = "",
         overwrite: bool = False,
     ) -> None:
-        media_type = media_type or (entry.media_type if entry else "")
-        self._copy_key(self.url.key_of(old), new, media_type, overwrite=overwrite)
+        """Copy from anywhere in the bucket.
 
-    def _copy_key(
-        self, old_key: str, new: str, media_type: str, *, overwrite: bool = False
-    ) -> None:
-        """Copy from anywhere in the bucket, to a name that must be free if not told."""
+        Args:
+            old_key: The name in the whole bucket.
+            new: A name in this part of it.
+            media_type: Of the content; "" if not known.
+            sha256: Of the content; "" if not known.
+            overwrite: Whether the new name may be in use.
+        """
         try:
             with bucket_errors(self.url, "write to", new):
                 copier = self._copier_of(media_type)
@@ -402,7 +420,9 @@ class ObjectStore:
                 obstore().copy(copier, old_key, target, overwrite=overwrite)
         except obstore().exceptions.AlreadyExistsError as error:
             raise self._taken(new) from error
-        self.refresh(new)
+        copied = self.refresh(new)
+        if copied is not None and sha256:
+            copied.sha256 = sha256
 
     def _copier_of(self, media_type: str) -> "Client":
         """A client of the whole bucket, whose copies have a media type.
