@@ -5,12 +5,10 @@ Changes nothing.
 
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from shutil import copyfileobj
-from typing import BinaryIO
 
 from pipeline.assets.checks.content import check_content
 from pipeline.assets.checks.damage import Damaged
@@ -141,7 +139,7 @@ def _choose(
 
 def _verify_one(store: Store, asset: Asset) -> Verified:
     if not store.is_remote or not store.exists(asset.path):
-        return _look_at(partial(store.open, asset.path), store.file(asset.path), asset)
+        return _look_at(store.file(asset.path), asset)
     # Read once, not once for the hash and once more for what it shows.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
@@ -157,13 +155,11 @@ def _verify_one(store: Store, asset: Asset) -> Verified:
         except OSError as error:
             detail = f"cannot be read: {error}"
             return Verified(path=asset.path, finding=Finding.BROKEN, detail=detail)
-        return _look_at(partial(content.open, "rb"), content, asset)
+        return _look_at(content, asset)
 
 
-def _look_at(
-    open_file: Callable[[], BinaryIO], content: Content, asset: Asset
-) -> Verified:
-    finding, detail = check_recorded(open_file, asset)
+def _look_at(content: Content, asset: Asset) -> Verified:
+    finding, detail = check_recorded(content, asset)
     if finding is Finding.OK:
         try:
             check_content(content, asset.media_type)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -334,7 +333,7 @@ def _inputs(planned: PlannedItem, model: ModelSchema | None) -> Iterator[Input]:
 def _files(store: Store, attempts: tuple[Job, ...]) -> Iterator[CheckedFile]:
     for job in attempts:
         for asset in job.assets:
-            finding, detail = check_recorded(partial(store.open, asset.path), asset)
+            finding, detail = check_recorded(store.file(asset.path), asset)
             if finding is Finding.OK:
                 finding, detail = _check_sidecar(store.home, job, asset)
             yield CheckedFile(

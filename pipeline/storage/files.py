@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -26,6 +27,13 @@ def is_shared(output: Path) -> bool:
 def sha256_of(file: BinaryIO) -> str:
     """The SHA-256 of what is left to read, in hex."""
     return hashlib.file_digest(cast("Any", file), "sha256").hexdigest()
+
+
+def size_of(file: BinaryIO) -> int:
+    """The size of an open file in bytes; it is at its beginning afterwards."""
+    size_bytes = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size_bytes
 
 
 def remove_empty_folders(output: Path, folder: Path) -> None:

@@ -5,12 +5,12 @@ Source: glTF 2.0 specification, section 4 ("GLB File Format Specification").
 
 import io
 import json
-import os
 import struct
 from collections.abc import Mapping
 from typing import BinaryIO
 
 from pipeline.assets.checks.damage import Damaged
+from pipeline.storage.files import size_of
 from pipeline.storage.store import Content
 
 GLB = "model/gltf-binary"
@@ -29,8 +29,7 @@ def check_glb(whole: Content) -> None:
         Damaged: It is not a complete GLB.
     """
     with whole.open("rb") as file:
-        size_bytes = file.seek(0, os.SEEK_END)
-        file.seek(0)
+        size_bytes = size_of(file)
         header = file.read(_HEADER_BYTES)
         if len(header) < _HEADER_BYTES:
             raise Damaged("a GLB without a header")

@@ -7,12 +7,12 @@ and does not see colours.
 Source: N. Krawetz, "Kind of Like That", hackerfactor.com, 2013.
 """
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipeline.assets.checks.image import decoded
 from pipeline.save_spec import CheckResult, CheckSpec, Saving
+from pipeline.storage.files import size_of
 from pipeline.storage.media_type import PICTURE_TYPES
 from pipeline.storage.store import Content
 
@@ -50,7 +50,7 @@ def examine(
     most = saving.save.max_bytes
     if most is not None:
         with content.open("rb") as file:
-            size_bytes = file.seek(0, os.SEEK_END)
+            size_bytes = size_of(file)
         why = f"it has {size_bytes:,} bytes, more than {most:,}"
         results.append(
             CheckResult(name="max_bytes", why=why if size_bytes > most else "")

@@ -1,14 +1,12 @@
 """A file of the output folder against what is recorded of it."""
 
-import os
-from collections.abc import Callable
 from enum import StrEnum
-from typing import BinaryIO
 
 from pipeline.counting import plural
 from pipeline.job import Asset
-from pipeline.storage.files import sha256_of
+from pipeline.storage.files import sha256_of, size_of
 from pipeline.storage.pointer import MAX_POINTER_BYTES, Pointer, read_pointer
+from pipeline.storage.store import Content
 
 
 class Finding(StrEnum):
@@ -21,22 +19,19 @@ class Finding(StrEnum):
     STRAY = "stray"  # neither an asset with a sidecar nor a file of ours
 
 
-def check_recorded(
-    open_file: Callable[[], BinaryIO], asset: Asset
-) -> tuple[Finding, str]:
+def check_recorded(content: Content, asset: Asset) -> tuple[Finding, str]:
     """Compare its SHA-256; what the file shows is not looked at.
 
     Args:
-        open_file: Opens the file; raises an OSError if it cannot be read.
+        content: The file.
         asset: As it is recorded, in a sidecar or in the ledger.
 
     Returns:
         OK, MISSING, CHANGED or BROKEN, and more about it, or "".
     """
     try:
-        with open_file() as file:
-            size_bytes = file.seek(0, os.SEEK_END)
-            file.seek(0)
+        with content.open("rb") as file:
+            size_bytes = size_of(file)
             pointer = read_pointer(file.read(MAX_POINTER_BYTES + 1))
             file.seek(0)
             digest = sha256_of(file)

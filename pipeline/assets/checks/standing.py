@@ -1,12 +1,11 @@
 """A file that is not the one that was saved → what stands in its place."""
 
-import os
 from enum import StrEnum
 
 from pipeline.assets.checks.image import DECODED_TYPES, PNG, measure_image
 from pipeline.assets.checks.png import NotAnImage
 from pipeline.job import Asset
-from pipeline.storage.files import sha256_of
+from pipeline.storage.files import sha256_of, size_of
 from pipeline.storage.media_type import HEAD_SIZE_BYTES, media_type_of
 from pipeline.storage.pointer import Pointer, read_pointer
 from pipeline.storage.store import Content, Store
@@ -47,8 +46,7 @@ def find_standing(
         return Standing.MISSING, None
     try:
         with store.open(asset.path) as file:
-            size_bytes = file.seek(0, os.SEEK_END)
-            file.seek(0)
+            size_bytes = size_of(file)
             is_same = size_bytes == asset.size_bytes
             if is_same and (not by_hash or sha256_of(file) == asset.sha256):
                 return Standing.WHOLE, None
