@@ -10,12 +10,7 @@ from pipeline.assets.checks.damage import Damaged
 from pipeline.assets.checks.png import NotAnImage
 from pipeline.assets.receipt import Receipt
 from pipeline.assets.thumbnail import can_draw, draw_thumbnail
-from pipeline.storage.atomic_file import (
-    PARTIAL_FOLDER,
-    create_partial,
-    put_in_place,
-    storage_errors,
-)
+from pipeline.storage.atomic_file import PARTIAL_FOLDER, write_in_place
 from pipeline.storage.regular_file import read_regular
 
 # What may go wrong with a file that is to be drawn.
@@ -40,10 +35,7 @@ def draw_ahead(receipt: Receipt, output: Path) -> None:
             drawn = draw_thumbnail(file, receipt.media_type)
     except UNDRAWN:
         return  # the gallery says so
-    partial, target = create_partial(output)
-    with storage_errors(partial), target:
-        target.write(drawn)
-    put_in_place(partial, output, _name_of(receipt.sha256))
+    write_in_place(drawn, output, _name_of(receipt.sha256), sync=False)
 
 
 def find_drawn(output: Path, sha256: str) -> bytes | None:

@@ -22,7 +22,6 @@ from pipeline.storage.atomic_file import (
     FOLDER_MODE,
     PARTIAL_FOLDER,
     copy_beside,
-    create_partial,
     new_partial_path,
     put_in_place,
     remove_partial_files,
@@ -112,10 +111,7 @@ class GalleryFolder:
         Raises:
             OutputError: The folder is not writable, or a link leads out of it.
         """
-        partial, file = create_partial(self.path)
-        with storage_errors(partial), file:
-            file.write(content)
-        put_in_place(partial, self.path, name)
+        write_in_place(content, self.path, name, sync=False)
         self._wanted[name] = len(content)
 
     def copy(self, source: Path, name: str) -> None:
@@ -137,9 +133,7 @@ class GalleryFolder:
                 with partial.open("xb") as copy:
                     shutil.copyfileobj(file, copy)
                 shutil.copystat(source, partial)
-        size_bytes = partial.stat().st_size
-        put_in_place(partial, self.path, name)
-        self._wanted[name] = size_bytes
+        self._place(partial, name)
 
     def fetch(self, content: Content, name: str, sha256: str) -> None:
         """Copy a file that is not on this machine, unless its bytes are here already.
@@ -157,9 +151,7 @@ class GalleryFolder:
             return
         with content.open("rb") as source:
             partial = copy_beside(source, self.path)
-        size_bytes = partial.stat().st_size
-        put_in_place(partial, self.path, name)
-        self._wanted[name] = size_bytes
+        self._place(partial, name)
 
     def finish(self) -> None:
         """Remove what an earlier gallery left behind, and list what is there now.
@@ -182,6 +174,11 @@ class GalleryFolder:
             OutputError: The folder is not writable.
         """
         self._write_index({**self._listed, **self._wanted})
+
+    def _place(self, partial: Path, name: str) -> None:
+        size_bytes = partial.stat().st_size
+        put_in_place(partial, self.path, name)
+        self._wanted[name] = size_bytes
 
     def _write_index(self, files: Mapping[str, int]) -> None:
         if files == self._listed and (self.path / INDEX_NAME).exists():

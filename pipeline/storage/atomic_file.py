@@ -267,10 +267,18 @@ def put_in_place(partial: Path, output: Path, name: str) -> Path:
         return _with_folder_made(target, lambda: partial.replace(target))
 
 
-def write_in_place(content: bytes, output: Path, name: str) -> Path:
+def write_in_place(
+    content: bytes, output: Path, name: str, *, sync: bool = True
+) -> Path:
     """Write ``content`` to ``output/name`` completely or not at all; blocking.
 
     The name is durable after :func:`sync_folders`.
+
+    Args:
+        content: All of it.
+        output: As for :func:`put_in_place`.
+        name: As for :func:`put_in_place`.
+        sync: False for a file that can be made again after a power cut.
 
     Raises:
         OutputError: As for :func:`put_in_place`.
@@ -280,7 +288,8 @@ def write_in_place(content: bytes, output: Path, name: str) -> Path:
         try:
             with io.FileIO(_create(partial), "wb") as file:
                 _write_all(file, content)
-                sync_file(file.fileno(), partial)
+                if sync:
+                    sync_file(file.fileno(), partial)
             return put_in_place(partial, output, name)
         except BaseException:
             partial.unlink(missing_ok=True)
