@@ -452,7 +452,7 @@ class Ledger(LedgerReader):
             )
 
     def snapshot(self, path: Path) -> str:
-        """Write a compact copy to a new file, while others may read.
+        """Write a compact copy to a new or empty file, while others may read.
 
         Returns:
             The SHA-256 of its bytes in hex.

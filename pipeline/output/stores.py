@@ -199,8 +199,7 @@ def save_snapshot(ledger: Ledger, store: Store) -> None:
     if not is_elsewhere(store):
         return
     partial, file = create_partial(store.workspace)
-    file.close()
-    partial.unlink()
+    file.close()  # empty: the copy is written to it
     try:
         digest = ledger.snapshot(partial)
         store.place(partial, LEDGER_NAME, sha256=digest, media_type=_SQLITE)
