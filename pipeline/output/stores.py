@@ -20,7 +20,12 @@ from pipeline.output.names import MARKS_OF_OUTPUT, is_own
 from pipeline.output.rebuild import follow_moves, search_since
 from pipeline.output.store_owner import check_store_owner
 from pipeline.settings import learn_secrets
-from pipeline.storage.atomic_file import create_partial, put_in_place, write_in_place
+from pipeline.storage.atomic_file import (
+    copy_beside,
+    create_partial,
+    put_in_place,
+    write_in_place,
+)
 from pipeline.storage.bucket_url import BucketUrl, parse_store_url
 from pipeline.storage.files import STORE_NAME
 from pipeline.storage.folder import Folder
@@ -216,17 +221,21 @@ def restore_snapshot(store: Store) -> None:
     that is damaged is passed over: the sidecars say what is paid for.
 
     Raises:
-        OutputError: The folder is not writable.
+        OutputError: It cannot be read now, or the folder is not writable.
     """
     if not is_elsewhere(store) or (store.home / LEDGER_NAME).exists():
         return
     if not store.is_present(LEDGER_NAME):
         return
-    partial, file = create_partial(store.home)
     try:
-        with file, store.open(LEDGER_NAME) as source:
-            while block := source.read(1 << 20):
-                file.write(block)
+        with store.open(LEDGER_NAME) as source:
+            partial = copy_beside(source, store.home)
+    except OSError as error:  # it may be whole: a run must not begin without it
+        raise OutputError(
+            f"cannot read {store.describe(LEDGER_NAME)}: {error}",
+            hint="check the store and the network, then run again",
+        ) from error
+    try:
         with Ledger(partial) as ledger:
             ledger.check()
             ledger.record_facts(copy_due=None)  # it is the copy
@@ -235,7 +244,7 @@ def restore_snapshot(store: Store) -> None:
             if ended is not None:
                 search_since(ledger, ended)
         put_in_place(partial, store.home, LEDGER_NAME)
-    except (LedgerError, OSError) as error:
+    except LedgerError as error:
         logger.warning("the ledger in %s is not used: %s", store.describe(), error)
     finally:
         for suffix in ("", "-wal", "-shm"):

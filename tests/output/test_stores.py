@@ -163,6 +163,23 @@ def test_a_damaged_snapshot_is_passed_over(bucket, home, caplog):
     assert "is not used" in caplog.text
 
 
+def test_a_snapshot_that_cannot_be_read_now_is_not_passed_over(
+    bucket, home, tmp_path, monkeypatch
+):
+    kept(home, open_store(home, bucket.url))
+    store = open_store(tmp_path / "other", bucket.url)
+
+    def fail(_name):
+        raise OSError("no answer")
+
+    monkeypatch.setattr(store, "open", fail)
+
+    with pytest.raises(OutputError, match="no answer"):
+        restore_snapshot(store)
+
+    assert not (store.home / LEDGER_NAME).exists()
+
+
 def test_a_snapshot_replaces_only_the_known_one(bucket, home, tmp_path):
     store = open_store(home, bucket.url)
     kept(home, store)
