@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from pipeline.assets.sidecar import MAX_SIDECAR_BYTES
-from pipeline.errors import LedgerError, OutputError, UsageError
+from pipeline.errors import LedgerDamaged, LedgerError, OutputError, UsageError
 from pipeline.job import SIDECAR_SUFFIX
 from pipeline.ledger.ledger import LEDGER_NAME, Ledger
 from pipeline.manifest import Manifest
@@ -222,6 +222,7 @@ def restore_snapshot(store: Store) -> None:
 
     Raises:
         OutputError: It cannot be read now, or the folder is not writable.
+        LedgerError: It is of a newer version, or of another program.
     """
     if not is_elsewhere(store) or (store.home / LEDGER_NAME).exists():
         return
@@ -244,8 +245,13 @@ def restore_snapshot(store: Store) -> None:
             if ended is not None:
                 search_since(ledger, ended)
         put_in_place(partial, store.home, LEDGER_NAME)
-    except LedgerError as error:
+    except LedgerDamaged as error:
         logger.warning("the ledger in %s is not used: %s", store.describe(), error)
+    except LedgerError as error:  # it is whole: this version cannot use it
+        raise LedgerError(
+            error.message.replace(str(partial), store.describe(LEDGER_NAME)),
+            hint=error.hint,
+        ) from error
     finally:
         for suffix in ("", "-wal", "-shm"):
             partial.with_name(partial.name + suffix).unlink(missing_ok=True)

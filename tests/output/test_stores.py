@@ -1,13 +1,15 @@
 """Stores opened: sidecars copied home, the ledger kept, and begun with again."""
 
 import os
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from doubles import buckets
 
-from pipeline.errors import OutputError, UsageError
+from pipeline.errors import LedgerError, OutputError, UsageError
 from pipeline.ledger.ledger import IN_MEMORY, LEDGER_NAME, Ledger
 from pipeline.manifest import load_manifest
 from pipeline.output.rebuild import SEARCH_MARGIN, search_since
@@ -178,6 +180,20 @@ def test_a_snapshot_that_cannot_be_read_now_is_not_passed_over(
         restore_snapshot(store)
 
     assert not (store.home / LEDGER_NAME).exists()
+
+
+def test_a_snapshot_of_a_newer_version_is_not_passed_over(bucket, home, tmp_path):
+    newer = tmp_path / "newer.sqlite3"
+    with closing(sqlite3.connect(newer)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    bucket.put(LEDGER_NAME, newer.read_bytes())
+
+    with pytest.raises(LedgerError, match="newer version") as caught:
+        restore_snapshot(open_store(home, bucket.url))
+
+    assert f"{bucket.url}/{LEDGER_NAME} was written" in caught.value.message
+    assert "upgrade" in caught.value.hint
+    assert not (home / LEDGER_NAME).exists()
 
 
 def test_a_snapshot_replaces_only_the_known_one(bucket, home, tmp_path):
