@@ -175,7 +175,7 @@ def _find_stale(review: Review, ledger: Ledger) -> Iterator[str]:
         finished = find_finished(ledger, base_id)
         takes = []
         for job_id in ledger.find_take_ids(base_id):
-            made = next(iter(newest_made(ledger.find_jobs_of(job_id))), None)
+            made = newest_made(ledger.find_jobs_of(job_id))
             takes.append(
                 Take(
                     number=split_take(job_id)[1],
