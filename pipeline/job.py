@@ -443,3 +443,9 @@ def prompt_name(params: Mapping[str, object]) -> str:
     """The input that says what is made: ``prompt``, or ``text`` of speech; else ""."""
     names = (one for one in ("prompt", "text") if isinstance(params.get(one), str))
     return next(names, "")
+
+
+def prompt_of(params: Mapping[str, object]) -> str | None:
+    """What the input :func:`prompt_name` says, or None."""
+    prompt = params.get(prompt_name(params))
+    return prompt if isinstance(prompt, str) else None

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 from pipeline.cli.console.printing import print_json, print_note, say
+from pipeline.cli.opening import find_folder
 from pipeline.clock import SystemClock
 from pipeline.counting import items_and_jobs, plural
-from pipeline.errors import ExitCode, UsageError
+from pipeline.errors import ExitCode
 from pipeline.operations.join_reports import find_reports, join_reports
 from pipeline.operations.merge import merge
-from pipeline.settings import expand_home
+
+_HINT = "name output folders, or stores such as s3://bucket/prefix"
 
 
 def merge_command(
@@ -20,7 +22,7 @@ def merge_command(
     as_json: bool,
 ) -> ExitCode:
     """Join the folders, and say what was done."""
-    opened = [one if "://" in one else _folder_of(one) for one in places]
+    opened = [one if "://" in one else find_folder(one, hint=_HINT) for one in places]
     folders = [one for one in opened if isinstance(one, Path)]
     reports = find_reports(folders) if junit is not None else []
     merged = merge(opened, output, clock=SystemClock(), store=store)
@@ -51,13 +53,3 @@ def merge_command(
     if junit is not None:
         say(f"  {plural(joined, 'report')} → {junit}")
     return ExitCode.OK
-
-
-def _folder_of(place: str) -> Path:
-    folder = expand_home(place)
-    if not folder.is_dir():
-        raise UsageError(
-            f"there is no folder {folder}",
-            hint="name output folders, or stores such as s3://bucket/prefix",
-        )
-    return folder

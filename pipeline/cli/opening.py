@@ -30,10 +30,21 @@ def open_place(place: str, opened: ExitStack) -> Store:
                 hint="check the name of the bucket and what follows it",
             )
         return store
-    output = expand_home(place)
-    if not output.is_dir():
-        raise UsageError(
-            f"there is no folder {output}",
-            hint="name an output folder, or a store such as s3://bucket/prefix",
-        )
-    return open_store(output)
+    hint = "name an output folder, or a store such as s3://bucket/prefix"
+    return open_store(find_folder(place, hint=hint))
+
+
+def find_folder(place: str, *, hint: str) -> Path:
+    """The folder that a user names.
+
+    Args:
+        place: As it was typed.
+        hint: What to name instead, if there is none.
+
+    Raises:
+        UsageError: There is no such folder.
+    """
+    folder = expand_home(place)
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}", hint=hint)
+    return folder

@@ -16,7 +16,7 @@ from pipeline.cli.console.text import columns, one_line, printable, wrapped
 from pipeline.cli.share_table import share_lines
 from pipeline.cli.stale_items import StaleItems
 from pipeline.counting import choose, items_and_jobs, plural
-from pipeline.job import prompt_name
+from pipeline.job import prompt_of
 from pipeline.manifest.review import Review
 from pipeline.planning import Action, Orphan, Plan, PlannedItem
 from pipeline.pricing import Cost, Estimate
@@ -97,7 +97,7 @@ class PlanListing:
             planned.reason,
             planned.item.line,
             planned.cost_key if planned.action in _PRICED else "",
-            _prompt_of(planned) if self._has_prompts else None,
+            prompt_of(planned.params) if self._has_prompts else None,
             self._stale.add(planned),
         )
         if self._lines is None:
@@ -190,11 +190,6 @@ class PlanListing:
                 shown = "(no prompt)" if line.prompt is None else line.prompt
                 for part in printable(shown).split("\n"):
                     self._say(f"    {part}".rstrip())
-
-
-def _prompt_of(planned: PlannedItem) -> str | None:
-    prompt = planned.params.get(prompt_name(planned.params))
-    return prompt if isinstance(prompt, str) else None
 
 
 def with_price(text: str, price: str, width: int | None) -> str:

@@ -17,7 +17,7 @@ from pipeline.models.schema import InputSchema, ModelSchema, RequiredRules
 from pipeline.models.wording import plain, shown, suggestion
 from pipeline.operations.connection import service_of
 from pipeline.operations.validate import find_model
-from pipeline.settings import MissingCredentials
+from pipeline.settings import KEY_VARIABLE, SECRET_VARIABLE, MissingCredentials
 from pipeline.version import __version__
 
 WIDTH = 80
@@ -33,7 +33,6 @@ _ANY = {
     "inputs_array": "groups of inputs",
     "file": "any file",
 }
-_SET_THEM = "set SCENARIO_SDK_API_KEY and SCENARIO_SDK_API_SECRET"
 _PRICE = {True: "yes", False: "no", None: "-"}
 
 
@@ -95,7 +94,7 @@ def _hint_unknown(model_id: str, *, offline: bool) -> str:
     try:
         service_of(os.environ, emulate=False)
     except MissingCredentials:
-        return f"{_SET_THEM} to ask the service; {hint}"
+        return f"set {KEY_VARIABLE} and {SECRET_VARIABLE} to ask the service; {hint}"
     return hint
 
 

@@ -18,7 +18,7 @@ from pipeline.operations.reviewing import (
 )
 from pipeline.planning import Action, PlannedItem
 from pipeline.planning.presence import find_presence
-from pipeline.planning.takes import digests_of
+from pipeline.planning.takes import digests_of, newest_made
 from pipeline.storage.store import Store
 
 
@@ -71,7 +71,7 @@ def _keep(
     signature: Signature,
 ) -> Kept:
     item = planned.item
-    made = next((job for job in ledger.find_jobs_of(item.item_id) if job.assets), None)
+    made = newest_made(ledger.find_jobs_of(item.item_id))
     if made is None or find_presence(store, made).missing:
         raise UsageError(
             f"take {item.take} of {item.base} has no file to keep: {planned.reason}",

@@ -42,14 +42,14 @@ def event_fields(event: Event) -> dict[str, Any] | None:  # noqa: PLR0911 - one 
 
 
 def done_fields(
-    result: RunResult | None, code: ExitCode, *, charged: Decimal
+    result: RunResult | None, code: ExitCode, *, charged: Decimal = Decimal(0)
 ) -> dict[str, Any]:
     """The end of a run as JSON.
 
     Args:
         result: None for a run that ended with an error.
         code: The exit code.
-        charged: Units that were reported as charged.
+        charged: Units that were reported as charged, where the result does not say.
     """
     return {
         "event": "done",

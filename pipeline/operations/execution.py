@@ -6,7 +6,6 @@ together is left to ``operations.joint``.
 
 import dataclasses
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 
 import anyio
@@ -220,11 +219,10 @@ class Execution:
         elif found is None and self.result is not None:
             code = self.result.exit_code
         now = self._target.clock.utc_now()
-        charged = Decimal(0) if self.result is None else self.result.cost.charged
         try:
             self.ledger.record_run_ended(self._run_id, now, code)
         finally:
-            self._log.end(done_fields(self.result, code, charged=charged))
+            self._log.end(done_fields(self.result, code))
         unsynced = take_unsynced()
         if unsynced is not None:
             self._hooks.on_event(Warned(message=str(unsynced)))

@@ -184,7 +184,7 @@ def _job_record(
 ) -> JobRecord:
     former = planned.old_id if planned else ""
     attempts = tuple(ledger.find_jobs_of(former or job_id))
-    made = next(iter(newest_made(attempts)), None)
+    made = newest_made(attempts)
     status, reason, hint = status_of(planned, attempts)
     return JobRecord(
         job_id=job_id,

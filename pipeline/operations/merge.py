@@ -191,18 +191,11 @@ def _open_target(output: Path, url: str, parts: Sequence[_Place]) -> Store:
     if is_elsewhere(before) or not parts:
         return open_store(output, url) if url else before
     has_files = any((output / name).exists() for name in find_asset_names(output))
-    stores = {one.store.describe() for one in parts if is_elsewhere(one.store)}
-    if not url and (has_files or not stores):
+    if not url and not has_files:
+        url = _common_url(output, parts)
+    if not url:
         return before
-    if not url and (
-        len(stores) > 1 or not all(is_elsewhere(one.store) for one in parts)
-    ):
-        raise UsageError(
-            f"the files are in different places: {', '.join(_places_of(parts))}",
-            hint="say where the joined ones go: --store URL; to have them in the folder"
-            f" itself: --store {output.absolute().as_uri()}",
-        )
-    opened = open_store(output, url or next(iter(stores)))
+    opened = open_store(output, url)
     if is_elsewhere(opened) and has_files:
         raise UsageError(
             f"{output} has results whose files are in the folder itself",
@@ -210,6 +203,23 @@ def _open_target(output: Path, url: str, parts: Sequence[_Place]) -> Store:
             " with the others",
         )
     return opened
+
+
+def _common_url(output: Path, parts: Sequence[_Place]) -> str:
+    """The store that all parts have in common; "" if they are all folders.
+
+    Raises:
+        UsageError: They are in different places.
+    """
+    stores = (one.store for one in parts)
+    urls = {store.describe() if is_elsewhere(store) else "" for store in stores}
+    if len(urls) > 1:
+        raise UsageError(
+            f"the files are in different places: {', '.join(_places_of(parts))}",
+            hint="say where the joined ones go: --store URL; to have them in the folder"
+            f" itself: --store {output.absolute().as_uri()}",
+        )
+    return next(iter(urls))
 
 
 def _places_of(parts: Sequence[_Place]) -> Iterator[str]:

@@ -108,7 +108,7 @@ def read_status(
             is_leaving = newest is JobStatus.SUBMITTING and is_busy()
             if is_leaving:  # without a run, nobody knows what has become of it
                 status = ItemStatus.IN_FLIGHT
-            submitting.add(planned.item, _rank(is_leaving))
+                submitting.add(planned.item)
             standing.add(planned.item, order.index(status))
             if status is ItemStatus.BLOCKED:
                 blocked.append((planned.item.item_id, reason))
@@ -117,11 +117,11 @@ def read_status(
                 for asset in (attempts[0].assets if attempts else ())
                 if asset.review
             )
-            changed.add(planned.item, _rank(planned.sign == CHANGED_SIGN))
-            is_waiting = planned.then is Action.FETCH
-            waiting.add(planned.item, _rank(is_waiting))
-            if is_waiting and not why_fetch:
-                why_fetch = f"{planned.item.item_id}: {planned.reason}"
+            if planned.sign == CHANGED_SIGN:
+                changed.add(planned.item)
+            if planned.then is Action.FETCH:
+                waiting.add(planned.item)
+                why_fetch = why_fetch or f"{planned.item.item_id}: {planned.reason}"
 
         orphans = 0
         untouched = 0
@@ -146,10 +146,10 @@ def read_status(
             counts=Counter({order[rank]: n for rank, n in standing.by_rank.items()})
             + Counter({ItemStatus.NOT_SUBMITTED: untouched}),
             jobs=standing.jobs + untouched,
-            changed=changed.by_rank[_rank(True)],
-            to_fetch=waiting.by_rank[_rank(True)],
+            changed=changed.total,
+            to_fetch=waiting.total,
             why_fetch=why_fetch,
-            submitting=submitting.by_rank[_rank(True)],
+            submitting=submitting.total,
             blocked=tuple(blocked),
             orphans=orphans,
             troubled=tuple(
@@ -165,17 +165,12 @@ def read_status(
         )
 
 
-def _rank(is_one: bool) -> int:
-    """The rank of a take that makes its item one of those that are counted."""
-    return 0 if is_one else 1
-
-
 def _find_stale(review: Review, ledger: Ledger) -> Iterator[str]:
     for base_id, item in sorted(review.items.items()):
         finished = find_finished(ledger, base_id)
         takes = []
         for job_id in ledger.find_take_ids(base_id):
-            made = next(iter(newest_made(ledger.find_jobs_of(job_id))), None)
+            made = newest_made(ledger.find_jobs_of(job_id))
             takes.append(
                 Take(
                     number=split_take(job_id)[1],

@@ -236,7 +236,8 @@ class ItemPlanner:
         item, attempts = asked.item, asked.attempts
         if is_step(item.item_id):
             attempts = self._context.find_jobs_of(take_id(item.base, item.take))
-        return [*newest_made(attempts), *self._context.find_finished(item)]
+        made = (newest_made(attempts), *self._context.find_finished(item))
+        return [job for job in made if job is not None]
 
     def _is_unclear(self, asked: Asked, decision: Decision) -> bool:
         """Whether the user has to say which old item this is, before it is paid for."""

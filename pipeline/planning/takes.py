@@ -90,22 +90,20 @@ def stands(verdict: Verdict, made: Sequence[Job]) -> bool:
     )
 
 
-def newest_made(attempts: Iterable[Job]) -> tuple[Job, ...]:
-    """The newest job with files, if there is one.
+def newest_made(attempts: Iterable[Job]) -> Job | None:
+    """The newest job with files, or None.
 
     Args:
         attempts: All rows of a job id, newest first.
     """
-    return tuple(job for job in attempts if job.assets)[:1]
+    return next((job for job in attempts if job.assets), None)
 
 
 def find_finished(ledger: Ledger, base_id: str) -> tuple[Job, ...]:
     """The newest job with files of each step that follows an item."""
-    return tuple(
-        job
-        for step in ledger.find_step_ids(base_id)
-        for job in newest_made(ledger.find_jobs_of(step))
-    )
+    steps = ledger.find_step_ids(base_id)
+    made = (newest_made(ledger.find_jobs_of(step)) for step in steps)
+    return tuple(job for job in made if job is not None)
 
 
 def choose(

@@ -127,7 +127,7 @@ class JobRecord(Struct, frozen=True, kw_only=True):
     @property
     def made(self) -> Job | None:
         """The newest attempt that made files, or None."""
-        return next(iter(newest_made(self.attempts)), None)
+        return newest_made(self.attempts)
 
     @property
     def cost(self) -> Decimal:
@@ -198,7 +198,8 @@ class ItemRecord(Struct, frozen=True, kw_only=True):
         Yields:
             ``chosen``, ``approved`` or ``rejected``, and the decision.
         """
-        made = [job for one in (take, *self.steps) for job in newest_made(one.attempts)]
+        jobs = (one.made for one in (take, *self.steps))
+        made = [job for job in jobs if job is not None]
         for word, verdict in self.review.verdicts():
             if verdict.take == take.number and stands(verdict, made):
                 yield word, verdict

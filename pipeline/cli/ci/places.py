@@ -18,23 +18,8 @@ _GIT_LIMIT_S = 20.0
 
 
 def place_in(checkout: Path | None, file: str, line: int = 0, column: int = 0) -> Place:
-    """A place in a file, relative to the checkout if it is inside.
-
-    Args:
-        checkout: The folder of the repository, or None if it is not known.
-        file: The path as the user gave it.
-        line: The line from 1, or 0.
-        column: The column from 1, or 0.
-    """
-    if not _has_lines(file):
-        line = column = 0
-    inside = None if checkout is None else _inside(checkout, Path(file))
-    return Place(
-        file=inside or file,
-        line=line,
-        column=column if line else 0,
-        is_inside=inside is not None or checkout is None,
-    )
+    """As :meth:`Places.find`, for a single place."""
+    return Places(checkout).find(file, line, column)
 
 
 class Places:
@@ -49,18 +34,25 @@ class Places:
         self._files: dict[str, Place] = {}
 
     def find(self, file: str, line: int = 0, column: int = 0) -> Place:
-        """As :func:`place_in`."""
+        """A place in a file, relative to the checkout if it is inside.
+
+        Args:
+            file: The path as the user gave it.
+            line: The line from 1, or 0. A row of an Excel file is no line.
+            column: The column from 1, or 0.
+        """
         if file not in self._files:
-            self._files[file] = place_in(self._checkout, file)
-        if not _has_lines(file):
+            self._files[file] = self._find_file(file)
+        if file.lower().endswith(".xlsx"):
             line = 0
         column = column if line else 0
         return replace(self._files[file], line=line, column=column)
 
-
-def _has_lines(file: str) -> bool:
-    """Whether a file has lines; a row of an Excel file is none."""
-    return not file.lower().endswith(".xlsx")
+    def _find_file(self, file: str) -> Place:
+        if self._checkout is None:
+            return Place(file=file)
+        inside = _inside(self._checkout, Path(file))
+        return Place(file=inside or file, is_inside=inside is not None)
 
 
 def find_picture_urls(github: GitHub, paths: Iterable[str]) -> Mapping[str, str]:

@@ -1,14 +1,13 @@
 """Manifest, ledger and output folder → the Gallery of a page. Writes nothing."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from pipeline.clock import format_utc
-from pipeline.job import Job, prompt_name
+from pipeline.job import Job, prompt_name, prompt_of
 from pipeline.manifest import Manifest, expand
 from pipeline.manifest.chain import outputs_in
 from pipeline.naming import STEP_MARK, item_of
@@ -161,7 +160,7 @@ class Collector:
             hint=self._hint(worst),
             command=plain_text(self._commands.for_item(record)),
             place=plain_text(item.place),
-            prompt=_prompt_of(item.params),
+            prompt=prompt_of(item.params) or "",
             params={
                 name: shown(value)
                 for name, value in item.params.items()
@@ -265,10 +264,10 @@ class Collector:
         sent = one.made or next(iter(one.attempts), None)
         if sent is None or sent.request is None or _asks_the_same(one, sent):
             return None
-        prompt = _prompt_of(sent.request)
+        prompt = prompt_of(sent.request)
         used = list(self._index.find_in(sent.request, sent.model_id))
         return Asked(
-            prompt="" if prompt == _prompt_of(record.item.params) else prompt,
+            prompt="" if prompt == prompt_of(record.item.params) else prompt or "",
             used=() if are_same(used, own) else tuple(used),
         )
 
@@ -340,11 +339,6 @@ def _axes_by_entry(
                     for name, nodes in template.matrix.axes.items()
                 },
             )
-
-
-def _prompt_of(params: Mapping[str, Any]) -> str:
-    prompt = params.get(prompt_name(params))
-    return prompt if isinstance(prompt, str) else ""
 
 
 def _time(job: Job | None, name: str) -> str:

@@ -191,7 +191,6 @@ class _Writing:
         self._folder = folder
         self._links = links
         self._failed: set[str] = set()
-        self._drawn = 0
 
     def carry_out(self, gallery: Gallery) -> Written:
         folder, links = self._folder, self._links
@@ -201,7 +200,8 @@ class _Writing:
         folder.begin([*links.made, *fixed, DATA_NAME, PAGE_NAME])
         self._copy(links.copied)
         self._make("previews", links.previews, _draw_preview)
-        self._make("thumbnails", self._from_here(links.thumbnails), self._draw)
+        thumbnails = self._from_here(links.thumbnails)
+        drawn = self._make("thumbnails", thumbnails, self._draw)
         self._make("3D models", self._from_here(links.scripts), _embed)
         if self._failed:
             gallery = _without(gallery, frozenset(self._failed))
@@ -213,7 +213,7 @@ class _Writing:
         return Written(
             page=folder.path / PAGE_NAME,
             items=len(gallery.items),
-            drawn=self._drawn,
+            drawn=drawn,
             size_bytes=folder.size_bytes - sum(map(folder.size_of, links.copied)),
         )
 
@@ -222,8 +222,8 @@ class _Writing:
         what: str,
         wanted: Mapping[str, ShownFile],
         make: Callable[[ShownFile], bytes],
-    ) -> None:
-        """Make what is not there yet, a few at a time."""
+    ) -> int:
+        """Make what is not there yet, a few at a time; the number of what was made."""
 
         def make_one(name: str) -> None:
             try:
@@ -233,10 +233,10 @@ class _Writing:
                 self._failed.add(name)
                 return
             self._folder.write(name, made)
-            self._drawn += make == self._draw
 
         missing = [name for name in wanted if not self._folder.has(name)]
         self._each(what, missing, make_one)
+        return sum(name not in self._failed for name in missing)
 
     def _draw(self, shown: ShownFile) -> bytes:
         """The thumbnail that a worker of the run has drawn, or a new one."""

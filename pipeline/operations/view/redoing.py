@@ -295,8 +295,7 @@ class Redos:
             self.spending.settle(reserved, spent)
             if self._is_stopping:
                 self.exit_code = code
-            charged = Decimal(0) if result is None else result.cost.charged
-            self._tell(done_fields(result, code, charged=charged))
+            self._tell(done_fields(result, code))
 
     @property
     def is_at_work(self) -> bool:
