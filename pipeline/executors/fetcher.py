@@ -7,7 +7,8 @@ What a bucket needs is in its own environment.
 import os
 import tempfile
 import traceback
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from pipeline.assets.drawn import draw_ahead
 from pipeline.assets.fetching import FetchSpec, fetch
 from pipeline.assets.least_rate import LeastRate, watched
 from pipeline.assets.receipt import Receipt
-from pipeline.clock import Clock
+from pipeline.clock import Clock, SystemClock
 from pipeline.errors import (
     DownloadFailed,
     OutputError,
@@ -169,6 +170,18 @@ class Fetcher:
             # What is held in memory cannot leave this process.
             self._buckets[place.url] = ObjectStore(url, self._workspace, held_bytes=0)
         return self._buckets[place.url]
+
+
+@asynccontextmanager
+async def open_fetcher(setup: Setup) -> AsyncIterator[Fetcher]:
+    """The fetcher of a worker, with connections of its own."""
+    from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - aiohttp, 250 ms
+
+    async with (
+        HttpTransfer(settings_of(setup), loopback=setup.loopback) as transfer,
+        Fetcher(transfer, SystemClock(), decoders=setup.decoders) as fetcher,
+    ):
+        yield fetcher
 
 
 def settings_of(setup: Setup) -> Settings:
