@@ -24,7 +24,6 @@ from pipeline.storage.atomic_file import create_partial, put_in_place, write_in_
 from pipeline.storage.bucket_url import parse_store_url
 from pipeline.storage.files import STORE_NAME
 from pipeline.storage.folder import Folder
-from pipeline.storage.object_store import ObjectStore
 from pipeline.storage.regular_file import read_regular
 from pipeline.storage.store import Entry, Store
 
@@ -130,6 +129,8 @@ def store_at(url: str, home: Path) -> Store:
     if isinstance(where, Path):
         is_home = home != Path() and where.resolve() == home.resolve()
         return Folder(home) if is_home else Folder(where, home)
+    from pipeline.storage.object_store import ObjectStore  # noqa: PLC0415 - 8 ms
+
     return ObjectStore(where, home)
 
 
