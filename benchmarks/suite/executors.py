@@ -5,13 +5,11 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from pipeline.executors.environment import command_of
 from suite.bench import OURS, Batch, Bench, make_batch
-from suite.downloads import SIDE_PX
+from suite.downloads import SIDE_PX, fetch
 from suite.figures import rotated
-from suite.processes import Usage
 from suite.report import Report
 from suite.service import Service
 
@@ -46,30 +44,15 @@ def run(bench: Bench) -> Report:
         places = {HERE: "here", pool: pool, DASK: f"dask:{address}"}
         for turn in range(bench.rounds):
             for peer in rotated(report.peers, turn):
-                usage = fetch(bench, service, out, places[peer])
+                shutil.rmtree(out / "gallery", ignore_errors=True)
+                script = "fetch_with_executor.py"
+                usage = fetch(bench, service, out, places[peer], script=script)
                 span_s = json.loads(usage.output)["span_s"]
                 report.add("all files", "s", peer, span_s)
                 report.add("speed", "MB/s", peer, total_mb / span_s)
                 report.add("CPU", "ms per MB", peer, usage.cpu_s / total_mb * 1000)
                 report.add("peak memory", "MB", peer, usage.rss_mb)
     return report
-
-
-def fetch(bench: Bench, service: Service, out: Path, executor: str) -> Usage:
-    for file in out.glob("item-*.png"):
-        file.unlink()
-    shutil.rmtree(out / "gallery", ignore_errors=True)
-    usage = bench.child(
-        "fetch_with_executor.py",
-        out.parent / "batch.yaml",
-        out,
-        executor,
-        folder=bench.new_folder("fetch"),
-        base_url=service.base_url,
-    )
-    if json.loads(usage.output)["exit_code"] != 0:
-        raise RuntimeError("the fetch failed")
-    return usage
 
 
 @contextmanager
