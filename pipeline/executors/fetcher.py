@@ -45,7 +45,7 @@ from pipeline.executors.messages import (
 )
 from pipeline.redaction import SECRETS
 from pipeline.settings import Settings
-from pipeline.storage.atomic_file import PARTIAL_FOLDER, create_partial
+from pipeline.storage.atomic_file import PARTIAL_FOLDER, try_writing
 from pipeline.storage.batching import Batcher
 from pipeline.storage.bucket_url import parse_bucket_url
 from pipeline.storage.folder import Folder
@@ -194,10 +194,8 @@ def settings_of(setup: Setup) -> Settings:
 def _try_writing(store: Store) -> None:
     if isinstance(store, ObjectStore):
         store.check_writable()
-        return
-    partial, file = create_partial(store.workspace)
-    file.close()
-    partial.unlink()
+    else:
+        try_writing(store.workspace)
 
 
 def _send(receipt: Receipt, store: ObjectStore) -> SentReceipt:
