@@ -84,8 +84,7 @@ def check(
 
         make_plan(
             manifest,
-            store.home,
-            store=store,
+            store,
             ledger=ledger,
             selection=Selection(),
             on_item=note,
@@ -254,8 +253,7 @@ def check_approved(
     with open_ledger_of(manifest, store.home, emulate=emulate) as ledger:
         plan = make_plan(
             manifest,
-            store.home,
-            store=store,
+            store,
             ledger=ledger,
             selection=selection,
             on_item=take,

@@ -110,6 +110,7 @@ class Execution:
         hooks: The caller's.
         connection: The connection to the service.
         loaded: The manifest.
+        store: Where the files are, opened.
         ledger: Open for writing, until a run needs it.
         reader: Open for reading.
         notes: What the user should know about the command.
@@ -136,6 +137,7 @@ class Execution:
         *,
         connection: Connection,
         loaded: Manifest,
+        store: Store,
         ledger: Ledger,
         reader: Ledger,
         notes: tuple[str, ...] = (),
@@ -145,6 +147,7 @@ class Execution:
         self._requests = requests
         self._shared = 0  # items that another manifest makes
         self._target = target
+        self._store = store
         self._hooks = replace(hooks, on_event=self._logging(hooks.on_event))
         self._connection = connection
         self.ledger = ledger
@@ -233,15 +236,15 @@ class Execution:
             OutputError: They cannot.
             UsageError: The store belongs to another manifest.
         """
-        store = self.plan.store
+        store = self._store
         await anyio.to_thread.run_sync(store.check_writable)
         if is_elsewhere(store):
             await anyio.to_thread.run_sync(check_store_owner, store, self.loaded.name)
 
     async def save_snapshot(self) -> None:
         """Keep a copy of the ledger in the store, unless it has one that will do."""
-        store = self._target.opened
-        if store is None or not needs_snapshot(self.ledger, store):
+        store = self._store
+        if not needs_snapshot(self.ledger, store):
             return
         reach("run-ended")
         with anyio.CancelScope(shield=True):
@@ -331,7 +334,7 @@ class Execution:
             UsageError: The store has come to belong to another manifest meanwhile.
             OutputError: The store cannot be written.
         """
-        store = self.plan.store
+        store = self._store
         if self._writer is not None and is_elsewhere(store):
             await anyio.to_thread.run_sync(claim_store, store, self.loaded.name)
             await self._writer.write(self.ledger.record_facts, copy_due="1")
@@ -401,7 +404,7 @@ class Execution:
     def _with_items(self, result: RunResult) -> RunResult:
         emulate = self._target.emulate
         return dataclasses.replace(
-            result, items=Items(self.loaded, self.plan.store, emulate=emulate)
+            result, items=Items(self.loaded, self._store, emulate=emulate)
         )
 
     def write_lock_file(self) -> None:
@@ -437,7 +440,7 @@ class Execution:
                 review = read_review(review.path)
             written = await write_gallery_shown(
                 dataclasses.replace(self.loaded, review=review),
-                self.plan.store,
+                self._store,
                 activity=self._connection.activity,
                 emulate=self._target.emulate,
                 now=self._target.clock.utc_now(),
@@ -482,13 +485,15 @@ class Execution:
             fresh = await self._target.load(self._connection)
             # A command may have amended the decisions, and not written them yet.
             self.loaded = dataclasses.replace(fresh, review=self.loaded.review)
-        plan = await self._target.plan(self.loaded, self._reader, on_item=take)
+        plan = await self._target.plan(
+            self.loaded, self._store, self._reader, on_item=take
+        )
         return plan, is_idle(plan, self._reader, self._target.settings)
 
     async def _is_idle(self) -> bool:
         try:
             plan = await self._target.plan(
-                self.loaded, self._reader, on_item=stop_at_work
+                self.loaded, self._store, self._reader, on_item=stop_at_work
             )
         except (ManifestError, HasWork):
             return False

@@ -57,8 +57,7 @@ def read_graph(manifest: Manifest, store: Store, *, emulate: bool) -> Graph:
     ) as ledger:
         plan = make_plan(
             manifest,
-            store.home,
-            store=store,
+            store,
             ledger=ledger,
             selection=Selection(),
         )

@@ -104,8 +104,7 @@ def _find(target: Target) -> Service | None:
     ) as ledger:
         plan = make_plan(
             loaded,
-            folder,
-            store=store,
+            store,
             ledger=ledger,
             selection=target.selection,
             on_item=stop_at_work,

@@ -128,8 +128,7 @@ def read_items_in(
 
     plan = make_plan(
         manifest,
-        store.home,
-        store=store,
+        store,
         ledger=ledger,
         selection=selection,
         on_item=take,

@@ -160,30 +160,32 @@ class Joint:
             manifests, self._targets, self._hooks, strict=True
         ):
             folder = target.folder_of(loaded)
-            target = await target.with_store(loaded)  # noqa: PLW2901
+            store = await anyio.to_thread.run_sync(target.open_store, loaded)
             ledger, reader = stack.enter_context(
                 holding_output(
                     folder,
                     connection.service,
                     target.lock_file_of(loaded),
                     item_count=loaded.most_jobs,
-                    store=target.opened,
+                    store=store,
                 )
             )
-            make = partial(Execution, connection=connection, requests=self._requests)
+            make = partial(
+                Execution,
+                connection=connection,
+                requests=self._requests,
+                store=store,
+                ledger=ledger,
+                reader=reader,
+            )
             if self._amend is None:
-                execution = make(
-                    target, hooks, loaded=loaded, ledger=ledger, reader=reader
-                )
+                execution = make(target, hooks, loaded=loaded)
             else:
-                assert target.opened is not None
-                amended = self._amend(loaded, target.opened, reader)
+                amended = self._amend(loaded, store, reader)
                 execution = make(
                     replace(target, selection=amended.selection),
                     replace_record(hooks, before_spending=amended.before_spending),
                     loaded=amended.manifest,
-                    ledger=ledger,
-                    reader=reader,
                     notes=amended.notes,
                 )
             executions.append(execution)

@@ -296,7 +296,5 @@ def _write_lock_file(
 
 
 def _find_orphans(manifest: Manifest, store: Store, ledger: Ledger) -> list[str]:
-    plan = make_plan(
-        manifest, store.home, store=store, ledger=ledger, selection=Selection()
-    )
+    plan = make_plan(manifest, store, ledger=ledger, selection=Selection())
     return list(plan.orphan_ids())

@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import anyio.to_thread
+
 from pipeline.activity import Activity
 from pipeline.api.interface import TeamLimits, UnexpectedJob
 from pipeline.clock import Clock, SystemClock
@@ -129,7 +131,7 @@ async def estimate(
             connection.activity.begin("connecting to the service")
             await connection.check_address()
         folder = target.folder_of(loaded)
-        target = await target.with_store(loaded)
+        opened = await anyio.to_thread.run_sync(target.open_store, loaded)
         groups = CostGroups()
         connection.activity.begin("planning")
 
@@ -148,12 +150,11 @@ async def estimate(
         ) as ledger:
             check_manifest(ledger, folder, loaded)
             if amend is not None:
-                assert target.opened is not None
-                amended = amend(loaded, target.opened, ledger)
+                amended = amend(loaded, opened, ledger)
                 loaded, notes = amended.manifest, (*notes, *amended.notes)
                 target = replace(target, selection=amended.selection)
             plan = await target.plan(
-                loaded, ledger, on_item=take, on_orphan=in_thread(on_orphan)
+                loaded, opened, ledger, on_item=take, on_orphan=in_thread(on_orphan)
             )
             budget = budget_of(
                 ledger,
@@ -166,10 +167,9 @@ async def estimate(
         plan.again = partial(
             _plan_again,
             loaded,
-            folder,
+            opened,
             target.lock_file_of(loaded),
             target.selection,
-            store=target.opened,
         )
         may_pay = plan.to_submit or plan.counts[Action.WAIT]
         cost: Cost | None = None if may_pay else Cost()
@@ -197,17 +197,15 @@ plan = estimate  # the name of the command
 
 def _plan_again(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     lock_file: Path | None,
     selection: Selection,
-    *,
-    store: Store | None,
 ) -> Iterator[PlannedItem]:
     """The items of a plan whose ledger has been closed."""
-    with open_for_reading(output, lock_file, item_count=manifest.most_jobs) as ledger:
-        plan = make_plan(
-            manifest, output, store=store, ledger=ledger, selection=selection
-        )
+    with open_for_reading(
+        store.home, lock_file, item_count=manifest.most_jobs
+    ) as ledger:
+        plan = make_plan(manifest, store, ledger=ledger, selection=selection)
         yield from plan.entries()
 
 

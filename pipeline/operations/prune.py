@@ -70,8 +70,7 @@ def prune(manifest: Manifest, store: Store, approve: Approve) -> list[OrphanFile
             check_store_owner(store, manifest.name)
         plan = make_plan(
             manifest,
-            store.home,
-            store=store,
+            store,
             ledger=ledger,
             selection=Selection(),
         )

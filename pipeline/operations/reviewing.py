@@ -124,8 +124,7 @@ def find_targets(
     wanted = frozenset(bases) if bases and not patterns else None
     plan = make_plan(
         manifest,
-        store.home,
-        store=store,
+        store,
         ledger=ledger,
         selection=Selection(ids=wanted, globs=globs, verify=verify),
         on_item=take,
@@ -375,8 +374,7 @@ def _plan(
 ) -> Plan:
     return make_plan(
         manifest,
-        store.home,
-        store=store,
+        store,
         ledger=ledger,
         selection=Selection(ids=base_ids),
         on_item=on_item,

@@ -128,8 +128,7 @@ def read_status(
         if ledger.find_last_row_id() or selection.shard is not None:
             plan = make_plan(
                 manifest,
-                store.home,
-                store=store,
+                store,
                 ledger=ledger,
                 selection=selection,
                 on_item=count,

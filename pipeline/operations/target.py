@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 import anyio.to_thread
 
@@ -23,6 +23,7 @@ from pipeline.planning import Orphan, Plan, PlannedItem, Selection, make_plan
 from pipeline.planning.shards import share_of
 from pipeline.pricing.budget import smaller
 from pipeline.settings import Settings
+from pipeline.storage.folder import Folder
 from pipeline.storage.store import Store
 
 Source = str | os.PathLike[str] | Mapping[str, Any] | Manifest
@@ -43,7 +44,6 @@ class Target:
         settings: Limits and timeouts.
         clock: The clock to use.
         store: The URL of the store for the files; "" for the manifest's own, or none.
-        opened: That store, once it is open.
     """
 
     manifest: Source
@@ -55,7 +55,6 @@ class Target:
     settings: Settings
     clock: Clock
     store: str = ""
-    opened: Store | None = None
 
     async def load(
         self,
@@ -102,21 +101,16 @@ class Target:
             return loaded
         return with_review(loaded, self.folder_of(loaded), emulate=True)
 
-    async def with_store(self, loaded: Manifest) -> Self:
-        """The same with its store open, and the sidecars there copied home.
-
-        Raises:
-            UsageError, OutputError: As for :func:`open_store`.
-        """
-        opened = await anyio.to_thread.run_sync(self.open_store, loaded)
-        return replace(self, opened=opened)
-
     def store_url_of(self, loaded: Manifest) -> str:
         """The URL of the store of the manifest; "" for none."""
         return url_for(loaded, self.store, emulate=self.emulate)
 
     def open_store(self, loaded: Manifest) -> Store:
-        """Open the store of the manifest; blocking."""
+        """Open the store of the manifest, and copy new sidecars home; blocking.
+
+        Raises:
+            UsageError, OutputError: As for ``open_store`` of the output area.
+        """
         url = self.store_url_of(loaded)
         return open_store(self.folder_of(loaded), url, manifest=loaded)
 
@@ -147,7 +141,7 @@ class Target:
             )
         make_plan(
             loaded,
-            self.folder_of(loaded),
+            Folder(self.folder_of(loaded)),
             ledger=None,
             selection=self.selection,
         )
@@ -155,6 +149,7 @@ class Target:
     async def plan(
         self,
         loaded: Manifest,
+        store: Store,
         ledger: Ledger,
         *,
         on_item: Callable[[PlannedItem], None],
@@ -165,8 +160,7 @@ class Target:
             partial(
                 make_plan,
                 loaded,
-                self.folder_of(loaded),
-                store=self.opened,
+                store,
                 ledger=ledger,
                 selection=self.selection,
                 on_item=on_item,

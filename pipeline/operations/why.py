@@ -241,8 +241,7 @@ def _wanted(
     found: list[PlannedItem] = []
     make_plan(
         manifest,
-        store.home,
-        store=store,
+        store,
         ledger=ledger,
         selection=Selection(ids=frozenset({split_take(item_id)[0]})),
         on_item=found.append,
@@ -260,8 +259,7 @@ def _wanted(
 def _new_id(manifest: Manifest, store: Store, item_id: str, ledger: Ledger) -> str:
     plan = make_plan(
         manifest,
-        store.home,
-        store=store,
+        store,
         ledger=ledger,
         selection=Selection(),
     )

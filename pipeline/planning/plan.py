@@ -30,7 +30,6 @@ from pipeline.planning.planned import Orphan, PlannedItem
 from pipeline.planning.rename import Renames
 from pipeline.planning.selection import Limit, Selection
 from pipeline.storage.files import is_shared
-from pipeline.storage.folder import Folder
 from pipeline.storage.regular_file import leads_outside
 from pipeline.storage.store import Store
 
@@ -42,7 +41,6 @@ class Plan:
 
     Attributes:
         manifest: The manifest it was made from.
-        output: The output folder.
         store: Where the files are.
         counts: Jobs by action, without those that this command does not apply to: the
             takes and steps of items. Most items are one job.
@@ -62,16 +60,14 @@ class Plan:
     def __init__(
         self,
         manifest: Manifest,
-        output: Path,
+        store: Store,
         *,
-        store: Store | None = None,
         ledger: Ledger | None,
         selection: Selection,
         is_shared: bool = False,
     ) -> None:
         self.manifest = manifest
-        self.output = output
-        self.store: Store = store or Folder(output)
+        self.store = store
         self.selection = selection
         self.counts: Counter[Action] = Counter()
         self.blocked: Counter[Action] = Counter()
@@ -79,11 +75,11 @@ class Plan:
         self.orphan_count = 0
         self.again: Callable[[], Iterator[PlannedItem]] | None = None
         self._context = context = Context(
-            manifest, self.store, ledger=ledger, selection=selection
+            manifest, store, ledger=ledger, selection=selection
         )
         makers = None
         if is_shared and ledger is not None:
-            makers = Makers(manifest, output, ledger)
+            makers = Makers(manifest, store.home, ledger)
         self._renames = renames = Renames(
             ledger,
             context.find_presence,
@@ -99,6 +95,11 @@ class Plan:
         self.reassigned = late.reassigned
         self.renamed_reviews = late.reviews
         self.lines = self._line_planner.lines
+
+    @property
+    def output(self) -> Path:
+        """The output folder."""
+        return self.store.home
 
     def refunds(self, model_id: str) -> bool:
         """Whether the service refunds the failed jobs of a model."""
@@ -309,9 +310,8 @@ class Plan:
 
 def make_plan(
     manifest: Manifest,
-    output: Path,
+    store: Store,
     *,
-    store: Store | None = None,
     ledger: Ledger | None,
     selection: Selection,
     on_item: Callable[[PlannedItem], None] | None = None,
@@ -321,8 +321,7 @@ def make_plan(
 
     Args:
         manifest: The manifest to plan.
-        output: The output folder.
-        store: Where the files are; None for the output folder.
+        store: Where the files are, with the output folder.
         ledger: The output folder's ledger; None if there is none.
         selection: Which items the command applies to.
         on_item: Called with each item as it is planned.
@@ -337,14 +336,13 @@ def make_plan(
     selection = selection.resolved(manifest)
     plan = Plan(
         manifest,
-        output,
-        store=store,
+        store,
         ledger=ledger,
         selection=selection,
-        is_shared=facts.is_shared_by(manifest.name) or is_shared(output),
+        is_shared=facts.is_shared_by(manifest.name) or is_shared(store.home),
     )
     item_counts = ItemCounts()
-    check_folder = lru_cache(_FOLDERS_KEPT)(partial(_check_folder, output))
+    check_folder = lru_cache(_FOLDERS_KEPT)(partial(_check_folder, store.home))
     for planned in plan.entries():
         plan.counts[planned.action] += 1
         plan.blocked[planned.action] += bool(planned.blocked)

@@ -19,6 +19,7 @@ from pipeline.manifest import load_manifest
 from pipeline.planning import Selection, make_plan
 from pipeline.record import replace
 from pipeline.settings import EMULATOR_NAME
+from pipeline.storage.folder import Folder
 
 NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
 SERVICE = "https://api.example/v1"
@@ -58,7 +59,7 @@ class Desk:
         found = []
         make_plan(
             load_manifest(self.folder / self.name),
-            self.output,
+            Folder(self.output),
             ledger=None,
             selection=Selection(globs=(item_id,)),
             on_item=found.append,

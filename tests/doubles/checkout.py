@@ -9,6 +9,7 @@ from pipeline.manifest import load_manifest
 from pipeline.output.folder import holding_output, open_for_reading
 from pipeline.planning import Selection, make_plan
 from pipeline.settings import Service
+from pipeline.storage.folder import Folder
 
 SERVICE = Service(base_url=BASE_URL, project_id="")
 OTHER = Service(base_url="https://other.example/v1", project_id="")
@@ -38,7 +39,7 @@ def planned(workshop, lock_file, service=SERVICE):
     with open_for_reading(workshop.output, lock_file, service=service) as ledger:
         make_plan(
             load_manifest(workshop.folder / "icons.yaml", models=workshop.models),
-            workshop.output,
+            Folder(workshop.output),
             ledger=ledger,
             selection=Selection(),
             on_item=lambda one: actions.update({one.item.item_id: str(one.action)}),

@@ -112,7 +112,7 @@ class Workshop:
         manifest = load_manifest(self.folder / "icons.yaml", models=self.models)
         return make_plan(
             manifest,
-            self.output,
+            Folder(self.output),
             ledger=ledger,
             selection=Selection(**selection),
             on_item=None if groups is None else groups.add,

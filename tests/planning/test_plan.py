@@ -23,6 +23,7 @@ from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.manifest import load_manifest
 from pipeline.planning import Action, Selection, make_plan
 from pipeline.record import replace
+from pipeline.storage.folder import Folder
 
 HEAD = "version: 1\nmodel: model_wan-2-7-image\n"
 TREES = "items:\n" + "".join(
@@ -44,7 +45,7 @@ class Desk:
         path.write_text(HEAD + text)
         return make_plan(
             load_manifest(path),
-            self.output,
+            Folder(self.output),
             ledger=self.ledger,
             selection=Selection(**selection),
         )
@@ -259,7 +260,7 @@ def test_a_default_that_the_service_changes_is_not_paid_again(desk, tmp_path):
 
     plan = make_plan(
         load_manifest(tmp_path / "icons.yaml", models=lambda _model_id: changed),
-        desk.output,
+        Folder(desk.output),
         ledger=desk.ledger,
         selection=Selection(),
     )
@@ -296,7 +297,7 @@ def test_a_model_without_a_seed_gets_none(desk, tmp_path):
             tmp_path / "icons.yaml",
             models=lambda _model_id: replace(shipped, inputs=inputs),
         ),
-        desk.output,
+        Folder(desk.output),
         ledger=None,
         selection=Selection(),
     )
@@ -315,7 +316,7 @@ def test_a_model_whose_inputs_are_not_known_is_planned_as_it_is_written(desk, tm
     manifest = load_manifest(tmp_path / "own.yaml", models=lambda _model_id: None)
     plan = make_plan(
         manifest,
-        desk.output,
+        Folder(desk.output),
         ledger=None,
         selection=Selection(),
     )
@@ -369,7 +370,7 @@ def test_on_item_hears_of_each_item_in_order(desk, tmp_path):
 
     make_plan(
         load_manifest(tmp_path / "icons.yaml"),
-        desk.output,
+        Folder(desk.output),
         ledger=None,
         selection=Selection(globs=("?l?", "f*")),
         on_item=lambda planned: heard.append(planned.item.item_id),

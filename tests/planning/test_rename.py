@@ -21,6 +21,7 @@ from pipeline.ledger.ledger import IN_MEMORY, Ledger
 from pipeline.manifest import load_manifest
 from pipeline.planning import Action, Selection, make_plan
 from pipeline.record import replace
+from pipeline.storage.folder import Folder
 
 HEAD = "version: 1\nmodel: model_wan-2-7-image\n"
 PRO = "model_wan-2-7-image-pro"
@@ -42,7 +43,7 @@ class Desk:
         path.write_text(text if text.startswith("version") else HEAD + text)
         return make_plan(
             load_manifest(path),
-            self.output,
+            Folder(self.output),
             ledger=self.ledger,
             selection=Selection(**selection),
         )
@@ -564,7 +565,7 @@ def test_orphans_are_told_of_while_the_plan_is_made(desk):
 
     make_plan(
         desk.plan(items(("fir", "a fir"))).manifest,
-        desk.output,
+        Folder(desk.output),
         ledger=desk.ledger,
         selection=Selection(),
         on_orphan=told.append,

@@ -8,6 +8,7 @@ from pipeline.errors import UsageError
 from pipeline.manifest import expand, load_manifest
 from pipeline.planning import Selection, make_plan
 from pipeline.planning.shards import Division, Shard, parse_shard, share_of
+from pipeline.storage.folder import Folder
 
 HEAD = "version: 1\nmodel: model_wan-2-7-image\nitems:\n"
 MANY = """\
@@ -120,7 +121,7 @@ def test_a_plan_of_a_shard_has_its_items_alone(manifest_of, tmp_path):
 
         make_plan(
             manifest,
-            tmp_path / "out",
+            Folder(tmp_path / "out"),
             ledger=None,
             selection=Selection(shard=Shard(number, COUNT)),
             on_item=planned.append,
@@ -134,7 +135,7 @@ def test_a_shard_in_which_nothing_is_selected_is_no_mistake(manifest_of, tmp_pat
     for number in range(1, COUNT + 1):
         make_plan(
             manifest,
-            tmp_path / "out",
+            Folder(tmp_path / "out"),
             ledger=None,
             selection=Selection(globs=("tree-a",), shard=Shard(number, COUNT)),
         )

@@ -19,6 +19,7 @@ from pipeline.pricing.saved_plan import PlanRecorder, read_plan, save_plan
 from pipeline.record import replace
 from pipeline.settings import Service
 from pipeline.stages.uploader import Uploader
+from pipeline.storage.folder import Folder
 
 SERVICE = Service(base_url="https://api.example/v1", project_id="proj_1")
 MANIFEST = """\
@@ -52,7 +53,7 @@ class Planner:
 
             plan = make_plan(
                 load_manifest(shop.folder / "icons.yaml", models=shop.models),
-                shop.output,
+                Folder(shop.output),
                 ledger=ledger,
                 selection=selection,
                 on_item=take,
