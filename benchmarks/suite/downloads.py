@@ -92,14 +92,23 @@ def find_urls(service: Service) -> list[str]:
     return urls
 
 
-def fetch(bench: Bench, service: Service, out: Path, *, missing: bool = True) -> Usage:
+def fetch(
+    bench: Bench,
+    service: Service,
+    out: Path,
+    *arguments: str,
+    script: str = "fetch_with_lag.py",
+    missing: bool = True,
+) -> Usage:
+    """Download the files of a batch with one of the programs in ``children``."""
     for file in out.glob("item-*.png") if missing else ():
         file.unlink()
     folder = bench.new_folder("fetch")
     usage = bench.child(
-        "fetch_with_lag.py",
+        script,
         out.parent / "batch.yaml",
         out,
+        *arguments,
         folder=folder,
         base_url=service.base_url,
     )

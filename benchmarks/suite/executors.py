@@ -3,15 +3,12 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 from pipeline.executors.environment import command_of
 from suite.bench import OURS, Batch, Bench, make_batch
-from suite.downloads import SIDE_PX
+from suite.downloads import SIDE_PX, fetch
 from suite.figures import rotated
-from suite.processes import Usage
+from suite.processes import serving
 from suite.report import Report
 from suite.service import Service
 
@@ -40,49 +37,23 @@ def run(bench: Bench) -> Report:
         peers=[HERE, pool, DASK],
         rounds=bench.rounds,
     )
-    with Service(pictures="different") as service, cluster(bench) as address:
+    cluster = serving(
+        command_of("pipeline.executors.local_cluster", str(WORKERS)),
+        environment=bench.environment(),
+        stderr=subprocess.DEVNULL,
+    )
+    with Service(pictures="different") as service, cluster as address:
         _, out = make_batch(bench, batch, service, OURS)
         total_mb = sum(file.stat().st_size for file in out.glob("item-*.png")) / 1e6
         places = {HERE: "here", pool: pool, DASK: f"dask:{address}"}
         for turn in range(bench.rounds):
             for peer in rotated(report.peers, turn):
-                usage = fetch(bench, service, out, places[peer])
+                shutil.rmtree(out / "gallery", ignore_errors=True)
+                script = "fetch_with_executor.py"
+                usage = fetch(bench, service, out, places[peer], script=script)
                 span_s = json.loads(usage.output)["span_s"]
                 report.add("all files", "s", peer, span_s)
                 report.add("speed", "MB/s", peer, total_mb / span_s)
                 report.add("CPU", "ms per MB", peer, usage.cpu_s / total_mb * 1000)
                 report.add("peak memory", "MB", peer, usage.rss_mb)
     return report
-
-
-def fetch(bench: Bench, service: Service, out: Path, executor: str) -> Usage:
-    for file in out.glob("item-*.png"):
-        file.unlink()
-    shutil.rmtree(out / "gallery", ignore_errors=True)
-    usage = bench.child(
-        "fetch_with_executor.py",
-        out.parent / "batch.yaml",
-        out,
-        executor,
-        folder=bench.new_folder("fetch"),
-        base_url=service.base_url,
-    )
-    if json.loads(usage.output)["exit_code"] != 0:
-        raise RuntimeError("the fetch failed")
-    return usage
-
-
-@contextmanager
-def cluster(bench: Bench) -> Iterator[str]:
-    """A Dask cluster on this machine; the address of its scheduler."""
-    with subprocess.Popen(
-        command_of("pipeline.executors.local_cluster", str(WORKERS)),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=bench.environment(),
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.communicate(timeout=30)  # it ends when its stdin does

@@ -7,7 +7,8 @@ program ``children/measure.py``.
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,3 +92,32 @@ def run_measured(
         began=float(began),
         output=out.read_text("utf-8", "replace") if keep_output else "",
     )
+
+
+@contextmanager
+def serving(
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    stderr: int | None = None,
+) -> Iterator[str]:
+    """Run a server that ends when its stdin does, with the block.
+
+    Args:
+        command: What to run.
+        environment: All of its environment; None for that of this process.
+        stderr: As for ``subprocess.Popen``.
+
+    Yields:
+        Its address, the first line that it prints.
+    """
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()

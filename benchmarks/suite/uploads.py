@@ -2,18 +2,16 @@
 
 import json
 import shutil
-import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from suite.bench import CHILDREN, OURS, Batch, Bench, write_manifest
 from suite.downloads import find_urls, first_line
 from suite.figures import rotated
-from suite.processes import Usage, run_measured
+from suite.processes import Usage, run_measured, serving
 from suite.report import Report
 from suite.service import Service
 
@@ -55,7 +53,8 @@ def run(bench: Bench) -> Report:
 def _measure(bench: Bench, report: Report, size: str, side_px: int, count: int) -> None:
     profile = {"job_seconds": [0.05, 0.1], "fixed_size_px": side_px}
     batch = Batch(items=count, ceiling=100, profile=profile)
-    with Service(pictures="noise") as service, _s3_server() as endpoint:
+    server = serving([sys.executable, str(CHILDREN / "s3_server.py")])
+    with Service(pictures="noise") as service, server as endpoint:
         batch.renew(service)
         variables = {
             "AWS_ACCESS_KEY_ID": "key",
@@ -111,23 +110,6 @@ def _start(
         environment=bench.environment(service.base_url) | variables,
         limit_s=300.0,
     )
-
-
-@contextmanager
-def _s3_server() -> Iterator[str]:
-    """The server's process; its URL."""
-    with subprocess.Popen(
-        [sys.executable, CHILDREN / "s3_server.py"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.stdin.close()
 
 
 def _empty(endpoint: str) -> None:

@@ -6,7 +6,6 @@ cluster is not used any more.
 """
 
 import logging
-import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -231,16 +230,15 @@ class DaskCluster:
 
 
 @asynccontextmanager
-async def _local_cluster(workers: int = 0) -> AsyncIterator[str]:
+async def _local_cluster() -> AsyncIterator[str]:
     """Start a cluster on this machine; the address of its scheduler.
 
     Raises:
         UsageError: It did not start.
     """
     child = Child()
-    count = str(workers or os.cpu_count() or 1)
     try:
-        await child.start(command_of(_MODULE, count))
+        await child.start(command_of(_MODULE))
         address = ""
         with anyio.move_on_after(_START_S):
             address = (await child.stdout.readline()).decode().strip()

@@ -7,8 +7,7 @@ form of it shows the signed URL in it.
 import asyncio
 from contextlib import AsyncExitStack
 
-from pipeline.clock import SystemClock
-from pipeline.executors.fetcher import Fetcher, settings_of
+from pipeline.executors.fetcher import Fetcher, open_fetcher
 from pipeline.executors.messages import Setup
 from pipeline.version import __version__
 
@@ -47,11 +46,7 @@ class _Serving:
         await self._stack.aclose()
 
     async def _open(self, setup: Setup) -> Fetcher:
-        from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - aiohttp, 250 ms
-
-        transfer = HttpTransfer(settings_of(setup), loopback=setup.loopback)
-        await self._stack.enter_async_context(transfer)
-        return await self._stack.enter_async_context(Fetcher(transfer, SystemClock()))
+        return await self._stack.enter_async_context(open_fetcher(setup))
 
 
 # By run, and by the event loop: in a test, several workers may share one.

@@ -9,6 +9,7 @@ everything once there are no workers any more.
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import anyio.to_thread
 
@@ -36,6 +37,8 @@ from pipeline.version import __version__
 
 MOST_LOSSES = 3  # of workers, on one asset
 _HERE = "the remaining files are fetched in this process"
+
+_R = TypeVar("_R", Receipt, SentReceipt)
 
 
 class Elsewhere:
@@ -163,7 +166,7 @@ def _task_of(spec: FetchSpec, place: Place) -> Task:
 def _receive(reply: Reply, store: Store) -> Receipt | None:
     """The receipt of a reply; None if its files are not where they should be."""
     sent = reply.receipt
-    if sent is None or not all(map(_has_plain_name, _all(sent))):
+    if sent is None or not all(map(_has_plain_name, _with_original(sent))):
         return None
 
     def find(one: SentReceipt) -> Pending:
@@ -172,8 +175,7 @@ def _receive(reply: Reply, store: Store) -> Receipt | None:
         return store.workspace / PARTIAL_FOLDER / one.name
 
     receipt = received(sent, find)
-    files: Sequence[Receipt] = [receipt, *filter(None, [receipt.original])]
-    for one in files:
+    for one in _with_original(receipt):
         if isinstance(one.partial, Path):
             try:
                 if one.partial.lstat().st_size != one.size_bytes:
@@ -183,8 +185,8 @@ def _receive(reply: Reply, store: Store) -> Receipt | None:
     return receipt
 
 
-def _all(sent: SentReceipt) -> Sequence[SentReceipt]:
-    return [sent, *filter(None, [sent.original])]
+def _with_original(receipt: _R) -> Sequence[_R]:
+    return [receipt] if receipt.original is None else [receipt, receipt.original]
 
 
 def _has_plain_name(sent: SentReceipt) -> bool:

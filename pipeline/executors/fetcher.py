@@ -7,7 +7,8 @@ What a bucket needs is in its own environment.
 import os
 import tempfile
 import traceback
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from pipeline.assets.drawn import draw_ahead
 from pipeline.assets.fetching import FetchSpec, fetch
 from pipeline.assets.least_rate import LeastRate, watched
 from pipeline.assets.receipt import Receipt
-from pipeline.clock import Clock
+from pipeline.clock import Clock, SystemClock
 from pipeline.errors import (
     DownloadFailed,
     OutputError,
@@ -44,7 +45,7 @@ from pipeline.executors.messages import (
 )
 from pipeline.redaction import SECRETS
 from pipeline.settings import Settings
-from pipeline.storage.atomic_file import PARTIAL_FOLDER, create_partial
+from pipeline.storage.atomic_file import PARTIAL_FOLDER, try_writing
 from pipeline.storage.batching import Batcher
 from pipeline.storage.bucket_url import parse_bucket_url
 from pipeline.storage.folder import Folder
@@ -171,6 +172,18 @@ class Fetcher:
         return self._buckets[place.url]
 
 
+@asynccontextmanager
+async def open_fetcher(setup: Setup) -> AsyncIterator[Fetcher]:
+    """The fetcher of a worker, with connections of its own."""
+    from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - aiohttp, 250 ms
+
+    async with (
+        HttpTransfer(settings_of(setup), loopback=setup.loopback) as transfer,
+        Fetcher(transfer, SystemClock(), decoders=setup.decoders) as fetcher,
+    ):
+        yield fetcher
+
+
 def settings_of(setup: Setup) -> Settings:
     """The timeouts of the run."""
     return Settings(
@@ -181,10 +194,8 @@ def settings_of(setup: Setup) -> Settings:
 def _try_writing(store: Store) -> None:
     if isinstance(store, ObjectStore):
         store.check_writable()
-        return
-    partial, file = create_partial(store.workspace)
-    file.close()
-    partial.unlink()
+    else:
+        try_writing(store.workspace)
 
 
 def _send(receipt: Receipt, store: ObjectStore) -> SentReceipt:

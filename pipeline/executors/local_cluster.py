@@ -40,7 +40,11 @@ async def serve(source: BinaryIO, say: Callable[[str], object], workers: int) ->
 
 
 def main(workers: str = "") -> None:
-    """Serve the process that has started this one."""
+    """Serve the process that has started this one.
+
+    Args:
+        workers: How many there are; "" for one for each processor.
+    """
     # Ctrl-C at a terminal reaches the whole group; the run decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     count = int(workers or os.cpu_count() or 1)

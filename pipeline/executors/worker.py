@@ -15,8 +15,7 @@ from typing import BinaryIO
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream
 
-from pipeline.clock import SystemClock
-from pipeline.executors.fetcher import Fetcher, settings_of
+from pipeline.executors.fetcher import open_fetcher
 from pipeline.executors.frames import Frame, pack, read_frame
 from pipeline.executors.messages import Setup, decode_setup
 
@@ -44,15 +43,8 @@ async def _carry_out(
     arrived: MemoryObjectReceiveStream[Frame],
     send: Callable[[bytes], object],
 ) -> None:
-    from pipeline.api.cdn import HttpTransfer  # noqa: PLC0415 - 250 ms
-
     running: dict[int, anyio.CancelScope] = {}
-    transfer = HttpTransfer(settings_of(setup), loopback=setup.loopback)
-    async with (
-        transfer,
-        Fetcher(transfer, SystemClock(), decoders=setup.decoders) as fetcher,
-        anyio.create_task_group() as tasks,
-    ):
+    async with open_fetcher(setup) as fetcher, anyio.create_task_group() as tasks:
 
         async def carry_out(frame: Frame) -> None:
             with anyio.CancelScope() as running[frame.number]:

@@ -240,7 +240,7 @@ class _Expansion:
             yield item
             return
         schema = self._schema(item.model_id)
-        numbers = list(review.wanted_takes(count or 1))
+        numbers = review.wanted_takes(count or 1)
         if item.has_steps and len(numbers) > 1:  # all are looked at, to choose one
             item = replace(item, is_saved=True)
         for number in numbers:

@@ -29,7 +29,6 @@ from pipeline.storage.atomic_file import (
 from pipeline.storage.bucket_url import BucketUrl, parse_store_url
 from pipeline.storage.files import STORE_NAME
 from pipeline.storage.folder import Folder
-from pipeline.storage.object_store import ObjectStore
 from pipeline.storage.regular_file import read_regular
 from pipeline.storage.store import Entry, Store
 
@@ -135,6 +134,8 @@ def _store_at(url: str, home: Path) -> Store:
     if isinstance(where, Path):
         is_home = where.resolve() == home.resolve()
         return Folder(home) if is_home else Folder(where, home)
+    from pipeline.storage.object_store import ObjectStore  # noqa: PLC0415 - 8 ms
+
     return ObjectStore(where, home)
 
 

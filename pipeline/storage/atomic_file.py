@@ -217,6 +217,17 @@ def create_partial(output: Path) -> tuple[Path, BinaryIO]:
         return path, os.fdopen(_create(path), "wb")
 
 
+def try_writing(output: Path) -> None:
+    """Create a file and remove it; blocking.
+
+    Raises:
+        OutputError: It cannot be created.
+    """
+    partial, file = create_partial(output)
+    file.close()
+    partial.unlink()
+
+
 def copy_beside(source: BinaryIO, output: Path) -> Path:
     """Copy the rest of a file into a new partial file, and sync it; blocking.
 

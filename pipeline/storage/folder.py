@@ -11,11 +11,11 @@ from pipeline.storage.atomic_file import (
     PartialFile,
     check_no_link,
     copy_beside,
-    create_partial,
     new_partial_path,
     put_in_place,
     storage_errors,
     sync_folders,
+    try_writing,
     write_in_place,
 )
 from pipeline.storage.files import (
@@ -64,9 +64,7 @@ class Folder:
         if self.root != self.home:
             with storage_errors(self.root):
                 self.root.mkdir(FOLDER_MODE, exist_ok=True)
-            partial, file = create_partial(self.root)
-            file.close()
-            partial.unlink()
+            try_writing(self.root)
 
     def describe(self, name: str = "") -> str:
         """The path, or the URL where it is not the output folder."""
